@@ -1,4 +1,4 @@
-//! The rule of the house: who may import whom. Reads the sources and fails on a wrong `use`.
+//! The rules for imports: who may import whom. Reads the sources and fails on a wrong `use`.
 #![expect(clippy::unwrap_used, clippy::pedantic, reason = "a test that fails should say so")]
 
 use std::{
@@ -20,9 +20,9 @@ fn sources(folder: &Path, all: &mut Vec<PathBuf>) {
 /// The members of the workspace: each is a folder of `src`, and the crate `wharf_NAME`.
 const CRATES: [&str; 4] = ["core", "adapters", "tui", "cli"];
 
-/// All sources, by their path below `src`, as if they were one crate: paths of every member begin with `crate::` and its
-/// name, and its `lib.rs` is the `mod.rs` of its folder. The compiler holds what a member may name; the rooms inside of
-/// one, these tests.
+/// All sources, by their path below `src`, as if they were one crate: paths of every member begin with `crate::` and
+/// its name, and its `lib.rs` is the `mod.rs` of its folder. The compiler checks what a member may name; these tests
+/// check the rooms inside each member.
 fn house() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
@@ -49,7 +49,7 @@ fn in_one_crate(file: &str, text: &str) -> (String, String) {
     (top.map_or_else(|| file.to_owned(), |member| format!("{member}/mod.rs")), text)
 }
 
-/// Which rooms a file may reach with `crate::`, and which crates it must not name.
+/// The rooms that a file may import with `crate::`, and the crates that it must not name.
 fn rule(file: &str) -> (Vec<String>, &'static [&'static str]) {
     const EFFECTS: &[&str] = &["ratatui", "crossterm", "reqwest", "sqlx", "bollard", "std::process", "tokio::process"];
     let rooms = |rooms: &[&str]| rooms.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -73,7 +73,7 @@ fn rule(file: &str) -> (Vec<String>, &'static [&'static str]) {
     }
 }
 
-/// Every path after `crate::` in a file, nested `use` groups spread out.
+/// Every path after `crate::` in a file, with nested `use` groups expanded.
 fn paths(text: &str) -> Vec<String> {
     paths_after("crate::", text)
 }
@@ -128,7 +128,7 @@ fn nobody_imports_what_the_house_forbids() {
         let (rooms, crates) = rule(&name);
         for path in paths(&text) {
             let within = rooms.iter().any(|room| path == *room || path.starts_with(&format!("{room}::")));
-            // A screen may reach the tui room and what every screen has to be, but no other screen.
+            // A screen may import the tui room and what all screens share, but no other screen.
             let other_screen = name.starts_with("tui/screens/")
                 && name != "tui/screens/mod.rs"
                 && path.starts_with("tui::screens::")
@@ -145,7 +145,7 @@ fn nobody_imports_what_the_house_forbids() {
                 }
             }
         }
-        // Inside core and a screen, `super::` must not climb out of the room.
+        // Inside core and a screen, `super::` must not lead out of the room.
         if text.contains("super::super::") {
             wrong.push(format!("{name} climbs with super::super::"));
         }
@@ -153,8 +153,8 @@ fn nobody_imports_what_the_house_forbids() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The floors of the screens' room, from the ground up. Whatever stands on one imports from floors below it, and from its
-/// own folder; so nothing that a screen or a flow needs can call back into what opened it.
+/// The layers of the screens' room, lowest first. A file imports from lower layers and from its own folder, so that
+/// nothing which a screen or a flow needs can call back into its caller.
 const SCREENS_ROOM: &[&[&str]] = &[
     &["kit"],
     &["rows", "kept", "ending", "suspend"],
@@ -170,7 +170,7 @@ const SCREENS_ROOM: &[&[&str]] = &[
     &["mod"],
 ];
 
-/// The floors of the core, from the ground up: each room imports from rooms below it, and from itself.
+/// The layers of the core, lowest first: each room imports from lower rooms and from itself.
 const CORE: &[&[&str]] = &[
     &["base"],
     &["image"],
@@ -187,8 +187,8 @@ const CORE: &[&[&str]] = &[
     &["mod"],
 ];
 
-/// The floors of the use cases, from the ground up: each subject knows those below it. `doctor` looks at all of them; what
-/// `stewardship` hands on, the steward works with.
+/// The layers of the use cases, lowest first: each subject knows the lower ones. `doctor` checks all of them; the
+/// steward works with the parts in `stewardship`.
 const PORTAL: &[&[&str]] = &[
     &["secrets", "sources", "journal"],
     &["keys", "sign_in", "inbox", "uses", "signatures"],
@@ -216,7 +216,8 @@ fn the_core_imports_downwards_only() {
     downwards("core", CORE);
 }
 
-/// Fails where a file of a room imports from its own floor or one above. A type that stands right in the room is of `mod`.
+/// Fails if a file of a room imports from its own layer or a higher one. A type in the room's `mod.rs` belongs to
+/// `mod`.
 fn downwards(room: &str, floors: &[&[&str]]) {
     let floor = |of: &str| {
         let of = if room != "tui" && of.starts_with(char::is_uppercase) { "mod" } else { of };
@@ -247,7 +248,8 @@ fn downwards(room: &str, floors: &[&[&str]]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The modules that a call of this macro names in its braces: `adapters! { files, oci }`, `screens! { image = Image, "…"; }`.
+/// The modules that a call of this macro names in braces: `adapters! { files, oci }`, `screens! { image = Image, "…";
+/// }`.
 fn macro_words(text: &str, name: &str) -> Vec<String> {
     let text = format!("\n{text}");
     let inside = text.split_once(&format!("\n{name}! {{")).and_then(|(_, rest)| rest.split('}').next());
@@ -258,20 +260,21 @@ fn macro_words(text: &str, name: &str) -> Vec<String> {
     inside.split(between).filter_map(word).collect()
 }
 
-/// The part of a room that a file is in, by its path from there: `oci` for `oci/client.rs`, `mod` for the room's own `mod.rs`.
+/// The part of a room that a file is in, by its path in the room: `oci` for `oci/client.rs`, `mod` for the room's own
+/// `mod.rs`.
 fn part_of(file: &str) -> &str {
     file.split('/').next().unwrap().trim_end_matches(".rs")
 }
 
-/// Which parts of a room import which, by `crate::` and `super::` paths, and by macros that make modules and call into each.
-/// `files` are all sources with their text; `room` is a folder.
+/// Which parts of a room import which: by `crate::` and `super::` paths, and by macros that declare modules and call
+/// each. `files` are all sources with their text; `room` is a folder.
 fn imports(files: &[(String, String)], room: &str) -> Vec<(String, String)> {
     let inside: Vec<(&str, &str)> = files
         .iter()
         .filter_map(|(file, text)| Some((file.strip_prefix(&format!("{room}/"))?, text.as_str())))
         .collect();
     let parts: Vec<&str> = inside.iter().map(|(file, _)| part_of(file)).collect();
-    // What is no part is something that the room's `mod.rs` holds.
+    // A name that is no part is defined in the room's `mod.rs`.
     let part = |path: &str| {
         let first = path.split("::").next().unwrap();
         parts.iter().find(|part| **part == first).map_or("mod", |part| part).to_owned()
@@ -282,7 +285,7 @@ fn imports(files: &[(String, String)], room: &str) -> Vec<(String, String)> {
         let code = text.split("#[cfg(test)]").next().unwrap();
         let module = format!("{}::", room.replace('/', "::"));
         let whole = paths(code).into_iter().filter_map(|path| path.strip_prefix(&module).map(part));
-        // `super` is the room only for what lies directly in it.
+        // `super` means the room only in files that are directly in it.
         let is_direct = !file.contains('/') || *file == format!("{here}/mod.rs");
         let relative = match (here, is_direct) {
             ("mod", _) => paths_after("self::", code),
@@ -301,7 +304,7 @@ fn imports(files: &[(String, String)], room: &str) -> Vec<(String, String)> {
 /// Macros that declare modules from a list of words and call something in each.
 const MAKES_MODULES: &[&str] = &["adapters", "checkers", "screens"];
 
-/// The parts that can be reached from themselves.
+/// The parts that can be reached from themselves: import cycles.
 fn circles(arrows: &[(String, String)]) -> Vec<String> {
     let reaches = |from: &str| {
         let mut seen: Vec<&str> = Vec::new();
@@ -377,8 +380,8 @@ fn nothing_imports_what_imports_it() {
     }
 }
 
-/// Which adapter serves a source is known to adapters alone: whoever else wants to know what can be done with it asks its
-/// abilities, so that a new adapter needs no change elsewhere.
+/// Only adapters know which adapter serves a source: all other code asks a source's abilities, so that a new adapter
+/// needs no change elsewhere.
 #[test]
 fn no_adapter_is_named_outside_the_adapters() {
     let files = house();
@@ -386,7 +389,7 @@ fn no_adapter_is_named_outside_the_adapters() {
     let names = list.unwrap_or_default();
     assert!(names.len() > 5, "the list of adapters was not found: {names:?}");
     let mut wrong = Vec::new();
-    // The schemes of references are words of their own, two of which are those of adapters.
+    // The schemes of references have names of their own, two of which adapters have, too.
     let others = files.iter().filter(|(file, _)| !file.starts_with("adapters/") && file != "core/image/reference.rs");
     for (file, text) in others {
         let code = text.split("#[cfg(test)]").next().unwrap();
@@ -404,7 +407,7 @@ fn nothing_is_unwrapped_outside_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);
-    // A room's longer tests are in a file of that name.
+    // Longer tests of a room are in a file of that name.
     for file in files.into_iter().filter(|file| !file.ends_with("tests.rs")) {
         let text = fs::read_to_string(&file).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap();
@@ -416,7 +419,7 @@ fn nothing_is_unwrapped_outside_tests() {
     }
 }
 
-/// What makes a request or follows a redirect is in one folder: so a secret can be attached there only.
+/// Everything that makes a request or follows a redirect is in one folder: only there can a secret be attached.
 #[test]
 fn only_the_shared_http_makes_clients() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -438,8 +441,8 @@ fn only_the_shared_http_makes_clients() {
     assert!(wrong.is_empty(), "use adapters::shared::http::Server:\n{}", wrong.join("\n"));
 }
 
-/// What a port changes, as the core calls it: the methods of `Sharer`, `Upkeep`, `Content`, `Disks`, `Launcher`, `Checker`
-/// and `Store` that write, a copy, a signature, a secret.
+/// Calls that change something through a port: the methods of `Sharer`, `Upkeep`, `Content`, `Disks`, `Launcher`,
+/// `Checker` and `Store` that write, and copies, signatures and secrets.
 const WRITES: &[&str] = &[
     ".share(cx",
     ".revoke(cx",
@@ -475,7 +478,7 @@ const WRITES: &[&str] = &[
     "store.set_up(",
 ];
 
-/// What writes an entry of the audit.
+/// The calls that write an entry of the audit.
 const RECORDS: &[&str] = &[".recorded(", ".recorded_as(", ".told_by("];
 
 /// Functions that change something and write no entry themselves, and why.
@@ -503,7 +506,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("steward/watch.rs", "state_scan", "what was admitted stays so: its statement is renewed after each scan"),
 ];
 
-/// The functions of a file that is formatted, each with its text.
+/// The functions of a formatted file, each with its text.
 fn functions(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let lines: Vec<&str> = text.lines().collect();
@@ -533,7 +536,7 @@ fn functions_are_found_with_their_text() {
     assert!(found[0].1.ends_with("b(|| fn_c());"));
 }
 
-/// Whatever changes something stands in the audit: the call is in a function that writes an entry, or on the list above.
+/// Every change is recorded in the audit: the call is in a function that writes an entry, or on the list above.
 #[test]
 fn what_changes_something_writes_an_entry() {
     let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core");
@@ -561,7 +564,7 @@ fn what_changes_something_writes_an_entry() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Front ends change what runs through the use cases, never through a backend: so it stands in the audit.
+/// Front ends change workloads through the use cases, never through a backend: so the audit records it.
 #[test]
 fn front_ends_change_nothing_behind_the_use_cases() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -28,9 +28,9 @@ use wharf_core::{
     ports::{Catalog, Extent, Listing, SignInServer},
 };
 
-/// The address at which Docker Hub answers searches.
+/// The address of Docker Hub's search.
 pub const ADDRESS: &str = "https://hub.docker.com/";
-/// Results of a search; narrower searches find others.
+/// The most results of a search; narrower searches find others.
 const PAGE: u32 = 50;
 
 struct Hub {
@@ -58,15 +58,15 @@ struct Found {
     badge: Option<String>,
 }
 
-/// What a configuration may write of Docker Hub.
+/// The settings of Docker Hub in the configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Where it answers searches.
+    /// The address of its search; the default is [`ADDRESS`].
     url: String,
-    /// Account to use.
+    /// The account to sign in with; `None` for anonymous access.
     user: Option<String>,
-    /// Hosts where it keeps its blobs, beside those that are known.
+    /// Hosts where it keeps its blobs, besides the known ones.
     storage: Vec<String>,
 }
 
@@ -87,7 +87,7 @@ impl settings::Settings for Settings {
     }
 }
 
-/// Hub's search in front of `registry`, which serves `docker.io`.
+/// Docker Hub's search, combined with `registry`, which serves `docker.io`.
 fn source(wanted: Wanted<Settings>, registry: Source, reach: Reach) -> Result<Source> {
     let Wanted { name, origin, settings } = wanted;
     let server = Server::at(&settings.url, Tls::default(), reach, &format!("source '{name}'"))?;
@@ -174,10 +174,10 @@ fn row(found: Found) -> Option<Row> {
     Some(Row { name, publisher, note, ..Row::default() })
 }
 
-/// What a configuration may write of Docker Hub.
+/// How a configuration's entries for Docker Hub are read.
 pub const KIND: Kind = Kind::source(settings::hosts::<Settings>);
 
-/// Registers Docker Hub: as configured, else the built-in one.
+/// Registers Docker Hub: as configured, otherwise with its built-in address.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let built_in = || vec![Wanted { name: "hub".into(), origin: "built in".into(), settings: Settings::default() }];
     for wanted in parts.wanted(config, "hub", built_in)? {

@@ -1,4 +1,4 @@
-//! One folder (or file) per technology. An adapter knows the core and the shared helpers, never another adapter.
+//! One folder (or file) per technology. An adapter knows the core and the shared helpers, but never another adapter.
 
 pub mod formats;
 pub mod notify;
@@ -22,11 +22,12 @@ use wharf_core::{
     ports::{Notifier, Signers, Vault},
 };
 
-/// Declares the adapters. Adding one is a word here and a folder with a `register` function.
+/// Declares the adapters that are sources or backends. Adding one takes a word here and a folder with a `register`
+/// function.
 macro_rules! adapters {
     ($($name:ident),+ $(,)?) => {
         $(pub mod $name;)+
-        /// What a configuration may write of sources and backends.
+        /// The types of sources and backends that a configuration may have.
         pub fn kinds() -> Kinds {
             Kinds(vec![$($name::KIND.named(stringify!($name))),+])
         }
@@ -37,10 +38,11 @@ macro_rules! adapters {
     };
 }
 
-// Where nothing is chosen, an image goes to the first of them that takes it: the one that gives nobody root comes first.
+// By default an image is launched on the first backend that accepts it, so the one that gives nobody root rights comes
+// first.
 adapters! { files, local, engine, oci, hub, harbor, openstack }
 
-/// Declares what makes evidence: the same, for what is no source and no backend.
+/// Declares the adapters that only make evidence, in the same way.
 macro_rules! checkers {
     ($($name:ident),+ $(,)?) => {
         $(pub mod $name;)+
@@ -53,13 +55,13 @@ macro_rules! checkers {
 
 checkers! { cosign, notary, data_signature, sif, attached_reports, registry_scanners, local_scanners }
 
-/// Builds everything that `config` and this machine offer. Nothing is contacted yet. Both folders are this person's alone
-/// from here on, or nothing is built.
+/// Builds a portal from the configuration and what is found on this machine. Contacts nobody. Fails unless cache and
+/// state folder can be made accessible to this person alone.
 pub fn build(config: Config) -> Result<Portal> {
     built(config, http::Reach::default()).map(Portal::new)
 }
 
-/// The same for whoever works for others: with the site's sources alone, and sent on by them only to where the site says.
+/// The same for a steward: with the site's sources only, and with redirects only to hosts that the site names.
 pub fn build_for_stewards(config: Config) -> Result<Portal> {
     let reach = http::Reach::of_site(&config.requests, &hosts(&config)?);
     built(config, reach).map(|parts| Portal::new(parts.for_stewards()))
@@ -81,7 +83,7 @@ fn built(config: Config, reach: http::Reach) -> Result<PortalParts> {
     let mut parts = Parts::default();
     register_all(&config, &around, &mut parts)?;
     register_checkers(&config, &around, &mut parts)?;
-    // What a person wrote down comes first, in their order.
+    // Configured sources come first, in their order.
     let written: Vec<&str> =
         config.sources.iter().chain(&config.backends).map(|written| written.name.as_str()).collect();
     let place = |name: &str| written.iter().position(|known| *known == name).unwrap_or(usize::MAX);
@@ -116,11 +118,11 @@ fn built(config: Config, reach: http::Reach) -> Result<PortalParts> {
     })
 }
 
-/// The hosts that each source and backend names, in the order of the configuration.
+/// The hosts that each configured source and backend names, in the order of the configuration.
 ///
 /// # Errors
 /// [`Kind::Usage`](wharf_core::base::error::Kind::Usage) for the first entry that its adapter cannot read, and for a
-/// backend that has the name of a source although one entry makes both.
+/// backend with the name of a source if one entry makes both.
 fn hosts(config: &Config) -> Result<Vec<Hosts>> {
     let kinds = kinds();
     let mut all = Vec::new();
@@ -130,13 +132,10 @@ fn hosts(config: &Config) -> Result<Vec<Hosts>> {
             all.push(hosts);
         }
     }
-    let both = |written: &Written| kinds.is_both(&written.kind);
-    let twice = |backend: &&Written| {
-        config.sources.iter().any(|source| source.name == backend.name && (both(backend) || both(source)))
-    };
+    let twice = |backend: &&Written| config.sources.iter().any(|source| source.name == backend.name);
     match config.backends.iter().find(twice) {
         Some(backend) => {
-            let why = "there is a source of this name, which is a backend as well";
+            let why = "there is a source of this name";
             let mistake = backend.mistake("name", why);
             Err(backend.refused(List::Backend, &[mistake]).hint("remove one of the two entries, or rename it"))
         }
@@ -144,7 +143,7 @@ fn hosts(config: &Config) -> Result<Vec<Hosts>> {
     }
 }
 
-/// Ways to tell people what concerns them, as far as the site has set them up.
+/// The ways of notifying people that the site has configured.
 fn notifiers(config: &Config) -> Result<Vec<Arc<dyn Notifier>>> {
     let mail = mail::Mail::of(config)?.map(|mail| Arc::new(mail) as Arc<dyn Notifier>);
     let webhook = webhook::Webhook::of(config)?.map(|webhook| Arc::new(webhook) as Arc<dyn Notifier>);

@@ -1,4 +1,4 @@
-//! What an adapter is given to make its parts with, and what it adds them to.
+//! What an adapter is given to make its sources and backends, and what it adds them to.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -17,58 +17,59 @@ use wharf_core::{
     ports::{Checker, Launcher, Runtime, Vault},
 };
 
-/// Makes the source of a registry that is configured.
+/// Makes the source of a configured registry.
 pub type MakeRegistry = fn(&Wanted<Registry>, &Surroundings) -> Result<Source>;
 
-/// Makes a source for a reference that no configured source owns.
+/// Opens a source for a reference that no configured source owns.
 pub type OpenReference = fn(&ImageRef, &Surroundings) -> Result<Source>;
 
-/// What adapters are given when sources are made.
+/// What adapters are given to make sources with.
 pub struct Surroundings {
-    /// Where secrets are kept.
+    /// The secret store: where passwords, tokens and keys are kept.
     pub vault: Arc<dyn Vault>,
-    /// Where a server's answer may send us.
+    /// The servers to which answers may redirect.
     pub reach: Reach,
-    /// Makes the registry that another kind of source is in front of.
+    /// Makes a registry, for sources that add something to one.
     pub make_registry: MakeRegistry,
-    /// Opens a registry by a reference into it.
+    /// Opens the registry that a reference names.
     pub open_registry: OpenReference,
-    /// For what can be fetched again.
+    /// Folder for data that can be fetched again.
     pub cache_dir: PathBuf,
-    /// For what cannot.
+    /// Folder for data that cannot be fetched again.
     pub state_dir: PathBuf,
 }
 
-/// What adapters add to.
+/// Where adapters add what they make.
 #[derive(Default)]
 pub struct Parts {
-    /// Places that hold images.
+    /// Sources that were made, in the order of registering.
     pub sources: Vec<Source>,
-    /// How the registries among them are reached, and which servers their entries name beside them.
+    /// The settings of the registries among them, with the other servers that their entries name.
     pub registries: Vec<Wanted<Registry>>,
-    /// What can launch.
+    /// Backends that were made, in the order of preference.
     pub launchers: Vec<Arc<dyn Launcher>>,
-    /// What runs an image as a process, the preferred one first: for backends that start none by themselves.
+    /// Runtimes that run images as processes, the preferred one first, for backends that start no containers on their
+    /// own.
     pub runtimes: Vec<Arc<dyn Runtime>>,
-    /// What makes evidence.
+    /// Checks that make evidence of images.
     pub checkers: Vec<Arc<dyn Checker>>,
-    /// How references are opened that no source owns, by their scheme.
+    /// How to open references that no source owns, by their scheme.
     openers: Vec<(&'static str, OpenReference)>,
-    /// What was looked for and found or not.
+    /// What was discovered, and what was not.
     pub findings: Vec<Finding>,
 }
 
-/// The error for a reference that no source owns and nobody opens.
+/// The error for a reference that no source owns and no adapter opens.
 pub fn unopened(reference: &ImageRef) -> Error {
     Error::unsupported(format!("open {reference}"), "no source here holds this kind of image")
         .hint("'wharf sources' shows the names of clouds and engines here, 'wharf doctor' what is missing")
 }
 
 impl Parts {
-    /// What the configuration says of one kind of source and backend, then what was found without it, each address once.
+    /// The configured entries of one type, then the discovered ones, each address only once.
     ///
     /// # Errors
-    /// [`wharf_core::base::error::Kind::Usage`] where an entry cannot be read.
+    /// [`wharf_core::base::error::Kind::Usage`] if an entry cannot be read.
     pub fn wanted<S: Settings>(
         &self,
         config: &Config,
@@ -78,35 +79,51 @@ impl Parts {
         let mut wanted: Vec<Wanted<S>> = Vec::new();
         for (list, entries) in [(List::Source, &config.sources), (List::Backend, &config.backends)] {
             for written in entries.iter().filter(|written| written.kind == kind) {
+                if self.is_taken(&written.name) {
+                    let why = "another source or backend here has this name";
+                    let mistake = written.mistake("name", why);
+                    return Err(written.refused(list, &[mistake]).hint("choose another name"));
+                }
                 wanted.push(read(written).map_err(|mistakes| written.refused(list, &mistakes))?);
             }
         }
         if !config.discover {
             return Ok(wanted);
         }
-        for place in found() {
+        for mut place in found() {
             let address = |settings: &S| settings.address().trim_end_matches('/').to_owned();
             let known = wanted
                 .iter()
                 .any(|known| known.name == place.name || address(&known.settings) == address(&place.settings));
-            let is_taken = self.sources.iter().any(|source| source.name == place.name)
-                || self.launchers.iter().any(|launcher| launcher.name() == place.name);
-            if !known && !is_taken {
-                wanted.push(place);
+            if known {
+                continue;
             }
+            // A name that something else has is no reason to lose what was found.
+            let is_used = |name: &str| config.names(name) || self.is_taken(name);
+            if is_used(&place.name) {
+                let free = (2..).map(|number| format!("{}-{number}", place.name)).find(|name| !is_used(name));
+                place.name = free.unwrap_or(place.name);
+            }
+            wanted.push(place);
         }
         Ok(wanted)
     }
 
-    /// References of this scheme (`oci`, `file`, ...) are opened by this adapter where no source owns them.
+    /// Whether a source or a backend that is registered already has this name.
+    fn is_taken(&self, name: &str) -> bool {
+        self.sources.iter().any(|source| source.name == name)
+            || self.launchers.iter().any(|launcher| launcher.name() == name)
+    }
+
+    /// Lets this adapter open references of a scheme (`oci`, `file`, …) that no source owns.
     pub fn opens(&mut self, scheme: &'static str, open: OpenReference) {
         self.openers.push((scheme, open));
     }
 
-    /// How references are opened that no source owns.
+    /// Opens references that no source owns.
     ///
     /// # Errors
-    /// [`wharf_core::base::error::Kind::Unsupported`] where no adapter opens references of that scheme.
+    /// [`wharf_core::base::error::Kind::Unsupported`] if no adapter opens references of that scheme.
     pub fn opener(&self) -> impl Fn(&ImageRef, &Surroundings) -> Result<Source> + use<> {
         let openers = self.openers.clone();
         move |reference, around| match openers.iter().find(|(scheme, _)| *scheme == reference.scheme()) {
@@ -115,7 +132,7 @@ impl Parts {
         }
     }
 
-    /// Records what was looked for.
+    /// Adds a finding about what was discovered or not.
     pub fn note(&mut self, what: &str, state: State, found: impl Into<String>, advice: &str) {
         self.findings.push(Finding::new(what, state, found, advice));
     }

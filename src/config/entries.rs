@@ -1,16 +1,37 @@
-//! The entries of `[[source]]` and `[[backend]]` in a file: their name and type here, everything else by their adapter.
+//! The `[[source]]` and `[[backend]]` entries of a file. Name and type are read here, everything else by their adapter.
 
 use std::{collections::BTreeMap, path::Path};
 
 use toml::de::{DeTable, DeValue};
 
 use wharf_core::{
-    base::{mistakes::Mistake, text::line_of},
+    base::{clean, mistakes::Mistake},
     config::{Kinds, List, Written},
 };
 
-/// All entries of one list in a file's text, in their order, and all that is wrong with them. A text that is no TOML has none:
-/// why it is none is told by whoever reads the rest of it.
+/// Mistakes of a list that are told.
+const MOST: usize = 20;
+
+/// The longest name of a source or backend, in characters: names are a column of every list.
+const LONGEST: usize = 60;
+
+/// What a name must be.
+pub(super) const NAME_RULE: &str =
+    "a name has no spaces, '/', ':' or '@', begins with no '-', and is at most 60 visible characters long";
+
+/// Whether a text may be the name of a source or a backend.
+pub(super) fn is_name(text: &str) -> bool {
+    let odd = |c: char| c.is_whitespace() || matches!(c, '/' | ':' | '@');
+    !text.is_empty()
+        && !text.starts_with('-')
+        && text.chars().count() <= LONGEST
+        && !text.contains(odd)
+        // What cleaning would change cannot be seen, or turns what is around it.
+        && clean::line(text) == text
+}
+
+/// All entries of one list in a file's text, in their order, and all mistakes in them. Text that is not TOML gives
+/// neither: reading the rest of the file reports that.
 pub(super) fn entries(text: &str, path: &Path, list: List, kinds: &Kinds) -> (Vec<Written>, Vec<Mistake>) {
     let (mut all, mut mistakes) = (Vec::new(), Vec::new());
     let (Ok(values), Ok(places)) = (toml::from_str::<toml::Table>(text), DeTable::parse(text)) else {
@@ -19,9 +40,11 @@ pub(super) fn entries(text: &str, path: &Path, list: List, kinds: &Kinds) -> (Ve
     let Some(tables) = values.get(list.word()).and_then(toml::Value::as_array) else { return (all, mistakes) };
     let places = places.get_ref().iter().find(|(key, _)| key.get_ref() == list.word());
     let places = places.and_then(|(_, value)| value.get_ref().as_array()).into_iter().flatten();
+    // Where each line ends: an entry asks for many lines, and a text may have many entries.
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
     for (table, place) in tables.iter().zip(places) {
         let (Some(table), DeValue::Table(keys)) = (table.as_table(), place.get_ref()) else { continue };
-        let line = |at: usize| line_of(text, Some(at));
+        let line = |at: usize| ends.partition_point(|end| *end < at) + 1;
         let lines: BTreeMap<String, usize> =
             keys.iter().map(|(key, _)| (key.get_ref().to_string(), line(key.span().start))).collect();
         let mut written = Written {
@@ -33,10 +56,23 @@ pub(super) fn entries(text: &str, path: &Path, list: List, kinds: &Kinds) -> (Ve
             ..Written::default()
         };
         let mut wrong = Vec::new();
+        // No more are told than anybody mends at once.
+        if mistakes.len() > MOST {
+            break;
+        }
         written.name = word_of(&mut written, "name", &mut wrong);
         written.kind = word_of(&mut written, "type", &mut wrong);
-        if written.name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/' || c == ':') {
-            let words = format!("name: the name of a {} is a word without spaces, / and :", list.word());
+        if !is_name(&written.name) && !written.name.is_empty() {
+            wrong.push(written.mistake("name", format!("name: {}", NAME_RULE)));
+        }
+        let first = all.iter().find(|other: &&Written| !other.name.is_empty() && other.name == written.name);
+        if let Some(first) = first {
+            let words = format!(
+                "name: '{}' is the name of the {} in line {} already",
+                clean::line(&written.name),
+                list.word(),
+                first.line
+            );
             wrong.push(written.mistake("name", words));
         }
         if !written.kind.is_empty() {
@@ -48,7 +84,7 @@ pub(super) fn entries(text: &str, path: &Path, list: List, kinds: &Kinds) -> (Ve
     (all, mistakes)
 }
 
-/// Takes out a setting that must be there and be a text with something in it.
+/// Takes a setting out of an entry; it must be there and be a string that is not empty.
 fn word_of(written: &mut Written, key: &str, wrong: &mut Vec<Mistake>) -> String {
     match written.settings.remove(key) {
         Some(toml::Value::String(word)) if !word.is_empty() => return word,

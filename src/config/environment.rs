@@ -1,22 +1,22 @@
-//! What the environment says; it counts more than the files.
+//! Settings from environment variables; they override the files.
 
 use std::path::PathBuf;
 
-use super::file::set;
+use super::{entries::is_name, file::set};
 use wharf_core::{
     base::error::{Error, Result},
     config::{Config, Kinds, Written},
 };
 
-/// What a variable holds; an empty one counts as none.
+/// The value of a variable; an empty one counts as unset.
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Lays the environment over what the files said.
+/// Applies environment variables over what the files set.
 ///
 /// # Errors
-/// [`Kind::Usage`](wharf_core::base::error::Kind::Usage) where a variable that says yes or no says neither.
+/// [`Kind::Usage`](wharf_core::base::error::Kind::Usage) where a yes-or-no variable holds neither.
 pub(super) fn environment(config: &mut Config, kinds: &Kinds) -> Result<()> {
     let flag = |name: &str| -> Result<Option<bool>> {
         match variable(name).map(|value| value.to_lowercase()).as_deref() {
@@ -42,7 +42,13 @@ pub(super) fn environment(config: &mut Config, kinds: &Kinds) -> Result<()> {
     let Some((kind, setting)) = kinds.of_address() else { return Ok(()) };
     for address in variable("WHARF_REGISTRIES").unwrap_or_default().split_whitespace() {
         let host = address.split_once("://").map_or(address, |(_, rest)| rest).trim_end_matches('/');
-        // The user's own entry for that registry knows more than the variable.
+        if !is_name(&host.replace(':', ".")) {
+            // The word itself is not shown: it may hold a password.
+            let why = "a word in it is no address of a registry: no path, no account, no password";
+            return Err(Error::usage("read WHARF_REGISTRIES", why)
+                .hint("write addresses like https://registry.example.org, with spaces between them"));
+        }
+        // The user's own entry for that registry may hold more settings than the variable.
         let same = |known: &str| known.trim_end_matches('/') == address.trim_end_matches('/');
         if config.sources.iter().any(|known| known.text(setting).is_some_and(same)) {
             continue;

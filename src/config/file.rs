@@ -1,4 +1,4 @@
-//! One configuration file: its format, and how it is laid over what is known already.
+//! One configuration file: its format, and how it is applied over what was read before.
 
 use std::{
     collections::BTreeMap,
@@ -16,6 +16,9 @@ use wharf_core::{
     config::{Config, Kinds, List, Notify, Requests, Supplier, Written},
     policy::Policy,
 };
+
+/// Mistakes that one error tells.
+const MOST: usize = 20;
 
 /// A configuration file as written.
 #[derive(Debug, Default, Deserialize)]
@@ -40,14 +43,14 @@ struct File {
     mail: Option<String>,
 }
 
-/// A file as written, with its sources and its backends, which are their adapters' to read.
+/// A whole file, with its source and backend entries, whose settings the adapters read.
 struct Everything {
     file: File,
     sources: Vec<Written>,
     backends: Vec<Written>,
 }
 
-/// Reads a file, or tells everything that is wrong in it at once.
+/// Parses a file, or reports all mistakes in it at once.
 fn read(text: &str, path: &Path, kinds: &Kinds) -> Result<Everything> {
     let (file, mut wrong) = mistakes::read::<File>(text);
     let (sources, of_sources) = entries(text, path, List::Source, kinds);
@@ -57,17 +60,19 @@ fn read(text: &str, path: &Path, kinds: &Kinds) -> Result<Everything> {
     let Some(first) = wrong.first() else {
         return Ok(Everything { file: file.unwrap_or_default(), sources, backends });
     };
-    let more = wrong.iter().skip(1).map(|mistake| format!("; line {}: {}", mistake.line, mistake.words));
-    let why = format!("{}{}", first.words, more.collect::<String>());
+    let left = wrong.len().saturating_sub(MOST);
+    let more = wrong.iter().take(MOST).skip(1).map(|mistake| format!("; line {}: {}", mistake.line, mistake.words));
+    let rest = if left > 0 { format!("; and {left} more") } else { String::new() };
+    let why = format!("{}{}{rest}", first.words, more.collect::<String>());
     let lines = if wrong.len() == 1 { "correct that line" } else { "correct these lines" };
     Err(Error::new(Kind::Usage, format!("{}:{}", path.display(), first.line), why)
         .hint(format!("{lines}; 'wharf --help' names the manual page with all settings")))
 }
 
-/// Lays a file over what is known already.
+/// Applies a file over what was read before.
 ///
 /// # Errors
-/// [`Kind::Usage`] where it cannot be read, or with all that is wrong in it, each with its line.
+/// [`Kind::Usage`] where it cannot be read, or with all mistakes in it, each with its line.
 pub(super) fn apply(config: &mut Config, path: &Path, kinds: &Kinds) -> Result<()> {
     let what = format!("read {}", path.display());
     let text = small_file::text(path)
@@ -104,7 +109,7 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &Kinds) -> Result<(
     config.filters.extend(file.filters);
     for (known, entries) in [(&mut config.sources, sources), (&mut config.backends, backends)] {
         for written in entries {
-            // The user's entry of a name replaces the site's.
+            // The user's entry replaces the site's entry of the same name.
             known.retain(|other| other.name != written.name);
             known.push(written);
         }
@@ -128,7 +133,7 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &Kinds) -> Result<(
     Ok(())
 }
 
-/// What a later file says of requests is laid over the site's, key by key. What the site wants stricter stays so.
+/// Merges the requests settings of a later file over the site's, key by key. Where the site is stricter, it stays so.
 fn over(below: &mut Requests, above: Requests) {
     let text = |below: &mut String, above: String| {
         if !above.is_empty() {
@@ -166,7 +171,7 @@ fn over(below: &mut Requests, above: Requests) {
     }
 }
 
-/// Puts a value in the place of another, where there is one.
+/// Replaces the target if there is a value.
 pub(super) fn set<T>(target: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *target = value;
@@ -253,5 +258,23 @@ mod tests {
         let written = config.sources.first().unwrap();
         assert_eq!((written.mistake("url", "").line, written.mistake("none", "").line), (2, 2));
         assert!(written.path(Path::new("ca.pem")).is_absolute(), "a path is relative to its file");
+    }
+
+    #[test]
+    fn a_name_stands_once_in_a_list_and_can_be_seen() {
+        let twice = configured("[[source]]\nname=\"a\"\ntype=\"oci\"\n[[source]]\nname=\"a\"\ntype=\"oci\"\n");
+        let error = twice.unwrap_err();
+        assert!(error.what.ends_with(":5") && error.why.contains("in line 1 already"), "{error}");
+        for name in ["a b", "a/b", "u@h", "--help", "a\u{202e}b", "a\u{200b}", &"x".repeat(61)] {
+            let error = configured(&format!("[[source]]\nname=\"{name}\"\ntype=\"oci\"\n")).unwrap_err();
+            assert!(error.what.ends_with(":2") && error.why.contains("a name has no spaces"), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn of_many_mistakes_the_first_are_told() {
+        let many = (0..5000).map(|at| format!("[[source]]\nname=\"s{at}\"\ntype=\"oci\"\nodd=1\n")).collect::<String>();
+        let error = configured(&many).unwrap_err();
+        assert!(error.why.len() < 4000 && error.why.contains(" more"), "{}", error.why);
     }
 }

@@ -1,6 +1,6 @@
 //! Reading the configuration: defaults < site file < user file < environment < flags.
 //!
-//! Nothing is needed. Every error names file, line and key. Nothing is ever written.
+//! No file is required. Every error names file, line and key. Nothing is ever written.
 
 mod entries;
 mod environment;
@@ -22,13 +22,13 @@ use wharf_core::{
 /// What the command line may override.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
-    /// Instead of the user's file.
+    /// Path of the file to read instead of the user's own.
     pub config: Option<PathBuf>,
-    /// Theme.
+    /// Name of the theme (`--theme`).
     pub theme: Option<String>,
 }
 
-/// Reads all layers; `kinds` says which sources and backends there are and what may be written of them.
+/// Reads all layers; `kinds` lists the known types of sources and backends and reads their settings.
 ///
 /// # Errors
 /// [`Kind::Usage`](wharf_core::base::error::Kind::Usage) where a file or a variable cannot be read, with file and line.
@@ -38,7 +38,7 @@ pub fn load(flags: &Flags, kinds: &Kinds) -> Result<Config> {
     let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
     let mut config = Config {
         discover: true,
-        person: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_default(),
+        person: variable("USER").or_else(|| variable("LOGNAME")).or_else(login).unwrap_or_default(),
         theme: "default".into(),
         themes_dir: Some(folders.config_dir().join("themes")),
         mouse: true,
@@ -64,14 +64,19 @@ pub fn load(flags: &Flags, kinds: &Kinds) -> Result<Config> {
     Ok(config)
 }
 
-/// Whether a file is there, or might be: only one that does not exist at all says nothing. A link whose target is gone
-/// and a folder that may not be entered are told, when it is read.
+/// Whether a file exists or might exist. False only if it certainly does not: a link to a missing target and a folder
+/// The login of this process, where the environment does not tell it, as in a container or a service.
+fn login() -> Option<String> {
+    whoami::username().ok().filter(|name| !name.is_empty())
+}
+
+/// that may not be entered count as there, and reading the file reports the fault.
 fn may_be_there(path: &Path) -> bool {
     let absent = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
     match path.symlink_metadata() {
         Ok(_) => true,
         Err(error) if absent(&error) => {
-            // A folder above it may be such a link.
+            // A folder above it may be a link to a missing target.
             let above = path.ancestors().skip(1).find(|above| above.symlink_metadata().is_ok());
             above.is_some_and(|above| above.metadata().is_err())
         }
@@ -79,7 +84,7 @@ fn may_be_there(path: &Path) -> bool {
     }
 }
 
-/// What cannot be read of the site's file is no absence of its policy.
+/// A site file that cannot be read is an error: its policy must not be taken for missing.
 fn of_the_site(error: Error, named: bool) -> Error {
     let whose = if named { "the site's file that WHARF_SITE names" } else { "the site's file" };
     let hint = format!("{}; nothing is done without {whose}, because its policy may be in it", error.hint);

@@ -2,15 +2,15 @@
 
 /// One row of the table of settings, for the README.
 pub struct Setting {
-    /// Key in the files.
+    /// The key in the files.
     pub key: &'static str,
-    /// Environment variable, or empty.
+    /// The environment variable; may be empty.
     pub variable: &'static str,
-    /// What it is.
+    /// What the setting does, in words.
     pub words: &'static str,
 }
 
-/// Every setting.
+/// All settings, in the order of the README.
 pub const SETTINGS: &[Setting] = &[
     Setting { key: "person", variable: "WHARF_PERSON", words: "your name in links; default: your login" },
     Setting {

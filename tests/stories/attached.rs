@@ -1,5 +1,5 @@
-//! What is attached to an image, and that one digest has one reading. No real registry answers as these must be able to:
-//! a small one in memory stands in for them.
+//! What is attached to an image, and that a digest has only one reading. Real registries cannot be made to answer like
+//! this: a small one in memory stands in for them.
 
 use std::{
     collections::HashMap,
@@ -25,7 +25,7 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
-/// What is answered: status, content type, more headers, body.
+/// An answer: status, content type, further headers, body.
 #[derive(Clone)]
 struct Answer(u16, String, String, Vec<u8>);
 
@@ -41,7 +41,7 @@ struct Inner {
     asked: Vec<String>,
 }
 
-/// A registry in memory that can be told what to answer.
+/// A registry in memory whose answers a test can set.
 struct Told {
     address: String,
     inner: Arc<Mutex<Inner>>,
@@ -65,12 +65,12 @@ impl Told {
         format!("{}/a/b:1", self.address)
     }
 
-    /// Answers so where method and path begin so.
+    /// Sets the answer to requests whose method and path begin with `begin`.
     fn says(&self, begin: &str, answer: Answer) {
         self.inner.lock().unwrap().rules.push((begin.to_owned(), answer));
     }
 
-    /// Takes so long for the answer to this.
+    /// Delays the answer to this request line.
     fn slow(&self, line: &str, time: std::time::Duration) {
         self.inner.lock().unwrap().slow.insert(line.to_owned(), time);
     }
@@ -79,7 +79,7 @@ impl Told {
         self.inner.lock().unwrap().rules.clear();
     }
 
-    /// What was asked since it was looked at last.
+    /// The request lines since this was last called.
     fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.inner.lock().unwrap().asked)
     }
@@ -94,7 +94,7 @@ impl Told {
         json!({"mediaType": kind, "digest": digest, "size": bytes.len()})
     }
 
-    /// A manifest as it is written, by digest and under a tag; gives its descriptor.
+    /// Keeps a manifest as written, by digest and under a tag; gives its descriptor.
     fn raw(&self, tag: Option<&str>, kind: &str, text: &str) -> Value {
         let digest = Digest::of(text.as_bytes());
         for name in [Some(digest.as_str()), tag].into_iter().flatten() {
@@ -107,7 +107,7 @@ impl Told {
         self.raw(tag, kind, &document.to_string())
     }
 
-    /// An image without layers that would run this.
+    /// An image without layers that would run this command.
     fn plain(&self, tag: Option<&str>, command: &str) -> Value {
         let config = json!({"architecture": "amd64", "os": "linux", "config": {"Cmd": [command]},
             "rootfs": {"type": "layers", "diff_ids": []}});
@@ -115,7 +115,7 @@ impl Told {
         self.put(tag, MANIFEST, &json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}))
     }
 
-    /// An artifact of a kind with these layers.
+    /// An artifact of a type with these layers.
     fn artifact(&self, tag: Option<&str>, kind: &str, layers: &[Value]) -> Value {
         let config = self.blob("application/vnd.oci.empty.v1+json", b"{}");
         let document = json!({"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": kind, "config": config,
@@ -125,7 +125,7 @@ impl Told {
         entry
     }
 
-    /// Lists these as attached.
+    /// Lists these entries as attached.
     fn lists(&self, entries: &[Value]) {
         let list = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
         self.says("GET /v2/a/b/referrers/", answer(200, INDEX, list.to_string()));
@@ -166,7 +166,7 @@ fn serve(mut stream: TcpStream, inner: &Mutex<Inner>) {
     }
 }
 
-/// Somebody whose policy trusts one key, which they have.
+/// A person whose policy trusts one key, which they have.
 struct Person {
     home: Home,
 }
@@ -190,7 +190,7 @@ impl Person {
         Self { home }
     }
 
-    /// State and reason of the signature, looked at anew.
+    /// State and reason of the signature, checked again.
     fn signature(&self, image: &str) -> (String, String) {
         let output = self.home.run(&["verify", image, "--again", "--json"]);
         let said: Value =
@@ -267,7 +267,7 @@ fn unsigned_is_said_only_where_every_place_was_looked_at() {
     let elsewhere = format!("http://127.0.0.1:9/v2/a/b/referrers/{}", image["digest"].as_str().unwrap());
     let too_long = format!(r#"{{"schemaVersion":2,"manifests":[],"x":"{}"}}"#, "x".repeat(5 << 20));
     let mut cases: Vec<(String, Answer, &str, &str)> = Vec::new();
-    // The interface is not there, or lists nothing: the tags say the rest.
+    // The referrers API is missing or lists nothing: the tags say the rest.
     for status in [404, 400, 405, 501] {
         cases.push((referrers.clone(), answer(status, "application/json", json_error), "none-found", ""));
     }
@@ -278,7 +278,7 @@ fn unsigned_is_said_only_where_every_place_was_looked_at() {
     for empty in [json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": null}), json!({"mediaType": INDEX})] {
         cases.push((referrers.clone(), answer(200, INDEX, empty.to_string()), "none-found", ""));
     }
-    // Somebody else's tag stands there: no list, and nothing is hidden.
+    // A tag of somebody else's content is there: it is no list, and hides nothing.
     cases.push((tag(&fallback), answer(404, "", ""), "none-found", ""));
     // Nobody could look.
     for status in [401, 403, 429, 500, 503] {
@@ -305,7 +305,7 @@ fn unsigned_is_said_only_where_every_place_was_looked_at() {
         assert_eq!(found.0, state, "{case}: {}", found.1);
         assert!(found.1.contains(words), "{case}: {}", found.1);
     }
-    // A proxy's page for everything is no registry's word that a tag is missing.
+    // A proxy's page for every address does not mean that a tag is missing.
     told.forget_rules();
     for method in ["HEAD", "GET"] {
         told.says(&format!("{method} /v2/a/b/manifests/sha256-"), answer(404, "text/html", page));
@@ -313,7 +313,7 @@ fn unsigned_is_said_only_where_every_place_was_looked_at() {
     let found = person.signature(&told.image());
     assert_eq!(found.0, "unreachable", "{}", found.1);
     assert!(found.1.contains("a web page answered"), "{}", found.1);
-    // A second page that cannot be read, and one that goes on for ever.
+    // A second page that cannot be read, and one that never ends.
     told.forget_rules();
     told.says(&referrers, linked(&next));
     told.says(&format!("GET {next}"), answer(500, "application/json", json_error));
@@ -327,7 +327,7 @@ fn unsigned_is_said_only_where_every_place_was_looked_at() {
     told.says(&format!("GET {next}"), linked(&format!("{next}0")));
     let found = person.signature(&told.image());
     assert_eq!(found.0, "unreachable", "{}", found.1);
-    // A good signature counts, whatever else could not be looked at.
+    // A good signature counts, even if other places could not be read.
     told.forget_rules();
     told.says(&referrers, answer(500, "application/json", json_error));
     told.artifact(Some(&signature), "", &[person.classic(&told, "site", &image)]);
@@ -348,7 +348,7 @@ fn signatures_are_found_in_every_place_and_on_every_page() {
     told.says("GET /v2/a/b/referrers/", first);
     told.says(&format!("GET {next}"), answer(200, INDEX, list(std::slice::from_ref(&bundle))));
     assert_eq!(person.signature(&told.image()).0, "verified");
-    // Under the fallback tag: without an interface, and beside one that lists nothing.
+    // Under the fallback tag: without the referrers API, and beside one that lists nothing.
     told.put(Some(&tag_of(&image, "")), INDEX, &serde_json::from_str(&list(std::slice::from_ref(&bundle))).unwrap());
     for interface in
         [answer(404, "application/json", "{}"), answer(200, INDEX, &unsigned), answer(200, "text/html", "<html>")]
@@ -357,7 +357,7 @@ fn signatures_are_found_in_every_place_and_on_every_page() {
         told.says("GET /v2/a/b/referrers/", interface);
         assert_eq!(person.signature(&told.image()).0, "verified");
     }
-    // Listed without a word of what it is, as older programs do.
+    // Listed without its type, as older programs do.
     let mut bare = bundle.clone();
     bare.as_object_mut().unwrap().remove("artifactType");
     told.put(Some(&tag_of(&image, "")), INDEX, &serde_json::from_str(&list(&[bare])).unwrap());
@@ -387,8 +387,8 @@ fn junk_hides_no_signature_and_denies_nobody_an_image() {
     assert_eq!(person.signature(&told.image()).0, "verified");
     let asked = told.asked();
     assert!(asked.len() < 40, "{} requests: {:?}", asked.len(), &asked[..40]);
-    // More than anybody reads: signatures are asked for apart. A registry that filters answers with them; one that does
-    // not, with the same list, and that it was not read to its end is told.
+    // More than is read: signatures are requested separately. A registry that filters answers with them; another one
+    // with the same list, and then it is reported that the list was not read to its end.
     let many: Vec<Value> = (0..5_100).map(|number| junk(number, "application/vnd.example.junk")).collect();
     told.forget_rules();
     told.lists(&many);
@@ -399,17 +399,17 @@ fn junk_hides_no_signature_and_denies_nobody_an_image() {
     let begin = format!("GET /v2/a/b/referrers/{digest}?artifactType=application%2Fvnd.dev.sigstore");
     told.says(&begin, Answer(200, INDEX.into(), "OCI-Filters-Applied: artifactType\r\n".into(), filtered.into()));
     assert_eq!(person.signature(&told.image()).0, "verified");
-    // So many that are said to be signatures that nobody reads them all: that is told, and never "unsigned".
+    // So many alleged signatures that not all are read: that is reported, and never "unsigned".
     told.forget_rules();
     told.lists(&(0..300).map(|number| junk(number, BUNDLE)).collect::<Vec<_>>());
     let found = person.signature(&told.image());
     assert_eq!(found.0, "unreachable", "{}", found.1);
     assert!(found.1.contains("too many attachments"), "{}", found.1);
-    // The tag is read first, however much is listed.
+    // The tag is read first, however long the list is.
     let tag = tag_of(&image, ".sig");
     told.artifact(Some(&tag), "", &[person.classic(&told, "site", &image)]);
     assert_eq!(person.signature(&told.image()).0, "verified");
-    // Of another image, by the trusted key: it is none of this one.
+    // A signature of another image, by the trusted key, does not count for this one.
     told.forget_rules();
     let misplaced = person.classic(&told, "site", &other);
     told.artifact(Some(&tag), "", std::slice::from_ref(&misplaced));
@@ -417,7 +417,7 @@ fn junk_hides_no_signature_and_denies_nobody_an_image() {
     assert_eq!(found.0, "none-found", "{}", found.1);
     assert!(found.1.contains("something else is attached"), "{}", found.1);
     assert_eq!(person.home.run(&["verify", &told.image(), "--again"]).status.code(), Some(3), "not denied");
-    // Beside a good one it changes nothing, nor does any other junk in the same place.
+    // Beside a good signature it changes nothing, nor does any other content in the same place.
     let huge = json!({"mediaType": PAYLOAD, "digest": other["digest"], "size": 1_u64 << 40});
     let gone = json!({"mediaType": PAYLOAD, "digest": Digest::of(b"gone"), "size": 3});
     let text = told.blob(PAYLOAD, b"no payload");
@@ -431,7 +431,8 @@ fn junk_hides_no_signature_and_denies_nobody_an_image() {
         assert_eq!(found.0, "verified", "{}", found.1);
         layers.rotate_left(1);
     }
-    // What claims this image and a trusted key, and does not fit, is a failed signature where no good one is.
+    // A signature that claims this image and a trusted key, but does not fit, is a failed one unless there is a good
+    // one.
     told.artifact(Some(&tag), "", &[failed]);
     let found = person.signature(&told.image());
     assert_eq!(found.0, "invalid", "{}", found.1);
@@ -475,14 +476,14 @@ fn a_digest_has_one_reading_or_the_image_is_refused() {
         (MANIFEST, format!("{{{own},{listed}}}")),
         (INDEX, format!("{{{own},{listed}}}")),
         ("application/json", format!("{{{own},{listed}}}")),
-        // It came as something else than it says.
+        // It was sent with another type than it states.
         (INDEX, format!(r#"{{"mediaType":"{MANIFEST}",{own}}}"#)),
         (MANIFEST, format!(r#"{{"mediaType":"{INDEX}","schemaVersion":2,{listed}}}"#)),
         (MANIFEST, format!(r#"{{"schemaVersion":2,{listed}}}"#)),
-        // Keys that others read, or read last.
+        // Keys that other programs read, or read last.
         (MANIFEST, format!(r#"{{{own},"Layers":[{{"mediaType":"x","digest":"{}","size":1}}]}}"#, Digest::of(b"x"))),
         (MANIFEST, format!(r#"{{"layers":[],{own}}}"#)),
-        // A child of another size or type than its index says.
+        // A child with another size or type than its index states.
         (INDEX, entry(&size, r#""size":3"#)),
         (INDEX, entry(MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")),
         // Its configuration: an engine would run the other command.
@@ -500,7 +501,7 @@ fn a_digest_has_one_reading_or_the_image_is_refused() {
             assert!(words.iter().any(|word| said.contains(word)), "{text}: {said}");
         }
     }
-    // What says nothing of the kind is read.
+    // A manifest that states no type is read.
     told.raw(Some("1"), "application/json", &entry("", ""));
     let shown = person.home.run(&["show", &told.image()]);
     assert_eq!(shown.status.code(), Some(0), "{}", lab::complained(&shown));
@@ -522,7 +523,8 @@ fn longer_digests_name_images_layers_and_attachments() {
     let by_digest = format!("{}/a/b@{digest}", told.address);
     let shown = person.home.run(&["show", &by_digest, "--json"]);
     assert_eq!(shown.status.code(), Some(0), "{}", lab::complained(&shown));
-    // The tag of its attachments is cut as the specification says; a tag for cosign would be too long, and nobody asks.
+    // The tag of its attachments is shortened as the specification says; cosign's tag would be too long and is not
+    // requested.
     told.asked();
     assert_eq!(person.signature(&by_digest).0, "none-found");
     let asked = told.asked();
@@ -584,7 +586,7 @@ fn upload(host: &str, repository: &str, kind: &str, bytes: &[u8], tag: Option<&s
     json!({"mediaType": kind, "digest": digest, "size": bytes.len()})
 }
 
-/// Images of one layer in a real registry that differ in what they say of themselves, for this machine's platform.
+/// Images of one layer in a real registry, with different annotations, for this machine's platform.
 fn variants(host: &str, repository: &str, marks: &[&str]) -> Vec<Value> {
     let mut root = tar::Builder::new(Vec::new());
     let busybox = std::fs::read("/bin/busybox").unwrap();
@@ -621,7 +623,7 @@ fn what_is_launched_is_the_manifest_that_was_judged_and_not_another_one_of_its_i
     for entry in &mut both {
         entry["platform"] = json!({"os": platform.os, "architecture": platform.architecture});
     }
-    // Podman prefers what is packed so, or says so.
+    // Podman prefers an image that is compressed like this, or claims to be.
     both[1]["annotations"] = json!({"io.github.containers.compression.zstd": "true"});
     index_of(&open, &repository, &both);
     let image = format!("{open}/{repository}:1");
@@ -660,7 +662,7 @@ fn every_image_that_an_index_lists_is_judged() {
     let host = wharf::core::image::platform::Platform::host().architecture;
     (all[0]["platform"], all[1]["platform"]) = (platform(&host), platform(&host));
     all[3]["platform"] = json!({"os": "unknown", "architecture": "unknown"});
-    // It says that it is a statement about the first, and it is an image.
+    // It claims to be a statement about the first one, and is an image.
     all[3]["annotations"] = json!({"vnd.docker.reference.type": "attestation-manifest",
         "vnd.docker.reference.digest": all[0]["digest"]});
     let denied = |digest: &Value| format!("[[policy.deny]]\ndigest = {digest}\nreason = \"miner\"\n");
@@ -668,7 +670,7 @@ fn every_image_that_an_index_lists_is_judged() {
     let nested = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": inner});
     all.push(upload(&upstream, &repository, INDEX, nested.to_string().as_bytes(), None));
     index_of(&upstream, &repository, &all);
-    // Each of those behind the first is the one that is denied: nobody who looks at this platform alone would see it.
+    // Each of those after the first is denied: a look at this platform alone would not show it.
     for (number, hidden) in inner.iter().enumerate() {
         let site = Site::new(&upstream, &upstream, None, &denied(&hidden["digest"]));
         let steward = site.steward_of(false);
@@ -692,7 +694,7 @@ fn a_layer_that_cannot_be_read_hides_no_other_and_is_told() {
     told.artifact(Some(&tag), "", &[odd]);
     let found = person.signature(&told.image());
     assert_eq!(found.0, "unreachable", "{}", found.1);
-    // More layers than anybody reads: the good one may be behind them.
+    // More layers than are read: the good signature may come after them.
     let text = told.blob(PAYLOAD, b"no payload");
     told.artifact(Some(&tag), "", &vec![text; 300]);
     let found = person.signature(&told.image());
@@ -709,7 +711,7 @@ fn a_registry_that_answers_slowly_holds_nobody_up_for_ever() {
         .map(|number| told.artifact(None, BUNDLE, &[told.blob(BUNDLE, format!("{number}").as_bytes())]))
         .collect();
     told.lists(&entries);
-    // Each answer takes half of what one may: all of them together would take minutes.
+    // Each answer takes half of the time limit: all of them together would take minutes.
     for entry in &entries {
         let path = format!("/v2/a/b/manifests/{}", entry["digest"].as_str().unwrap());
         told.slow(&format!("GET {path}"), std::time::Duration::from_millis(1_000));

@@ -1,4 +1,4 @@
-//! Volumes in servers of a real cloud.
+//! Attaching volumes to servers of a real cloud.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ fn a_volume_goes_into_a_server_and_out_again_and_what_a_server_was_given_is_told
         let there = openstack(&clouds, "alice", &["server", "volume", "list", id_of_server]);
         there.as_array().unwrap().iter().any(|one| one["Volume ID"] == id)
     };
-    // Both as often as one likes.
+    // Both can be repeated.
     for _ in 0..2 {
         let done = alice.json(&["attach", &volume, &server]);
         assert_eq!(

@@ -1,5 +1,5 @@
-//! The audit: a full disk and a torn line cost one entry and say so; what somebody removes, cuts or writes anew is seen in the
-//! store, by them and by those who may read everybody's.
+//! The audit: a full disk and a torn line cost one entry and are reported; removed, cut or rewritten entries are
+//! noticed through the store, by the person and by those who may read everybody's audit.
 
 use std::{
     io::Write,
@@ -25,7 +25,7 @@ use crate::{
     stores::Database,
 };
 
-/// Something that is written into the audit, and needs no service.
+/// An action that is recorded in the audit and needs no service.
 fn act(home: &Home, store: Option<&str>) -> Output {
     let to = format!("file:{}:1", home.path(&lab::fresh("copy")).display());
     let mut command = home.wharf(&["copy", &lab::starter(), &to]);
@@ -65,7 +65,7 @@ fn file(home: &Home) -> PathBuf {
     home.path("state/audit.jsonl")
 }
 
-/// A small file system of its own; gone with this.
+/// A small file system, which is removed when this is dropped.
 struct Small(PathBuf);
 
 impl Small {
@@ -95,7 +95,7 @@ fn a_full_disk_costs_an_entry_and_says_so_and_later_ones_are_whole() {
     done(&home);
     let mut filler = std::fs::File::create(home.path("state/filler")).unwrap();
     while filler.write_all(&[0; 512]).is_ok() {}
-    // Most of a page is left at the end of the last one: it is used up.
+    // Most of a page is free at the end of the last one: it is filled first.
     let mut lost = 0;
     for _ in 0..20 {
         let output = act(&home, None);
@@ -132,19 +132,19 @@ fn a_torn_line_is_marked_and_a_changed_one_is_told_from_it() {
     assert!(lab::complained(&list).contains("line 3 of the audit is torn"), "{}", lab::complained(&list));
     let said = verified(&home, 0);
     assert!(said.contains("3 entries") && said.contains("line 3 is torn"), "{said}");
-    // A whole line that is cut afterwards is no torn one: the next does not follow.
+    // A whole line that is cut later is not a torn one: the next does not follow it.
     let lines: Vec<&str> = whole.lines().collect();
     let torn = std::fs::read_to_string(file(&home)).unwrap();
     std::fs::write(file(&home), torn.replacen(lines[1], &lines[1][..40], 1)).unwrap();
     let said = verified(&home, 1);
     assert!(said.contains("line 2") && said.contains("changed after it was written"), "{said}");
-    // What is good is listed all the same.
+    // The good entries are listed nevertheless.
     let list = asked(&home, &[]);
     assert_eq!(list.status.code(), Some(1));
     assert!(lab::said(&list).matches("copy").count() >= 2, "{}", lab::said(&list));
 }
 
-/// Writes a chain as whoever owns the file may.
+/// Writes a valid chain, as the owner of the file can.
 fn forged(names: &[&str]) -> String {
     let mut text = String::new();
     let mut last: Option<Line> = None;
@@ -183,7 +183,7 @@ fn an_audit_that_its_owner_removes_cuts_or_writes_anew_is_seen() {
     std::fs::remove_file(home.path("state/audit.id")).unwrap();
     let told = verified(&home, 1);
     assert!(told.contains("an audit of 3 entries in this folder"), "{told}");
-    // Going on from a cut one does not heal it, and who may read everybody's sees it, too.
+    // A continued file still shows the cut, also to those who may read everybody's audit.
     let home = Home::new();
     (0..3).for_each(|_| done(&home));
     std::fs::write(file(&home), forged(&["a", "b"])).unwrap();
@@ -201,7 +201,7 @@ async fn a_store_that_is_away_holds_nothing_up_and_is_told_later() {
     let database = Database::new(&host).await;
     let home = Home::new();
     let began = std::time::Instant::now();
-    // Takes connections and says nothing at all.
+    // A server that accepts connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     for _ in 0..2 {
         let away = format!("postgres://ada@{}/wharf?sslmode=disable", silent.local_addr().unwrap());
@@ -217,7 +217,7 @@ async fn a_store_that_is_away_holds_nothing_up_and_is_told_later() {
     let kept = database.store("ada", "w").witnessed(&Whose::Mine, 10).await.unwrap();
     assert_eq!(kept.len(), 4);
     assert!(kept.iter().all(|kept| kept.person == "ada" && kept.entry().is_some_and(|entry| entry.action == "copy")));
-    // Site-wide, for those who may.
+    // The audits of the whole site, for those who may read them.
     let site = |person: &str, more: &[&str]| {
         std::fs::write(home.path("site.toml"), format!("[requests]\nstore = \"{}\"\n", database.address(person)))
             .unwrap();
@@ -254,10 +254,10 @@ async fn contract(ada: &dyn Store, bob: &dyn Store, carol: &dyn Store) {
     assert_eq!(seen.iter().map(|seen| seen.mark.number).collect::<Vec<_>>(), [3, 2, 1], "each once, the newest first");
     assert_eq!(seen[0].mark, all[2]);
     assert!(!seen[0].chain.place.contains('\u{1b}'), "text of others is cleaned");
-    // Another end at the same place is kept beside it.
+    // Another entry at the same position is kept beside it.
     ada.witness(&chain(id), &marks(&["a", "x"])[1..]).await.unwrap();
     assert_eq!(ada.witnessed(&Whose::Mine, 10).await.unwrap().len(), 4);
-    // Under the same name it is another person's.
+    // A chain of the same id is another person's chain.
     bob.witness(&chain(id), &marks(&["z"])).await.unwrap();
     assert_eq!(bob.witnessed(&Whose::Mine, 10).await.unwrap().len(), 1);
     assert_eq!(bob.witnessed(&Whose::Everybody, 10).await.unwrap_err().kind, Kind::NotAllowed);
@@ -326,7 +326,7 @@ async fn in_a_database_people_only_add_to_what_is_known_of_their_own_audit() {
         database.psql(person, &database.name, &format!("SELECT count(*) FROM wharf.witness WHERE person = '{of}'")).1
     };
     assert_eq!((count("bob", "ada"), count("carol", "ada")), ("0\n".into(), "4\n".into()));
-    // Whatever name it says, it is theirs who told of it.
+    // A mark belongs to the person who reported it, whatever name it states.
     assert!(
         database
             .psql(
@@ -343,7 +343,7 @@ async fn in_a_database_people_only_add_to_what_is_known_of_their_own_audit() {
     assert_eq!((kept[0].person.as_str(), kept[0].mark.number), ("ada", 7));
     let (who, action) = kept[0].entry().map(|entry| (entry.who, entry.action)).unwrap();
     assert_eq!((who.as_str(), action.as_str()), ("ada", "approve"));
-    // Nobody fills the table, or pushes out what is there.
+    // Nobody can fill the table, or displace what is there.
     let many = format!(
         "SELECT wharf.witness('{id}', 'x', (SELECT jsonb_agg(jsonb_build_object('number', n, 'hash', repeat('1', 64), 'body', '')) FROM generate_series(1, 400) AS n))"
     );

@@ -1,4 +1,4 @@
-//! Servers and files that misbehave: a clear error each, and nothing left behind.
+//! Servers and files that misbehave: each gives a clear error, and nothing is left behind.
 //!
 //! No real registry misbehaves on purpose, so a few lines of TCP stand in for one.
 
@@ -275,7 +275,7 @@ async fn limits_that_are_told_only_after_the_sign_in_are_shown_too() {
     assert!(health.note.contains("199 of 200 pulls left"), "{}", health.note);
 }
 
-/// Hub's search as its interface is published; Hub itself cannot be had in a test.
+/// Hub's search as its API is published; Hub itself is not available in a test.
 #[tokio::test]
 async fn hub_answers_searches_with_publishers_and_counts() {
     let answer = r#"{"count":2,"results":[

@@ -1,4 +1,4 @@
-//! What clouds want and answer that the lab's own does not: further proofs, identity providers, short pages, odd rows.
+//! Answers of clouds that the lab's own does not give: further proofs, identity providers, short pages, odd rows.
 
 use std::process::Output;
 
@@ -12,7 +12,7 @@ use crate::{
 
 const PROJECT: &str = "0123456789abcdef0123456789abcdef";
 
-/// The address at which a request came.
+/// The address that a request was sent to.
 fn base(asked: &Asked) -> String {
     let host = asked.headers.lines().find_map(|line| line.to_lowercase().strip_prefix("host: ").map(str::to_owned));
     format!("http://{}", host.unwrap())
@@ -22,7 +22,7 @@ pub fn sent(status: &str, headers: &str, body: &Value) -> String {
     answer(status, &format!("Content-Type: application/json\r\n{headers}"), &body.to_string())
 }
 
-/// The answer to a proof that is right.
+/// The answer to correct credentials.
 fn token(asked: &Asked) -> String {
     let at = |path: &str| json!([{"interface": "public", "region": "R", "region_id": "R", "url": base(asked) + path}]);
     let catalog =
@@ -36,7 +36,7 @@ fn image(number: usize) -> Value {
     json!({"id": format!("00000000-0000-4000-8000-{number:012}"), "name": format!("image-{number}"), "status": "active"})
 }
 
-/// A cloud with one image, where `own` says nothing else.
+/// A cloud with one image, except for requests that `own` answers.
 pub fn cloud(asked: &Asked, own: impl Fn(&Asked, &str) -> Option<String>) -> String {
     let path = asked.target.split('?').next().unwrap_or("");
     if let Some(said) = own(asked, path) {
@@ -59,7 +59,7 @@ pub async fn listed(server: &Server, entry: &str) -> Output {
     asked_of(server, entry, &["images", "--source", "site"]).await
 }
 
-/// Asks a cloud with this entry.
+/// Runs these arguments on a cloud with this entry.
 async fn asked_of(server: &Server, entry: &str, arguments: &[&str]) -> Output {
     let home = Home::new();
     let folder = home.path(".config/openstack");
@@ -138,7 +138,7 @@ async fn a_token_of_an_identity_provider_is_exchanged_for_one_of_the_project() {
     );
 }
 
-/// The sources `one` and `two` are regions of one entry of clouds.yaml; runs some words on them.
+/// Runs these arguments with the sources `one` and `two`, which are regions of one entry of clouds.yaml.
 async fn asked_of_regions(server: &Server, entry: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let home = Home::new();
     let file = home.path("clouds.yaml");
@@ -205,7 +205,7 @@ async fn every_region_is_a_source_and_all_share_one_sign_in() {
     let reference = format!("glance://two/{second}");
     let shown = asked_of_regions(&server, TWO, &["show", &reference], &[]).await;
     assert!(said(&shown).contains("image-2"), "{}{}", said(&shown), complained(&shown));
-    // By the names that they have without a word in the configuration.
+    // By the names that they have without a configuration.
     let found = [("WHARF_DISCOVER", "yes")];
     let listed = asked_of_regions(&server, TWO, &["images", "--source", "site-Two", "--json"], &found).await;
     assert!(said(&listed).contains("image-2") && !said(&listed).contains("image-1"), "{}", complained(&listed));
@@ -339,7 +339,7 @@ async fn a_person_signs_in_with_a_browser_anywhere_and_types_a_code_there() {
              discovery_endpoint: 'http://{}/idp/page', auth: {{auth_url: URL, project_name: physics, project_domain_id: default}}}}",
             server.address
         );
-        // Where nobody can be asked, it is said how.
+        // If nobody can be asked, the message says how to sign in.
         let output = listed(&server, &entry).await;
         assert_eq!(output.status.code(), Some(7), "{}", complained(&output));
         assert!(complained(&output).contains("wharf login site"), "{}", complained(&output));
@@ -422,7 +422,7 @@ async fn a_list_that_is_capped_is_whole_though_the_next_page_forgets_how_it_was_
             if path != "/image/v2/images" || query.contains("member_status") {
                 return None;
             }
-            // Ids tell nothing of when an image was made.
+            // The ids do not follow the images' dates.
             let made = |number: &usize| number * 37 % ALL;
             let mut all: Vec<usize> = (0..ALL).collect();
             if query.contains("sort_key=created_at") {
@@ -439,7 +439,7 @@ async fn a_list_that_is_capped_is_whole_though_the_next_page_forgets_how_it_was_
             let page: Vec<usize> = all[begin..].iter().take(CAP.min(limit)).copied().collect();
             let mut body = json!({"images": page.iter().map(|number| image(*number)).collect::<Vec<_>>()});
             if let Some(last) = page.last() {
-                // Glance names its next page with the last of several equal words alone.
+                // Glance names its next page with the last of several equal keys only.
                 let direction = if query.contains("sort_dir=desc") { "desc" } else { "asc" };
                 let id = image(*last)["id"].as_str().unwrap().to_owned();
                 let next = format!("/v2/images?limit={limit}&sort_key=id&sort_dir={direction}&marker={id}");
@@ -491,7 +491,7 @@ async fn why_an_account_is_refused_is_said_and_the_proof_is_shown_once() {
         .await;
         let output = listed(&server, "{auth: {auth_url: URL, username: ada, password: wrong, project_id: x}}").await;
         assert!(complained(&output).contains(words), "{}", complained(&output));
-        // Images, offers, volumes and their kind all wait for one sign-in.
+        // Images, offers, volumes and volume types all wait for one sign-in.
         assert_eq!(proofs(&server).len(), 1);
     }
 }

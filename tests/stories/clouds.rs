@@ -43,7 +43,7 @@ impl<'a> Person<'a> {
         self.command(arguments).output().unwrap()
     }
 
-    /// What a call that must work says, as JSON.
+    /// Output in JSON of a call that must succeed.
     pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
         let output = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", lab::complained(&output));
@@ -62,7 +62,7 @@ impl<'a> Person<'a> {
     }
 }
 
-/// What `openstack` itself says, so that both sides are seen to agree.
+/// Output of `openstack` itself, to see that both sides agree.
 pub fn openstack(clouds: &str, cloud: &str, arguments: &[&str]) -> serde_json::Value {
     // Debian's own Python: the packages are not installed for any other.
     let home = tempfile::tempdir().unwrap();
@@ -72,7 +72,7 @@ pub fn openstack(clouds: &str, cloud: &str, arguments: &[&str]) -> serde_json::V
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {}", lab::complained(&output)))
 }
 
-/// A disk with a boot sector, and bytes of its own in each run.
+/// A disk with a boot sector, and different bytes in each run.
 pub fn disk(path: &Path) {
     let mut bytes = vec![0; 3 << 20];
     bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
@@ -90,7 +90,7 @@ fn an_image_is_uploaded_shared_accepted_launched_and_its_snapshot_comes_back() {
     let file = file.display().to_string();
     let (name, server_name) = (lab::fresh("story"), lab::fresh("story-server"));
     let (named, snapshot_name) = (format!("glance://site/{name}"), lab::fresh("story-snapshot"));
-    // Uploaded once, however often it is sent.
+    // Uploaded once, however often it is pushed.
     let first = alice.json(&["push", &file, &named]);
     let again = alice.json(&["push", &file, &named]);
     assert_eq!((&again["outcome"]["digest"], &again["outcome"]["moved"]), (&first["outcome"]["digest"], &0.into()));
@@ -115,7 +115,7 @@ fn an_image_is_uploaded_shared_accepted_launched_and_its_snapshot_comes_back() {
         (&results[0]["share"]["standing"], &results[1]["error"]["kind"]),
         (&"pending".into(), &"not-found".into())
     );
-    // An offer for bob, in his list and marked; both accept.
+    // An offer for bob, in his list and marked; he accepts.
     let offers = bob.json(&["offers"]);
     let offer = offers.as_array().unwrap().iter().find(|offer| offer["title"] == name.as_str()).unwrap();
     assert!(bob.names().contains(&name));
@@ -139,7 +139,7 @@ fn an_image_is_uploaded_shared_accepted_launched_and_its_snapshot_comes_back() {
     assert!(lab::said(&bob.run(&["logs", server])).contains("CONSOLE"));
     let entered = bob.run(&["exec", server, "--", "ls"]);
     assert!(lab::complained(&entered).contains("ssh"), "{}", lab::complained(&entered));
-    // Stopped, started, and a snapshot that goes back to alice; asked for twice it is one image.
+    // Stopped, started, and a snapshot that is shared with alice; requested twice, it is one image.
     assert_eq!(bob.run(&["stop", server]).status.code(), Some(0));
     assert!(lab::said(&bob.run(&["workloads"])).contains("stopped"));
     assert_eq!(bob.run(&["start", server]).status.code(), Some(0));
@@ -150,7 +150,7 @@ fn an_image_is_uploaded_shared_accepted_launched_and_its_snapshot_comes_back() {
     let lineage = bob.json(&["show", snapshot["image"].as_str().unwrap()]);
     assert_eq!(lineage["annotations"]["made from image"], id.as_str());
     assert!(alice.json(&["offers"]).as_array().unwrap().iter().any(|offer| offer["title"] == snapshot_name.as_str()));
-    // Taken back, and the bytes come down as they went up.
+    // Revoked; and the downloaded bytes are those that were uploaded.
     let back = alice.home.path("back.raw");
     alice.json(&["pull", &image, back.to_str().unwrap()]);
     assert_eq!(std::fs::read(back).unwrap(), std::fs::read(&file).unwrap());
@@ -213,7 +213,7 @@ fn a_wrong_secret_and_a_cloud_that_does_not_answer_are_told_apart() {
     assert!(!wrong.to_string().contains("wrong\""), "the secret is not shown: {wrong}");
     let dead = ask(&change(&line("auth_url:"), "      auth_url: http://127.0.0.1:1/v3"));
     assert_eq!(dead["kind"], "unavailable", "{dead}");
-    // A broken file is a finding, not the end.
+    // A broken file is reported and does not end the program.
     let broken = home.path().join("broken.yaml");
     std::fs::write(&broken, "clouds: [\n").unwrap();
     let home = Home::new();
@@ -300,7 +300,7 @@ fn a_volume_goes_from_one_project_to_the_other_with_a_key_that_is_shown_once() {
     assert_eq!(taken.status.code(), Some(0), "{}", lab::complained(&taken));
     assert_eq!(openstack(&clouds, "bob", &["volume", "show", id])["name"], "story-volume");
     assert_eq!(alice.run(&["show", &volume]).status.code(), Some(6), "the giver has lost it");
-    // Given and taken back: the key opens nothing.
+    // Given and taken back: the key no longer works.
     let given = bob.json(&["share", &volume, "--give"]);
     let offer = given["id"].as_str().unwrap();
     assert_eq!(bob.run(&["offers", "cancel", offer]).status.code(), Some(0));
@@ -329,7 +329,7 @@ fn an_encrypted_volume_is_given_with_its_key_and_is_not_made_into_an_image() {
     let mut command = bob.command(&["offers", "accept", &format!("site/transfer/{transfer}"), "--json"]);
     let pipe = std::process::Stdio::piped;
     let mut child = command.stdin(pipe()).stdout(pipe()).stderr(pipe()).spawn().unwrap();
-    // The whole line, as the giver sends it.
+    // The whole line as the giver sends it.
     writeln!(child.stdin.take().unwrap(), "transfer {transfer} key {key}").unwrap();
     let taken = child.wait_with_output().unwrap();
     assert_eq!(taken.status.code(), Some(0), "{}", lab::complained(&taken));
@@ -397,7 +397,7 @@ fn a_volume_is_shared_with_many_projects_as_one_image() {
     let offers = bob.json(&["offers"]);
     let titled = |offer: &&serde_json::Value| offer["title"].as_str().unwrap().starts_with(&name);
     assert!(offers.as_array().unwrap().iter().any(|offer| titled(&offer)), "{offers}");
-    // A project that cannot be named is told before anything is made.
+    // A project that cannot be named is reported before anything is made.
     let other = openstack(&clouds, "alice", &["volume", "create", "--size", "1", &lab::fresh("other")]);
     let other = format!("volume://site/{}", other["id"].as_str().unwrap());
     let unknown = alice.run(&["share", &other, "--to", "nobody-knows"]);
@@ -407,7 +407,7 @@ fn a_volume_is_shared_with_many_projects_as_one_image() {
 #[test]
 fn an_image_goes_into_another_cloud_and_its_hash_is_the_same_there() {
     let clouds = need!("WHARF_LAB_CLOUDS");
-    // Two sign-ins of two people stand for two clouds: nothing but the name says that they are one.
+    // Two sign-ins of two people stand for two clouds: only the name shows that they are the same.
     let alice = Person::new("alice", &clouds).with("other", "bob");
     let bob = Person::new("bob", &clouds);
     let file = alice.home.path("far.raw");
@@ -426,7 +426,7 @@ fn an_image_goes_into_another_cloud_and_its_hash_is_the_same_there() {
     let again = alice.json(&["share", &named, "--to", "other/"]);
     assert_eq!(again[0]["elsewhere"]["reference"], reference.as_str(), "sent again, it is not sent twice");
     assert_eq!(again[0]["elsewhere"]["outcome"]["moved"], 0);
-    // Further, to a project there; nothing is left on this machine.
+    // A share with a project there; nothing is left on this machine.
     let further = alice.json(&["share", &named, "--to", &format!("other/{}", alice.project())]);
     assert_eq!(further[0]["elsewhere"]["share"]["standing"], "pending", "{further}");
     let left = std::fs::read_dir(alice.home.path("cache/moving")).map_or(0, Iterator::count);
@@ -462,7 +462,7 @@ fn a_cloud_fetches_an_image_from_the_web_and_a_dangerous_one_is_refused() {
     assert_eq!(again["outcome"]["moved"], 0, "it is not fetched twice");
     let refused = alice.run(&["push", &format!("{web}/evil.qcow2"), "glance://site/evil-web"]);
     assert_eq!(refused.status.code(), Some(4), "{}", lab::complained(&refused));
-    // One that shows another face to the cloud than to this machine is seen through, and nothing of it stays.
+    // A server that gives the cloud other bytes than this machine is noticed, and nothing of it stays.
     let refused = alice.run(&["push", &format!("{web}/turns"), "glance://site/turns-web"]);
     assert_eq!(refused.status.code(), Some(4), "{}", lab::complained(&refused));
     let missing = alice.run(&["push", &format!("{web}/none.raw"), "glance://site/none-web"]);
@@ -634,18 +634,18 @@ fn a_signature_over_a_disks_data_is_a_claim_until_all_of_it_was_read() {
         set(&shell(&format!("openssl dgst {sign} -sign {kind}.key {kind}.raw | base64 -w0")));
         let (_, states, said) = state(&named, &["--again"]);
         assert_eq!((states, said.contains(&format!("builder-{kind}"))), (vec!["claimed".to_owned()], true), "{said}");
-        // Another authority, or none, makes it nobody's.
+        // Under another authority, or none, the signature is nobody's.
         policy(false);
         assert_eq!(state(&named, &["--again"]).1, ["untrusted"]);
         policy(true);
         let (_, states, said) = state(&named, &["--data"]);
         assert!(states.contains(&"verified".to_owned()), "{kind}: {said}");
-        // From then on it is known; and a download reads it as well.
+        // From then on the result is known; and a download checks it as well.
         assert!(state(&named, &[]).1.contains(&"verified".to_owned()));
         let down = folder.join("down.raw");
         let pulled = alice.run(&["pull", &named, down.to_str().unwrap()]);
         assert_eq!(pulled.status.code(), Some(0), "{}", lab::complained(&pulled));
-        // One over other bytes fails, and such a download does not stay.
+        // A signature over other bytes fails, and such a download is removed.
         set(&shell(&format!("printf other | openssl dgst {sign} -sign {kind}.key | base64 -w0")));
         let (code, states, said) = state(&named, &["--data"]);
         assert_eq!((code, states.contains(&"invalid".to_owned())), (Some(4), true), "{said}");
@@ -656,7 +656,7 @@ fn a_signature_over_a_disks_data_is_a_claim_until_all_of_it_was_read() {
     }
 }
 
-/// A disk image is asked for, judged from its own bytes, admitted into another project's cloud and let to everybody.
+/// A disk image is requested, judged from its own bytes, admitted into another project's cloud and published.
 #[test]
 fn a_disk_image_is_asked_for_judged_signed_and_let_to_others() {
     let clouds = need!("WHARF_LAB_CLOUDS");
@@ -670,7 +670,7 @@ fn a_disk_image_is_asked_for_judged_signed_and_let_to_others() {
     }
     let id = "4f0e4f0e-0000-4000-8000-000000000001";
     let project = Person::new("bob", &clouds).project();
-    // Where the cloud may fetch from: one of these ports is free later.
+    // The cloud may fetch from these ports, of which one is free later.
     let web = (8081..=8084).map(|port| format!("\"http://127.0.0.1:{port}\"")).collect::<Vec<_>>().join(", ");
     let site = format!(
         "[requests]\nstore = \"{}\"\ncloud = \"site\"\ncloud_project = \"{project}\"\napprovers = [\"carol\"]\nsigned_decisions = true\n\
@@ -700,7 +700,7 @@ fn a_disk_image_is_asked_for_judged_signed_and_let_to_others() {
         at("disk.key")
     );
     std::fs::write(&own, std::fs::read_to_string(&own).unwrap() + &keys).unwrap();
-    // Alice's own image, which only her project sees; she asks for it, and it is lent to the steward's.
+    // Alice's own image, which only her project sees: she requests it, and it is lent to the steward's project.
     let file = folder.path().join("disk.raw");
     disk(&file);
     let name = lab::fresh("asked-for");
@@ -732,7 +732,7 @@ fn a_disk_image_is_asked_for_judged_signed_and_let_to_others() {
     let pulled = run(&alice, "alice", &["pull", &admitted, folder.path().join("back.raw").to_str().unwrap()]);
     assert_eq!(pulled.status.code(), Some(0), "{}", lab::complained(&pulled));
     assert_eq!(std::fs::read(folder.path().join("back.raw")).unwrap(), std::fs::read(&file).unwrap());
-    // A disk whose header names another file is refused by its own bytes, whatever the cloud was told.
+    // A disk whose header names another file is refused because of its bytes, whatever format the cloud was told.
     let evil = folder.path().join("evil.qcow2");
     let words = ["create", "-q", "-f", "qcow2", "-b", "/etc/passwd", "-F", "raw", evil.to_str().unwrap(), "1M"];
     let made = Command::new("qemu-img").args(words).output().unwrap();
@@ -755,8 +755,8 @@ fn a_disk_image_is_asked_for_judged_signed_and_let_to_others() {
     run(&steward, "steward", &["steward", "--once"]);
     let shown = json(&alice, "alice", &["requests", "show", &request])["request"].clone();
     assert_eq!(shown["stage"], "rejected", "{shown:#}");
-    // From the web: the cloud fetches it, its bytes are inspected, its hash is recorded.
-    // The same bytes are the same image: from the web come others.
+    // From the web: the cloud fetches it, its bytes are inspected, its hash is recorded. The bytes differ from those
+    // above, because the same bytes would be the same image.
     disk(&file);
     let good = std::fs::read(&file).unwrap();
     let Some(web) = (8081..=8084).find_map(|port| serve(port, good.clone(), Vec::new())) else {
@@ -773,7 +773,7 @@ fn a_disk_image_is_asked_for_judged_signed_and_let_to_others() {
     assert!(shown["admitted"]["digest"].as_str().unwrap().starts_with("sha512:"));
 }
 
-/// An entry for clouds.yaml that signs in to the same cloud by something else.
+/// An entry for clouds.yaml that signs in to the same cloud in another way.
 fn entry(clouds: &str, kind: &str, auth: &str) -> String {
     let written = std::fs::read_to_string(clouds).unwrap();
     let url =

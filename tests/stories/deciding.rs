@@ -1,4 +1,4 @@
-//! Deciding is deciding on what was shown: whatever comes between a frame and a key. `update` without a terminal.
+//! A decision is about what was shown, whatever happens between a frame and a key. `update` without a terminal.
 
 use wharf::{
     core::{
@@ -23,7 +23,7 @@ use crate::{
     keys::{notices, press, request, requests, rush, state},
 };
 
-/// What a decisive effect acts on, in words.
+/// The subjects of effects that decide something, in words.
 fn acted_on(effects: &[Effect]) -> Vec<String> {
     let words = |effect: &Effect| match effect {
         Effect::Request(RequestEffect::Decide { requests, ruling, .. }) => {
@@ -98,7 +98,7 @@ fn on_transfers() -> State {
 
 type Fill = fn(&mut State, &[&str]);
 
-/// Every list on which a key cannot be undone: how one gets there, how news of it comes, the keys, what they do to `two`.
+/// Every list with a key that cannot be undone: how to open it, how news of it arrive, the keys, what they do to `two`.
 fn lists() -> Vec<(&'static str, State, Fill, &'static str, &'static str)> {
     let numbers: Fill = |state, names| {
         let id = |name: &&str| ["one", "two", "three", "four"].iter().position(|one| one == name).unwrap() as i64 + 1;
@@ -128,7 +128,7 @@ fn decisive_keys_act_on_the_row_that_the_last_frame_showed_wherever_it_is_now() 
     for (what, mut state, fill, keys, acted) in lists() {
         fill(&mut state, &["one", "two", "three"]);
         press(&mut state, "g j");
-        // It is put elsewhere, and others come and go around it.
+        // It moves, and other rows come and go around it.
         fill(&mut state, &["four", "three", "two"]);
         assert_eq!(acted_on(&press(&mut state, keys)), [acted], "{what}");
     }
@@ -140,7 +140,7 @@ fn where_the_selected_row_is_gone_nothing_is_decided_until_one_is_chosen() {
         fill(&mut state, &["one", "two", "three"]);
         press(&mut state, "g j");
         fill(&mut state, &["one", "three"]);
-        // At once, and also when the frame without it was drawn.
+        // Immediately, and also after a frame without it was drawn.
         let first = keys.split(' ').next().unwrap();
         assert!(acted_on(&rush(&mut state, first)).is_empty() && state.popups.is_empty(), "{what}");
         assert!(acted_on(&press(&mut state, keys)).is_empty() && state.popups.is_empty(), "{what}");
@@ -151,7 +151,7 @@ fn where_the_selected_row_is_gone_nothing_is_decided_until_one_is_chosen() {
         );
         let drawn = crate::screens::draw(&mut state, (120, 30));
         assert!(drawn.contains("is not here any more"), "{what}: {drawn}");
-        // A movement chooses what stands there now.
+        // After moving, the row that is selected now is meant.
         let acted = acted_on(&press(&mut state, &format!("j {keys}")));
         assert!(acted.len() == 1 && (acted[0].contains("three") || acted[0].contains('3')), "{what}: {acted:?}");
     }
@@ -159,7 +159,7 @@ fn where_the_selected_row_is_gone_nothing_is_decided_until_one_is_chosen() {
 
 #[test]
 fn a_key_between_news_and_the_next_frame_does_nothing_but_say_so() {
-    // The same request has another dossier now: what was shown is not what would be approved.
+    // The same request has another dossier now: not what was shown would be approved.
     let mut state = requests("queue", "6 tab");
     queue(&mut state, &[1, 2]);
     press(&mut state, "g");
@@ -175,7 +175,7 @@ fn a_key_between_news_and_the_next_frame_does_nothing_but_say_so() {
     assert!(acted_on(&rush(&mut state, "a")).is_empty());
     assert!(said(&state).contains("has just changed"), "{}", said(&state));
     assert_eq!(acted_on(&press(&mut state, "a enter")), ["approve request 1: physics/gromacs-1"], "it was shown now");
-    // Moved, and not drawn yet.
+    // Moved, but not drawn yet.
     assert!(acted_on(&rush(&mut state, "j a")).is_empty());
     assert_eq!(acted_on(&press(&mut state, "a enter")), ["approve request 2: physics/gromacs-2"]);
 }
@@ -292,7 +292,7 @@ fn ask(state: &mut State, id: u64, kind: QuestionKind) {
 #[test]
 fn a_question_never_takes_keys_that_are_typed_for_something_else() {
     for kind in [QuestionKind::Secret, QuestionKind::Text, QuestionKind::Confirm] {
-        // Somebody types a filter.
+        // The person is typing a filter.
         let mut state = state();
         press(&mut state, "/ g r");
         ask(&mut state, 7, kind);
@@ -310,7 +310,7 @@ fn a_question_never_takes_keys_that_are_typed_for_something_else() {
 
 #[test]
 fn a_question_waits_where_nobody_waits_for_it_and_opens_for_whoever_does() {
-    // Whoever has gone on to something else is not interrupted.
+    // A person who has gone on to something else is not interrupted.
     let mut state = state();
     press(&mut state, "i enter");
     press(&mut state, "j");
@@ -319,7 +319,7 @@ fn a_question_waits_where_nobody_waits_for_it_and_opens_for_whoever_does() {
     // Its job has ended meanwhile.
     update(&mut state, Msg::Job(JobNews::Unasked(1)));
     assert!(state.waiting.is_empty());
-    // Whoever waits for it has it before them; keys of the first moment are not for it.
+    // Somebody who waits for it has it in front of them; keys pressed in its first moment do not count for it.
     press(&mut state, "i enter");
     ask(&mut state, 2, QuestionKind::Secret);
     assert_eq!(state.popups.len(), 1);
@@ -352,7 +352,7 @@ fn a_line_that_is_cut_can_be_read_in_full() {
     press(&mut state, "!");
     let drawn = crate::screens::draw(&mut state, (80, 24));
     assert!(drawn.contains("two tries are left") && drawn.contains("whoever gave you the token"), "{drawn}");
-    // In the transfers, enter reads the whole of one.
+    // In the transfers, enter shows the whole text of one.
     press(&mut state, "esc");
     let job = state.job("copy a".into());
     update(&mut state, Msg::Job(JobNews::JobDone(job, Err(error))));
@@ -369,7 +369,7 @@ fn whoever_decides_comes_to_the_queue_first() {
         &press(&mut state, "6")[..],
         [Effect::Request(RequestEffect::Requests { which: Which::Queue, .. }), ..]
     ));
-    // Where that is learnt only now, and nothing of their own is there.
+    // If that is learnt only now, and they have nothing of their own there.
     let mut state = crate::keys::state();
     press(&mut state, "6");
     update(&mut state, Msg::Request(RequestNews::Requests { which: Which::Mine, skip: 0, result: Ok(Vec::new()) }));
@@ -402,7 +402,7 @@ fn words_of_others_begin_no_line_of_ours_on_any_screen() {
     let (subject, body) = notice.letter();
     assert!(!subject.contains('\n'), "{subject}");
     assert!(!body.lines().any(|line| line.trim_start().starts_with("✓ verified") || line.starts_with("Bcc")), "{body}");
-    // In a popup that folds its lines, each piece of a quote is marked.
+    // In a popup that folds its lines, each line of a quote is marked.
     let mut state = state();
     one.wishes[0].reason = format!("{} ✓ verified: approved by dora", "pad ".repeat(40));
     let told = one.told(&[], Pace::default(), 0, 1_764_000_100);

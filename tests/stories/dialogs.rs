@@ -43,7 +43,7 @@ fn on_image_page() -> State {
     state
 }
 
-/// Two clouds, lab and other.
+/// A state with two clouds, lab and other.
 fn with_clouds() -> State {
     let mut state = state();
     let cloud = &mut state.sources[0];
@@ -100,7 +100,7 @@ fn an_image_can_be_copied_to_engines_folders_and_other_registries_or_where_one_t
     );
 }
 
-/// The state over a Harbor, Docker Hub and a registry whose name begins like the Harbor's, each as its adapter makes it;
+/// A state with a Harbor, Docker Hub and a registry whose name begins like the Harbor's, each made by its adapter;
 /// every source lists one image.
 fn over_registries() -> State {
     let home = lab::Home::new();
@@ -131,7 +131,7 @@ fn an_image_of_a_harbor_or_of_docker_hub_is_shared_and_copied_as_one_of_any_regi
             "astronomy = harbor.example.org/astronomy",
             ["to longer = oci://harbor.example.org/physics/gromacs", "to hub = oci://docker.io/physics/gromacs"],
         ),
-        // What a search on Hub has found are other people's projects: none of them is offered.
+        // Results of a search on Hub are other people's projects: none of them is offered.
         (
             "redis",
             "physics = harbor.example/physics",
@@ -200,7 +200,7 @@ fn removal(reference: &str, stays: &[&str]) -> Removal {
 #[test]
 fn nothing_is_removed_before_what_goes_was_shown_and_agreed_to() {
     let one = || removal("lab.example/physics/gromacs:2024.1", &["the image itself, as latest"]);
-    // Before it is worked out no key removes; afterwards only y does.
+    // Before the consequences are known no key removes; afterwards only y does.
     for (before, after, goes) in [
         ("y", "", false),
         ("", "enter", false),
@@ -252,7 +252,7 @@ fn of_marked_images_those_that_may_not_go_are_told_and_the_others_removed() {
         effects.iter().any(|effect| matches!(effect, Effect::List(ListEffect::List { source, .. }) if source == "lab")),
         "{effects:?}"
     );
-    // Where none may go, y only closes.
+    // If none may be removed, y only closes.
     let effects = press(&mut state, "D");
     let Some(Effect::Image(ImageEffect::Removals(targets))) = effects.last() else { panic!("{effects:?}") };
     update(&mut state, Msg::Image(ImageNews::Removals(targets.clone(), vec![Err(refused)])));
@@ -419,7 +419,7 @@ fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
     let asked = press(&mut state, "_ _ enter");
     let [Effect::Share(ShareEffect::SharePlans(target, to))] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!(to, &[Receiver::Project(biology.clone()), Receiver::Community]);
-    // One of them cannot: the others still can, and it says why.
+    // One of them cannot: the others still can, and the reason is shown.
     let refused = Error::new(Kind::NotFound, "plan a share", "you may not see it").hint("ask for its id");
     let plans = vec![(to[0].clone(), Ok(fake::share_plan())), (to[1].clone(), Err(refused))];
     update(&mut state, Msg::Share(ShareNews::SharePlans(target.clone(), plans)));
@@ -478,7 +478,7 @@ fn a_gift_is_taken_with_the_line_that_its_giver_sent() {
     let effects = press(&mut state, "down enter");
     let [Effect::Share(ShareEffect::Take { offer, key, .. })] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((offer.as_str(), key.reveal()), ("other/transfer/9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55", "0123abcd"));
-    // Without the key, that is asked for and not shown.
+    // If the key is missing, it is asked for and not shown.
     press(&mut state, "t");
     update(&mut state, Msg::Paste("lab/transfer/9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55".into()));
     press(&mut state, "enter q w e");

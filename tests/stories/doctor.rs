@@ -1,4 +1,4 @@
-//! `wharf doctor` says of everything how it is, red where it is red, within two seconds, and leaves nothing behind.
+//! `wharf doctor` reports the state of everything, red where it is bad, within two seconds, and leaves nothing behind.
 
 use std::{
     os::unix::fs::PermissionsExt,
@@ -14,7 +14,7 @@ use crate::{
     site::{Person, free_port, until},
 };
 
-/// What it says, with its exit code and how long it took.
+/// Its findings, its exit code and how long it took.
 fn doctor(mut command: Command) -> (Vec<Value>, i32, Duration) {
     let began = Instant::now();
     let output = command.args(["doctor", "--json"]).output().unwrap();
@@ -23,7 +23,7 @@ fn doctor(mut command: Command) -> (Vec<Value>, i32, Duration) {
     (found, output.status.code().unwrap(), began.elapsed())
 }
 
-/// The one finding of what was looked for: how it is, and all that it says.
+/// The single finding about `what`: its state and all its text.
 fn of<'a>(found: &'a [Value], what: &str) -> (&'a str, String) {
     let mut fitting = found.iter().filter(|one| one["what"].as_str().unwrap().starts_with(what));
     let one = fitting.next().unwrap_or_else(|| panic!("{what} is missing: {found:#?}"));
@@ -37,7 +37,7 @@ fn red(found: &[Value]) -> Vec<&str> {
     found.iter().filter(|one| one["state"] == "bad").map(|one| one["what"].as_str().unwrap()).collect()
 }
 
-/// A home whose own file says this.
+/// A home with this configuration file.
 fn configured(text: &str) -> Home {
     let home = Home::new();
     std::fs::create_dir_all(home.path(".config/wharf")).unwrap();
@@ -45,7 +45,7 @@ fn configured(text: &str) -> Home {
     home
 }
 
-/// A steward that does not outlive its test, however that ends.
+/// A steward that ends with its test, even if that panics.
 struct Working(std::process::Child);
 
 impl Working {
@@ -61,7 +61,7 @@ impl Drop for Working {
     }
 }
 
-/// Takes connections and never says a word.
+/// A server that accepts connections and never answers.
 fn silent() -> (std::net::TcpListener, u16) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -91,7 +91,7 @@ fn what_does_not_answer_is_red_with_its_reason_and_all_are_asked_at_once() {
             key.display()
         )
     };
-    // Nobody listens: the reason is that.
+    // Nobody listens: that is the reason given.
     std::fs::write(home.path(".config/wharf/wharf.toml"), text(ports[0], ports[1], ports[2])).unwrap();
     let (found, code, took) = doctor(home.wharf(&[]));
     assert_eq!(code, 1);
@@ -104,7 +104,7 @@ fn what_does_not_answer_is_red_with_its_reason_and_all_are_asked_at_once() {
     }
     assert_eq!(of(&found, "steward's key").0, "good", "{found:#?}");
     assert!(took < Duration::from_secs(3), "{took:?}");
-    // Somebody listens and is silent: each costs two seconds, and all together do.
+    // Servers listen and are silent: each takes two seconds, and all together do.
     let all: Vec<_> = (0..3).map(|_| silent()).collect();
     std::fs::write(home.path(".config/wharf/wharf.toml"), text(all[0].1, all[1].1, all[2].1)).unwrap();
     let (found, code, took) = doctor(home.wharf(&[]));
@@ -114,7 +114,7 @@ fn what_does_not_answer_is_red_with_its_reason_and_all_are_asked_at_once() {
         assert!(state == "bad" && (said.contains("within") || said.contains("in time")), "{what}: {said}");
     }
     assert!(took < Duration::from_millis(4000), "{took:?}");
-    // The same on one's own terminal: a sign, what, why, and what to do.
+    // The same for people: a sign, what, why, and what to do.
     let said = lab::said(&home.run(&["doctor"]));
     assert!(said.contains("✗ store of requests: PostgreSQL wharf on 127.0.0.1"), "{said}");
     assert!(!said.contains("✓ requests"), "{said}");
@@ -158,7 +158,7 @@ fn a_key_that_is_missing_readable_by_others_or_trusted_by_nobody_is_red() {
         ("locked.key", "caution", "passphrase"),
     ] {
         for (setting, what) in [("key", "steward's key"), ("approver_key", "approver's key")] {
-            // Whoever decides sits at a terminal: there a passphrase is as it should be.
+            // An approver sits at a terminal, so a passphrase is fine there.
             let wanted = if name == "locked.key" && setting == "approver_key" { "good" } else { state };
             let (state, said) = look(setting, name, what);
             assert!(state == wanted && said.contains(words), "{setting} {name}: {state} {said}");
@@ -220,7 +220,7 @@ async fn everybody_of_a_site_that_works_is_green_and_a_site_that_does_not_is_red
     let Some(mut site) = site("").await else { return };
     site.mail.as_mut().unwrap().start();
     let (ada, steward) = (site.person("ada"), site.steward());
-    // Nobody works yet.
+    // No steward works yet.
     let (found, code, _) = doctor(ada.wharf(&[]));
     let (state, said) = of(&found, "steward");
     assert!(code == 1 && state == "bad" && said.contains("none was ever heard of"), "{said}");
@@ -243,7 +243,7 @@ async fn everybody_of_a_site_that_works_is_green_and_a_site_that_does_not_is_red
     assert!(of(&found, "store of requests").1.contains("wharf_steward"));
     assert!(of(&found, "scanner").1.contains("trivy"), "{found:#?}");
     assert_eq!(uploads(), before, "nothing stays of what was tried");
-    // The mail server goes: red for the steward, who sends; others are told.
+    // The mail server goes away: red for the steward, who sends; a note for others.
     let port = site.mail.as_ref().unwrap().port;
     let file = |person: &Person<'_>| {
         let text = std::fs::read_to_string(person.home.path("site.toml")).unwrap();
@@ -267,7 +267,7 @@ async fn everybody_of_a_site_that_works_is_green_and_a_site_that_does_not_is_red
     assert!(state == "bad" && said.contains("wharf login"), "{said}");
     let (state, said) = of(&found, "scanner");
     assert!(state == "bad" && said.contains("--download-db-only"), "{said}");
-    // Somebody in the wrong group, and somebody whom the database does not know.
+    // A person in the wrong group, and a person whom the database does not know.
     own(&ada, "[requests]\napprover_key = \"none.key\"\n");
     let (found, _, _) = doctor(ada.wharf(&[]));
     let (state, said) = of(&found, "store of requests");
@@ -277,7 +277,7 @@ async fn everybody_of_a_site_that_works_is_green_and_a_site_that_does_not_is_red
         let (state, said) = of(&found, "store of requests");
         assert!(code == 1 && state == "bad" && said.contains(words), "{person}: {said}");
     }
-    // A steward that is killed is missed: by the store's clock, so the rows are made old.
+    // A steward that was killed is missed, by the store's clock: so the rows are made old.
     working.end();
     let database = site.database.as_ref().unwrap();
     let aged = database.psql("postgres", &database.name, "UPDATE wharf.steward SET seen = seen - 1000");
@@ -288,7 +288,7 @@ async fn everybody_of_a_site_that_works_is_green_and_a_site_that_does_not_is_red
     assert!(code == 1 && state == "bad" && said.contains("none lives"), "{said}");
 }
 
-/// Uploads that the lab's registry of admitted images has open for what is tried: each begins with a note of when.
+/// Uploads that were tried and are still open at the lab's registry of admitted images.
 fn uploads() -> usize {
     let Ok(lab) = std::env::var("WHARF_LAB") else { return 0 };
     let words = [&format!("{lab}/token"), "-path", "*wharf-doctor/_uploads/*/startedat"];

@@ -1,5 +1,5 @@
-//! Real engines behind TLS that wants a client certificate, found as Docker's own client finds them: by
-//! `DOCKER_CERT_PATH`, and in a context.
+//! Real engines behind TLS with client certificates, found as Docker's own client finds them: by `DOCKER_CERT_PATH`,
+//! and in a context.
 
 use std::{
     io::{BufRead, BufReader},
@@ -12,7 +12,7 @@ use wharf::core::base::digest::Digest;
 
 use crate::lab::{self, Home, complained, need, said};
 
-/// TLS in front of a socket: what comes over it goes through as it is.
+/// A TLS server in front of a socket, which passes everything on.
 const FRONT: &str = r#"
 import socket, ssl, sys, threading
 cert, key, ca, path = sys.argv[1:]
@@ -38,7 +38,7 @@ threading.Thread(target=accept, daemon=True).start()
 sys.stdin.read()
 "#;
 
-/// A front that ends with its test.
+/// A TLS server that ends with its test.
 struct Front {
     child: Child,
     address: String,
@@ -67,7 +67,7 @@ impl Drop for Front {
     }
 }
 
-/// Certificates under the names that Docker's client looks for.
+/// Certificates under the file names that Docker's client looks for.
 fn certificates(folder: &Path, ca: &Path, client: &str) {
     std::fs::create_dir_all(folder).unwrap();
     for (from, to) in [
@@ -79,7 +79,7 @@ fn certificates(folder: &Path, ca: &Path, client: &str) {
     }
 }
 
-/// Lists, pulls into and out of the engine, launches there, enters and removes, each over TLS.
+/// Lists, pulls into and out of the engine, launches, enters and removes, each over TLS.
 fn uses(run: &dyn Fn(&[&str]) -> Output, engine: &str, home: &Home, registry: &str) {
     let fine = |arguments: &[&str]| {
         let output = run(arguments);
@@ -93,7 +93,7 @@ fn uses(run: &dyn Fn(&[&str]) -> Output, engine: &str, home: &Home, registry: &s
     let target = home.path(&lab::fresh("pulled"));
     fine(&["pull", &image, &format!("file:{}:1", target.display())]);
     assert!(target.join("index.json").is_file());
-    // From a registry, which the engine fetches by itself.
+    // From a registry, from which the engine pulls without Wharf.
     let from = format!("{registry}/library/alpine:latest");
     let launched = run(&["launch", &from, "--on", engine, "--set", "network=none", "--json", "--", "sleep", "300"]);
     assert!(launched.status.success(), "{engine}: {}", complained(&launched));
@@ -112,7 +112,7 @@ fn an_engine_behind_tls_is_used_with_the_certificates_of_its_environment_or_its_
     let (ca, client) = (need!("WHARF_LAB_CA"), need!("WHARF_LAB_CLIENT"));
     let (docker, podman, registry) = (need!("WHARF_LAB_DOCKER"), need!("WHARF_LAB_PODMAN"), need!("WHARF_LAB_OPEN"));
     let ca = Path::new(&ca);
-    // From the environment, as for Docker's own client.
+    // From the environment, like Docker's own client.
     let front = Front::new(ca, &docker);
     let home = Home::new();
     certificates(&home.path("certificates"), ca, &client);
@@ -126,7 +126,7 @@ fn an_engine_behind_tls_is_used_with_the_certificates_of_its_environment_or_its_
     let folder = home.path("certificates").display().to_string();
     let variables = [("DOCKER_HOST", &*host), ("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", &*folder)];
     uses(&|arguments| asked(&home, arguments, &variables), "docker", &home, &registry);
-    // Without them nobody is let in, and it is said why.
+    // Without certificates the connection is refused, and the reason is given.
     let refused =
         asked(&home, &["images", "--source", "docker"], &[("DOCKER_HOST", &host), ("DOCKER_TLS_VERIFY", "1")]);
     let words = complained(&refused);

@@ -1,4 +1,4 @@
-//! Sources that answer as a test wants, for the loop and the screens. Real places are in `places`.
+//! Fake sources whose behaviour a test sets, for the loop and the screens. Real ones are in `places`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,18 +23,18 @@ use wharf::{
     },
 };
 
-/// How a source behaves.
+/// The behaviour of a fake source.
 #[derive(Clone)]
 pub enum Behaviour {
-    /// Lists these.
+    /// It lists these rows.
     Rows(Vec<Row>),
-    /// Lists these, and never answers anything else.
+    /// It lists these rows, and never answers anything else.
     ListsOnly(Vec<Row>),
-    /// Never answers.
+    /// It never answers.
     Hangs,
-    /// Fails.
+    /// Every call fails.
     Fails,
-    /// Its code is broken.
+    /// Its code panics.
     Panics,
 }
 
@@ -116,7 +116,7 @@ impl Catalog for Fake {
     }
 }
 
-/// An image page's data that never changes.
+/// An image with fixed data.
 pub fn image(reference: ImageRef) -> Image {
     let digest: wharf::core::base::digest::Digest = format!("sha256:{}", "4f".repeat(32)).parse().unwrap();
     let platform: Platform = "linux/amd64".parse().unwrap();
@@ -202,7 +202,7 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
     Portal::new(parts(sources))
 }
 
-/// What it is made of.
+/// The parts of that portal.
 pub fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
     PortalParts {
         config: wharf::core::config::Config { theme: "default".into(), person: "ada".into(), ..Default::default() },
@@ -250,7 +250,7 @@ pub fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
     }
 }
 
-/// Evidence as checkers would have made it, and what the built-in policy makes of it.
+/// Evidence as checkers make it, and the built-in policy's verdict on it.
 pub fn verified(image: &Image, now: i64) -> wharf::core::portal::evidence::Verified {
     use wharf::core::{
         base::badge::{Scan, Signature},

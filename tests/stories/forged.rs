@@ -1,5 +1,5 @@
-//! What nobody can obtain at a site: a signature of the steward over something that was not admitted, and an approval
-//! that counts for another image, another place or another moment.
+//! What nobody can get at a site: a steward's signature over something that was not admitted, or an approval that
+//! counts for another image, place or time.
 
 use std::process::Command;
 
@@ -10,12 +10,12 @@ use crate::{
     site::Person,
 };
 
-/// A person's program where no scanner is installed.
+/// Runs a person's program without an installed scanner.
 fn without_scanner(person: &Person<'_>, arguments: &[&str]) -> std::process::Output {
     person.wharf(arguments).env("PATH", "/usr/bin:/bin").output().unwrap()
 }
 
-/// All payloads of the signatures that lie beside a digest.
+/// The payloads of all signatures of a digest.
 fn payloads(repository: &str, digest: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let from = format!("docker://{repository}:{}.sig", digest.replace(':', "-"));
@@ -42,7 +42,8 @@ async fn a_steward_signs_nothing_that_somebody_only_used() {
     steward.run(&["steward", "--once"]);
     let admitted = ada.request(id)["admitted"]["reference"].as_str().unwrap().to_owned();
     let digest = admitted.rsplit_once('@').unwrap().1.to_owned();
-    // The site's own signature of the good image is copied to where it would stand for another one, and that one is used.
+    // The site's own signature of the good image is copied to the place of another image's signature, and that image is
+    // used.
     let evil = site.image(&mallory, "evil", &[("musl", "6.6-r0")], false);
     let shown = mallory.json(0, &["show", &evil]);
     let evil_digest = shown["pinned"]["digest"].as_str().unwrap().to_owned();
@@ -60,7 +61,7 @@ async fn a_steward_signs_nothing_that_somebody_only_used() {
     let says = format!("SELECT wharf.use('launched', '{evil_digest}', 'oci://{name}@{evil_digest}', 'x', 0)");
     let by_hand = database.psql("bob", &database.name, &says).0;
     assert!(used || by_hand, "a use was written down: {}", lab::complained(&pulled));
-    // New data makes the steward look at everything again.
+    // New vulnerability data makes the steward judge everything again.
     site.advise(&[r#"{"id": "CVE-2026-1", "platform": "alpine 3.17", "pkg": "musl", "fixed": "9.9-r0", "severity": "LOW", "title": "new"}"#]);
     for _ in 0..2 {
         steward.run(&["steward", "--once"]);
@@ -71,7 +72,7 @@ async fn a_steward_signs_nothing_that_somebody_only_used() {
     let verified = ada.run(&["verify", &evil]);
     assert!(matches!(verified.status.code(), Some(3 | 4)), "{}", lab::said(&verified));
     assert!(!lab::said(&verified).contains("✓ verified"), "{}", lab::said(&verified));
-    // What is admitted was stated anew: with the data that is known now, and by the same approval.
+    // The admission was stated again: with the data that is known now, and by the same approval.
     let stated = payloads(bare(&admitted), &digest);
     assert!(stated.iter().any(|payload| payload.contains("wharf.scan") && payload.contains(&digest)), "{stated:?}");
     steward.name.clear();
@@ -81,7 +82,7 @@ async fn a_steward_signs_nothing_that_somebody_only_used() {
 async fn what_was_found_in_one_place_counts_there_whoever_looked_where_first() {
     let Some(site) = site("").await else { return };
     let (ada, carol, steward) = (site.person("ada"), site.person("carol"), site.steward());
-    // Signed by its vendor, and looked at there first; scanned by nobody but the steward.
+    // Signed by its vendor, and verified there first; scanned by nobody but the steward.
     let image = site.image(&ada, "looked-at", &[("musl", "1.7-r0")], true);
     let first = without_scanner(&ada, &["verify", &image]);
     assert_eq!(first.status.code(), Some(3), "{}", lab::said(&first));
@@ -90,7 +91,8 @@ async fn what_was_found_in_one_place_counts_there_whoever_looked_where_first() {
     let admitted = ada.request(id)["admitted"]["reference"].as_str().unwrap().to_owned();
     let there = without_scanner(&ada, &["verify", &admitted]);
     assert_eq!(there.status.code(), Some(0), "{}", lab::said(&there));
-    // And the other way: an approval for one place, looked at, does not count for the same bytes in another.
+    // And the reverse: an approval for one place does not count for the same bytes in another, even after it was
+    // verified.
     let image = site.image(&ada, "only", &[("musl", "1.8-r0")], false);
     let id = ada.ask(&image, "for the paper").to_string();
     steward.run(&["steward", "--once"]);
@@ -123,7 +125,7 @@ async fn a_signature_counts_in_the_repository_that_it_was_made_in() {
     let moved = ada.run(&["verify", &elsewhere]);
     assert_eq!(moved.status.code(), Some(3), "{}", lab::said(&moved));
     assert!(lab::said(&moved).contains("signed for another place"), "{}", lab::said(&moved));
-    // A site that mirrors says so.
+    // A site that mirrors images says so in its policy.
     let file = ada.home.path("site.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let mirror = format!(
@@ -131,7 +133,7 @@ async fn a_signature_counts_in_the_repository_that_it_was_made_in() {
         bare(&elsewhere).rsplit_once('/').unwrap().0,
         bare(&image).rsplit_once('/').unwrap().0,
     );
-    // Only whole names that are the same below both.
+    // Only names that are the same below both prefixes.
     std::fs::write(&file, format!("{text}\n{mirror}")).unwrap();
     assert_eq!(ada.run(&["verify", &elsewhere]).status.code(), Some(3));
     let same = format!("{}/mirrored/{}:1", site.upstream, bare(&image).rsplit_once('/').unwrap().1);
@@ -154,7 +156,7 @@ async fn what_the_site_knows_and_what_was_taken_back_stops_a_launch_at_once() {
     steward.run(&["steward", "--once"]);
     let place = |id| ada.request(id)["admitted"]["reference"].as_str().unwrap().to_owned();
     let (bad, back) = (place(first), place(second));
-    // Whoever looked a moment ago.
+    // Also for people who verified it a moment ago.
     for image in [&bad, &back] {
         assert_eq!(ada.run(&["verify", image]).status.code(), Some(0));
     }
@@ -164,7 +166,7 @@ async fn what_the_site_knows_and_what_was_taken_back_stops_a_launch_at_once() {
     assert_eq!(now.status.code(), Some(4), "{}", lab::said(&now));
     assert!(lab::said(&now).contains("CVE-2026-2"), "{}", lab::said(&now));
     assert_eq!(without_scanner(&ada, &["launch", &bad, "--on", "local"]).status.code(), Some(4));
-    // Taking back is for those who decide, needs a reason, and counts before any steward has signed it.
+    // Revoking is for approvers, needs a reason, and counts before any steward has signed it.
     let number = second.to_string();
     assert_eq!(ada.run(&["revoke", &number, "--reason", "x"]).status.code(), Some(7));
     assert_eq!(carol.run(&["revoke", &number]).status.code(), Some(2));
@@ -175,7 +177,7 @@ async fn what_the_site_knows_and_what_was_taken_back_stops_a_launch_at_once() {
     assert!(lab::said(&now).contains("taken back by carol"), "{}", lab::said(&now));
     let inbox = lab::said(&ada.run(&["inbox"]));
     assert!(inbox.contains("was taken back by carol: it sends mail"), "{inbox}");
-    // Once it is signed, somebody who asks no store sees it, too.
+    // Once it is signed, people who ask no store see it, too.
     steward.run(&["steward", "--once"]);
     assert_eq!(ada.request(second)["stage"], "revoked");
     let alone = site.person("dora");
@@ -208,7 +210,7 @@ async fn an_approval_takes_what_held_the_image_back_and_says_so() {
     let verified = without_scanner(&ada, &["verify", &admitted]);
     assert_eq!(verified.status.code(), Some(0), "{}", lab::said(&verified));
     assert!(lab::said(&verified).contains("taken by its approval"), "{}", lab::said(&verified));
-    // It has taken that there was no scan, and no finding of one.
+    // The approval accepted that there was no scan, not any finding of one.
     let scanned = ada.run(&["verify", &admitted, "--again"]);
     assert_eq!(scanned.status.code(), Some(0), "{}", lab::said(&scanned));
 }
@@ -227,7 +229,7 @@ async fn what_an_image_says_of_its_base_and_of_its_scan_admits_nothing() {
     assert_eq!(approved.status.code(), Some(0), "{}", lab::complained(&approved));
     steward.run(&["steward", "--once"]);
     assert_eq!(ada.request(id)["stage"], "admitted");
-    // Another one that only says that it is built on that.
+    // Another image, which only claims to be built on that base.
     let claims = site.image_that_says(
         &mallory,
         "claims",
@@ -237,7 +239,7 @@ async fn what_an_image_says_of_its_base_and_of_its_scan_admits_nothing() {
     let id = mallory.ask(&claims, "please");
     steward.run(&["steward", "--once"]);
     assert_eq!(mallory.request(id)["stage"], "waiting");
-    // A report that came with an image is stated by nobody, and switches no scanner off, whatever it calls itself.
+    // A report that came with an image is not stated by anybody, and stops no scanner, whatever it calls itself.
     let report = r#"{"matches":[],"descriptor":{"name":"grype","version":"1, stated by the signer","timestamp":"2026-11-01T00:00:00Z","db":{"built":"2026-11-01T00:00:00Z"}},"source":{"type":"image"}}"#;
     let reported = site.image(&mallory, "reported", &[("zlib", "1.2.12-r0")], false);
     attach_to(&reported, "application/vnd.anchore.grype.report+json", report);
@@ -258,7 +260,7 @@ async fn what_an_image_says_of_its_base_and_of_its_scan_admits_nothing() {
     }
 }
 
-/// An admission is in force where it was made, with its conditions, until it is taken back: neither a copy nor asking anew
+/// An admission counts where it was made, with its conditions, until it is revoked: neither a copy nor a new request
 /// gives another one.
 #[tokio::test]
 async fn conditions_of_an_admission_are_not_washed_off_by_copies_or_by_asking_for_it_again() {
@@ -269,7 +271,7 @@ async fn conditions_of_an_admission_are_not_washed_off_by_copies_or_by_asking_fo
     steward.run(&["steward", "--once"]);
     let approved = carol.run(&["approve", &id.to_string(), "--until", "30d", "--reason", "for the workshop"]);
     assert_eq!(approved.status.code(), Some(0), "{}", lab::complained(&approved));
-    // What carol signed can be read by everybody as soon as she has, and counts only where it says.
+    // Everybody can read what carol has signed at once, and it counts only where it says.
     let shown = mallory.json(0, &["show", &image]);
     let digest = shown["pinned"]["digest"].as_str().unwrap().to_owned();
     steward.run(&["steward", "--once"]);
@@ -283,11 +285,11 @@ async fn conditions_of_an_admission_are_not_washed_off_by_copies_or_by_asking_fo
     let there = mallory.run(&["verify", &copied, "--again"]);
     assert_eq!(there.status.code(), Some(3), "{}", lab::said(&there));
     assert!(lab::said(&there).contains("signed for another place"), "{}", lab::said(&there));
-    // Asked for where it is admitted, the policy would allow it, without an end and without carol.
+    // Requested from where it is admitted, the policy would allow it, without an end and without carol.
     let again = mallory.run(&["request", &admitted, "--reason", "again"]);
     assert_eq!(again.status.code(), Some(2), "{}", lab::said(&again));
     assert!(lab::complained(&again).contains("own place"), "{}", lab::complained(&again));
-    // Nor by psql.
+    // Nor can it be done with psql.
     let database = site.database.as_ref().unwrap();
     let from = format!("oci://{}@{digest}", bare(&admitted));
     let host = bare(&admitted).split('/').next().unwrap();

@@ -1,8 +1,8 @@
-//! Harbor by its published interface, in front of a real registry: lists, scans, ticks, quotas.
+//! Harbor by its published API, in front of a real registry: lists, scans, signatures, quotas.
 
 use crate::lab::{self, Home, need};
 
-/// A person with a Harbor and nothing else.
+/// A person whose only source is a Harbor.
 fn person(host: &str) -> Home {
     let home = Home::new();
     let folder = home.path(".config/wharf");
@@ -28,12 +28,12 @@ fn projects_repositories_and_artifacts_are_listed_page_by_page() {
     let gromacs = named("physics/gromacs").unwrap();
     assert!(gromacs["tags"].as_array().unwrap().contains(&"2024.1".into()), "{gromacs}");
     assert!(gromacs["size"].as_u64().unwrap() > 100_000 && gromacs["note"].as_str().unwrap().starts_with("7 pulls"));
-    // A name of several parts is one part of Harbor's addresses.
+    // A name of several parts is one part of a path in Harbor's API.
     let deep = named("team/nested/deep/tool").unwrap();
     assert_eq!(deep["tags"], serde_json::json!(["v1"]));
     let shown = json(&home, &["show", &format!("{host}/physics/gromacs:2024.1")]);
     assert_eq!(shown["kind"], "container");
-    // Nobody is signed in; then somebody is, and is told how full their project is.
+    // First without an account; then signed in, with the quota of the project.
     let about = json(&home, &["sources"])[0]["health"].clone();
     assert_eq!((&about["account"], about["note"].as_str().unwrap()), (&"".into(), "Harbor v2.12.0-lab"));
     let mut login = home.wharf(&["login", "site", "--user", "lab", "--password-stdin"]);
@@ -51,7 +51,7 @@ fn projects_repositories_and_artifacts_are_listed_page_by_page() {
 fn what_it_says_of_scans_and_signatures_is_asserted_by_the_source_and_a_scan_can_be_asked_for() {
     let host = need!("WHARF_LAB_HARBOR");
     let home = person(&host);
-    // Evidence is of bytes, whatever they are called: two images.
+    // Evidence is about bytes, whatever their name is: these are two images.
     let other = format!("{host}/library/busybox:single");
     for (name, from, state) in [("zz/harbored", lab::starter(), "findings"), ("zz/harbored-clean", other, "partial")] {
         let image = format!("{host}/{}:1", lab::fresh(name));
@@ -61,13 +61,13 @@ fn what_it_says_of_scans_and_signatures_is_asserted_by_the_source_and_a_scan_can
             let all = said["records"].as_array().unwrap().iter();
             all.filter(|one| one["tool"].as_str().unwrap().starts_with("harbor")).cloned().collect()
         };
-        // What the project lets pass is known at once; nobody has scanned it.
+        // What the project's settings let pass is known at once; nobody has scanned this image yet.
         let mut verify = home.wharf(&["verify", &image, "--json"]);
         let first = verify.env("PATH", "/usr/bin:/bin").output().unwrap();
         let said: serde_json::Value = serde_json::from_slice(&first.stdout).unwrap();
         assert!(records(&said).iter().all(|one| one["outcome"]["scan"].is_null()), "{said}");
         assert!(said.to_string().contains("let_pass"), "{said}");
-        // Asked again, it is told to scan, and waited for.
+        // Requested again, Harbor is told to scan, and the result is awaited.
         let said = json(&home, &["verify", &image, "--again"]);
         let scan = records(&said).into_iter().find(|one| !one["outcome"]["scan"].is_null()).unwrap();
         assert_eq!((&scan["outcome"]["scan"]["state"], &scan["by"]), (&state.into(), &"source".into()), "{said}");

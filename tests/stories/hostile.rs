@@ -1,11 +1,11 @@
-//! Foreign bytes: real ones, broken in every way that comes to mind. A fuzzer goes on from here (`tests/fuzz/run`).
+//! Foreign bytes: real ones, broken in every way that we thought of. A fuzzer continues from here (`tests/fuzz/run`).
 
 use proptest::prelude::*;
 
 #[path = "../fuzz/targets.rs"]
 mod targets;
 
-/// What is done to bytes that were fine.
+/// A change to bytes that were valid.
 #[derive(Debug, Clone)]
 enum Damage {
     Set(usize, u8),

@@ -1,4 +1,4 @@
-//! What people really have: archives of every builder, engines of other versions, settings that others wrote.
+//! Real inputs: archives of every builder, engines of other versions, settings written by other programs.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -46,7 +46,7 @@ fn config(layers: &[&[u8]]) -> Vec<u8> {
     whole.to_string().into_bytes()
 }
 
-/// The layers of the image in an archive, as `show` has them; the archive is copied whole as well.
+/// The layers of the image in an archive, as `show` has them; the archive is also copied whole.
 fn shown(home: &Home, archive: &Path, tag: &str) -> Value {
     let reference = format!("file:{}{tag}", archive.display());
     let shown = home.run(&["show", &reference, "--json"]);
@@ -82,7 +82,7 @@ fn saved_images_are_read_with_links_compressed_layers_and_several_names() {
             assert_eq!(shown(&home, &archive, tag)["layers"].as_array().unwrap().len(), 3, "{kind:?} {tag}");
         }
     }
-    // Others store layers compressed; and the archive as a whole may be, whatever it is called.
+    // Other builders store layers compressed; and the whole archive may be compressed, whatever its name is.
     let stored = gzip(&one);
     let config = config(&[&one]);
     let mut builder = tar::Builder::new(Vec::new());
@@ -101,7 +101,7 @@ fn saved_images_are_read_with_links_compressed_layers_and_several_names() {
         assert_eq!(image["layers"][0]["digest"], Digest::of(&stored).to_string(), "{name}");
         assert!(image["layers"][0]["media_type"].as_str().unwrap().ends_with("+gzip"), "{name}");
     }
-    // What it was decompressed to is gone.
+    // The decompressed copy is removed.
     assert_eq!(std::fs::read_dir(home.path("cache/archives")).unwrap().count(), 0);
 }
 
@@ -121,7 +121,8 @@ fn a_link_that_leads_nowhere_or_in_circles_is_a_layer_that_is_missing() {
     assert!(lab::complained(&shown).contains("layer a/layer.tar is missing"), "{}", lab::complained(&shown));
 }
 
-/// An engine that speaks these versions alone (Docker Engine API, "Versioning"). Gives its address and what was asked.
+/// An engine that supports only these API versions (Docker Engine API, "Versioning"). Gives its address and the
+/// requests.
 fn engine(newest: &'static str, oldest: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -170,7 +171,7 @@ fn an_engine_is_asked_in_a_version_that_it_serves_or_it_is_said_that_there_is_no
             .unwrap();
         home.wharf(&["workloads"]).env("WHARF_CONFIG", &file).output().unwrap()
     };
-    // One that has dropped what was common for years, one that knows nothing newer, one of next year.
+    // One that no longer supports common old versions, one that supports no newer ones, and a future one.
     for (newest, oldest) in [("1.52", "1.44"), ("1.41", "1.12"), ("1.99", "1.50")] {
         let (address, asked) = engine(newest, oldest);
         let done = workloads(&address);

@@ -1,4 +1,5 @@
-//! Keys in files: made with their rights, never over anything, read by openssl; and keys that will be lost say so.
+//! Keys in files: created with the right permissions, never over an existing file, readable by openssl; and warnings
+//! about keys that will be lost.
 
 use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
@@ -11,7 +12,7 @@ fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().permissions().mode() & 0o7777
 }
 
-/// The public half as openssl makes it of the private one.
+/// The public half as openssl derives it from the private one.
 fn by_openssl(key: &Path, passphrase: &str) -> String {
     let made = Command::new("openssl")
         .args(["pkey", "-pubout", "-passin", &format!("pass:{passphrase}"), "-in"])
@@ -29,7 +30,7 @@ fn a_key_file_is_for_its_owner_alone_and_openssl_reads_it() {
         [("steward.key", "p256", "prime256v1"), ("disks.pem", "p384", "secp384r1"), ("./bare", "p256", "P-256")]
     {
         let path = home.path(name.trim_start_matches("./"));
-        // Whatever the umask is, too wide or too narrow.
+        // Whatever the umask is, too open or too strict.
         for umask in ["000", "777"] {
             let mut make = Command::new("sh");
             make.args(["-c", &format!("umask {umask}; exec \"$@\""), "sh", env!("CARGO_BIN_EXE_wharf")]);
@@ -83,7 +84,7 @@ fn a_passphrase_is_asked_for_twice_and_openssl_opens_the_key_with_it() {
     assert_eq!(by_openssl(&key, "hunter2"), std::fs::read_to_string(folder.path().join("carol.key.pub")).unwrap());
     let parsed = Command::new("openssl").args(["asn1parse", "-in"]).arg(&key).output().unwrap();
     assert!(lab::said(&parsed).contains("scrypt"), "{}", lab::said(&parsed));
-    // Nobody there to ask: nothing is made.
+    // Without anybody to ask, nothing is made.
     let home = Home::new();
     let alone = home.run(&["key", "new", home.path("x.key").to_str().unwrap(), "--passphrase"]);
     assert_eq!(alone.status.code(), Some(7), "{}", lab::complained(&alone));
@@ -101,7 +102,7 @@ fn a_key_file_is_never_written_over_anything_and_says_where_it_may_not() {
         assert_eq!(std::fs::read_to_string(home.path(there)).unwrap(), "mine");
     }
     assert!(!home.path("b.key").exists(), "no half of a pair stays");
-    // A link that leads to nothing is something, too.
+    // A link to a missing target also counts as an existing file.
     std::os::unix::fs::symlink(home.path("elsewhere"), home.path("c.key")).unwrap();
     assert_eq!(new(home.path("c.key").to_str().unwrap()).status.code(), Some(2));
     assert!(!home.path("elsewhere").exists());
@@ -188,7 +189,7 @@ fn a_key_in_a_store_that_forgets_says_so_when_it_is_made_and_when_a_steward_star
     let warned = said.matches(&format!("the key '{name}' is gone after a restart")).count();
     assert!(said.contains("code 0") && warned == 2, "when it is made, and when the steward starts: {said}");
     assert!(said.contains("wharf key new FOLDER/"), "{said}");
-    // A file that somebody has agreed to keeps it for good, also where the kernel would have.
+    // A file that the person has agreed to keeps it for good, even where the kernel's keyring would have been used.
     let said = run("yes");
     assert!(said.contains("code 0") && !said.contains("is gone"), "{said}");
 }
@@ -199,7 +200,7 @@ fn openssl(folder: &std::path::Path, script: &str) {
     assert!(made.status.success(), "{script}: {}", lab::complained(&made));
 }
 
-/// Every form in which openssl writes a key pair; `b` is the public half.
+/// Every format in which openssl writes a key pair; `b` is the public half.
 const FORMS: [(&str, &str); 12] = [
     (
         "SEC 1, its curve before it",
@@ -254,7 +255,7 @@ fn keys_are_read_in_every_form_that_openssl_writes() {
         let shown = lab::said(&told) + &lab::complained(&told);
         assert!(shown.contains(&public.id) || shown.contains(public.pem().trim()), "{form}: {shown}");
     }
-    // A private key is no public one, and what cannot be read says what to do.
+    // A private key is not accepted as a public one, and an unreadable file gives advice.
     let folder = home.path("refused");
     std::fs::create_dir(&folder).unwrap();
     openssl(
@@ -288,7 +289,7 @@ fn certificates_are_read_whatever_stands_around_them() {
     }
 }
 
-/// Somebody who knows a passphrase.
+/// An asker that knows a passphrase.
 struct Knows(&'static str);
 
 #[async_trait::async_trait]

@@ -1,4 +1,4 @@
-//! Keys to state and effects: `update` without a terminal, a network or a clock.
+//! From keys to state and effects: `update` without a terminal, a network or a clock.
 
 use std::sync::Arc;
 
@@ -38,13 +38,13 @@ use wharf::{
 
 use crate::fake;
 
-/// With a digest that is short enough to be read on a screen.
+/// A request's image with a digest that is short enough for a screen.
 fn asked() -> Asked {
     let (digest, from) = ("sha256:a".to_owned(), "oci://lab.example/physics/a@sha256:a".to_owned());
     Asked { digest, from, ..crate::stores::asked("a") }
 }
 
-/// A request as a steward left it.
+/// A request as a steward leaves it.
 pub fn request(id: i64, stage: Stage, rule: &str, base: &str) -> Request {
     let now = 1_764_000_000;
     let name = format!("physics/gromacs-{id}");
@@ -71,7 +71,7 @@ pub fn request(id: i64, stage: Stage, rule: &str, base: &str) -> Request {
     request
 }
 
-/// Notices of each kind.
+/// Notices, one of each kind.
 pub fn notices() -> Vec<Notice> {
     let notice = |id, topic, words: &str, seen| Notice {
         id,
@@ -106,7 +106,7 @@ pub fn notices() -> Vec<Notice> {
     ]
 }
 
-/// A state after these keys, with what the store would have answered.
+/// A state after these keys, with the answers of a store.
 pub fn requests(name: &str, keys: &str) -> State {
     let mut state = state();
     state.unread = if name.ends_with("empty") { 0 } else { 2 };
@@ -155,7 +155,7 @@ pub fn requests(name: &str, keys: &str) -> State {
     state
 }
 
-/// What a registry is good for.
+/// The abilities of a registry.
 pub fn registry(host: &str) -> Abilities {
     Abilities { copies: Copies::Registry(host.to_owned()), answers_anyone: true, ..Abilities::default() }
 }
@@ -202,7 +202,7 @@ pub fn state() -> State {
     state
 }
 
-/// Answers the plans that were asked for, and agrees to them.
+/// Answers the plans that were requested, and agrees to them.
 pub fn agree(state: &mut State, asked: &[Effect]) -> Vec<Effect> {
     let Some(Effect::Share(ShareEffect::SharePlans(target, to))) = asked.last() else {
         panic!("no plan is asked for: {asked:?}")
@@ -213,7 +213,7 @@ pub fn agree(state: &mut State, asked: &[Effect]) -> Vec<Effect> {
     press(state, "enter")
 }
 
-/// Does the searches among the effects, as the jobs would; gives back the others.
+/// Runs the searches among the effects, as the jobs would; gives the other effects.
 pub fn run(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
     let mut others = Vec::new();
     for effect in effects {
@@ -233,8 +233,8 @@ pub fn run(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
     others
 }
 
-/// Presses keys written as in the key map, `_` is a space, as somebody does who sees every frame and takes their time;
-/// gives all effects but searches.
+/// Presses keys written as in the key map (`_` is a space), like a person who sees every frame and takes their time;
+/// gives all effects except searches.
 pub fn press(state: &mut State, keys: &str) -> Vec<Effect> {
     let mut all = Vec::new();
     for key in keys.split(' ') {
@@ -245,7 +245,7 @@ pub fn press(state: &mut State, keys: &str) -> Vec<Effect> {
     all
 }
 
-/// The same, all at once: no frame is drawn before or between them.
+/// The same without any frame drawn before or between the keys.
 pub fn rush(state: &mut State, keys: &str) -> Vec<Effect> {
     let mut all = Vec::new();
     for key in keys.split(' ') {
@@ -365,7 +365,7 @@ fn leaving_an_image_page_ends_its_reads() {
     assert!(
         matches!(press(&mut state, "esc").as_slice(), [Effect::Leave(slots)] if slots.contains(&Slot::Image) && slots.contains(&Slot::Tags))
     );
-    // What arrives for a page that is gone changes nothing.
+    // Results for a page that was left change nothing.
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
     assert_eq!(update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image))))), []);
     assert!(matches!(state.screen(), Screen::Catalog));
@@ -420,7 +420,7 @@ fn a_launch_needs_a_plan_of_the_answers_that_are_shown() {
     assert!(state.notice.as_ref().unwrap().text.contains("no plan"));
     let ready = plan(&state);
     update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(ready)))));
-    // Another answer makes the shown plan void.
+    // Another answer makes the shown plan invalid.
     assert!(
         matches!(press(&mut state, "j j right").as_slice(), [Effect::Run(RunEffect::Plan { answers, .. })] if answers.get("network") == "none")
     );
@@ -509,7 +509,7 @@ fn another_backend_asks_its_own_questions() {
     assert!(
         matches!(press(&mut state, "right").as_slice(), [Effect::Run(RunEffect::Form { backend, .. })] if backend == "local")
     );
-    // The old backend's form comes too late.
+    // The form of the previous backend arrives too late.
     let effects = update(&mut state, Msg::Run(RunNews::Form(Ok(("docker".into(), Form::default())))));
     assert_eq!(effects, []);
 }
@@ -720,7 +720,7 @@ fn an_image_is_asked_for_with_a_reason_and_a_queue_is_worked_off_with_one_or_two
     state.requests = false;
     press(&mut state, "R");
     assert!(state.notice.as_ref().is_some_and(|notice| notice.text.contains("[requests] admitted")));
-    // One key approves; marked ones go together.
+    // One key approves; marked requests are approved together.
     let ids = |effects: &[Effect]| match effects {
         [Effect::Request(RequestEffect::Decide { requests, ruling, .. })] => {
             (requests.iter().map(|one| *one.id()).collect::<Vec<_>>(), ruling.clone())
@@ -752,7 +752,7 @@ fn an_image_is_asked_for_with_a_reason_and_a_queue_is_worked_off_with_one_or_two
         matches!(&class[..], [Effect::Request(RequestEffect::ApproveClass { rule, base, .. })] if rule == "scan" && base == "alpine:3.17"),
         "{class:?}"
     );
-    // One's own is not one's to approve, and whoever may not decide is told so.
+    // A person's own request is not theirs to approve, and a person who may not decide is told so.
     let mut own = requests("queue", "6 tab");
     let me = Me { person: "ada".into(), approver: true, steward: false, own: false };
     update(&mut own, Msg::Request(RequestNews::Queue(Ok((me.clone(), Pace::default(), Vec::new())))));
@@ -785,12 +785,12 @@ fn the_inbox_opens_what_it_is_about_and_launches_the_fixed_version_with_one_key(
     assert!(press(&mut inbox, "l").is_empty());
     let read = press(&mut inbox, "m");
     assert!(matches!(&read[..], [Effect::Request(RequestEffect::Seen(ids))] if ids == &[1, 2]), "{read:?}");
-    // Offers are one line of it, and lead to where they are answered.
+    // Offers are one line of it, which leads to the screen where they are answered.
     let offer = crate::fake::offer("gromacs");
     let mut inbox = requests("inbox", "7");
     update(&mut inbox, Msg::Share(ShareNews::Offers(vec![offer], Vec::new())));
     assert!(matches!(&press(&mut inbox, "g enter")[..], [Effect::Share(ShareEffect::Offers)]));
-    // A list that is long is read as one goes through it.
+    // More of a long list is read as the selection moves on.
     let mut long = requests("empty", "6");
     let many = (0..200).map(|id| request(id, Stage::Waiting, "scan", "x")).collect();
     update(&mut long, Msg::Request(RequestNews::Requests { which: Which::Mine, skip: 0, result: Ok(many) }));

@@ -1,4 +1,4 @@
-//! The lab as tests see it, and a home of their own for each.
+//! The lab as tests see it, and a separate home for each test.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use wharf::{
     },
 };
 
-/// A part of the lab by its variable. `None` means it was left out, and the test says so and ends.
+/// The address of a part of the lab, from its variable. `None` means that it does not run: the test says so and ends.
 pub fn part(name: &str) -> Option<String> {
     let found = std::env::var(name).ok().filter(|value| !value.is_empty());
     if found.is_none() {
@@ -23,7 +23,7 @@ pub fn part(name: &str) -> Option<String> {
     found
 }
 
-/// Skips a test whose part of the lab is not up.
+/// Skips a test whose part of the lab does not run.
 macro_rules! need {
     ($name:literal) => {
         match crate::lab::part($name) {
@@ -34,7 +34,8 @@ macro_rules! need {
 }
 pub(crate) use need;
 
-/// The variables that the lab's parts set: each folder's `up` names its own, and `tests/run` those of parts it starts apart.
+/// The variables of the lab's parts: each folder's `up` names its own, and `tests/run` those of the parts that it
+/// starts separately.
 fn variables() -> std::collections::BTreeSet<String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let parts = std::fs::read_dir(tests.join("lab")).unwrap().map(|entry| entry.unwrap().path().join("up"));
@@ -44,7 +45,7 @@ fn variables() -> std::collections::BTreeSet<String> {
     set.filter_map(|rest| rest.split_once('=')).map(|(name, _)| format!("WHARF_LAB_{name}")).collect()
 }
 
-/// In CI nothing may be left out without anybody noticing.
+/// In CI no part may be missing without being noticed.
 #[test]
 fn the_lab_is_whole_where_it_must_be() {
     let all = variables();
@@ -58,13 +59,13 @@ fn the_lab_is_whole_where_it_must_be() {
     }
 }
 
-/// A site's file that says nothing: one that is named must be there.
+/// The empty site file: a file that is named must exist.
 pub const NO_SITE: &str = "/dev/null";
 
-/// A path where there is nothing.
+/// A path that does not exist.
 pub fn nowhere() -> &'static str {
     static NOWHERE: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-        // The folder goes as soon as its name is taken, and nobody else is given that name.
+        // The folder is removed as soon as its name is known, and no other folder gets that name.
         let folder = tempfile::tempdir().unwrap();
         folder.path().join("nothing").display().to_string()
     });
@@ -73,7 +74,7 @@ pub fn nowhere() -> &'static str {
 
 /// A home folder, with cache and state in it.
 pub struct Home {
-    /// Deleted at the end.
+    /// The folder, which is deleted at the end.
     pub folder: tempfile::TempDir,
 }
 
@@ -86,7 +87,7 @@ impl Home {
         self.folder.path().join(name)
     }
 
-    /// A configuration that finds nothing by itself.
+    /// A configuration without discovery.
     pub fn config(&self) -> Config {
         Config {
             cache_dir: self.path("cache"),
@@ -97,7 +98,7 @@ impl Home {
         }
     }
 
-    /// The program with this home and nothing of the machine's own.
+    /// The program with this home, separated from the machine's own settings.
     pub fn wharf(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
         command
@@ -119,7 +120,7 @@ impl Home {
     }
 }
 
-/// Whether this session has a kernel keyring of its own: then nobody is asked for a file.
+/// Whether this session has a kernel keyring of its own: then nobody is asked about a file.
 pub fn keyring_lasts() -> bool {
     let output = Home::new().wharf(&["doctor"]).env("WHARF_SECRET_FILE", "no").output().unwrap();
     let lasts = said(&output).contains("kernel keyring (this");
@@ -129,7 +130,7 @@ pub fn keyring_lasts() -> bool {
     lasts
 }
 
-/// An entry of a configuration with its address alone.
+/// A configuration entry with only an address.
 pub fn written(name: &str, kind: &str, url: &str) -> Written {
     Written::new(name, kind, "test", toml::Table::from_iter([("url".to_owned(), url.into())]))
 }
@@ -149,7 +150,7 @@ pub fn portal(home: &Home, sources: Vec<Written>) -> Arc<Portal> {
     Arc::new(adapters::build(Config { sources, ..home.config() }).unwrap())
 }
 
-/// Where the secrets of this home are.
+/// The secret store of this home.
 pub fn vault(home: &Home) -> Arc<dyn wharf::core::ports::Vault> {
     Arc::new(adapters::vault::Keeper::new(&home.config().state_dir, true))
 }
@@ -160,12 +161,12 @@ pub fn starter() -> String {
     format!("file:{}:1", layout.display())
 }
 
-/// A port that nobody listens on in this moment.
+/// A port that nobody listens on at this moment.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A name that no run before this one has used: a lab that stays up keeps what the stories leave in it.
+/// A name that no earlier run has used, because a lab that stays up keeps what tests leave in it.
 pub fn fresh(name: &str) -> String {
     static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -174,7 +175,7 @@ pub fn fresh(name: &str) -> String {
     format!("{name}-{}{number:03}", now.as_micros())
 }
 
-/// What a program does that is given something on its standard input.
+/// Runs a program with this text on its standard input.
 pub fn with_input(mut command: Command, text: &str) -> Output {
     use std::{io::Write, process::Stdio};
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -182,12 +183,12 @@ pub fn with_input(mut command: Command, text: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// What a program said on standard output.
+/// The standard output of a program.
 pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What it said on standard error.
+/// The standard error of a program.
 pub fn complained(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

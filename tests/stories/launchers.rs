@@ -1,4 +1,4 @@
-//! One story that every launcher must pass.
+//! The contract that every launcher must keep.
 
 use std::{
     collections::BTreeMap,
@@ -66,7 +66,7 @@ async fn logs(launcher: &Arc<dyn Launcher>, id: &str) -> String {
     String::from_utf8_lossy(&chunks.concat()).into_owned()
 }
 
-/// What every launcher holds, whatever it can do besides: `Launcher`'s documentation, sentence by sentence.
+/// The contract of every launcher, whatever else it can do: `Launcher`'s documentation, sentence by sentence.
 async fn contract(launcher: &Arc<dyn Launcher>, image: &Image, supply: &Supply, first: &[(&str, &str)]) {
     let cx = Context::default();
     let name = launcher.name().to_owned();
@@ -108,7 +108,7 @@ async fn contract(launcher: &Arc<dyn Launcher>, image: &Image, supply: &Supply, 
     }
 }
 
-/// What a launcher does not name among its abilities it refuses in words, and does not fail in some other way.
+/// An ability that a launcher does not list is refused with a reason, and does not fail in another way.
 async fn refuses(launcher: &Arc<dyn Launcher>, id: &str) {
     let cx = Context::default();
     let can = |ability| launcher.abilities().contains(&ability);
@@ -165,7 +165,8 @@ async fn the_example_backend_keeps_the_contract() {
     contract(&launcher, &image, &supply, &[]).await;
 }
 
-/// What CONTRIBUTING promises: a backend is a folder and a word. No file but its own and the one that registers it names it.
+/// What CONTRIBUTING promises: a backend is a folder and a word. Only its own files and the one that registers it name
+/// it.
 #[test]
 fn the_example_backend_is_named_where_it_is_registered_only() {
     fn files(folder: &Path, all: &mut Vec<PathBuf>) {
@@ -176,7 +177,7 @@ fn the_example_backend_is_named_where_it_is_registered_only() {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let own = root.join("tests/examples/backend.rs");
-    // What the backend calls itself, read where it says so: written here it would be one file more.
+    // The backend's name is read from its own file: if it were written here, one more file would name it.
     let text = std::fs::read_to_string(&own).unwrap();
     let after = text.split_once("fn name(&self)").unwrap().1;
     let name = after.split('"').nth(1).unwrap();
@@ -193,7 +194,8 @@ fn the_example_backend_is_named_where_it_is_registered_only() {
     assert_eq!(naming, [&root.join("tests/stories/main.rs")], "{name}");
 }
 
-/// A prepared image runs by its words alone: no cache, no registry, no keeper. So a batch script runs it on a node.
+/// A prepared image runs by its command line alone, without cache, registry or keeper: so a batch script can run it on
+/// a node.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prepared_image_runs_by_the_words_of_its_runtime() {
     let Some(program) = SandboxProgram::find() else { return eprintln!("left out: bwrap and unshare are missing") };
@@ -228,12 +230,12 @@ async fn a_prepared_image_runs_by_the_words_of_its_runtime() {
     }
 }
 
-/// Form, plan, launch, logs; then a running one: found again, entered, measured, stopped, removed.
+/// Form, plan, launch, logs; then a running workload: found again, entered, measured, stopped, removed.
 async fn story(launcher: Arc<dyn Launcher>, portal: &Portal, running: Option<&str>) {
     let cx = Context::default();
     let name = launcher.name().to_owned();
     let look = portal.sources.image(&cx, &lab::starter().parse().unwrap(), None).await.unwrap();
-    // Rootless Podman's private network wants /dev/net/tun, which not every machine gives.
+    // Rootless Podman's private network needs /dev/net/tun, which not every machine has.
     let first = if name == "rootless" { vec![("network", "none")] } else { Vec::new() };
     let supply_of_look = supply(portal, &look).await;
     contract(&launcher, &look, &supply_of_look, &first).await;
@@ -283,7 +285,7 @@ async fn story(launcher: Arc<dyn Launcher>, portal: &Portal, running: Option<&st
     reached(&launcher, portal, &image).await;
 }
 
-/// A busy program is measured, and its output comes with times if they are wanted.
+/// A busy program is measured, and its output has times if they are requested.
 async fn watched(launcher: &Arc<dyn Launcher>, portal: &Portal, image: &Image) {
     let cx = Context::default();
     let name = launcher.name().to_owned();
@@ -304,7 +306,7 @@ async fn watched(launcher: &Arc<dyn Launcher>, portal: &Portal, image: &Image) {
     let since = async |since| read(Wanted { since: Some(since), ..Wanted::default() }).await;
     assert_eq!((since(time - 60).await.as_str(), since(now() + 60).await.as_str()), ("begun\n", ""), "{name}");
     if name != "rootless" {
-        // Rootless Podman on this lab's control groups has no figures.
+        // Rootless Podman does not measure with this lab's control groups.
         let first = launcher.usage(&cx, &made.id).await.unwrap().expect("engines tell");
         assert!(first.memory.unwrap() > 0 && first.cpu_percent.is_none(), "{name}: {first:?}");
         let used = loop {
@@ -319,7 +321,7 @@ async fn watched(launcher: &Arc<dyn Launcher>, portal: &Portal, image: &Image) {
     launcher.remove(&cx, &made.id).await.unwrap();
 }
 
-/// Published ports are told with the address that they are open on.
+/// Published ports are listed with the address that they listen on.
 async fn reached(launcher: &Arc<dyn Launcher>, portal: &Portal, image: &Image) {
     let cx = Context::default();
     let name = launcher.name().to_owned();
@@ -339,7 +341,7 @@ async fn reached(launcher: &Arc<dyn Launcher>, portal: &Portal, image: &Image) {
     assert_eq!(told, [format!("127.0.0.1:{port} → 80/tcp")], "{name}");
 }
 
-/// A program with a terminal of its own is attached to, answers what is typed, and ends with it.
+/// A program with its own terminal is attached to, answers typed input, and ends with it.
 async fn attached(launcher: &Arc<dyn Launcher>, portal: &Portal, image: &Image) {
     let cx = Context::default();
     let name = launcher.name().to_owned();
@@ -358,7 +360,7 @@ async fn attached(launcher: &Arc<dyn Launcher>, portal: &Portal, image: &Image) 
             break;
         }
     }
-    // A body in the request to attach would have been typed into the shell.
+    // A body in the attach request would have been typed into the shell.
     assert!(!seen.contains("{}"), "{name}: {seen:?}");
     terminal.input.send("exit 3\r".into()).await.unwrap();
     let ended = until(launcher, &made.id, |state| matches!(state, State::Exited(_))).await;
@@ -376,13 +378,14 @@ async fn unshare_launches_without_a_daemon() {
     sandbox(SandboxProgram::Unshare).await;
 }
 
-/// The daemonless backend starts our own program as keeper, which in a test must be the real one: so this story goes by the command line.
+/// The daemonless backend starts our own program as keeper, which must be the real one here: so this test uses the
+/// command line.
 async fn sandbox(runtime: SandboxProgram) {
     if wharf::adapters::shared::exec::on_path(runtime.word()).is_none() {
         return eprintln!("left out: {} is not installed", runtime.word());
     }
     let home = Home::new();
-    // A path with only what this runtime needs: without bwrap, unshare is taken.
+    // A path with only what this runtime needs: without bwrap, unshare is used.
     let bin = home.path("bin");
     std::fs::create_dir(&bin).unwrap();
     for program in [runtime.word(), "nsenter", "cp"] {
@@ -450,7 +453,7 @@ async fn sandbox(runtime: SandboxProgram) {
         );
         assert!(refused.contains("on local"), "{refused}");
     }
-    // One that wants to tidy up may.
+    // A program that wants to clean up before it ends can do so.
     let script = "trap 'echo tidied; exit 7' TERM; echo ready; while :; do sleep 0.1; done";
     let tidy = run(&["launch", &alpine, "--on", "local", "--json", "--set", "name=tidy", "--", "sh", "-c", script]);
     let tidy: serde_json::Value = serde_json::from_slice(&tidy.stdout).unwrap();
@@ -500,7 +503,7 @@ async fn engine(name: &str, socket: &str, open: &str) {
     let portal = wharf::adapters::build(config).unwrap();
     let launcher = portal.launches.launcher(Some(name), None).unwrap();
     story(launcher, &portal, Some(&format!("{open}/library/alpine:latest"))).await;
-    // It was pulled by digest, so the engine has no tag for it: its row opens all the same.
+    // It was pulled by digest, so the engine has no tag for it: its row opens nevertheless.
     let row = portal.sources.called(name).unwrap().catalog.reference(&format!("{open}/library/alpine"), None).unwrap();
     let image = portal.sources.image(&Context::default(), &row, None).await.unwrap();
     assert!(image.pinned.is_some(), "{name}");

@@ -1,22 +1,22 @@
-//! Layers and images made by hand: archives with anything that engines take, and a layout that holds them.
+//! Handmade layers and images: archives with everything that engines accept, and a layout that holds them.
 
 use std::{io::Write, path::Path};
 
 use serde_json::json;
 use wharf::core::base::digest::Digest;
 
-/// What an entry of a layer is.
+/// The type of an entry.
 #[derive(Debug, Clone)]
 pub enum Kind {
     File(Vec<u8>),
-    /// A file with holes: where each part begins, and its data; then its length. Only records tell them: podman refuses
-    /// GNU's older form.
+    /// A sparse file: the beginning of each part and its data; then its length. Written with records only, because
+    /// podman refuses GNU's older format.
     Holes(Vec<(u64, Vec<u8>)>, u64),
     Folder,
     Link(Vec<u8>),
     Hard(Vec<u8>),
     Pipe,
-    /// `/dev/null`.
+    /// The device `/dev/null`.
     Device,
 }
 
@@ -26,9 +26,9 @@ pub struct Entry {
     pub path: Vec<u8>,
     pub kind: Kind,
     pub mode: u32,
-    /// Seconds since 1970, and nanoseconds.
+    /// Modification time: seconds since 1970, and nanoseconds.
     pub modified: (i64, u32),
-    /// Whether a header does not do: PAX records, else GNU's long names.
+    /// How to write what does not fit into a header: as PAX records, otherwise as GNU's long names.
     pub pax: bool,
 }
 
@@ -100,7 +100,7 @@ impl Entry {
 
 fn record(records: &mut Vec<u8>, key: &str, value: &[u8]) {
     let rest = key.len() + value.len() + 3;
-    // The length counts its own digits.
+    // The length includes its own digits.
     let length = (1..).map(|digits| rest + digits).find(|length| length.to_string().len() + rest == *length).unwrap();
     records.extend([format!("{length} {key}=").as_bytes(), value, b"\n"].concat());
 }
@@ -140,7 +140,7 @@ fn block(
     archive.resize(archive.len().next_multiple_of(512), 0);
 }
 
-/// How a layer is stored.
+/// How a layer is compressed.
 #[derive(Debug, Clone, Copy)]
 pub enum Packed {
     Plain,

@@ -1,4 +1,5 @@
-//! A disk image of one's own project is lent to the steward's before it is asked for, and that stands in the audit.
+//! A disk image of the person's own project is lent to the steward's project before it is requested; the audit records
+//! that.
 
 use std::sync::{Arc, Mutex};
 
@@ -28,7 +29,7 @@ use wharf::{
     },
 };
 
-/// A cloud with one disk image, of the project `lab`; it grants images unless it is told to refuse.
+/// A cloud with one disk image, of the project `lab`; it grants images unless it is set to refuse.
 #[derive(Default)]
 struct Cloud {
     refuses: bool,
@@ -118,8 +119,8 @@ impl Sharer for Cloud {
     }
 }
 
-/// Asks for the cloud's image at a site whose steward works in `steward_project`; gives whether that was taken, to whom the
-/// image was granted, and the audit's entries: what was done, on what, and how it ended.
+/// Requests the cloud's image at a site whose steward works in `steward_project`. Gives whether that was accepted, to
+/// whom the image was granted, and the audit's entries: action, subject, outcome.
 async fn asked(refuses: bool, steward_project: &str) -> (bool, Vec<String>, Vec<(String, String, String)>) {
     let folder = tempfile::tempdir().unwrap();
     let cloud = Arc::new(Cloud { refuses, ..Cloud::default() });

@@ -1,4 +1,5 @@
-//! Links: every kind is pinned or refused, a cloud's is found by what everybody calls the cloud, and one can be launched.
+//! Links: every kind is pinned or refused, a cloud is found by its public address, and the image of a link can be
+//! launched.
 
 use crate::lab::{self, Home, complained, need, said};
 
@@ -15,7 +16,7 @@ fn a_link_that_is_not_pinned_or_leads_to_a_pipe_is_refused_at_once() {
         ("wharf:file:/dev/zero".to_owned(), 2),
         ("wharf:glance://site/0b5f3a70-1111-2222-3333-444455556666".to_owned(), 2),
         ("wharf:volume://site/data".to_owned(), 2),
-        // Pinned, and still no file.
+        // Pinned, but not a regular file.
         (format!("wharf:file:{}@{digest}", pipe.display()), 2),
         (format!("wharf:file:/dev/zero@{digest}"), 2),
     ] {
@@ -24,7 +25,7 @@ fn a_link_that_is_not_pinned_or_leads_to_a_pipe_is_refused_at_once() {
             assert_eq!(refused.status.code(), Some(code), "{verb} {link}: {}", complained(&refused));
         }
     }
-    // The same without a link: a pipe among a person's images waits for nobody.
+    // The same without a link: a pipe among a person's images makes nobody wait.
     assert_eq!(home.run(&["show", &format!("file:{}", pipe.display())]).status.code(), Some(2));
     let images = home.path("images");
     std::fs::create_dir_all(&images).unwrap();
@@ -73,7 +74,7 @@ fn a_link_is_launched_as_it_is_opened_and_says_who_sent_it_until_when() {
     assert_eq!(run(&["open", &past]).status.code(), Some(0), "whoever looks is told");
 }
 
-/// Clouds of the lab under names that the other person does not know.
+/// Clouds of the lab, under names that the other person does not use.
 fn clouds(home: &Home, file: &str, entry: &str, name: &str) {
     let text = std::fs::read_to_string(file).unwrap();
     let mut lines = text.lines().skip_while(|line| *line != format!("  {entry}:")).skip(1);

@@ -1,4 +1,4 @@
-//! Stories: what people do, against the real services of `tests/lab` where they are up.
+//! Stories: what people do, against the real services of `tests/lab` where they run.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -68,5 +68,5 @@ mod watching;
 mod websso;
 mod wire;
 
-/// Adds the backends that only stories have, as `adapters! { … }` adds those of the program.
+/// Adds the backends that only these tests have, as `adapters! { … }` adds those of the program.
 use pinboard::register as register_backends;

@@ -1,4 +1,4 @@
-//! Where images are pulled from, and what short names mean, as a machine has it in registries.conf.
+//! Mirrors of registries and the meaning of short names, as a machine configures them in registries.conf.
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     scripted::{Ask, Reply, Scripted},
 };
 
-/// A home whose registries.conf says this.
+/// A home with this registries.conf.
 fn home(conf: &str) -> Home {
     let home = Home::new();
     let file = home.path(".config/containers/registries.conf");
@@ -27,7 +27,7 @@ pub fn entry(prefix: &str, location: &str, more: &str, mirrors: &[(&str, &str)])
     text
 }
 
-/// What is shown, and what it runs.
+/// What is shown of an image, and the command that it runs.
 fn command(home: &Home, reference: &str) -> (String, String) {
     let output = home.run(&["show", reference, "--json"]);
     let image: Value =
@@ -53,10 +53,10 @@ fn mirrors_are_asked_in_their_order_and_the_name_stays() {
     let asked = place.lines();
     assert!(asked.is_empty(), "what a mirror has is not asked for again: {asked:?}");
     assert!(good.lines().iter().all(|line| line.starts_with("GET /v2/copy/b/")));
-    // What no mirror has is at its place.
+    // What no mirror has is read from the registry itself.
     assert_eq!(command(&home, &format!("{name}/c:1")).1, "original");
     assert!(!poor.lines().is_empty() && !good.lines().is_empty());
-    // And what is nowhere is not found; what the mirrors said is told.
+    // An image that is nowhere is not found; the mirrors' answers are reported.
     let missing = home.run(&["show", &format!("{name}/none:1")]);
     assert_eq!(missing.status.code(), Some(6), "{}", lab::complained(&missing));
     assert!(lab::complained(&missing).contains(&poor.address), "{}", lab::complained(&missing));
@@ -106,7 +106,7 @@ fn what_a_mirror_gives_wrongly_is_not_taken() {
     let address = &place.address;
     let home = home(&entry(address, address, "", &[(&mirror.address, "")]));
     let pinned = format!("{address}/a/b@{}", image["digest"].as_str().unwrap());
-    // Another manifest, other blobs, or blobs that never end where they should.
+    // Another manifest, other blobs, or blobs that never end.
     for begin in ["/v2/a/b/manifests/", "/v2/a/b/blobs/"] {
         for wrong in [Vec::from(*b"{}"), vec![b'x'; 1 << 20], Vec::new()] {
             mirror.answers(move |ask: &Ask| ask.path.starts_with(begin).then(|| Reply::new(200, wrong.clone())));
@@ -129,7 +129,7 @@ fn a_mirror_that_is_dead_or_silent_costs_one_short_wait() {
     let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
     let (log, there) = (asked.clone(), silent.local_addr().unwrap().to_string());
     std::thread::spawn(move || {
-        // Each is kept open: nothing is ever said.
+        // Every connection is kept open and never answered.
         for stream in silent.incoming().flatten() {
             log.lock().unwrap().push(stream);
         }
@@ -138,7 +138,7 @@ fn a_mirror_that_is_dead_or_silent_costs_one_short_wait() {
     let begun = std::time::Instant::now();
     assert_eq!(command(&home, &format!("{address}/a/b:1")).1, "original");
     assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
-    // Once to learn how it is spoken to, and once for the manifest.
+    // One request to learn the authentication, and one for the manifest.
     assert!(asked.lock().unwrap().len() <= 2, "it is left alone after that");
 }
 
@@ -187,7 +187,7 @@ fn a_short_name_means_what_it_means_to_podman() {
     assert_eq!(first.lines(), ["GET /v2/tool/manifests/1"]);
     let none = seen.run(&["show", "nothing:1"]);
     assert_eq!(none.status.code(), Some(6), "{}", lab::complained(&none));
-    // Where nothing may be guessed, all that it may mean is said.
+    // If guessing is not allowed, all possible meanings are listed.
     let strict = home(&format!("{search}short-name-mode = \"enforcing\"\n{registries}"));
     let asked = strict.run(&["show", "tool:1"]);
     assert_eq!(asked.status.code(), Some(2), "{}", lab::complained(&asked));

@@ -1,5 +1,5 @@
-//! Who is sent what: a password, a token and a client certificate go to one server only, whatever an answer says; lists
-//! that never end are cut and say so. The servers here answer as no honest one does.
+//! Who is sent what: a password, a token and a client certificate go to one server only, whatever an answer says;
+//! endless lists are cut, and that is reported. The servers here answer as no honest one does.
 
 use std::{
     io::{BufRead, BufReader},
@@ -14,10 +14,10 @@ use tokio::{
 
 use crate::lab::{self, Home, complained, need, said};
 
-/// The password that must be nowhere but where it belongs.
+/// The password that must not appear anywhere else.
 const SECRET: &str = "hunter2-hunter2";
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
     pub method: String,
@@ -32,7 +32,7 @@ impl Asked {
     }
 }
 
-/// A server that answers as it is told, and remembers what it was asked.
+/// A server whose answers a test sets, and which remembers the requests.
 #[derive(Clone)]
 pub struct Server {
     pub address: String,
@@ -89,7 +89,7 @@ pub fn answer(status: &str, headers: &str, body: &str) -> String {
 const MANIFEST: &str = "Content-Type: application/vnd.oci.image.manifest.v1+json\r\n";
 const BASIC: &str = "WWW-Authenticate: Basic realm=\"x\"\r\n";
 
-/// An image of nothing, whose configuration is `{}`.
+/// An image without layers, whose configuration is `{}`.
 fn manifest() -> String {
     let config = wharf::core::base::digest::Digest::of(b"{}");
     format!(
@@ -112,12 +112,12 @@ fn password() -> String {
     format!(r#"{{"auth":"{pair}"}}"#)
 }
 
-/// Runs in the background, so that this test's servers go on.
+/// Runs a program in a thread, so that the test's servers can answer meanwhile.
 pub async fn run(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
-/// All that a program said and wrote into its home, but for Docker's own file.
+/// All that a program printed and wrote into its home, except Docker's own file.
 fn everything(home: &Home, output: &Output) -> String {
     let mut all = said(output) + &complained(output);
     let mut folders = vec![home.folder.path().to_owned()];
@@ -157,7 +157,7 @@ async fn a_blob_on_another_server_is_read_without_a_password_and_its_sign_in_is_
     assert!(registry.asked().iter().any(Asked::signed));
     let seen = storage.asked();
     assert!(!seen.is_empty() && !seen.iter().any(Asked::signed), "{seen:?}");
-    // Another server that wants a sign-in gets none, not even by a token server of its own.
+    // Another server that requires a sign-in gets none, not even through its own token server.
     let realm = Server::start(|_| answer("200 OK", "", r#"{"token":"t"}"#)).await;
     let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{}/t\"\r\n", realm.address);
     let hostile = Server::start(move |_| answer("401 Unauthorized", &challenge, "")).await;
@@ -187,7 +187,7 @@ async fn what_was_sent_is_never_sent_on_to_another_server() {
         ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect", "202 Accepted"]
     {
         let other = Server::start(|_| answer("201 Created", "", "")).await;
-        // By another name: an address of the same host is one that a registry behind a proxy names wrongly.
+        // By another name: an address at the same host is one that a registry behind a proxy names wrongly.
         let named = other.address.replace("127.0.0.1", "localhost");
         let elsewhere = format!("Location: http://{named}/v2/n/x/blobs/uploads/1\r\n");
         let registry = Server::start(move |asked| match asked.method.as_str() {
@@ -208,7 +208,7 @@ async fn what_was_sent_is_never_sent_on_to_another_server() {
     }
 }
 
-/// Two servers with TLS: a registry that sends on to storage at another port. Prints who showed a certificate.
+/// Two servers with TLS: a registry that redirects to storage at another port. Prints who presented a certificate.
 const STORAGE: &str = r#"
 import http.server, json, ssl, sys, threading
 cert, key, ca, manifest = sys.argv[1:]
@@ -280,7 +280,7 @@ fn a_client_certificate_is_shown_to_its_own_server_and_nothing_goes_down_to_plai
     assert_eq!(seen.iter().filter(|line| line.starts_with("storage")).collect::<Vec<_>>(), ["storage nobody -"]);
 }
 
-/// A registry and a token server with TLS, at the names given; prints what the token server was sent.
+/// A registry and a token server with TLS, at the given names; prints what the token server received.
 const REALM: &str = r#"
 import http.server, ssl, sys, threading
 cert, key, realm = sys.argv[1:]
@@ -332,12 +332,12 @@ fn a_password_goes_to_another_sites_token_server_only_after_the_person_was_shown
     let refused = sources();
     let why = refused[0]["error"]["why"].as_str().unwrap_or_default();
     assert!(why.contains(&host) && why.contains(&format!("https://localhost:{realm}")), "{refused}");
-    // Nobody is there to agree: nothing is sent, and the way is named.
+    // Without anybody to agree, nothing is sent, and the message says what to do.
     let login = |home: &Home| lab::with_input(home.wharf(&["login", "r", "--user", "ada", "--password-stdin"]), SECRET);
     let alone = login(&home);
     assert_eq!(alone.status.code(), Some(7), "{}", complained(&alone));
     assert!(complained(&alone).contains("token_server"), "{}", complained(&alone));
-    // Whoever wrote the source has named it.
+    // The author of the source's entry has named it.
     configure(&format!("token_server=\"https://localhost:{realm}\"\n"));
     assert_eq!(sources()[0]["health"]["reachable"], true, "{}", sources());
     let named = login(&home);
@@ -452,7 +452,7 @@ async fn a_list_that_never_ends_is_cut_says_so_and_fits_the_memory() {
     })
     .await;
     let home = Home::new();
-    // 1.5 GB of addresses is more than it needs, and less than the list.
+    // The address space limit of 1.5 GB is more than it needs, and less than the list.
     let wharf = env!("CARGO_BIN_EXE_wharf");
     let mut command = home.wharf(&[]);
     let mut limited = Command::new("sh");

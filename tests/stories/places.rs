@@ -1,4 +1,4 @@
-//! One story that every place with images must pass: copy an image in, read it back, nothing changed.
+//! The contract that every source must keep: copy an image in, read it back, nothing changed.
 
 use wharf::core::{
     base::{context::Context, error::Kind, secret::Secret},
@@ -17,7 +17,7 @@ fn reference(text: &str) -> ImageRef {
     text.parse().unwrap()
 }
 
-/// Shares by copy into a project.
+/// Shares an image by copying it into a project.
 async fn share(portal: &Portal, from: &ImageRef, project: &str) -> Copied {
     let to = Receiver::Project(project.to_owned());
     match portal.sharing.share_to(&Context::default(), from, &to, &Options::default()).await.unwrap() {
@@ -26,7 +26,7 @@ async fn share(portal: &Portal, from: &ImageRef, project: &str) -> Copied {
     }
 }
 
-/// Copies `from` to `to`, and back into a layout; the digest of what arrives is what left.
+/// Copies `from` to `to`, and back into a layout; the digest that arrives is the one that left.
 async fn story(portal: &Portal, home: &Home, from: &str, to: &str, keeps_digest: bool) {
     let cx = Context::default();
     let outcome = portal.transfers.copy(&cx, &reference(from), &reference(to), &Options::default()).await.unwrap();
@@ -74,7 +74,7 @@ async fn registries_with_passwords_and_tokens_keep_what_they_are_given() {
             .unwrap_err();
         assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
         lab::vault(&home).set(&host, "lab", &Secret::new("labpass")).unwrap();
-        // A new portal: the old one knows that there are no credentials.
+        // A new portal: the old one remembers that there are no credentials.
         let portal = lab::portal(&home, vec![lab::registry(name, &host)]);
         story(&portal, &home, &lab::starter(), &to, true).await;
         share(&portal, &reference(&to), "elsewhere").await;
@@ -158,7 +158,7 @@ async fn signatures_and_attachments_come_along() {
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("open", &open), lab::registry("token", &token)]);
     lab::vault(&home).set(&token, "lab", &Secret::new("labpass")).unwrap();
-    // The seed attached an SBOM to this one, under the fallback tag.
+    // The seed attached an SBOM to this image, under the fallback tag.
     let from = reference(&format!("{open}/physics/gromacs:2024.1"));
     let shared = share(&portal, &from, &format!("{token}/attached")).await;
     assert_eq!((shared.outcome.attachments, shared.outcome.left.len()), (1, 0));

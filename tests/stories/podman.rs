@@ -1,4 +1,4 @@
-//! Podman with storage and mounts of its own, as what other engines make of an image.
+//! Podman with its own storage and mounts, to compare what other engines make of an image.
 
 use std::{
     io::{BufRead, BufReader},
@@ -8,18 +8,18 @@ use std::{
 
 use crate::lab;
 
-/// Podman in a mount namespace that nothing else is in: what it mounts is gone with it.
+/// Podman in a mount namespace of its own: its mounts disappear with it.
 pub struct Podman {
     folder: tempfile::TempDir,
     keeper: Child,
 }
 
 impl Podman {
-    /// Where the lab has podman, and this may make namespaces.
+    /// Starts it if podman is installed and namespaces can be made.
     pub fn start() -> Option<Self> {
         lab::part("WHARF_LAB_PODMAN")?;
         let folder = tempfile::tempdir().unwrap();
-        // As the lab's own: without systemd and cgroups to manage, and within the limits that a container may set.
+        // Like the lab's own: without managing systemd and cgroups, and within the limits that a container may set.
         let settings = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=4096:4096\"]\n\
             [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n";
         std::fs::write(folder.path().join("containers.conf"), settings).unwrap();
@@ -52,14 +52,14 @@ impl Podman {
         command
     }
 
-    /// What a command of podman's says, which must succeed.
+    /// The output of a podman command that must succeed.
     pub fn run(&self, arguments: &[&str]) -> String {
         let output: Output = self.command(arguments).output().unwrap();
         assert!(output.status.success(), "podman {arguments:?}: {}", lab::complained(&output));
         lab::said(&output).trim_end().to_owned()
     }
 
-    /// The files of an image, as they are seen from outside of the namespace.
+    /// The files of an image, as seen from outside of the namespace.
     pub fn mount(&self, image: &str) -> PathBuf {
         let at = self.run(&["image", "mount", image]);
         Path::new(&format!("/proc/{}/root", self.keeper.id())).join(at.trim_start_matches('/'))

@@ -1,4 +1,4 @@
-//! What the shared database holds to whatever its people send it: with psql and a login of their own.
+//! What the shared database guarantees whatever its users send to it, with psql and their own login.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ type Shared = Arc<dyn Store>;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What somebody is refused; what the database says.
+/// The database's message when it refuses a person's statement.
 fn refused(database: &Database, person: &str, sql: &str) -> String {
     let (went, said) = database.psql(person, &database.name, sql);
     assert!(!went, "{person} could: {sql}: {said}");
@@ -76,7 +76,7 @@ async fn functions_find_nobody_elses_names() {
             refused(&database, "bob", &format!("{temporary}; SET search_path = {path}; {call}"));
         }
     }
-    // Of every function, also of one that is added later.
+    // This covers every function, also those that are added later.
     let unpinned = "SELECT string_agg(proname, ', ') FROM pg_proc WHERE pronamespace = 'wharf'::regnamespace
         AND NOT coalesce(proconfig[1] ~ '^search_path=pg_catalog,( wharf,)? pg_temp$', false)";
     assert_eq!(goes(&database, "postgres", unpinned), "", "functions without a pinned search_path");
@@ -193,7 +193,7 @@ async fn rows_that_no_version_of_wharf_wrote_cost_themselves_alone() {
     assert!(one.claim(MINUTE, 9).await.unwrap().is_none(), "those that cannot be read were put aside");
     let failed = "SELECT count(*) FROM wharf.request WHERE stage = 'failed' AND failure LIKE '%cannot be read%'";
     assert_eq!(goes(&database, "postgres", failed), "26");
-    // The notices of what failed are delivered, the one that cannot be read is not, and nothing waits behind it.
+    // The notices about failures are delivered, the unreadable one is not, and nothing waits behind it.
     while let Some(due) = one.due("mail", MINUTE).await.unwrap() {
         one.delivered("mail", due.notice.id, None).await.unwrap();
     }
@@ -215,7 +215,7 @@ async fn what_was_said_privately_stays_so_when_others_ask_for_the_same() {
     let id = waiting(&ada, &one, "a", true).await;
     carol.happen(id, &Event::Remark(RemarkKind::Question, "what is ACME?".into())).await.unwrap();
     ada.happen(id, &Event::Remark(RemarkKind::Answer, "the merger".into())).await.unwrap();
-    // Nobody learns by asking: not of the question, not of her reason, not that somebody had asked.
+    // Requesting the same image reveals nothing: no question, no reason, not that somebody had requested it.
     let (his, new) = bob.submit(&asked("a"), &place("a"), &wish("course", false)).await.unwrap();
     assert!(new);
     one.claim(MINUTE, 9).await.unwrap();
@@ -231,7 +231,7 @@ async fn what_was_said_privately_stays_so_when_others_ask_for_the_same() {
         assert!(goes(&database, "carol", all).contains(secret));
     }
     assert!(goes(&database, "ada", all).contains("ACME"), "she was asked");
-    // Nor by listening, counting, or asking for a place in the line.
+    // Nor does listening, counting, or asking for a place in the queue.
     let hidden = waiting(&ada, &one, "hidden", true).await;
     assert_eq!(bob.ahead(hidden).await.unwrap_err().kind, Kind::NotFound);
     assert_eq!(
@@ -250,7 +250,7 @@ async fn whoever_asks_first_spoils_it_for_nobody_and_is_not_told_of_others() {
     let database = Database::new(&host).await;
     let [ada, bob, eve] = ["ada", "bob", "dora"].map(|name| database.store(name, name));
     let one = database.store("steward", "steward-1");
-    // The same bytes for the same place, from where nobody can read them, or under another tag.
+    // The same bytes for the same place, from a source that nobody can read, or under another tag.
     let digest = digest_of("a");
     let spoilt = Asked { from: format!("oci://lab.example/no/such@{digest}"), ..asked("a") };
     let other_tag = Asked { tag: Some("latest".into()), ..asked("a") };
@@ -261,10 +261,10 @@ async fn whoever_asks_first_spoils_it_for_nobody_and_is_not_told_of_others() {
         ids.push(id);
     }
     assert_eq!(ada.request(ids[2]).await.unwrap().asked, asked("a"));
-    // The same from the same place is one, whichever name it goes by there.
+    // The same bytes from the same place are one request, by whichever name there.
     let named = Asked { from: format!("oci://lab.example/physics/a:1@{digest}"), ..asked("a") };
     assert_eq!(eve.submit(&named, &place("a"), &wish("r", false)).await.unwrap(), (ids[2], false));
-    // What is asked for privately is nobody else's, whether they ask privately or not.
+    // A private request is nobody else's, whether theirs is private or not.
     let (hers, _) = ada.submit(&asked("b"), &place("b"), &wish("merger with ACME", true)).await.unwrap();
     one.claim(MINUTE, 9).await.unwrap();
     for private in [true, false] {
@@ -312,7 +312,7 @@ async fn nobody_holds_up_others_by_leaving_a_transaction_open() {
         }
         assert_eq!(holding.await.unwrap(), (true, true), "the server ended his session");
     }
-    // A lock that others may take by name is none that anybody waits for.
+    // A lock that others can take by name must not be one that anybody waits for.
     let mut his = sqlx::PgConnection::connect(&database.address("bob")).await.unwrap();
     let every = "SELECT pg_advisory_lock(hashtext(a), hashtext(b)) FROM (VALUES ('wharf.witness', 'ada'), ('wharf', 'ada')) AS t(a, b)";
     sqlx::raw_sql(every).execute(&mut his).await.unwrap();
@@ -334,13 +334,13 @@ async fn nobodys_uses_choose_where_others_are_looked_after_or_keep_them_waiting(
         place: format!("local/{repository}-{name}"),
         at: text::now(),
     };
-    // The same bytes, elsewhere, and said earlier.
+    // The same bytes, at another place, and recorded earlier.
     bob.used(&used("bob/tool", "tool")).await.unwrap();
     ada.used(&used("physics/tool", "tool")).await.unwrap();
     let places = |all: Vec<Watched>| all.into_iter().map(|one| one.reference).collect::<Vec<_>>();
     let all = places(one.watched(&Watch::default(), 10).await.unwrap());
     assert!(all.contains(&used("physics/tool", "tool").reference), "{all:?}");
-    // What is known in one place is kept for that place.
+    // What is known at one place is kept for that place.
     let hers = used("physics/tool", "tool").reference;
     let judged = Watched { judged: true, verdict: "deny".into(), ..Watched::default() };
     let at = |reference: &str| Watched { digest: digest_of("tool"), reference: reference.into(), ..judged.clone() };
@@ -348,7 +348,7 @@ async fn nobodys_uses_choose_where_others_are_looked_after_or_keep_them_waiting(
     one.watch(&Watched { failed: 3, ..at(&used("bob/tool", "tool").reference) }, &[]).await.unwrap();
     let again = one.watched(&Watch::default(), 10).await.unwrap();
     assert_eq!(places(again), [hers], "what could not be looked at waits longer");
-    // A thousand of his, never looked at or failed, and one of hers: hers is among the first.
+    // A thousand of his, never judged or failed, and one of hers: hers is among the first.
     let flood = "SELECT count(wharf.use('launched', 'sha256:' || encode(sha256(n::text::bytea), 'hex'),
         'oci://lab.example/no/such@sha256:' || encode(sha256(n::text::bytea), 'hex'), 'x' || n, 0)) FROM generate_series(1, 1000) AS n";
     goes(&database, "bob", flood);
@@ -383,7 +383,7 @@ async fn nobody_approves_what_they_asked_for_neither_themselves_nor_by_a_class()
         let by = Decision::of_class(&class.decision.by, number);
         Decision { by, digest: digest_of("own"), ..class.decision.clone() }
     };
-    // Carol asks, somebody else asks, too, and she takes it back: it stays hers.
+    // Carol requests, somebody else does, too, and she withdraws: it stays hers.
     let (id, _) = carol.submit(&asked("own"), &place("own"), &wish("mine", false)).await.unwrap();
     ada.submit(&asked("own"), &place("own"), &wish("mine, too", false)).await.unwrap();
     carol.happen(id, &Event::Withdraw).await.unwrap();
@@ -405,7 +405,7 @@ async fn nobody_approves_what_they_asked_for_neither_themselves_nor_by_a_class()
     one.happen(id, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait)).await.unwrap();
     let own = carol.happen(id, &Event::Decide(decision("own", true, "fine"))).await.unwrap_err();
     assert!(own.why.contains("your own"), "{own}");
-    // Her new class does not send it back to the stewards, dora's does, and admits it.
+    // Her new class does not return it to the stewards; dora's does, and admits it.
     class(&carol).await;
     assert!(one.claim(MINUTE, 9).await.unwrap().is_none());
     class(&dora).await;
@@ -428,7 +428,7 @@ async fn there_is_an_end_to_what_one_person_may_ask_say_and_use() {
     }
     let refused = ada.submit(&asked("d"), &place("d"), &wish("r", false)).await.unwrap_err();
     assert_eq!((refused.kind, refused.why.contains("withdraw one")), (Kind::Denied, true), "{refused}");
-    // Asking again in the same words is nothing new, and others are not held back.
+    // The same request in the same words is nothing new, and others are not delayed.
     assert!(!ada.submit(&asked("a"), &place("a"), &wish("r", false)).await.unwrap().1);
     database.store("bob", "w").submit(&asked("d"), &place("d"), &wish("r", false)).await.unwrap();
     for _ in 0..2 {
@@ -453,7 +453,7 @@ async fn there_is_an_end_to_what_one_person_may_ask_say_and_use() {
         place: format!("local/{number}"),
         at: text::now() - ago,
     };
-    // The oldest are forgotten; the flood of a day ends.
+    // The oldest are forgotten; a flood ends within a day.
     for number in 0..6 {
         ada.used(&used(number, 3 * 86_400 - number)).await.unwrap();
     }
@@ -462,7 +462,7 @@ async fn there_is_an_end_to_what_one_person_may_ask_say_and_use() {
     let before: usize = goes(&database, "ada", "SELECT count(*) FROM wharf.used").parse().unwrap();
     let mut told = Vec::new();
     for number in 10..20 {
-        // What counts is when it was written down, whenever it is said to have been.
+        // The time of recording counts, whatever time is claimed.
         told.push(ada.used(&used(number, number % 2 * 3 * 86_400)).await.map_err(|error| error.kind));
     }
     assert_eq!(told.iter().filter(|one| one.is_ok()).count(), 8 - before);
@@ -490,7 +490,7 @@ async fn a_steward_does_no_more_than_its_work() {
     ] {
         assert!(refused(&database, &other, &sql).contains("another steward"), "{sql}");
     }
-    // What was approved, where it was approved, and nothing that was decided is written over.
+    // Only what was approved, where it was approved; and no decision is overwritten.
     let elsewhere = there.to_string().replace("admitted/a", "admitted/b");
     let another = there.to_string().replace(&digest, &digest_of("b"));
     for sql in [
@@ -510,7 +510,7 @@ async fn a_steward_does_no_more_than_its_work() {
     }
     goes(&database, "steward", &format!("SELECT wharf.admitted({id}, 'one', '{there}')"));
     assert!(one.request(id).await.unwrap().admitted.unwrap().at > 1, "by the database's clock");
-    // It tells people of what they use, and of nothing else.
+    // It notifies people about images that they use, and about no others.
     let used = |name: &str| Use {
         person: String::new(),
         how: How::Launched,
@@ -538,14 +538,14 @@ async fn a_steward_does_no_more_than_its_work() {
     }
     goes(&database, "steward", &watch("used", &told("ada", "used", "vulnerability 1")));
     assert_eq!(ada.notices(0, 1).await.unwrap()[0].words, "w");
-    // Who does not use it is not told; a supplier without a login gets a letter.
+    // People who do not use it are not notified; a supplier without a login gets a letter.
     for who in ["bob", "carol", "@approvers", "vera-of-the-vendor"] {
         goes(&database, "steward", &watch("used", &told(who, "used", "vulnerability 2")));
     }
     let told_of_it = "SELECT string_agg(receiver, ' ') FROM wharf.notice WHERE key = 'vulnerability 2'";
     assert_eq!(goes(&database, "postgres", told_of_it), "vera-of-the-vendor");
     goes(&database, "postgres", &format!("DROP ROLE {other}"));
-    // A steward whose clock is an hour off is as good as any: nothing absolute comes from it.
+    // A steward whose clock is an hour off works as well: no absolute time comes from it.
     let watched =
         Watched { digest: digest_of("used"), reference: "r".into(), checked: text::now() + 3600, ..Watched::default() };
     one.watch(&watched, &[]).await.unwrap();
@@ -553,7 +553,7 @@ async fn a_steward_does_no_more_than_its_work() {
     assert!(kept.iter().all(|one| one.checked <= text::now() + 60), "{kept:?}");
 }
 
-/// What a database of the first layout holds, as its own functions wrote it.
+/// A database of the first layout, as its own functions wrote it.
 const BEFORE: &str = r#"
 SET SESSION AUTHORIZATION ada; SELECT wharf.submit('{"from": "oci://r/a@sha256:a", "title": "a", "tag": null, "digest": "sha256:a", "platforms": [], "size": 1}', 'oci://r/admitted/a', 'the merger', NULL, true);
 SELECT wharf.submit('{"from": "oci://r/b@sha256:b", "title": "b", "tag": null, "digest": "sha256:b", "platforms": [], "size": 1}', 'oci://r/admitted/b', 'open', 5000000000, false);
@@ -594,7 +594,7 @@ async fn a_database_of_the_first_layout_is_brought_up_to_date_and_loses_nothing(
         [(2, Stage::Submitted), (1, Stage::Asked)]
     );
     assert_eq!(mine[1].remarks.len(), 2);
-    // What was private is so at last, and rights that somebody gave by hand are taken back.
+    // What was private is private now, and rights that were granted by hand are revoked.
     assert_eq!(bob.request(1).await.unwrap().remarks.len(), 0);
     let details: Vec<String> = bob.history(1).await.unwrap().into_iter().map(|change| change.detail).collect();
     assert!(
@@ -612,7 +612,7 @@ async fn a_database_of_the_first_layout_is_brought_up_to_date_and_loses_nothing(
     assert!(one.watched(&Watch::default(), 10).await.unwrap()[0].judged);
 }
 
-/// Something that somebody of the group of users may send; the text is theirs.
+/// A statement that a member of the group of users may send; the text is theirs.
 fn call() -> impl Strategy<Value = (&'static str, String)> {
     let hostile = prop_oneof![
         Just("a".to_owned()),
@@ -682,7 +682,7 @@ fn whatever_users_send_nothing_is_admitted_nothing_private_is_read_and_nobodys_l
     let mut runner =
         TestRunner::new(Config { cases: 12, max_shrink_iters: 30, failure_persistence: None, ..Config::default() });
     let tried = runner.run(&proptest::collection::vec(call(), 10..30), |calls| {
-        // One psql for each person: what is refused does not keep the next from being tried.
+        // One psql for each person: a refused statement does not prevent the next.
         for person in ["ada", "bob"] {
             let all: Vec<&str> = calls.iter().filter(|(who, _)| *who == person).map(|(_, sql)| sql.as_str()).collect();
             database.psql_all(person, &all);

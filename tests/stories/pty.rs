@@ -1,4 +1,4 @@
-//! The real program in a real pseudo-terminal: waits for text, never sleeps.
+//! The real program in a real pseudo-terminal: tests wait for text, and never sleep.
 
 use std::{
     io::{Read, Write},
@@ -61,7 +61,7 @@ impl Screen {
         self.parser.lock().unwrap().screen().contents()
     }
 
-    /// All that came, as it came.
+    /// All bytes of the output so far.
     pub fn bytes(&self) -> Vec<u8> {
         self.raw.lock().unwrap().clone()
     }
@@ -79,7 +79,7 @@ impl Screen {
         self.writer.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Keys of somebody who has read what has just opened: what is pressed before is not taken for it.
+    /// Types keys like a person who has read what has just opened: keys pressed before that do not count for it.
     pub fn answers(&mut self, keys: &str) {
         std::thread::park_timeout(Duration::from_millis(600));
         self.keys(keys);
@@ -96,7 +96,8 @@ impl Screen {
         }
     }
 
-    /// The other screen was left and the cursor shown again; the last bytes may come a moment after the end.
+    /// Whether the alternate screen was left and the cursor is visible; the last bytes may arrive a moment after the
+    /// end.
     fn restored(&self) -> bool {
         let began = Instant::now();
         while !self.is_restored() && began.elapsed() < Duration::from_secs(5) {
@@ -116,7 +117,7 @@ impl Screen {
 }
 
 impl Screen {
-    /// Answers what a sign-in asks for.
+    /// Types the answers to a sign-in.
     fn types_the_account_of_the_lab(&mut self) {
         self.until("account at");
         self.keys("lab\r");
@@ -125,7 +126,7 @@ impl Screen {
     }
 }
 
-/// A clouds.yaml that has one cloud only, changed as one wants it.
+/// A clouds.yaml with only one cloud, changed by `change`.
 fn cloud_alone(clouds: &str, name: &str, change: impl Fn(String) -> String) -> tempfile::TempDir {
     let whole = std::fs::read_to_string(clouds).unwrap();
     let begin = whole.find(&format!("  {name}:\n")).unwrap();
@@ -157,7 +158,7 @@ fn both_sides_of_a_share_see_the_same_on_their_screens() {
     let (physics, biology) = (alice.project(), bob.project());
     let (hers, his) = (cloud_alone(&clouds, "alice", |block| block), cloud_alone(&clouds, "bob", |block| block));
     let (mut hers, mut his) = (at_cloud(&hers), at_cloud(&his));
-    // Alice shares it: the plan first.
+    // Alice shares it; the plan is shown first.
     hers.until("site");
     hers.keys(&format!("/{name}\r"));
     hers.until("1 of");
@@ -167,7 +168,7 @@ fn both_sides_of_a_share_see_the_same_on_their_screens() {
     hers.until("visibility private");
     hers.keys("\r");
     hers.until("pending");
-    // Bob sees the offer, accepts it, boots it, reads its console.
+    // Bob sees the offer, accepts it, launches it, reads its console.
     his.until("site");
     his.keys("5");
     his.until(&name);
@@ -182,7 +183,7 @@ fn both_sides_of_a_share_see_the_same_on_their_screens() {
     his.until("quota:");
     his.keys("L");
     his.until("CONSOLE");
-    // A snapshot goes back to alice, who sees it in her offers.
+    // A snapshot is shared with alice, who sees it in her offers.
     his.keys("I");
     his.until("Name of the image");
     let snapshot = lab::fresh("shot");
@@ -252,14 +253,14 @@ fn a_new_user_sees_the_starter_image_launches_it_and_reads_its_output() {
     screen.keys("/look\r");
     screen.until("fit");
     screen.keys("l");
-    // The first backend is a socket where nothing answers: the next one is taken.
+    // The first backend is a socket where nothing answers: the next one is used.
     screen.until("‹ local ›");
     screen.until("you outside");
     screen.keys("L");
     screen.until("host name");
     screen.keys("2");
     screen.until("done");
-    // Another theme, and the filter that is set is kept: neither is written into the person's configuration.
+    // The theme and the filter are kept: neither is written into the person's configuration.
     screen.keys("\u{1b}[19~");
     screen.until("Theme");
     screen.keys("light\r1\u{13}");
@@ -308,7 +309,7 @@ fn a_share_runs_beside_the_screens_and_says_what_it_moved() {
     screen.until("share biology/samtools");
 }
 
-/// Answers of Wharf at a terminal, without a Secret Service or a kernel keyring that lasts.
+/// Signing in at a terminal, without a Secret Service or a lasting kernel keyring.
 #[test]
 fn login_asks_for_what_it_needs_and_whether_a_file_may_keep_it() {
     let auth = need!("WHARF_LAB_AUTH");
@@ -373,7 +374,7 @@ fn a_source_that_wants_a_sign_in_gets_one_on_the_screen() {
     assert!(!raw.contains("labpass"));
 }
 
-/// A key in hardware signs after its PIN; what it signed is verified with its public half.
+/// A hardware key signs after its PIN was typed; the signature is verified with its public half.
 #[test]
 fn a_key_in_hardware_asks_for_its_pin_and_signs() {
     let (open, hsm) = (need!("WHARF_LAB_OPEN"), need!("WHARF_LAB_HSM"));
@@ -422,12 +423,12 @@ fn other_screens_are_there_while_an_engine_launches() {
     screen.keys("/nested deep\r");
     screen.until("team/nested/deep/tool");
     screen.keys("/\u{15}library alpine source:127\rl");
-    // What gives nobody root is offered first.
+    // The backend that gives nobody root rights is offered first.
     screen.until("‹ local ›");
     screen.keys("\u{1b}[C");
     screen.until("‹ docker ›");
     screen.until("Processors");
-    // Name, then a command that goes on for a while.
+    // The name, then a command that runs for a while.
     screen.keys("jjj\r");
     screen.until("enter take it");
     screen.keys("sleep 300\r");
@@ -459,7 +460,7 @@ fn a_panic_while_drawing_restores_the_terminal() {
     assert!(screen.restored());
 }
 
-/// What the test above runs in a terminal of its own: it enters it as Wharf does, and fails in its second frame.
+/// Run by the test above in a terminal of its own: it starts like Wharf, and fails in its second frame.
 #[test]
 #[ignore = "it fails by intention"]
 fn a_broken_frame() {
@@ -481,7 +482,7 @@ fn signals_restore_the_terminal() {
     }
 }
 
-/// The line breaks, and the one who leads the session does not pass SIGHUP on.
+/// The connection breaks, and the session's leader does not pass SIGHUP on.
 #[test]
 fn a_terminal_that_goes_away_ends_it() {
     let program = env!("CARGO_BIN_EXE_wharf");

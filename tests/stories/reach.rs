@@ -1,4 +1,5 @@
-//! How places are reached: proxies, certificates, credential helpers, Docker's contexts. The program itself, in a home of its own.
+//! How servers are reached: proxies, certificates, credential helpers, Docker's contexts. The program itself, in its
+//! own home.
 
 use std::{os::unix::fs::PermissionsExt, path::Path, process::Output};
 
@@ -18,7 +19,7 @@ fn json(output: &Output) -> serde_json::Value {
 fn a_proxy_from_the_environment_is_used_unless_the_host_is_excepted() {
     let (open, proxy, log) = (need!("WHARF_LAB_OPEN"), need!("WHARF_LAB_PROXY"), need!("WHARF_LAB_PROXY_LOG"));
     let home = Home::new();
-    // A path that nobody else asks for tells our requests apart in the proxy's log.
+    // A path that nobody else requests identifies our requests in the proxy's log.
     let image = format!("{open}/through/proxy:1");
     let show = |variables: &[(&str, &str)]| {
         let mut command = home.wharf(&["show", &image]);
@@ -62,14 +63,14 @@ fn a_client_certificate_from_the_configuration_or_from_certs_d_opens_the_door() 
     let sources = || json(&home.run(&["sources", "--json"]));
     write(&configuration, &format!("{source}ca = \"{ca}\"\n"));
     let refused = sources();
-    // The server's demand may be overtaken by its hanging up: both say what helps.
+    // The server may close the connection before its error arrives: both messages say what helps.
     assert!(refused[0]["error"]["hint"].as_str().unwrap().contains("'client_certificate'"), "{refused}");
     write(
         &configuration,
         &format!("{source}ca = \"{ca}\"\nclient_certificate = \"{client}.cert\"\nclient_key = \"{client}.key\"\n"),
     );
     assert_eq!(sources()[0]["health"]["reachable"], true);
-    // The same by certs.d, with nothing about it in the configuration.
+    // The same by certs.d, without settings in the configuration.
     write(&configuration, &source);
     assert!(sources()[0]["error"].is_object());
     for folder in [".config/containers/certs.d", ".docker/certs.d"] {
@@ -93,7 +94,7 @@ fn a_credential_helper_is_asked_as_docker_asks_it() {
         return eprintln!("left out: docker-credential-secretservice is not installed");
     }
     let home = Home::new();
-    // Kept by Docker's own helper in a real Secret Service; Wharf itself is not told of that bus.
+    // Kept by Docker's own helper in a real Secret Service; Wharf itself does not know that bus.
     let wrapper = home.path("bin/docker-credential-lab");
     write(
         &wrapper,
@@ -132,7 +133,7 @@ fn a_credential_helper_is_asked_as_docker_asks_it() {
             "{config}"
         );
     }
-    // A helper that hangs or is missing costs the credentials, not the program.
+    // A helper that hangs or is missing costs the credentials, but does not stop the program.
     write(&home.path(".docker/config.json"), r#"{"credsStore":"missing"}"#);
     assert_eq!(sources()[0]["error"]["kind"], "not-allowed");
 }

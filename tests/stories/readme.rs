@@ -1,4 +1,4 @@
-//! The tables of the README are written from the program, and this fails when they are stale.
+//! The tables of the README come from the program; this fails if they are outdated.
 
 use wharf::{
     config::SETTINGS,

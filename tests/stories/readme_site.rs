@@ -1,5 +1,5 @@
-//! The README's "A site in ten minutes", word for word: its blocks are taken from it and done in their order, by the people
-//! that it makes, on a machine whose /etc, /var, /home, /run and /usr/local are this test's own.
+//! The README's "A site in ten minutes", word for word: its blocks are carried out in their order, by the people whom
+//! it names, on a machine whose /etc, /var, /home, /run and /usr/local belong to this test.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -13,16 +13,16 @@ use crate::{
     site::{Mail, free_port, until},
 };
 
-/// What is done with a block.
+/// What to do with a block of the README.
 #[derive(Debug, PartialEq, Eq)]
 enum Block {
-    /// Somebody types it; the exit code that it says it ends with.
+    /// Type it as this person; it ends with this exit code.
     Typed { who: String, lines: String, code: i32 },
-    /// It is a file.
+    /// Write it as a file.
     File { path: String, text: String },
 }
 
-/// The blocks of the section. The first line of each says what is done with it.
+/// The blocks of the section. The first line of each says what to do with it.
 fn blocks(readme: &str) -> Vec<Block> {
     let (_, section) = readme.split_once("\n## A site in ten minutes\n").expect("the README has that section");
     let section = section.split("\n## ").next().unwrap();
@@ -52,8 +52,8 @@ fn blocks(readme: &str) -> Vec<Block> {
     found
 }
 
-/// What must be otherwise here: this machine builds nothing anew, has its services at other addresses, no network to fetch
-/// a scanner's data from, nobody who types a password, and no systemd.
+/// What must differ here: this machine builds nothing, has its services at other addresses, no network for a scanner's
+/// data, nobody who types a password, and no systemd.
 fn substitutions(registry: &str, mail: u16) -> Vec<(&'static str, String)> {
     let program = env!("CARGO_BIN_EXE_wharf");
     vec![
@@ -91,7 +91,7 @@ fn substituted(mut blocks: Vec<Block>, table: &[(&str, String)]) -> Vec<Block> {
     blocks
 }
 
-/// A machine of one's own, as far as files and logins go.
+/// A separate machine, as far as files and logins matter.
 struct Machine {
     holder: Child,
     database: Option<Child>,
@@ -99,7 +99,7 @@ struct Machine {
     folder: tempfile::TempDir,
 }
 
-/// Private layers over what is there; nobody of the README has a login yet, and no server runs.
+/// Private layers over the machine's folders; nobody of the README has a login yet, and no server runs.
 const FRESH: &str = r#"
 T=$1; mount -t tmpfs -o mode=755 tmpfs "$T"
 for d in etc var usr/local; do
@@ -114,7 +114,7 @@ install -m 755 "$3" /usr/local/bin/trivy-db
 echo ready; exec sleep infinity
 "#;
 
-/// What the unit asks of systemd, done by hand: the file system is read-only but for its own folders, homes are hidden.
+/// The unit's restrictions without systemd: the file system is read-only except for its own folders, homes are hidden.
 const HARDENED: &str = r#"
 install -d -m 700 -o steward -g steward /var/lib/wharf; mount --bind /var/lib/wharf /var/lib/wharf
 mount -t tmpfs -o mode=755 tmpfs /home; mount -t tmpfs -o mode=1777 tmpfs /tmp
@@ -142,7 +142,7 @@ impl Machine {
         machine
     }
 
-    /// Something inside.
+    /// A program inside that machine.
     fn inside(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["-m", "-t", &self.holder.id().to_string(), "--", program]);
@@ -153,7 +153,7 @@ impl Machine {
         self.folder.path().display().to_string()
     }
 
-    /// As Debian sets it up: people of this machine by their login, others by password.
+    /// As Debian sets it up: people on this machine by their login, others by password.
     fn start_database(&mut self) {
         let programs = std::fs::read_dir("/usr/lib/postgresql").unwrap();
         let programs = programs.flatten().map(|version| version.path().join("bin")).max().unwrap();
@@ -191,7 +191,7 @@ impl Machine {
         });
     }
 
-    /// What somebody types after they have signed in.
+    /// Runs lines as this person, after signing in.
     fn types(&self, who: &str, lines: &str) -> Output {
         let begin = if who == "root" { format!("cd {}/copy\n", self.path()) } else { String::new() };
         let mut command = self.inside("su");
@@ -200,7 +200,7 @@ impl Machine {
         lab::with_input(command, &format!("{begin}{lines}"))
     }
 
-    /// The same, which must end like this; gives what was said.
+    /// The same, which must end with this code; gives the output.
     fn done(&self, who: &str, lines: &str, code: i32) -> String {
         let output = self.types(who, lines);
         let (said, complained) = (lab::said(&output), lab::complained(&output));
@@ -208,7 +208,7 @@ impl Machine {
         format!("{said}{complained}")
     }
 
-    /// A file, written by whoever owns the home it is in.
+    /// Writes a file, as the owner of the home that it is in.
     fn writes(&self, path: &str, text: &str) {
         let owner = match path.strip_prefix("/home/") {
             Some(rest) => rest.split('/').next().unwrap(),
@@ -218,7 +218,7 @@ impl Machine {
         self.done(owner, &format!("cat >'{path}' <<'END OF FILE'\n{text}END OF FILE\n"), 0);
     }
 
-    /// Starts a unit as systemd would; every line of it that is not understood here fails.
+    /// Starts a unit as systemd would; a line that is not understood here fails.
     fn starts(&mut self, unit: &str) {
         let (mut argv, mut environment) = (Vec::new(), Vec::new());
         let mut asked = Vec::new();
@@ -269,7 +269,7 @@ impl Drop for Machine {
             let _ = steward.wait();
         }
         if let Some(mut database) = self.database.take() {
-            // "Immediate": its helpers end with it.
+            // "Immediate" mode: its helper processes end with it.
             let _ = Command::new("kill").args(["-QUIT", &database.id().to_string()]).status();
             let _ = database.wait();
         }
@@ -278,7 +278,7 @@ impl Drop for Machine {
     }
 }
 
-/// A registry of this test's own that everybody may read and only `lab` may write; the lab's token server signs people in.
+/// A registry of this test that everybody may read and only `lab` may write; the lab's token server signs people in.
 struct Registry {
     child: Child,
     host: String,
@@ -323,7 +323,7 @@ fn whoever_follows_the_readme_word_for_word_has_a_site_that_works() {
     let registry = Registry::new(folder.path());
     let mut mail = Mail::new(folder.path());
     mail.start();
-    // Two images that their maker has put there: one that will be asked for, and one that nobody checks.
+    // Two images that their maker has pushed: one that will be requested, and one that nobody checks.
     let maker = Home::new();
     let image = format!("{}/physics/gromacs:2024.1", registry.host);
     let forged = format!("{}/admitted/physics/forged:1", registry.host);
@@ -366,7 +366,7 @@ fn whoever_follows_the_readme_word_for_word_has_a_site_that_works() {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     assert!(status.contains("NoNewPrivs:\t1") && status.contains("CapBnd:\t0000000000000000"), "{status}");
 
-    // Somebody else who has a login, too.
+    // Another person with a login.
     machine.done("root", "useradd --create-home bob\n", 0);
     machine.done("postgres", "psql wharf -c 'CREATE ROLE bob LOGIN IN ROLE wharf_user'\n", 0);
     for (who, must) in [
@@ -375,7 +375,7 @@ fn whoever_follows_the_readme_word_for_word_has_a_site_that_works() {
         ("carol", &["approver's key: the key in /home/carol/carol.key", "wharf_approver"]),
         ("steward", &["steward's key: the key in /var/lib/wharf/steward.key", "write ", "✓ mail"]),
     ] {
-        // Whoever works as steward has its unit's environment.
+        // The steward's account has the environment of its unit.
         let lines = "export TRIVY_CACHE_DIR=/var/lib/wharf/trivy; wharf doctor\n";
         let said = machine.done(who, if who == "steward" { lines } else { "wharf doctor\n" }, 0);
         assert!(!said.contains('✗') && said.contains("✓ steward: steward on"), "{who}: {said}");
@@ -387,7 +387,7 @@ fn whoever_follows_the_readme_word_for_word_has_a_site_that_works() {
     assert!(runs.contains("it runs"), "{runs}");
     let verified = machine.done("bob", &format!("wharf verify {admitted}\n"), 0);
     assert!(verified.contains("approved by carol"), "{verified}");
-    // What nobody has signed does not run, wherever it is; and who may not decide does not.
+    // What nobody has signed does not run, wherever it is; and people who may not decide cannot.
     for unsigned in [&image, &forged] {
         let refused =
             machine.done("bob", &format!("wharf launch {unsigned} --on local -f -- /bin/busybox echo 'it runs'\n"), 3);

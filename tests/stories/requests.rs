@@ -7,7 +7,7 @@ use crate::{
     stores::{Database, Server},
 };
 
-/// Where the parts of a site are, if all of them are up.
+/// A site with the parts of the lab, if all of them run.
 pub async fn site(more: &str) -> Option<Site> {
     let parts =
         ["OPEN", "TOKEN", "POSTGRES", "TRIVY", "MAIL", "HSM"].map(|name| lab::part(&format!("WHARF_LAB_{name}")));
@@ -26,12 +26,12 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
     let clean = site.image(&bob, "clean", &[("musl", "1.2.3-r4"), ("openssl", "3.0.9-r0")], true);
     let unsigned = site.image(&bob, "unsigned", &[("musl", "1.2.3-r4"), ("curl", "8.0-r0")], false);
     let bad = site.image(&bob, "bad", &[("zlib", "1.2.12-r0")], true);
-    // A user asks, in ten seconds each, and knows at once that it is on its way.
+    // A user requests images, in ten seconds each, and learns at once that they are being worked on.
     let first = ada.ask(&clean, "for the paper");
     let (second, third) = (ada.ask(&unsigned, "only they have it"), ada.ask(&bad, "works well"));
     let also = bob.json(0, &["request", &clean, "--reason", "course"]);
     assert_eq!((also["request"]["id"].as_i64(), also["new"].as_bool()), (Some(first), Some(false)));
-    // Somebody waits for it at the command line meanwhile.
+    // Another person waits for it on the command line meanwhile.
     let mut command = bob.wharf(&["request", &clean, "--reason", "course", "--wait"]);
     let mut waiting = command.stdout(std::process::Stdio::null()).spawn().unwrap();
     let round = steward.run(&["steward", "--once"]);
@@ -67,10 +67,10 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
     assert_eq!(ada.run(&["reject", &number, "--reason", "x"]).status.code(), Some(7));
     let queue = lab::said(&carol.run(&["requests", "--queue"]));
     assert!(queue.contains("signature on layer") && queue.contains("unsigned"), "{queue}");
-    // Whoever waits for it at the command line is told that somebody has to decide.
+    // A person who waits on the command line is told that somebody must decide.
     let waited = ada.run(&["request", &unsigned, "--reason", "only they have it", "--wait"]);
     assert_eq!(waited.status.code(), Some(3), "{}{}", lab::said(&waited), lab::complained(&waited));
-    // An administrator approves it with a key in hardware: its PIN is asked for, the signature goes with the decision.
+    // An administrator approves it with a hardware key: its PIN is asked for, and the signature goes with the decision.
     let uri = "pkcs11:token=wharf%20lab;object=site?module-path=/usr/lib/softhsm/libsofthsm2.so";
     let conf = format!("{}/softhsm2.conf", lab::part("WHARF_LAB_HSM").unwrap());
     let mut variables = carol.variables();
@@ -95,7 +95,7 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
     let verified = ada.run(&["verify", two["admitted"]["reference"].as_str().unwrap()]);
     assert_eq!(verified.status.code(), Some(0), "{}", lab::said(&verified));
     assert!(lab::said(&verified).contains("approved by carol"), "{}", lab::said(&verified));
-    // Everybody was told, once, although the mail server was down at first.
+    // Everybody was notified, once, although the mail server was down at first.
     let told = ada.json(0, &["inbox"]);
     let words = told["notices"].to_string();
     assert_eq!(told["notices"].as_array().unwrap().len(), 3, "{words}");
@@ -105,7 +105,7 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
         asked && mail.letters("ada@site.example").len() >= 3 && !mail.letters("bob@site.example").is_empty()
     });
     assert_eq!(mail.letters("bob@site.example").len(), 1, "bob asked for the first one, too");
-    // Ada launches the first one; a new advisory turns it bad; she and its supplier get mail.
+    // Ada launches the first one; a new advisory makes it bad; she and its supplier get mail.
     if wharf::adapters::local::SandboxProgram::find().is_none() {
         return eprintln!("left out: neither bwrap nor unshare");
     }
@@ -132,9 +132,9 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
         let theirs = mail.letters("admins@site.example");
         theirs.iter().any(|letter| letter.contains("CVE-2026-0001") && letter.contains("you decide what is admitted"))
     });
-    // What the steward's signature states has changed with it: it is no longer launched.
+    // The scan that the steward's signature states has changed, too: the image is not launched any longer.
     assert_eq!(ada.run(&["verify", &admitted, "--again"]).status.code(), Some(4));
-    // A fixed version is admitted: those who were warned hear of it, with the way to launch it.
+    // A fixed version is admitted: those who were warned are notified, with the way to launch it.
     let layout = crate::scans::alpine_with(site.folder.path(), &[("musl", "1.2.3-r4"), ("openssl", "3.0.9-r1")], None);
     let pushed = bob.run(&["push", &format!("{}:1", layout.display()), &clean]);
     assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
@@ -146,7 +146,7 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
     let dossier = ada.request(renewed["request"]["id"].as_i64().unwrap());
     assert_eq!(dossier["stage"], "admitted", "{dossier:#}");
     assert!(dossier["dossier"]["diff"].as_str().unwrap().contains("openssl"), "{dossier:#}");
-    // Nothing new is known of vulnerabilities: the admission alone is the news.
+    // No vulnerability data has changed: the admission alone is the news.
     until("the way out", || {
         steward.run(&["steward", "--once"]);
         mail.letters("ada@site.example").iter().any(|letter| letter.contains("wharf launch oci://"))
@@ -156,7 +156,7 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
     assert_eq!(ada.json(0, &["inbox", "--unread"])["notices"].as_array().unwrap().len(), 0);
 }
 
-/// How often something stands in the history of a request.
+/// How often an event is in the history of a request.
 fn times(history: &serde_json::Value, what: &str) -> usize {
     history.as_array().unwrap().iter().filter(|change| change["what"] == what).count()
 }
@@ -166,7 +166,7 @@ async fn a_steward_that_is_killed_at_any_moment_admits_nothing_twice_or_half() {
     let Some(site) = site("").await else { return };
     let (ada, bob, steward) = (site.person("ada"), site.person("bob"), site.steward());
     let database = site.database.as_ref().unwrap();
-    // Leases end at once: whoever was killed has let go.
+    // Leases end at once: a steward that was killed has lost them.
     let release =
         || assert!(database.psql("postgres", &database.name, "UPDATE wharf.request SET lease = 0, retry = 0").0);
     let mut ids = Vec::new();
@@ -175,7 +175,7 @@ async fn a_steward_that_is_killed_at_any_moment_admits_nothing_twice_or_half() {
         let image = site.image(&bob, &format!("killed-{number}"), &[("musl", &version)], true);
         ids.push(ada.ask(&image, "for the paper"));
     }
-    // Killed later and later, until one lives long enough to do everything.
+    // Killed after longer and longer times, until one run does everything.
     let (mut kills, mut pause) = (0, std::time::Duration::from_millis(5));
     loop {
         let mut child = steward.wharf(&["steward", "--once"]).stdout(std::process::Stdio::null()).spawn().unwrap();
@@ -206,7 +206,7 @@ async fn a_steward_that_is_killed_at_any_moment_admits_nothing_twice_or_half() {
         let shown = ada.json(0, &["requests", "show", &id.to_string()]);
         let history = &shown["history"];
         assert_eq!((times(history, "admitted"), times(history, "asked for")), (1, 1), "{history:#}");
-        // The tag is there only with the signature, and everything is whole.
+        // The tag is there only with the signature, and everything is complete.
         let admitted = shown["request"]["admitted"]["reference"].as_str().unwrap();
         assert_eq!(ada.run(&["verify", admitted]).status.code(), Some(0));
         let told = ada.json(0, &["inbox"])["notices"]
@@ -223,7 +223,7 @@ async fn a_steward_that_is_killed_at_any_moment_admits_nothing_twice_or_half() {
 async fn many_ask_and_several_stewards_work_while_the_database_and_the_registry_go_and_come_back() {
     let parts = ["OPEN", "POSTGRES", "TRIVY"].map(|name| lab::part(&format!("WHARF_LAB_{name}")));
     let [Some(upstream), Some(_), Some(_)] = parts else { return };
-    // A database server of the test's own, which goes away and comes back.
+    // A database server of this test, which goes away and comes back.
     let Some(mut server) = Server::new() else { return };
     server.start();
     let lab_roles = "CREATE ROLE ada LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE carol LOGIN; CREATE ROLE steward LOGIN";
@@ -232,7 +232,7 @@ async fn many_ask_and_several_stewards_work_while_the_database_and_the_registry_
     let groups =
         "GRANT wharf_user TO ada, bob, carol, steward; GRANT wharf_approver TO carol; GRANT wharf_steward TO steward";
     assert!(database.psql("postgres", "postgres", groups).0);
-    // A registry of the test's own, which goes away and comes back.
+    // A registry of this test, which goes away and comes back.
     let place = tempfile::tempdir().unwrap();
     let mut registry = Registry::new(place.path());
     registry.start();
@@ -254,7 +254,7 @@ async fn many_ask_and_several_stewards_work_while_the_database_and_the_registry_
         ids.push(ada.ask(image, "for the paper"));
         carol.ask(image, "me too");
         if number % 3 == 1 {
-            // Every connection is cut, in the middle of whatever it was doing.
+            // Every connection is cut, in the middle of whatever it did.
             let cut = format!(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid()",
                 database.name
@@ -275,7 +275,7 @@ async fn many_ask_and_several_stewards_work_while_the_database_and_the_registry_
     }
     registry.start();
     until("all of them are admitted", || {
-        // Who was killed holds its request until its lease ends; who failed waits before the next try.
+        // A killed steward holds its request until the lease ends; a failed one waits before the next try.
         database.psql("postgres", &database.name, "UPDATE wharf.request SET retry = 0, lease = CASE WHEN stage = 'gathering' AND lease < wharf.now() + 55 THEN 0 ELSE lease END");
         ids.iter().all(|id| ada.request(*id)["stage"] == "admitted")
     });
@@ -290,7 +290,7 @@ async fn many_ask_and_several_stewards_work_while_the_database_and_the_registry_
     }
 }
 
-/// A copy into the admitted registry as somebody makes it who does without Wharf, the digests kept.
+/// A copy into the admitted registry without Wharf, keeping the digests.
 pub fn skopeo_copy(from_to: [String; 2]) {
     let options = ["copy", "-q", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false"];
     let mut command = std::process::Command::new("skopeo");
@@ -309,7 +309,7 @@ async fn a_forged_row_admits_nothing_where_decisions_must_be_signed() {
     let image = site.image(&bob, "forged", &[("musl", "1.4-r0")], false);
     let id = ada.ask(&image, "please");
     steward.run(&["steward", "--once"]);
-    // Whoever owns the database writes an approval into it; and one that somebody signed for something else.
+    // The owner of the database writes an approval into it; and one that was signed for something else.
     let database = site.database.as_ref().unwrap();
     let digest = ada.request(id)["asked"]["digest"].as_str().unwrap().to_owned();
     let forge = |payload: &str, signature: &str| {
@@ -331,7 +331,7 @@ async fn a_forged_row_admits_nothing_where_decisions_must_be_signed() {
     assert!(database.psql("postgres", &database.name, &sql).0);
     steward.run(&["steward", "--once"]);
     assert!(ada.request(id)["failure"].as_str().unwrap().contains("the policy does not allow it"));
-    // Asked for again, it waits as before; approved with a key of the policy, it is admitted, on its conditions.
+    // Requested again, it waits as before; approved with a key of the policy, it is admitted, on its conditions.
     ada.run(&["request", &image, "--reason", "please, still"]);
     steward.run(&["steward", "--once"]);
     let key = site.folder.path().join("vendor.key");
@@ -389,7 +389,7 @@ async fn alone_without_a_database_a_person_is_all_of_them() {
     assert_eq!(ada.run(&["requests", "show", "999"]).status.code(), Some(6));
     assert_eq!(ada.run(&["request", &image, "--reason", " "]).status.code(), Some(2));
     assert_eq!(ada.run(&["request", &image, "--reason", "x", "--to", "nowhere"]).status.code(), Some(2));
-    // A class: what one rule blocks is admitted by itself until a day, also what is asked for later.
+    // A class: what one rule blocks is admitted without a decision until a day, also for later requests.
     let base = ada.request(id.parse().unwrap())["dossier"]["base"].as_str().unwrap().to_owned();
     let class = ada.run(&["approve", "--rule", "signature", "--until", "1d", "--reason", "ours"]);
     assert_eq!(class.status.code(), Some(0), "{}{base}", lab::complained(&class));
@@ -417,7 +417,7 @@ async fn alone_without_a_database_a_person_is_all_of_them() {
         assert!(found[0].starts_with(first), "{action}: {found:?}");
         assert!(found.iter().skip(1).all(|outcome| outcome.starts_with("not-found")), "{action}: {found:?}");
     }
-    // Without a place for admitted images, it says who names one.
+    // Without a place for admitted images, the message says who names one.
     let bare = lab::Home::new().run(&["request", &image, "--reason", "x"]);
     assert_eq!(bare.status.code(), Some(1));
     assert!(lab::complained(&bare).contains("[requests] admitted"), "{}", lab::complained(&bare));
@@ -451,10 +451,10 @@ async fn whoever_may_not_end_a_class_is_refused_and_that_is_written_down() {
     assert!(entry.outcome.starts_with("not-allowed: "), "{entry:?}");
 }
 
-/// What a webhook's receiver was sent: bodies with their signatures.
+/// What a webhook's receiver got: bodies with their signatures.
 type Sent = std::sync::Arc<std::sync::Mutex<Vec<(String, String, String)>>>;
 
-/// A receiver that fails the first time it is asked.
+/// A receiver that fails the first time.
 fn receiver() -> (String, Sent) {
     use std::io::{BufRead, BufReader, Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -505,7 +505,7 @@ async fn notices_go_to_a_webhook_with_a_signature_and_by_sendmail_where_that_is_
     let hook = format!("mail = \"sendmail\"\nwebhook = \"{address}\"\nwebhook_secret = \"hook.secret\"");
     let text = std::fs::read_to_string(&file).unwrap().replace(&mail, &hook);
     std::fs::write(&file, text).unwrap();
-    // The machine's own sendmail: here one that writes down what it is given.
+    // The machine's own sendmail: here one that records what it gets.
     let bin = ada.home.path("bin");
     std::fs::create_dir_all(&bin).unwrap();
     let letters = ada.home.path("letters");
@@ -521,7 +521,7 @@ async fn notices_go_to_a_webhook_with_a_signature_and_by_sendmail_where_that_is_
     let id = ada.ask(&image, "a wish with \u{1b}[31mcolour");
     let first = round();
     assert!(lab::complained(&first).contains("503"), "{}", lab::complained(&first));
-    // It is tried again when its time has come, and once.
+    // It is tried again when it is due, and only once.
     until("the webhook", || {
         round();
         !sent.lock().unwrap().is_empty()
@@ -539,17 +539,17 @@ async fn notices_go_to_a_webhook_with_a_signature_and_by_sendmail_where_that_is_
     let written = std::fs::read_to_string(&letters).unwrap();
     assert!(written.contains("admins@site.example") && written.contains("waits for a decision"), "{written}");
     assert!(!written.contains('\u{1b}') && !ada.request(id).to_string().contains('\u{1b}'));
-    // A secret that is too short, or none, is refused before anything is sent.
+    // A secret that is too short or missing is refused before anything is sent.
     std::fs::write(ada.home.path("hook.secret"), "short\n").unwrap();
     assert_eq!(ada.run(&["inbox"]).status.code(), Some(2));
-    // One that only the steward may read keeps nobody from anything else; who sends says what is missing.
+    // A file that only the steward may read hinders nobody else; the sender is told what is missing.
     std::fs::remove_file(ada.home.path("hook.secret")).unwrap();
     ada.ask(&site.image(&ada, "unsent", &[("musl", "1.7-r1")], false), "to be told of");
     let unsent = round();
     assert!(lab::complained(&unsent).contains("webhook_secret"), "{}", lab::complained(&unsent));
 }
 
-/// The screens of somebody of a site.
+/// The screens of a person at a site.
 fn on_screen(person: &crate::site::Person<'_>, more: &[(&str, &str)]) -> Screen {
     let mut variables = person.variables();
     let own = [("WHARF_DISCOVER", "no"), ("WHARF_SECRET_FILE", "yes")];
@@ -558,7 +558,8 @@ fn on_screen(person: &crate::site::Person<'_>, more: &[(&str, &str)]) -> Screen 
     Screen::run(&[env!("CARGO_BIN_EXE_wharf")], 120, 40, &variables)
 }
 
-/// The same way on the screens: one asks, another decides with a key in hardware, the first is told and launches it.
+/// The same on the screens: one person requests, another decides with a hardware key, the first is notified and
+/// launches it.
 #[tokio::test]
 async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
     let Some(site) = site("").await else { return };
@@ -569,7 +570,7 @@ async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
     hers.until("library/alpine");
     hers.keys(&format!("/{name}\r"));
     hers.until("1 of");
-    // Its tag is known once it was looked at.
+    // Its tag is known once its row was described.
     hers.until("1.90 MiB");
     hers.keys("R");
     hers.until("do you need");
@@ -579,7 +580,7 @@ async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
     hers.until("it");
     hers.until("submitted");
     steward.run(&["steward", "--once"]);
-    // The database tells: nobody has pressed anything.
+    // The database reports the change: nobody has pressed a key.
     hers.until("needs a decision: signature: unsigned");
     let own = carol.home.path(".config/wharf");
     std::fs::create_dir_all(&own).unwrap();
@@ -616,7 +617,7 @@ async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
     }
 }
 
-/// Two decide at once: what one of them has before them is taken by the other, and their key then means nothing else.
+/// Two people decide at once: the request that one sees is taken by the other, and the key then means no other request.
 #[tokio::test]
 async fn a_key_never_decides_on_another_request_than_the_one_that_was_looked_at() {
     let Some(site) = site("").await else { return };
@@ -631,7 +632,7 @@ async fn a_key_never_decides_on_another_request_than_the_one_that_was_looked_at(
     hers.until("the-next");
     hers.keys("g");
     hers.until("looked-at");
-    // Which of them stands first is the queue's order: it is the one that carol looks at.
+    // The queue decides which of them is first: carol looks at that one.
     let queue = carol.json(0, &["requests", "--queue"]);
     let shown = queue[0]["id"].as_i64().unwrap();
     let other = if shown == first { second } else { first };
@@ -651,7 +652,7 @@ async fn a_key_never_decides_on_another_request_than_the_one_that_was_looked_at(
     assert_eq!(hers.ended(), 0);
 }
 
-/// What a request says of itself is not believed: with psql anybody may write anything into one.
+/// A request's own statements are not trusted: with psql anybody can write anything into one.
 #[tokio::test]
 async fn a_request_cannot_choose_its_place_its_tag_or_which_platforms_are_judged() {
     let Some(site) = site("").await else { return };
@@ -671,7 +672,7 @@ async fn a_request_cannot_choose_its_place_its_tag_or_which_platforms_are_judged
     let elsewhere = submit(&asked, &format!("oci://{}/secret/place", site.admitted));
     assert_eq!(elsewhere["stage"], "failed", "{elsewhere:#}");
     assert!(elsewhere["failure"].as_str().unwrap().contains("no place where images"), "{elsewhere:#}");
-    // A tag that means something else at the source is not taken over; nor are platforms that it claims to have.
+    // A tag that means something else at the source is not used; nor are platforms that it claims to have.
     let from = asked["from"].as_str().unwrap().split('@').next().unwrap().trim_end_matches(":1").to_owned();
     let place = from.trim_start_matches("oci://").replace(':', "-");
     asked["tag"] = "latest".into();
@@ -707,24 +708,24 @@ async fn an_approval_takes_named_findings_and_all_platforms_of_an_index_are_judg
         assert_eq!(request["stage"], "admitted", "{request:#}");
         request["admitted"]["reference"].as_str().unwrap().to_owned()
     };
-    // Whoever names findings names all that hold it back: an approval that would change nothing is refused.
+    // An approver who names findings must name all that hold it back: an approval that changes nothing is refused.
     let named = site.image(&ada, "named", &[("zlib", "1.2.12-r0")], true);
     let id = ada.ask(&named, "works well").to_string();
     ada.run(&["steward", "--once"]);
     let refused = ada.run(&["approve", &id, "--except", "CVE-2000-1"]);
     assert_eq!(refused.status.code(), Some(2), "{}", lab::said(&refused));
     assert!(lab::complained(&refused).contains("CVE-2022-37434"), "{}", lab::complained(&refused));
-    // An approval without a word takes what was shown, by name, and says so.
+    // An approval without named findings accepts what was shown, by name, and says so.
     let approved = ada.run(&["approve", &id]);
     assert!(lab::said(&approved).contains("taking CVE-2022-37434"), "{}", lab::said(&approved));
     let taken = admitted(&site.image(&ada, "taken", &[("zlib", "1.2.12-r1")], true), &["--except", "CVE-2022-37434"]);
-    // It counts for everybody who trusts the key: what was taken is part of what is signed.
+    // It counts for everybody who trusts the key: what was accepted is part of what is signed.
     for person in [&ada, &site.person("bob")] {
         let verified = person.run(&["verify", &taken]);
         assert_eq!(verified.status.code(), Some(0), "{}", lab::said(&verified));
         assert!(lab::said(&verified).contains("allow"), "{}", lab::said(&verified));
     }
-    // An index: every platform that it has, whatever the request says of it.
+    // An index: every platform that it has, whatever the request states.
     let index = format!("{upstream}/{}:1", lab::fresh("vendor/index"));
     assert_eq!(ada.run(&["push", &lab::starter(), &index]).status.code(), Some(0));
     let id = ada.ask(&index, "everywhere");

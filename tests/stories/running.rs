@@ -19,10 +19,10 @@ use wharf::tui::{run_loop, state_of};
 
 use crate::fake::{self, Behaviour};
 
-/// How long anything may take to show.
+/// How long to wait for something to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A terminal that others can look at while the loop draws on it.
+/// A terminal that the test can read while the loop draws on it.
 #[derive(Clone)]
 struct Watched {
     screen: Arc<Mutex<TestBackend>>,
@@ -93,12 +93,12 @@ enum Step {
     Key(KeyCode),
     /// Type letters.
     Type(&'static str),
-    /// Wait until this is on the screen.
+    /// Wait until this text is on the screen.
     See(&'static str),
 }
 use Step::{Key, See, Type};
 
-/// Runs the loop on these sources through all steps; gives the last screen.
+/// Runs the loop with these sources through all steps; gives the last screen.
 async fn run(sources: &[(&str, Behaviour)], steps: Vec<Step>) -> String {
     let portal = Arc::new(fake::portal(sources));
     let mut state = state_of(&portal);
@@ -119,7 +119,7 @@ async fn run(sources: &[(&str, Behaviour)], steps: Vec<Step>) -> String {
                 See(text) => eyes.until(text).await,
             }
         }
-        // The sender is dropped: the terminal is gone, the loop ends.
+        // The sender is dropped: the terminal is gone, and the loop ends.
     });
     let events = Box::pin(stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|event| (event, receiver))

@@ -1,4 +1,4 @@
-//! What an image's configuration means is the same on podman and on this machine without an engine.
+//! An image's configuration means the same to podman and to the daemonless backend.
 
 use std::path::Path;
 
@@ -10,19 +10,19 @@ use crate::{
     podman::Podman,
 };
 
-/// What a program is told of itself. Left out is what podman alone adds, and Docker does not: `container`, `TERM` without a
-/// terminal, and a line of `/etc/passwd` for a number that the image does not list.
+/// What a program sees of its environment. Left out is what podman adds and Docker does not: `container`, `TERM`
+/// without a terminal, and a line of `/etc/passwd` for a number that the image does not list.
 const PROBE: &str = "id -u; id -g; id -un 2>/dev/null | grep [a-z]; id -gn 2>/dev/null | grep [a-z]; pwd; umask; hostname; env | grep -v -e ^container= -e ^TERM= -e ^SHLVL= -e ^PWD= -e ^OLDPWD= | sort";
 
-/// Which of its answers engines agree in.
+/// In which of its results engines must agree.
 enum Same {
-    /// All that is said, and the exit code.
+    /// All output, and the exit code.
     All,
-    /// The exit code; and both say why in words of their own.
+    /// The exit code; each gives the reason in its own words.
     Code,
     /// Neither starts, and both say this.
     Refused(&'static str),
-    /// Nothing: what podman and Wharf say.
+    /// Nothing: the outputs of podman and of Wharf.
     Nothing([&'static str; 2]),
 }
 use Same::{All, Code, Nothing, Refused};
@@ -58,8 +58,8 @@ fn cases() -> Vec<(&'static str, Value, Same)> {
         config
     };
     let shell = |script: &str| json!({"Cmd": ["sh", "-c", script], "Env": [path]});
-    // Why they differ: one user and one group are all that a person has without the machine's help (user_namespaces(7)).
-    // Podman's program is process 1, which no signal of its own ends; Wharf's has a process 1 before it.
+    // Why they differ: a person has only one user and one group without the machine's help (user_namespaces(7)).
+    // Podman's program is process 1, which its own signals do not end; in Wharf's sandbox another process is process 1.
     vec![
         ("nothing said", probe(json!({})), All),
         ("no path", json!({"Cmd": ["/opt/probe"]}), All),
@@ -165,7 +165,7 @@ fn names_are_asked_with_the_machines_network_as_podman_asks_them() {
     assert!(ours.1.ends_with("localhost\n"), "{ours:?}");
 }
 
-/// The exit codes, and all that is said.
+/// The exit codes, and all output, of both.
 fn both(podman: &Podman, home: &Home, layout: &Path, network: &str) -> [(i32, String); 2] {
     let image = podman.run(&["pull", "-q", &format!("oci:{}:1", layout.display())]);
     let theirs = podman.command(&["run", "--rm", "--network", network, "--hostname", "same", &image]);

@@ -1,5 +1,5 @@
-//! One image means the same files to Wharf and to podman, whatever its layers do to one another. `WHARF_TEST_IMAGES=200` tries
-//! other images, and so many.
+//! An image means the same files to Wharf and to podman, whatever its layers change. `WHARF_TEST_IMAGES=200` tries that
+//! many other images.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -19,7 +19,7 @@ use crate::{
     podman::Podman,
 };
 
-/// A step of a layer: where, what, and what with.
+/// A step of a layer: path, kind, content.
 #[derive(Debug, Clone)]
 struct Step {
     path: Vec<usize>,
@@ -31,7 +31,7 @@ struct Step {
     pax: bool,
 }
 
-/// The steps of a layer, how it is stored, and whether its archive has an entry for each folder on the way.
+/// The steps of a layer, its compression, and whether its archive has an entry for each parent folder.
 type Plan = (Vec<Step>, Packed, bool);
 
 fn names() -> Vec<Vec<u8>> {
@@ -53,17 +53,18 @@ fn plans() -> impl Strategy<Value = Vec<Plan>> {
     prop::collection::vec(plan, 2..5)
 }
 
-/// An image as it is made step by step. Left out is what engines do not agree on or refuse: a layer that has a path twice
-/// or takes back what it has itself, a whiteout in a folder that nobody names, links to files of lower layers, and folders that nothing names in place of something else.
+/// An image that is made step by step. Left out is what engines refuse or do not agree on: a layer with a path twice or
+/// that removes its own files, a whiteout in a folder without an entry, links to files of lower layers, and folders
+/// without an entry in place of something else.
 #[derive(Default)]
 struct Made {
     entries: Vec<Entry>,
-    /// What this layer has, and whether it is a folder.
+    /// Paths of this layer, and whether each is a folder.
     own: HashMap<Vec<u8>, bool>,
     hidden: HashSet<Vec<u8>>,
-    /// What lower layers may have that is no folder.
+    /// Paths of lower layers that may be no folders.
     lower: HashSet<Vec<u8>>,
-    /// Folders that no entry tells the mode and time of.
+    /// Folders without an entry that states mode and time.
     implied: HashSet<Vec<u8>>,
 }
 
@@ -75,12 +76,12 @@ impl Made {
     fn add(&mut self, path: &[u8], kind: Kind, step: &Step) {
         let modified = TIMES[step.time];
         let path = if path.is_empty() { b"./".to_vec() } else { path.to_vec() };
-        // Only records tell less than a second.
+        // Only records have fractions of a second.
         let pax = step.pax || modified.1 > 0;
         self.entries.push(Entry { path, kind, mode: MODES[step.mode], modified, pax });
     }
 
-    /// Makes the way to a folder, and itself.
+    /// Makes a folder and its parents.
     fn folder(&mut self, path: &[Vec<u8>], step: &Step, named: bool) -> Option<Vec<u8>> {
         let way: Vec<Vec<u8>> = (0..=path.len()).map(|count| path[..count].join(&b"/"[..])).collect();
         let barred = |at: &Vec<u8>| match self.own.get(at) {
@@ -98,7 +99,7 @@ impl Made {
             if !named || (has && !self.implied.contains(at)) || (has && at.is_empty()) {
                 continue;
             }
-            // The root's own entry is nothing to podman, which gives all roots its own mode.
+            // Podman ignores the root's own entry, and gives all roots the same mode.
             if !at.is_empty() {
                 self.implied.remove(at);
             }
@@ -113,7 +114,7 @@ impl Made {
         let (name, above) = words.split_last()?;
         let whole = words.join(&b"/"[..]);
         if step.what == 10 {
-            // Opaque: of lower layers nothing is left in it.
+            // Opaque: nothing of lower layers is left in it.
             let folder = self.folder(&words, step, true)?;
             if !self.hidden.insert(join(&folder, b".wh..wh..opq")) {
                 return None;
@@ -174,11 +175,11 @@ impl Made {
 struct Seen {
     kind: char,
     mode: u32,
-    /// The length of a file.
+    /// The length of a file in bytes.
     size: u64,
-    /// A file's digest, a link's target.
+    /// A file's digest, or a link's target.
     content: String,
-    /// The first of the names that it has.
+    /// The first of the names of a file with several.
     first: Vec<u8>,
     modified: (i64, i64),
 }
@@ -219,15 +220,15 @@ fn tree(root: &Path) -> BTreeMap<Vec<u8>, Seen> {
     all
 }
 
-/// Where Wharf unpacks otherwise, with a purpose.
+/// Where Wharf unpacks differently on purpose.
 fn deliberately(seen: &mut BTreeMap<Vec<u8>, Seen>) {
     // Only the machine's root makes devices; a sandbox has its own in /dev.
     seen.retain(|_, seen| seen.kind != 'c');
     for seen in seen.values_mut() {
-        // All files belong to whoever unpacks: to run as them is to run as oneself.
+        // All files belong to the user who unpacks: to run as their owner is to run as oneself.
         seen.mode &= !0o6000;
-        // Root in a container reads and enters what it has no permission for; in a sandbox it has no such right over
-        // the person's files, and the owner's permission takes its place.
+        // Root in a container can read and enter everything; in a sandbox it has no such right over the person's files,
+        // and gets the owner's permission instead.
         seen.mode |= match seen.kind {
             'd' => 0o700,
             'f' => 0o400,
@@ -243,7 +244,7 @@ fn any_image_is_unpacked_to_the_files_that_podman_has_of_it() {
     }
     let Some(podman) = Podman::start() else { return };
     let home = Home::new();
-    // Podman makes a name of the path, and has no capital letters in names.
+    // Podman makes an image name of the path, and allows no capital letters in names.
     let layouts = tempfile::Builder::new().prefix(&lab::fresh("layouts")).rand_bytes(0).tempdir().unwrap();
     let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/starter/layout/blobs/sha256");
     let look = std::fs::read(starter.join("661aa7ccc780ca249e8664952a582b3418dd61bad234f13ed8d314fd6c603186")).unwrap();
@@ -257,7 +258,7 @@ fn any_image_is_unpacked_to_the_files_that_podman_has_of_it() {
     let result = runner.run(&plans(), |plans| {
         let mut made = Made::default();
         let mut all = vec![(look.clone(), Packed::Plain)];
-        // What a sandbox has in every image.
+        // Folders that a sandbox has in every image.
         let folders = ["proc", "dev", "tmp", "run", "etc"].map(|name| Entry::new(name, Kind::Folder, 0o755));
         let files = ["etc/hosts", "etc/hostname"].map(|name| Entry::new(name, Kind::File(Vec::new()), 0o644));
         all.push((layers::archive(&[folders.as_slice(), &files].concat()), Packed::Plain));

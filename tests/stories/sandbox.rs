@@ -1,4 +1,4 @@
-//! What a hostile image meets in the daemonless backend, launched by a person without rights, on both runtimes.
+//! What a hostile image can do in the daemonless backend, launched by a person without rights, with both runtimes.
 
 use std::{
     os::unix::fs::{MetadataExt, symlink},
@@ -18,7 +18,7 @@ use crate::{
 const PRIVATE: [&str; 3] = ["--mount", "--propagation", "private"];
 const BOTH: [SandboxProgram; 2] = [SandboxProgram::Bwrap, SandboxProgram::Unshare];
 
-/// A person with a home, a program of their own and nothing else; without rights where the tests have some to give up.
+/// A person with a home and their own copy of the program; without rights, if the tests have some to give up.
 struct Person {
     folder: tempfile::TempDir,
     uid: Option<u32>,
@@ -26,14 +26,14 @@ struct Person {
 }
 
 impl Person {
-    /// `None` where the runtime is not installed.
+    /// `None` if the runtime is not installed.
     fn new(runtime: SandboxProgram) -> Option<Self> {
         if wharf::adapters::shared::exec::on_path(runtime.word()).is_none() {
             eprintln!("left out: {} is not installed", runtime.word());
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
-        // High numbers that no account of a machine has, another one for each test.
+        // High numbers that no account of a machine has, different for each test.
         let uid = rustix::process::geteuid().is_root().then(|| {
             let fresh = lab::fresh("");
             600_000_000 + fresh.bytes().fold(0, |sum: u32, byte| (sum * 31 + u32::from(byte)) % 100_000_000)
@@ -65,7 +65,7 @@ impl Person {
 
     fn wharf(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("/bin/sh");
-        // Their session has a file open that no program inside may have.
+        // The session has a file open that no program inside may have.
         command.args(["-c", "exec 9</etc/passwd; exec \"$0\" \"$@\""]);
         if let Some(uid) = self.uid {
             command.arg(wharf::adapters::shared::exec::on_path("setpriv").unwrap());
@@ -75,7 +75,7 @@ impl Person {
             .arg(self.path("bin/wharf"))
             .args(arguments)
             .env_clear()
-            // Without bwrap on the path, unshare is taken.
+            // Without bwrap on the path, unshare is used.
             .env("PATH", self.path("bin"))
             .env("HOME", self.path("home"))
             .env("SECRET_TOKEN", "hunter2")
@@ -87,7 +87,8 @@ impl Person {
         command
     }
 
-    /// The same in namespaces of the test's own, of which the machine sees nothing, after `before`, which has the tests' rights.
+    /// The same in namespaces of the test, which the machine does not see, after `before`, which has the rights of the
+    /// tests.
     fn apart(&self, kinds: &[&str], before: &str, arguments: &[&str]) -> Command {
         let wharf = self.wharf(arguments);
         let mut command = Command::new(wharf::adapters::shared::exec::on_path("unshare").unwrap());
@@ -103,7 +104,7 @@ impl Person {
         command
     }
 
-    /// The same on a screen.
+    /// The same on the screens.
     fn on_screen(&self, arguments: &[&str]) -> Screen {
         let wharf = self.wharf(arguments);
         let words = |words: &mut dyn Iterator<Item = &std::ffi::OsStr>| -> Vec<String> {
@@ -121,13 +122,13 @@ impl Person {
         self.wharf(arguments).output().unwrap()
     }
 
-    /// Launches and follows to the end.
+    /// Launches an image and follows it to its end.
     fn follow(&self, image: &str, more: &[&str]) -> (String, Option<i32>) {
         let output = self.run(&[&["launch", image, "--on", "local", "--follow"], more].concat());
         (said(&output) + &complained(&output), output.status.code())
     }
 
-    /// Launches and leaves it running; gives its id.
+    /// Launches an image and leaves it running; gives its id.
     fn start(&self, image: &str, more: &[&str]) -> String {
         let output = self.run(&[&["launch", image, "--on", "local", "--json"], more].concat());
         let workload: Value =
@@ -135,7 +136,7 @@ impl Person {
         workload["id"].as_str().unwrap().to_owned()
     }
 
-    /// An image with the lab's Alpine below and these files on top. Targets of links begin with `->`.
+    /// An image with these files on top of the lab's Alpine. Targets of links begin with `->`.
     fn image(&self, name: &str, files: &[(&str, &str)], config: &Value) -> String {
         let folder = self.path("images").join(name);
         let open = std::env::var("WHARF_LAB_OPEN").unwrap();
@@ -211,7 +212,7 @@ impl Person {
     }
 }
 
-/// Tries everything that must not be possible, and says `LEAK` and what, where it is.
+/// Tries everything that must not be possible, and prints `LEAK` and what was possible.
 const HOSTILE: &str = r#"#!/bin/sh
 leak() { echo "LEAK: $*"; }
 try() { what=$1; shift; ( "$@" ) >/dev/null 2>&1 && leak "$what"; }
@@ -257,7 +258,7 @@ kill -9 1 2>/dev/null; kill -STOP 1 2>/dev/null
 echo "ended as itself"
 "#;
 
-/// All that a program says of what it could do.
+/// Checks everything that a program printed about what it could do.
 fn holds(person: &Person, where_: &str, text: &str) {
     let runtime = person.runtime.word();
     assert!(!text.contains("LEAK"), "{where_} on {runtime}:\n{text}");
@@ -281,10 +282,10 @@ fn a_program_in_a_sandbox_reaches_nothing_of_the_person() {
         let (text, code) = person.follow(&image, &limits);
         holds(&person, "launched", &text);
         assert_eq!(code, Some(0), "{text}");
-        // With this machine's network, and with a copy that it may change, all else still holds.
+        // With this machine's network and a copy that it may change, everything else still holds.
         let (text, _) = person.follow(&image, &[&limits[..], &["--set", "network=host"]].concat());
         holds(&person, "with the network", &text);
-        // Entered by the person, programs of the image have no more than when they were launched.
+        // Programs that the person starts in the running sandbox have no more rights than the workload.
         let id = person.start(&image, &[&limits[..], &["--", "sleep", "300"]].concat());
         person.until(&id, "running");
         let inside = person.run(&["exec", &id, "--", "/hostile"]);
@@ -297,7 +298,7 @@ fn a_program_in_a_sandbox_reaches_nothing_of_the_person() {
         assert_eq!(gone.status.code(), Some(127), "{}{}", said(&gone), complained(&gone));
         let after = std::fs::metadata(person.path("bin/wharf")).unwrap();
         assert_eq!((before.mode(), before.len(), before.mtime()), (after.mode(), after.len(), after.mtime()));
-        // From outside, too: process 1 is no file of the person's, and what the workload is told is on no command line.
+        // From outside, too: process 1 is no file of the person's, and the workload's task is on no command line.
         let listed = processes_of(&person);
         assert!(!listed.iter().any(|(_, words)| words.contains("sits in the environment")), "{listed:?}");
         let ours: Vec<_> = listed.iter().filter(|(_, words)| words.contains("__inside")).collect();
@@ -315,7 +316,7 @@ fn a_program_in_a_sandbox_reaches_nothing_of_the_person() {
     }
 }
 
-/// Number and command line of a person's processes.
+/// Numbers and command lines of a person's processes.
 fn processes_of(person: &Person) -> Vec<(u32, String)> {
     let uid = std::fs::metadata(person.path("home")).unwrap().uid();
     std::fs::read_dir("/proc")
@@ -339,7 +340,7 @@ fn a_shell_in_a_sandbox_has_its_own_terminal_and_no_rights() {
         let hostile = HOSTILE.replace("@HOME@", &person.path("home").display().to_string());
         let image = person.image(
             "hostile",
-            // Here it has a terminal: one that was made for it.
+            // Here it has a terminal, which was made for it.
             &[("hostile", &hostile.replace("try \"terminal\"", "true"))],
             &json!({"Cmd": ["sleep", "300"]}),
         );
@@ -395,14 +396,14 @@ fn mounts_are_what_the_plan_says_with_all_below_them() {
             "cat /tmp/x/y/file /run/x /var/run/z /new/deep/file",
         );
         assert_eq!(text, "from the host".repeat(4), "{}", person.runtime.word());
-        // Where the image points elsewhere, the place is inside, or it is refused; outside nothing is made.
+        // If a link in the image leads elsewhere, the place is inside, or it is refused; nothing is made outside.
         let text = run(&format!("{data}:/link/x"), "ls -d /link/x");
         assert!(!text.contains("from the host") && !Path::new("/home/outside").exists(), "{text}");
         for bad in ["/", "/proc/x", "/proc", "/dev"] {
             let text = run(&format!("{data}:{bad}"), "echo STARTED");
             assert!(!text.contains("STARTED"), "{bad}: {text}");
         }
-        // A cache on a file system that forbids devices and marked programs is no obstacle.
+        // A cache on a file system that forbids devices and setuid programs works, too.
         let strict = person.path("strict");
         std::fs::create_dir(&strict).unwrap();
         let here = format!("mount -t tmpfs -o mode=1777,nosuid,nodev none {}", strict.display());
@@ -437,7 +438,7 @@ fn links_of_an_image_lead_to_no_file_of_the_host() {
             &json!({"Cmd": ["sh", "-c", "grep ^Uid: /proc/self/status; echo $HOME"], "User": "1234"}),
         );
         assert_eq!(person.follow(&image, &[]).0, "Uid:\t1234\t1234\t1234\t1234\n/\n");
-        // A working folder behind a link to the outside.
+        // A working folder behind a link that leads outside.
         let image = person.image(
             "folder",
             &[("work", "->/home/outside")],
@@ -466,7 +467,7 @@ fn what_runs_is_byte_for_byte_what_the_image_says() {
             "{}",
             person.runtime.word()
         );
-        // Shown, it commands nobody's terminal; as JSON it is whole.
+        // Shown, it controls nobody's terminal; in JSON it is complete.
         for arguments in
             [vec!["show", &image], vec!["launch", &image, "--on", "local", "--plan"], vec!["show", &image, "--json"]]
         {
@@ -488,7 +489,7 @@ fn a_workload_belongs_to_its_node_and_others_say_so() {
         let image = person.image("plain", &[], &json!({"Cmd": ["sleep", "300"]}));
         let id = person.start(&image, &[]);
         person.until(&id, "running");
-        // The same home, other processes: a second node as far as these matter.
+        // The same home with other processes: a second node, as far as that matters here.
         let elsewhere = |arguments: &[&str]| {
             let kinds = ["--pid", "--fork", "--mount-proc", "--uts"];
             person.apart(&kinds, "hostname node2", arguments).output().unwrap()
@@ -504,12 +505,13 @@ fn a_workload_belongs_to_its_node_and_others_say_so() {
         assert!(person.state(&id).contains("running"), "{}", person.state(&id));
         assert_eq!(said(&person.run(&["exec", &id, "--", "echo", "alive"])), "alive\n");
         assert_eq!(person.run(&["stop", &id]).status.code(), Some(0));
-        // What is over is over everywhere.
+        // What has ended has ended everywhere.
         assert_eq!(elsewhere(&["remove", &id]).status.code(), Some(0));
     }
 }
 
-/// In a container that was entered from outside, the leader of the session and the parent have the number 0 (pid_namespaces(7)).
+/// In a container that was entered from outside, the session leader and the parent have the number 0
+/// (pid_namespaces(7)).
 #[test]
 fn a_sandbox_is_launched_and_entered_where_ones_own_session_is_led_from_outside() {
     need!("WHARF_LAB_OPEN");
@@ -555,7 +557,7 @@ fn a_log_is_bounded_and_a_full_disk_costs_output_but_no_exit_code() {
         let small = person.path("small");
         std::fs::create_dir(&small).unwrap();
         let script = "yes 'a line of sixty characters or so, again and again and again' | head -c 30000000; exit 11";
-        // Both in one mount namespace: the disk is gone with it.
+        // Both in one mount namespace: the disk disappears with it.
         let here = format!("mount -t tmpfs -o mode=1777,size=4m none {}", small.display());
         let launch = ["launch", &image, "--on", "local", "--follow", "--", "sh", "-c", script];
         let follow =

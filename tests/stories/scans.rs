@@ -1,4 +1,4 @@
-//! Scans by a real trivy with a small database: findings, clean, nothing it knows; stale, excepted, fixed.
+//! Scans by a real trivy with a small database: findings, clean, unknown; old, excepted, fixed.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub fn alpine(folder: &Path, packages: &[(&str, &str)]) -> PathBuf {
     alpine_with(folder, packages, None)
 }
 
-/// The same; with a program in it, it can be launched.
+/// The same; with a program in it, so that it can be launched.
 pub fn alpine_with(folder: &Path, packages: &[(&str, &str)], program: Option<&Path>) -> PathBuf {
     let layout = folder.join(lab::fresh("layout"));
     let blobs = layout.join("blobs/sha256");
@@ -59,7 +59,7 @@ pub fn alpine_with(folder: &Path, packages: &[(&str, &str)], program: Option<&Pa
     layout
 }
 
-/// As `oras attach` does it: an artifact whose subject is the image, found by its fallback tag.
+/// Like `oras attach`: an artifact whose subject is the image, found by its fallback tag.
 const ATTACH: &str = r#"
 import hashlib, json, sys, urllib.error, urllib.request
 host, repo, kind, report = sys.argv[1:]
@@ -137,7 +137,7 @@ impl Scanning {
         command.env("TRIVY_SKIP_VERSION_CHECK", "true")
     }
 
-    /// The exit code, the scan's outcome, and what was said.
+    /// The exit code, the scan's outcome, and the output.
     fn verify(&self) -> (Option<i32>, serde_json::Value, String) {
         let mut command = self.home.wharf(&["verify", &self.image(), "--again", "--json"]);
         let output = self.with_trivy(&mut command).output().unwrap();
@@ -149,7 +149,7 @@ impl Scanning {
     }
 }
 
-/// The lab's database is of a fixed day: its age is not what most of these are about.
+/// The lab's database has a fixed date: its age does not matter in most of these tests.
 const ANY_AGE: &str = "[policy.scan]\nfresh_days = 100000\nstale_days = 100000\n";
 
 #[test]
@@ -169,7 +169,7 @@ fn findings_a_clean_image_and_one_that_the_scanner_does_not_know_are_three_thing
     good.push(&alpine(folder.path(), &[("zlib", "1.2.12-r9")]));
     let (code, scan, said) = good.verify();
     assert_eq!((code, &scan["state"]), (Some(0), &"clean".into()), "{said}");
-    // A static program has no packages: that is not clean.
+    // A static program has no packages: that is unknown, not clean.
     let unknown = Scanning::new(&open, ANY_AGE);
     let pushed = unknown.home.run(&["push", &lab::starter(), &unknown.image()]);
     assert_eq!(pushed.status.code(), Some(0));
@@ -209,7 +209,7 @@ fn a_report_that_somebody_attached_is_shown_as_asserted_and_gives_way_to_a_scan_
     scanning.push(&alpine(folder.path(), &[("zlib", "1.2.12-r1")]));
     let report = r#"{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"Other","rules":[{"id":"CVE-9","properties":{"security-severity":"5.0"}}]}},"results":[{"ruleId":"CVE-9","message":{"text":"x"}}]}]}"#;
     scanning.attach("application/sarif+json", report);
-    // Without a scanner: it is what somebody attached, and allows nothing by itself.
+    // Without a scanner: only an attached report, which allows nothing on its own.
     let said = lab::said(&scanning.home.run(&["verify", &scanning.image()]));
     assert!(said.contains("asserted by the source") && said.contains("SARIF of Other"), "{said}");
     assert!(said.contains("only what somebody attached"), "{said}");
@@ -237,7 +237,7 @@ fn a_software_list_and_statements_are_shown_and_two_versions_are_compared() {
         "application/vnd.openvex+json",
         r#"{"@context":"https://openvex.dev/ns/v0.2.0","author":"Ada","timestamp":"2026-11-20T06:00:00Z","statements":[{"vulnerability":{"name":"CVE-2022-37434"},"status":"not_affected","justification":"vulnerable_code_not_present"}]}"#,
     );
-    // What is known to be exploited is the site's own list.
+    // The list of exploited vulnerabilities is the site's own.
     let file = scanning.home.path(".config/wharf/wharf.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let with =
@@ -273,8 +273,8 @@ fn a_software_list_and_statements_are_shown_and_two_versions_are_compared() {
     assert!(lab::said(&same).contains("the same bytes"), "{}", lab::complained(&same));
 }
 
-/// grype is in no package registry: a program that answers as it does (its JSON of version 0.90), and writes down how
-/// it was called.
+/// grype is in no package registry: a program that answers like it (its JSON of version 0.90), and records how it was
+/// called.
 const GRYPE: &str = r#"#!/bin/sh
 echo "$@ http=$GRYPE_REGISTRY_INSECURE_USE_HTTP" >>"$CALLED"
 cat <<'J'
@@ -306,7 +306,7 @@ fn where_only_grype_is_installed_it_scans() {
     assert!(called.trim_end().ends_with("http=true"), "{called}");
 }
 
-/// Quay and Clair cannot be had here: their published answers, by a server of the standard library.
+/// Quay and Clair are not available here: their published answers, from a server of Python's standard library.
 const SERVED: &str = r#"
 import http.client, http.server, json, sys
 class H(http.server.BaseHTTPRequestHandler):
@@ -334,7 +334,7 @@ class H(http.server.BaseHTTPRequestHandler):
 s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H); print(s.server_port, flush=True); s.serve_forever()
 "#;
 
-/// A server that ends with its test, however that ends.
+/// A server that ends with its test, even if that panics.
 struct Running(std::process::Child);
 
 impl Drop for Running {
@@ -365,7 +365,7 @@ fn quay_and_clair_are_asked_where_a_source_names_them() {
     for told in ["served by Clair, asserted by the source", "1 critical finding could be fixed", "1.2.12-r4"] {
         assert!(said.contains(told), "{told}: {said}");
     }
-    // Quay's interface is at the address of its registry: here one in front of the real one.
+    // Quay's API is at the address of its registry: here one in front of the real one.
     let quay = format!("127.0.0.1:{port}");
     let source = format!("[[source]]\nname = \"quay\"\ntype = \"oci\"\nurl = \"http://{quay}\"\nscanner = \"quay\"\n");
     std::fs::write(&file, source).unwrap();
@@ -477,11 +477,11 @@ fn a_scan_finds_the_same_whatever_lies_in_the_folder_the_home_and_the_environmen
         ("DOCKER_CONFIG", path("nowhere")),
         ("XDG_CONFIG_HOME", path("nowhere")),
     ];
-    // All at once, and each by itself where something is found to differ.
+    // All at once; and each separately, if something differs.
     let scan = |variables: &[&(&str, String)]| {
         let mut command = scanning.home.wharf(&["verify", &scanning.image(), "--again", "--json"]);
         let command = scanning.with_trivy(&mut command).current_dir(folder.path());
-        // wharf's own file is in the home's own place.
+        // Wharf's own file stays at the home's place.
         command.env("WHARF_CONFIG", scanning.home.path(".config/wharf/wharf.toml"));
         let output = command.envs(variables.iter().map(|(name, value)| (name, value))).output().unwrap();
         let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
@@ -522,7 +522,7 @@ fn a_scanner_that_others_may_change_is_not_used_and_doctor_says_why() {
     assert!(fine.contains("scanner") && !fine.contains("is not used"), "{fine}");
 }
 
-/// A registry with a password, and a database elsewhere: the password is the registry's alone.
+/// A registry with a password, and a database elsewhere: the password is for the registry only.
 #[test]
 fn a_scanner_gets_the_password_of_the_registry_for_that_registry_only() {
     use std::os::unix::fs::PermissionsExt;

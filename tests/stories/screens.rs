@@ -45,11 +45,11 @@ pub fn draw(state: &mut State, size: (u16, u16)) -> String {
     let theme = Theme::load("default", None, Depth::True);
     let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
     terminal.draw(|frame| view(state, frame, &theme)).unwrap();
-    // The test's own terminal cannot print lines of no width.
+    // The test's terminal cannot print lines without width.
     if printable { terminal.backend().to_string() } else { String::new() }
 }
 
-/// The stories whose last picture is kept.
+/// The states whose pictures are kept.
 fn pictures() -> Vec<(&'static str, State)> {
     let mut all = Vec::new();
     let mut first = State::new(keys::state().model.sources, Vec::new(), wharf::tui::kit::keymap::Keymap::load(None));
@@ -438,7 +438,7 @@ fn hostile_names_reach_no_screen_as_they_came() {
     }
 }
 
-/// What removing an image with a long list of consequences says, and one that may not go.
+/// What removing an image with many consequences says, and one that may not be removed.
 fn removals() -> Vec<wharf::core::base::error::Result<wharf::core::ports::upkeep::Removal>> {
     let digest = wharf::core::base::digest::Digest::of(b"gromacs");
     let reference: wharf::core::image::reference::ImageRef = "lab.example/physics/gromacs:2024.1".parse().unwrap();

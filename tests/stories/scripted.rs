@@ -1,5 +1,5 @@
-//! A registry in memory that answers as the specification says, but for what a test wants otherwise. The real ones cannot
-//! be made to answer so.
+//! A registry in memory that answers as the specification says, except where a test wants other answers. Real ones
+//! cannot be made to answer so.
 
 use std::{
     collections::HashMap,
@@ -15,19 +15,19 @@ pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
-/// What is asked.
+/// A request that arrived.
 #[derive(Debug, Clone, Default)]
 pub struct Ask {
     pub method: String,
     pub path: String,
     pub query: HashMap<String, String>,
-    /// By their names in lower case.
+    /// Header values by name in lower case.
     pub headers: HashMap<String, String>,
     pub body: Vec<u8>,
 }
 
 impl Ask {
-    /// Method and path.
+    /// Method and path of the request.
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
@@ -41,13 +41,13 @@ impl Ask {
     }
 }
 
-/// What is answered.
+/// An answer of the registry.
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// Whether the length is said.
+    /// Whether the answer has a `Content-Length`.
     pub length: bool,
 }
 
@@ -70,7 +70,7 @@ impl Reply {
         self
     }
 
-    /// The same without a header.
+    /// The same answer without a header.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
@@ -91,7 +91,7 @@ type Hook = Arc<dyn Fn(&Ask) -> Option<Reply> + Send + Sync>;
 
 #[derive(Clone)]
 pub struct Scripted {
-    /// `host:port`.
+    /// The address as `host:port`.
     pub address: String,
     kept: Arc<Mutex<Kept>>,
     hook: Arc<Mutex<Hook>>,
@@ -113,17 +113,17 @@ impl Scripted {
         registry
     }
 
-    /// Answers so from now on, wherever this gives an answer.
+    /// From now on, `hook` answers the requests for which it gives an answer.
     pub fn answers(&self, hook: impl Fn(&Ask) -> Option<Reply> + Send + Sync + 'static) {
         *self.hook.lock().unwrap() = Arc::new(hook);
     }
 
-    /// What was asked since it was looked at last.
+    /// The requests since this was last called.
     pub fn asked(&self) -> Vec<Ask> {
         std::mem::take(&mut self.kept.lock().unwrap().asked)
     }
 
-    /// The same, as lines.
+    /// The same as lines of method and path.
     pub fn lines(&self) -> Vec<String> {
         self.asked().iter().map(Ask::line).collect()
     }
@@ -139,7 +139,7 @@ impl Scripted {
         json!({"mediaType": kind, "digest": digest, "size": bytes.len()})
     }
 
-    /// A manifest as it is written; gives its descriptor.
+    /// Keeps a manifest as written; gives its descriptor.
     pub fn raw(&self, repository: &str, tag: Option<&str>, kind: &str, text: &str) -> Value {
         let digest = Digest::of(text.as_bytes()).to_string();
         let mut kept = self.kept.lock().unwrap();
@@ -155,7 +155,7 @@ impl Scripted {
         self.raw(repository, tag, &kind, &document.to_string())
     }
 
-    /// An image with one small layer, told from others by a word.
+    /// An image with one small layer, which `word` makes different from others.
     pub fn image(&self, repository: &str, tag: Option<&str>, word: &str) -> Value {
         let layer = self.blob("application/vnd.oci.image.layer.v1.tar", format!("{word:x<1024}").as_bytes());
         let config = json!({"architecture": "amd64", "os": "linux", "config": {"Cmd": [word]},
@@ -182,7 +182,7 @@ impl Scripted {
         }
     }
 
-    /// The answer of the specification.
+    /// The answer that the specification requires.
     pub fn usual(&self, ask: &Ask) -> Reply {
         let path = ask.path.strip_prefix("/v2/").unwrap_or_default();
         if path.is_empty() {

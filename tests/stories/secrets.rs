@@ -1,4 +1,4 @@
-//! Where secrets are kept: a real Secret Service, the real kernel keyring, a file after asking, or nowhere.
+//! Where secrets are kept: a real Secret Service, the real kernel keyring, a file after asking, or only in memory.
 
 use std::{
     io::Write,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::lab::{self, Home, need};
 
-/// Signs in with the password on standard input, and says what `sources` and `doctor` make of it.
+/// Signs in with the password on standard input; gives what `sources` and `doctor` say about it.
 fn sign_in(home: &Home, auth: &str, wrap: &[&str], variables: &[(&str, &str)]) -> String {
     let wharf = env!("CARGO_BIN_EXE_wharf");
     let script = format!(
@@ -69,7 +69,7 @@ fn a_bus_that_never_answers_costs_a_second() {
     let home = Home::new();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bus");
-    // It accepts and says nothing.
+    // It accepts connections and never answers.
     let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let began = std::time::Instant::now();
     let doctor = home

@@ -1,4 +1,4 @@
-//! Signatures in SIF files: by a real gpg, and by an apptainer that is emulated (it is in no package registry here).
+//! Signatures in SIF files: by a real gpg, and by an emulated apptainer (it is in no package registry here).
 
 use std::{
     path::{Path, PathBuf},
@@ -15,7 +15,7 @@ struct Signer {
 }
 
 impl Signer {
-    /// A person with a PGP key; `None` where gpg is not installed.
+    /// A person with a PGP key; `None` if gpg is not installed.
     fn new() -> Option<Self> {
         let home = Home::new();
         let signer = Self { home, fingerprint: String::new() };
@@ -37,7 +37,7 @@ impl Signer {
         there.then(|| lab::with_input(command, input))
     }
 
-    /// A SIF of a recipe and a file system, signed with `signed` as the second one's bytes.
+    /// A SIF of a recipe and a file system, signed with `signed` as the bytes of the second one.
     fn sif(&self, name: &str, data: &[u8], signed: Option<&[u8]>) -> PathBuf {
         let recipe = b"bootstrap: docker\nfrom: alpine:3.19\n".as_slice();
         let message = signed.map(|signed| {
@@ -94,7 +94,7 @@ impl Signer {
         std::fs::write(folder.join("wharf.toml"), format!("[policy.signature]\npgp = {keys}\n")).unwrap();
     }
 
-    /// State, reason, and everything.
+    /// State, reason, and the whole output.
     fn verify(&self, path: &Path, more_path: Option<&Path>) -> (String, String) {
         let file = path.display().to_string();
         let mut command = self.home.wharf(&["verify", &file, "--again", "--json"]);
@@ -120,7 +120,7 @@ fn a_signature_in_a_sif_is_verified_by_gpg_and_what_is_signed_is_compared() {
     let good = ada.sif("good.sif", b"file system", Some(b"file system"));
     let (state, said) = ada.verify(&good, None);
     assert_eq!((state.as_str(), said.contains(&ada.fingerprint)), ("verified", true), "{said}");
-    // What it was made from is told; it inherits no badge of it.
+    // The image that it was made from is shown; its badge is not inherited.
     let shown = lab::said(&ada.home.run(&["show", &good.display().to_string()]));
     assert!(shown.contains("docker alpine:3.19"), "{shown}");
     let changed = ada.sif("changed.sif", b"other system", Some(b"file system"));

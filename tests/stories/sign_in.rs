@@ -1,5 +1,5 @@
-//! How people sign in to a shared database, as a site's page says: their role is their login, by socket, by password file
-//! and by certificate; and what a server gets that is not the one that was meant.
+//! How people sign in to a shared database, as a site's page says: their role is their login, by socket, by password
+//! file and by certificate; and what a server receives that is not the intended one.
 
 use std::{
     io::{Read, Write},
@@ -21,14 +21,14 @@ use crate::{
     stores::{Database, Server},
 };
 
-/// A user of this machine, for as long as a test runs.
+/// A user of this machine, who exists as long as the test runs.
 struct Login {
     name: String,
     home: PathBuf,
 }
 
 impl Login {
-    /// `None` where users cannot be made.
+    /// `None` if users cannot be created.
     fn new(word: &str, below: &Path) -> Option<Self> {
         let number = lab::fresh(word).split('-').next_back()?.to_owned();
         let name = format!("w{word}{}", &number[number.len() - 9..]);
@@ -51,7 +51,7 @@ impl Login {
         );
     }
 
-    /// A file that only this user reads.
+    /// A file that only this user can read.
     fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.home.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -61,7 +61,7 @@ impl Login {
         path
     }
 
-    /// What this user gets who runs something, with nothing in the environment that says who they are.
+    /// Runs a program as this user, with nothing in the environment that says who they are.
     fn runs(&self, program: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         as_user(&self.name, &self.home, program, arguments, variables)
     }
@@ -77,7 +77,7 @@ fn as_user(name: &str, home: &Path, program: &Path, arguments: &[&str], variable
     let mut command = Command::new("setpriv");
     command.args(["--reuid", name, "--regid", name, "--init-groups", "--"]).arg(program).args(arguments);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", home).env("WHARF_DISCOVER", "no");
-    // Nothing may rest on what a shell says: here it lies.
+    // Nothing may depend on the shell's variables: here they lie.
     command.env("USER", "root").env("LOGNAME", "root").current_dir("/").envs(variables.iter().copied());
     command.output().unwrap()
 }
@@ -91,7 +91,7 @@ fn fine(output: &Output) {
     assert_eq!(output.status.code(), Some(0), "{}{}", lab::said(output), lab::complained(output));
 }
 
-/// A site with the program, a database, and an hba of its own.
+/// A site with the program, a database, and its own pg_hba.conf.
 struct Site {
     server: Server,
     folder: tempfile::TempDir,
@@ -142,7 +142,7 @@ impl Site {
         format!("postgres:///wharf?host={}&port={}", self.server.socket().display(), self.server.port())
     }
 
-    /// What the database's owner does: the commands of the README.
+    /// Runs a script as the database's owner: the commands of the README.
     fn as_owner(&self, script: &str, site: &str) -> Output {
         let port = self.server.port().to_string();
         let socket = self.server.socket().display().to_string();
@@ -219,14 +219,14 @@ fn a_role_is_a_login_by_socket_by_password_file_and_by_certificate() {
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     let open = asks(bob, &certified, &named);
     assert!(lab::complained(&open).contains("others can read the key"), "{}", lab::complained(&open));
-    // A server that nobody vouches for is not talked to.
+    // A server whose certificate nobody trusts gets no connection.
     let unknown = site.file(&format!("postgres://127.0.0.1:{port}/wharf?sslmode=verify-full"));
     let refused = asks(carol, &unknown, &[]);
     assert_eq!(refused.status.code(), Some(8));
     assert!(lab::complained(&refused).contains("certificate is not trusted"), "{}", lab::complained(&refused));
 }
 
-/// A server that has no TLS and asks for the password in clear text, or hashed; what it was sent.
+/// A server without TLS that requests the password in clear text or hashed; gives what it received.
 fn greedy(how: u32) -> (u16, Arc<Mutex<Vec<u8>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -260,7 +260,7 @@ async fn no_password_leaves_this_machine_but_through_tls_whatever_the_server_ask
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     for how in [3, 5] {
         let (port, heard) = greedy(how);
-        // An address that is this machine's, and does not say so.
+        // An address that is this machine's without saying so.
         for mode in
             ["", "&sslmode=verify-full", "&sslmode=require", "&sslmode=prefer", "&sslmode=allow", "&sslmode=disable"]
         {
@@ -278,7 +278,7 @@ async fn no_password_leaves_this_machine_but_through_tls_whatever_the_server_ask
                 assert_eq!(heard.len(), 8, "{mode}: not even a name is said: {words:?}");
             }
         }
-        // This machine itself is asked as PostgreSQL's programs do.
+        // On this machine it connects like PostgreSQL's own programs.
         let store =
             Postgres::new(&format!("postgres://ada@127.0.0.1:{port}/w?passfile={}", file.display()), "w".into());
         let _ = store.unwrap().standing().await;
@@ -301,14 +301,14 @@ async fn a_database_that_is_not_there_is_told_at_once_with_the_reason() {
     assert!(no_socket.what.contains(&folder.path().display().to_string()), "{no_socket}");
     assert!(no_socket.why.contains("no socket"), "{no_socket}");
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-    // One that takes connections and says nothing.
+    // A server that accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let silent_store = Postgres::new(&format!("postgres://ada@127.0.0.1:{port}/wharf"), "w".into()).unwrap();
     let begun = Instant::now();
     let failed = silent_store.standing().await.unwrap_err();
     assert!(failed.why.contains("did not answer") && begun.elapsed() < Duration::from_secs(3), "{failed}");
-    // One that was there a moment ago.
+    // A server that was there a moment ago.
     let Some(mut server) = Server::new() else { return };
     server.start();
     let database = Database::new(&server.host()).await;
@@ -337,7 +337,7 @@ async fn a_store_says_who_one_is_its_version_and_which_stewards_live() {
     assert_eq!(standing.unfit(), None);
     let stranger = database.store("nobody", "w").standing().await.unwrap();
     assert!(stranger.groups().is_empty() && stranger.unfit().is_some_and(|(_, hint)| hint.contains("GRANT")));
-    // Nobody lives until a steward says so; nobody else can, and nobody for another.
+    // No steward is listed until it reports itself; nobody else can, and nobody for another.
     assert!(ada.stewards().await.unwrap().is_empty());
     assert_eq!(ada.alive("k", "1").await.unwrap_err().kind, Kind::NotAllowed);
     let (one, two) = (database.store("steward", "one"), database.store("steward", "two"));
@@ -349,7 +349,7 @@ async fn a_store_says_who_one_is_its_version_and_which_stewards_live() {
     told.sort_unstable();
     assert_eq!(told, [("one", "key-2", "steward"), ("two", "", "steward")]);
     assert!(all.iter().all(|one| one.is_alive() && !one.host.is_empty()));
-    // A steward that floods it keeps the latest of its own rows.
+    // A steward that floods the table keeps only the latest of its own rows.
     let flood = "SELECT count(wharf.alive(n::text, 'h', 'k', 'v')) FROM generate_series(1, 200) AS n";
     let (went, said) = database.psql("steward", &database.name, flood);
     assert!(went, "{said}");

@@ -1,4 +1,4 @@
-//! Signatures in a real registry: signed, unsigned, by a stranger, of another image; and what that makes of a launch.
+//! Signatures in a real registry: signed, unsigned, by a stranger, of another image; and what that means for a launch.
 
 use std::{path::Path, process::Command};
 
@@ -44,7 +44,7 @@ impl Signing {
         assert!(done.status.success(), "{}", lab::complained(&done));
     }
 
-    /// The verdict's exit code, the signature's state, and all of it.
+    /// The exit code of the verdict, the signature's state, and the whole output.
     fn verify(&self) -> (Option<i32>, String, serde_json::Value) {
         let output = self.home.run(&["verify", &self.image(), "--again", "--json"]);
         let said: serde_json::Value =
@@ -55,7 +55,7 @@ impl Signing {
     }
 }
 
-/// Not scanned is not what these are about.
+/// Missing scans do not matter in these tests.
 const UNSCANNED: &str = "[policy.scan]\nmissing = \"allow\"\nfixable_critical = \"allow\"\n";
 
 #[test]
@@ -91,7 +91,7 @@ fn a_stranger_a_missing_key_and_a_signature_of_another_image_are_told_apart() {
     std::fs::copy(key(&elsewhere.home), key(&signing.home)).unwrap();
     let (code, state, _) = signing.verify();
     assert_eq!((code, state.as_str()), (Some(3), "untrusted"));
-    // The signature of another image in this one's place: it is by the right key, and of the wrong bytes.
+    // The signature of another image in this one's place: by the right key, but of the wrong bytes.
     let digest = |signing: &Signing| {
         let said = signing.verify().2;
         said["subject"]["digest"].as_str().unwrap().replace(':', "-")
@@ -112,13 +112,14 @@ fn a_stranger_a_missing_key_and_a_signature_of_another_image_are_told_apart() {
         .output()
         .unwrap();
     assert!(copied.status.success(), "{}", lab::complained(&copied));
-    // It is none of this image, and no failed one: whoever may push could put it there, to deny the image to everybody.
+    // It does not count for this image, nor as a failed one: anybody who may push could put it there to have the image
+    // denied.
     let refused = verify(&["--again"]);
     assert_eq!(refused.status.code(), Some(3), "{}", lab::said(&refused));
     for told in ["\"none-found\"", "something else is attached", "another image"] {
         assert!(lab::said(&refused).contains(told), "{told}: {}", lab::said(&refused));
     }
-    // And it is not launched, which is written down.
+    // And it is not launched, which is recorded.
     if wharf::adapters::local::SandboxProgram::find().is_some() {
         let launch = wrong.home.run(&["launch", &image, "--on", "local"]);
         assert_eq!(launch.status.code(), Some(3), "{}", lab::complained(&launch));
@@ -175,7 +176,7 @@ fn an_enforcing_policy_holds_back_what_nobody_signed_and_the_audit_cannot_be_cha
 fn shares_and_copies_ask_the_policy_and_go_on_only_with_a_reason_that_is_written_down() {
     let open = need!("WHARF_LAB_OPEN");
     let held = Signing::new(&open, &format!("enforce = true\n{UNSCANNED}"));
-    // Pushing one's own file is what makes it checkable: that was let pass.
+    // Pushing the person's own file is allowed, because only then can it be checked.
     let share = |signing: &Signing, more: &[&str]| {
         signing.home.run(&[&["share", &signing.image(), "--to", "zz/shared-on"], more].concat())
     };
@@ -222,7 +223,7 @@ fn what_wharf_signs_with_a_file_it_verifies_and_signs_once() {
             std::fs::copy(key(&other.home, ending), key(&signing.home, ending)).unwrap();
         }
         let file = key(&signing.home, "key");
-        // Whoever looked before it was signed does not hold it against the image a moment later. Without `--again`.
+        // A person who looked before it was signed sees the signature a moment later, without `--again`.
         let verify = || lab::said(&signing.home.run(&["verify", &signing.image()]));
         assert!(verify().contains("unsigned"), "{}", verify());
         let sign = || signing.home.run(&["sign", &signing.image(), "--key", file.to_str().unwrap(), "--json"]);
@@ -240,7 +241,7 @@ fn what_wharf_signs_with_a_file_it_verifies_and_signs_once() {
         assert_eq!((code, state.as_str()), (Some(0), "covered-by-index"), "{kind}: {verified}");
         let signer = verified["records"][0]["outcome"]["signature"]["signer"].as_str().unwrap().to_owned();
         assert!(said["key"].as_str().unwrap().starts_with(signer.trim_start_matches("key ")), "{signer}");
-        // A second signer adds a signature, and takes none away.
+        // A second signer adds a signature and removes none.
         signing.sign("second", "prime256v1", true);
         assert_eq!(signing.verify().1, "covered-by-index");
         assert!(lab::said(&signing.home.run(&["audit"])).contains("sign"));
@@ -257,8 +258,8 @@ fn another_policy_is_rehearsed_over_what_was_looked_at_and_launched() {
         let launched = signing.home.run(&["launch", &signing.image(), "--on", "local", "--follow"]);
         assert_eq!(launched.status.code(), Some(0), "{}", lab::complained(&launched));
     }
-    // What is in force is printed as it would be written, and changes nothing.
-    // Whoever installed a binary has no source tree to read the keys in.
+    // The policy in force is printed in the format of a file, and that changes nothing. People with only a binary have
+    // no source tree in which to look the keys up.
     let every_key = lab::said(&signing.home.run(&["policy", "show", "--commented"]));
     let built_in = wharf::core::policy::Policy::read_file(&every_key, "built in").unwrap();
     assert_eq!(built_in, wharf::core::policy::Policy::default());
@@ -268,7 +269,7 @@ fn another_policy_is_rehearsed_over_what_was_looked_at_and_launched() {
     std::fs::write(&same, &shown).unwrap();
     let test = |file: &Path| signing.home.run(&["policy", "test", file.to_str().unwrap()]);
     assert!(lab::said(&test(&same)).contains("would change nothing"), "{}", lab::complained(&test(&same)));
-    // A stricter one wants a scan of what was launched without.
+    // A stricter policy wants a scan of what was launched without.
     let strict = signing.home.path("strict.toml");
     std::fs::write(&strict, "[policy]\nname = \"strict\"\n[policy.scan]\nmissing = \"deny\"\n").unwrap();
     let said = lab::said(&test(&strict));
@@ -311,7 +312,7 @@ fn a_signature_without_a_key_counts_by_who_made_it_and_who_vouched_for_them() {
         assert_eq!(state, wanted, "{rules}: {said}");
         assert!(said.to_string().contains("release.yml@refs/tags/v1 vouched for by"), "{said}");
     }
-    // Another instance's root: the certificate leads nowhere.
+    // Another instance's root: the certificate is not trusted.
     let signing = keyless(&rule(identity, issuer));
     let other = keyless("");
     let root = |signing: &Signing| signing.home.path(".config/wharf/sigstore/trusted_root.json");
@@ -342,7 +343,7 @@ fn a_key_of_the_secret_store_signs_and_one_behind_a_passphrase_is_opened_at_a_te
     assert_eq!(run(&["key", "show", "keyring:steward"]).status.code(), Some(6));
     let audit = lab::said(&run(&["audit"]));
     assert!(audit.contains("keep-key") && audit.contains("forget-key") && !audit.contains("BEGIN"), "{audit}");
-    // One that comes from a file is kept as it is, its passphrase too: nobody is here who could say it.
+    // A key from a file is kept unchanged, with its passphrase: nobody is here to type it.
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/keys/cosign.key");
     let locked = run(&["key", "import", "locked", file.to_str().unwrap()]);
     assert_eq!(locked.status.code(), Some(7), "{}", lab::complained(&locked));

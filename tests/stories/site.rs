@@ -1,5 +1,5 @@
-//! A site as its administrators set it up: a store, an upstream and an admitted registry, keys, a scanner whose database
-//! the tests change, a mail server; and people with homes of their own.
+//! A site as its administrators set it up: a store, an upstream and an admitted registry, keys, a scanner whose
+//! database the tests change, a mail server; and people with homes of their own.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,10 +13,10 @@ use crate::{
     stores::Database,
 };
 
-/// What all sites of the tests hold images to.
+/// The policy of all sites in the tests.
 const POLICY: &str = "[policy]\nname = \"site\"\nenforce = true\n[policy.scan]\nfresh_days = 4000\nstale_days = 4000\nfixable_critical = \"deny\"\n";
 
-/// Advisories that the scanner begins with.
+/// Advisories that the scanner knows from the beginning.
 const ADVISORIES: &str = r#"{"id": "CVE-2022-37434", "platform": "alpine 3.17", "pkg": "zlib", "fixed": "1.2.12-r4", "severity": "CRITICAL", "title": "zlib: heap-based buffer over-read", "cvss": 9.8}"#;
 
 pub struct Site {
@@ -27,19 +27,19 @@ pub struct Site {
     pub mail: Option<Mail>,
 }
 
-/// A mail server and the letters that it took.
+/// A mail server and the letters that it received.
 pub struct Mail {
     pub port: u16,
     pub folder: PathBuf,
     child: Option<Child>,
 }
 
-/// A port that nobody listens on right now.
+/// A port that nobody listens on at this moment.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds; panics with `what` if it never does.
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(60);
     while !so() {
@@ -49,12 +49,12 @@ pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
-/// A registry of a test's own.
+/// A registry of one test.
 pub struct Registry {
     port: u16,
     folder: PathBuf,
     child: Option<Child>,
-    /// Whether it lets anything be deleted.
+    /// Whether it allows deleting.
     pub deletes: bool,
 }
 
@@ -123,7 +123,7 @@ impl Mail {
         }
     }
 
-    /// Letters to somebody, as text.
+    /// Letters to a person, as text.
     pub fn letters(&self, to: &str) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
         let mine = entries.flatten().filter(|entry| {
@@ -165,7 +165,7 @@ fn annotate(layout: &Path, annotations: &[(&str, &str)]) {
 }
 
 impl Site {
-    /// A site over these registries; `more` is added to its file.
+    /// A site with these registries; `more` is added to its file.
     pub fn new(upstream: &str, admitted: &str, database: Option<Database>, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let site = Self {
@@ -203,7 +203,7 @@ impl Site {
         site
     }
 
-    /// Advisories that the scanner knows, beside those that it began with.
+    /// Adds advisories to those that the scanner knows from the beginning.
     pub fn advise(&self, more: &[&str]) {
         let file = self.folder.path().join("advisories.json");
         std::fs::write(&file, format!("[{}]", [&[ADVISORIES], more].concat().join(","))).unwrap();
@@ -213,7 +213,7 @@ impl Site {
         assert!(made.status.success(), "{}", lab::complained(&made));
     }
 
-    /// Somebody of this site.
+    /// A person of this site.
     pub fn person<'a>(&'a self, name: &str) -> Person<'a> {
         let person = Person { site: self, name: name.to_owned(), home: Home::new() };
         let own = std::fs::read_to_string(self.folder.path().join("site.toml")).unwrap();
@@ -225,12 +225,12 @@ impl Site {
         person
     }
 
-    /// The steward: it alone has its key, and may write where images are admitted.
+    /// The steward: only it has the steward's key, and may write where images are admitted.
     pub fn steward(&self) -> Person<'_> {
         self.steward_of(true)
     }
 
-    /// The same; of a registry that lets everybody write it needs no sign-in.
+    /// The same; for a registry that everybody may write to, it needs no sign-in.
     pub fn steward_of(&self, signs_in: bool) -> Person<'_> {
         let steward = self.person("steward");
         let folder = steward.home.path(".config/wharf");
@@ -246,7 +246,7 @@ impl Site {
         steward
     }
 
-    /// An image upstream, with these packages and annotations; signed by nobody. Gives its reference.
+    /// An unsigned image upstream, with these packages and annotations. Gives its reference.
     pub fn image_that_says(
         &self,
         by: &Person<'_>,
@@ -316,7 +316,7 @@ impl Person<'_> {
         self.wharf(arguments).output().unwrap()
     }
 
-    /// What it says in JSON; it must go well, or end as expected.
+    /// Its output in JSON; it must end with this exit code.
     pub fn json(&self, code: i32, arguments: &[&str]) -> serde_json::Value {
         let output = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(
@@ -329,7 +329,7 @@ impl Person<'_> {
         serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 
-    /// Asks for an image; gives the request's number.
+    /// Requests an image; gives the request's number.
     pub fn ask(&self, image: &str, reason: &str) -> i64 {
         self.json(0, &["request", image, "--reason", reason])["request"]["id"].as_i64().unwrap()
     }

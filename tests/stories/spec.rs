@@ -1,4 +1,4 @@
-//! The clauses of the OCI distribution specification 1.1 that are about clients, and what registries make of them. No real
+//! The clauses of the OCI distribution specification 1.1 about clients, and how registries differ from it. No real
 //! registry answers in all these ways.
 
 use std::sync::{
@@ -28,7 +28,7 @@ fn json_of(output: &std::process::Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", lab::complained(output)))
 }
 
-/// The names of a list.
+/// The names in a list.
 fn listed(home: &Home) -> Vec<String> {
     let rows = json_of(&home.run(&["images", "--json"]));
     let rows = rows.as_array().or_else(|| rows["images"].as_array()).cloned().unwrap_or_default();
@@ -39,7 +39,7 @@ fn listed(home: &Home) -> Vec<String> {
 
 #[test]
 fn a_list_is_read_to_its_end_however_its_pages_are_linked() {
-    // The address of the next page, as registries write it.
+    // The address of the next page, in the ways in which registries write it.
     for link in [
         "</v2/_catalog?last=b&n=2>; rel=\"next\"",
         "<http://elsewhere.invalid/v2/_catalog?last=b&n=2>; rel=\"next\"",
@@ -56,7 +56,7 @@ fn a_list_is_read_to_its_end_however_its_pages_are_linked() {
         });
         assert_eq!(listed(&home(&registry)), ["a", "b", "c"], "{link}");
     }
-    // An empty page is no end where another one follows; `null` is an empty one.
+    // An empty page is not the end if another one follows; `null` is an empty page.
     let registry = Scripted::new();
     registry.answers(|ask: &Ask| {
         (ask.path == "/v2/_catalog").then(|| match ask.value("last") {
@@ -79,7 +79,7 @@ fn a_registry_may_ignore_or_refuse_the_number_that_it_is_asked_for() {
     });
     assert_eq!(listed(&home(&registry)), all);
     assert!(registry.lines().iter().filter(|line| *line == "GET /v2/_catalog").count() <= 2);
-    // It knows both, and no links.
+    // It supports both, but gives no links.
     let registry = Scripted::new();
     let given = all.clone();
     registry.answers(move |ask: &Ask| {
@@ -124,7 +124,7 @@ fn a_list_of_tags_may_hold_nulls_and_say_a_tag_twice() {
     }
 }
 
-/// A copy of the starter image there.
+/// Pushes a copy of the starter image.
 fn pushed(registry: &Scripted) -> Result<(), String> {
     let home = home(registry);
     let output = home.run(&["push", &lab::starter(), &format!("{}/c/d:1", registry.address)]);
@@ -133,7 +133,7 @@ fn pushed(registry: &Scripted) -> Result<(), String> {
 
 #[test]
 fn an_upload_goes_on_wherever_the_last_answer_said() {
-    // Relative, absolute, with a query of its own, and another one after each step.
+    // Relative, absolute, with its own query, and another one after each step.
     for form in 0..4 {
         let registry = Scripted::new();
         let (inner, step) = (registry.clone(), Arc::new(AtomicUsize::new(0)));
@@ -142,7 +142,7 @@ fn an_upload_goes_on_wherever_the_last_answer_said() {
                 return None;
             }
             let mut ask = ask.clone();
-            // The last step's address alone is good.
+            // Only the address of the last step is valid.
             let wanted = step.load(Ordering::SeqCst).to_string();
             if ask.method != "POST" && form == 3 && ask.value("step") != wanted {
                 return Some(Reply::error(404, "BLOB_UPLOAD_UNKNOWN"));
@@ -160,7 +160,7 @@ fn an_upload_goes_on_wherever_the_last_answer_said() {
             Some(reply.without("Location").with("Location", moved))
         });
         if form == 3 {
-            // Uploads side by side would change each other's step: one blob at a time.
+            // Parallel uploads would change each other's step: one blob at a time.
             let home = home(&registry);
             let place = format!("{}/c/d:1", registry.address);
             let output = home.run(&["push", &lab::starter(), &place, "--parallel", "1"]);
@@ -170,7 +170,7 @@ fn an_upload_goes_on_wherever_the_last_answer_said() {
         }
         assert!(registry.kept_manifest("c/d", "1").is_some(), "{form}");
     }
-    // An upload that should go on at another server is nobody's: nothing is sent there.
+    // An upload that should continue at another server fails: nothing is sent there.
     let [registry, other] = [Scripted::new(), Scripted::new()];
     let elsewhere = other.address.replace("127.0.0.1", "localhost");
     registry.answers(move |ask: &Ask| {
@@ -192,7 +192,7 @@ fn an_upload_may_be_answered_with_other_words_than_the_usual_ones() {
         Some(match ask.method.as_str() {
             "PATCH" => Reply { status: 204, ..reply }.without("Location"),
             "PUT" => Reply { status: 202, ..reply }.without("Location"),
-            // Whoever sends in chunks must make them as large as this: here a blob is always sent in one piece.
+            // A client that sends chunks must make them as large as this: here a blob is always sent whole.
             _ => Reply { status: 201, ..reply }.with("OCI-Chunk-Min-Length", "16777216"),
         })
     });
@@ -201,7 +201,7 @@ fn an_upload_may_be_answered_with_other_words_than_the_usual_ones() {
     let count =
         |method: &str| lines.iter().filter(|line| line.starts_with(method) && line.contains("/uploads/")).count();
     assert!(count("PATCH") > 0 && count("PATCH") == count("PUT"), "{lines:?}");
-    // A registry that writes a manifest anew keeps another image.
+    // A registry that rewrites a manifest keeps another image.
     let registry = Scripted::new();
     registry.answers(|ask: &Ask| {
         (ask.method == "PUT" && ask.path.contains("/manifests/"))
@@ -217,7 +217,7 @@ fn a_mount_that_is_refused_or_ignored_costs_the_bytes_and_nothing_else() {
         registry.image("a/b", Some("1"), "mounted");
         let inner = registry.clone();
         registry.answers(move |ask: &Ask| {
-            // Blobs are each repository's own, as the specification has it.
+            // Blobs belong to their repository, as the specification has it.
             if ask.method == "HEAD" && ask.path.starts_with("/v2/c/d/blobs/") {
                 return Some(Reply::error(404, "BLOB_UNKNOWN"));
             }
@@ -275,7 +275,7 @@ fn a_manifest_is_what_it_says_whatever_its_head_leaves_out() {
         let shown = json_of(&shown());
         assert_eq!(shown["pinned"]["digest"], image["digest"], "{kind:?}");
     }
-    // A digest that the bytes have not is no honest answer.
+    // A digest that the bytes do not have is no honest answer.
     let broken = inner.clone();
     registry.answers(move |ask: &Ask| {
         let reply = ask.path.contains("/manifests/").then(|| broken.usual(ask))?;
@@ -283,7 +283,7 @@ fn a_manifest_is_what_it_says_whatever_its_head_leaves_out() {
     });
     let output = shown();
     assert!(!output.status.success() && lab::complained(&output).contains("digest"), "{}", lab::complained(&output));
-    // One of a kind that nobody knows says nothing.
+    // An unknown algorithm says nothing.
     registry.answers(move |ask: &Ask| {
         let reply = ask.path.contains("/manifests/").then(|| inner.usual(ask))?;
         Some(reply.without("Docker-Content-Digest").with("Docker-Content-Digest", "blake3:aa"))

@@ -1,4 +1,4 @@
-//! A steward cannot be held up and cannot be sent anywhere: people who ask, and people with `psql`, try.
+//! A steward cannot be blocked and cannot be sent anywhere: requesters, and people with `psql`, try.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -21,14 +21,14 @@ use crate::{
     stores::Database,
 };
 
-/// A site with a database, whose steward has these settings of its own.
+/// A site with a database, whose steward has these additional settings.
 async fn site(more: &str) -> Option<Site> {
     let parts = ["OPEN", "TOKEN", "POSTGRES", "TRIVY"].map(|name| lab::part(&format!("WHARF_LAB_{name}")));
     let [Some(upstream), Some(admitted), Some(database), Some(_)] = parts else { return None };
     Some(Site::new(&upstream, &admitted, Some(Database::new(&database).await), more))
 }
 
-/// More settings in the steward's own file.
+/// Adds settings to the steward's own file.
 fn set(steward: &Person<'_>, settings: &str) {
     let file = steward.home.path(".config/wharf/wharf.toml");
     let known = std::fs::read_to_string(&file).unwrap();
@@ -44,7 +44,7 @@ impl Working {
         Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
-    /// Threads that it has right now.
+    /// The number of its threads at this moment.
     fn threads(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/task", self.0.id())).unwrap().count()
     }
@@ -57,7 +57,7 @@ impl Drop for Working {
     }
 }
 
-/// A server on this machine that counts who connects, and answers with what `answer` makes of a path.
+/// A server on this machine that counts connections, and answers with what `answer` makes of a path.
 struct Server {
     host: String,
     connections: Arc<AtomicUsize>,
@@ -97,7 +97,7 @@ impl Drop for Server {
     }
 }
 
-/// Requests of one connection, until it is closed.
+/// Handles the requests of one connection, until it is closed.
 fn serve(stream: TcpStream, answer: &Answer, over: &AtomicBool) {
     let mut reader = BufReader::new(stream);
     loop {
@@ -126,7 +126,7 @@ fn reply(stream: &mut TcpStream, status: &str, kind: &str, body: &[u8], head_onl
     }
 }
 
-/// A registry whose one layer is said to have `size` bytes, and of which a byte comes every `pause`.
+/// A registry whose one layer claims `size` bytes, and sends one byte every `pause`.
 fn dripping(size: u64, pause: Duration) -> Server {
     let config = br#"{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[]}}"#;
     let layer = Digest::of(b"a layer that never ends");
@@ -160,7 +160,7 @@ fn dripping(size: u64, pause: Duration) -> Server {
     })
 }
 
-/// One source more in the site's file.
+/// One more source for the site's file.
 fn source(name: &str, host: &str) -> String {
     format!("[[source]]\nname = \"{name}\"\ntype = \"oci\"\nurl = \"http://{host}\"\n")
 }
@@ -170,7 +170,7 @@ async fn bytes_that_drip_cost_their_own_request_and_nobody_else_waits_for_them()
     let drip = dripping(1 << 30, Duration::from_millis(100));
     let Some(site) = site(&source("drip", &drip.host)).await else { return };
     let (ada, bob, steward) = (site.person("ada"), site.person("bob"), site.steward());
-    // Three of ada's at once: one of them is worked on, and leaves a hand free for bob's.
+    // Three of ada's at once: one of them is worked on, which leaves a hand free for bob's.
     set(&steward, "parallel = 2\nper_person = 1\ngrace_seconds = 3\nslowest_kib = 1");
     let slow: Vec<i64> = (0..3).map(|number| ada.ask(&format!("{}/slow{number}:1", drip.host), "it drips")).collect();
     let working = Working::start(&steward);
@@ -193,7 +193,7 @@ async fn bytes_that_drip_cost_their_own_request_and_nobody_else_waits_for_them()
 
 #[tokio::test]
 async fn what_takes_too_long_or_is_too_large_fails_with_a_reason() {
-    // Fast enough for the least rate, and it would go on for years.
+    // Fast enough for the least rate, but it would go on for years.
     let drip = dripping(1 << 50, Duration::from_millis(20));
     let Some(site) = site(&source("drip", &drip.host)).await else { return };
     let (ada, steward) = (site.person("ada"), site.steward());
@@ -203,7 +203,7 @@ async fn what_takes_too_long_or_is_too_large_fails_with_a_reason() {
     let request = ada.request(endless);
     assert!(request["failure"].as_str().unwrap().contains("takes longer than 3 s"), "{request:#}");
     assert_eq!((&request["stage"], &request["tries"]), (&"gathering".into(), &1.into()), "{request:#}");
-    // What is too large is refused before a byte of it is fetched, and for good.
+    // What is too large is refused before any of it is fetched, and for good.
     let steward = site.steward();
     set(&steward, "largest_mib = 1024");
     let large = ada.ask(&format!("{}/large:1", drip.host), "it is large");
@@ -226,7 +226,7 @@ async fn what_people_say_they_use_sends_a_steward_nowhere_and_keeps_nobody_waiti
     steward.run(&["steward", "--once"]);
     let working = Working::start(&steward);
     let threads = working.threads();
-    // Written by somebody who went around every check.
+    // Written by somebody who avoided every check.
     let mut rows = Vec::new();
     for number in 0..26 {
         let reference = match number % 4 {
@@ -249,7 +249,7 @@ async fn what_people_say_they_use_sends_a_steward_nowhere_and_keeps_nobody_waiti
         request["stage"] == "admitted"
     });
     assert!(begin.elapsed() < Duration::from_secs(45), "{:?}", begin.elapsed());
-    // What names a registry was looked at, refused, and waits for its turn; the store gives nothing else to anybody.
+    // References to a registry were tried, refused, and wait for their turn; the store gives nothing else to anybody.
     let refused = "SELECT count(*) FROM wharf.watched WHERE body->>'failed' = '1'";
     until("all are refused", || database.psql("postgres", &database.name, refused).1.trim() == "13");
     assert_eq!(elsewhere.connections(), 0, "nobody went there");
@@ -307,7 +307,7 @@ async fn an_older_request_that_is_approved_later_does_not_take_the_tag_of_a_newe
         }
     };
     let round = || drop(steward.run(&["steward", "--once"]));
-    // The first two wait for somebody; the third is admitted by the policy.
+    // The first two wait for a decision; the third is admitted by the policy.
     push("3.0-r0", false);
     let old = ada.ask(&image, "the old one");
     round();
@@ -335,7 +335,7 @@ async fn an_older_request_that_is_approved_later_does_not_take_the_tag_of_a_newe
     };
     let said = approve(old);
     assert!(said.contains("at its source it means"), "{said}");
-    // Also where the source has gone back: a person decides that.
+    // Even if the source has gone back: a person decides that.
     push("3.1-r0", false);
     let said = approve(middle);
     assert!(said.contains(&format!("request {new}, which was made later")), "{said}");
@@ -360,7 +360,7 @@ async fn the_quarantine_is_the_stewards_alone_and_is_emptied_of_what_is_over() {
     let ada = site.person("ada");
     let reject = |id: i64| assert_eq!(ada.run(&["reject", &id.to_string(), "--reason", "no"]).status.code(), Some(0));
     let round = || drop(ada.run(&["steward", "--once"]));
-    // In a registry: it has a repository of its own until it is decided.
+    // In a registry: it has its own repository until it is decided.
     let image = site.image(&ada, "swept", &[("musl", "4.0-r0")], false);
     let id = ada.ask(&image, "to be refused");
     round();
@@ -385,7 +385,7 @@ async fn the_quarantine_is_the_stewards_alone_and_is_emptied_of_what_is_over() {
     let mut both = names(&folder);
     both.sort();
     assert_eq!(both, [format!("request-{second}"), format!("request-{third}")]);
-    // What nobody knows goes after a day; what somebody may just be making stays.
+    // Unknown files are removed after a day; files that may still be in use stay.
     for name in ["unknown.disk", "request-99999.4711.partial", "fresh.partial"] {
         std::fs::write(folder.join(name), "x").unwrap();
     }
@@ -421,7 +421,7 @@ async fn two_stewards_whose_clocks_are_ten_minutes_apart_do_everything_once() {
     let mut ahead = start("+10m");
     let _behind = start("-10m");
     until("one is admitted", || ids.iter().any(|id| ada.request(*id)["stage"] == "admitted"));
-    // The one that is ahead dies in the middle of whatever it does: its leases end by the database's clock.
+    // The faster one is killed in the middle of its work: its leases end by the database's clock.
     let _ = ahead.0.kill();
     let long = "SELECT count(*) FROM wharf.request WHERE lease > wharf.now() + 120";
     assert_eq!(database.psql("postgres", &database.name, long).1.trim(), "0");

@@ -1,4 +1,5 @@
-//! The shared store: one story that every kind of it passes, and what a database refuses to whoever uses it directly.
+//! The shared store: a contract that every kind of store keeps, and what a database refuses to people who use it
+//! directly.
 
 use std::{process::Command, sync::Arc, time::Duration};
 
@@ -22,7 +23,7 @@ type Shared = Arc<dyn Store>;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A store of one's own that lasts as long as the program.
+/// A store in memory, which lasts as long as the program.
 pub fn in_memory(person: &str) -> Shared {
     let folder = std::env::temp_dir().join(lab::fresh("wharf-test-store"));
     Arc::new(SqliteStore::new(folder.join("requests.db"), who(person, true), lab::fresh("worker")))
@@ -32,13 +33,13 @@ fn who(person: &str, approver: bool) -> Me {
     Me { person: person.into(), approver, steward: true, own: false }
 }
 
-/// A database server of a test's own, which can be killed and started again. PostgreSQL refuses to run as root.
+/// A database server of one test, which can be killed and started again. PostgreSQL refuses to run as root.
 pub struct Server {
     port: u16,
     folder: tempfile::TempDir,
     programs: std::path::PathBuf,
     child: Option<std::process::Child>,
-    /// Settings beside its own.
+    /// Settings besides the usual ones.
     pub settings: Vec<String>,
 }
 
@@ -75,7 +76,7 @@ impl Server {
         self.port
     }
 
-    /// Where its socket is.
+    /// The folder of its socket.
     pub fn socket(&self) -> &std::path::Path {
         self.folder.path()
     }
@@ -102,12 +103,12 @@ impl Server {
         });
     }
 
-    /// As if the machine had lost its power: what was not committed is gone.
+    /// As in a power failure: what was not committed is gone.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
-            // Its helpers end by themselves; until then nobody else may start.
+            // Its helpers end on their own; until then no other server may start.
             let _ = self.as_postgres("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]).output();
         }
     }
@@ -119,7 +120,7 @@ impl Drop for Server {
     }
 }
 
-/// A database of a test's own, in the lab's server.
+/// A database of one test, in the lab's server.
 pub struct Database {
     pub host: String,
     pub name: String,
@@ -144,19 +145,19 @@ impl Database {
         Arc::new(Postgres::new(&self.address(person), worker.into()).unwrap())
     }
 
-    /// What somebody does with psql, one thing after another, whatever becomes of each.
+    /// Runs statements as a person with psql, one after the other, whatever happens to each.
     pub fn psql_all(&self, person: &str, all: &[&str]) {
         let (host, port) = self.host.split_once(':').unwrap();
         let mut command = Command::new("psql");
         command.args(["-h", host, "-p", port, "-U", person, "-d", &self.name, "-At"]);
         for sql in all {
-            // Without a NUL, which no argument can hold.
+            // Without NUL, which no argument can contain.
             command.args(["-c", &sql.replace('\0', "")]);
         }
         command.output().unwrap();
     }
 
-    /// What somebody does with psql; whether it went well, and what it said.
+    /// Runs a statement as a person with psql; gives whether it succeeded, and its output.
     pub fn psql(&self, person: &str, database: &str, sql: &str) -> (bool, String) {
         let (host, port) = self.host.split_once(':').unwrap();
         let output = Command::new("psql")
@@ -167,7 +168,7 @@ impl Database {
     }
 }
 
-/// The digest of what a test calls by a word.
+/// A digest for a name that a test uses.
 pub fn digest_of(name: &str) -> String {
     Digest::of(name.as_bytes()).to_string()
 }
@@ -230,7 +231,7 @@ fn admission(name: &str) -> Admission {
     Admission { reference, digest, signers: vec!["key 1".into()], at: text::now(), untagged: String::new() }
 }
 
-/// The story: people ask, a steward works, somebody decides, and everybody is told once.
+/// The contract: people request, a steward works, somebody decides, and everybody is notified once.
 struct People {
     ada: Shared,
     bob: Shared,
@@ -242,7 +243,8 @@ struct People {
 
 async fn story(people: &People) {
     let People { ada, bob, carol, dora, one, two } = people;
-    // What is private is not there for others, and they may ask for the same without learning of it: theirs is another.
+    // A private request does not exist for others; if they request the same, they do not learn of it: theirs is a
+    // separate one.
     let hidden = "oci://lab.example/admitted/p";
     let (hers, new) = ada.submit(&asked("p"), hidden, &wish("a secret", true)).await.unwrap();
     assert!(new);
@@ -255,8 +257,8 @@ async fn story(people: &People) {
     assert!(new && his != hers);
     ada.happen(hers, &Event::Withdraw).await.unwrap();
     bob.happen(his, &Event::Withdraw).await.unwrap();
-    // The same asked by two is one record with two reasons; asking again in the same words changes nothing. Who asks
-    // privately for what others ask for openly keeps their own reason to themselves.
+    // The same image requested by two people is one request with two reasons; the same words again change nothing. A
+    // person who privately requests what others request openly keeps their own reason to themselves.
     let destination = "oci://lab.example/admitted/a";
     let (id, new) = bob.submit(&asked("a"), destination, &wish("course", false)).await.unwrap();
     assert!(new);
@@ -272,7 +274,7 @@ async fn story(people: &People) {
     assert_eq!(carol.request(id).await.unwrap().wishes.len(), 2);
     assert_eq!(ada.requests(Which::Mine, 0, 10).await.unwrap().len(), 2);
     assert_eq!(ada.ahead(id).await.unwrap(), 0);
-    // One steward takes it, the other finds nothing; only the holder goes on.
+    // One steward claims it, the other finds nothing; only the holder can go on.
     let taken = one.claim(MINUTE, 9).await.unwrap().unwrap();
     assert_eq!((taken.id, taken.stage), (id, Stage::Gathering));
     assert!(two.claim(MINUTE, 9).await.unwrap().is_none());
@@ -286,7 +288,7 @@ async fn story(people: &People) {
     assert_eq!(queue.iter().map(|request| request.id).collect::<Vec<_>>(), [id]);
     let groups = carol.groups().await.unwrap();
     assert_eq!((groups[0].rule.as_str(), groups[0].base.as_str(), groups[0].count), ("signature", "alpine", 1));
-    // Those who decide are told; a question goes back and its answer returns.
+    // Approvers are notified; a question goes back and its answer returns.
     let told = carol.notices(0, 10).await.unwrap();
     assert_eq!((told[0].topic, told[0].to.as_str(), told[0].seen), (Topic::Decision, APPROVERS, false));
     assert_eq!(told[0].words, "waits for a decision: signature: not as it should be");
@@ -299,12 +301,12 @@ async fn story(people: &People) {
     assert_eq!(refused.kind, Kind::NotAllowed);
     let answered = ada.happen(id, &Event::Remark(RemarkKind::Answer, "a thesis".into())).await.unwrap();
     assert_eq!((answered.stage, answered.remarks.len()), (Stage::Waiting, 2));
-    // Her answer is about her private wish.
+    // Her answer belongs to her private wish.
     assert_eq!(bob.request(id).await.unwrap().remarks.len(), 1);
     assert!(!words(bob.history(id).await.unwrap()).contains(&"a thesis".to_owned()));
     assert_eq!(carol.request(id).await.unwrap().remarks.len(), 2);
     assert_eq!(dora.notices(0, 10).await.unwrap()[0].words, "was answered");
-    // Two decide at once: one wins, the other is told.
+    // Two decide at once: one wins, the other is told so.
     let refused = ada.happen(id, &Event::Decide(decision("a", true, "mine"))).await.unwrap_err();
     assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
     let wrong = carol.happen(id, &Event::Decide(decision("b", true, "x"))).await.unwrap_err();
@@ -317,7 +319,7 @@ async fn story(people: &People) {
     };
     assert!(loser.why.contains("it already"), "{loser}");
     if second.is_ok() {
-        // The other order: this part of the story is over, the next begins with what carol approves.
+        // The other order: this part of the test is over, the next begins with what carol approves.
         assert_eq!(ada.request(id).await.unwrap().stage, Stage::Rejected);
         return Box::pin(approved(people, "a2")).await;
     }
@@ -335,9 +337,9 @@ async fn approved(people: &People, name: &str) {
 
 async fn admitted(people: &People, id: i64) {
     let People { ada, bob, carol, dora, one, two } = people;
-    // The decision says who, by the store's own knowledge.
+    // The decision names the person whom the store has authenticated.
     assert_eq!(ada.request(id).await.unwrap().decision.unwrap().by, "carol");
-    // Whoever was refused may hold its row for a moment longer.
+    // A refused transaction may hold the row for a moment longer.
     let mut taken = None;
     for _ in 0..50 {
         taken = two.claim(MINUTE, 9).await.unwrap();
@@ -354,7 +356,7 @@ async fn admitted(people: &People, id: i64) {
     assert!(one.claim(MINUTE, 9).await.unwrap().is_none());
     let again = Event::Failed { why: "still".into(), again: Some(Duration::ZERO) };
     assert!(two.happen(id, &again).await.unwrap_err().why.contains("another steward"), "the claim was given back");
-    // A second one, for which time passes at once.
+    // A second one, whose wait is zero.
     let (other, _) = ada.submit(&asked("now"), "oci://lab.example/admitted/now", &wish("quick", false)).await.unwrap();
     assert_eq!(ada.ahead(other).await.unwrap(), 1, "the one that is tried again later");
     one.claim(MINUTE, 9).await.unwrap().unwrap();
@@ -369,10 +371,10 @@ async fn admitted(people: &People, id: i64) {
     assert_eq!((told[0].topic, told[0].request), (Topic::Request, Some(other)));
     assert_eq!(ada.pace().await.unwrap().automatic, None, "one that was admitted says nothing of the next");
     assert!(!ada.submit(&asked("now"), "oci://lab.example/admitted/now", &wish("quick", false)).await.unwrap().1);
-    // History tells everything, in order.
+    // The history has everything, in order.
     let what: Vec<String> = ada.history(other).await.unwrap().into_iter().map(|change| change.what).collect();
     assert_eq!(what, ["asked for", "taken", "judged", "admitted"]);
-    // A class: whoever may decide approves all that one rule blocks on one base.
+    // A class: an approver approves all that one rule blocks on one base image.
     let (third, _) = bob.submit(&asked("c"), "oci://lab.example/admitted/c", &wish("course", false)).await.unwrap();
     one.claim(MINUTE, 9).await.unwrap().unwrap();
     one.happen(third, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait))
@@ -401,7 +403,7 @@ async fn admitted(people: &People, id: i64) {
     .await
     .unwrap();
     assert_eq!(bob.notices(0, 1).await.unwrap()[0].words, "was rejected by policy test: bad");
-    // What was rejected can be asked for anew; what is withdrawn by the last one is over.
+    // A rejected image can be requested again; withdrawn by the last requester, a request is over.
     let (fourth, new) = bob.submit(&asked("c"), "oci://lab.example/admitted/c", &wish("please", false)).await.unwrap();
     assert!(new && fourth != third);
     assert_eq!(dora.happen(fourth, &Event::Withdraw).await.unwrap_err().kind, Kind::NotAllowed);
@@ -447,7 +449,7 @@ async fn watched(people: &People) {
         warning: Some(warning),
         seen: false,
     };
-    // Told twice is told once.
+    // The same notice is given once.
     for _ in 0..2 {
         one.watch(&now, std::slice::from_ref(&notice)).await.unwrap();
     }
@@ -459,7 +461,7 @@ async fn watched(people: &People) {
     let told = bob.notices(0, 10).await.unwrap();
     assert_eq!(told.iter().filter(|one| one.topic == Topic::Vulnerability).count(), 1);
     assert_eq!(told[0].warning, notice.warning);
-    // Deliveries: each notice once a way, again after a failure, and in nobody else's hands meanwhile.
+    // Deliveries: each notice once by each way, again after a failure, and claimed by nobody else meanwhile.
     bob.introduce("bob@lab.example").await.unwrap();
     let mut taken = Vec::new();
     while let Some(due) = one.due("mail", MINUTE).await.unwrap() {
@@ -477,12 +479,12 @@ async fn watched(people: &People) {
     one.delivered("mail", again.notice.id, None).await.unwrap();
     assert!(one.due("mail", MINUTE).await.unwrap().is_none());
     assert!(one.due("webhook", MINUTE).await.unwrap().is_some(), "another way is another delivery");
-    // Whoever listens hears of what others do.
+    // A listener hears of what others do.
     let (news, to_hear) = (asked("news"), wish("to be heard", false));
     let (heard, _) = tokio::join!(
         async {
             loop {
-                // A news that came before it was listened for is not lost: whoever listens looks again.
+                // News from before listening began is not lost: a listener reads again first.
                 let _ = tokio::time::timeout(std::time::Duration::from_secs(2), ada.news()).await;
                 if ada.requests(Which::All, 0, 1).await.unwrap()[0].asked.title == "physics/news:1" {
                     return true;
@@ -495,7 +497,7 @@ async fn watched(people: &People) {
     Box::pin(taken_back(people, &now)).await
 }
 
-/// What the site knows is told to everybody, and an admission is taken back by whoever may decide.
+/// What the site knows is told to everybody, and an approver can revoke an admission.
 async fn taken_back(people: &People, now: &Watched) {
     let People { ada, bob, carol, one, .. } = people;
     let digests = [now.digest.clone()];
@@ -528,14 +530,14 @@ async fn taken_back(people: &People, now: &Watched) {
     for (who, name) in [(ada, "who asked for it"), (bob, "who launched it")] {
         assert_eq!(who.notices(0, 1).await.unwrap()[0].words, "was taken back by carol: it leaks", "{name}");
     }
-    // Whoever works on nobody's requests just now still signs that.
+    // A steward without a free hand still signs that.
     let claimed = one.claim(MINUTE, 0).await.unwrap().unwrap();
     assert_eq!((claimed.id, claimed.stage), (id, Stage::Revoking));
     assert!(one.claim(MINUTE, 0).await.unwrap().is_none());
     assert_eq!(one.happen(id, &Event::Revoked).await.unwrap().stage, Stage::Revoked);
     assert!(one.admissions_of(&now.digest).await.unwrap().is_empty());
     assert!(matches!(bob.known(&digests, place).await.unwrap(), Site::TakenBack { .. }));
-    // What was taken back in one place says nothing of another where it stands admitted.
+    // Revoked in one place, it stays admitted in another.
     let elsewhere = "oci://lab.example/admitted/else/now";
     let (second, _) = ada.submit(&claimed.asked, elsewhere, &wish("there, too", false)).await.unwrap();
     while one.claim(MINUTE, 99).await.unwrap().unwrap().id != second {}
@@ -549,13 +551,13 @@ async fn taken_back(people: &People, now: &Watched) {
     one.happen(second, &Event::Admitted(admission)).await.unwrap();
     assert!(!matches!(bob.known(&digests, elsewhere).await.unwrap(), Site::TakenBack { .. }));
     assert!(matches!(bob.known(&digests, place).await.unwrap(), Site::TakenBack { .. }));
-    // It can be asked for again; that is another request.
+    // It can be requested again; that is another request.
     let (again, new) = ada.submit(&claimed.asked, &claimed.destination, &wish("fixed", false)).await.unwrap();
     assert!(new && again != id);
     Box::pin(superseded(people, &bad)).await;
 }
 
-/// Whoever waits for a fixed version hears of it when one is admitted, although the scanners know nothing new.
+/// People who wait for a fixed version are notified when one is admitted, although no vulnerability data has changed.
 async fn superseded(people: &People, bad: &Watched) {
     let People { ada, one, .. } = people;
     let due = Watch { after: MINUTE, data: bad.data.clone() };
@@ -616,7 +618,7 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
     one.happen(id, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", ""), Next::Wait)).await.unwrap();
     let yes = serde_json::to_string(&decision("a", true, "x")).unwrap();
     let refused = [
-        // Deciding, in every way there is.
+        // Deciding, in every possible way.
         ("bob", format!("SELECT wharf.decide({id}, '{yes}')")),
         ("ada", format!("SELECT wharf.decide({id}, '{yes}')")),
         ("ada", format!("UPDATE wharf.request SET stage = 'admitting', decision = '{yes}' WHERE id = {id}")),
@@ -626,7 +628,7 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
         ("carol", format!("SELECT wharf.judged({id}, 'steward-1', '{{}}', '{yes}')")),
         ("ada", format!("SELECT wharf.approve_class('', 'signature', '{yes}')")),
         ("ada", "INSERT INTO wharf.class (base, rule, until, decision) VALUES ('', 'signature', 9999999999, '{}')".to_owned()),
-        // Rights.
+        // Rights in the database.
         ("ada", "GRANT wharf_approver TO ada".to_owned()),
         ("ada", "SET ROLE wharf_approver".to_owned()),
         ("ada", "SET SESSION AUTHORIZATION carol".to_owned()),
@@ -634,7 +636,7 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
         ("ada", "CREATE FUNCTION wharf.is(role text) RETURNS boolean LANGUAGE sql AS 'SELECT true'".to_owned()),
         ("ada", "ALTER TABLE wharf.request DISABLE ROW LEVEL SECURITY".to_owned()),
         ("ada", "DROP POLICY see ON wharf.request".to_owned()),
-        // History, and what others are told.
+        // The history, and the notices of others.
         ("ada", "DELETE FROM wharf.history".to_owned()),
         ("carol", "DELETE FROM wharf.history".to_owned()),
         ("carol", "UPDATE wharf.history SET who = 'dora'".to_owned()),
@@ -645,7 +647,7 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
         ("ada", "SELECT * FROM wharf.contact".to_owned()),
         ("nobody", "SELECT * FROM wharf.request".to_owned()),
         ("nobody", "SELECT wharf.submit('{\"digest\": \"x\"}', 'd', 'r', NULL, false)".to_owned()),
-        // Others' private requests, by name.
+        // Others' private requests, by their numbers.
         ("bob", format!("SELECT wharf.withdraw({id})")),
         ("bob", format!("SELECT wharf.remark({id}, 'note', 'hello')")),
     ];
@@ -655,7 +657,7 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
         let clear = ["permission denied", "must be", "must have", "may not", "no member", "there is no request"];
         assert!(clear.iter().any(|words| said.contains(words)), "{person}: {sql}: {said}");
     }
-    // What is not shown is not there: not as a row, not by counting, not in history, not in remarks.
+    // What is hidden does not exist: not as a row, in counts, in the history or in remarks.
     for sql in [
         "SELECT count(*) FROM wharf.request",
         "SELECT count(*) FROM wharf.wish",
@@ -665,7 +667,7 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
         assert_eq!(database.psql("bob", &database.name, sql), (true, "0\n".to_owned()), "{sql}");
     }
     assert_eq!(database.psql("ada", &database.name, "SELECT count(*) FROM wharf.wish").1, "1\n");
-    // The approver's own request is not theirs to approve, in the database too.
+    // An approver cannot approve their own request, in the database either.
     let carol = database.store("carol", "w");
     let (own, _) = carol.submit(&asked("c"), "oci://lab.example/admitted/c", &wish("mine", false)).await.unwrap();
     one.claim(MINUTE, 9).await.unwrap().unwrap();
@@ -676,7 +678,7 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
         &format!("SELECT wharf.decide({own}, '{}')", yes.replace(&digest_of("a"), &digest_of("c"))),
     );
     assert!(!went && said.contains("your own"), "{said}");
-    // Nobody is anybody else: a forged name in a decision is replaced.
+    // Nobody can act as another person: a forged name in a decision is replaced.
     let forged = Decision { by: "dora".into(), ..decision("a", false, "x") };
     let forged = serde_json::to_string(&forged).unwrap();
     assert!(database.psql("carol", &database.name, &format!("SELECT wharf.decide({id}, '{forged}')")).0);

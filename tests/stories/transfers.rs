@@ -1,4 +1,4 @@
-//! Transfers that are cut, cancelled, or meet a slow line, to a real registry.
+//! Transfers to a real registry that are cut, cancelled, or slow.
 
 use std::{path::PathBuf, sync::atomic::Ordering, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     wire::{self, Fault},
 };
 
-/// A layout with one layer of `size` bytes that no compression shrinks and no registry has seen.
+/// A layout with one incompressible layer of `size` bytes that no registry has.
 fn layout(home: &Home, size: usize) -> ImageRef {
     let folder = home.path("big");
     let blobs = folder.join("blobs/sha256");
@@ -59,7 +59,7 @@ fn portal(home: &Home, hosts: &[&str]) -> std::sync::Arc<Portal> {
     lab::portal(home, hosts.iter().map(|host| lab::registry(host, host)).collect())
 }
 
-/// A context that is cancelled when some bytes have moved and most have not.
+/// A context that is cancelled when some bytes have been sent and most have not.
 fn cancelled_in_the_middle() -> Context {
     let (progress, mut notes) = Progress::channel();
     let cx = Context { progress, ..Context::default() };
@@ -88,7 +88,7 @@ async fn a_broken_upload_is_taken_up_again() {
     let there: ImageRef = format!("{open}/{repository}:1").parse().unwrap();
     let image = portal.sources.image(&Context::default(), &there, None).await.unwrap();
     assert_eq!(image.pinned.unwrap().digest, outcome.digest);
-    // Debian's registry knows no way back into a broken upload: each cut costs what was sent before it, and no more.
+    // Debian's registry cannot resume a broken upload: each cut costs what was sent before it, and nothing else.
     let sent = wire.sent.load(Ordering::SeqCst);
     assert!(sent < 2 * (24 << 20), "{sent} bytes were sent");
 }
@@ -110,7 +110,7 @@ async fn a_cancelled_copy_ends_at_once_and_leaves_no_image() {
     let there: ImageRef = format!("{open}/{repository}:1").parse().unwrap();
     let error = portal.sources.image(&Context::default(), &there, None).await.unwrap_err();
     assert_eq!(error.kind, Kind::NotFound, "{error}");
-    // Trying again, on a line that works, ends what was begun.
+    // Another try on a working connection completes the copy.
     portal.transfers.copy(&Context::default(), &from, &there, &Options::default()).await.unwrap();
 }
 
@@ -130,7 +130,7 @@ async fn a_cancelled_download_leaves_no_image_and_goes_on_from_there() {
             assert_eq!(error.kind, Kind::Cancelled, "{error}");
             assert!(!folder.join("index.json").exists(), "no half image");
         }
-        // A quick disk may be done before the note is read.
+        // A fast disk may be done before the progress is read.
         Ok(_) => assert!(folder.join("index.json").exists()),
     }
     portal.transfers.copy(&Context::default(), &there, &to, &Options::default()).await.unwrap();
@@ -138,8 +138,9 @@ async fn a_cancelled_download_leaves_no_image_and_goes_on_from_there() {
     assert!(place.content.manifest(&Context::default(), &to).await.is_ok());
 }
 
-/// A registry that can go back into an upload, as the distribution specification has it ("Resuming an upload"). Debian's
-/// cannot: it answers 404 to an upload that stopped in the middle. It keeps what came and cuts the first upload short.
+/// A registry that can resume an upload, as the distribution specification has it ("Resuming an upload"). Debian's
+/// cannot: it answers 404 to an upload that stopped in the middle. This one keeps what arrived and cuts the first
+/// upload short.
 mod resuming {
     use std::sync::{Arc, Mutex};
 
@@ -240,7 +241,7 @@ mod resuming {
             }
             let mut seen = seen.lock().unwrap();
             if bytes.len() >= cut_at && !std::mem::replace(&mut seen.cut, true) {
-                // What has come is kept; the connection is not.
+                // The bytes that arrived are kept; the connection is not.
                 seen.bytes.extend_from_slice(&bytes);
                 return None;
             }

@@ -1,4 +1,4 @@
-//! Docker Content Trust with a real notary-server: signed, unsigned, moved, handed over, keys changed, rolled back.
+//! Docker Content Trust with a real notary-server: signed, unsigned, moved, delegated, keys rotated, rolled back.
 
 use std::{path::PathBuf, process::Command};
 
@@ -6,7 +6,7 @@ use wharf::adapters::notary::tuf::{self, Fault, Versions, Watch};
 
 use crate::lab::{self, Home, need};
 
-/// A person with an image in the registry, and a signer of the site's.
+/// A person with an image in the registry, and a signer of the site.
 struct Trust {
     home: Home,
     host: String,
@@ -33,7 +33,7 @@ impl Trust {
         assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
     }
 
-    /// Pins these root keys.
+    /// Pins these root keys in the policy.
     fn pinned(&self, keys: &[&str]) {
         let folder = self.home.path(".config/wharf");
         std::fs::create_dir_all(&folder).unwrap();
@@ -59,7 +59,7 @@ impl Trust {
         file
     }
 
-    /// What the owner of the repository does; gives the ids of root keys.
+    /// Runs a command as the owner of the repository; gives the ids of root keys.
     fn owner(&self, args: &[&str]) -> Vec<String> {
         let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/notary-sign");
         let keys = self.home.path("notary");
@@ -73,7 +73,7 @@ impl Trust {
         self.owner(&[&["sign", tag, file.to_str().unwrap()], more].concat())
     }
 
-    /// State, signer and reason of what the server says of a tag.
+    /// State, signer and reason of what the server says about a tag.
     fn verify(&self, tag: &str) -> (String, String, String) {
         let output = self.home.run(&["verify", &format!("{}:{tag}", self.gun()), "--again", "--json"]);
         let said: serde_json::Value =
@@ -109,7 +109,7 @@ fn a_tag_is_verified_under_a_pinned_root_and_a_moved_one_fails() {
         signer.contains(&format!("under root {}", &root[0][..16])) && reason.starts_with("targets,"),
         "{signer} {reason}"
     );
-    // Another tag of the same bytes is not signed; and a signed tag that is moved is wrong.
+    // Another tag of the same bytes is not signed; and a signed tag that was moved is wrong.
     trust.push("2", &[]);
     let (state, _, reason) = trust.verify("2");
     assert_eq!((state.as_str(), reason.contains("1 others are")), ("none-found", true), "{reason}");
@@ -133,14 +133,14 @@ fn names_are_handed_over_and_root_keys_are_changed_without_losing_trust() {
     assert_eq!((state.as_str(), reason.starts_with("targets/releases")), ("verified", true), "{reason}");
     let keys = trust.owner(&["rotate"]);
     assert_eq!(keys.len(), 2);
-    // The old key is pinned still: it signed the new one.
+    // The old key is still pinned: it signed the new one.
     let (state, signer, reason) = trust.verify("1");
     assert_eq!(state, "verified", "{reason}");
     assert!(signer.contains(&root[0][..16]), "{signer}");
     let new = keys.iter().find(|key| **key != root[0]).unwrap();
     trust.pinned(&[new]);
     assert_eq!(trust.verify("1").0, "verified");
-    // Files older than those that were seen are a rollback.
+    // Files older than those that were seen before are a rollback.
     let memory = trust.home.path("state/notary");
     let file = std::fs::read_dir(&memory).unwrap().flatten().next().unwrap().path();
     std::fs::write(&file, r#"{"timestamp":9999}"#).unwrap();
@@ -170,7 +170,7 @@ fn every_file_that_is_changed_exchanged_or_out_of_date_is_noticed() {
     assert_eq!(check(&own, &trust.gun(), now), Ok(1));
     let wrong = |result: Result<usize, Fault>| matches!(result, Err(Fault::Wrong(_)));
     for at in 0..4 {
-        // One figure of the signed part, and one of the signatures.
+        // One digit of the signed part, and one of the signatures.
         let text = String::from_utf8(own[at].clone()).unwrap();
         for (from, to) in
             [("\"version\":", "\"version\":1"), ("\"sig\":\"", "\"sig\":\"A"), ("{\"signed\"", "{\"sign\"")]
@@ -186,7 +186,7 @@ fn every_file_that_is_changed_exchanged_or_out_of_date_is_noticed() {
     assert!(wrong(check(&own, &other.gun(), now)), "the certificate is for another name");
     let later = now + 40 * 365 * 86_400;
     assert!(matches!(check(&own, &trust.gun(), later), Err(Fault::Expired(_))));
-    // The timestamp is the first that ends: two weeks.
+    // The timestamp ends first, after two weeks.
     assert!(
         matches!(check(&own, &trust.gun(), now + 20 * 86_400), Err(Fault::Expired(why)) if why.contains("timestamp"))
     );

@@ -1,4 +1,4 @@
-//! Keys in texts, keys that leave, and screens that go on by themselves: `update` alone.
+//! Keys in text fields, keys that leave, and screens that change without a key: `update` alone.
 
 use wharf::{
     core::launch::plan::{State as Runs, Workload},

@@ -1,5 +1,5 @@
-//! Unpacked images and private folders: nobody else changes what is launched, hostile layers cost nothing, and nothing
-//! half-made stays.
+//! Unpacked images and private folders: nobody else can change what is launched, hostile layers do no harm, and nothing
+//! incomplete stays.
 
 use std::{
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
@@ -43,7 +43,7 @@ fn layer(entries: &[Entry<'_>]) -> Vec<u8> {
     layer
 }
 
-/// The starter's image with more layers over its own; its reference, and its digest.
+/// The starter's image with more layers on top; its reference, and its digest.
 fn image(folder: &Path, more: &[Vec<u8>]) -> (String, Digest) {
     let layout = folder.join(lab::fresh("layout"));
     let blobs = layout.join("blobs/sha256");
@@ -80,7 +80,7 @@ fn mode(path: &Path) -> u32 {
     path.symlink_metadata().unwrap().permissions().mode() & 0o7777
 }
 
-/// Everything below, without what is inside of unpacked images.
+/// Everything below a folder, except the content of unpacked images.
 fn all_below(folder: &Path, all: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
@@ -107,7 +107,7 @@ fn what_is_kept_is_for_its_owner_alone_whatever_the_umask() {
         }
         command.env("WHARF_LOG", "debug").output().unwrap()
     };
-    // As an earlier Wharf may have left them.
+    // As an earlier version may have left them.
     for name in ["cache", "state"] {
         std::fs::create_dir(home.path(name)).unwrap();
         std::fs::set_permissions(home.path(name), PermissionsExt::from_mode(0o777)).unwrap();
@@ -178,7 +178,7 @@ fn an_unpacked_image_is_closed_to_others_and_one_that_was_changed_is_not_run() {
     launched(&home, &image);
     let kept = home.path("cache/roots").join(digest.hex());
     let root = kept.join("root");
-    // The image's own modes, behind a closed door.
+    // The image's own modes, inside a closed folder.
     assert_eq!((mode(&root.join("opt")), mode(&root.join("sticky")), mode(&kept)), (0o777, 0o1777, 0o700));
     assert!(root.join(std::ffi::OsStr::from_bytes(b"na\xefve\xff")).is_file(), "names are bytes");
     if rustix::process::geteuid().is_root() {
@@ -196,7 +196,7 @@ fn an_unpacked_image_is_closed_to_others_and_one_that_was_changed_is_not_run() {
     let before = inode(&root);
     launched(&home, &image);
     assert_eq!(inode(&root), before);
-    // As an earlier workload might have, if it could: by content, with its time put back; and a file more.
+    // As an earlier workload might have done, if it could: another content with the old time; and an additional file.
     let app = root.join("opt/app");
     let time = app.metadata().unwrap().modified().unwrap();
     for change in 0..3 {
@@ -239,7 +239,7 @@ fn mount_points_that_an_image_lacks_leave_it_sound() {
     assert_eq!(std::os::unix::fs::MetadataExt::ino(&root.metadata().unwrap()), inode, "it was not unpacked again");
 }
 
-/// Cuts to what cannot be compressed, so that a layer is as large as it says.
+/// Bytes that cannot be compressed, so that a layer is as large as it says.
 fn noise(count: usize) -> Vec<u8> {
     let mut state = 88_172_645_463_325_252_u64;
     let mut all = Vec::with_capacity(count);
@@ -275,7 +275,7 @@ fn an_unpacking_that_is_cancelled_or_killed_leaves_nothing() {
         assert_ne!(child.wait().unwrap().code(), Some(0));
         assert_eq!(leftovers(&home, "partial"), left, "{signal}");
     }
-    // The next launch sweeps.
+    // The next launch removes it.
     launched(&home, &image);
     assert_eq!(leftovers(&home, "partial"), 0);
 }
@@ -332,7 +332,7 @@ fn a_few_megabytes_never_become_gigabytes_of_memory() {
         let (image, _) = image(home.folder.path(), &[[packed(&claiming(kind, 4 << 30)), data.clone()].concat()]);
         let began = Instant::now();
         let mut command = Command::new("sh");
-        // Eight times less than what is claimed.
+        // An eighth of the memory that is claimed.
         command.args(["-c", "ulimit -v 4000000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_wharf")]);
         command.args(["launch", &image, "--on", "local"]).env_clear();
         for (name, value) in home.wharf(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))) {
@@ -416,7 +416,7 @@ fn a_layer_that_unpacks_to_other_bytes_than_its_image_says_is_not_used() {
     let error = root.apply(&*tar, Some(&Digest::of(b"other")), "unpack").unwrap_err();
     assert_eq!(error.kind, wharf::core::base::error::Kind::Integrity, "{error}");
     assert!(error.why.contains("diff_ids"), "{error}");
-    // What follows the end of the archive belongs to its bytes.
+    // What follows the end of the archive belongs to the layer's bytes.
     let padded = [tar, vec![0; 9000]].concat();
     root.apply(&*padded, Some(&Digest::of(&padded)), "unpack").unwrap();
 }

@@ -1,4 +1,4 @@
-//! One's own images kept in order: tags given and moved, images removed, old versions cleared out.
+//! Keeping the person's own images in order: tags set and moved, images removed, old versions pruned.
 //!
 //! The lab's registry deletes by digest only; one that deletes tags as the specification says, and one that deletes
 //! nothing, are made here.
@@ -14,7 +14,7 @@ use crate::{
     site,
 };
 
-/// A person who knows this registry.
+/// A person who uses this registry.
 struct Owner {
     home: Home,
     host: String,
@@ -30,7 +30,7 @@ impl Owner {
         self.home.run(arguments)
     }
 
-    /// What a call that must work says, as JSON.
+    /// The output in JSON of a call that must succeed.
     fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[&["--json"], arguments].concat());
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", lab::complained(&output));
@@ -51,7 +51,7 @@ impl Owner {
         shown["pinned"]["digest"].as_str().map(str::to_owned)
     }
 
-    /// The registry itself is asked: what tags there are.
+    /// The tags, as the registry itself lists them.
     async fn tags(&self) -> Vec<String> {
         let path = self.repository.split_once('/').unwrap().1;
         let url = format!("http://{}/v2/{path}/tags/list", self.host);
@@ -73,14 +73,14 @@ async fn a_tag_is_given_moved_only_when_asked_for_and_taken_away_without_its_ima
     let tagged = owner.json(&["tag", &owner.named(":1.0"), "latest"]);
     assert_eq!((&tagged["digest"], &tagged["before"]), (&one.as_str().into(), &Value::Null));
     assert_eq!(owner.json(&["tag", &owner.named(":1.0"), "latest"])["before"], one.as_str(), "again is the same");
-    // It means something else: only when that is said.
+    // It means another image: the tag is moved only if that is requested.
     let refused = owner.run(&["tag", &owner.named(":2.0"), ":latest"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(lab::complained(&refused).contains("--move"), "{}", lab::complained(&refused));
     assert_eq!(owner.digest(&owner.named(":latest")), Some(one.clone()));
     assert_eq!(owner.json(&["tag", &owner.named(":2.0"), "latest", "--move"])["before"], one.as_str());
     assert_eq!(owner.digest(&owner.named(":latest")), Some(two.clone()));
-    // Told first; without anybody to ask and without --yes nothing is done.
+    // The plan first; without anybody to ask and without --yes nothing is done.
     let plan = owner.json(&["remove-image", &owner.named(":latest"), "--plan"]);
     assert_eq!(plan[0]["plan"]["title"], "the tag latest");
     assert!(plan[0]["plan"]["stays"][0].as_str().unwrap().ends_with("as 2.0"), "{plan}");
@@ -99,7 +99,7 @@ async fn a_tag_is_given_moved_only_when_asked_for_and_taken_away_without_its_ima
 async fn with_its_last_tag_an_image_goes_with_what_is_attached_to_it() {
     let open = need!("WHARF_LAB_OPEN");
     let owner = Owner::at(&open);
-    // The lab has a list of software attached to this one.
+    // The lab has an SBOM attached to this one.
     owner.copy(&format!("{open}/physics/gromacs:2024.1"), ":1.0");
     owner.json(&["tag", &owner.named(":1.0"), "old"]);
     assert!(owner.tags().await.iter().any(|tag| tag.starts_with("sha256-")), "its attachments are listed under a tag");
@@ -157,8 +157,8 @@ async fn a_registry_that_deletes_nothing_keeps_its_tags() {
     assert_eq!(owner.tags().await, ["1.0", "2.0"]);
 }
 
-/// A registry that deletes tags as distribution specification 1.1 says ("Deleting tags"), in front of the lab's. Gives its
-/// address and what was deleted.
+/// A registry that deletes tags as distribution specification 1.1 says ("Deleting tags"), in front of the lab's. Gives
+/// its address and what was deleted.
 async fn by_the_specification(behind: &str) -> (String, Arc<std::sync::Mutex<Vec<String>>>) {
     use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -252,7 +252,7 @@ async fn a_harbor_says_what_is_immutable_and_keeps_the_other_tags() {
     }
     owner.json(&["remove-image", &owner.named(":wip"), "--yes"]);
     assert_eq!(owner.tags().await, ["1.0", "release-1"]);
-    // It may say that only when it is asked to do it.
+    // It may say so only when the removal is requested.
     assert_eq!(owner.json(&["tag", &owner.named(":1.0"), "wip"])["before"], Value::Null);
 }
 
@@ -264,7 +264,7 @@ async fn an_engines_image_goes_with_its_last_name_unless_a_container_uses_it() {
         std::fs::create_dir_all(&folder).unwrap();
         let source = format!("[[source]]\nname = \"{name}\"\ntype = \"engine\"\nurl = \"{socket}\"\n");
         std::fs::write(folder.join("wharf.toml"), source).unwrap();
-        // An image of its own: what is copied into an engine twice is one image there.
+        // A separate image: an image that is copied into an engine twice is one image there.
         let (base, own) = (format!("engine://{name}/localhost/{}:1", lab::fresh("base")), lab::fresh("tool"));
         owner.json(&["copy", &lab::starter(), &base]);
         let run = |image: &str| {
@@ -275,7 +275,7 @@ async fn an_engines_image_goes_with_its_last_name_unless_a_container_uses_it() {
         let id = run(&base);
         owner.json(&["snapshot", &id, &format!("{own}:1.0")]);
         assert_eq!(owner.run(&["remove", &id]).status.code(), Some(0), "{name}");
-        // Other stories may be running containers of the same image just now: then it stays.
+        // Other tests may be running containers of the same image at this moment: then it stays.
         owner.run(&["remove-image", &base, "--yes"]);
         let one = format!("engine://{name}/localhost/{own}");
         let first = format!("{one}:1.0");
@@ -336,7 +336,7 @@ fn a_clouds_image_goes_with_its_members_named_unless_it_is_protected_or_not_ones
     assert_eq!(alice.run(&["show", &image]).status.code(), Some(6));
 }
 
-/// Changes something with `openstack`, which says nothing then.
+/// Runs an `openstack` command that changes something and prints nothing.
 fn openstack_quiet(clouds: &str, cloud: &str, arguments: &[&str]) {
     let home = tempfile::tempdir().unwrap();
     let mut command = std::process::Command::new("/usr/bin/openstack");
@@ -378,7 +378,7 @@ async fn old_versions_are_cleared_out_by_a_rule_and_the_plan_comes_first() {
     }
     owner.json(&["tag", &owner.named(":1.1"), "stable"]);
     let repository = owner.repository.clone();
-    // A mirror is behind: what it takes a tag for is not what goes.
+    // A mirror is behind: the digest that it has for a tag is not the one that is removed.
     let mirror = Scripted::new();
     let (host, path) = repository.trim_start_matches("oci://").split_once('/').unwrap();
     let behind = mirror.image(path, Some("1.0"), "behind");
@@ -413,7 +413,7 @@ async fn old_versions_are_cleared_out_by_a_rule_and_the_plan_comes_first() {
     assert_eq!(owner.tags().await, ["2.0", "repro"]);
 }
 
-/// An OCI layout of one image, made then.
+/// An OCI layout of one image that was built at this time.
 fn dated_layout(folder: &std::path::Path, created: Option<i64>) {
     use wharf::core::base::digest::Digest;
     let blobs = folder.join("blobs/sha256");

@@ -1,4 +1,4 @@
-//! What runs is looked at: its use of the machine, and its output.
+//! Watching workloads: what they use, and their output.
 
 use wharf::{
     core::{
@@ -25,7 +25,7 @@ fn stopped(name: &str) -> Workload {
     Workload { state: Run::Exited(0), ..fake::workload("docker", name) }
 }
 
-/// What is to be measured from now on, if that changes.
+/// The workloads that are to be measured from now on, if that changes.
 fn measured(effects: &[Effect]) -> Option<Vec<&str>> {
     effects.iter().rev().find_map(|effect| match effect {
         Effect::Run(RunEffect::Usage(of)) => Some(of.iter().map(|(_, id)| id.as_str()).collect()),
@@ -87,7 +87,7 @@ fn what_a_backend_does_not_tell_is_said_and_never_a_figure() {
     update(&mut state, Msg::Run(RunNews::Usage(node.key(), Ok(Some(given)))));
     let drawn = draw(&mut state, (80, 24));
     assert!(drawn.contains("- of 2 cpus") && drawn.contains("memory - of 4.00 GiB"), "{drawn}");
-    // A late reading of another one is not of this one.
+    // A late measurement of another workload is not shown for this one.
     update(
         &mut state,
         Msg::Run(RunNews::Usage(lost.key(), Ok(Some(Usage { memory: Some(1 << 40), ..Usage::default() })))),

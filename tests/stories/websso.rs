@@ -1,5 +1,5 @@
-//! Signing in to a cloud with a browser that comes back to this machine: Keystone's pages as its documents have them ("Web
-//! Single Sign-On"), and everything else that may knock at the door that stands open meanwhile.
+//! Signing in to a cloud with a browser that returns to this machine: Keystone's pages as its documents have them ("Web
+//! Single Sign-On"), and other programs that connect to the open port meanwhile.
 
 use std::{
     io::{Read, Write},
@@ -16,7 +16,7 @@ use crate::{
     pty::Screen,
 };
 
-/// A cloud that signs people in by its own pages: whoever signs in there is ada; mallory has a token already.
+/// A cloud whose own pages sign people in: everybody who signs in there is ada; mallory has a token already.
 async fn federated() -> Server {
     Server::start(|asked| {
         cloud(asked, |asked, path| match (asked.method.as_str(), path) {
@@ -50,7 +50,7 @@ fn entry(port: u16) -> String {
     )
 }
 
-/// A port that nobody holds.
+/// A port that nobody uses.
 fn free() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -66,7 +66,7 @@ fn at_a_terminal(server: &Server, entry: &str) -> (Screen, tempfile::TempDir) {
     (screen, folder)
 }
 
-/// What is answered to these bytes; nothing where the other end closes at once.
+/// The answer to these bytes; empty if the other end closes at once.
 fn heard(address: &str, bytes: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let _ = stream.write_all(bytes.as_bytes());
@@ -142,13 +142,13 @@ async fn whatever_else_knocks_meanwhile_is_refused_and_ends_nothing() {
         (good.replacen(&format!("Length: {}", theirs.len()), "Length: 1000000000", 1), "413"),
         (post(port, "", "token="), "400"),
         ("nonsense\r\n\r\n".to_owned(), "400"),
-        // What the cloud does not know is no sign-in.
+        // A token that the cloud does not know is no sign-in.
         (post(port, "", "token=gAAA-of-nobody"), "200"),
     ] {
         let said = heard(&here, &bytes);
         assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {bytes}: {said}");
     }
-    // A head without an end, a body that does not come, and one that hangs up keep nobody from coming.
+    // A head without an end, a missing body and a closed connection prevent nobody else.
     let mut endless = TcpStream::connect(&here).unwrap();
     let _ = endless.write_all("x".repeat(40 << 10).as_bytes());
     let mut slow = TcpStream::connect(&here).unwrap();

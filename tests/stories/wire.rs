@@ -1,4 +1,4 @@
-//! A piece of wire between Wharf and a real server, which can be cut or made slow.
+//! A connection between Wharf and a real server that can be cut or slowed down.
 
 use std::{
     sync::{
@@ -13,27 +13,27 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// What happens to what Wharf sends.
+/// What happens to the bytes that Wharf sends.
 #[derive(Clone, Copy)]
 pub enum Fault {
-    /// After so many bytes the connection is cut, for the first so many connections that send as much.
+    /// The connection is cut after so many bytes, for the first `times` connections that send as much.
     Cut { after: u64, times: usize },
-    /// The same for what the server sends.
+    /// The same for the bytes that the server sends.
     CutBack { after: u64, times: usize },
-    /// So many bytes a millisecond.
+    /// This many bytes per millisecond.
     Slow(u64),
 }
 
 pub struct Wire {
-    /// Where to connect.
+    /// The address to connect to.
     pub address: String,
-    /// Bytes that went through, from Wharf to the server.
+    /// The number of bytes that Wharf has sent to the server.
     pub sent: Arc<AtomicU64>,
-    /// Connections that were cut.
+    /// How many connections were cut.
     pub cuts: Arc<AtomicUsize>,
 }
 
-/// A wire to `target`.
+/// Opens a connection to `target` with this fault.
 pub async fn to(target: &str, fault: Fault) -> Wire {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let wire = Wire { address: listener.local_addr().unwrap().to_string(), sent: Arc::default(), cuts: Arc::default() };

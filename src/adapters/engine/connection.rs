@@ -24,17 +24,17 @@ const ANSWER: u64 = 120;
 /// The oldest API version that is supported: Docker 19.03, Podman 3.
 const OLDEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 40 };
 
-/// What a configuration may write of an engine.
+/// The settings of an engine in the configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Its address, as `DOCKER_HOST` spells it.
     pub(super) url: String,
-    /// The one authority that is trusted there (PEM).
+    /// The only certificate authority that is trusted there (PEM).
     pub(super) ca: Option<PathBuf>,
-    /// Client certificate (PEM).
+    /// The client's certificate (PEM); `None` if the engine needs none.
     pub(super) client_certificate: Option<PathBuf>,
-    /// Its key (PEM).
+    /// The private key of the client's certificate (PEM).
     pub(super) client_key: Option<PathBuf>,
     /// Whether Docker's own settings say that its certificate is not to be checked; no file of ours can.
     #[serde(skip)]

@@ -1,4 +1,4 @@
-//! Launching on an engine, and everything after.
+//! Launching containers on an engine, and managing them.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -37,9 +37,9 @@ use wharf_core::{
     transfer::copy::{self, Options, Place},
 };
 
-/// Seconds between asking a workload to end and ending it.
+/// Seconds that a program has to end when it is stopped, before it is killed.
 const STOP_AFTER: i32 = 10;
-/// Ports of one container that are told at most.
+/// The most ports of one container that are listed.
 const PORTS: usize = 64;
 
 #[async_trait]
@@ -54,7 +54,7 @@ impl Launcher for Engine {
     }
 
     fn instead(&self, _ability: Ability) -> (&'static str, &'static str) {
-        // Volumes are all that it lacks.
+        // Volumes are the only ability that engines lack.
         (
             "an engine mounts folders of its host, and no volumes of a cloud",
             "launch it with the folder among its mounts",
@@ -99,7 +99,7 @@ impl Launcher for Engine {
         let mut answers = plan::form(image, facts).check(answers)?;
         let key = key();
         if answers.get("name").is_empty() {
-            // Engines make names up that tell nothing; the key keeps two launches of one image apart.
+            // Names that engines invent tell nothing; the key keeps two launches of one image apart.
             let name = name_from(&image.reference.title());
             answers.0.insert("name".to_owned(), format!("{name}-{}", key.get(..4).unwrap_or_default()));
         }
@@ -145,7 +145,7 @@ impl Launcher for Engine {
             })
             .await;
         if let Err(error) = started {
-            // Nothing half-made is left behind.
+            // A container that could not be started is removed again.
             let _ = self.remove(cx, &created.id).await;
             return Err(error);
         }
@@ -191,11 +191,11 @@ impl Launcher for Engine {
             .follow(wanted.follow)
             .timestamps(wanted.times)
             .since(since)
-            // Whoever names a beginning wants all from there on.
+            // With a beginning given, all output from there on is wanted.
             .tail(if since > 0 { "all" } else { "5000" })
             .build();
         let docker = self.docker().await?.clone();
-        // Ask first: the stream itself would only end, without a word, for a workload that is gone.
+        // The container is looked up first: for one that is gone, the stream would end without an error.
         let _: serde_json::Value = self.read(&format!("/containers/{id}/json"), &what).await?;
         let stream = docker
             .logs(id, Some(options))
@@ -239,7 +239,7 @@ impl Launcher for Engine {
             })
             .await;
         match stopped {
-            // 304: it stands still already.
+            // 304: the container is stopped already.
             Err(error) if error.why.contains("304") || error.why.is_empty() => Ok(()),
             other => other,
         }
@@ -277,7 +277,8 @@ impl Launcher for Engine {
 }
 
 impl Engine {
-    /// Makes sure the engine has the pinned image and gives the name to create from; what arrived is compared with the digest.
+    /// Makes sure that the engine has the pinned image, compared with its digest; gives the name to create containers
+    /// from.
     async fn provide(&self, cx: &Context, what: &str, plan: &Plan, supply: &Supply) -> Result<String> {
         match &plan.image.reference {
             ImageRef::Engine(_) => Ok(plan.image.digest.to_string()),
@@ -290,7 +291,8 @@ impl Engine {
                     Ok(()) => self.compare(&full, &plan.image.manifest, what).await.map(|()| full),
                     Err(error) if error.kind == Kind::Cancelled => Err(error),
                     Err(error) => {
-                        // An engine may lack the credentials, the authority or the plain-http rule that Wharf has: carry the bytes over.
+                        // The engine may lack the credentials, the authority or the plain-http rule that Wharf has:
+                        // copy the image into it.
                         tracing::info!(%error, "the engine could not pull; carrying the image over");
                         cx.progress.phase(format!("{} cannot pull it itself; carrying it over", self.name));
                         self.carry(cx, what, plan, supply).await.map_err(|second| {
@@ -347,7 +349,7 @@ impl Engine {
         .await
     }
 
-    /// The engine must have what was judged: its own record of the digest says so.
+    /// Fails unless the engine's own record of the digest is that of the judged image.
     async fn compare(&self, full: &str, wanted: &Digest, what: &str) -> Result<()> {
         let image = self.docker().await?.inspect_image(full).await.map_err(|error| self.words(what, &error))?;
         let has = image.repo_digests.iter().flatten().any(|digest| digest.ends_with(wanted.as_str()))
@@ -381,7 +383,7 @@ impl Engine {
             address: self.address.clone(),
             staging: self.staging.clone(),
         };
-        // Only the manifest that was judged travels, so that the engine cannot choose another.
+        // Only the manifest that was judged is copied, so that the engine cannot choose another.
         let from = Place { content: supply.bytes()?, at: plan.image.reference.with_digest(&plan.image.manifest) };
         let options = Options { attachments: false, ..Options::default() };
         let manifest = from.content.manifest(cx, &from.at).await?;
@@ -473,7 +475,7 @@ struct Port {
 }
 
 impl Port {
-    /// The way from the host into it, if there is one.
+    /// The way from the host into the container, if the port is published.
     fn published(&self) -> Option<Published> {
         Some(Published {
             address: clean::short(self.ip.as_deref().unwrap_or(""), 60),

@@ -78,7 +78,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Whether whoever may use the engine has root rights on its host.
+    /// Whether the people who may use the engine have root rights on its host.
     pub fn is_privileged(&self) -> bool {
         !self.rootless && !self.remapped
     }
@@ -223,13 +223,13 @@ impl Engine {
     }
 }
 
-/// What a configuration may write of engines: each holds images and launches them.
+/// How a configuration's entries for engines are read: each is a source and a backend.
 pub const KIND: ConfigKind = ConfigKind::both(settings::hosts::<Settings>);
 
 /// Registers the engines of the configuration, the environment, Docker contexts and usual sockets.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let wanted = parts.wanted(config, "engine", discover)?;
-    // Each that is there says by itself whether one may use it.
+    // Each discovered engine reports whether the person may use it.
     if wanted.is_empty() {
         parts.note(
             "container engines",

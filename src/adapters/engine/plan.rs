@@ -1,4 +1,4 @@
-//! The form of an engine, and the plan made of its answers. Pure: the request is what is shown and what is sent.
+//! The form of an engine, and the plan that is made of the answers. Pure functions: the shown request is the sent one.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ use wharf_core::{
 /// Linux capabilities an ordinary service may need without owning the host.
 const SERVICE_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE"];
 
-/// The questions, with careful defaults for this image on this engine.
+/// The form, with careful defaults for this image on this engine.
 pub fn form(image: &Image, facts: &Facts) -> Form {
     let basics = vec![
         questions::name("what the workload is called; empty names it after its image", ""),
@@ -65,7 +65,7 @@ pub fn form(image: &Image, facts: &Facts) -> Form {
     Form { room: room(facts), privileged: facts.is_privileged(), ..Form::new(sections) }
 }
 
-/// What most people leave as it is.
+/// The fields that most people leave as they are.
 fn advanced(image: &Image) -> Vec<Field> {
     vec![
         Field::new(
@@ -80,7 +80,7 @@ fn advanced(image: &Image) -> Vec<Field> {
             "User",
             "uid[:gid] inside; empty is what the image says",
             FieldKind::Text,
-            // One that cannot be shown as it is stays the engine's to read: it has the image.
+            // A user that cannot be shown unchanged is left to the engine, which has the image.
             Some(image.config.user.raw()).filter(|user| clean::line(user) == *user).unwrap_or_default(),
         ),
         Field::new(
@@ -95,14 +95,14 @@ fn advanced(image: &Image) -> Vec<Field> {
     ]
 }
 
-/// What the engine's host has, as the engine says. Engines tell how much there is, and not how much of it is free.
+/// What the engine's host has, as the engine says. Engines tell the total, not how much of it is free.
 fn room(facts: &Facts) -> Vec<Room> {
     let memory = facts.memory.map(|total| Room::bytes("memory", None, Some(total)));
     let processors = facts.processors.map(|total| Room::count("processors", None, Some(total)));
     memory.into_iter().chain(processors).collect()
 }
 
-/// Makes the plan. `answers` are checked against the form already.
+/// Makes the plan. `answers` must have been checked against the form.
 pub fn plan(backend: &str, image: &Image, facts: &Facts, answers: Answers, key: String) -> Result<Plan> {
     let what = format!("plan on {backend}");
     let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
@@ -127,8 +127,8 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, answers: Answers, key: 
     })
 }
 
-/// The name under which the engine runs it: always the digest of the one manifest that was judged, never a tag, nor an
-/// index of which the engine would choose an entry.
+/// The name from which the engine creates the container: the digest of the judged manifest, never a tag or an index,
+/// from which the engine would choose an entry.
 pub fn image_name(pinned: &Pinned) -> String {
     match &pinned.reference {
         ImageRef::Oci(name) => format!("{}@{}", super::catalog::pull_name(name), pinned.manifest),
@@ -193,7 +193,7 @@ pub fn body(pinned: &Pinned, facts: &Facts, answers: &Answers, key: &str) -> Res
 
 type Ports = (Vec<String>, HashMap<String, Option<Vec<PortBinding>>>);
 
-/// `8080:80`, `0.0.0.0:8080:80`, `80/udp` forms; closed to other machines unless written out.
+/// Port mappings like `8080:80`, `0.0.0.0:8080:80` and `80/udp`; without an address, only this machine can reach them.
 fn ports(words: &[String]) -> Result<Ports> {
     let mut exposed = Vec::new();
     let mut bindings = HashMap::new();
@@ -220,7 +220,7 @@ fn ports(words: &[String]) -> Result<Ports> {
     Ok((exposed, bindings))
 }
 
-/// What the launch may do, in words.
+/// The risk lines of the launch.
 fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     let shown = image.config.user.to_string();
     let user = if answers.get("user").is_empty() { shown.as_str() } else { answers.get("user") };

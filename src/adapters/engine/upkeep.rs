@@ -57,7 +57,7 @@ impl Engine {
         Ok(all.iter().filter(uses).map(Container::words).collect())
     }
 
-    /// What removing an image would do; `before` are those that will have been removed by then.
+    /// What removing an image would do; `before` are the images that will have been removed by then.
     async fn removal_of(&self, cx: &Context, reference: &ImageRef, before: &[&Name]) -> Result<Removal> {
         let what = format!("remove {reference}");
         let name = self.local(reference)?;
@@ -88,7 +88,7 @@ impl Engine {
             let (repository, tag) = tag.rsplit_once(':').unwrap_or((tag, "latest"));
             removes.push(self.reference(repository, Some(tag)).map_err(|error| error.during(&what))?);
         }
-        // With its last name removed, the image goes by itself on one engine and stays without a name on the other.
+        // With its last name removed, one engine removes the image, and the other keeps it without a name.
         removes.push(ImageRef::Engine(Name { tag: None, digest: Some(own.clone()), ..name.clone() }));
         let title = match &named {
             Some(tag) => format!("the image, with its last name {}", clean::short(tag, 200)),

@@ -17,7 +17,7 @@ use wharf_core::{
     launch::usage::{self, Traffic, Usage},
 };
 
-/// Most readings that are remembered.
+/// The most workloads whose last reading is remembered.
 const REMEMBERED: usize = 1000;
 
 /// The processor time used until a moment, to be compared with the next reading.
@@ -75,7 +75,7 @@ fn figures(stats: &ContainerStatsResponse) -> Usage {
 }
 
 impl Engine {
-    /// What a container uses now; the use of processors since the reading before.
+    /// What a container uses now; processor use is that since the previous reading.
     pub(super) async fn reading(&self, cx: &Context, id: &str) -> Result<Option<Usage>> {
         let what = format!("measure {id}");
         let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();

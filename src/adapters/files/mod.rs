@@ -44,7 +44,7 @@ use wharf_core::{
 pub struct Files {
     name: String,
     root: PathBuf,
-    /// Whether it also reads and writes files outside of its folder.
+    /// Whether it also reads and writes files outside of the folder.
     everything: bool,
     /// The folder into which compressed archives are decompressed.
     scratch: PathBuf,
@@ -101,7 +101,7 @@ pub fn source(name: &str, folder: &Path, origin: &str, everything: bool, around:
 pub fn starter(around: &Surroundings) -> Result<Source> {
     let folder = starter::lay_out(&around.cache_dir)?;
     let mut starter = source("starter", &folder, "built in", false, around);
-    // It is laid out anew whenever it differs from what is in the program.
+    // It is written again whenever it differs from the copy in the program.
     starter.abilities.copies = Copies::Refused;
     Ok(starter)
 }
@@ -247,11 +247,11 @@ fn is_disk(kind: ImageKind) -> bool {
     kind != ImageKind::Container
 }
 
-/// What a configuration may write of a folder of images.
+/// The settings of a folder of images in the configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The folder.
+    /// The path of the folder, relative to the file that names it.
     url: PathBuf,
 }
 
@@ -269,7 +269,7 @@ impl settings::Settings for Settings {
     }
 }
 
-/// What a configuration may write of folders.
+/// How a configuration's entries for folders of images are read.
 pub const KIND: Kind = Kind::source(settings::hosts::<Settings>);
 
 /// Registers the starter catalog, the configured folders of images, and `file:` references.

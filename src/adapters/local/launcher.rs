@@ -1,4 +1,4 @@
-//! Launching without a daemon, and everything after.
+//! Launching without a daemon, and managing the workloads.
 
 use std::{
     path::{Path, PathBuf},
@@ -36,7 +36,7 @@ use wharf_core::{
     ports::{Ability, ByteStream, Extent, Launcher, Runtime, Supply, Terminal},
 };
 
-/// How often a followed log is looked at.
+/// The pause between two looks at a log that is followed.
 const FOLLOW: Duration = Duration::from_millis(200);
 
 #[async_trait]
@@ -119,7 +119,7 @@ impl Launcher for Local {
             spec.created = text::now();
             spec.node = Node::here();
             private::write(&staging.join("spec.json"), &serde_json::to_vec_pretty(&spec).during(what)?)?;
-            // Appears whole, under its final name.
+            // The folder appears under its final name only when it is complete.
             fs::rename(&staging, &folder).await.during(what)
         }
         .await;
@@ -132,7 +132,7 @@ impl Launcher for Local {
         let keeper = std::process::Command::new(program)
             .arg("__keep")
             .arg(&folder)
-            // It outlives this session; nothing of it is its business.
+            // The keeper outlives this session and must not depend on its environment.
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdin(Stdio::null())
@@ -140,7 +140,7 @@ impl Launcher for Local {
             .stderr(Stdio::null())
             .spawn();
         let mut keeper = keeper.during(what)?;
-        // Reaped when it ends while Wharf still runs; afterwards that is init's duty.
+        // Waits for the keeper while Wharf runs; afterwards the system's init does.
         tokio::task::spawn_blocking(move || keeper.wait());
         for _ in 0..200 {
             if folder.join("running").is_file() || log::exit_code(&folder).is_some() {
@@ -247,7 +247,7 @@ impl Launcher for Local {
                 .and_then(|(used, then)| usage::percent(used, nanoseconds, now.duration_since(then).as_nanos() as f64)),
             processors: Some(kept.spec.sandboxed.processors).filter(|count| *count > 0),
             memory: Some(memory),
-            // It is one of each process, not of them all.
+            // The limit is one of each process, not of them all.
             memory_limit: None,
             network: None,
             processes: Some(processes),
@@ -262,7 +262,7 @@ impl Launcher for Local {
         }
         let kept = kept.here(&what)?;
         let Some(pid) = kept.pid else { return Ok(()) };
-        // The program is asked first; when its sandbox ends, everything in it does.
+        // The program is asked to end first; when its sandbox ends, everything in it does.
         signal(processes::program(pid).unwrap_or(pid), Signal::TERM);
         if kept.ends().await {
             return Ok(());
@@ -321,7 +321,7 @@ impl Local {
         })
     }
 
-    /// The words that run a command inside a running sandbox. All else it needs is in the workload's folder.
+    /// The command line that runs a command in a running sandbox. Everything else is read from the workload's folder.
     async fn enter(&self, id: &str, files: &str, command: Vec<String>) -> Result<Vec<String>> {
         let what = format!("enter {id}");
         let kept = self.find(id).await?.here(&what)?;
@@ -335,7 +335,7 @@ impl Local {
 }
 
 impl Kept {
-    /// This one, if its processes are among those of this node.
+    /// This workload, if it runs on this node; otherwise an error that says where.
     fn here(self, what: &str) -> Result<Self> {
         if self.stands == Stands::Elsewhere {
             let node = elsewhere(&self.spec.node);
@@ -348,7 +348,7 @@ impl Kept {
     /// Whether it ends within five seconds.
     async fn ends(&self) -> bool {
         for _ in 0..100 {
-            // Its keeper writes the code; without a keeper nothing more will be written.
+            // The keeper writes the exit code; without a keeper nothing more is written.
             if log::exit_code(&self.folder).is_some() || keep::running(&self.folder).is_none() {
                 return true;
             }
@@ -358,7 +358,7 @@ impl Kept {
     }
 }
 
-/// Where another node's workload is, in words.
+/// The node of a workload, in words for an error.
 fn elsewhere(node: &Node) -> String {
     let here = Node::here();
     match clean::short(&node.host, 60) {
@@ -368,13 +368,13 @@ fn elsewhere(node: &Node) -> String {
     }
 }
 
-/// The parts of a log, one after the other.
+/// Reads the parts of a log, one after the other.
 struct Reader {
     folder: PathBuf,
     what: String,
     follow: bool,
     part: Option<(u64, fs::File)>,
-    /// The part after this one: once it is there, this one is complete and is read to its end.
+    /// The next part, if it exists: then the current one is complete and is read to its end.
     following: Option<(u64, PathBuf)>,
     ended: bool,
 }
@@ -395,7 +395,7 @@ impl Reader {
             if let Some((number, path)) = self.following.take() {
                 match fs::File::open(path).await {
                     Ok(file) => self.part = Some((number, file)),
-                    // It made way for newer ones in this moment.
+                    // It was just removed to make room for newer parts.
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                     Err(error) => return Err(Error::failed(what, error)),
                 }
@@ -413,7 +413,7 @@ impl Reader {
             if !self.follow || self.ended {
                 return Ok(None);
             }
-            // What was written between the last read and the end is read once more.
+            // Output that was written between the last read and the end is still read.
             let folder = self.folder.clone();
             self.ended = tokio::task::spawn_blocking(move || over(&folder)).await.during(&what)?;
             if !self.ended {
@@ -423,7 +423,7 @@ impl Reader {
     }
 }
 
-/// Whether nothing more comes of a workload, as far as this node can tell.
+/// Whether a workload writes nothing more, as far as this node can tell.
 fn over(folder: &Path) -> bool {
     load(folder, "").is_none_or(|kept| {
         log::exit_code(folder).is_some()
@@ -431,12 +431,12 @@ fn over(folder: &Path) -> bool {
     })
 }
 
-/// Reads a workload's folder; one that is half-made or damaged is not listed.
+/// Reads a workload's folder; an incomplete or damaged one is not listed.
 fn load(folder: &Path, backend: &str) -> Option<Kept> {
     let spec = keep::read(folder).ok()?;
     let exit = log::exit_code(folder);
     let stands = Node::here().sees(&spec.node);
-    // Elsewhere the same number is another process.
+    // On another node, the same number is another process.
     let pid = keep::running(folder).filter(|_| exit.is_none() && stands == Stands::Here).map(|running| running.pid);
     let state = match (exit, pid) {
         (Some(code), _) => State::Exited(code),

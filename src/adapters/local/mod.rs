@@ -53,7 +53,7 @@ pub enum SandboxProgram {
 }
 
 impl SandboxProgram {
-    /// The best one in `PATH`; `None` if neither is there.
+    /// The better of the two programs in `PATH`; `None` if neither is there.
     pub fn find() -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
         // A setuid `bwrap` gives ordinary users no rights over their own sandbox.
@@ -107,7 +107,7 @@ impl Local {
         }
     }
 
-    /// The same under another name.
+    /// The same backend under another name.
     #[must_use]
     pub fn named(self, name: String) -> Self {
         Self { name, ..self }
@@ -117,7 +117,7 @@ impl Local {
 /// The description of a workload, with everything that its keeper needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
-    /// What runs.
+    /// The sandbox of the workload, with the program in it.
     #[serde(flatten)]
     pub sandboxed: Sandboxed,
     /// The name in the list of workloads.
@@ -144,10 +144,10 @@ struct Kept {
     stands: node::Stands,
 }
 
-/// What a configuration may write of this machine as a backend: nothing but its name.
+/// How a configuration's entry for this machine as a backend is read: it has only a name.
 pub const KIND: Kind = Kind::backend(settings::hosts::<NameOnly>);
 
-/// Registers the backend under the name that the configuration gives it, and the runtime that runs its sandboxes for others.
+/// Registers the backend under its configured name, and the runtime with which other backends run sandboxes.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let wanted = parts.wanted::<NameOnly>(config, "local", Vec::new)?;
     if let [first, second, ..] = wanted.as_slice() {

@@ -1,4 +1,4 @@
-//! The form of the daemonless backend, and the plan made of its answers.
+//! The form of the daemonless backend, and the plan that is made of the answers.
 
 use std::path::{Path, PathBuf};
 
@@ -21,14 +21,14 @@ use wharf_core::{
     },
 };
 
-/// Where the root stands in a plan that has not been carried out.
+/// Stands for the root folder in a plan that has not been carried out.
 pub const ROOT: &str = "ROOT";
-/// Whom a program with this machine's network asks for names, as engines give it.
+/// The resolver's configuration, which a program with this machine's network uses, as on engines.
 const NAMES: &str = "/etc/resolv.conf";
-/// Names that this machine knows itself are passed on up to here.
+/// The largest `/etc/hosts` of this machine that is passed on, in bytes.
 const MOST_HOSTS: usize = 64 << 10;
 
-/// The questions.
+/// The sections of the form, with careful defaults for this image.
 pub fn questions(image: &Image) -> Vec<Section> {
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let basics = vec![
@@ -60,11 +60,11 @@ pub fn questions(image: &Image) -> Vec<Section> {
     ]
 }
 
-/// The sandbox as data, from image and answers. Asks the host where the mounts really are.
+/// The sandbox as data, from the image and the answers. Resolves links in the mounts' host paths.
 pub fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Result<Inside> {
     let own = |words: Vec<String>| words.into_iter().map(Foreign::new).collect::<Vec<_>>();
     let words = own(answers.words("command"));
-    // Builders write one empty word for no program.
+    // Some builders write one empty word if there is no program.
     let program = Some(&image.config.entrypoint).filter(|words| !words.iter().all(Foreign::is_empty));
     let program = program.cloned().unwrap_or_default();
     let argv = match (program.is_empty(), words.is_empty()) {
@@ -82,7 +82,7 @@ pub fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Resu
     if !has(&environment, "PATH") {
         environment.push(Foreign::new("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
     }
-    // Like all engines; an image or a person may say otherwise.
+    // As all engines do; image and answers take precedence.
     if !has(&environment, "HOSTNAME") {
         environment.push(Foreign::new(format!("HOSTNAME={name}")));
     }
@@ -112,7 +112,7 @@ pub fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Resu
     })
 }
 
-/// What engines write for each workload: its own name, and the names that no server is asked for (hosts(5)).
+/// Files that engines write for each workload: `/etc/hosts` and `/etc/hostname` (hosts(5), hostname(5)).
 fn texts(name: &str, network: bool) -> Vec<Text> {
     let machine = network.then(|| std::fs::read_to_string("/etc/hosts").ok()).flatten();
     let known = machine.filter(|text| text.len() <= MOST_HOSTS);
@@ -121,30 +121,30 @@ fn texts(name: &str, network: bool) -> Vec<Text> {
     vec![Text { at: "/etc/hosts".into(), text: hosts }, Text { at: "/etc/hostname".into(), text: format!("{name}\n") }]
 }
 
-/// Where a path of the host really is: what a plan says of it must not be about a link.
+/// The path of the host without links: a plan must show what is really mounted.
 fn real(path: &Path) -> Result<PathBuf> {
     path.canonicalize().during(format!("mount {}", path.display()))
 }
 
-/// Whether `NAME=` is among the environment.
+/// Whether the environment has a variable of this name.
 pub fn has(environment: &[Foreign], name: &str) -> bool {
     environment.iter().any(|pair| pair.raw().split_once('=').is_some_and(|(key, _)| key == name))
 }
 
-/// What must be there in the unpacked image: a place for each mount and written file, and the working folder.
+/// The paths that must exist in the unpacked image: mount points, written files, the working folder.
 pub fn points(inside: &Inside) -> Vec<Point> {
     let mut points: Vec<Point> =
         inside.mounts.iter().map(|mount| Point { path: mount.inside.clone(), folder: mount.host.is_dir() }).collect();
     points.extend(inside.texts.iter().map(|text| Point { path: text.at.clone(), folder: false }));
     let folder = Path::new("/").join(inside.working_dir.raw().trim_start_matches('/'));
-    // Below a mount it is the host's to have.
+    // Below a mount, the path belongs to the host.
     if !points.iter().any(|point| folder.starts_with(&point.path)) {
         points.push(Point { path: folder, folder: true });
     }
     points
 }
 
-/// Says where things ended up in the unpacked image: mounts by their place without links, the user's home.
+/// Completes the sandbox for the unpacked image: replaces mount points by paths without links, and sets `HOME`.
 pub fn settle(inside: &mut Inside, who: &Who, root: &Below) -> Result<()> {
     for mount in &mut inside.mounts {
         let what = format!("mount at {}", mount.inside.display());
@@ -160,7 +160,7 @@ pub fn settle(inside: &mut Inside, who: &Who, root: &Below) -> Result<()> {
         let point = Point { path: text.at.clone(), folder: false };
         text.at = root.find(&point)?.ok_or_else(|| Error::not_found(what, "the image has no such place"))?;
     }
-    // An empty one counts as none, as it does for runc.
+    // An empty value counts as unset, as for runc.
     if !has(&inside.environment, "HOME") || inside.environment.iter().any(|pair| pair.raw() == "HOME=") {
         inside.environment.retain(|pair| pair.raw() != "HOME=");
         inside.environment.push(Foreign::new(format!("HOME={}", who.home)));
@@ -168,14 +168,14 @@ pub fn settle(inside: &mut Inside, who: &Who, root: &Below) -> Result<()> {
     Ok(())
 }
 
-/// User and group inside, as words of the sandbox program.
+/// The user and the group inside, as arguments of the sandbox program.
 pub struct Ids {
     uid: String,
     gid: String,
 }
 
 impl Ids {
-    /// As far as they are known before the image is unpacked.
+    /// The ids as far as they are known before the image is unpacked.
     pub fn of(user: &Foreign) -> Self {
         let user = if user.is_empty() { "0".to_owned() } else { user.to_string() };
         let (uid, gid) = user.split_once(':').unwrap_or((&user, &user));
@@ -192,8 +192,8 @@ impl From<Who> for Ids {
     }
 }
 
-/// How the sandbox program is called: it makes the namespaces and starts this program as process 1 in them, with the number of
-/// what that is told. Process 1 makes the rest.
+/// The command line of the sandbox program. It makes the namespaces and starts this program as process 1 in them, with
+/// the number of the open file that holds its task. Process 1 does the rest.
 pub fn argv(runtime: SandboxProgram, inside: &Inside, ids: &Ids, ourselves: &str, told: &str) -> Vec<String> {
     let (uid, gid) = (ids.uid.as_str(), ids.gid.as_str());
     let mut argv = match runtime {
@@ -205,7 +205,7 @@ pub fn argv(runtime: SandboxProgram, inside: &Inside, ids: &Ids, ourselves: &str
         SandboxProgram::Bwrap => {
             let kinds =
                 ["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--as-pid-1"];
-            // Its rights are over its own namespaces only, and process 1 gives them up.
+            // The rights are only over its own namespaces, and process 1 gives them up.
             let rest = ["--cap-add", "ALL", "--uid", uid, "--gid", gid, "--dev-bind", "/", "/"];
             [&kinds[..], &rest[..]].concat()
         }
@@ -219,7 +219,7 @@ pub fn argv(runtime: SandboxProgram, inside: &Inside, ids: &Ids, ourselves: &str
     argv.into_iter().map(str::to_owned).collect()
 }
 
-/// The steps in words.
+/// The steps of the launch, in words.
 pub fn steps(image: &Image, root: &Path) -> Vec<String> {
     vec![
         format!(
@@ -232,7 +232,7 @@ pub fn steps(image: &Image, root: &Path) -> Vec<String> {
     ]
 }
 
-/// What the launch may do, in words.
+/// The risk lines of the launch.
 pub fn risks(image: &Image, answers: &Answers, inside: &Inside, runtime: SandboxProgram) -> Vec<Risk> {
     let user = match &image.config {
         config if config.hides_user() => "nobody knows whom".to_owned(),

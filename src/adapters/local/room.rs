@@ -1,13 +1,13 @@
-//! How much room this machine has for a workload.
+//! The free capacity of this machine for workloads.
 
 use std::{path::Path, time::Duration};
 
 use wharf_core::launch::room::Room;
 
-/// How long is waited for it: a file system of another machine may hang.
+/// How long to wait: a network file system may hang.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The memory of this machine and the room on the file system of `folder`, as far as that is known soon.
+/// The memory of this machine and the space on the file system of `folder`, as far as known in time.
 pub async fn room(folder: &Path) -> Vec<Room> {
     let folder = folder.to_owned();
     let disk = tokio::task::spawn_blocking(move || disk(&folder));
@@ -16,7 +16,7 @@ pub async fn room(folder: &Path) -> Vec<Room> {
     memory.into_iter().chain(disk).collect()
 }
 
-/// What is free of memory, by proc(5): `MemAvailable` is what programs can get without swapping.
+/// The free memory (proc(5)): `MemAvailable` is what programs can get without swapping.
 fn memory(text: &str) -> Option<Room> {
     let bytes = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
@@ -26,7 +26,8 @@ fn memory(text: &str) -> Option<Room> {
     Some(Room::bytes("memory", Some(total.saturating_sub(bytes("MemAvailable")?)), Some(total)))
 }
 
-/// What is free where workloads are kept, for this person: statvfs(3). A folder that is not there yet is on its parent's.
+/// The space that this person can use where workloads are kept (statvfs(3)). A missing folder is looked up through its
+/// parent.
 fn disk(folder: &Path) -> Option<Room> {
     let there = folder.ancestors().find(|folder| folder.is_dir())?;
     let found = rustix::fs::statvfs(there).ok()?;

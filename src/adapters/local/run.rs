@@ -1,4 +1,4 @@
-//! Starting a sandbox: the last step of the keeper of a workload, and of `wharf __run FOLDER`, which does nothing else.
+//! Starting a sandbox: the last step of a workload's keeper, and all that `wharf __run FOLDER` does.
 
 use std::{
     fs::File,
@@ -18,33 +18,33 @@ use super::{
 use crate::shared::exec;
 use wharf_core::base::error::{During, Error, Result};
 
-/// The inner verb.
+/// The internal verb that runs a prepared folder; the command line does not list it.
 pub const VERB: &str = "__run";
 
 /// A sandbox that is ready to start.
 pub struct Ready {
-    /// The program that makes the namespaces. Whoever starts it says where its output goes.
+    /// The command that makes the namespaces; the caller sets its output.
     pub command: Command,
-    /// The limits of all that runs in it.
+    /// The limits of everything that runs in the sandbox.
     pub limits: Limits,
-    /// What the sandbox is told; the program inherits it.
+    /// The sandbox's task in sealed memory, which the program inherits.
     _told: File,
 }
 
-/// Becomes the process that was prepared in `folder`. Comes back only where that fails.
+/// Replaces this process with the one that was prepared in `folder` (exec). Returns only if that fails.
 pub fn run(folder: &Path) -> Result<u8> {
     let what = format!("run what is in {}", folder.display());
-    // What else this process was given must not reach into the sandbox.
+    // Other files that this process has open must not reach the sandbox.
     confine::close_others(&what)?;
     let ourselves = sealed::bequeath(sealed::ourselves(&what)?, &what)?;
     let bytes = std::fs::read(runtime::file(folder)).during(&what)?;
     let sandboxed: Sandboxed = serde_json::from_slice(&bytes).during(&what)?;
     let mut ready = ready(&sandboxed, &ourselves)?;
-    // Nobody stands between: signals and the exit code are those of the sandbox.
+    // No process stays between: signals and the exit code are those of the sandbox.
     Err(Error::failed(what, ready.command.exec()))
 }
 
-/// What starts a sandbox, with everything that it is told.
+/// The command that starts a sandbox, with the sandbox's task.
 pub fn ready(sandboxed: &Sandboxed, ourselves: &File) -> Result<Ready> {
     let what = "start the sandbox";
     let limits = limits(sandboxed, what)?;
@@ -58,7 +58,7 @@ pub fn ready(sandboxed: &Sandboxed, ourselves: &File) -> Result<Ready> {
             network: sandboxed.inside.network,
         },
     };
-    // What it is told is on no command line, where every user of the machine could read it, and in no environment.
+    // The task is not on the command line or in the environment, where other users of the machine could read it.
     let told = sealed::tell(&task, what)?;
     let who = sandboxed.who.clone().ok_or_else(|| Error::failed(what, "nobody was found to run as"))?;
     let (ourselves, number) = (sealed::path(ourselves), sealed::number(&told));
@@ -75,17 +75,17 @@ fn program(program: SandboxProgram) -> Result<PathBuf> {
     })
 }
 
-/// The limits in the kernel's terms, on this machine and now.
+/// The limits in the kernel's terms, for this machine at this moment.
 fn limits(sandboxed: &Sandboxed, what: &str) -> Result<Limits> {
     let mut limits = Limits { memory: sandboxed.memory, ..Limits::default() };
     if sandboxed.processes > 0 {
-        // The kernel counts all processes of a user: leave those that run already out.
+        // The kernel counts all processes of a user: add those that run already.
         limits.processes = sandboxed.processes.saturating_add(processes::of_this_user());
     }
     if sandboxed.processors > 0 {
         let allowed = rustix::thread::sched_getaffinity(None).during(what)?;
         let all: Vec<usize> = (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
-        // Not always the same ones, so that several workloads do not crowd them.
+        // Start at different processors, so that several workloads do not share the same ones.
         let begin = std::process::id() as usize;
         let count = all.len().min(usize::try_from(sandboxed.processors).unwrap_or(usize::MAX));
         limits.processors = (0..count).filter_map(|at| all.get((begin + at) % all.len()).copied()).collect();

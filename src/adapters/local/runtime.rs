@@ -1,5 +1,5 @@
-//! Sandboxes as a runtime: an image is unpacked once, and every process of it gets namespaces of its own. This backend's own
-//! workloads are made of the same parts; they have a keeper besides.
+//! The runtime that runs images in sandboxes: an image is unpacked once, and every process of it gets its own
+//! namespaces. The local backend's workloads use the same parts, and a keeper besides.
 
 use std::path::{Path, PathBuf};
 
@@ -24,49 +24,49 @@ use wharf_core::{
 /// One process in a sandbox, as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sandboxed {
-    /// Which program makes the sandbox.
+    /// The program that makes the sandbox.
     pub runtime: SandboxProgram,
-    /// How it is called, in words of the plan; it is called with what is known by then.
+    /// The command line as the plan shows it; the real one has the values that are known later.
     pub argv: Vec<String>,
-    /// What the inside looks like.
+    /// What the sandbox looks like from the inside.
     pub inside: Inside,
-    /// User and group as the image names them.
+    /// User and group, as the image names them.
     pub user: Foreign,
-    /// Who that is, once the image is unpacked.
+    /// The user's numbers and home, once the image is unpacked.
     pub who: Option<people::Who>,
-    /// Bytes of memory a single process may use; 0 for no limit.
+    /// The most memory of a single process, in bytes; 0 for no limit.
     pub memory: u64,
-    /// Processors it may use; 0 for no limit.
+    /// The most processors that it may use; 0 for no limit.
     pub processors: u64,
-    /// Processes it may add to those of its user; 0 for no limit.
+    /// The most processes that it may add to those of its user; 0 for no limit.
     pub processes: u64,
 }
 
-/// Runs images in namespaces, with the program that makes them here.
+/// The runtime with the sandbox program of this machine.
 #[derive(Debug, Clone, Copy)]
 pub struct Sandboxes {
     program: Option<SandboxProgram>,
 }
 
 impl Sandboxes {
-    /// With this program; without one, it accepts no image.
+    /// A runtime with this program; without one, it accepts no image.
     pub fn new(program: Option<SandboxProgram>) -> Self {
         Self { program }
     }
 
-    /// The program that makes the namespaces.
+    /// The program that makes the namespaces; `Unsupported` if there is none.
     pub fn program(self) -> Result<SandboxProgram> {
         self.program.ok_or_else(|| {
             Error::unsupported("launch on local", "neither bwrap nor unshare is on the path").hint("install bubblewrap")
         })
     }
 
-    /// The process as data, and what it may do. Looks at the mounts where they really are.
+    /// The process as data, and its risks. Resolves links in the mounts' host paths.
     pub async fn sandboxed(self, image: &Image, answers: &Answers) -> Result<(Sandboxed, Vec<Risk>)> {
         let program = self.program()?;
         let name = name_from(answers.get("name"));
         let (asked, given) = (image.clone(), answers.clone());
-        // Looks at the host's paths, which may be on a file system that is slow.
+        // Reads paths of the host, which may be on a slow file system.
         let inside = tokio::task::spawn_blocking(move || plan::inside(&asked, &given, Path::new(plan::ROOT), &name))
             .await
             .during("plan on local")??;
@@ -84,8 +84,8 @@ impl Sandboxes {
         Ok((sandboxed, risks))
     }
 
-    /// The same process with everything in its place: the image is unpacked below `images`; a copy that the process may
-    /// change is made in `staging`, which the process will find as `folder`.
+    /// The same process, ready to run: the image is unpacked below `images`; if the process may write, it gets a copy
+    /// in `staging`, which it will find as `folder`.
     pub async fn placed(
         self,
         cx: &Context,
@@ -100,7 +100,7 @@ impl Sandboxes {
             cx.progress.phase("copying the image");
             let own = staging.join("root");
             let before = own.clone();
-            // What an earlier try has left may be half of it.
+            // An earlier try may have left an incomplete copy.
             tokio::task::spawn_blocking(move || if before.exists() { private::remove(&before) } else { Ok(()) })
                 .await
                 .during(what)?
@@ -112,7 +112,7 @@ impl Sandboxes {
             sandboxed.inside.root.clone_from(&unpacked);
             unpacked
         };
-        // Reads what the image decides: never in an asynchronous task.
+        // Reads files whose size the image decides, so it must not run in an asynchronous task.
         tokio::task::spawn_blocking(move || {
             let below = Below::new(&root)?;
             let who = people::who(&sandboxed.user, &below)?;
@@ -167,7 +167,7 @@ impl Runtime for Sandboxes {
     ) -> Result<()> {
         let what = format!("prepare {}", supply.image.reference);
         let written = file(folder);
-        // It is written last: where it is, all of it is there.
+        // This file is written last: if it exists, everything else does.
         if tokio::fs::try_exists(&written).await.during(&what)? {
             return Ok(());
         }
@@ -187,7 +187,7 @@ impl Runtime for Sandboxes {
     }
 }
 
-/// Where the process of a prepared folder is written down.
+/// The file in a prepared folder that describes its process.
 pub fn file(folder: &Path) -> PathBuf {
     folder.join("process.json")
 }

@@ -1,4 +1,4 @@
-//! Answering what a sign-in needs: from the vault, else by asking the person.
+//! Answering what a sign-in needs: from the vault, otherwise by asking the person.
 
 use std::sync::Arc;
 

@@ -28,7 +28,7 @@ use wharf_core::{
     image::link::CloudPlace,
 };
 
-/// Entries of a page; services give no more.
+/// The number of entries in a page; services give no larger pages.
 const PAGE: usize = 1000;
 /// Longest answer that is read, in bytes.
 const LONGEST: usize = 32 << 20;

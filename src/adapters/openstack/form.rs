@@ -1,29 +1,29 @@
-//! The form with which a browser brings a token (Keystone, "Setup Web Single Sign-On": `sso_callback_template.html`), and
-//! what is answered. Pure.
+//! The form with which a browser brings a token (Keystone, "Setup Web Single Sign-On": `sso_callback_template.html`),
+//! and the answers to it. Pure functions.
 
 use wharf_core::base::secret::Secret;
 
-/// The path that clouds know (`trusted_dashboard`).
+/// The path that clouds have in their settings (`trusted_dashboard`).
 pub const PATH: &str = "/auth/websso/";
-/// The longest head of a request, and the longest form: tokens have some hundred characters.
+/// The longest head of a request, and the longest form, in bytes: tokens have some hundred characters.
 pub const LONGEST_HEAD: usize = 32 << 10;
 const LONGEST: usize = 64 << 10;
 
-/// The form that is waited for.
+/// The form that this program waits for.
 #[derive(Clone)]
 pub struct Form {
-    /// At which port of this machine.
+    /// The port of this machine that it arrives at.
     pub port: u16,
-    /// Whose page sends it.
+    /// The origin of the cloud's page that sends it.
     pub from: String,
 }
 
-/// Why something was not taken.
+/// Why a request was not accepted.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// For the browser.
+    /// The HTTP status for the browser.
     pub status: &'static str,
-    /// For the person, where they should know.
+    /// A sentence for the person, if they should know.
     pub told: Option<String>,
 }
 
@@ -32,12 +32,12 @@ fn refused(status: &'static str) -> Refusal {
 }
 
 impl Form {
-    /// The address at which it is waited for.
+    /// The address of this machine that the browser is led to.
     pub fn address(&self) -> String {
         format!("http://localhost:{}{PATH}", self.port)
     }
 
-    /// The length of the form behind this head of a request; any other request is refused.
+    /// The length in bytes of the form after this head of a request; every other request is refused.
     pub fn length(&self, head: &[u8]) -> Result<usize, Refusal> {
         let text = std::str::from_utf8(head).map_err(|_| refused("400 Bad Request"))?;
         let mut lines = text.split("\r\n");
@@ -55,7 +55,7 @@ impl Form {
                 (one, None) => Ok(one),
             }
         };
-        // A page that calls this machine by a name of its own is not the cloud's.
+        // A page that uses another name for this machine is not the cloud's.
         let is_here = field("host")?.is_some_and(|host| {
             [format!("localhost:{}", self.port), format!("127.0.0.1:{}", self.port)]
                 .contains(&host.to_ascii_lowercase())
@@ -66,7 +66,8 @@ impl Form {
         if *method != "POST" {
             return Err(refused("405 Method Not Allowed"));
         }
-        // A browser that is led here by the cloud's page shows it: what runs hidden in another page does not.
+        // Only a navigation to a page is accepted, as the cloud's page makes it; hidden requests of other pages are
+        // refused.
         let is_led = |name: &str, value: &str| field(name).map(|said| said.is_none_or(|said| said == value));
         if !is_led("sec-fetch-mode", "navigate")? || !is_led("sec-fetch-dest", "document")? {
             return Err(Refusal {
@@ -74,7 +75,7 @@ impl Form {
                 told: Some("a page in the browser has sent something from behind".to_owned()),
             });
         }
-        // From an encrypted page to this one browsers say "null" (Fetch, "append a request Origin header").
+        // From an encrypted page to this one, browsers send "null" (Fetch, "append a request Origin header").
         if let Some(origin) = field("origin")?.filter(|origin| *origin != "null" && *origin != self.from) {
             return Err(Refusal {
                 status: "403 Forbidden",
@@ -94,7 +95,7 @@ impl Form {
     }
 }
 
-/// The token in a form: one, of characters that a header may hold.
+/// The token in a form: exactly one, of characters that a header may have.
 pub fn token(body: &[u8]) -> Result<Secret, Refusal> {
     let mut all = url::form_urlencoded::parse(body).filter(|(key, _)| key == "token").map(|(_, value)| value);
     match (all.next(), all.next()) {
@@ -105,7 +106,7 @@ pub fn token(body: &[u8]) -> Result<Secret, Refusal> {
     }
 }
 
-/// The page that the browser shows: all went well, or the status of a refusal.
+/// The page that the browser shows: success, or the status of a refusal.
 pub fn page(refused: Option<&str>) -> String {
     let words = match refused {
         None => "The sign-in has reached Wharf. Go back to it: it asks whether the account is yours.",

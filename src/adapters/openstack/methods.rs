@@ -1,5 +1,5 @@
 //! The ways to sign in to a cloud, and their requests (Identity API v3, "Password authentication" and the following;
-//! OpenID Connect for the grants). Plain functions: requests are built here and sent elsewhere.
+//! OpenID Connect for the grants). Pure functions: requests are built here and sent elsewhere.
 
 use serde_json::{Map, Value, json};
 

@@ -61,7 +61,7 @@ pub struct Images {
     cloud: Arc<Cloud>,
     /// Held while an image is made of a volume, so that many who want it at once get the same one.
     making: tokio::sync::Mutex<()>,
-    /// What the form of a server offered last, and when.
+    /// The choices of the last server form, and when they were read.
     offered_now: tokio::sync::Mutex<Option<(std::time::Instant, Arc<plan::Facts>)>>,
     readings: usage::Readings,
 }
@@ -77,7 +77,7 @@ impl Images {
     }
 }
 
-/// A cloud to be shown: its name as a source, where it was found, and its entry.
+/// A cloud to be shown: its name as a source, its origin, and its entry.
 struct Wanted {
     name: String,
     origin: String,
@@ -85,14 +85,14 @@ struct Wanted {
     entry: Entry,
 }
 
-/// What a configuration may write of a cloud.
+/// The settings of a cloud in the configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Written {
-    /// Its name in `clouds.yaml`; empty is the name of the entry.
+    /// The name in `clouds.yaml`; if empty, the name of the entry.
     #[serde(alias = "url")]
     cloud: String,
-    /// Account to use.
+    /// The account that is offered at a sign-in; `None` leaves it to `clouds.yaml`.
     user: Option<String>,
 }
 
@@ -102,10 +102,10 @@ impl shared::Settings for Written {
     }
 }
 
-/// What a configuration may write of clouds: each holds images and launches them.
+/// How a configuration's entries for clouds are read: each is a source and a backend.
 pub const KIND: ConfigKind = ConfigKind::both(shared::hosts::<Written>);
 
-/// Clouds from the configuration and all that are found.
+/// Registers the configured clouds and all that are found.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let (known, mut troubles) = settings::all();
     // Faults that concern one cloud are reported with it.

@@ -1,4 +1,4 @@
-//! The form of a server, and the plan made of its answers. Pure: the request is what is shown and what is sent.
+//! The form of a server, and the plan that is made of the answers. Pure functions: the shown request is the sent one.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
@@ -22,20 +22,20 @@ use wharf_core::{
     },
 };
 
-/// No network, key or zone.
+/// The choice of no network, no key or no zone.
 const NONE: &str = "none";
 
-/// What a cloud offers this project.
+/// What a cloud offers this project for servers.
 pub struct Facts {
-    /// Sizes of servers.
+    /// Flavors: sizes of servers.
     pub flavors: Vec<Flavor>,
-    /// Networks.
+    /// Networks that a server can be attached to.
     pub networks: Vec<Network>,
-    /// The person's keys.
+    /// Key pairs of the person, for signing in to a server.
     pub keys: KeyPairs,
-    /// Availability zones.
+    /// Availability zones in which servers can be launched.
     pub zones: Zones,
-    /// The project's quota, where the cloud tells it.
+    /// The project's quota, if the cloud tells it.
     pub limits: Option<Limits>,
 }
 
@@ -47,7 +47,7 @@ impl Facts {
         let mut fitting: Vec<&Flavor> = self
             .flavors
             .iter()
-            // A flavor with disk 0 takes the image's own size.
+            // A flavor with disk 0 uses the size of the image.
             .filter(|flavor| flavor.ram >= memory && (flavor.disk == 0 || flavor.disk >= disk))
             .collect();
         fitting.sort_by_key(|flavor| (flavor.ram, flavor.vcpus, flavor.disk));
@@ -55,7 +55,7 @@ impl Facts {
     }
 }
 
-/// Something that people choose by its name, and clouds by its id.
+/// Something that people choose by name and clouds by id.
 trait Choice {
     fn id(&self) -> &str;
     fn name(&self) -> &str;
@@ -79,7 +79,7 @@ impl Choice for Network {
     }
 }
 
-/// What each is called on the form: by its name where it alone has it, else with its id.
+/// The labels in the form: the name if it is unique, otherwise name and id.
 fn labels<T: Choice>(all: &[&T]) -> Vec<String> {
     let shown: Vec<String> = all.iter().map(|one| clean::short(one.name(), 100)).collect();
     let alone =
@@ -92,7 +92,7 @@ fn labels<T: Choice>(all: &[&T]) -> Vec<String> {
     shown.iter().zip(all).map(label).collect()
 }
 
-/// The one that an answer means, by the form's word, its id or its name; a name that several have is refused with the ids.
+/// What an answer means: a label of the form, an id or a name. A name that several have is refused, with their ids.
 fn chosen<'a, T: Choice>(what: &str, kind: &str, all: &[&'a T], answer: &str) -> Result<&'a T> {
     let labelled = labels(all).iter().position(|label| label == answer);
     let by_id = || all.iter().position(|one| one.id() == answer);
@@ -111,7 +111,7 @@ fn chosen<'a, T: Choice>(what: &str, kind: &str, all: &[&'a T], answer: &str) ->
     }
 }
 
-/// The answers in the words of the form: what is named by an id is named as the form names it.
+/// The answers with the form's labels: ids and names are replaced by the labels that mean the same.
 pub fn in_words(image: &Image, facts: &Facts, answers: &Answers) -> Result<Answers> {
     let mut answers = answers.clone();
     let flavors = facts.fitting(image);
@@ -128,7 +128,7 @@ pub fn in_words(image: &Image, facts: &Facts, answers: &Answers) -> Result<Answe
 
 fn reworded<T: Choice>(what: &str, kind: &str, all: &[&T], given: &mut String) -> Result<()> {
     let one = match chosen(what, kind, all, given) {
-        // What is not there is refused by the form, which says what is.
+        // An unknown answer is refused by the form, which lists the choices.
         Err(error) if error.kind == Kind::NotFound => return Ok(()),
         one => one?,
     };
@@ -139,7 +139,7 @@ fn reworded<T: Choice>(what: &str, kind: &str, all: &[&T], given: &mut String) -
     Ok(())
 }
 
-/// The questions, with careful defaults: the smallest flavor that fits, no network, the machine's own disk.
+/// The form, with careful defaults: the smallest flavor that fits, no network, the server's own disk.
 pub fn form(image: &Image, facts: &Facts) -> Result<Form> {
     let fitting = facts.fitting(image);
     if fitting.is_empty() {
@@ -225,7 +225,7 @@ pub fn form(image: &Image, facts: &Facts) -> Result<Form> {
     Ok(Form { room: facts.limits.as_ref().map(room).unwrap_or_default(), ..Form::new(sections) })
 }
 
-/// What is left of the project's quota. Compute API, "Limits": -1 is no limit.
+/// What is left of the project's quota (Compute API, "Limits": -1 is no limit).
 fn room(limits: &Limits) -> Vec<Room> {
     let most = |most: i64| u64::try_from(most).ok();
     let bytes = |mebibytes: u64| mebibytes.saturating_mul(1 << 20);
@@ -236,7 +236,7 @@ fn room(limits: &Limits) -> Vec<Room> {
     ]
 }
 
-/// Makes the plan. `answers` are checked against the form already.
+/// Makes the plan. `answers` must have been checked against the form.
 pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>, answers: Answers) -> Result<Plan> {
     let what = format!("plan on {backend}");
     let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no hash"))?;
@@ -306,13 +306,13 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>
     })
 }
 
-/// An image that is in any state but active boots nowhere.
+/// A warning if the image is not active: then it cannot be booted.
 fn state_risk(image: &Image) -> Option<Risk> {
     let state = image.annotations.get("status").filter(|state| *state != "active")?;
     Some(Risk::danger(format!("the image is {state}: the cloud will refuse it")))
 }
 
-/// What the launch may do, in words, and what it takes from the project's quota.
+/// The risk lines of the launch, with what it takes from the project's quota.
 fn risks(answers: &Answers, flavor: &Flavor, limits: Option<&Limits>, volume: u64) -> Vec<Risk> {
     let mut risks = vec![Risk::fine("isolation is a virtual machine: it has a kernel of its own")];
     risks.push(if answers.get("network") == NONE {

@@ -1,4 +1,4 @@
-//! Servers (Compute API v2.1): launching an image as one, and everything after.
+//! Servers (Compute API v2.1): launching an image as a server, and managing servers.
 
 use std::{
     sync::Arc,
@@ -38,25 +38,25 @@ use wharf_core::{
     ports::{Ability, ByteStream, Catalog, Extent, Launcher, Supply},
 };
 
-/// How often a server that is being made, or whose console is followed, is looked at.
+/// The pause between looks at a server that is being created, or whose console is followed.
 const WATCH: Duration = Duration::from_secs(2);
-/// How long what a form offers is taken for what the cloud offers.
+/// How long the choices of a form are used before the cloud is asked again.
 const FORM: Duration = Duration::from_secs(60);
-/// Where servers are listed, and the key of their rows.
+/// The path of the list of servers, and the key of its rows.
 const SERVERS: (&str, &str) = ("servers/detail", "servers");
-/// The microversion of `POST /servers`: from it on, "no network" can be said.
+/// The microversion of `POST /servers` from which "no network" can be chosen.
 pub const CREATE: &str = "2.37";
-/// From it on certificates can be named that must have signed the image.
+/// The microversion from which the certificates can be named that must have signed the image.
 pub const CERTIFIED: &str = "2.63";
-/// The microversion of `createImage` that tells the image's id.
+/// The microversion of `createImage` whose answer has the image's id.
 const SNAPSHOT: &str = "2.45";
 
-/// The path of a server; an id from outside is checked first.
+/// The path of a server; fails if the id is not a UUID.
 pub fn path(what: &str, id: &str) -> Result<String> {
     if text::is_uuid(id) { Ok(format!("servers/{id}")) } else { Err(Error::usage(what, "not the id of a server")) }
 }
 
-/// What brings a server back, by its state (Compute API, "Server concepts"); `None` where it runs.
+/// The action that makes a server run again, by its status (Compute API, "Server concepts"); `None` if it runs.
 fn waking(status: &str) -> Option<&'static str> {
     match status {
         "ACTIVE" => None,
@@ -90,7 +90,7 @@ impl Images {
         Ok(answer.limits.absolute)
     }
 
-    /// Waits until a server that is being made runs; its states are the progress, its fault is the error.
+    /// Waits until a new server runs. Its status is reported as progress, its fault as the error.
     async fn until_running(&self, cx: &Context, what: &str, id: &str) -> Result<Server> {
         loop {
             let server = self.server(what, id).await?;
@@ -109,7 +109,7 @@ impl Images {
         }
     }
 
-    /// Waits until an image that the cloud makes by itself is whole.
+    /// Waits until an image that the cloud makes is active.
     pub async fn until_whole(&self, cx: &Context, what: &str, image: &str) -> Result<ImageRef> {
         loop {
             let now = self.find(what, image).await?;
@@ -145,7 +145,7 @@ impl Images {
                 "PAUSED" | "SUSPENDED" => State::Paused,
                 "BUILD" | "REBUILD" | "REBOOT" | "HARD_REBOOT" => State::Starting,
                 "ERROR" => State::Failed(String::new()),
-                // A server that was shut off is there to be started again, as a container that was stopped.
+                // A server that is shut off can be started again, like a container that was stopped.
                 "SHUTOFF" => State::Exited(143),
                 other => State::Other(clean::short(&other.to_lowercase().replace('_', " "), 20)),
             },
@@ -224,7 +224,7 @@ impl Launcher for Images {
         let (facts, limits) = tokio::join!(self.facts_of_form(&what), self.limits(&what));
         let facts = facts?;
         let answers = plan::form(image, &facts)?.check(&plan::in_words(image, &facts, answers)?)?;
-        // A cloud that keeps its limits to itself still launches.
+        // A cloud that does not tell its limits can still launch.
         plan::plan(&self.cloud.name, image, &facts, limits.ok().as_ref(), answers)
     }
 
@@ -238,7 +238,7 @@ impl Launcher for Images {
         let id = match already {
             Some(server) => server.id,
             None => {
-                // What was looked at is what is launched: the cloud must still say the same hash.
+                // The image that was judged is launched: the cloud must still have the same hash.
                 let ImageRef::Glance { image, .. } = &plan.image.reference else {
                     return Err(Error::usage(what, "it is not an image of a cloud"));
                 };
@@ -264,7 +264,7 @@ impl Launcher for Images {
         let what = format!("list servers of {}", self.cloud.name);
         match self.cloud.part::<Server>(&what, Service::Compute, SERVERS.0, SERVERS.1).await {
             Ok(Part { rows, cut }) => Ok((rows.iter().map(|server| self.workload(server)).collect(), Extent::of(cut))),
-            // A cloud without servers has none.
+            // A cloud without a compute service has no servers.
             Err(error) if error.kind == Kind::Unsupported => Ok((Vec::new(), Extent::Whole)),
             Err(error) => Err(error),
         }
@@ -290,7 +290,7 @@ impl Launcher for Images {
             loop {
                 tokio::time::sleep(WATCH).await;
                 let whole = images.console(&what, &id).await?;
-                // The console is a window on the last lines: what is new stands behind what was seen.
+                // The console shows the last lines: new ones follow those that were seen.
                 let news = whole.strip_prefix(&seen).map_or(whole.clone(), str::to_owned);
                 if news.is_empty() {
                     if images.server(&what, &id).await?.status != "ACTIVE" {
@@ -344,7 +344,7 @@ impl Launcher for Images {
 
     async fn snapshot(&self, cx: &Context, id: &str, name: &str) -> Result<ImageRef> {
         let what = format!("take a snapshot of {id}");
-        // Begun already, before a crash or a lost line: the same name of the same server is that snapshot.
+        // Begun before a crash or a broken connection: the same name for the same server means that snapshot.
         let known = self.named(&what, name, "limit=10").await?;
         let earlier = known.into_iter().find(|image| image.property("instance_uuid") == id);
         let image = match earlier {
@@ -370,7 +370,7 @@ impl Launcher for Images {
             Err(error) if error.kind == Kind::NotFound => return Ok(()),
             other => other?,
         };
-        // Gone when it is no longer shown.
+        // The server is gone when the cloud no longer finds it.
         for _ in 0..60 {
             match self.server(&what, id).await {
                 Err(error) if error.kind == Kind::NotFound => return Ok(()),
@@ -401,7 +401,7 @@ impl Images {
         Ok(text)
     }
 
-    /// What the form was made of: each answer in it makes a plan, and need not ask the cloud for all of it again.
+    /// The choices of the form. Each answer makes a plan, and need not read all of them from the cloud again.
     async fn facts_of_form(&self, what: &str) -> Result<Arc<plan::Facts>> {
         let mut kept = self.offered_now.lock().await;
         match &*kept {
@@ -414,7 +414,7 @@ impl Images {
         }
     }
 
-    /// What the form of a server is made of, asked at the same time.
+    /// The choices of a server's form, all read at the same time.
     async fn facts(&self, what: &str) -> Result<Arc<plan::Facts>> {
         let flavors = self.cloud.part(what, Service::Compute, "flavors/detail", "flavors");
         let networks = self.cloud.part(what, Service::Network, "networks", "networks");
@@ -425,7 +425,7 @@ impl Images {
             tokio::join!(Box::pin(flavors), Box::pin(networks), Box::pin(keys), Box::pin(zones), Box::pin(limits));
         Ok(Arc::new(plan::Facts {
             flavors: flavors?.rows,
-            // Each of these may be closed to a person who can still launch.
+            // A person who can launch may be refused each of these.
             networks: networks.map(|part| part.rows).unwrap_or_default(),
             keys: keys.unwrap_or_default(),
             zones: zones.unwrap_or_default(),

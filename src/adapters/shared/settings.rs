@@ -1,4 +1,4 @@
-//! How adapters read what a configuration says of their sources and backends, and what all registries take.
+//! Reading the settings of sources and backends, and the settings that all registries have.
 
 use std::path::PathBuf;
 
@@ -12,26 +12,26 @@ use wharf_core::{
 /// Hosts at which Docker Hub keeps its blobs.
 pub const DOCKER_HUB_STORAGE: [&str; 3] = ["*.docker.io", "*.docker.com", "*.r2.cloudflarestorage.com"];
 
-/// The settings of one kind of source or backend. Each has a default, so that one can be read without the others.
+/// The settings of one type of source or backend. Each has a default, so that each can be read separately.
 pub trait Settings: DeserializeOwned + Default {
-    /// Where it is, as it is written: entries with one address are one place.
+    /// The address as configured; entries with the same address are the same place.
     fn address(&self) -> &str;
 
-    /// What is wrong although each setting can be read by itself: the setting, and why, in words.
+    /// A mistake that only shows when all settings are known: the setting, and what is wrong, in words.
     fn wrong(&self) -> Option<(&'static str, String)> {
         None
     }
 
-    /// Hosts that a steward may be sent to because of it.
+    /// The hosts that a steward may contact because of this entry.
     fn hosts(&self) -> Hosts {
         Hosts::default()
     }
 
-    /// Makes its paths what they mean: `written` knows which folder they start from.
+    /// Resolves relative paths; `written` knows the folder that they start from.
     fn resolve(&mut self, _written: &Written) {}
 }
 
-/// The settings of an entry that says nothing but its name.
+/// The settings of an entry that has only a name.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NameOnly {}
@@ -42,21 +42,21 @@ impl Settings for NameOnly {
     }
 }
 
-/// A place that an adapter is to make a source or a backend of.
+/// A place that an adapter shall make a source or a backend of.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted<S> {
-    /// Its name in lists.
+    /// The name in lists.
     pub name: String,
-    /// Where it was written or found, in words.
+    /// Where it was configured or found, in words.
     pub origin: String,
-    /// How it is reached.
+    /// The adapter's settings, with paths resolved.
     pub settings: S,
 }
 
-/// What an entry says, its paths made what they mean.
+/// Reads an entry into the adapter's settings, with paths resolved.
 ///
 /// # Errors
-/// All that is wrong with it, each with its line.
+/// All mistakes in it, each with its line.
 pub fn read<S: Settings>(written: &Written) -> Result<Wanted<S>, Vec<Mistake>> {
     let mut settings: S = written.read()?;
     if let Some((key, why)) = settings.wrong() {
@@ -66,28 +66,28 @@ pub fn read<S: Settings>(written: &Written) -> Result<Wanted<S>, Vec<Mistake>> {
     Ok(Wanted { name: written.name.clone(), origin: written.origin.clone(), settings })
 }
 
-/// The hosts that an entry names: what an adapter gives as the way to read its entries.
+/// The hosts that an entry names; adapters pass this function as the reader of their type.
 ///
 /// # Errors
-/// As [`read`].
+/// The same as those of [`read`].
 pub fn hosts<S: Settings>(written: &Written) -> Result<Hosts, Vec<Mistake>> {
     read::<S>(written).map(|wanted| wanted.settings.hosts())
 }
 
-/// Why an address is needed, where none is written; `example` is one.
+/// The mistake of an empty address; `example` shows how one is written.
 pub fn missing(address: &str, example: &str) -> Option<(&'static str, String)> {
     address.is_empty().then(|| ("url", format!("it is missing; write url = \"{example}\"")))
 }
 
-/// A client's certificate with its key, both PEM files.
+/// A client's certificate and its private key, both PEM files.
 pub type Identity = (PathBuf, PathBuf);
 
-/// The client's certificate where both of its files are named.
+/// The client's certificate and key, if both files are named.
 pub fn identity(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Option<Identity> {
     Some((certificate?.clone(), key?.clone()))
 }
 
-/// What is wrong where only one of a client's certificate and its key is named.
+/// The mistake of naming only one of a client's certificate and key.
 pub fn half_identity(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Option<(&'static str, String)> {
     let key = match (certificate, key) {
         (Some(_), None) => "client_certificate",
@@ -97,53 +97,54 @@ pub fn half_identity(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Op
     Some((key, "client_certificate and client_key go together".to_owned()))
 }
 
-/// Makes paths relative to the file that they are written in.
+/// Resolves paths relative to the file that they are written in.
 pub fn resolve<'a>(written: &Written, paths: impl IntoIterator<Item = &'a mut Option<PathBuf>>) {
     for path in paths.into_iter().flatten() {
         *path = written.path(path);
     }
 }
 
-/// What is written of a registry. Those who check its images read here whom they may ask.
+/// The settings of a registry. Checks read here which other servers they may ask.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Registry {
     /// Its address: `https://host[:port]`, or `http://` for a test registry.
     pub url: String,
-    /// Account to use.
+    /// The account to sign in with; `None` for anonymous access.
     pub user: Option<String>,
-    /// Extra certificate authority (PEM).
+    /// A certificate authority that is trusted besides the system's (PEM).
     pub ca: Option<PathBuf>,
-    /// Client certificate (PEM).
+    /// The client's certificate (PEM); `None` if the registry needs none.
     pub client_certificate: Option<PathBuf>,
-    /// Its key (PEM).
+    /// The private key of the client's certificate (PEM).
     pub client_key: Option<PathBuf>,
-    /// The token server, where it is at a host of other people's: `https://auth.example.com`. Account and password may be
+    /// The token server, if it is at a host of other people: `https://auth.example.com`. Account and password may be
     /// sent there.
     pub token_server: String,
-    /// Hosts where it keeps its blobs, beside its own: a steward is sent there and nowhere else. `*.domain` is all below one.
+    /// Hosts where it keeps its blobs, besides its own; a steward contacts no others. `*.domain` means all hosts below
+    /// a domain.
     pub storage: Vec<String>,
-    /// A Notary server (version 1) that knows what its tags mean; empty without one.
+    /// The address of a Notary server (version 1) for its tags; empty if there is none.
     pub notary: String,
-    /// What has scanned its images: `quay` for Quay's own scanner, or the address of a Clair; empty without one.
+    /// What scans its images: `quay` for Quay's own scanner, or the address of a Clair; empty if nothing does.
     pub scanner: String,
-    /// Repositories to list where the registry does not list them itself.
+    /// Repositories to list, if the registry does not list them itself.
     pub repositories: Vec<String>,
 }
 
 impl Registry {
-    /// One at this address, of which nothing else is known.
+    /// A registry at this address, with default settings.
     pub fn at(url: impl Into<String>) -> Self {
         Self { url: url.into(), ..Self::default() }
     }
 
-    /// `host[:port]` of its address.
+    /// `host[:port]` of the address.
     pub fn host(&self) -> &str {
         let bare = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
         bare.split('/').next().unwrap_or(bare)
     }
 
-    /// Client certificate and key.
+    /// The client's certificate and key, if both are named.
     pub fn identity(&self) -> Option<Identity> {
         identity(self.client_certificate.as_ref(), self.client_key.as_ref())
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-/// `wharf verify`.
+/// The arguments of `wharf verify`: which image, and which of its checks to run again.
 #[derive(Debug, Args)]
 pub struct Verify {
     /// The image.
@@ -20,7 +20,7 @@ pub struct Verify {
     pub data: bool,
 }
 
-/// `wharf policy`.
+/// The arguments of `wharf policy`: print the policy, or try another.
 #[derive(Debug, Args)]
 pub struct Policy {
     /// What to do.
@@ -47,7 +47,7 @@ pub enum PolicyVerb {
     },
 }
 
-/// `wharf sign`.
+/// The arguments of `wharf sign`: which image, with which key.
 #[derive(Debug, Args)]
 pub struct Sign {
     /// The image, in a registry. Its present digest is signed.
@@ -58,7 +58,7 @@ pub struct Sign {
     pub key: String,
 }
 
-/// `wharf key`.
+/// The arguments of `wharf key`: what to do with which key.
 #[derive(Debug, Args)]
 pub struct Key {
     /// What to do.
@@ -102,7 +102,7 @@ pub enum KeyVerb {
     },
 }
 
-/// `wharf audit`.
+/// The arguments of `wharf audit`: which entries to show or verify.
 #[derive(Debug, Args)]
 pub struct Audit {
     /// verify: check the chain of hashes and print its last one, to be kept elsewhere. export: print the file as it is.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-/// `wharf images`.
+/// The arguments of `wharf images`: which images to list.
 #[derive(Debug, Args)]
 pub struct Images {
     /// Words to search for. Facets narrow the list: tag:1.2, kind:vm, project:physics, source:lab, label:team=x,
@@ -19,7 +19,7 @@ pub struct Images {
     pub cached: bool,
 }
 
-/// `wharf show`.
+/// The arguments of `wharf show`: which image, for which platform.
 #[derive(Debug, Args)]
 pub struct Show {
     /// The image.
@@ -29,7 +29,7 @@ pub struct Show {
     pub platform: Option<String>,
 }
 
-/// `wharf diff`.
+/// The arguments of `wharf diff`: which two images, with which checks.
 #[derive(Debug, Args)]
 pub struct Diff {
     /// The image to compare with.
@@ -61,7 +61,7 @@ pub struct CopyOptions {
     pub parallel: u8,
 }
 
-/// `wharf copy`.
+/// The arguments of `wharf copy`: from where to where, with which options.
 #[derive(Debug, Args)]
 pub struct Copy {
     /// The image.
@@ -72,7 +72,7 @@ pub struct Copy {
     pub options: CopyOptions,
 }
 
-/// `wharf pull`.
+/// The arguments of `wharf pull`: which image, into which file.
 #[derive(Debug, Args)]
 pub struct Pull {
     /// The image.
@@ -83,7 +83,7 @@ pub struct Pull {
     pub options: CopyOptions,
 }
 
-/// `wharf push`.
+/// The arguments of `wharf push`: which file, to where.
 #[derive(Debug, Args)]
 pub struct Push {
     /// An OCI layout folder or an archive, with :TAG if it holds several images; a disk image; or the URL of one,
@@ -95,7 +95,7 @@ pub struct Push {
     pub options: CopyOptions,
 }
 
-/// `wharf tag`.
+/// The arguments of `wharf tag`: which image gets which tag.
 #[derive(Debug, Args)]
 pub struct Tag {
     /// The image, in a registry or an engine.
@@ -107,7 +107,7 @@ pub struct Tag {
     pub moves: bool,
 }
 
-/// `wharf remove-image`.
+/// The arguments of `wharf remove-image`: what to remove, and whether to ask.
 #[derive(Debug, Args)]
 pub struct RemoveImage {
     /// What to remove: host/repository:TAG for a tag (the image goes with its last tag), host/repository@sha256:… for an
@@ -123,7 +123,7 @@ pub struct RemoveImage {
     pub yes: bool,
 }
 
-/// `wharf prune`.
+/// The arguments of `wharf prune`: which repository, by which rule.
 #[derive(Debug, Args)]
 pub struct Prune {
     /// The repository, in a registry: host/repository, without a tag.

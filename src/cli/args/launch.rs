@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-/// `wharf launch`.
+/// The arguments of `wharf launch`: which image, on which backend, with which answers.
 #[derive(Debug, Args)]
 pub struct Launch {
     /// The image.
@@ -28,7 +28,7 @@ pub struct Launch {
     /// Go on although the policy demands an approval, where it lets you. Your reason is kept in the audit log.
     #[arg(long, value_name = "REASON")]
     pub because: Option<String>,
-    /// The command to run instead of the image's own.
+    /// The command: added to the image's entry point where it has one, else run instead of the image's command.
     #[arg(last = true)]
     pub command: Vec<String>,
 }
@@ -47,7 +47,7 @@ pub struct WholeWorkload {
     pub id: String,
 }
 
-/// `wharf attach` and `wharf detach`.
+/// The arguments of `wharf attach` and `wharf detach`: which volume, which server.
 #[derive(Debug, Args)]
 pub struct VolumeIn {
     /// The volume: volume://CLOUD/NAME, or its name or id in the server's cloud.
@@ -56,7 +56,7 @@ pub struct VolumeIn {
     pub server: String,
 }
 
-/// `wharf snapshot`.
+/// The arguments of `wharf snapshot`: which workload, and who gets its image.
 #[derive(Debug, Args)]
 pub struct Snapshot {
     /// The server's whole name, or its id.
@@ -68,7 +68,7 @@ pub struct Snapshot {
     pub to: Vec<String>,
 }
 
-/// `wharf logs`.
+/// The arguments of `wharf logs`: which workload, and which part of its output.
 #[derive(Debug, Args)]
 pub struct Logs {
     /// The workload's id or name, or the beginning of one.
@@ -87,7 +87,7 @@ pub struct Logs {
     pub raw: bool,
 }
 
-/// `wharf exec`.
+/// The arguments of `wharf exec`: which command, in which workload.
 #[derive(Debug, Args)]
 pub struct Exec {
     /// The workload's whole name, or its id; with --terminal the beginning of one is enough.

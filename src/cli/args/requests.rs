@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-/// `wharf request`.
+/// The arguments of `wharf request`: which image, why, and for how long.
 #[derive(Debug, Args)]
 pub struct Request {
     /// The image, or the URL of a disk image.
@@ -24,7 +24,7 @@ pub struct Request {
     pub wait: bool,
 }
 
-/// `wharf requests`.
+/// The arguments of `wharf requests`: which requests to list, or what to do with one.
 #[derive(Debug, Args)]
 pub struct Requests {
     /// Everybody's requests, as far as you may see them.
@@ -81,7 +81,7 @@ pub enum RequestsVerb {
     },
 }
 
-/// `wharf approve`.
+/// The arguments of `wharf approve`: which requests or class, on which conditions.
 #[derive(Debug, Args)]
 pub struct Approve {
     /// The requests' numbers.
@@ -110,7 +110,7 @@ pub struct Approve {
     pub base: String,
 }
 
-/// `wharf reject`.
+/// The arguments of `wharf reject`: which requests, and why.
 #[derive(Debug, Args)]
 pub struct Reject {
     /// The requests' numbers.
@@ -121,7 +121,7 @@ pub struct Reject {
     pub reason: String,
 }
 
-/// `wharf steward`.
+/// The arguments of `wharf steward`: work until stopped, do one round, or set up the store.
 #[derive(Debug, Args)]
 pub struct Steward {
     /// Do what is due, and exit.
@@ -132,7 +132,7 @@ pub struct Steward {
     pub set_up: bool,
 }
 
-/// `wharf inbox`.
+/// The arguments of `wharf inbox`: which notices to show or mark as read.
 #[derive(Debug, Args)]
 pub struct Inbox {
     /// Show only unread messages.

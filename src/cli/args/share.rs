@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::images::CopyOptions;
 
-/// `wharf share`.
+/// The arguments of `wharf share`: which image, with whom, in which way.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Share {
@@ -39,14 +39,14 @@ pub struct Share {
     pub options: CopyOptions,
 }
 
-/// `wharf shares`.
+/// The arguments of `wharf shares`: of which image.
 #[derive(Debug, Args)]
 pub struct Shares {
     /// The image.
     pub reference: String,
 }
 
-/// `wharf revoke`.
+/// The arguments of `wharf revoke`: which share, admission or class, and why.
 #[derive(Debug, Args)]
 pub struct Revoke {
     /// The share's id, as 'wharf shares' shows it; the number of a request whose admission is taken back; or class:N.
@@ -62,7 +62,7 @@ pub struct Revoke {
     pub key: Option<String>,
 }
 
-/// `wharf offers`.
+/// The arguments of `wharf offers`: list all, or answer one.
 #[derive(Debug, Args)]
 pub struct Offers {
     /// What to do with an offer; without it, offers are listed.
@@ -91,7 +91,7 @@ pub enum Answer {
     },
 }
 
-/// `wharf open`.
+/// The arguments of `wharf open`: which link to read.
 #[derive(Debug, Args)]
 pub struct Open {
     /// The link, beginning with wharf:.

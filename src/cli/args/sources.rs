@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-/// `wharf login`.
+/// The arguments of `wharf login`: which source, with which account.
 #[derive(Debug, Args)]
 pub struct Login {
     /// A source's name or a registry's host.
@@ -15,7 +15,7 @@ pub struct Login {
     pub password_stdin: bool,
 }
 
-/// `wharf logout`.
+/// The arguments of `wharf logout`: which source to forget the secret of.
 #[derive(Debug, Args)]
 pub struct Logout {
     /// A source's name or a registry's host.

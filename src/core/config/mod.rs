@@ -1,4 +1,4 @@
-//! What a configuration holds once read. Reading and layering it is `crate::config`'s duty.
+//! The configuration once it is read. The crate `wharf` reads it from its layers, in its module `config`.
 
 pub mod written;
 
@@ -9,15 +9,15 @@ use serde::Deserialize;
 pub use self::written::{Hosts, Kind, Kinds, List, Written};
 use super::{base::budget::Limits, image::reference::Name};
 
-/// The whole configuration.
+/// The whole configuration in force, from all layers.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting")]
 pub struct Config {
-    /// Sources in the order of screens, as they are written; their adapters read the settings.
+    /// Sources in the order in which screens show them; their adapters read the settings.
     pub sources: Vec<Written>,
-    /// Backends in the order of screens, likewise.
+    /// Backends in the order in which screens show them; their adapters read the settings.
     pub backends: Vec<Written>,
-    /// Whether to look for engines, registries and folders by itself.
+    /// Whether to look for engines, registries and folders that are not configured.
     pub discover: bool,
     /// The person's name in links and requests.
     pub person: String,
@@ -29,97 +29,98 @@ pub struct Config {
     pub keymap: Option<PathBuf>,
     /// Whether the mouse is used at start.
     pub mouse: bool,
-    /// Named filters from the files.
+    /// Named filters from the files: name and filter.
     pub filters: BTreeMap<String, String>,
-    /// Folders of images.
+    /// Folders that are searched for image files and layouts.
     pub image_folders: Vec<PathBuf>,
-    /// Folder for what can be fetched again.
+    /// Folder for data that can be fetched again.
     pub cache_dir: PathBuf,
-    /// Folder for what cannot: the store, local workloads, the secret file.
+    /// Folder for data that cannot be fetched again: the store, local workloads, the secret file.
     pub state_dir: PathBuf,
-    /// Whether the person agreed to keep secrets in a 0600 file.
+    /// Whether the person agreed to keep secrets in a file with mode 0600.
     pub secret_file: bool,
-    /// What may be launched.
+    /// The policy: what may be launched, copied and shared.
     pub policy: super::policy::Policy,
-    /// Whether a file has written a policy; else it is the built-in one.
+    /// Whether a file sets a policy; otherwise it is the built-in one.
     pub policy_written: bool,
-    /// How images are asked for and admitted.
+    /// Settings of requests: where images are admitted, by whom, within which limits.
     pub requests: Requests,
-    /// How people are told what concerns them.
+    /// Settings of notices by mail and webhook.
     pub notify: Notify,
-    /// Who answers for images, beside those who brought them.
+    /// People who answer for images, besides those who pushed or shared them.
     pub suppliers: Vec<Supplier>,
-    /// Where this person gets mail.
+    /// This person's mail address; may be empty.
     pub mail: String,
-    /// Files that were read, lowest first.
+    /// Files that were read, lowest priority first.
     pub files: Vec<PathBuf>,
-    /// Things in the files that could not be used, in words; the program starts all the same.
+    /// Settings in the files that could not be used, in words; the program starts without them.
     pub warnings: Vec<String>,
 }
 
 impl Config {
-    /// Whether images can be asked for here: there is a place where they are admitted.
+    /// Whether images can be requested here: a place to admit them is configured.
     pub fn takes_requests(&self) -> bool {
         !self.requests.admitted.is_empty() || !self.requests.cloud.is_empty()
     }
 
-    /// Whether somebody wrote a source or a backend of this name; else it was found or is built in.
+    /// Whether a source or backend of this name is configured; otherwise it was discovered or is built in.
     pub fn names(&self, place: &str) -> bool {
         self.sources.iter().chain(&self.backends).any(|written| written.name == place)
     }
 }
 
-/// How images are asked for and admitted.
+/// Settings of requests and of the steward.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Requests {
-    /// The shared store: `postgres://…` without a password, or an SQLite file; empty is a file of one's own.
+    /// The shared store: `postgres://…` without a password, or an SQLite file; if empty, an SQLite file of this
+    /// person's own.
     pub store: String,
     /// Where container images are admitted: `HOST/PROJECT` of a registry.
     pub admitted: String,
     /// Further projects of that registry that a request may name.
     pub projects: Vec<String>,
-    /// Where images are kept while they are judged: `HOST/PROJECT`; empty is a folder of the steward's own.
+    /// Where images are kept while they are judged: `HOST/PROJECT`; if empty, a folder of the steward's own.
     pub quarantine: String,
     /// The cloud, as the steward signs in there, whose project takes disk images.
     pub cloud: String,
-    /// The project of that cloud: who asks for an image of theirs lets it see that image.
+    /// The project of that cloud that the steward works in: a requester gives it access to an image of theirs.
     pub cloud_project: String,
-    /// How disk images are let to others: `community`, `public`, or `private` for that project alone.
+    /// The visibility of admitted disk images: `community`, `public`, or `private` for that project alone.
     pub visibility: String,
-    /// The key (P-384) that the steward signs the data of disk images with, as clouds verify it themselves; and the id of
-    /// its certificate there. Without them, only the hash that the cloud keeps is signed.
+    /// The key (P-384) that signs the data of disk images, for clouds to verify. Without it, only the hash that the
+    /// cloud keeps is signed.
     pub disk_key: String,
-    /// That id.
+    /// The id of that key's certificate in the cloud.
     pub certificate: String,
     /// The key that the steward signs with: a file, `keyring:NAME` or `pkcs11:URI`.
     pub key: String,
     /// The key that this person approves with; empty where the steward signs alone.
     pub approver_key: String,
-    /// Who may decide, in a store that does not know it by itself; nobody named is everybody.
+    /// Who may decide, where the store has no rights of its own; if empty, everybody may.
     pub approvers: Vec<String>,
-    /// Whether people may approve what they asked for themselves; without it, where nobody else is there.
+    /// Whether people may approve their own requests; if unset, only where nobody else is there.
     pub self_approval: Option<bool>,
     /// Whether a decision counts only with a signature by a key of the policy.
     pub signed_decisions: bool,
     /// Hours after which an admitted or used image is judged again.
     pub watch_hours: Option<u32>,
-    /// Hosts from which the cloud may fetch disk images that people ask for: `host[:port]` is https there, plain http is
-    /// written out. None named is none allowed.
+    /// Hosts from which the cloud may fetch requested disk images: `host[:port]` means https, plain http must be
+    /// written out. If empty, none is allowed.
     pub web: Vec<String>,
-    /// Requests that one steward works on at a time, and images of the watch.
+    /// How many requests, and images of the watch, one steward works on at a time.
     pub parallel: Option<u32>,
-    /// Requests of one person that all stewards together work on at a time.
+    /// How many requests of one person all stewards together work on at a time.
     pub per_person: Option<u32>,
-    /// How long a steward works on one request at a time, in seconds.
+    /// The most time that a steward spends on one request, in seconds.
     pub request_seconds: Option<u32>,
-    /// How long it looks at one image of the watch, in seconds.
+    /// The most time that a steward spends on one image of the watch, in seconds.
     pub watch_seconds: Option<u32>,
-    /// The largest image or disk that it takes, in MiB.
+    /// The largest image or disk that a steward accepts, in MiB.
     pub largest_mib: Option<u32>,
-    /// How fast each layer or disk must come, in KiB a second.
+    /// The slowest rate at which a layer or disk may arrive, in KiB per second.
     pub slowest_kib: Option<u32>,
-    /// How long one may come more slowly, in seconds.
+    /// How long a layer or disk may arrive more slowly than that, in seconds.
     pub grace_seconds: Option<u32>,
 }
 
@@ -131,24 +132,24 @@ impl Requests {
         name.host == host && std::iter::once(admitted).chain(self.projects.iter().map(String::as_str)).any(below)
     }
 
-    /// Whether a repository is one where requests are judged: it is nobody's to ask for.
+    /// Whether a repository is in the quarantine, where requests are judged; its images cannot be requested.
     pub fn judges_in(&self, name: &Name) -> bool {
         self.quarantine.split_once('/').is_some_and(|(host, project)| {
             name.host == host && name.repository.strip_prefix(project).is_some_and(|rest| rest.starts_with('/'))
         })
     }
 
-    /// Requests that one steward works on at a time, and images of the watch.
+    /// How many requests, and images of the watch, one steward works on at a time, or the default.
     pub fn parallel(&self) -> usize {
         self.parallel.map_or(4, |count| count.clamp(1, 64) as usize)
     }
 
-    /// Requests of one person that are worked on at a time.
+    /// How many requests of one person are worked on at a time, or the default.
     pub fn per_person(&self) -> i64 {
         self.per_person.map_or(2, |count| i64::from(count.max(1)))
     }
 
-    /// What one request may cost a steward.
+    /// The limits of time, size and rate for one request.
     pub fn request_limits(&self) -> Limits {
         Limits {
             time: seconds(self.request_seconds, 3600),
@@ -158,7 +159,7 @@ impl Requests {
         }
     }
 
-    /// What a look at one image of the watch may cost.
+    /// The limits of time, size and rate for judging one image of the watch.
     pub fn watch_limits(&self) -> Limits {
         Limits { time: seconds(self.watch_seconds, 600), ..self.request_limits() }
     }
@@ -168,33 +169,33 @@ fn seconds(set: Option<u32>, default: u32) -> Duration {
     Duration::from_secs(u64::from(set.unwrap_or(default).max(1)))
 }
 
-/// How people are told what concerns them, beside the inbox.
+/// How people are notified, besides the inbox.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Notify {
-    /// `smtp://HOST:PORT`, `smtps://HOST`, or `sendmail`; empty sends none.
+    /// `smtp://HOST:PORT`, `smtps://HOST`, or `sendmail`; if empty, no mail is sent.
     pub mail: String,
-    /// Who letters are from.
+    /// The address that mail is sent from.
     pub from: String,
-    /// What follows a person's name where they gave no address: `example.org`.
+    /// The domain for people who gave no address: `example.org` makes it `NAME@example.org`.
     pub domain: String,
-    /// Where those who decide get theirs.
+    /// The address that mail to approvers goes to.
     pub approvers: String,
-    /// Where notices are sent as JSON; empty sends none.
+    /// The URL that notices are posted to as JSON; if empty, none are.
     pub webhook: String,
-    /// A file with the secret that they are signed with (HMAC-SHA-256).
+    /// The file with the secret that signs webhook notices (HMAC-SHA-256).
     pub webhook_secret: Option<PathBuf>,
 }
 
-/// Who answers for images below a name.
+/// Who answers for the images whose names begin in some way.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Supplier {
-    /// Names that begin like this.
+    /// The beginning of the names.
     pub repository: String,
-    /// Who.
+    /// The person's name in the store.
     pub person: String,
-    /// Where they get mail, where their name is none that the store knows.
+    /// The person's mail address, where the store does not know that name.
     #[serde(default)]
     pub mail: String,
 }

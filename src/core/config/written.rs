@@ -1,4 +1,5 @@
-//! Sources and backends as a configuration names them: a name, a type, and settings that only the adapter of that type reads.
+//! Sources and backends as the configuration names them: a name, a type, and settings that only the adapter of that
+//! type reads.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +24,7 @@ pub enum List {
 }
 
 impl List {
-    /// Its key in the files.
+    /// The list's key in the files.
     pub fn word(self) -> &'static str {
         match self {
             Self::Source => "source",
@@ -35,13 +36,13 @@ impl List {
 /// One entry of `[[source]]` or `[[backend]]`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Written {
-    /// Its name in lists.
+    /// The name in lists.
     pub name: String,
-    /// Its `type`: the adapter that reads the settings.
+    /// The `type`: which adapter reads the settings.
     pub kind: String,
-    /// Everything else that is written in it.
+    /// All other settings of the entry.
     pub settings: toml::Table,
-    /// Where it is written, in words: a file or a variable.
+    /// Where the entry is, in words: a file or a variable.
     pub origin: String,
     /// The folder that relative paths in it start from; empty is the working directory.
     pub base: PathBuf,
@@ -52,29 +53,29 @@ pub struct Written {
 }
 
 impl Written {
-    /// An entry that is in no file.
+    /// An entry that is in no file, such as one that was discovered.
     pub fn new(name: &str, kind: &str, origin: &str, settings: toml::Table) -> Self {
         let (name, kind, origin) = (name.to_owned(), kind.to_owned(), origin.to_owned());
         Self { name, kind, settings, origin, ..Self::default() }
     }
 
-    /// A setting that is a text; `None` where there is none or it is something else.
+    /// A string setting; `None` where it is missing or not a string.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.settings.get(key)?.as_str()
     }
 
-    /// A path as it is meant: relative to the file that it is written in.
+    /// A path of a setting, resolved relative to the file that it is written in.
     pub fn path(&self, path: &Path) -> PathBuf {
         self.base.join(path)
     }
 
-    /// Something wrong with a setting, at its line; with the whole entry where that setting is not written.
+    /// A mistake in a setting, at its line; at the line of the entry where that setting is missing.
     pub fn mistake(&self, key: &str, words: impl Into<String>) -> Mistake {
         Mistake { line: self.lines.get(key).copied().unwrap_or(self.line), words: words.into() }
     }
 
-    /// The settings as an adapter wants them. `T` must take a table without any of them: what has to be there is checked
-    /// afterwards, so that each setting can be tried by itself and all mistakes are told at once.
+    /// The settings as the adapter's type. `T` must accept an empty table: required settings are checked afterwards, so
+    /// that each setting can be tried separately and all mistakes are reported at once.
     ///
     /// # Errors
     /// Every setting that `T` does not know or that has another type, with its line.
@@ -94,7 +95,7 @@ impl Written {
         whole.map_err(|why| vec![self.mistake("", clean::line(why.message()).into_owned())])
     }
 
-    /// The error that tells mistakes of this entry alone.
+    /// The error that lists these mistakes of this one entry.
     pub fn refused(&self, list: List, mistakes: &[Mistake]) -> Error {
         let words: Vec<&str> = mistakes.iter().map(|mistake| mistake.words.as_str()).collect();
         let line = mistakes.first().map_or(0, |mistake| mistake.line);
@@ -103,54 +104,54 @@ impl Written {
     }
 }
 
-/// Hosts that an entry names: whoever works for others is sent there, and nowhere else.
+/// Hosts that an entry names. A steward connects to these and to no others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hosts {
     /// Addresses of servers, as people write them: `https://host[:port]` or `host[:port]`.
     pub servers: Vec<String>,
-    /// Where they keep blobs: `host[:port]`, or `*.domain` for all hosts below a domain; over TLS only.
+    /// Where those servers keep blobs: `host[:port]`, or `*.domain` for all hosts below a domain; over TLS only.
     pub storage: Vec<String>,
 }
 
-/// Reads the settings of an entry: the hosts that it names, or all that is wrong with it.
+/// Reads the settings of an entry: gives the hosts that it names, or all mistakes in it.
 pub type Read = fn(&Written) -> Result<Hosts, Vec<Mistake>>;
 
-/// What an adapter lets a configuration write.
+/// A type of source or backend that an adapter adds to the configuration.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Kind {
-    /// The word for `type`.
+    /// The value of `type`.
     pub name: &'static str,
-    /// How an entry of `[[source]]` is read; `None` where it is no source.
+    /// Reads an entry of `[[source]]`; `None` where it cannot be a source.
     pub source: Option<Read>,
-    /// How an entry of `[[backend]]` is read; `None` where it is no backend.
+    /// Reads an entry of `[[backend]]`; `None` where it cannot be a backend.
     pub backend: Option<Read>,
-    /// The setting that takes the address of a registry; only where nothing more than that address is needed.
+    /// The setting for the address of a registry; only for a type that needs nothing but that address.
     pub address: Option<&'static str>,
 }
 
 impl Kind {
-    /// What is a source only.
+    /// A type for sources only.
     pub const fn source(read: Read) -> Self {
         Self { name: "", source: Some(read), backend: None, address: None }
     }
 
-    /// What is a backend only.
+    /// A type for backends only.
     pub const fn backend(read: Read) -> Self {
         Self { name: "", source: None, backend: Some(read), address: None }
     }
 
-    /// What is a source and a backend at once: one entry, in either list, makes both.
+    /// A type that is a source and a backend at once: one entry, in either list, makes both.
     pub const fn both(read: Read) -> Self {
         Self { name: "", source: Some(read), backend: Some(read), address: None }
     }
 
-    /// The same with this word for `type`.
+    /// The same with this value of `type`.
     #[must_use]
     pub const fn named(self, name: &'static str) -> Self {
         Self { name, ..self }
     }
 
-    /// The same where a bare address of a registry is enough, which is this setting.
+    /// The same, for a registry that needs nothing but the address in this setting.
     #[must_use]
     pub const fn of_address(self, setting: &'static str) -> Self {
         Self { address: Some(setting), ..self }
@@ -169,10 +170,10 @@ impl Kind {
 pub struct Kinds(pub Vec<Kind>);
 
 impl Kinds {
-    /// Reads an entry as its adapter will.
+    /// Reads an entry with the reader of its type.
     ///
     /// # Errors
-    /// All that is wrong with it, each with its line: a type that this list does not take, with those that it takes, or
+    /// All mistakes in it, each with its line: a type that this list does not take (with those that it takes), or
     /// settings that the adapter does not know.
     pub fn read(&self, list: List, written: &Written) -> Result<Hosts, Vec<Mistake>> {
         match self.0.iter().find(|kind| kind.name == written.kind).and_then(|kind| kind.reads(list)) {
@@ -193,14 +194,9 @@ impl Kinds {
         format!("'{word}' is not a type of {}{there}; use one of {}", list.word(), taken.join(", "))
     }
 
-    /// The kind that takes a bare address of a registry, and the setting for it.
+    /// The type that needs only the address of a registry, and the setting for it.
     pub fn of_address(&self) -> Option<(&'static str, &'static str)> {
         self.0.iter().find_map(|kind| Some((kind.name, kind.address?)))
-    }
-
-    /// Whether an entry of this kind makes both a source and a backend.
-    pub fn is_both(&self, name: &str) -> bool {
-        self.0.iter().any(|kind| kind.name == name && kind.source.is_some() && kind.backend.is_some())
     }
 }
 

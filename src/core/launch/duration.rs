@@ -5,14 +5,14 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// How a time span is written: for help and errors.
+/// How to write a time span, for help and errors.
 pub const WRITTEN: &str = "a time like 90m, 2h, 3d, or as Slurm writes it: 30 (minutes), 2:00:00, 1-12:00:00";
 
-/// The seconds of a time span; `None` where it is none, or has more seconds than a number holds.
+/// The seconds of a time span; `None` if it is not one, or does not fit into 64 bits.
 ///
-/// Read are `90m`, `2h`, `3d` and `45s`, and what sbatch(1) documents for `--time`: `MINUTES`, `MINUTES:SECONDS`,
-/// `HOURS:MINUTES:SECONDS`, `DAYS-HOURS`, `DAYS-HOURS:MINUTES`, `DAYS-HOURS:MINUTES:SECONDS`. Only the first part may be
-/// larger than what the next larger unit holds: `90:00` is an hour and a half, `1:90` is refused.
+/// It accepts `90m`, `2h`, `3d` and `45s`, and what sbatch(1) documents for `--time`: `MINUTES`, `MINUTES:SECONDS`,
+/// `HOURS:MINUTES:SECONDS`, `DAYS-HOURS`, `DAYS-HOURS:MINUTES`, `DAYS-HOURS:MINUTES:SECONDS`. Only the first part may
+/// exceed its unit: `90:00` is an hour and a half, `1:90` is refused.
 pub fn parse_duration(text: &str) -> Option<u64> {
     let text = text.trim();
     let unit = match text.chars().last()? {
@@ -51,7 +51,7 @@ pub fn format_duration(seconds: u64) -> String {
     if days == 0 { clock } else { format!("{days}-{clock}") }
 }
 
-/// A whole number in plain figures.
+/// A whole number of decimal digits, without a sign.
 fn number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

@@ -1,14 +1,14 @@
-//! A launcher describes its questions as data; the screens and the command line render them.
+//! A launcher describes its questions as data; the screens and the command line show them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::mount::Mount;
 use super::{
     duration::{self, format_duration, parse_duration},
     room::{Gate, Room},
 };
-use super::plan::Mount;
 use crate::base::error::{Error, Result};
 
 /// What sort of answer a field takes.
@@ -23,19 +23,19 @@ pub enum FieldKind {
     Variables,
     /// Words of the form `/host:/inside[:rw]`, each path inside once.
     Mounts,
-    /// Yes or no.
+    /// A switch, answered `yes` or `no`.
     Flag,
-    /// One of these.
+    /// One of these words.
     Choice(Vec<String>),
-    /// A whole number within bounds.
+    /// A whole number from `least` to `most`.
     Number { least: u64, most: u64 },
-    /// Bytes, like `512M` or `2G`; empty means no limit.
+    /// A size like `512M` or `2G`; empty means no limit.
     Bytes,
-    /// A time span within bounds, in seconds, as [`parse_duration`] reads it; empty means what the backend does by itself.
+    /// A time span within bounds, in seconds, as [`parse_duration`] reads it; empty means the backend's own default.
     Duration { least: u64, most: u64 },
 }
 
-/// One question.
+/// One question of a form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Field {
     /// The key in `--set KEY=VALUE`.
@@ -44,14 +44,14 @@ pub struct Field {
     pub label: &'static str,
     /// One line of help.
     pub help: &'static str,
-    /// What sort of answer.
+    /// The type of the answer.
     pub kind: FieldKind,
-    /// The answer when nothing is said: the careful one.
+    /// The answer if none is given: the careful one.
     pub default: String,
 }
 
 impl Field {
-    /// A field with these words.
+    /// A field of these parts, whose default is `default`.
     pub fn new(
         key: &'static str,
         label: &'static str,
@@ -62,12 +62,12 @@ impl Field {
         Self { key, label, help, kind, default: default.into() }
     }
 
-    /// Whether one types the answer, instead of going through what can be chosen.
+    /// Whether the answer is typed rather than chosen from a list.
     pub fn is_typed(&self) -> bool {
         !matches!(self.kind, FieldKind::Flag | FieldKind::Choice(_))
     }
 
-    /// Why `answer` does not fit, if it does not.
+    /// Why `answer` is not valid, in words; `None` if it is.
     pub fn refuse(&self, answer: &str) -> Option<String> {
         match &self.kind {
             FieldKind::Text => {
@@ -134,29 +134,29 @@ fn refuse_mounts(answer: &str) -> Option<String> {
 /// Questions that belong together, under a title.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Section {
-    /// What they are about, in a word or two; no two sections of a form have the same.
+    /// What the questions are about, in a word or two; unique within a form.
     pub title: &'static str,
     /// One line of help.
     pub help: &'static str,
-    /// Whether only the title is shown at first: most people keep these answers.
+    /// Whether only the title is shown at first, because most people keep the defaults.
     pub folded: bool,
     /// The questions, in order.
     pub fields: Vec<Field>,
 }
 
 impl Section {
-    /// A section that shows its questions.
+    /// A section whose questions are shown.
     pub fn new(title: &'static str, help: &'static str, fields: Vec<Field>) -> Self {
         Self { title, help, folded: false, fields }
     }
 
-    /// The same, showing only its title at first.
+    /// The same section, showing only its title at first.
     #[must_use]
     pub fn folded(self) -> Self {
         Self { folded: true, ..self }
     }
 
-    /// What is answered otherwise than by default, in words: `User 1000, Terminal yes`; empty where nothing is.
+    /// The answers that differ from the defaults, in words: `User 1000, Terminal yes`; empty if none does.
     pub fn changes(&self, answers: &Answers) -> String {
         let given = self.fields.iter().filter_map(|field| Some((field, answers.0.get(field.key)?)));
         let changed = given.filter(|(field, answer)| **answer != field.default);
@@ -168,31 +168,31 @@ impl Section {
     }
 }
 
-/// A launcher's questions, and what is good to know while one answers them.
+/// A launcher's questions, with the free capacity and the policy's gate beside them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Form {
     /// The questions, the common ones first.
     pub sections: Vec<Section>,
-    /// How much room there is for a launch, as far as the backend tells it without delay.
+    /// The free capacity of the backend, as far as it is known without delay.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub room: Vec<Room>,
-    /// Whether a launch has root rights on the host, or whoever may launch it has: it decides on the gate.
+    /// Whether a launch has root rights on the host, or requires them of the person; the gate depends on it.
     pub privileged: bool,
-    /// What stands between the image and a launch; the core fills it in, not a backend.
+    /// The policy's gate between the image and a launch; the core fills it in, not a backend.
     pub gate: Option<Gate>,
 }
 
-/// Answers by key. Keys that the form does not have are errors, not ignored.
+/// Answers by key. Keys that the form does not have are errors.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answers(pub BTreeMap<String, String>);
 
 impl Answers {
-    /// The answer, or empty.
+    /// The answer to a question; empty if there is none.
     pub fn get(&self, key: &str) -> &str {
         self.0.get(key).map_or("", String::as_str)
     }
 
-    /// Whether a flag is on.
+    /// Whether a flag is answered `yes`.
     pub fn is(&self, key: &str) -> bool {
         self.get(key) == "yes"
     }
@@ -219,12 +219,12 @@ impl Form {
         Self { sections, ..Self::default() }
     }
 
-    /// All questions, in order.
+    /// All fields of all sections, in order.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
         self.sections.iter().flat_map(|section| &section.fields)
     }
 
-    /// The form's own defaults.
+    /// The default of every field.
     pub fn defaults(&self) -> Answers {
         Answers(self.fields().map(|field| (field.key.to_owned(), field.default.clone())).collect())
     }
@@ -234,7 +234,10 @@ impl Form {
         self.fields().find(|field| field.key == key)
     }
 
-    /// Fills in defaults and checks every answer; the first that does not fit is the error.
+    /// Fills in defaults and checks every answer.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::base::error::Kind::Usage) for the first answer that is not valid.
     pub fn check(&self, given: &Answers) -> Result<Answers> {
         let mut answers = self.defaults();
         for (key, value) in &given.0 {
@@ -252,7 +255,7 @@ impl Form {
     }
 }
 
-/// Bytes of `512M`, `2G`, `2GiB`, `1024`; binary units.
+/// The bytes that `512M`, `2G`, `2GiB` or `1024` mean, in binary units; `None` if it is no size.
 pub fn parse_bytes(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -268,7 +271,7 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
     number.checked_mul(1 << shift)
 }
 
-/// Splits at white space, honouring single and double quotes and backslashes. Nothing is expanded.
+/// Splits text at white space as a shell does, with single and double quotes and backslashes. Nothing is expanded.
 ///
 /// ```
 /// use wharf_core::launch::form::split_words;
@@ -303,7 +306,7 @@ pub fn split_words(text: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
-/// The words as one line that `split_words` reads back.
+/// Joins words into one line that [`split_words`] splits back into the same words.
 pub fn join_words(words: &[String]) -> String {
     let quoted = |word: &String| {
         let safe = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-=:@,+%".contains(c));
@@ -372,5 +375,24 @@ mod tests {
         fn joined_words_split_back(words in proptest::collection::vec("\\PC{0,12}", 0..6)) {
             proptest::prop_assert_eq!(split_words(&join_words(&words)).unwrap(), words);
         }
+    }
+
+    #[test]
+    fn variables_mounts_and_sizes_are_refused_before_anything_is_sent() {
+        let field = |kind| Field::new("x", "X", "", kind, "");
+        let variables = field(FieldKind::Variables);
+        assert_eq!(variables.refuse("A=1 B='two words' C="), None);
+        for (answer, why) in [("A", "no NAME=value"), ("=x", "no name"), ("A=1 A=2", "A is set twice"), ("'a", "quote")]
+        {
+            assert!(variables.refuse(answer).is_some_and(|said| said.contains(why)), "{answer}");
+        }
+        let mounts = field(FieldKind::Mounts);
+        assert_eq!(mounts.refuse("/a:/b /c:/d:rw"), None);
+        for answer in ["/a", "a:/b", "/a:b", "/a:/", "/a:/b/../c", "/a:/b:rwx", "/a:/x /b:/x"] {
+            assert!(mounts.refuse(answer).is_some(), "{answer}");
+        }
+        let size = field(FieldKind::Bytes);
+        assert_eq!((size.refuse(""), size.refuse("2G")), (None, None));
+        assert!(size.refuse("0").is_some() && size.refuse("0G").is_some() && size.refuse("99999999999T").is_some());
     }
 }

@@ -1,37 +1,37 @@
-//! What of a workload's output is wanted, and the times that stand before its lines.
+//! Which part of a workload's output to show, and the times at the beginning of its lines.
 
 use crate::base::text;
 
-/// What of a workload's output is wanted.
+/// Which part of a workload's output to show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// More as it comes.
+    /// Whether to go on with new output as it is written.
     pub follow: bool,
-    /// The time before each line: RFC 3339 and a blank. A backend that keeps none refuses, and says so.
+    /// Whether each line begins with its time: RFC 3339 and a blank. A backend that keeps no times refuses.
     pub times: bool,
-    /// Only what was printed since then, in seconds since 1970. A backend that keeps no times refuses.
+    /// Show only output since then, in seconds since 1970. A backend that keeps no times refuses.
     pub since: Option<i64>,
 }
 
 impl Wanted {
-    /// All output so far, and more as it comes.
+    /// All output so far, and new output as it is written.
     pub fn following() -> Self {
         Self { follow: true, ..Self::default() }
     }
 
-    /// Whether times are needed for it.
+    /// Whether the backend must know the time of each line.
     pub fn needs_times(&self) -> bool {
         self.times || self.since.is_some()
     }
 }
 
-/// The time of a line and the line itself, where it begins with one.
+/// The time of a line (seconds since 1970) and the rest; `None` where the line begins with no time.
 pub fn split(line: &str) -> Option<(i64, &str)> {
     let (time, rest) = line.split_once(' ').unwrap_or((line, ""));
     Some((text::parse_timestamp(time)?, rest))
 }
 
-/// A time of today as `12:43:07`, of another day as `11-27 12:43:07`; in UTC.
+/// A time of today as `12:43:07`, of another day as `11-27 12:43:07`; both in UTC.
 pub fn clock(time: i64, now: i64) -> String {
     let whole = text::timestamp(time);
     let day = |time: &str| time.split('T').next().map(str::to_owned);

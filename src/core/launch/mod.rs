@@ -1,10 +1,12 @@
-//! Launching as data: the form that is filled in, the plan, the workload, and what a workload tells.
+//! Launching as data: the form, the plan, the workload, and its output and usage.
 
 pub mod duration;
 pub mod form;
 pub mod logs;
+pub mod mount;
 pub mod plan;
 pub mod published;
 pub mod questions;
+pub mod risk;
 pub mod room;
 pub mod usage;

@@ -7,13 +7,13 @@ use serde::Serialize;
 /// A port of the host that leads into a workload.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Published {
-    /// The host's address; empty for all of them.
+    /// The host's address that it listens on; empty means every address.
     pub address: String,
-    /// The host's port.
+    /// The port on the host.
     pub port: u16,
-    /// The port inside.
+    /// The port inside the workload.
     pub inside: u16,
-    /// `tcp` or `udp`.
+    /// The protocol: `tcp` or `udp`.
     pub protocol: String,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for Published {
     }
 }
 
-/// Each once, in order. "Every address" is one line, in whichever ways an engine says it.
+/// Sorted and without duplicates. "Every address", which engines write in several ways, becomes one entry.
 pub fn tidy(ports: impl IntoIterator<Item = Published>) -> Vec<Published> {
     let every = |address: &str| matches!(address, "" | "0.0.0.0" | "::");
     let mut all: Vec<Published> = ports

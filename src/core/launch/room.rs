@@ -1,51 +1,51 @@
-//! What stands beside a form's questions: how much room there is for a launch, and whether the policy lets it pass.
+//! What is shown beside a form's questions: the backend's free capacity, and whether the policy lets the launch pass.
 
 use serde::Serialize;
 
 use crate::base::{badge::Verdict, text};
 
-/// What an amount is counted in.
+/// The unit of an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
-    /// Things that are counted: processors, servers, nodes.
+    /// Countable things: processors, servers, nodes.
     Count,
-    /// Bytes.
+    /// Amounts of memory or disk space, in bytes.
     Bytes,
 }
 
-/// How much there is of one thing.
+/// How much there is of one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Amount {
-    /// What is used of how much. What is not known is left out; a `total` of nothing with something used has no limit.
+    /// What is used, of which total. Unknown numbers are `None`; a total of 0 with something used means no limit.
     Measured { unit: Unit, used: Option<u64>, total: Option<u64> },
-    /// In the backend's words, where it has no figures.
+    /// In the backend's words, where it gives no numbers.
     Told { text: String },
 }
 
-/// One thing that launches take, and how much of it there is.
+/// One resource that launches need, and how much of it there is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Room {
-    /// What it is: `memory`, `servers`, `partition gpu`.
+    /// The name of the resource: `memory`, `servers`, `partition gpu`.
     pub label: String,
-    /// How much.
+    /// What is used, of which total.
     #[serde(flatten)]
     pub amount: Amount,
 }
 
 impl Room {
-    /// Something that is counted.
+    /// A resource that is counted.
     pub fn count(label: impl Into<String>, used: Option<u64>, total: Option<u64>) -> Self {
         Self { label: label.into(), amount: Amount::Measured { unit: Unit::Count, used, total } }
     }
 
-    /// Something that is measured in bytes.
+    /// A resource that is measured in bytes.
     pub fn bytes(label: impl Into<String>, used: Option<u64>, total: Option<u64>) -> Self {
         Self { label: label.into(), amount: Amount::Measured { unit: Unit::Bytes, used, total } }
     }
 
-    /// Something that its backend tells in words.
+    /// A resource that the backend describes in words.
     pub fn told(label: impl Into<String>, words: impl Into<String>) -> Self {
         Self { label: label.into(), amount: Amount::Told { text: words.into() } }
     }
@@ -69,7 +69,7 @@ impl Room {
         }
     }
 
-    /// What is used and how much there is, where both are known.
+    /// What is used and the total, where both are known.
     pub fn share(&self) -> Option<(u64, u64)> {
         match self.amount {
             Amount::Measured { used: Some(used), total: Some(total), .. } => Some((used, total)),
@@ -77,39 +77,39 @@ impl Room {
         }
     }
 
-    /// Whether nothing is left.
+    /// Whether nothing is left of it.
     pub fn is_full(&self) -> bool {
         self.share().is_some_and(|(used, total)| used >= total)
     }
 }
 
-/// What stands between an image and its launch on a backend: the verdict of the policy, from evidence that is there.
+/// What the policy says about launching an image on a backend, from the evidence that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gate {
-    /// What the policy says.
+    /// The policy's verdict from kept evidence.
     pub verdict: Verdict,
-    /// Whether a launch goes on, and what it needs if not.
+    /// Whether a launch may go on, and what it needs if not.
     pub passage: Passage,
-    /// Why, in the policy's words.
+    /// The reasons for the verdict, in the policy's words.
     pub grounds: String,
 }
 
-/// How a launch gets through the gate.
+/// What a launch needs to pass the gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Passage {
-    /// It goes on.
+    /// Nothing: the launch goes on.
     Open,
-    /// These checks are made when it is launched; then the policy decides.
+    /// These checks run at the launch; then the policy decides.
     Checked(Vec<String>),
-    /// It goes on if the person gives a reason.
+    /// The person must give a reason.
     WithReason,
-    /// It is held back.
+    /// It cannot pass: the launch is held back.
     Closed,
 }
 
 impl Gate {
-    /// A short line: the verdict, and what a launch does.
+    /// One short line: the verdict, and what it means for a launch.
     pub fn words(&self) -> String {
         let word = self.verdict.word();
         match &self.passage {

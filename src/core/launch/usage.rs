@@ -1,4 +1,4 @@
-//! What workloads use of their machines. What nobody tells stays untold: no figure is made up.
+//! What workloads use of their machines. An unknown number stays unknown: none is made up.
 
 use serde::Serialize;
 
@@ -7,34 +7,34 @@ use crate::base::text;
 /// A workload: its backend and its id there.
 pub type WorkloadId = (String, String);
 
-/// One reading of a workload's use of the machine; what its backend does not tell is left out.
+/// One measurement of a workload; what its backend does not tell is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Usage {
-    /// Processor use since the reading before, in per cent of one processor; the first reading has none.
+    /// Processor use since the previous measurement, in per cent of one processor; the first measurement has none.
     pub cpu_percent: Option<f64>,
-    /// Processors that it was given.
+    /// The number of processors that it may use.
     pub processors: Option<u64>,
-    /// Memory in bytes.
+    /// Memory in use, in bytes.
     pub memory: Option<u64>,
-    /// Its limit in bytes.
+    /// The memory limit, in bytes.
     pub memory_limit: Option<u64>,
-    /// What went over its network so far.
+    /// Network traffic since its start.
     pub network: Option<Traffic>,
-    /// Processes.
+    /// The number of its processes.
     pub processes: Option<u64>,
 }
 
-/// Bytes over a network.
+/// Network traffic, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Traffic {
-    /// Received.
+    /// Bytes that were received.
     pub received: u64,
-    /// Sent.
+    /// Bytes that were sent.
     pub sent: u64,
 }
 
 impl Traffic {
-    /// The sum over interfaces, of which each has received and sent so much.
+    /// The sum over network interfaces, each given as bytes received and sent.
     pub fn sum(all: impl IntoIterator<Item = (u64, u64)>) -> Self {
         all.into_iter().fold(Self::default(), |sum, (received, sent)| Self {
             received: sum.received.saturating_add(received),
@@ -43,7 +43,7 @@ impl Traffic {
     }
 }
 
-/// What stands where a figure is not told.
+/// Shown in place of an unknown number.
 pub const UNTOLD: &str = "-";
 
 impl Usage {
@@ -65,18 +65,19 @@ impl Usage {
         }
     }
 
-    /// Whether nine tenths of its memory are used.
+    /// Whether at least nine tenths of the memory limit are used.
     pub fn is_nearly_full(&self) -> bool {
         matches!((self.memory, self.memory_limit), (Some(used), Some(limit)) if used / 9 > limit / 10)
     }
 }
 
-/// A limit as places tell it that write "none" as 0 or as all that a number holds.
+/// A limit from backends that write "no limit" as 0 or as the largest number.
 pub fn limit(told: Option<u64>) -> Option<u64> {
     told.filter(|bytes| (1..1 << 50).contains(bytes))
 }
 
-/// The use of processors between two readings of processor time, in per cent of one processor.
+/// Processor use between two readings of processor time, in per cent of one processor. Both are in nanoseconds, as is
+/// the time between them; `None` where the workload was restarted or no time has passed.
 pub fn percent(before: u64, now: u64, nanoseconds: f64) -> Option<f64> {
     (nanoseconds > 0.0 && now >= before).then(|| (now - before) as f64 / nanoseconds * 100.0)
 }
@@ -104,7 +105,7 @@ mod tests {
     fn processor_time_between_two_readings_is_a_share_of_one_processor() {
         assert_eq!(percent(1_000, 2_000, 2_000.0), Some(50.0));
         assert_eq!(percent(0, 4_000, 1_000.0), Some(400.0));
-        // It was started again, or no time has passed.
+        // It was restarted, or no time has passed.
         assert_eq!((percent(2_000, 1_000, 10.0), percent(1, 2, 0.0)), (None, None));
     }
 }

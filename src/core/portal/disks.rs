@@ -1,4 +1,4 @@
-//! Copying disk images between files and clouds: inspected before, hashed on the way, compared after.
+//! Copying disk images between files and clouds: inspected before, hashed on the way, compared afterwards.
 
 use std::{path::Path, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     ports::{content::Outcome as Copied, disks::Upload},
 };
 
-/// Refuses a disk whose header names other files: a server that followed it would read files of its own host.
+/// Refuses a disk image whose header names other files: a server that opened it would read files of its own host.
 pub fn refuse_references(what: &str, refers: bool, warnings: &[String]) -> Result<()> {
     if !refers {
         return Ok(());
@@ -22,7 +22,7 @@ pub fn refuse_references(what: &str, refers: bool, warnings: &[String]) -> Resul
         .hint("make a whole image of it: qemu-img convert -O qcow2 FILE NEW"))
 }
 
-/// Disk images on their way. Whoever calls this writes down what was done.
+/// Copying disk images. The caller writes the audit's entry.
 pub(super) struct DiskImages {
     config: Arc<Config>,
     sources: Arc<Sources>,
@@ -30,18 +30,18 @@ pub(super) struct DiskImages {
 }
 
 impl DiskImages {
-    /// Those of these sources; what is signed over their data is checked with this evidence.
+    /// Disk images of these sources; signatures over their data are checked by `evidence`.
     pub(super) fn new(config: Arc<Config>, sources: Arc<Sources>, evidence: Arc<Evidence>) -> Self {
         Self { config, sources, evidence }
     }
 
-    /// Whether a copy between these is one of a disk image.
+    /// Whether a copy between these references is one of a disk image.
     pub(super) fn are_meant(from: &ImageRef, to: &ImageRef) -> bool {
         matches!(from, ImageRef::Glance { .. }) || matches!(to, ImageRef::Glance { .. })
     }
 
-    /// Copies a disk image: a file into a cloud, a cloud's image into a file, or one cloud's into another. Gives the image's
-    /// reference, by id where it is in a cloud now.
+    /// Copies a disk image: a file into a cloud, a cloud's image into a file, or between clouds. Gives the image's new
+    /// reference, by its id if it is in a cloud now.
     pub(super) async fn copy(&self, cx: &Context, from: &ImageRef, to: &ImageRef) -> Result<(ImageRef, Copied)> {
         let what = format!("copy {from} to {to}");
         match (from, to) {
@@ -73,8 +73,8 @@ impl DiskImages {
         }
     }
 
-    /// Copies an image from one cloud into another, by way of a file of this machine that stays until it is done: a
-    /// copy that was broken off goes on with what had arrived.
+    /// Copies an image from one cloud into another through a file on this machine. The file is kept until the copy is
+    /// done, so that a broken copy can be resumed.
     pub(super) async fn between_clouds(
         &self,
         cx: &Context,

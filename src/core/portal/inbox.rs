@@ -1,5 +1,4 @@
-//! What people are told: their notices in the shared store. Only their receiver sees and changes them, so that nothing of
-//! this stands in the audit.
+//! This person's notices in the shared store. Only their receiver sees and changes them, so they are not in the audit.
 
 use std::sync::Arc;
 
@@ -15,23 +14,22 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Those in a store.
+    /// An inbox in this store.
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
     }
 
-    /// This person's newest notices, at most `most`, the newest first; an error where the store does not answer.
+    /// This person's newest notices, at most `most`, the newest first.
     pub async fn notices(&self, most: i64) -> Result<Vec<Notice>> {
         self.store.notices(0, most).await
     }
 
-    /// How many of this person's notices were not read yet. Of a store that nobody has used there is nothing to count:
-    /// `None`, and it is not made for it.
+    /// How many of this person's notices are unread; `None` if the store was never used, which does not create it.
     pub async fn unread(&self) -> Result<Option<i64>> {
         if self.store.is_there() { self.store.unread().await.map(Some) } else { Ok(None) }
     }
 
-    /// Marks notices of this person as read; others' stay as they are.
+    /// Marks notices of this person as read; those of others stay as they are.
     pub async fn mark_read(&self, notices: &[Id]) -> Result<()> {
         self.store.seen(notices).await
     }

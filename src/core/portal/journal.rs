@@ -1,4 +1,4 @@
-//! What this person did here: every entry of the audit is written by this, and the store is told of it.
+//! The journal of what this person does: it writes every entry of the audit and reports it to the store.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -17,16 +17,16 @@ use crate::{
     ports::{Audit, store::Store},
 };
 
-/// Troubles that are kept for somebody who may never ask.
+/// The most errors that are kept until somebody asks for them.
 const MOST_TROUBLES: usize = 20;
-/// Nobody waits longer for the store to be told: it is told of the same with the next action.
+/// How long to wait for the store; what it did not get is reported with the next action.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long somebody who asks waits.
+/// How long somebody who asks the store waits.
 const LOOK: Duration = Duration::from_secs(10);
-/// Ends of one's own chains that are compared, the newest: each stands for all before it.
+/// How many points of this person's audit chains are compared, the newest: each vouches for all entries before it.
 const COMPARED: i64 = 2000;
 
-/// An entry that is filled in while the work that it tells of is done: it keeps what was known when that failed.
+/// An entry that is completed while its work runs, so that it holds what was known if the work fails.
 pub(crate) struct OpenEntry(Mutex<Entry>);
 
 impl OpenEntry {
@@ -38,28 +38,28 @@ impl OpenEntry {
         read(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The bytes that it is about.
+    /// The digest that the work is about, if known.
     pub(crate) fn digest(&self) -> Option<Digest> {
         self.read(|entry| entry.digest.clone())
     }
 
-    /// Says which bytes it is about.
+    /// Sets the digest that the work is about.
     pub(crate) fn set_digest(&self, digest: &Digest) {
         self.change(|entry| entry.digest = Some(digest.clone()));
     }
 
-    /// Says on which verdict it is done.
+    /// Sets the verdict on which the work went on.
     pub(crate) fn set_verdict(&self, verdict: String) {
         self.change(|entry| entry.verdict = Some(verdict));
     }
 
-    /// What is done, and on what, for messages.
+    /// The action and its subject, for messages.
     pub(crate) fn words(&self) -> String {
         self.read(|entry| format!("{} {}", entry.action, entry.subject))
     }
 }
 
-/// An entry with how its work ended.
+/// The entry with the outcome of its work.
 fn ended<T>(mut entry: Entry, outcome: &Result<T>) -> Entry {
     if let Err(error) = outcome {
         entry.outcome = format!("{}: {}", error.kind.word(), error.why);
@@ -67,37 +67,37 @@ fn ended<T>(mut entry: Entry, outcome: &Result<T>) -> Entry {
     entry
 }
 
-/// Writes down what was done, and tells of it.
+/// Records what is done in the audit, and reports it to the store.
 pub struct Journal {
     person: String,
     audit: Arc<dyn Audit>,
     store: Arc<dyn Store>,
-    /// What went wrong beside an action that was done, until somebody is told.
+    /// Errors beside actions that succeeded, until somebody asks for them.
     troubles: Mutex<Vec<String>>,
 }
 
 impl Journal {
-    /// The journal of a person.
+    /// The journal of this person.
     pub(crate) fn new(person: &str, audit: Arc<dyn Audit>, store: Arc<dyn Store>) -> Self {
         Self { person: person.to_owned(), audit, store, troubles: Mutex::default() }
     }
 
-    /// An entry by this person, of now.
+    /// A new entry by this person, with the current time.
     pub(crate) fn entry(&self, action: &str, subject: impl Into<String>) -> Entry {
         Entry::new(&self.person, action, subject)
     }
 
-    /// An entry by this person, of now, that the work itself fills in ([`Self::recorded_as`]).
+    /// A new entry by this person that the work completes; see [`Self::recorded_as`].
     pub(crate) fn open_entry(&self, action: &str, subject: impl Into<String>) -> OpenEntry {
         OpenEntry(Mutex::new(self.entry(action, subject)))
     }
 
-    /// Does something and writes it down with how it ended; gives what it gave.
+    /// Does the work and records its outcome; gives the result of the work.
     pub(crate) async fn recorded<T>(&self, entry: Entry, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.told_by(entry, work, |_, _| {}).await
     }
 
-    /// The same; where it was done, `tell` puts into the entry what is only known then.
+    /// The same; after success, `tell` adds to the entry what is known only then.
     pub(crate) async fn told_by<T>(
         &self,
         mut entry: Entry,
@@ -112,15 +112,15 @@ impl Journal {
         done
     }
 
-    /// The same with an entry that `work` has filled in as far as it came.
+    /// The same with an entry that `work` completes as far as it gets.
     pub(crate) async fn recorded_as<T>(&self, entry: &OpenEntry, work: impl Future<Output = Result<T>>) -> Result<T> {
         let done = work.await;
         self.note(ended(entry.read(Entry::clone), &done)).await;
         done
     }
 
-    /// Writes an entry down, and tells the store of it. The work is done by then: whoever did it is told
-    /// of what cannot be written ([`Self::troubles`]). Private: who changes something does it inside [`Self::recorded`].
+    /// Writes an entry, and reports it to the store. The work is done by then: an entry that cannot be written becomes
+    /// one of [`Self::troubles`]. Private: what changes something runs inside [`Self::recorded`].
     async fn note(&self, entry: Entry) {
         let (audit, action) = (self.audit.clone(), format!("{} {}", entry.action, entry.subject));
         let written = tokio::task::spawn_blocking(move || audit.append(entry)).await.during("write the audit");
@@ -134,19 +134,19 @@ impl Journal {
         self.tell_store().await;
     }
 
-    /// What went wrong beside actions since this was asked last.
+    /// Errors beside actions since this was last called.
     pub fn troubles(&self) -> Vec<String> {
         std::mem::take(&mut *self.troubles.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// This person's audit as it stands in its file; an error where it cannot be read.
+    /// The text of this person's audit file.
     pub async fn written(&self) -> Result<String> {
         let audit = self.audit.clone();
         tokio::task::spawn_blocking(move || audit.read()).await.during("read the audit")?
     }
 
-    /// Tells the store what it has not seen yet of this person's audit. The file is its own spool: what cannot be told now
-    /// is told with the next action, and nothing fails for it.
+    /// Reports the entries that the store has not seen yet. The audit file itself is the queue: what cannot be reported
+    /// now is reported with the next action, and no error is given.
     async fn tell_store(&self) {
         let audit = self.audit.clone();
         let read = tokio::task::spawn_blocking(move || Ok((audit::read(&audit.read()?), audit.chain()?)));
@@ -161,7 +161,7 @@ impl Journal {
         }
     }
 
-    /// Compares this person's audit with what the store has seen of it; an error where the store does not answer.
+    /// Compares this person's audit with what the store has seen of it; fails if the store does not answer.
     pub async fn seen(&self, reading: &Reading) -> Result<Seen> {
         let audit = self.audit.clone();
         let chain = tokio::task::spawn_blocking(move || audit.chain()).await.during("read the audit")??;
@@ -176,8 +176,8 @@ impl Journal {
         Ok(Seen { told: last.map(|last| (last.mark.number, last.at)), faults: compare(reading, &chain, &seen) })
     }
 
-    /// What the store was told of everybody's audits, and what was decided about requests, the newest first, at most `most`
-    /// of each. Not allowed but to those who decide, and stewards.
+    /// What the store has seen of everybody's audits, and the decisions on requests, the newest first, at most `most`
+    /// of each. Only for approvers and stewards.
     pub async fn of_site(&self, most: i64) -> Result<(Vec<Witnessed>, Vec<Decided>)> {
         tokio::try_join!(self.store.witnessed(&Whose::Everybody, most), self.store.decided(most))
     }

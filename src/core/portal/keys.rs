@@ -1,4 +1,4 @@
-//! Keys to sign with, in the secret store or in files: made, brought, shown by their public half, forgotten.
+//! Keys to sign with, in the secret store or in files: making, importing, showing and forgetting them.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,21 +19,21 @@ use crate::{
     ports::{Asker, Keeps, Question, QuestionKind, Signers},
 };
 
-/// What a key in the secret store is called in `--key`.
+/// The prefix of a key in the secret store, as `--key` takes it.
 pub const KEYRING: &str = "keyring:";
 
 /// Where a key is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holder {
-    /// In the secret store, under a name.
+    /// In the secret store, under this name.
     Store(String),
-    /// In a file.
+    /// In the file at this path.
     File(PathBuf),
 }
 
 impl Holder {
-    /// What somebody means who makes a key: a path (with a `/`, or ending in `.key` or `.pem`) is a file, anything else,
-    /// and `keyring:NAME`, a name in the secret store.
+    /// Where a new key goes: a path (with a `/`, or ending in `.key` or `.pem`) is a file; anything else, and
+    /// `keyring:NAME`, is a name in the secret store.
     pub fn of(wanted: &str) -> Result<Self> {
         let what = || format!("make the key '{wanted}'");
         if wanted.starts_with("pkcs11:") {
@@ -55,26 +55,26 @@ impl Holder {
     }
 }
 
-/// A key, by its public half.
+/// What may be shown of a key: the public half and where the private half is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PublicHalf {
-    /// What `--key` takes.
+    /// The key's name, as `--key` takes it.
     pub key: String,
     /// SHA-256 of the public half, in hexadecimal.
     pub id: String,
     /// The public half (PEM): what a policy names in `[signature] keys`.
     pub public: String,
-    /// The file that holds the public half, where there is one.
+    /// The file with the public half, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_file: Option<PathBuf>,
     /// Where the private half is, in words.
     pub kept: String,
-    /// That it will be lost some day, and what to do about it.
+    /// A warning that the key is kept where it will be lost, with what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }
 
-/// The place of a key in the secret store.
+/// The vault's name for a key in the secret store.
 pub fn place_of(name: &str) -> String {
     format!("signing key {name}")
 }
@@ -89,7 +89,7 @@ fn named(name: &str) -> Result<()> {
     }
 }
 
-/// Answers with a passphrase that was typed a moment ago; everything else is somebody else's to answer.
+/// Answers with a passphrase that was typed just before; passes all other questions on.
 struct Knows(Secret, Arc<dyn Asker>);
 
 #[async_trait]
@@ -102,7 +102,7 @@ impl Asker for Knows {
     }
 }
 
-/// A new passphrase, typed twice.
+/// Asks for a new passphrase, typed twice.
 async fn new_passphrase(asker: &dyn Asker, what: &str) -> Result<Secret> {
     let ask = |words: &str| asker.ask(Question { words: words.to_owned(), kind: QuestionKind::Secret });
     let first = ask("passphrase of the new key").await?;
@@ -116,7 +116,7 @@ async fn new_passphrase(asker: &dyn Asker, what: &str) -> Result<Secret> {
     }
 }
 
-/// Keys of this person: those in their secret store and in files, and whatever else `--key` names.
+/// Keys of this person: in the secret store, in files, and wherever else `--key` can name one.
 pub struct Keys {
     signers: Arc<Signers>,
     secrets: Arc<Secrets>,
@@ -124,7 +124,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Keys that these open and keep.
+    /// Keys that are opened with `signers` and kept in `secrets`.
     pub(super) fn new(signers: Arc<Signers>, secrets: Arc<Secrets>, journal: Arc<Journal>) -> Self {
         Self { signers, secrets, journal }
     }
@@ -142,7 +142,7 @@ impl Keys {
         })
     }
 
-    /// What will become of a key that is kept where it does not last, in words; `None` for a place that lasts.
+    /// A warning if the key is kept where it will be lost, in words; `None` if the place is lasting.
     pub async fn passing(&self, key: &str) -> Option<String> {
         let name = key.strip_prefix(KEYRING)?;
         let (keeps, place) = self.secrets.keeps().await?;
@@ -157,8 +157,8 @@ impl Keys {
         ))
     }
 
-    /// Makes a key and keeps it where `wanted` says ([`Holder::of`]), behind a passphrase that is asked for with `locked`.
-    /// A key that is there is never replaced.
+    /// Makes a key and keeps it where `wanted` says ([`Holder::of`]); with `locked`, behind a passphrase that is asked
+    /// for. An existing key is never replaced.
     pub async fn make(&self, asker: Arc<dyn Asker>, wanted: &str, curve: Curve, locked: bool) -> Result<PublicHalf> {
         let what = format!("make the key '{wanted}'");
         let holder = Holder::of(wanted)?;
@@ -205,7 +205,7 @@ impl Keys {
             .hint(format!("choose another name, or forget it: wharf key forget {name}")))
     }
 
-    /// Keeps a private key (PEM) in the secret store. One that is there is never replaced.
+    /// Keeps a private key (PEM) in the secret store. An existing key is never replaced.
     pub async fn keep(&self, asker: Arc<dyn Asker>, name: &str, pem: Secret) -> Result<PublicHalf> {
         let name = name.strip_prefix(KEYRING).unwrap_or(name);
         named(name)?;
@@ -215,7 +215,7 @@ impl Keys {
             self.is_free(name, &what).await?;
             self.secrets.set(&place, name, &pem, &what).await?;
             let key = format!("{KEYRING}{name}");
-            // What was kept is what is tried; a key that opens nothing is not kept.
+            // The kept key is opened to try it; one that cannot be opened is forgotten again.
             let mut half = match self.public_half(asker.clone(), &key).await {
                 Ok(half) => half,
                 Err(error) => {
@@ -239,7 +239,7 @@ impl Keys {
         self.journal.told_by(self.journal.entry("keep-key", name), keeping, told).await
     }
 
-    /// Forgets a key of the secret store; what it signed stays signed.
+    /// Removes a key from the secret store; its signatures stay valid.
     pub async fn forget(&self, name: &str) -> Result<()> {
         let name = name.strip_prefix(KEYRING).unwrap_or(name);
         named(name)?;

@@ -1,8 +1,9 @@
-//! The use cases: the only thing that both front ends call. Each subject is a struct of its own over what it needs.
+//! The use cases, which are all that the front ends call. Each subject is a struct with what it needs.
 //!
-//! They stand in floors, and none knows one above it: sources, secrets and the journal; keys, accounts, the inbox, who used
-//! what; lists and evidence; signing, transfers, launches; sharing and upkeep; requests; the doctor. `tests/house.rs`
-//! holds that, and that whatever changes something runs inside [`journal`], which writes its entry.
+//! They are in layers, and none knows one above it: sources, secrets and the journal; keys, accounts, the inbox,
+//! records of use; lists and evidence; signing, transfers, launches; sharing and upkeep; requests; the doctor.
+//! `tests/house.rs` checks that, and that everything that changes something runs inside [`journal`], which writes its
+//! entry.
 
 pub mod catalog;
 pub mod disks;
@@ -54,75 +55,75 @@ use super::{
     },
 };
 
-/// What a portal is made of; [`Portal::new`] takes it.
+/// The parts from which [`Portal::new`] builds a portal.
 pub struct PortalParts {
     /// The configuration in force.
     pub config: Config,
-    /// Places that hold images, in the order in which they are shown.
+    /// All sources, in the order in which they are shown.
     pub sources: Vec<Source>,
-    /// What can launch.
+    /// All backends, in the order in which they are shown.
     pub launchers: Vec<Arc<dyn Launcher>>,
-    /// What makes evidence.
+    /// All checks that make evidence of images.
     pub checkers: Vec<Arc<dyn Checker>>,
-    /// Opens keys to sign with.
+    /// Opens and makes keys to sign with.
     pub signers: Signers,
-    /// What is remembered between runs.
+    /// Lists, evidence and filters that are kept between runs.
     pub cache: Arc<dyn Cache>,
-    /// Where what was done is written down.
+    /// The log of what this person did.
     pub audit: Arc<dyn Audit>,
-    /// Requests, who used what, and what people are told.
+    /// The shared store: requests, records of use, notices.
     pub store: Arc<dyn Store>,
-    /// What the store could not be told yet.
+    /// Records of use that the store could not take yet.
     pub spool: Arc<dyn Spool>,
-    /// Ways to tell people what concerns them.
+    /// Ways to notify people, besides the inbox.
     pub notifiers: Vec<Arc<dyn Notifier>>,
-    /// Where secrets are kept.
+    /// The secret store: where passwords, tokens and keys are kept.
     pub vault: Arc<dyn Vault>,
-    /// Sources for references from elsewhere.
+    /// Opens a source for a reference that no configured source owns.
     pub open: Opener,
-    /// What names without a registry mean on this machine.
+    /// Aliases and search registries for names without a registry, on this machine.
     pub short_names: ShortNames,
-    /// What was looked for at start and found or not.
+    /// What was discovered at the start, and what was not.
     pub findings: Vec<Finding>,
 }
 
-/// Everything the front ends need: use cases, and nothing behind them.
+/// All use cases, grouped by subject.
 pub struct Portal {
-    /// Places that hold images.
+    /// The sources, found by name or reference.
     pub sources: Arc<Sources>,
-    /// What was done here, and the record of it.
+    /// The audit of this person.
     pub journal: Arc<Journal>,
     /// Keys to sign with.
     pub keys: Arc<Keys>,
-    /// Accounts at the places that hold images.
+    /// Signing in to and out of sources.
     pub accounts: Accounts,
-    /// What this person is told.
+    /// The notices of this person.
     pub inbox: Inbox,
     /// Lists, versions and links of images.
     pub catalog: Catalog,
     /// Evidence of images, and what the policy makes of it.
     pub evidence: Arc<Evidence>,
-    /// Signing images.
+    /// Signing images with this person's keys.
     pub signing: Signing,
-    /// Copying images.
+    /// Copying images between sources.
     pub transfers: Transfers,
-    /// Launching images, and what runs.
+    /// Launching images, and managing workloads.
     pub launches: Arc<Launches>,
     /// Letting others use images.
     pub sharing: Arc<Sharing>,
-    /// One's own images, kept in order.
+    /// Tagging, removing and pruning the person's own images.
     pub upkeep: Upkeep,
-    /// Requests at this site.
+    /// Requesting images, and deciding on requests.
     pub requests: Requests,
-    /// Whether everything works that Wharf leans on.
+    /// Checks of everything that Wharf depends on.
     pub doctor: Doctor,
-    /// What a steward is made of.
+    /// The parts that a steward is made of.
     pub stewardship: Stewardship,
     config: Arc<Config>,
 }
 
 impl Portal {
-    /// Puts the parts together, from the ground up; nothing is contacted.
+    /// Builds all use cases from the parts, lowest layer first; contacts nobody.
     pub fn new(parts: PortalParts) -> Self {
         let PortalParts { audit, cache, checkers, findings, launchers, notifiers, spool, store, vault, .. } = parts;
         let config = Arc::new(parts.config);

@@ -1,4 +1,4 @@
-//! The secret store, as the use cases need it. Secret stores may block on a bus: they are kept off the runtime's threads.
+//! The secret store for the use cases. It may block on a message bus, so it is called outside of the runtime's threads.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use crate::{
     ports::{Asker, Keeps, Question, QuestionKind, Vault},
 };
 
-/// Where this person's secrets are.
+/// This person's secret store.
 pub(super) struct Secrets {
     vault: Arc<dyn Vault>,
 }
 
 impl Secrets {
-    /// Those of a secret store.
+    /// The secrets in this vault.
     pub(super) fn new(vault: Arc<dyn Vault>) -> Self {
         Self { vault }
     }
@@ -26,44 +26,44 @@ impl Secrets {
         self.vault.describe()
     }
 
-    /// Whether what is kept outlives the program.
+    /// Whether secrets outlive the program.
     pub(super) fn lasting(&self) -> bool {
         self.vault.lasting()
     }
 
-    /// For how long secrets are kept, and where, in words; `None` where the store fell over.
+    /// For how long secrets are kept, and where, in words; `None` if the vault panicked.
     pub(super) async fn keeps(&self) -> Option<(Keeps, String)> {
         let vault = self.vault.clone();
         tokio::task::spawn_blocking(move || (vault.keeps(), vault.describe())).await.ok()
     }
 
-    /// Which store is in use in words, why others are not, and for how long it keeps; `None` where the store fell over.
+    /// Which store is in use, why others are not, and for how long it keeps secrets; `None` if the vault panicked.
     pub(super) async fn standing(&self) -> Option<(String, Vec<String>, Keeps)> {
         let vault = self.vault.clone();
         tokio::task::spawn_blocking(move || (vault.describe(), vault.refused(), vault.keeps())).await.ok()
     }
 
-    /// Account and secret at a place.
+    /// The account and the secret for a place, if there are any.
     pub(super) async fn get(&self, place: &str, what: &str) -> Result<Option<(String, Secret)>> {
         let (vault, place) = (self.vault.clone(), place.to_owned());
         tokio::task::spawn_blocking(move || vault.get(&place)).await.during(what)?
     }
 
-    /// Keeps a secret.
+    /// Keeps the secret of an account at a place.
     pub(super) async fn set(&self, place: &str, account: &str, secret: &Secret, what: &str) -> Result<()> {
         let (vault, place, account, secret) =
             (self.vault.clone(), place.to_owned(), account.to_owned(), secret.clone());
         tokio::task::spawn_blocking(move || vault.set(&place, &account, &secret)).await.during(what)?
     }
 
-    /// Forgets a secret; forgetting what is not there is fine.
+    /// Forgets the secret for a place; where there is none, it does nothing.
     pub(super) async fn delete(&self, place: &str, what: &str) -> Result<()> {
         let (vault, place) = (self.vault.clone(), place.to_owned());
         tokio::task::spawn_blocking(move || vault.delete(&place)).await.during(what)?
     }
 
-    /// Where nothing lasting keeps secrets, asks whether a file may. Nobody there to ask, or no answer: they are kept
-    /// until the program ends.
+    /// If no lasting store is available, asks whether a file may keep secrets. Without anybody to ask, or without an
+    /// answer, secrets are kept until the program ends.
     pub(super) async fn agree_to_keep(&self, asker: &dyn Asker, what: &str) -> Result<()> {
         if self.vault.lasting() {
             return Ok(());

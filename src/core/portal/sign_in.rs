@@ -1,4 +1,4 @@
-//! Signing in to the places that hold images, and out again.
+//! Signing in to sources, and out again.
 
 use std::sync::Arc;
 
@@ -17,34 +17,34 @@ use crate::{
     ports::{Asker, Question, QuestionKind, SignInServer},
 };
 
-/// What is known before anybody is asked.
+/// The known parts of a sign-in; the person is asked for the others.
 #[derive(Debug, Clone, Default)]
 pub struct SignIn {
     /// A source's name, or a registry's host.
     pub source: String,
-    /// The account.
+    /// The account, if it is known.
     pub account: Option<String>,
-    /// Its password or token.
+    /// The account's password or token, if it is known.
     pub secret: Option<Secret>,
 }
 
 /// A sign-in that was tried and works.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct SignedIn {
-    /// The host.
+    /// The host or cloud that was signed in to.
     pub host: String,
-    /// The account.
+    /// The account that was signed in.
     pub account: String,
     /// Where the secret is kept, in words.
     pub store: String,
-    /// Whether it outlives the program.
+    /// Whether the secret outlives the program.
     pub lasting: bool,
-    /// The server that account and secret are sent to, where it is another one.
+    /// The server that account and secret were sent to, if it is not the host itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
 }
 
-/// Accounts at the places that hold images.
+/// Signing in to and out of sources.
 pub struct Accounts {
     sources: Arc<Sources>,
     secrets: Arc<Secrets>,
@@ -57,7 +57,7 @@ impl Accounts {
         Self { sources, secrets, journal }
     }
 
-    /// The place in the vault that a source's name or a registry's host stands for, and the source.
+    /// The vault's key for a source's name or a registry's host, and the source.
     fn place_to_sign_in(&self, name: &str) -> Result<(String, Source)> {
         let source = match self.sources.all().iter().find(|source| source.name == name) {
             Some(source) => source.clone(),
@@ -70,16 +70,16 @@ impl Accounts {
         Ok((place, source))
     }
 
-    /// The name under which the sign-in that `error` asks for is done: a source's, else the host.
+    /// The name to sign in to after `error`: that of a source, otherwise the host.
     pub fn sign_in_for(&self, error: &Error) -> Option<String> {
         let place = error.sign_in.as_ref()?;
         let source = self.sources.all().iter().find(|source| source.catalog.sign_in_place().as_ref() == Some(place));
         Some(source.map_or_else(|| place.clone(), |source| source.name.clone()))
     }
 
-    /// Asks for what is not known, keeps it, tries it, and forgets it again if it does not work.
+    /// Asks for the missing parts, keeps the secret, tries it, and forgets it if it does not work.
     ///
-    /// Where nothing lasting can keep secrets, the person is asked whether a file may.
+    /// If no lasting store is available, the person is asked whether a file may keep secrets.
     pub async fn sign_in(&self, cx: &Context, asker: Arc<dyn Asker>, wanted: SignIn) -> Result<SignedIn> {
         let entry = self.journal.entry("sign-in", wanted.source.clone());
         let signing = async {
@@ -87,7 +87,7 @@ impl Accounts {
             let (host, source) = self.place_to_sign_in(&wanted.source)?;
             let account = wanted.account.or_else(|| source.user.clone());
             if !source.catalog.keeps_a_secret() {
-                // All that could be kept is in a file already.
+                // Nothing is to be kept: the files of the source hold the secret.
                 let signed = cx.unless_cancelled(&what, source.catalog.sign_in(cx, asker)).await;
                 signed.map_err(|error| error.during(what))?;
                 return Ok(SignedIn {
@@ -98,7 +98,7 @@ impl Accounts {
                     server: None,
                 });
             }
-            // Whoever gets the secret is shown before it is asked for.
+            // The person sees which server gets the secret before being asked for it.
             let server = source.catalog.sign_in_server(cx).await.map_err(|error| error.during(&what))?;
             let place = server.as_ref().map_or_else(
                 || wanted.source.clone(),
@@ -115,7 +115,7 @@ impl Accounts {
             };
             let before = self.secrets.get(&host, &what).await?;
             self.secrets.set(&host, &account, &secret, &what).await?;
-            // What was kept is what is tried: the same way every later call goes.
+            // The kept secret is the one that is tried, as every later call uses it.
             if let Err(error) = cx.unless_cancelled(&what, source.catalog.sign_in(cx, asker.clone())).await {
                 match before {
                     Some((account, secret)) => self.secrets.set(&host, &account, &secret, &what).await?,
@@ -133,8 +133,8 @@ impl Accounts {
         self.journal.recorded(entry, signing).await
     }
 
-    /// Asks whether account and password may go to a server of other people, and keeps that they may; `true` where it was
-    /// kept now.
+    /// Asks whether account and password may go to a server of other people, and keeps the agreement; `true` if it was
+    /// kept just now.
     async fn agree_to_server(
         &self,
         asker: &dyn Asker,
@@ -164,7 +164,7 @@ impl Accounts {
         Ok(true)
     }
 
-    /// Forgets an account; gives the host.
+    /// Forgets the secret of an account; gives the host.
     pub async fn sign_out(&self, name: &str) -> Result<String> {
         let (host, _) = self.place_to_sign_in(name)?;
         let what = format!("sign out of {name}");
@@ -181,7 +181,7 @@ async fn ask(asker: &dyn Asker, words: String, kind: QuestionKind) -> Result<Sec
     asker.ask(Question { words, kind }).await
 }
 
-/// For work that nobody watches: every question is an error that says so.
+/// An asker for work without a person: every question is an error that says so.
 pub struct Nobody;
 
 #[async_trait::async_trait]

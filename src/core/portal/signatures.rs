@@ -1,4 +1,5 @@
-//! Signing an image: what cosign writes and verifies, under the tag where it looks. The key never leaves its signer.
+//! Signing an image, as cosign writes and verifies it, under the tag where cosign looks. The private key stays in its
+//! signer.
 
 use std::sync::Arc;
 
@@ -27,30 +28,30 @@ use crate::{
     },
 };
 
-/// The type of an image's configuration, of the OCI image specification.
+/// The media type of an image's configuration (OCI image specification).
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-/// The type of the layer that cosign keeps its payload in.
+/// The media type of the layer in which cosign keeps its payload.
 pub const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-/// The layer's annotation that holds the signature.
+/// The annotation of that layer which holds the signature (base64).
 pub const ANNOTATION: &str = "dev.cosignproject.cosign/signature";
-/// No payload is longer.
+/// The longest payload that is read, in bytes.
 const LONGEST: usize = 2 << 20;
-/// More signatures of one image than anybody makes.
+/// The most signatures of one image that are read.
 const MOST_LAYERS: usize = 200;
 /// A signature that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Signed {
-    /// The image, by digest.
+    /// The reference of the image, pinned.
     pub reference: ImageRef,
-    /// What was signed.
+    /// The digest that was signed.
     pub digest: Digest,
     /// The key's id: SHA-256 of its public half.
     pub key: String,
     /// Where the key is, in words.
     pub signer: String,
-    /// The tag that holds the signature.
+    /// The tag under which the signature is.
     pub tag: String,
-    /// Whether this key had signed it already: then nothing was written.
+    /// Whether this key had signed it before: then nothing was written.
     pub already: bool,
 }
 
@@ -73,7 +74,7 @@ async fn put(cx: &Context, content: &dyn Content, at: &ImageRef, bytes: Bytes, k
     Ok(descriptor)
 }
 
-/// Layers of signatures that are there already.
+/// The layers of the signatures that are there already.
 fn layers_of(manifest: Option<&RawManifest>) -> Vec<serde_json::Value> {
     let known = manifest.and_then(|manifest| serde_json::from_slice::<serde_json::Value>(&manifest.bytes).ok());
     known.and_then(|known| known.get("layers")?.as_array().cloned()).unwrap_or_default()
@@ -87,12 +88,13 @@ pub struct Signing {
 }
 
 impl Signing {
-    /// Signs images at these sources.
+    /// Signing of images at these sources.
     pub(super) fn new(sources: Arc<Sources>, signers: Arc<Signers>, journal: Arc<Journal>) -> Self {
         Self { sources, signers, journal }
     }
 
-    /// Signs what `reference` means now with a key: a file, `keyring:NAME`, or `pkcs11:…`. Signing again with the same key changes nothing.
+    /// Signs what `reference` means now with a key: a file, `keyring:NAME`, or `pkcs11:…`. Repeated with the same key,
+    /// it changes nothing.
     pub async fn sign(&self, cx: &Context, asker: Arc<dyn Asker>, reference: &ImageRef, key: &str) -> Result<Signed> {
         let what = format!("sign {reference}");
         let signer = (self.signers.open)(key, asker).await?;
@@ -120,7 +122,7 @@ impl Signing {
     }
 }
 
-/// The signature of a key over a statement. What a broken token or a wrong key made is never given out.
+/// The signature of a key over a statement. It is verified before it is returned.
 pub async fn signed_by(what: &str, statement: &Statement, signer: &dyn Signer) -> Result<Vec<u8>> {
     let signature = signer.sign(statement).await?;
     if !signer.verifies(statement.bytes(), &signature) {
@@ -130,12 +132,12 @@ pub async fn signed_by(what: &str, statement: &Statement, signer: &dyn Signer) -
     Ok(signature)
 }
 
-/// An annotation of a layer.
+/// The value of an annotation of a layer.
 fn annotation<'a>(layer: &'a serde_json::Value, key: &str) -> Option<&'a str> {
     layer.get("annotations")?.get(key)?.as_str()
 }
 
-/// Whether a key made the signature of a layer over a payload.
+/// Whether this key made the layer's signature over a payload.
 fn is_by(signer: &dyn Signer, layer: &serde_json::Value, payload: &[u8]) -> bool {
     let signature = annotation(layer, ANNOTATION).and_then(|text| STANDARD.decode(text).ok());
     signature.is_some_and(|signature| signer.verifies(payload, &signature))
@@ -143,20 +145,20 @@ fn is_by(signer: &dyn Signer, layer: &serde_json::Value, payload: &[u8]) -> bool
 
 /// The signatures of one image, where cosign looks for them.
 pub struct Signatures<'a> {
-    /// Deadline, cancellation.
+    /// The deadline and cancellation of the work.
     pub cx: &'a Context,
-    /// What is being done, for messages.
+    /// What is being done, for error messages.
     pub what: &'a str,
-    /// Where the image is.
+    /// The place that holds the image.
     pub content: &'a dyn Content,
-    /// Its repository.
+    /// The image's repository; tag and digest of the name are not used.
     pub name: &'a Name,
-    /// What is signed.
+    /// The digest whose signatures these are.
     pub digest: &'a Digest,
 }
 
 impl Signatures<'_> {
-    /// The tag that holds them.
+    /// The tag under which the signatures are.
     fn tag(&self) -> String {
         format!("{}-{}.sig", self.digest.algorithm(), self.digest.hex())
     }
@@ -165,7 +167,8 @@ impl Signatures<'_> {
         ImageRef::Oci(Name { tag: Some(self.tag()), digest: None, ..self.name.clone() })
     }
 
-    /// Layers that are there. Where that cannot be told, nothing is written: what others signed would be lost.
+    /// The layers that are there. If that cannot be found out, nothing may be written: it would replace others'
+    /// signatures.
     async fn layers(&self) -> Result<Vec<serde_json::Value>> {
         match self.cx.run(self.what, self.content.manifest(self.cx, &self.at())).await {
             Ok(manifest) => Ok(layers_of(Some(&manifest))),
@@ -174,7 +177,7 @@ impl Signatures<'_> {
         }
     }
 
-    /// The payload of a layer, as far as it is one of ours.
+    /// The payload of a layer, if it is a cosign payload of acceptable size.
     async fn payload(&self, layer: &serde_json::Value) -> Option<Vec<u8>> {
         let digest = layer.get("digest")?.as_str()?.parse().ok()?;
         let size = layer.get("size").and_then(serde_json::Value::as_u64)?;
@@ -182,8 +185,8 @@ impl Signatures<'_> {
         fetch::blob(self.cx, self.content, &self.at(), &descriptor, LONGEST).await.ok()
     }
 
-    /// What a key has stated here before, each with the payload that it signed. Annotations decide nothing: a layer is of
-    /// the key that verifies it.
+    /// What this key has stated here before: the layer's number and the payload. Annotations are not trusted: a layer
+    /// belongs to the key that verifies it.
     async fn stated_by(&self, signer: &dyn Signer, layers: &[serde_json::Value]) -> Vec<(usize, Vec<u8>)> {
         let mut found = Vec::new();
         for (number, layer) in layers.iter().enumerate().take(MOST_LAYERS) {
@@ -195,8 +198,8 @@ impl Signatures<'_> {
         found
     }
 
-    /// Signs a statement and adds that; `false` if this key had signed exactly that already. Of what a key has stated
-    /// of an image, the newest counts: what it said before is taken away.
+    /// Signs a statement and adds the signature; `false` if this key had signed exactly that before. Of the statements
+    /// of one key about an image only the newest is kept: older ones are removed.
     pub async fn sign(&self, statement: &Statement, signer: &dyn Signer) -> Result<bool> {
         let mut layers = self.layers().await?;
         let digest = Digest::of(statement.bytes());
@@ -219,7 +222,7 @@ impl Signatures<'_> {
         Ok(true)
     }
 
-    /// Adds a signature that was made elsewhere, and that was verified.
+    /// Adds a signature that was made elsewhere and verified before.
     pub async fn add(&self, payload: &str, signature: &[u8]) -> Result<()> {
         self.put(self.layers().await?, payload, signature).await
     }
@@ -241,8 +244,8 @@ impl Signatures<'_> {
         cx.run(what, content.put_manifest(cx, &at, at.tag(), &raw)).await
     }
 
-    /// The admission that a key has stated here of one of these requests, so that it can be stated anew. It is derived
-    /// from bytes that this key has signed and from what the store has as admitted here, never from one of them alone.
+    /// The admission that this key has stated here for one of these requests, to state it again. It needs both bytes
+    /// that this key has signed and an admission at this place in the store.
     pub async fn admission(&self, signer: &dyn Signer, requests: &[Request]) -> Result<Option<Admitting>> {
         let layers = self.layers().await?;
         let place = Place::Repository(Name { tag: None, digest: None, ..self.name.clone() });

@@ -1,4 +1,4 @@
-//! The places that hold images: found by their name, or by a reference into them.
+//! The sources, found by their name or by a reference.
 
 use std::sync::Arc;
 
@@ -18,36 +18,35 @@ use crate::{
     transfer::copy::Place,
 };
 
-/// How an image is called that is copied to a source.
+/// How images that are copied to a source are named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Copies {
-    /// Nothing is copied there.
+    /// The source takes no copies.
     #[default]
     Refused,
-    /// By its repository in the registry at this `host[:port]`; its projects are who it can be shared with.
+    /// By their repository, in the registry at this `host[:port]`; images are shared with its projects.
     Registry(String),
-    /// By its whole name, that of its registry included, among the images of an engine.
+    /// By their whole name with its registry, among the images of an engine.
     Engine,
-    /// As a folder of its own in the folder that is the source's address.
+    /// As a folder of their own, below the folder that is the source's address.
     Folder,
 }
 
-/// What a source is good for beyond the ports that it has, as its adapter says. Whoever wants to know asks this, never which
-/// adapter it is.
+/// What a source can be used for besides its ports, as its adapter says. Code asks this, never which adapter it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Abilities {
-    /// Whether images can be copied there, and how they are called then.
+    /// Whether images can be copied there, and how they are named then.
     pub copies: Copies,
-    /// Whether it answers without an account: who has none is anonymous there.
+    /// Whether it answers without an account, to anonymous users.
     pub answers_anyone: bool,
-    /// Whether it is this machine's own: nobody else means anything by a name in it.
+    /// Whether it is on this machine only, so that its names mean nothing on others.
     pub is_local: bool,
-    /// Where its images are changed and removed, if not through Wharf; empty where nobody knows.
+    /// Where its images are changed and removed if Wharf cannot; empty if unknown.
     pub changed_at: &'static str,
 }
 
 impl Abilities {
-    /// `host[:port]` of the registry whose images the source holds, if it is one.
+    /// `host[:port]` of the registry whose images the source holds, if it is a registry.
     pub fn registry(&self) -> Option<&str> {
         match &self.copies {
             Copies::Registry(host) => Some(host),
@@ -56,42 +55,42 @@ impl Abilities {
     }
 }
 
-/// One configured place that holds images.
+/// A source of images, with the ports that its adapter implements.
 #[derive(Clone)]
 pub struct Source {
-    /// Its name in lists and filters.
+    /// The name in lists and filters.
     pub name: String,
-    /// Which adapter serves it: for people to read. What it is good for, [`Source::abilities`] says.
+    /// The name of its adapter, for people to read only; what it can be used for is in [`Source::abilities`].
     pub adapter: &'static str,
-    /// Its address, in words.
+    /// The address, in words.
     pub address: String,
-    /// Where it was found: a file, a socket, built in.
+    /// Where it was configured or found: a file, a socket, built in.
     pub origin: String,
-    /// The account that somebody wrote down for it.
+    /// The account that the configuration names for it.
     pub user: Option<String>,
-    /// What it is good for.
+    /// What it can be used for besides its ports.
     pub abilities: Abilities,
-    /// Lists and describes.
+    /// Lists and describes its images.
     pub catalog: Arc<dyn Catalog>,
-    /// Reads and writes manifests and blobs.
+    /// Reads and writes manifests and blobs, if it can.
     pub content: Option<Arc<dyn Content>>,
-    /// Grants images to projects.
+    /// Grants images to projects, if it can.
     pub sharer: Option<Arc<dyn Sharer>>,
-    /// Sends and fetches disk images.
+    /// Sends and fetches disk images, if it can.
     pub disks: Option<Arc<dyn Disks>>,
-    /// Gives images more tags, and removes them.
+    /// Tags and removes images, if it can.
     pub upkeep: Option<Arc<dyn Upkeep>>,
 }
 
-/// Makes a source for a reference that no configured source owns.
+/// Opens a source for a reference that no configured source owns.
 pub type Opener = Box<dyn Fn(&ImageRef) -> Result<Source> + Send + Sync>;
 
-/// Something in a cloud of this name, to ask which one that is.
+/// A reference into the cloud of this name, with which sources are asked whether they are that cloud.
 fn in_cloud(name: &str) -> ImageRef {
     ImageRef::Glance { cloud: name.to_owned(), image: String::new() }
 }
 
-/// All sources, and a way to those that nobody has configured.
+/// All configured sources, and opening others for references.
 pub struct Sources {
     all: Vec<Source>,
     open: Opener,
@@ -99,17 +98,17 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// These, in the order in which they are shown.
+    /// These sources, in the order in which they are shown.
     pub(crate) fn new(all: Vec<Source>, open: Opener, short_names: ShortNames) -> Self {
         Self { all, open, short_names }
     }
 
-    /// The configured ones, in the order in which they are shown.
+    /// The configured sources, in the order in which they are shown.
     pub fn all(&self) -> &[Source] {
         &self.all
     }
 
-    /// The source with this name; not found, with the known names, where there is none.
+    /// The source with this name; `NotFound`, with the known names, if there is none.
     pub fn called(&self, name: &str) -> Result<&Source> {
         let own = self.all.iter().find(|source| source.name == name);
         own.or_else(|| self.cloud_called(name)).ok_or_else(|| {
@@ -119,8 +118,8 @@ impl Sources {
         })
     }
 
-    /// The source that holds `reference`: a configured one, else one made for its address. Not found where it is in a cloud
-    /// that nobody has configured.
+    /// The source that holds `reference`: a configured one, otherwise one opened for its address. `NotFound` for a
+    /// cloud that is not configured.
     pub fn of(&self, reference: &ImageRef) -> Result<Source> {
         if let Some(source) = self.all.iter().find(|source| source.catalog.owns(reference)) {
             return Ok(source.clone());
@@ -137,53 +136,53 @@ impl Sources {
         (self.open)(reference)
     }
 
-    /// The cloud that people call so, whatever its name is here.
+    /// The source that answers to this name of a cloud, whatever its own name is here.
     fn cloud_called(&self, name: &str) -> Option<&Source> {
         let image = in_cloud(name);
         self.all.iter().find(|source| source.catalog.owns(&image))
     }
 
-    /// The port through which an image is shared; unsupported where its source grants nothing.
+    /// The port for sharing an image; `Unsupported` if its source grants nothing.
     pub(crate) fn sharer(&self, reference: &ImageRef) -> Result<Arc<dyn Sharer>> {
         let source = self.of(reference)?;
         source.sharer.ok_or_else(|| cannot(&source.name, "share from"))
     }
 
-    /// The port through which disk images of a cloud are moved; unsupported where its source has none.
+    /// The port for moving disk images of a cloud; `Unsupported` if its source has none.
     ///
-    /// `what` is what that source cannot do then, as in "upload to".
+    /// `what` is the verb for the error, as in "upload to".
     pub(crate) fn disks(&self, reference: &ImageRef, what: &str) -> Result<Arc<dyn Disks>> {
         let source = self.of(reference)?;
         source.disks.ok_or_else(|| cannot(&source.name, what))
     }
 
-    /// Where the bytes of `reference` are; unsupported where its source does not let them be read.
+    /// The place of the bytes of `reference`; `Unsupported` if its source does not let them be read.
     pub fn place(&self, reference: &ImageRef) -> Result<Place> {
         let source = self.of(reference)?;
         let content = source.content.ok_or_else(|| cannot(&source.name, "read the bytes of"))?;
         Ok(Place { content, at: reference.clone() })
     }
 
-    /// The image behind a reference, pinned.
+    /// The image behind a reference.
     pub async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
         let source = self.of(reference)?;
         cx.run(&format!("show {reference}"), source.catalog.image(cx, reference, platform)).await
     }
 
-    /// Health of every source by its name and adapter, asked at the same time.
+    /// The health of every source with its name and adapter, asked at the same time.
     pub async fn health(&self, cx: &Context) -> Vec<(String, &'static str, Result<Health>)> {
         let asked: Vec<_> = self.all.iter().map(|source| ask_health(cx, source.clone())).collect();
         stream::iter(asked).buffered(64).collect().await
     }
 
-    /// Tags of an image.
+    /// The tags of an image's repository.
     pub async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
         let source = self.of(reference)?;
         cx.run(&format!("list versions of {reference}"), source.catalog.tags(cx, reference)).await
     }
 
-    /// The image that somebody typed the name of. A short name may be in several registries: then it is the first that is
-    /// there, as for Podman.
+    /// The reference for a name that was typed. A short name may exist in several registries: the first that has it is
+    /// used, as Podman does.
     pub async fn named(&self, text: &str) -> Result<ImageRef> {
         let candidates = self.short_names.candidates(text)?;
         if let [only] = candidates.as_slice() {

@@ -1,4 +1,4 @@
-//! What a steward is made of. A front end can only hand it to [`crate::steward::Steward::new`]: nobody else takes it apart.
+//! The parts of a steward. A front end can only pass them to [`crate::steward::Steward::new`]: the fields are private.
 
 use std::sync::Arc;
 

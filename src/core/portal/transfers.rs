@@ -1,4 +1,4 @@
-//! Copying images between any two places: judged first, written into the audit, and told to the site's store.
+//! Copying images between any two sources: judged first, recorded in the audit, and reported to the site's store.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     transfer::copy::{self, Options},
 };
 
-/// Images on their way from one place to another.
+/// Copies images from one source to another.
 pub struct Transfers {
     sources: Arc<Sources>,
     evidence: Arc<Evidence>,
@@ -24,7 +24,7 @@ pub struct Transfers {
 }
 
 impl Transfers {
-    /// Copies between these sources, as the policy lets them pass.
+    /// Copies between these sources, gated by the policy.
     pub(super) fn new(
         sources: Arc<Sources>,
         evidence: Arc<Evidence>,
@@ -35,12 +35,15 @@ impl Transfers {
         Self { sources, evidence, disks, uses, journal }
     }
 
-    /// Whether a copy between these is one of a disk image.
+    /// Whether a copy between these references is one of a disk image.
     pub fn moves_disk(from: &ImageRef, to: &ImageRef) -> bool {
         DiskImages::are_meant(from, to)
     }
 
-    /// Copies an image between any two places.
+    /// Copies an image between any two sources.
+    ///
+    /// # Errors
+    /// Those of reading and writing, and of the gate if the policy holds the image back.
     pub async fn copy(&self, cx: &Context, from: &ImageRef, to: &ImageRef, options: &Options) -> Result<Outcome> {
         let entry = self.journal.open_entry("copy", format!("{from} to {to}"));
         let copying = async {
@@ -52,7 +55,7 @@ impl Transfers {
             copy::copy(cx, &self.sources.place(&pinned)?, &self.sources.place(to)?, options).await
         };
         let outcome = self.journal.recorded_as(&entry, copying).await?;
-        // Into a registry or a cloud it was brought, for others; anywhere else it was taken.
+        // A copy into a registry or a cloud supplies it to others; any other copy is a download.
         let (how, named) = match to {
             ImageRef::Oci(_) | ImageRef::Glance { .. } => (How::Supplied, to),
             _ => (How::Downloaded, from),
@@ -61,7 +64,7 @@ impl Transfers {
         Ok(outcome)
     }
 
-    /// Lets a cloud fetch a disk image from the web by itself: its bytes do not go through this machine.
+    /// Makes a cloud fetch a disk image from the web: the bytes do not pass through this machine.
     pub async fn import(&self, cx: &Context, url: &str, to: &ImageRef) -> Result<Outcome> {
         let subject = format!("{} into {to}", clean::short(url, 200));
         let what = format!("import {subject}");

@@ -1,5 +1,5 @@
-//! Who used what: written down when somebody launches, takes, brings or is given an image, so that they can be told
-//! when it becomes vulnerable.
+//! Records of who used what: written when a person launches, copies, supplies or is given an image, so that they can be
+//! notified when it becomes vulnerable.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,10 +14,10 @@ use crate::{
     ports::store::{How, Spool, Store, Use},
 };
 
-/// Nobody waits longer for this: it is told later.
+/// How long to wait for the store; what it did not get is spooled and sent later.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What this person uses, as the shared store is told of it.
+/// Sends records of use of this person to the shared store.
 pub(super) struct Uses {
     person: String,
     store: Arc<dyn Store>,
@@ -25,14 +25,14 @@ pub(super) struct Uses {
 }
 
 impl Uses {
-    /// Those of a person; what the store cannot be told now waits in the spool.
+    /// Records of this person; those that the store cannot take now wait in the spool.
     pub(super) fn new(person: &str, store: Arc<dyn Store>, spool: Arc<dyn Spool>) -> Self {
         Self { person: person.to_owned(), store, spool }
     }
 
-    /// Writes down that this person used an image. A store that is away is told later; nothing fails for it.
+    /// Records that this person used an image. If the store is away, the record is sent later; no error is given.
     pub(super) async fn remember(&self, how: How, reference: &ImageRef, digest: &Digest, place: &str) {
-        // What is only on this machine nobody else can look at again.
+        // Nobody else can look at an image that is only on this machine.
         let reference = match reference {
             ImageRef::Oci(_) => reference.with_digest(digest),
             ImageRef::Glance { .. } => reference.clone(),
@@ -52,14 +52,14 @@ impl Uses {
         let cx = Context::default().within(PATIENCE);
         let mut away = false;
         for used in waiting.into_iter().chain([used]) {
-            // Where one could not be told, nobody waits for the others.
+            // After one failure the others go to the spool without waiting for the store.
             let told = if away {
                 Err(Error::new(Kind::Unavailable, "write down who used an image", "the store is away"))
             } else {
                 cx.run("write down who used an image", self.store.used(&used)).await
             };
             if let Err(error) = told {
-                // What the store does not take today it does not take tomorrow.
+                // A record that the store refuses now will be refused later, too: it is dropped.
                 if matches!(error.kind, Kind::Usage | Kind::Denied) {
                     tracing::warn!(%error, "who used an image was not written down");
                     continue;

@@ -1,4 +1,4 @@
-//! Disk images as whole files.
+//! The port for disk images as whole files.
 
 use std::path::Path;
 
@@ -17,62 +17,62 @@ use crate::{
 #[async_trait]
 pub trait Disks: Send + Sync {
     /// Sends a file. Before: its header was inspected. After: the image is there whole, and its digest is that of the
-    /// file. Repeated, one that is there already is not sent again. Nothing half-made is left behind by an error:
-    /// `Integrity` where the place keeps other bytes, `NotAllowed` where one may not, or the quota is used up.
+    /// file. Repeated, an image that is there already is not sent again. An error leaves nothing incomplete behind:
+    /// `Integrity` where the place keeps other bytes, `NotAllowed` where the person may not, or the quota is used up.
     async fn upload(&self, cx: &Context, upload: &Upload) -> Result<(ImageRef, Outcome)>;
 
-    /// Lets the place fetch an image by itself, and waits until it is whole. Repeated, what is there already from there
-    /// is not fetched again. Errors: `Unsupported` where it fetches nothing, `Failed` with its own words where it gave
-    /// up.
+    /// Makes the place fetch an image from the web, and waits until it is whole. Repeated, an image from the same
+    /// address is not fetched again. Errors: `Unsupported` where the place cannot fetch, `Failed` with the place's own
+    /// words where it gave up.
     async fn import(&self, cx: &Context, import: &Import) -> Result<(ImageRef, Outcome)>;
 
-    /// Makes one of the person's own images visible to others, under a name and with properties. Repeated, it changes
-    /// nothing. Errors: `NotAllowed` for an image of somebody else, `NotFound` for one that is gone.
+    /// Sets name, visibility and properties of one of the person's own images. Repeated, it changes nothing. Errors:
+    /// `NotAllowed` for an image of somebody else, `NotFound` for one that is gone.
     async fn publish(&self, _cx: &Context, reference: &ImageRef, _as: &Published) -> Result<()> {
         Err(cannot(&reference.to_string(), "publish"))
     }
 
-    /// Deletes an image by its id. Repeated, one that is gone is deleted already. Errors: `NotAllowed` for one that is
-    /// protected, in use or somebody else's.
+    /// Deletes an image by its id. Repeated, an image that is gone counts as deleted. Errors: `NotAllowed` for one that
+    /// is protected, in use or somebody else's.
     async fn forget(&self, _cx: &Context, reference: &ImageRef) -> Result<()> {
         Err(cannot(&reference.to_string(), "delete"))
     }
 
-    /// Fetches an image into the file `target`. After: the file is there whole and with the right hash; on an error it
-    /// is not there, and what has come may be gone on with. Repeated, it fetches anew. Errors: `Integrity` for other
-    /// bytes, `NotFound` for an image that is gone.
+    /// Downloads an image into the file `target`. After: the file is whole and has the right hash. After an error it is
+    /// not there, and a later call may resume from what has arrived. Repeated, it downloads again. Errors: `Integrity`
+    /// for other bytes, `NotFound` for an image that is gone.
     async fn download(&self, cx: &Context, reference: &ImageRef, target: &Path) -> Result<Outcome>;
 }
 
-/// A disk image file on its way into a cloud. Its header was inspected.
+/// A disk image file that is sent to a cloud. Its header was inspected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// What it will be called.
+    /// The name that the image gets.
     pub name: String,
-    /// The file.
+    /// Path of the file on this machine.
     pub file: PathBuf,
-    /// `qcow2`, `raw`, `vmdk`: what its header says it is.
+    /// The format that its header shows: `qcow2`, `raw`, `vmdk`.
     pub format: String,
-    /// Its bytes.
+    /// The file's size in bytes.
     pub size: u64,
 }
 
-/// A disk image that a cloud fetches from the web by itself.
+/// A disk image that a cloud fetches from the web.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
-    /// What it will be called.
+    /// The name that the image gets.
     pub name: String,
-    /// Where the cloud fetches it: `http` or `https`, without account or password.
+    /// The address to fetch it from: `http` or `https`, without account or password.
     pub url: String,
 }
 
-/// How an image is let to others.
+/// How an image is published to others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// What it is called.
+    /// The name that the image gets.
     pub name: String,
     /// `community`, `public`, `shared` or `private`.
     pub visibility: String,
-    /// Properties that are set, each with its value.
+    /// Properties to set: name and value.
     pub properties: Vec<(String, String)>,
 }

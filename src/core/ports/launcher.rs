@@ -1,4 +1,4 @@
-//! What launches images and keeps an eye on what it launched.
+//! The port for launching images and managing workloads.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -28,24 +28,24 @@ use crate::{
     },
 };
 
-/// How a launcher gets the bytes of an image.
+/// The image to launch and where its bytes are.
 #[derive(Clone)]
 pub struct Supply {
-    /// The image, pinned.
+    /// The image with its digest.
     pub image: Pinned,
-    /// Where its bytes are; `None` for images that their own cloud launches.
+    /// Where its bytes can be read; `None` for images that their own cloud launches.
     pub content: Option<Arc<dyn Content>>,
-    /// What an engine needs to pull it by itself.
+    /// What an engine needs to pull it without Wharf; `None` if nothing.
     pub credentials: Option<Credentials>,
-    /// What is known to be attached to it, so that several checks look once.
+    /// Attachments that are known already, so that several checks read them only once.
     pub known: KnownAttachments,
 }
 
-/// What is attached, by the digest that it is attached to.
+/// Attachments by the digest that they are attached to.
 pub type KnownAttachments = Arc<Mutex<HashMap<Digest, Arc<Attachments>>>>;
 
 impl Supply {
-    /// What is attached to a digest of the image; asked for once.
+    /// What is attached to a digest of the image; read only once.
     pub async fn attached(&self, cx: &Context, digest: &Digest) -> Result<Arc<Attachments>> {
         let mut known = self.known.lock().await;
         if let Some(found) = known.get(digest) {
@@ -56,23 +56,26 @@ impl Supply {
         Ok(found)
     }
 
-    /// Where its bytes are, for whoever needs them.
+    /// Where its bytes can be read.
+    ///
+    /// # Errors
+    /// `Unsupported` where the image's source does not let them be read.
     pub fn bytes(&self) -> Result<Arc<dyn Content>> {
         self.content.clone().ok_or_else(|| cannot(&self.image.reference.to_string(), "read the bytes of"))
     }
 }
 
-/// A terminal connected to a workload.
+/// A terminal that is connected to a workload.
 pub struct Terminal {
-    /// What the program writes.
+    /// Output of the program.
     pub output: ByteStream,
-    /// What the person types.
+    /// Input that the person types.
     pub input: mpsc::Sender<Bytes>,
-    /// New sizes: columns, rows.
+    /// Changes of the terminal's size: columns, rows.
     pub resize: mpsc::Sender<(u16, u16)>,
 }
 
-/// What a backend can do besides launching, listing and stopping. What is not named here it refuses with
+/// What a backend can do besides launching, listing and stopping. For an ability that it does not list, it gives
 /// [`Kind::Unsupported`](crate::base::error::Kind::Unsupported), and screens do not offer it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ability {
@@ -90,14 +93,14 @@ pub enum Ability {
     Start,
     /// Makes an image of a workload: [`Launcher::snapshot`].
     Snapshot,
-    /// Puts volumes into a workload and takes them out: [`Launcher::attach`], [`Launcher::detach`].
+    /// Attaches volumes to a workload and detaches them: [`Launcher::attach`], [`Launcher::detach`].
     Volumes,
     /// Removes a workload: [`Launcher::remove`].
     Remove,
 }
 
 impl Ability {
-    /// Every ability.
+    /// All abilities, in the order in which they are declared.
     pub const ALL: &'static [Self] = &[
         Self::Logs,
         Self::Exec,
@@ -110,7 +113,7 @@ impl Ability {
         Self::Remove,
     ];
 
-    /// What it does with a workload, as a verb with its object: `open a terminal in`.
+    /// What it does with a workload, as a verb with a preposition: `open a terminal in`.
     pub fn words(self) -> &'static str {
         match self {
             Self::Logs => "show the output of",
@@ -130,14 +133,14 @@ impl Ability {
 /// images.
 ///
 /// Every call ends by the context's deadline and when it is cancelled. Errors say what failed and where: `NotFound` for
-/// an id that is not there, `Denied` where the person may not, `Unavailable` where the backend does not answer,
-/// `Unsupported` for what it has no [`Ability`] for, `Usage` for answers that do not fit the form.
+/// an id that does not exist, `Denied` where the person may not, `Unavailable` where the backend does not answer,
+/// `Unsupported` for an [`Ability`] that it lacks, `Usage` for answers that do not fit the form.
 #[async_trait]
 pub trait Launcher: Send + Sync {
-    /// Its name, for `--on`: one word, the same in every run.
+    /// The name for `--on`: one word, the same in every run.
     fn name(&self) -> &str;
 
-    /// What people call it too, where its own name had to be another one.
+    /// Another name that people use, where its own name was taken by another backend.
     fn also_called(&self) -> Option<&str> {
         None
     }
@@ -147,57 +150,58 @@ pub trait Launcher: Send + Sync {
         &[]
     }
 
-    /// Why it lacks an ability, and what to do instead: two sentences, the second may be empty. Asked only for abilities
-    /// that it does not name.
+    /// Why it lacks an ability, and what to do instead: two sentences, the second may be empty. Called only for
+    /// abilities that it lacks.
     fn instead(&self, _ability: Ability) -> (&'static str, &'static str) {
         ("this kind of backend cannot do that", "")
     }
 
-    /// That it has this ability, or the error that says why not and what to do instead. Asks nobody.
+    /// Fails if it lacks this ability; the error says why and what to do instead. Contacts nobody.
     fn must(&self, ability: Ability, id: &str) -> Result<()> {
         if self.abilities().contains(&ability) { Ok(()) } else { Err(self.lacks(ability, id)) }
     }
 
-    /// The error for an ability that it lacks.
+    /// The error for an ability that it lacks, about the workload `id`.
     fn lacks(&self, ability: Ability, id: &str) -> Error {
         let (why, instead) = self.instead(ability);
         Error::unsupported(format!("{} {id} on {}", ability.words(), self.name()), why).hint(instead)
     }
 
-    /// Why it cannot launch this image, if it cannot. Asks nobody, so that lists can ask for every row.
+    /// Fails if it cannot launch this image, and says why. Contacts nobody, so that lists can ask for every row.
     fn accepts(&self, image: &Image) -> Result<()>;
 
-    /// Its questions for this image, the room there is, and whether a launch has root rights. The defaults fit together and
-    /// give nothing away: they can be launched as they are. What it cannot learn in time is left out of the room, and is no
-    /// error. The gate is left empty.
+    /// Its questions for this image, the free capacity, and whether a launch has root rights. The defaults fit together
+    /// and give nothing away: they can be launched unchanged. Capacity that cannot be learnt in time is left out. The
+    /// gate is left empty.
     async fn form(&self, cx: &Context, image: &Image) -> Result<Form>;
 
-    /// What would be sent, and what that may do. Sends nothing and makes nothing. Answers that the form does not have, or
-    /// that do not fit, are refused. The plan names the image by its digest and holds no secret.
+    /// Exactly what would be sent, and its risks. Sends nothing and makes nothing. Answers that the form does not have,
+    /// or that are not valid, are refused. The plan names the image by its digest and holds no secret.
     async fn plan(&self, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan>;
 
-    /// Carries out a plan, and sends exactly what it shows. A plan carried out already gives the workload that it made:
-    /// its key is kept with the workload. What runs is compared with the pinned digest.
+    /// Carries out a plan, sending exactly what it shows. If the plan was carried out before, gives that workload: its
+    /// key is kept with the workload. What runs is compared with the pinned digest.
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload>;
 
-    /// The workloads of this backend that are the person's own, as far as the list can be read, and whether that is all.
-    /// One that cannot be read costs its own row.
+    /// The person's own workloads on this backend, and whether the list is complete. A workload that cannot be read
+    /// leaves the rest of the list intact.
     async fn workloads(&self, cx: &Context) -> Result<(Vec<Workload>, Extent)>;
 
-    /// Stops it; one that stands still is stopped already, one that is gone is `NotFound`. Comes back when it is stopped or will be by itself.
+    /// Stops it and waits until it is stopped or certain to stop. A workload that is stopped stays so; one that is gone
+    /// is `NotFound`.
     async fn stop(&self, cx: &Context, id: &str) -> Result<()>;
 
-    /// Whether it answers, its version and who I am there.
+    /// Whether it answers, its version, and which account is used there.
     async fn health(&self, cx: &Context) -> Result<Health>;
 
-    /// Output so far, and what else is wanted of it. Where times are, each line begins with its own; a backend that
-    /// keeps none refuses with [`Kind::Unsupported`](crate::base::error::Kind::Unsupported) before it reads
-    /// anything. Bytes are as the program wrote them: whoever shows them cleans them.
+    /// The output so far, and more as `wanted` says. With times, each line begins with its own; a backend that keeps
+    /// none refuses with [`Kind::Unsupported`](crate::base::error::Kind::Unsupported) before it reads anything. Bytes
+    /// are as the program wrote them: the code that shows them cleans them.
     async fn logs(&self, _cx: &Context, id: &str, _wanted: Wanted) -> Result<ByteStream> {
         Err(self.lacks(Ability::Logs, id))
     }
 
-    /// A terminal: attached to the workload, or to a new process in it where a command is given.
+    /// A terminal: attached to the workload itself, or to a new process in it where a command is given.
     async fn terminal(
         &self,
         _cx: &Context,
@@ -208,39 +212,39 @@ pub trait Launcher: Send + Sync {
         Err(self.lacks(if command.is_some() { Ability::Terminal } else { Ability::Attach }, id))
     }
 
-    /// Runs a command in the workload without a terminal; gives its output and exit code.
+    /// Runs a command in the workload without a terminal; gives its output and its exit code.
     async fn exec(&self, _cx: &Context, id: &str, _command: Vec<String>) -> Result<(Vec<u8>, i64)> {
         Err(self.lacks(Ability::Exec, id))
     }
 
-    /// What it uses right now; `None` where this backend does not tell, so that nobody asks again. What it does not
-    /// know is left out, never guessed. It answers at once and makes nothing: the use of processors is that since the
-    /// call before, of the same workload, and the first call has none.
+    /// What it uses right now; `None` where this backend does not measure, so that it is not asked again. Unknown
+    /// numbers are left out, never guessed. It answers at once: processor use is that since the previous call for the
+    /// same workload, and the first call has none.
     async fn usage(&self, _cx: &Context, _id: &str) -> Result<Option<Usage>> {
         Ok(None)
     }
 
-    /// Puts a volume of the same cloud into it, and comes back when it is there; there already is fine.
+    /// Attaches a volume of the same cloud, and waits until it is there; attached already is fine.
     async fn attach(&self, _cx: &Context, id: &str, _volume: &ImageRef) -> Result<()> {
         Err(self.lacks(Ability::Volumes, id))
     }
 
-    /// Takes a volume out of it, and comes back when it is free; not there is fine.
+    /// Detaches a volume, and waits until it is free; not attached is fine.
     async fn detach(&self, _cx: &Context, id: &str, _volume: &ImageRef) -> Result<()> {
         Err(self.lacks(Ability::Volumes, id))
     }
 
-    /// Starts it after it was stopped, or once more with `again`; one that runs is started already, unless `again`.
+    /// Starts it after it was stopped, or restarts it with `again`; one that runs stays as it is, unless `again`.
     async fn start(&self, _cx: &Context, id: &str, _again: bool) -> Result<()> {
         Err(self.lacks(Ability::Start, id))
     }
 
-    /// Makes an image of it as it is now, under `name`. Asked for again under the same name, it is the same image.
+    /// Makes an image of it as it is now, under `name`. Repeated with the same name, it gives the same image.
     async fn snapshot(&self, _cx: &Context, id: &str, _name: &str) -> Result<ImageRef> {
         Err(self.lacks(Ability::Snapshot, id))
     }
 
-    /// Removes it with what it wrote; one that is gone is removed already.
+    /// Removes it with all that it wrote; one that is gone counts as removed.
     async fn remove(&self, _cx: &Context, id: &str) -> Result<()> {
         Err(self.lacks(Ability::Remove, id))
     }

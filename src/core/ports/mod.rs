@@ -1,4 +1,4 @@
-//! The traits that adapters implement. Each adapter offers the ports it can; the rest is "cannot".
+//! The traits that adapters implement. Each adapter implements those it can; the others are answered with [`cannot`].
 //!
 //! All are `dyn`-safe. Every call takes a [`Context`](super::base::context::Context): deadline, cancellation, lossy
 //! progress. A call that reads may be repeated at will; one that writes says what it does when it is repeated.
@@ -35,7 +35,7 @@ pub use super::base::{
     bytes::ByteStream,
 };
 
-/// An error for a port that a place does not offer.
+/// The error for a port that a place does not implement. `what` is what was asked of it.
 pub fn cannot(place: &str, what: &str) -> Error {
     Error::unsupported(format!("{what} {place}"), "this kind of place cannot do that")
 }

@@ -1,20 +1,20 @@
-//! Ways to tell people something outside of Wharf.
+//! The port for notifying people outside of Wharf.
 
 use async_trait::async_trait;
 
 use super::store::Due;
 use crate::base::{context::Context, error::Result};
 
-/// A way to tell people what concerns them, beside the inbox.
+/// A way to notify people, besides the inbox: mail, a webhook.
 #[async_trait]
 pub trait Notifier: Send + Sync {
-    /// Its name in the store, the same in every run: each notice goes each way once.
+    /// Its name in the store, the same in every run: each notice goes out once by each way.
     fn way(&self) -> &'static str;
-    /// Tells it; `false` where this way leads to nobody for this notice. Before: the caller holds the lease of the
-    /// notice. After: it was handed on. Repeated, it is told again with the same key, so that whoever gets it can drop
-    /// it. Errors: the notice was not told, and is tried again later.
+    /// Sends a notice; `false` where its receiver cannot be reached this way. Before: the caller holds the lease of the
+    /// notice. After: it was handed on. Repeated, it is sent again with the same key, so that the receiver can drop it.
+    /// Errors: the notice was not sent, and is tried again later.
     async fn deliver(&self, cx: &Context, due: &Due) -> Result<bool>;
-    /// Whether it could tell something now, without telling anything; what answers, in words. Repeated, it asks anew.
+    /// Whether it could send now, without sending anything; gives what answers, in words. Repeated, it asks again.
     /// Errors: `Unavailable` or `NotAllowed`, with what to correct.
     async fn ready(&self, cx: &Context) -> Result<String>;
 }

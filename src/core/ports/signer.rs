@@ -1,4 +1,4 @@
-//! Keys to sign with.
+//! The port for keys to sign with.
 
 use std::str::FromStr;
 use std::{
@@ -19,75 +19,76 @@ use crate::{
     request::statement::Statement,
 };
 
-/// Something that signs: its key never leaves it.
+/// A key to sign with; the private half is never given out.
 #[async_trait]
 pub trait Signer: Send + Sync {
     /// Where the key is, in words. The same in every call.
     fn describe(&self) -> String;
     /// SHA-256 of its public half, in hexadecimal. The same in every call.
     fn key_id(&self) -> String;
-    /// Its public half (PEM). The same in every call.
+    /// Its public half, as PEM. The same in every call.
     fn public_pem(&self) -> String;
-    /// Whether this key made a signature over a message. Asks nobody; what is no signature at all is `false`.
+    /// Whether this key made a signature over a message. Contacts nobody; bytes that are no signature give `false`.
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool;
     /// Signs a statement; ECDSA signatures are DER. Before: the key is open. After: [`verifies`](Self::verifies) holds
     /// for it. Repeated, it signs again, and the bytes may differ. Errors: `NotAllowed` where a token refuses,
     /// `Unavailable` where it is gone.
     async fn sign(&self, statement: &Statement) -> Result<Vec<u8>>;
-    /// Signs the data of a disk image as clouds verify it; `None` for keys of a kind that they do not take. The
-    /// certificate is not the signer's to know. Reads the whole file and changes nothing. Errors: those of reading it,
+    /// Signs the data of a disk image as clouds verify it; `None` for keys of a type that clouds do not support. The
+    /// certificate's id is added by the caller. Reads the whole file and changes nothing. Errors: those of reading it,
     /// and those of [`sign`](Self::sign).
     async fn sign_data(&self, _file: &Path) -> Result<Option<DataSignature>> {
         Ok(None)
     }
 }
 
-/// Keys to sign with.
+/// Functions to open, make and inspect keys; the adapters provide them.
 pub struct Signers {
-    /// Opens the key that somebody names; what it wants to know is asked for.
+    /// Opens a key by its name; asks for a passphrase or PIN where needed.
     pub open: OpenSigner,
-    /// Makes a key, behind a passphrase if one is given. It may block.
+    /// Makes a key pair, encrypted if a passphrase is given. It may block.
     pub make: MakeKey,
-    /// Writes a key into a file that is not there yet, its public half beside it; gives that one's path. It may block.
+    /// Writes a new key file, which must not exist, and the public half beside it; gives the latter's path. It may
+    /// block.
     pub write: WriteKey,
-    /// Looks at a key without opening it; nobody is asked for anything.
+    /// Inspects a key without opening it; nobody is asked for anything.
     pub look: LookAtKey,
-    /// What the policy names: keys and certificates, as far as they can be read. It may block.
+    /// Keys and certificates that the policy names, as far as they can be read. It may block.
     pub named: NamedKeys,
-    /// The id of the policy's key that made a signature over a message, of those that may admit images; `None` if none did.
+    /// The id of the policy's key that made a signature, of those that may admit images; `None` if none did.
     pub trusted: Trusted,
 }
 
-/// Makes a key.
+/// Makes a key pair on this curve, encrypted if a passphrase is given.
 pub type MakeKey = Arc<dyn Fn(Curve, Option<&Secret>) -> Result<NewKey> + Send + Sync>;
 
-/// Writes a key into a file.
+/// Writes a key pair into a new file; gives the path of the public half.
 pub type WriteKey = Arc<dyn Fn(&Path, &NewKey) -> Result<PathBuf> + Send + Sync>;
 
-/// Looks at a key by its name.
+/// Inspects a key by its name, as `--key` takes it.
 pub type LookAtKey = Box<dyn Fn(&str) -> BoxFuture<'static, Result<Looked>> + Send + Sync>;
 
-/// What the policy names.
+/// The keys and certificates that the policy names.
 pub type NamedKeys = Arc<dyn Fn() -> Vec<Named> + Send + Sync>;
 
-/// Which of the policy's keys made a signature over a message.
+/// Takes a message and a signature; gives the id of the policy's key that made it, if one did.
 pub type Trusted = Box<dyn Fn(&[u8], &[u8]) -> Option<String> + Send + Sync>;
 
-/// Opens a key by its name.
+/// Opens a key by its name, as `--key` takes it; the asker asks for a passphrase or PIN.
 pub type OpenSigner = Box<dyn Fn(&str, Arc<dyn Asker>) -> BoxFuture<'static, Result<Arc<dyn Signer>>> + Send + Sync>;
 
-/// The curve of a key that is made here.
+/// The elliptic curve of a new key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Curve {
-    /// What cosign makes, too.
+    /// The curve that cosign uses for its keys.
     #[default]
     P256,
-    /// What clouds verify the data of disk images with.
+    /// The curve for signing the data of disk images.
     P384,
 }
 
 impl Curve {
-    /// Its name in words.
+    /// The curve's name: `P-256` or `P-384`.
     pub fn word(self) -> &'static str {
         match self {
             Self::P256 => "P-256",
@@ -109,26 +110,26 @@ impl FromStr for Curve {
     }
 }
 
-/// A key that was made and is kept nowhere yet.
+/// A new key pair that is not kept anywhere yet.
 pub struct NewKey {
-    /// The private half (PEM, PKCS#8).
+    /// The private half, as PEM (PKCS#8).
     pub private: Secret,
-    /// The public half (PEM).
+    /// The public half, as PEM.
     pub public: String,
     /// SHA-256 of the public half, in hexadecimal.
     pub id: String,
 }
 
-/// A key as it looks without being opened: nobody is asked for a passphrase or a PIN, and nothing is signed.
+/// What is known of a key without opening it: nobody is asked for a passphrase or a PIN, and nothing is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Looked {
-    /// Where it is, in words.
+    /// Where the key is, in words.
     pub place: String,
-    /// SHA-256 of its public half, in hexadecimal; `None` where that is behind the passphrase or the PIN.
+    /// SHA-256 of its public half, in hexadecimal; `None` where a passphrase or a PIN hides that.
     pub id: Option<String>,
-    /// What sort of key: `P-256`; empty where that is not seen.
+    /// The curve: `P-256`; empty where that is hidden.
     pub curve: &'static str,
-    /// Whether it wants a passphrase or a PIN before it signs.
+    /// Whether it needs a passphrase or a PIN before it signs.
     pub locked: bool,
 }
 
@@ -137,6 +138,6 @@ pub struct Looked {
 pub struct Named {
     /// SHA-256 of its public half, in hexadecimal.
     pub id: String,
-    /// Whether it is that of a certificate.
+    /// Whether the key is that of a certificate.
     pub certificate: bool,
 }

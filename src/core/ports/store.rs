@@ -1,9 +1,10 @@
-//! The port of the shared store: requests, who used what, and what people are told. One contract for every database.
+//! The port of the shared store: requests, who uses which image, and notices. The contract is the same for every
+//! database.
 //!
-//! A store keeps the rights too: what it gives and takes depends on who asks ([`Me`]), and a database that has rights
-//! of its own enforces them by itself. Times are seconds since 1970, and the store's clock alone writes them: what is to
-//! happen later is handed in as a time span, so that the clocks of two machines are never compared. A row that cannot be
-//! read costs itself alone: lists go on without it or show that it is there.
+//! A store also enforces rights: what it gives and accepts depends on the person ([`Me`]), and a database with
+//! rights of its own enforces them there. Times are seconds since 1970, written only by the store's clock: callers pass
+//! time spans, so that the clocks of two machines are never compared. A row that cannot be read does not spoil a list:
+//! the list goes on without it or shows that it is there.
 
 use std::time::Duration;
 
@@ -19,19 +20,19 @@ use crate::{
     },
 };
 
-/// How somebody came to use an image.
+/// How a person came to use an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum How {
-    /// Launched it.
+    /// The person launched it.
     Launched,
-    /// Downloaded or copied it.
+    /// The person downloaded or copied it.
     Downloaded,
-    /// Was given it: accepted an offer, opened a link.
+    /// The person was given it: accepted an offer, opened a link.
     Given,
-    /// Brought it: pushed or shared it.
+    /// The person supplied it: pushed or shared it.
     Supplied,
-    /// Asked for it.
+    /// The person requested it.
     Requested,
 }
 
@@ -47,7 +48,7 @@ impl How {
         }
     }
 
-    /// What it makes of somebody, in a sentence to them.
+    /// Why a person gets a notice, as the end of a sentence to them.
     pub fn because(self) -> &'static str {
         match self {
             Self::Launched => "you launched it",
@@ -58,86 +59,87 @@ impl How {
         }
     }
 
-    /// The one of this word.
+    /// The variant of this word, if there is one.
     pub fn named(word: &str) -> Option<Self> {
         let all = [Self::Launched, Self::Downloaded, Self::Given, Self::Supplied, Self::Requested];
         all.into_iter().find(|how| how.word() == word)
     }
 }
 
-/// That somebody used an image.
+/// A record that a person used an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Use {
-    /// Who; a store that knows its people by itself takes their own name.
+    /// The person's name; a store that authenticates people uses the authenticated name instead.
     pub person: String,
-    /// How.
+    /// How the person came to use it.
     pub how: How,
-    /// The image, pinned.
+    /// The reference of the image, pinned.
     pub reference: String,
-    /// Its digest.
+    /// The image's digest, with its algorithm.
     pub digest: String,
-    /// Where: `BACKEND/WORKLOAD`, or where it was copied to; may be empty.
+    /// Where it is used: `BACKEND/WORKLOAD`, or where it was copied to; may be empty.
     pub place: String,
-    /// When.
+    /// When, in seconds since 1970.
     pub at: i64,
 }
 
-/// An image that is judged again when something new is known.
+/// An image that is judged again from time to time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Watched {
-    /// Its digest.
+    /// The image's digest, with its algorithm.
     pub digest: String,
-    /// Where it is, pinned.
+    /// The pinned reference to it.
     pub reference: String,
-    /// Findings that were known the last time.
+    /// Identifiers of the findings that were known last time.
     pub known: Vec<String>,
     /// Whether it was judged before.
     pub judged: bool,
-    /// The verdict, the last time; a word.
+    /// The word of the last verdict.
     pub verdict: String,
-    /// When it was judged the last time, by the store's clock, which writes it; 0 if never.
+    /// When it was judged last, in seconds since 1970 by the store's clock; 0 if never.
     pub checked: i64,
-    /// How long ago that was, by the same clock; `None` if never.
+    /// How long ago that was, by the store's clock; `None` if never.
     #[serde(skip)]
     pub age: Option<Duration>,
-    /// What the scanners knew then: the identity of their data.
+    /// The identity of the scanners' data at that time.
     pub data: String,
-    /// Findings that people were told of: identifier, package, version in which it is fixed.
+    /// Findings that people were notified of: identifier, package, version in which it is fixed.
     pub told: Vec<(String, String, String)>,
-    /// A version without them, once there is one.
+    /// A newer version without these findings, if there is one.
     pub fixed: Option<String>,
-    /// How often in a row it could not be looked at.
+    /// How many times in a row judging it has failed.
     pub failed: u32,
     /// Whether another version was admitted in the same repository since it was judged, by the store's clock.
     #[serde(skip)]
     pub superseded: bool,
 }
 
-/// Which images are judged again.
+/// Which images are due to be judged again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// Those that were judged so long ago.
+    /// Those that were judged longer ago than this.
     pub after: Duration,
-    /// Those that were judged when the scanners knew something else: the identity of their data.
+    /// Those that were judged with other scanner data than this identity.
     pub data: String,
 }
 
 impl Watched {
-    /// Whether people were told of findings and of no version without them.
+    /// Whether people were notified of findings and not yet of a version without them.
     pub fn awaits_fix(&self) -> bool {
         !self.told.is_empty() && self.fixed.is_none()
     }
 }
 
 impl Watch {
-    /// The wait before an image is looked at again that could not be: it doubles each time, up to the longest.
+    /// The wait before an image that could not be judged is tried again: it doubles each time, up to
+    /// [`Self::FAILED_LONG`].
     pub const FAILED: Duration = Duration::from_secs(3600);
-    /// The longest.
+    /// The longest such wait.
     pub const FAILED_LONG: Duration = Duration::from_secs(24 * 3600);
 
-    /// Whether an image is to be judged again, by how long ago that was last done. One whose users wait for a fixed
-    /// version is, as soon as another version is admitted beside it.
+    /// Whether an image is due to be judged again. If its users wait for a fixed version, it is due as soon as another
+    /// version is admitted in its repository.
     pub fn is_due(&self, one: &Watched) -> bool {
         let Some(age) = one.age else { return true };
         if one.failed > 0 {
@@ -147,49 +149,49 @@ impl Watch {
     }
 }
 
-/// What the site knows of an image, from how it was judged and from the decision that took its admission back.
+/// What the site knows of an image, from its last verdict and from the decision that revoked its admission.
 pub fn site(judged: Option<&Watched>, taken_back: Option<&Decision>) -> Site {
     if let Some(decision) = taken_back {
         return Site::TakenBack { by: decision.by.clone(), reason: decision.reason.clone(), at: decision.at };
     }
     let Some(watched) = judged.filter(|watched| watched.judged) else { return Site::Silent };
-    // Of an unknown word nobody knows how strict it is.
+    // How strict an unknown word is, nobody knows.
     let verdict = Verdict::named(&watched.verdict).unwrap_or(Verdict::Undecided);
     Site::Judged { verdict, findings: watched.told.iter().map(|(id, ..)| id.clone()).collect(), at: watched.checked }
 }
 
-/// A notice that is to be delivered, and the address that its receiver gave.
+/// A notice that is due for delivery, and its receiver's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
-    /// The notice.
+    /// The notice to deliver.
     pub notice: Notice,
-    /// The receiver's mail address, where they gave one.
+    /// The receiver's mail address, if they gave one.
     pub mail: Option<String>,
-    /// How often it was tried.
+    /// How many times delivery was tried.
     pub tries: i64,
 }
 
-/// How the store stands for whoever asks it: what `wharf doctor` shows.
+/// The state of the store for this person: what `wharf doctor` shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Standing {
-    /// Who I am there, and what I may do.
+    /// Who this person is there, and what they may do.
     pub me: Me,
-    /// Whether I may ask for images.
+    /// Whether this person may request images.
     pub user: bool,
-    /// The version of what is in it; 0 where it was never set up, nothing where I may not know.
+    /// The version of the store's tables; 0 if it was never set up, `None` if this person may not see it.
     pub layout: Option<i64>,
-    /// The version that this program works with.
+    /// The version that this program needs.
     pub needed: i64,
 }
 
 impl Standing {
-    /// My groups there, as the database names them.
+    /// This person's groups there, as the database names them.
     pub fn groups(&self) -> Vec<&'static str> {
         let all = [(self.user, "wharf_user"), (self.me.approver, "wharf_approver"), (self.me.steward, "wharf_steward")];
         all.into_iter().filter_map(|(member, group)| member.then_some(group)).collect()
     }
 
-    /// Why one cannot work with it, in words, and what to do; `None` where nothing is wrong.
+    /// Why the store cannot be used, in words, and what to do; `None` if it can be.
     pub fn unfit(&self) -> Option<(&'static str, &'static str)> {
         let set_up = "whoever owns the database runs: wharf steward --set-up";
         match self.layout {
@@ -202,12 +204,12 @@ impl Standing {
     }
 }
 
-/// A steward that has said that it works.
+/// A steward that has reported to the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Steward {
-    /// The name that its claims are under: machine, process, number.
+    /// The name on its claims: machine, process, number.
     pub worker: String,
-    /// Its login at the store.
+    /// The account that it uses at the store.
     pub person: String,
     /// The machine it runs on.
     pub host: String,
@@ -215,17 +217,17 @@ pub struct Steward {
     pub key: String,
     /// The version of its program.
     pub version: String,
-    /// When it was heard of last, by the store's clock.
+    /// When it last reported, in seconds since 1970 by the store's clock.
     pub seen: i64,
-    /// Seconds since then, by the store's clock: compare these, not the times of two machines.
+    /// Seconds since then, by the store's clock: use these, not the times of two machines.
     pub ago: i64,
 }
 
 impl Steward {
-    /// A steward says that it lives every so many seconds.
+    /// How often a steward reports, in seconds.
     pub const EVERY: i64 = 30;
 
-    /// Whether it was heard of lately: it may have missed two times.
+    /// Whether it has reported lately: two reports may be missing.
     pub fn is_alive(&self) -> bool {
         self.ago <= 3 * Self::EVERY
     }
@@ -234,161 +236,164 @@ impl Steward {
 /// The shared store. Every write can be repeated safely.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Which store it is, in words, without a secret. Asks nobody.
+    /// Which store it is, in words, without a secret. Contacts nobody.
     fn describe(&self) -> String;
 
-    /// Makes or brings up to date what is in it. Before: the caller has the rights of whoever owns it. Repeated,
-    /// functions and rights are made anew, and data stays. Gives what was done, in words. Errors: `NotAllowed` without
-    /// these rights; then nothing has changed.
+    /// Creates or updates the tables, functions and rights. Before: the caller owns the database. Repeated, functions
+    /// and rights are replaced, and data stays. Gives what was done, in words. Errors: `NotAllowed` without these
+    /// rights; then nothing has changed.
     async fn set_up(&self) -> Result<String>;
 
-    /// How it stands: answers within two seconds or says why not, also where it is not set up or of another version.
-    /// Changes nothing.
+    /// The state of the store: answers within two seconds or says why not, also where it is not set up or of another
+    /// version. Changes nothing.
     async fn standing(&self) -> Result<Standing>;
 
-    /// Stewards that were heard of in the last days, the latest first. Everybody who may ask for images may know.
+    /// Stewards that reported in the last days, the latest first. Everybody who may request images may see them.
     /// Changes nothing.
     async fn stewards(&self) -> Result<Vec<Steward>>;
 
-    /// Says that this steward lives, with the id of the key it signs with and the version of its program. Repeated,
-    /// only the time moves on. Errors: `NotAllowed` for who is no steward.
+    /// Reports that this steward runs, with the id of its key and the version of its program. Repeated, only the time
+    /// changes. Errors: `NotAllowed` if this person is no steward.
     async fn alive(&self, key: &str, version: &str) -> Result<()>;
 
-    /// Who I am there, and what I may do. Changes nothing.
+    /// Who this person is there, and what they may do. Changes nothing.
     async fn me(&self) -> Result<Me>;
 
-    /// Asks for an image. What is asked for already is the same request with one wish more; tells whether it is new.
-    /// Repeated with the same wish, it changes nothing. Errors: `NotAllowed` for who may not ask.
+    /// Requests an image. If the same image is requested already, adds the wish to that request; tells whether it is
+    /// new. Repeated with the same wish, it changes nothing. Errors: `NotAllowed` if this person may not request
+    /// images.
     async fn submit(&self, asked: &Asked, destination: &str, wish: &Wish) -> Result<(Id, bool)>;
 
-    /// Lets something happen to a request, and gives it as it is then. Before: who asks may, and it can follow on how
-    /// the request stands. Repeated, what happened already changes nothing or is refused as it cannot follow. Errors:
-    /// `NotFound`, `NotAllowed`, `Usage` for what cannot follow: nothing has changed then.
+    /// Applies an event to a request, and gives the changed request. Before: this person may do that, and the event can
+    /// follow the request's state. Repeated, it changes nothing or is refused as it cannot follow. Errors: `NotFound`,
+    /// `NotAllowed`, `Usage` if it cannot follow: then nothing has changed.
     async fn happen(&self, id: Id, event: &Event) -> Result<Request>;
 
-    /// Requests, in the order of `which`, from `skip` on, at most `limit`; only those that I may see. Changes nothing.
+    /// Requests in the order of `which`, skipping `skip`, at most `limit`; only those that this person may see. Changes
+    /// nothing.
     async fn requests(&self, which: Which, skip: i64, limit: i64) -> Result<Vec<Request>>;
 
     /// The groups of the queue, the largest first. Changes nothing.
     async fn groups(&self) -> Result<Vec<Group>>;
 
-    /// One request. Changes nothing. Errors: `NotFound`, also for one that I may not see.
+    /// One request. Changes nothing. Errors: `NotFound`, also for one that this person may not see.
     async fn request(&self, id: Id) -> Result<Request>;
 
-    /// How many of its kind are before a request: for stewards or for those who decide, whoever asked for them. Changes
-    /// nothing.
+    /// How many requests of anybody are before this one in the same queue: that of the stewards or that of the
+    /// approvers. Changes nothing.
     async fn ahead(&self, id: Id) -> Result<i64>;
 
-    /// What happened to one request, the oldest first. Changes nothing. Errors: `NotFound`, also for one that I may not
-    /// see.
+    /// What happened to one request, the oldest first. Changes nothing. Errors: `NotFound`, also for one that this
+    /// person may not see.
     async fn history(&self, id: Id) -> Result<Vec<Change>>;
 
-    /// How long others waited, in seconds. Changes nothing.
+    /// How long recent requests waited, in seconds. Changes nothing.
     async fn pace(&self) -> Result<Pace>;
 
-    /// Takes a request that a steward has something to do for, for so long: the oldest of those people of whose
-    /// requests the fewest are worked on. Of whom so many (`most`) are worked on, no other one is taken; with 0 only
-    /// what was taken back is. One that cannot be read fails, and the next one is taken. Repeated, another one is
-    /// taken: nobody else gets one before its lease is over. Errors: `NotAllowed` for who is no steward.
+    /// Claims a request that needs a steward, for the length of the lease. It takes the oldest request of those people
+    /// who have the fewest requests in work. People with `most` requests in work are passed over; with 0, only revoked
+    /// admissions are claimed. A request that cannot be read fails, and the next one is claimed. Repeated, another one
+    /// is claimed: nobody else gets a request before its lease is over. Errors: `NotAllowed` if this person is no
+    /// steward.
     async fn claim(&self, lease: Duration, most: i64) -> Result<Option<Request>>;
 
-    /// Requests by which this digest is admitted now, wherever. Changes nothing.
+    /// Requests by which this digest is admitted now, at any place. Changes nothing.
     async fn admissions_of(&self, digest: &str) -> Result<Vec<Request>>;
 
-    /// What the site knows of an image that goes by these digests: how stewards judged it, and whether its admission
-    /// was taken back in a place (a reference without a version); where it was never admitted there, the last one of
-    /// all. The worst of it. Everybody may ask, and hears nothing of who uses it. Changes nothing.
+    /// What the site knows of an image with these digests: the stewards' verdicts, and whether its admission was
+    /// revoked at `place` (a reference without a version) or, if it was never admitted there, most recently anywhere.
+    /// The worst of these counts. Everybody may ask; the answer does not tell who uses it. Changes nothing.
     async fn known(&self, digests: &[String], place: &str) -> Result<Site>;
 
-    /// The last admission at a destination, before another one is made; `None` before the first. Changes nothing.
+    /// The last admission at a destination; `None` before the first. Changes nothing.
     async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>>;
 
-    /// The newest request by its number that stands admitted at a destination and was given this tag there; `None`
-    /// where there is none. Changes nothing.
+    /// The admitted request with the highest number at a destination with this tag; `None` where there is none. Changes
+    /// nothing.
     async fn newest_admitted(&self, destination: &str, tag: &str) -> Result<Option<Request>>;
 
-    /// Requests that are over, in the order in which they ended: those that ended after `since`, or then and have a
-    /// higher number than `last`; at most `limit`. Changes nothing.
+    /// Requests that are over, ordered by when they ended: those that ended after `since`, or at `since` with a number
+    /// above `last`; at most `limit`. Changes nothing.
     async fn ended(&self, since: i64, last: Id, limit: i64) -> Result<Vec<Request>>;
 
-    /// Approvals of classes that still count. Changes nothing.
+    /// Approvals of classes that are in force. Changes nothing.
     async fn classes(&self) -> Result<Vec<Class>>;
 
-    /// Approves a class. After: what waits and belongs to it is judged anew. Repeated, it is one approval more, whose
-    /// end counts by itself. Errors: `NotAllowed` for who does not decide.
+    /// Approves a class. After: waiting requests of the class are judged again. Repeated, it makes another approval
+    /// with its own end. Errors: `NotAllowed` if this person is no approver.
     async fn approve_class(&self, base: &str, rule: &str, decision: &Decision) -> Result<Id>;
 
-    /// Ends an approval of a class. After: it counts for nothing new. Errors: `NotFound` where there is none, or it is
-    /// over already, so also when repeated; `NotAllowed` for who does not decide.
+    /// Ends an approval of a class. After: it counts for nothing new. Errors: `NotFound` where there is none or it is
+    /// over, also when repeated; `NotAllowed` if this person is no approver.
     async fn end_class(&self, id: Id) -> Result<()>;
 
-    /// Writes down that this person used an image. Repeated, twice is once.
+    /// Records that this person used an image. Repeated, there is one record.
     async fn used(&self, used: &Use) -> Result<()>;
 
-    /// Who used an image, also those who asked for it. Changes nothing.
+    /// Who used an image, and who requested it. Changes nothing.
     async fn users_of(&self, digest: &str) -> Result<Vec<Use>>;
 
-    /// Images that were admitted or used and are due, in each repository where they are, at most `limit`: first what is
-    /// admitted; then of those that each person uses one after the other, so that nobody's keep those of others
-    /// waiting. Changes nothing.
+    /// Admitted or used images that are due to be judged, in each repository where they are, at most `limit`: first the
+    /// admitted ones; then those in use, taking turns between people, so that nobody's images delay those of others.
+    /// Changes nothing.
     async fn watched(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>>;
 
-    /// Keeps how an image was judged, and tells people, both or nothing. Repeated, a notice that was told already is
-    /// not told again. Errors: `NotAllowed` for who is no steward.
+    /// Keeps the verdict on an image and the notices about it, both or nothing. Repeated, a notice is not sent again.
+    /// Errors: `NotAllowed` if this person is no steward.
     async fn watch(&self, watched: &Watched, notices: &[Notice]) -> Result<()>;
 
-    /// My notices, the newest first, from `skip` on, at most `limit`. Changes nothing.
+    /// This person's notices, the newest first, skipping `skip`, at most `limit`. Changes nothing.
     async fn notices(&self, skip: i64, limit: i64) -> Result<Vec<Notice>>;
 
-    /// How many of mine were not read. Changes nothing.
+    /// How many notices of this person are unread. Changes nothing.
     async fn unread(&self) -> Result<i64>;
 
-    /// Marks some of mine as read; those of others stay as they are. Repeated, it changes nothing.
+    /// Marks notices of this person as read; those of others stay as they are. Repeated, it changes nothing.
     async fn seen(&self, notices: &[Id]) -> Result<()>;
 
-    /// Takes a notice that is to be delivered in some way, for so long; `None` where there is none. Repeated, another
-    /// one is taken: nobody else gets one before its lease is over.
+    /// Claims a notice that is due to be delivered in this way, for the length of the lease; `None` where there is
+    /// none. Repeated, another one is claimed: nobody else gets a notice before its lease is over.
     async fn due(&self, way: &str, lease: Duration) -> Result<Option<Due>>;
 
-    /// Keeps that a notice was delivered; or after what time it is tried again. Before: it was taken with
+    /// Records that a notice was delivered, or after which time to try again. Before: it was claimed with
     /// [`due`](Self::due). Repeated, it changes nothing.
     async fn delivered(&self, way: &str, notice: Id, again: Option<Duration>) -> Result<()>;
 
-    /// Keeps the address where I get mail, in place of the one before. Repeated, it changes nothing.
+    /// Keeps this person's mail address, in place of the previous one. Repeated, it changes nothing.
     async fn introduce(&self, mail: &str) -> Result<()>;
 
-    /// Keeps ends of a chain of my audit, with their entries. Repeated, what is kept already stays as it is.
+    /// Keeps points of this person's audit chain, with their entries. Repeated, what is kept stays as it is.
     async fn witness(&self, chain: &Chain, marks: &[Mark]) -> Result<()>;
 
-    /// The ends of chains that it was told of last, the newest first, at most `limit`. Changes nothing. Errors:
-    /// `NotAllowed` for those of others, where I may not know them.
+    /// Points of audit chains that the store was told of, the newest first, at most `limit`. Changes nothing. Errors:
+    /// `NotAllowed` for those of others, where this person may not see them.
     async fn witnessed(&self, whose: &Whose, limit: i64) -> Result<Vec<Witnessed>>;
 
-    /// What was done about requests last, the newest first, at most `limit`; for those who decide, and stewards.
-    /// Changes nothing. Errors: `NotAllowed` for others.
+    /// The latest decisions on requests, the newest first, at most `limit`; for approvers and stewards. Changes
+    /// nothing. Errors: `NotAllowed` for others.
     async fn decided(&self, limit: i64) -> Result<Vec<Decided>>;
 
-    /// Whether [`Store::news`] waits without looking: then somebody may wait for it all the time. Asks nobody.
+    /// Whether [`Store::news`] waits for the store's own notification instead of polling, so that it can run all the
+    /// time. Contacts nobody.
     fn pushes(&self) -> bool {
         false
     }
 
-    /// Whether there is anything to read; a store that nobody has used yet is not made for a look. Asks nobody but this
-    /// machine.
+    /// Whether there is a store to read; one that was never used is not created for a look. Looks only at this machine.
     fn is_there(&self) -> bool {
         true
     }
 
-    /// Waits until something has changed, as far as the store tells; it may come back without reason. Changes nothing.
-    /// Errors: `Unavailable` where the connection broke: what changed meanwhile is not told.
+    /// Waits until something has changed, as far as the store tells; it may return without a change. Changes nothing.
+    /// Errors: `Unavailable` where the connection broke: changes in the meantime are not reported.
     async fn news(&self) -> Result<()>;
 }
 
-/// Uses that could not be told to the store, until it is there again. Both calls may block.
+/// Records of use that the store could not take yet. Both calls may block.
 pub trait Spool: Send + Sync {
-    /// Keeps one.
+    /// Adds one record of use.
     fn put(&self, used: &Use) -> Result<()>;
-    /// Gives all of them, and keeps none.
+    /// Gives all records and empties the spool.
     fn take(&self) -> Result<Vec<Use>>;
 }
 

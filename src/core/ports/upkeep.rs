@@ -1,4 +1,4 @@
-//! Keeping images in order: removal and tags.
+//! The port for removing and tagging images.
 
 use async_trait::async_trait;
 
@@ -8,46 +8,46 @@ use crate::{
 };
 use serde::Serialize;
 
-/// A place whose images can be given more tags, and removed, by whoever they belong to.
+/// A place whose images can be tagged and removed by their owners.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
-    /// The digest that a reference with a tag or a digest means now. Changes nothing; repeated, it asks anew. Errors:
+    /// The digest that a reference with a tag or a digest means now. Changes nothing; repeated, it asks again. Errors:
     /// `NotFound` if it means nothing.
     async fn digest(&self, cx: &Context, reference: &ImageRef) -> Result<Digest>;
 
-    /// What removing these would do, one after the other, in their order. Changes nothing. It is an error where one may
-    /// not be removed: it is protected, in use or somebody else's.
+    /// What removing these images one after the other would do, in their order. Changes nothing. An image that may not
+    /// be removed gives an error: it is protected, in use or somebody else's.
     async fn removals(&self, cx: &Context, references: &[ImageRef]) -> Vec<Result<Removal>>;
 
-    /// Removes one thing that a [`Removal`] names: a tag alone, or what a digest or an id names. Before: the person was
-    /// shown what goes along. Repeated, what is gone is removed already. Errors: `NotAllowed` where one may not,
-    /// `Unsupported` where the place removes nothing.
+    /// Removes one thing that a [`Removal`] names: a tag alone, or the image of a digest or an id. Before: the person
+    /// was shown what goes with it. Repeated, what is gone counts as removed. Errors: `NotAllowed` where the person may
+    /// not, `Unsupported` where the place removes nothing.
     async fn remove(&self, cx: &Context, reference: &ImageRef) -> Result<()>;
 
-    /// Lets a tag of the same place mean this image; whatever it meant before. Repeated, it changes nothing. Errors:
-    /// `NotFound` for an image that is gone, `NotAllowed` where one may not write.
+    /// Makes a tag of the same place point to this image, whatever it pointed to before. Repeated, it changes nothing.
+    /// Errors: `NotFound` for an image that is gone, `NotAllowed` where the person may not write.
     async fn tag(&self, cx: &Context, image: &ImageRef, tag: &ImageRef) -> Result<()>;
 }
 
 /// What removing an image would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Removal {
-    /// What was asked for, named exactly.
+    /// What was asked to be removed, named exactly.
     pub reference: ImageRef,
-    /// What that is, in words: `the tag 1.0`, `the image and its last tag 1.0`.
+    /// A description of it: `the tag 1.0`, `the image and its last tag 1.0`.
     pub title: String,
-    /// The digest that goes, or that loses a tag.
+    /// The digest that is removed, or that loses a tag.
     pub digest: Option<Digest>,
-    /// What is sent, in this order: each is removed by itself.
+    /// What is removed, in this order, each with a call of its own.
     pub removes: Vec<ImageRef>,
-    /// What goes along, and who loses it.
+    /// What else is removed, and who loses it.
     pub along: Vec<String>,
-    /// What stays although one might think that it goes.
+    /// What stays although people might expect it to go.
     pub stays: Vec<String>,
 }
 
 impl Removal {
-    /// Of a tag alone, whose image has others; `others` are those that it keeps.
+    /// The removal of one tag of an image that has others; `others` are those that it keeps.
     pub fn of_tag(reference: &ImageRef, tag: &str, digest: Digest, others: &[String]) -> Self {
         let stays = if others.is_empty() { Vec::new() } else { vec![format!("the image itself, as {}", some(others))] };
         Self {
@@ -60,7 +60,7 @@ impl Removal {
         }
     }
 
-    /// Of a whole image, named by its last tag or by its digest; `others` are tags that go along.
+    /// The removal of a whole image, named by its last tag or by its digest; `others` are tags that go with it.
     pub fn of_image(reference: &ImageRef, tag: Option<&str>, digest: Digest, others: &[String]) -> Self {
         let title = match tag {
             Some(tag) => format!("the image, with its last tag {tag}"),
@@ -77,12 +77,12 @@ impl Removal {
         Self { reference: reference.clone(), title, digest: Some(digest), removes, along, stays: Vec::new() }
     }
 
-    /// All of it, line by line; the digest as `written`.
+    /// The whole description, line by line; `written` formats a digest.
     pub fn lines(&self, written: impl Fn(&Digest) -> String) -> Vec<String> {
         let facts = |label: &str, all: &[String]| -> Vec<String> {
             all.iter().map(|line| format!("{label:<6} {line}")).collect()
         };
-        // A name that holds it says it already.
+        // A name that contains the digest shows it already.
         let said = self.reference.digest().is_some();
         let digest = self.digest.iter().filter(|_| !said).map(|digest| format!("digest {}", written(digest)));
         let own = format!("goes   {}", self.title);
@@ -90,7 +90,7 @@ impl Removal {
     }
 }
 
-/// Tags in a sentence; of many, the first.
+/// Tags in a sentence; only the first ones if there are many.
 pub fn some(tags: &[String]) -> String {
     const SHOWN: usize = 12;
     let more = tags.len().saturating_sub(SHOWN);
@@ -102,8 +102,8 @@ pub fn some(tags: &[String]) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Removed {
-    /// It is gone now.
+    /// It was removed now.
     Removed,
-    /// It was gone before.
+    /// It was gone already.
     Gone,
 }

@@ -1,4 +1,5 @@
-//! Admitting: by digest into the admitted project, signed there, the tag last. Everyone's badge is the signature.
+//! Admitting an image: copied by digest into the admitted project, signed there, tagged last. The signature is
+//! everybody's badge.
 
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ use crate::{
     transfer::copy::{self, Options},
 };
 
-/// Admits what was decided to be admitted.
+/// Admits images that were decided to be admitted.
 pub(super) struct Admitter {
     config: Arc<Config>,
     sources: Arc<Sources>,
@@ -49,7 +50,7 @@ pub(super) struct Admitter {
     tags: Arc<Tags>,
 }
 
-/// What an admitter stands on, from the ground up.
+/// The parts of a steward that an admitter uses.
 pub(super) struct Ground {
     pub reach: Arc<Reach>,
     pub platforms: Arc<Platforms>,
@@ -60,7 +61,7 @@ pub(super) struct Ground {
 }
 
 impl Admitter {
-    /// Admits images to a steward's site.
+    /// An admitter for the steward's site.
     pub(super) fn new(parts: &Stewardship, ground: Ground) -> Self {
         let Ground { reach, platforms, decisions, disks, examiner, tags } = ground;
         Self {
@@ -77,9 +78,9 @@ impl Admitter {
         }
     }
 
-    /// The decision of a request, where it counts; what the row says of the policy is asked of the policy again.
+    /// Checks that a request's decision counts; if it names the policy, the policy is asked again.
     ///
-    /// `fresh` is that this steward has asked the policy a moment ago.
+    /// `fresh` says that this steward has just asked the policy.
     async fn decided_on(&self, cx: &Context, request: &Request, fresh: bool) -> Result<Decided> {
         let decision = request.decision.as_ref();
         let policy = match decision {
@@ -98,7 +99,7 @@ impl Admitter {
         Decided::new(request, &known)
     }
 
-    /// Copies, signs, checks, and only then tags. Whatever of it is done already is found done.
+    /// Copies, signs, checks the signature, and only then tags. Steps that were done before are found and not repeated.
     pub(super) async fn admit(&self, cx: &Context, tools: &Tools, request: &Request, fresh: bool) -> Result<Admission> {
         let what = format!("admit {}", request.called());
         destination::check(&self.config.requests, &what, request)?;
@@ -140,8 +141,8 @@ impl Admitter {
         Ok(Admission { reference, digest: digest.to_string(), signers, at: text::now(), untagged })
     }
 
-    /// The worst scan of all platforms of an image that this steward has made itself; nothing unless all were scanned.
-    /// What a row or an attachment says of a scan is not signed.
+    /// The worst scan of all platforms of an image, from scans of this steward; `None` unless it has scanned all. A
+    /// scan from the database or an attachment is not put into a signature.
     pub(super) async fn own_scan(&self, cx: &Context, at: &ImageRef) -> Result<Option<Attested>> {
         let image = self.sources.image(cx, at, None).await?;
         let mut worst: Option<Attested> = None;
@@ -156,7 +157,7 @@ impl Admitter {
         Ok(worst)
     }
 
-    /// Where the bytes are that were judged; where they came from, if the quarantine was lost.
+    /// The place of the bytes that were judged; if the quarantine was lost, the place where they came from.
     fn bytes_of(&self, request: &Request, digest: &Digest) -> Result<ImageRef> {
         let quarantine = request.dossier.as_ref().map(|dossier| dossier.quarantine.as_str()).unwrap_or_default();
         let origin = || Ok(self.reach.of_site("fetch it again", &request.asked.from)?.get().with_digest(digest));

@@ -1,4 +1,4 @@
-//! That a steward lives: said to the store every half minute, for whoever waits and for `wharf doctor`.
+//! Reporting that a steward runs: to the store every half minute, for requesters and for `wharf doctor`.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -6,7 +6,7 @@ use super::{Steward, Tools};
 use crate::ports::store;
 
 impl Steward {
-    /// Says it for as long as this is awaited. A store that is away for a while is told when it is back.
+    /// Reports it until this is dropped. If the store is away for a while, the next report comes after it is back.
     pub(super) async fn keep_saying_alive(&self, tools: &Tools) -> Infallible {
         let key = tools.signer.as_ref().map(|signer| signer.key_id()).unwrap_or_default();
         loop {

@@ -1,4 +1,4 @@
-//! What counts as a decision: by the policy, by the approval of a class, by a key that the policy trusts.
+//! Which decisions count: by the policy, by the approval of a class, by a key that the policy trusts.
 
 use std::sync::Arc;
 
@@ -25,16 +25,16 @@ use crate::{
     request::{Class, Decision, Dossier, Request, Terms, stage::Next, statement::Statement},
 };
 
-/// The policy in force: an approval binds to it.
+/// The name and short digest of the policy in force: an approval is bound to it.
 pub(super) fn policy_id(policy: &Policy) -> String {
     let text = toml::to_string(policy).unwrap_or_default();
     format!("{} ({})", policy.name, Digest::of(text.as_bytes()).short())
 }
 
-/// Tries of a check that could not run, before a person decides without it.
+/// How often a check that could not run is tried, before a person may decide without it.
 pub(super) const PATIENCE: i64 = 3;
 
-/// What counts as a decision here.
+/// Finds out which decisions count at this site.
 pub(super) struct Decisions {
     config: Arc<Config>,
     sources: Arc<Sources>,
@@ -44,7 +44,7 @@ pub(super) struct Decisions {
 }
 
 impl Decisions {
-    /// Decisions by the policy and the people of a steward's site.
+    /// The rules for decisions of the steward's site.
     pub(super) fn new(parts: &Stewardship) -> Self {
         Self {
             config: parts.config.clone(),
@@ -55,13 +55,13 @@ impl Decisions {
         }
     }
 
-    /// The id of the policy's key that signed a decision.
+    /// The id of the policy's key that signed a decision; `None` if none did.
     pub(super) fn signer_of(&self, decision: &Decision) -> Option<String> {
         let signature = STANDARD.decode(&decision.signature).ok().filter(|signature| !signature.is_empty())?;
         (self.signers.trusted)(decision.payload.as_bytes(), &signature)
     }
 
-    /// What follows by the policy and by approvals of classes.
+    /// The next step of a request, by the policy and by approvals of classes; `now` is in seconds since 1970.
     pub(super) async fn next_of(&self, request: &Request, dossier: &Dossier, now: i64) -> Result<Next> {
         let policy = &self.config.policy.name;
         let decision = |approve: bool, reason: String| Decision {
@@ -103,8 +103,8 @@ impl Decisions {
         }
     }
 
-    /// Whether an approval of a class counts: signed where the site wants that, and not of one's own request, unless the
-    /// store lets people approve these.
+    /// Whether an approval of a class counts for a request: it must be signed if the site wants that, and the approver
+    /// must not be the requester, unless the store allows self-approval.
     fn class_counts(&self, class: &Class, request: &Request, own_counts: bool) -> bool {
         let own = request.was_asked_by(&class.decision.by) && !own_counts;
         let signed = || {
@@ -115,7 +115,7 @@ impl Decisions {
         !own && (unsigned_is_fine || signed())
     }
 
-    /// Whether those who will look at it trust it: their badge is all that counts.
+    /// Fails unless the policy trusts the signature of the image at `at`: its badge is all that people see.
     pub(super) async fn is_trusted(&self, cx: &Context, what: &str, at: &ImageRef) -> Result<()> {
         let image = self.sources.image(cx, at, None).await?;
         let records = self.evidence.gather(cx, &image, Age::Anew, true).await?;
@@ -130,8 +130,8 @@ impl Decisions {
             .hint("name the public half of the key in [policy.signature] keys: wharf key show KEY"))
     }
 
-    /// What the policy makes of an image that is asked for. What stewards knew of it before they see for themselves; that
-    /// it was admitted once and taken back is for a person to think over.
+    /// The policy's verdict on a requested image. What stewards knew of it before does not count, as they judge it now;
+    /// a revoked admission does, and a person must decide then.
     pub(super) async fn judge_request(&self, image: &Image, records: &[Record]) -> Judgement {
         let site = match self.evidence.known(image).await {
             taken @ (Site::TakenBack { .. } | Site::Away) => taken,

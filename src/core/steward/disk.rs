@@ -1,6 +1,6 @@
-//! Disk images on the same way: into the steward's project of a cloud, where nobody else sees them; inspected from their
-//! own bytes; signed over the hash that the cloud keeps, and over their data where the site has a key for that; then let
-//! to others.
+//! Requests for disk images: fetched into the steward's project of a cloud, where nobody else sees them; inspected from
+//! their own bytes; signed over the hash that the cloud keeps, and over their data if the site has a key for that; then
+//! published.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -44,12 +44,12 @@ use crate::{
     },
 };
 
-/// How they are let to others where the site says nothing.
+/// The visibility of admitted disk images if the site sets none.
 const VISIBILITY: &str = "community";
-/// How they are kept from others.
+/// The visibility of disk images while they are judged.
 const PRIVATE: &str = "private";
 
-/// Requests for disk images.
+/// Handles requests for disk images.
 pub(super) struct DiskRequests {
     config: Arc<Config>,
     sources: Arc<Sources>,
@@ -60,7 +60,7 @@ pub(super) struct DiskRequests {
 }
 
 impl DiskRequests {
-    /// Those of a steward's site.
+    /// Requests for disk images at the steward's site.
     pub(super) fn new(
         parts: &Stewardship,
         reach: Arc<Reach>,
@@ -71,7 +71,7 @@ impl DiskRequests {
         Self { config, sources, evidence, reach, quarantine, decisions }
     }
 
-    /// The cloud that takes disk images.
+    /// The cloud that takes disk images; fails if it is not configured.
     fn cloud(&self, what: &str) -> Result<&Source> {
         let name = &self.config.requests.cloud;
         if name.is_empty() {
@@ -80,7 +80,8 @@ impl DiskRequests {
         self.sources.called(name)
     }
 
-    /// The bytes in a file, and the image in the steward's project. What was done already is found done.
+    /// Fetches a disk image: gives the image as described, as it is in the steward's project, and the file with its
+    /// bytes. Steps that were done before are not repeated.
     async fn fetch(&self, cx: &Context, request: &Request) -> Result<(Image, Image, PathBuf)> {
         let what = format!("fetch {}", request.asked.title);
         let cloud = self.cloud(&what)?;
@@ -91,7 +92,7 @@ impl DiskRequests {
         let (origin, kept) = if is_on_the_web(&request.asked.from) {
             let url = WebAddress::of(&self.config.requests, &what, &request.asked.from)?.get().to_owned();
             let (kept, imported) = disks.import(cx, &Import { name, url }).await?;
-            // How large it is, nobody knew before the cloud had it.
+            // Before the cloud has fetched it, nobody knows its size.
             if let Err(error) = cx.budget.expects(&what, imported.moved.saturating_add(imported.spared)) {
                 disks.forget(cx, &kept).await?;
                 return Err(error);
@@ -116,7 +117,7 @@ impl DiskRequests {
         Ok((origin, kept, file))
     }
 
-    /// What the bytes of a file say of themselves.
+    /// Describes a disk image from the bytes of a file.
     async fn disk_of(&self, cx: &Context, file: &std::path::Path) -> Result<Image> {
         let at = ImageRef::File { path: file.display().to_string(), tag: None, digest: None };
         let image = self.sources.image(cx, &at, None).await?;
@@ -128,12 +129,12 @@ impl DiskRequests {
         }
     }
 
-    /// Everything that a decision about a disk needs, and what the policy makes of it.
+    /// Examines a disk image: gives all that a decision needs, and the policy's next step.
     pub(super) async fn examine(&self, cx: &Context, request: &Request) -> Result<(Dossier, Next)> {
         let (origin, kept, file) = self.fetch(cx, request).await?;
         let found = self.disk_of(cx, &file).await?.disk.unwrap_or_default();
         let said = origin.disk.clone().unwrap_or_default();
-        // A cloud that was told "raw" of a qcow2 would open it as something else than was inspected.
+        // If the cloud holds a qcow2 as "raw", it would open it as something else than was inspected.
         let wrong = !said.format.is_empty() && said.format != found.format && said.format != "no format";
         let facts = DiskFacts { refers: found.refers || wrong, ..found.clone() };
         let judged = Image { disk: Some(facts), ..origin.clone() };
@@ -165,7 +166,7 @@ impl DiskRequests {
         Ok((dossier, next))
     }
 
-    /// Signs a disk image where it was judged, checks that, and lets it to others last.
+    /// Signs a disk image where it was judged, checks the signature, and publishes the image last.
     pub(super) async fn admit(
         &self,
         cx: &Context,
@@ -186,7 +187,7 @@ impl DiskRequests {
             return Err(Error::new(Kind::Denied, what, "it was not judged in the site's cloud"));
         };
         let image = self.sources.image(cx, &at, None).await?;
-        // A row says where it was judged: only what this project keeps under the request's own name is that.
+        // The database says where it was judged: that must be this project, with an image of the request's own name.
         if *kept_in != cloud.name || image.annotations.get("name").is_none_or(|name| !self.is_kept_as(request, name)) {
             return Err(Error::new(Kind::Denied, what, "what was judged is not where it was kept"));
         }
@@ -207,7 +208,7 @@ impl DiskRequests {
             ]);
             signers.push("its data, as clouds verify it".to_owned());
         }
-        // Signed where nobody else sees it, checked as everybody will see it, and only then let to others.
+        // Signed while private, checked as everybody will see it, and only then published.
         let private = Published { name: disk_name(request), visibility: PRIVATE.to_owned(), properties };
         disks.publish(cx, &at, &private).await?;
         self.decisions.is_trusted(cx, &what, &at).await?;
@@ -226,13 +227,13 @@ impl DiskRequests {
         })
     }
 
-    /// Whether this is the name under which an image is kept that was asked for: while it is judged, and once it is let to
-    /// others, where a steward that was stopped goes on.
+    /// Whether `name` is that of the request's image: while it is judged, or once it is published, so that a stopped
+    /// steward can go on.
     fn is_kept_as(&self, request: &Request, name: &str) -> bool {
         name == disk_name(request) || request.destination.rsplit('/').next() == Some(name)
     }
 
-    /// A signature over the data, where the site has a key and a certificate for that.
+    /// The signature over the data, if the site has a key and a certificate for that.
     async fn sign_data(
         &self,
         cx: &Context,

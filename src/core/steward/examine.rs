@@ -1,4 +1,4 @@
-//! Quarantine, evidence, judgement: what a steward finds out about a request before anybody decides.
+//! Quarantine, evidence, verdict: what a steward finds out about a request before anybody decides.
 
 use std::sync::Arc;
 
@@ -36,19 +36,19 @@ use crate::{
     transfer::copy::{self, Options},
 };
 
-/// The longest comparison that is kept, in characters.
+/// The longest comparison with the admitted version that is kept, in characters.
 const DIFF: usize = 4000;
-/// Fixes that are named.
+/// The most fixes that are listed.
 const FIXES: usize = 20;
 
-/// A platform of an image, with what was found.
+/// One platform of an image, with its evidence and verdict.
 struct Judged {
     image: Image,
     records: Vec<Record>,
     judgement: Judgement,
 }
 
-/// Whether a check that matters could not run.
+/// The reason why a check that matters could not run; `None` if all could.
 fn is_blind(records: &[Record], now: i64) -> Option<String> {
     RecordKind::JUDGED.into_iter().find_map(|kind| {
         let record = record::best(records, kind, now)?;
@@ -61,14 +61,14 @@ fn is_blind(records: &[Record], now: i64) -> Option<String> {
     })
 }
 
-/// What an image is built on: its lowest layer, by digest, which images of one base share. What it says of itself in its
-/// annotations decides nothing: anybody can write there what they like.
+/// The base image, as the digest of the lowest layer, which images with one base share. Annotations are not used,
+/// because anybody can write anything there.
 fn base(image: &Image) -> String {
     let lowest = image.layers.first().and_then(|layer| layer.digest.as_ref());
     lowest.map(|digest| format!("layer {digest}")).unwrap_or_default()
 }
 
-/// The badge and the facts of what was found, a line each.
+/// The badge and the facts of what was found, one per line.
 fn lines(judged: &Judged, several: bool, now: i64) -> Vec<String> {
     let platform = judged.image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
     let of = platform.filter(|_| several).map(|platform| format!(" ({platform})")).unwrap_or_default();
@@ -91,7 +91,7 @@ fn lines(judged: &Judged, several: bool, now: i64) -> Vec<String> {
     RecordKind::JUDGED.into_iter().filter_map(line).collect()
 }
 
-/// Fixes of findings that matter: what somebody needs who makes a better version.
+/// Fixed versions for findings that matter, for the maker of a better image.
 fn fixes(all: &[Judged], now: i64) -> Vec<String> {
     let mut fixes: Vec<String> = Vec::new();
     for judged in all {
@@ -110,7 +110,7 @@ fn fixes(all: &[Judged], now: i64) -> Vec<String> {
     fixes
 }
 
-/// Finds out what there is to know about a request.
+/// Examines requests: gathers the evidence and asks the policy.
 pub(super) struct Examiner {
     config: Arc<Config>,
     sources: Arc<Sources>,
@@ -124,7 +124,7 @@ pub(super) struct Examiner {
 }
 
 impl Examiner {
-    /// Examines requests of a steward's site.
+    /// An examiner for the steward's site.
     pub(super) fn new(
         parts: &Stewardship,
         reach: Arc<Reach>,
@@ -146,7 +146,7 @@ impl Examiner {
         }
     }
 
-    /// Everything that a decision needs, and what the policy makes of it.
+    /// Examines a request: gives all that a decision needs, and the policy's next step.
     pub(super) async fn examine(&self, cx: &Context, request: &Request) -> Result<(Dossier, Next)> {
         let what = format!("examine {}", request.called());
         destination::check(&self.config.requests, &what, request)?;
@@ -162,7 +162,7 @@ impl Examiner {
             copy::copy(cx, &self.sources.place(&from)?, &self.sources.place(&quarantine)?, &Options::default()).await?;
         digest.matches(&copied.digest, &what)?;
         let mut all = Vec::new();
-        // Its own index says what it is built for, not the request.
+        // The platforms come from the image's own index, not from the request.
         let image = self.sources.image(cx, &from, None).await?;
         for image in self.platforms.each(cx, image).await? {
             all.push(self.examine_platform(cx, image, &quarantine).await?);
@@ -179,7 +179,7 @@ impl Examiner {
         Ok((dossier, next))
     }
 
-    /// The tag that was asked for, where it means this digest at its source: nobody names an image otherwise.
+    /// The requested tag, if it means this digest at its source.
     async fn tag_there(&self, cx: &Context, request: &Request, from: &ImageRef, digest: &Digest) -> Option<String> {
         let tag = request.asked.tag.as_deref().filter(|tag| is_tag(tag))?;
         let at = from.without_version().with_tag(tag);
@@ -188,14 +188,14 @@ impl Examiner {
         (version.digest.as_ref() == Some(digest)).then(|| tag.to_owned())
     }
 
-    /// One platform, in the evidence of its place and of the bytes that were fetched.
+    /// Examines one platform, with evidence from its source and from the copy in the quarantine.
     async fn examine_platform(&self, cx: &Context, image: Image, quarantine: &ImageRef) -> Result<Judged> {
         if matches!(quarantine, ImageRef::Oci(_)) {
             let mut kept = self.sources.image(cx, quarantine, None).await?;
             if let Some(pinned) = image.pinned.as_ref().filter(|pinned| pinned.manifest != pinned.digest) {
                 kept = self.platforms.listed(cx, &kept, &pinned.manifest).await?;
             }
-            // What is found of these bytes counts for them everywhere.
+            // Evidence is kept by digest, so that of the copy counts everywhere.
             self.evidence.gather(cx, &kept, Age::Now, false).await?;
         }
         let records = self.evidence.gather(cx, &image, Age::Now, false).await?;
@@ -215,7 +215,7 @@ impl Examiner {
             .iter()
             .max_by_key(|judged| judged.judgement.verdict.strictness())
             .ok_or_else(|| Error::failed(format!("examine {}", request.called()), "it has no platform"))?;
-        // Of several platforms, all must have been scanned here for one scan to be told.
+        // If there are several platforms, a scan is stated only if all were scanned here.
         let own: Option<Vec<_>> = all.iter().map(|judged| own_scan_of(&judged.records, now)).collect();
         let scan = own.into_iter().flatten().reduce(|one, other| if is_worse(&other, &one) { other } else { one });
         Ok(Dossier {
@@ -233,7 +233,7 @@ impl Examiner {
         })
     }
 
-    /// What is different from the version that is admitted already; a comparison that fails says nothing.
+    /// The differences from the version that is admitted already; empty if comparing fails.
     async fn diff_to_admitted(&self, cx: &Context, request: &Request, image: &Image) -> String {
         let Ok(Some(before)) = self.store.admitted_at(&request.destination).await else { return String::new() };
         let Ok(before) = before.reference.parse::<ImageRef>() else { return String::new() };

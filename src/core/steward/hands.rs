@@ -1,4 +1,5 @@
-//! Several requests at a time, each in a task of its own: one that takes long, or falls over, is nobody else's matter.
+//! Working on several requests at the same time, each in its own task: a slow or failing one does not affect the
+//! others.
 
 use std::sync::Arc;
 
@@ -13,11 +14,11 @@ use crate::{
     request::{Id, Request},
 };
 
-/// Requests in hand.
+/// The requests that are being worked on.
 #[derive(Default)]
 pub(super) struct Hands(JoinSet<(Id, Result<Request>)>);
 
-/// Tells of a round; that the store is away is told once.
+/// Reports a round; that the store is away is reported only once.
 pub(super) fn told(round: &Result<Round>, away: &mut bool, tell: &Tell) {
     match round {
         Ok(round) => {
@@ -35,7 +36,7 @@ pub(super) fn told(round: &Result<Round>, away: &mut bool, tell: &Tell) {
 }
 
 impl Hands {
-    /// Waits until one is done; never where none is in hand.
+    /// Waits until one request is done; if there is none, waits forever.
     async fn done(&mut self) -> Round {
         let Some(done) = self.0.join_next().await else { return std::future::pending().await };
         match done {
@@ -48,10 +49,10 @@ impl Hands {
 }
 
 impl Steward {
-    /// Takes what there is to do for as many as fit.
+    /// Claims requests for all free hands.
     async fn fill(self: &Arc<Self>, hands: &mut Hands, cx: &Context, tools: &Tools) -> Result<()> {
         let rules = &self.config.requests;
-        // One hand more takes what was taken back, and nothing else: slow images of others never keep that waiting.
+        // One extra hand takes revoked admissions only, so that slow images never delay those.
         while hands.0.len() <= rules.parallel() && !cx.cancel.is_cancelled() {
             let most = if hands.0.len() < rules.parallel() { rules.per_person() } else { 0 };
             let Some(request) = self.store.claim(LEASE, most).await? else { break };
@@ -73,7 +74,7 @@ impl Steward {
         }
     }
 
-    /// Works on requests until it is cancelled: when there is news, when a hand is free, and from time to time.
+    /// Works on requests until it is cancelled: on news, when a hand is free, and from time to time.
     pub(super) async fn serve_requests(self: Arc<Self>, cx: Context, tools: Tools, tell: Tell, mut news: Receiver<()>) {
         let (mut hands, mut away) = (Hands::default(), false);
         loop {

@@ -1,9 +1,10 @@
-//! The steward: works on requests, watches and tells, side by side, each in tasks of its own. Several stewards may run;
-//! each step can be done again, so that whoever goes on after a crash finds what was done and does the rest.
+//! The steward: works on requests, judges images again, and delivers notices, all at the same time in tasks of their
+//! own. Several stewards may run. Each step can be repeated, so that after a crash another steward finds what was done
+//! and does the rest.
 //!
-//! Nobody holds it up: each request and each image of the watch has a budget of time, bytes and least rate
-//! ([`Budget`]), a lease is renewed only while that lasts, and one person's requests leave room for
-//! another's. Nobody sends it anywhere: it goes to the site's sources only ([`reach`]).
+//! Nobody can block it: each request and each image of the watch has a budget of time, bytes and least rate
+//! ([`Budget`]), a lease is renewed only within that budget, and one person's requests leave room for those of others.
+//! Nobody can send it to other places: it contacts the site's sources only ([`reach`]).
 
 mod admit;
 mod alive;
@@ -52,44 +53,44 @@ use sweep::Sweeper;
 use tag::Tags;
 use watch::Watcher;
 
-/// For so long a request is in one steward's hands; it is renewed while they work on it.
+/// How long a claim on a request lasts unless it is renewed.
 const LEASE: Duration = Duration::from_secs(60);
-/// How often a lease is renewed.
+/// How often a claim is renewed.
 const RENEW: Duration = Duration::from_secs(15);
-/// After so many failures a request is given up.
+/// After how many failures a request is given up.
 const TRIES: i64 = 8;
-/// The same where its budget was used up: each of them takes long.
+/// The same for requests that used up their budget, because each try takes long.
 const LONG_TRIES: i64 = 3;
-/// The wait before a request is tried again whose budget was used up.
+/// The wait before such a request is tried again.
 const LATER: Duration = Duration::from_secs(3600);
-/// The longest that a steward sits still: what is due by time is looked at then.
+/// The longest wait without news, after which a steward looks for work that is due.
 const QUIET: Duration = Duration::from_secs(30);
-/// The same where something failed: it is tried again soon.
+/// The same after a failure, so that it is tried again soon.
 const SOON: Duration = Duration::from_secs(5);
-/// How often the quarantine is swept.
+/// How often the quarantine is cleaned up.
 const SWEEP: Duration = Duration::from_secs(60);
 /// How long to wait after the store did not answer.
 const AWAY: Duration = Duration::from_secs(3);
 
-/// What a steward works with.
+/// The keys that a steward works with.
 #[derive(Clone, Default)]
 pub struct Tools {
-    /// The key that it signs with.
+    /// The key that signs admissions; `None` if none is configured.
     pub signer: Option<Arc<dyn Signer>>,
-    /// The key that it signs the data of disk images with.
+    /// The key that signs the data of disk images; `None` if none is configured.
     pub disks: Option<Arc<dyn Signer>>,
 }
 
-/// What was done in one round.
+/// The results of one round of work.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Round {
-    /// Requests that went on, each with how it stands now.
+    /// Requests that were worked on: number and new state, in words.
     pub requests: Vec<(i64, String)>,
-    /// Images that were judged again.
+    /// How many images were judged again.
     pub watched: usize,
-    /// Notices that were delivered.
+    /// How many notices were delivered.
     pub delivered: usize,
-    /// What failed, in words.
+    /// What failed, one sentence each.
     pub failed: Vec<String>,
 }
 
@@ -98,7 +99,7 @@ impl Round {
         self.requests.is_empty() && self.watched == 0 && self.delivered == 0 && self.failed.is_empty()
     }
 
-    /// One in which only this failed.
+    /// A round in which only this failed.
     fn failing(error: &Error) -> Self {
         Self { failed: vec![error.to_string()], ..Self::default() }
     }
@@ -112,30 +113,30 @@ impl Round {
     }
 }
 
-/// Hears of every round in which something happened.
+/// Called for every round in which something happened.
 pub type Tell = Arc<dyn Fn(&Round) + Send + Sync>;
 
-/// The wait before another try: 5, 10, 20 seconds …, at most ten minutes.
+/// The wait before the next try: 5, 10, 20 seconds and so on, at most ten minutes.
 pub fn backoff(tries: i64) -> Duration {
     Duration::from_secs(5_u64.saturating_mul(1 << tries.clamp(0, 7)).min(600))
 }
 
-/// Whether another try can help.
+/// Whether trying again may help.
 fn may_pass(error: &Error) -> bool {
     matches!(error.kind, Kind::Unavailable | Kind::Failed | Kind::NotAllowed | Kind::Cancelled)
 }
 
-/// The wait before a request is tried again that failed for this reason; nothing where it is given up.
+/// The wait before a failed request is tried again; `None` if it is given up.
 fn again(error: &Error, exceeded: Option<Exceeded>, tries: i64) -> Option<Duration> {
     match exceeded {
-        // It will be as large the next time.
+        // The image will be as large at the next try.
         Some(Exceeded::Size) => None,
         Some(Exceeded::Time | Exceeded::Rate) => (tries + 1 < LONG_TRIES).then_some(LATER),
         None => (may_pass(error) && tries + 1 < TRIES).then(|| backoff(tries)),
     }
 }
 
-/// What is done over and over.
+/// A duty that is repeated, besides requests.
 #[derive(Debug, Clone, Copy)]
 enum Duty {
     Watch,
@@ -143,8 +144,8 @@ enum Duty {
     Sweep,
 }
 
-/// A steward of a site. What it does is in parts that stand on one another: where it goes, the quarantine, what counts as a
-/// decision; disk images; examining; admitting. None knows one above it.
+/// A steward of a site. Its parts are in layers, none of which knows one above it: reach, quarantine and decisions;
+/// disk images; examining; admitting.
 pub struct Steward {
     config: Arc<Config>,
     signers: Arc<Signers>,
@@ -160,7 +161,7 @@ pub struct Steward {
 }
 
 impl Steward {
-    /// A steward made of a portal's parts; nothing is contacted.
+    /// A steward with a portal's parts; contacts nobody.
     pub fn new(parts: &Stewardship) -> Self {
         let reach = Arc::new(Reach::new(parts));
         let quarantine = Arc::new(Quarantine::new(parts));
@@ -199,7 +200,7 @@ impl Steward {
         }
     }
 
-    /// Opens what a steward works with; a PIN or passphrase is asked for once.
+    /// Opens the configured keys; a PIN or passphrase is asked for once.
     pub async fn tools(&self, asker: Arc<dyn Asker>) -> Result<Tools> {
         let key = &self.config.requests.key;
         let disk_key = &self.config.requests.disk_key;
@@ -208,9 +209,9 @@ impl Steward {
         Ok(Tools { signer, disks })
     }
 
-    /// Works until there is nothing to do right now.
+    /// Works until nothing is left to do right now, and gives what was done.
     pub async fn round(self: &Arc<Self>, cx: &Context, tools: &Tools) -> Result<Round> {
-        // One after another: each tells of what the one before has done just now.
+        // One after the other, because each reports what the previous one has done.
         let requests = self.requests_round(cx, tools).await;
         let watched = self.watcher.round(cx, tools).await;
         let delivered = self.letters.round(cx).await;
@@ -222,7 +223,7 @@ impl Steward {
         Ok(requests?.and(failing(watched)).and(failing(delivered)).and(failing(swept)))
     }
 
-    /// Works until it is cancelled.
+    /// Works until it is cancelled; `tell` hears of every round.
     pub async fn work(self: &Arc<Self>, cx: &Context, tools: &Tools, tell: Tell) -> Result<()> {
         let (heard, news) = tokio::sync::watch::channel(());
         let mut tasks = JoinSet::new();
@@ -235,7 +236,7 @@ impl Steward {
             never = self.listen(heard) => match never {},
             never = self.keep_saying_alive(tools) => match never {},
             ended = tasks.join_next() => if let Some(Err(error)) = ended {
-                // A task that fell over takes the steward with it: whoever runs it starts it again.
+                // If a task panics, the steward ends; the service manager starts it again.
                 return Err(Error::failed("work as steward", error));
             },
         }
@@ -243,7 +244,7 @@ impl Steward {
         Ok(())
     }
 
-    /// Tells the others that something has changed in the store.
+    /// Signals the other tasks when something has changed in the store.
     async fn listen(&self, heard: tokio::sync::watch::Sender<()>) -> Infallible {
         loop {
             match self.store.news().await {
@@ -253,7 +254,7 @@ impl Steward {
         }
     }
 
-    /// Does one of the duties, when there is news and from time to time.
+    /// Repeats one duty, on news and from time to time.
     async fn serve(
         self: Arc<Self>,
         duty: Duty,
@@ -284,14 +285,14 @@ impl Steward {
         }
     }
 
-    /// Clears the quarantine, within the budget of one request.
+    /// Cleans up the quarantine, within the budget of one request.
     async fn sweep_round(&self, cx: &Context) -> Result<Round> {
         let budget = Budget::of(self.config.requests.request_limits());
         let failed = budget.run("sweep the quarantine", self.sweeper.sweep(cx)).await?;
         Ok(Round { failed, ..Round::default() })
     }
 
-    /// Brings one request as far as it goes without a person.
+    /// Brings one request as far as possible without a person.
     async fn work_on(&self, cx: &Context, tools: &Tools, request: Request) -> Result<Request> {
         let (id, tries) = (request.id, request.tries);
         let what = format!("work on {}", request.called());
@@ -310,15 +311,16 @@ impl Steward {
         self.store.happen(id, &Event::Failed { why: error.to_string(), again }).await
     }
 
-    /// Renews the claim for as long as it is awaited; ends only when it is lost. Whoever awaits it gives it up with the
-    /// work that it is for.
+    /// Renews the claim on a request; returns only when the claim is lost. The caller drops this together with the
+    /// work.
     async fn hold(&self, id: i64) -> Error {
         let mut renewed = tokio::time::Instant::now();
         loop {
             tokio::time::sleep(RENEW).await;
             match self.store.happen(id, &Event::Renew { lease: LEASE }).await {
                 Ok(_) => renewed = tokio::time::Instant::now(),
-                // Out of reach it may come back before the lease ends; then it is another's.
+                // An unreachable store may come back before the lease ends; after that, another steward may have the
+                // request.
                 Err(error) if error.kind == Kind::Unavailable && renewed.elapsed() < LEASE => {}
                 Err(error) => return Error { kind: Kind::Cancelled, ..error },
             }
@@ -348,7 +350,8 @@ impl Steward {
             if let Err(error) = self.tags.settle(cx, &request).await {
                 tracing::warn!(%error, "whether its tag is right was not looked at again");
             }
-            // What is known now is what later findings are compared with; without it, it is looked at again once more.
+            // Later findings are compared with those known now; if they cannot be kept, the image is simply judged once
+            // more.
             if let Err(error) = self.watcher.begin(cx, &admission).await {
                 tracing::info!(%error, "what was admitted is looked at again");
             }
@@ -356,7 +359,7 @@ impl Steward {
         Ok(request)
     }
 
-    /// Admits an image, and writes that into the audit; gives the request as it stands then.
+    /// Admits an image, and records that in the audit; gives the changed request, too.
     async fn admit(&self, cx: &Context, tools: &Tools, request: &Request, fresh: bool) -> Result<(Admission, Request)> {
         let from = &request.asked.from;
         let mut entry = self.journal.entry("admit", format!("{from} as {}", request.destination));
@@ -375,7 +378,7 @@ impl Steward {
     }
 }
 
-/// How a request that went on stands now.
+/// The state of a request after the work, in words.
 fn standing(request: &Request) -> String {
     request.standing(Pace::default(), text::now())
 }

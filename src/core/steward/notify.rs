@@ -1,4 +1,5 @@
-//! Delivery of notices: each once in each way, again later where a server is down. Ways do not wait for one another.
+//! Delivery of notices: each once by each way, tried again later if a server is down. The ways do not wait for one
+//! another.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,24 +15,24 @@ use crate::{
     ports::{Notifier, store::Store},
 };
 
-/// For so long a notice is in one steward's hands.
+/// How long the lease of a notice lasts.
 const LEASE: Duration = Duration::from_secs(120);
-/// Notices that are delivered in one round.
+/// The most notices that are delivered in one round.
 const ROUND: usize = 100;
 
-/// Delivers notices.
+/// Delivers notices by all ways of the site.
 pub(super) struct Letters {
     store: Arc<dyn Store>,
     notifiers: Vec<Arc<dyn Notifier>>,
 }
 
 impl Letters {
-    /// Delivers what the store of a steward's site has.
+    /// Delivers the notices in the store of the steward's site.
     pub(super) fn new(parts: &Stewardship) -> Self {
         Self { store: parts.store.clone(), notifiers: parts.notifiers.clone() }
     }
 
-    /// Delivers what is due.
+    /// Delivers the notices that are due now.
     pub(super) async fn round(&self, cx: &Context) -> Result<Round> {
         let ways = self.notifiers.iter().map(|notifier| self.deliver_by(cx, &**notifier));
         join_all(ways).await.into_iter().try_fold(Round::default(), |all, one| Ok(all.and(one?)))
@@ -51,7 +52,7 @@ impl Letters {
                 Err(_) => Some(backoff(due.tries)),
             };
             if let Err(error) = self.store.delivered(way, due.notice.id, again).await {
-                // Its lease ends, and then it is looked at again.
+                // Its lease ends, and then it is due again.
                 round.failed.push(format!("{way}: notice {}: {error}", due.notice.id));
             }
             match sent {
@@ -59,7 +60,7 @@ impl Letters {
                 Ok(false) => {}
                 Err(error) => {
                     round.failed.push(format!("{way}: {error}"));
-                    // Where one did not get through, the others wait too.
+                    // If one notice cannot be sent, the others of this way wait, too.
                     if again.is_some() {
                         break;
                     }

@@ -1,4 +1,4 @@
-//! The images that one name stands for: an index lists one for each platform, and its signature covers them all.
+//! The images of a name: an index lists one for each platform, and its signature covers them all.
 
 use std::sync::Arc;
 
@@ -13,23 +13,23 @@ use crate::{
     transfer::fetch,
 };
 
-/// Of more platforms an image is not admitted as a whole: one that was not judged would be admitted with the others.
+/// The most platforms of an admitted image: if one were not judged, it would be admitted with the others.
 const PLATFORMS: usize = 24;
 
-/// Images of every platform, read from where they are.
+/// Reads the images of every platform.
 pub(super) struct Platforms {
     sources: Arc<Sources>,
 }
 
 impl Platforms {
-    /// Those at a steward's sources.
+    /// Images at the steward's sources.
     pub(super) fn new(parts: &Stewardship) -> Self {
         Self { sources: parts.sources.clone() }
     }
 
-    /// Every image that an index lists and that something could run; of one image, it is that.
+    /// Every image in an index that something could run; without an index, the image itself.
     ///
-    /// Its signature covers all of them, and which of two for one platform is run is decided by whoever runs it.
+    /// The signature covers all of them, and an engine decides which of two for the same platform it runs.
     pub(super) async fn each(&self, cx: &Context, image: Image) -> Result<Vec<Image>> {
         let what = format!("judge {}", image.reference);
         let source = self.sources.of(&image.reference)?;
@@ -49,7 +49,7 @@ impl Platforms {
         Ok(images)
     }
 
-    /// The image that one entry of an image's index is.
+    /// The image of one entry in an index.
     pub(super) async fn listed(&self, cx: &Context, image: &Image, manifest: &Digest) -> Result<Image> {
         let source = self.sources.of(&image.reference)?;
         let (Some(pinned), Some(content)) = (&image.pinned, &source.content) else { return Ok(image.clone()) };

@@ -18,20 +18,20 @@ use crate::{
     request::{Id, Request},
 };
 
-/// Makes a folder that only its owner can look into, or makes it so.
+/// Creates a folder that only its owner can enter, or restricts an existing one.
 fn make_private(folder: &Path) -> Result<()> {
     let what = format!("make the folder {}", folder.display());
     DirBuilder::new().recursive(true).mode(0o700).create(folder).during(&what)?;
     std::fs::set_permissions(folder, Permissions::from_mode(0o700)).during(what)
 }
 
-/// The name that an image has while it is judged; the same request has the same.
+/// The name of a disk image while it is judged; always the same for the same request.
 pub(super) fn disk_name(request: &Request) -> String {
     let short: String = Digest::of(request.asked.digest.as_bytes()).hex().chars().take(12).collect();
     format!("wharf-quarantine-{}-{short}", request.id)
 }
 
-/// The places of a quarantine.
+/// The places where images are kept while they are judged.
 pub(super) struct Quarantine {
     config: Arc<Config>,
 }
@@ -42,20 +42,20 @@ impl Quarantine {
         Self { config: parts.config.clone() }
     }
 
-    /// Where what is judged is kept on this machine.
+    /// The quarantine's folder on this machine.
     pub(super) fn folder(&self) -> PathBuf {
         self.config.state_dir.join("quarantine")
     }
 
-    /// Makes that folder, for the steward alone.
+    /// Creates that folder, for the steward alone.
     pub(super) async fn make_private(&self) -> Result<()> {
         let folder = self.folder();
         tokio::task::spawn_blocking(move || make_private(&folder)).await.during("make the quarantine")?
     }
 
-    /// Where a request's bytes are kept while they are judged.
+    /// The place of a request's image while it is judged.
     ///
-    /// Each request has a place of its own, so that it can be cleared when that one is over.
+    /// Each request has its own place, so that it can be cleared when the request is over.
     pub(super) fn place_of(&self, request: Id, digest: &Digest, name: &str) -> ImageRef {
         let short: String = digest.hex().chars().take(12).collect();
         match self.config.requests.quarantine.split_once('/') {
@@ -70,7 +70,7 @@ impl Quarantine {
         }
     }
 
-    /// Where a disk is while it is judged, on this machine.
+    /// The file of a disk image on this machine while it is judged.
     pub(super) fn disk_file(&self, request: &Request) -> PathBuf {
         self.folder().join(format!("request-{}.disk", request.id))
     }

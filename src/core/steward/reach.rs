@@ -1,8 +1,8 @@
-//! Where a steward goes: to the sources that its site has configured, and nowhere else. Whoever asks for an image or says
-//! that they use one writes an address; a steward works with its own rights, from inside the site's network.
+//! Restricts a steward to the site's configured sources. A requester, or a person who records a use, writes an address;
+//! a steward has rights of its own and works from inside the site's network.
 //!
-//! [`SiteReference`] is made here only. The portal that a steward works with ([`PortalParts::for_stewards`]) holds no other
-//! source, so that whatever is looked up on the way (tags, attachments, a fixed version) stays within them, too.
+//! [`SiteReference`] is created here only. The portal that a steward works with ([`PortalParts::for_stewards`]) has no
+//! other sources, so that all further reads (tags, attachments, a fixed version) stay within them, too.
 
 use std::{
     path::{Component, Path},
@@ -16,12 +16,12 @@ use crate::{
     portal::{PortalParts, Source, Sources, stewardship::Stewardship},
 };
 
-/// A reference into a place that the site has configured.
+/// A reference into a source that the site has configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteReference(ImageRef);
 
 impl SiteReference {
-    /// The reference.
+    /// The reference itself, for calls that read it.
     pub fn get(&self) -> &ImageRef {
         &self.0
     }
@@ -41,7 +41,7 @@ fn out_of_reach(what: &str, at: &ImageRef) -> Error {
         .hint(hint)
 }
 
-/// Whether a source is one of the site's: configured, or the cloud that takes its disk images.
+/// Whether a source belongs to the site: it is configured, or it is the cloud that takes disk images.
 fn is_of_site(config: &Config, source: &Source) -> bool {
     let named =
         config.sources.iter().any(|written| written.name == source.name) || config.requests.cloud == source.name;
@@ -54,13 +54,13 @@ fn is_own_registry(rules: &Requests, name: &Name) -> bool {
     host(&rules.admitted) || host(&rules.quarantine)
 }
 
-/// Whether a path is below a folder as it is written, without a way up.
+/// Whether a path is below a folder, as written and without `..`.
 fn is_below(path: &Path, folder: &Path) -> bool {
     path.starts_with(folder) && !path.components().any(|part| part == Component::ParentDir)
 }
 
 impl PortalParts {
-    /// These parts for somebody who works for others: with the site's sources alone.
+    /// The same parts with the site's sources only, for work on behalf of others.
     #[must_use]
     pub fn for_stewards(mut self) -> Self {
         let config = &self.config;
@@ -79,7 +79,7 @@ impl PortalParts {
     }
 }
 
-/// The places that a steward goes to.
+/// The sources that a steward may contact.
 pub(super) struct Reach {
     config: Arc<Config>,
     sources: Arc<Sources>,
@@ -91,7 +91,7 @@ impl Reach {
         Self { config: parts.config.clone(), sources: parts.sources.clone() }
     }
 
-    /// What somebody wrote as the place of an image, if it is in one of the site's sources.
+    /// Checks that a reference that somebody wrote is in one of the site's sources.
     pub(super) fn of_site(&self, what: &str, written: &str) -> Result<SiteReference> {
         let reference: ImageRef = written.parse().map_err(|error: Error| Error { kind: Kind::Denied, ..error })?;
         let owned = |reference: &ImageRef| {
@@ -105,7 +105,7 @@ impl Reach {
                     .hint("ask for it where it comes from"))
             }
             ImageRef::Oci(name) if is_own_registry(rules, name) || owned(&reference) => Ok(SiteReference(reference)),
-            // People name clouds as they like: the id is the same everywhere in one.
+            // People give clouds their own names; the id of an image is the same under all of them.
             ImageRef::Glance { image, .. } if !cloud.is_empty() && !owned(&reference) => {
                 Ok(SiteReference(ImageRef::Glance { cloud: cloud.clone(), image: image.clone() }))
             }
@@ -114,7 +114,7 @@ impl Reach {
         }
     }
 
-    /// What the watch looks at: images of registries, and what the site's own cloud has.
+    /// Checks a reference of the watch: only images in registries, and those in the site's own cloud, are judged again.
     pub(super) fn watched_at(&self, what: &str, written: &str) -> Result<SiteReference> {
         let at = self.of_site(what, written)?;
         match at.get() {

@@ -1,4 +1,5 @@
-//! Taking an admission back: that it was is signed and put beside the image, in place of what was stated there before.
+//! Publishing that an admission was revoked: signed and put beside the image, in place of the steward's earlier
+//! statement.
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use crate::{
     },
 };
 
-/// Takes admissions back, in public.
+/// Signs revocations of admissions.
 pub(super) struct Revoker {
     config: Arc<Config>,
     sources: Arc<Sources>,
@@ -35,12 +36,13 @@ pub(super) struct Revoker {
 }
 
 impl Revoker {
-    /// Takes back what was admitted to a steward's site.
+    /// Revocations at the steward's site.
     pub(super) fn new(parts: &Stewardship, decisions: Arc<Decisions>) -> Self {
         Self { config: parts.config.clone(), sources: parts.sources.clone(), decisions }
     }
 
-    /// Signs that an admission was taken back. The store says so at once; this is for those who do not ask it.
+    /// Signs that an admission was revoked. The store says so at once; the signature is for people who do not ask the
+    /// store.
     pub(super) async fn take_back(&self, cx: &Context, tools: &Tools, request: &Request) -> Result<()> {
         let what = format!("take back {}", request.called());
         let (place, digest) = admitted_place(&what, request)?;

@@ -1,8 +1,8 @@
-//! Sweeping the quarantine: it is emptied of what nobody needs any more.
+//! Cleaning up the quarantine.
 //!
-//! A request that is over leaves nothing: neither a folder or a disk on this machine, nor its repository in the
-//! quarantine's registry as far as that lets manifests be deleted, nor an image in the steward's project of the cloud.
-//! What belongs to no request goes after a day.
+//! A request that is over leaves nothing behind: no folder or disk on this machine, no repository in the quarantine's
+//! registry as far as that allows deleting manifests, and no image in the steward's project of the cloud. What belongs
+//! to no request is removed after a day.
 
 use std::{
     fs::File,
@@ -26,17 +26,17 @@ use crate::{
     transfer::copy::Place,
 };
 
-/// How long something stays that belongs to no request: whoever makes it may not be done.
+/// The age from which files of no known request are removed: younger ones may still be in use.
 const ORPHAN: Duration = Duration::from_secs(24 * 3600);
-/// Requests that are looked at in one go.
+/// How many requests are read at a time.
 const PAGE: i64 = 200;
 
-/// The request that a file or folder of the quarantine is of: `request-12`, `request-12.disk`, `request-12.77.partial`.
+/// The request that a file or folder belongs to: `request-12`, `request-12.disk`, `request-12.77.partial`.
 fn owner(name: &str) -> Option<Id> {
     name.strip_prefix("request-")?.split('.').next()?.parse().ok()
 }
 
-/// Whether something was not touched for a day. A time that lies ahead of this clock is none.
+/// Whether something has not been changed for a day. A time in the future does not count as old.
 fn is_old(path: &Path) -> bool {
     let touched = path.symlink_metadata().and_then(|known| known.modified());
     touched.is_ok_and(|touched| SystemTime::now().duration_since(touched).is_ok_and(|age| age > ORPHAN))
@@ -47,13 +47,13 @@ fn remove(path: &Path) -> std::io::Result<()> {
     if path.symlink_metadata()?.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
 }
 
-/// What is in a folder, each with its name.
+/// The entries of a folder: name and path.
 fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     entries.flatten().map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())).collect()
 }
 
-/// Clears the quarantine.
+/// Cleans up the quarantine on this machine, in the registry and in the cloud.
 pub(super) struct Sweeper {
     config: Arc<Config>,
     sources: Arc<Sources>,
@@ -62,13 +62,13 @@ pub(super) struct Sweeper {
 }
 
 impl Sweeper {
-    /// Sweeps the quarantine of a steward's site.
+    /// Cleans up the quarantine of the steward's site.
     pub(super) fn new(parts: &Stewardship, quarantine: Arc<Quarantine>) -> Self {
         let (config, sources, store) = (parts.config.clone(), parts.sources.clone(), parts.store.clone());
         Self { config, sources, store, quarantine }
     }
 
-    /// Clears what is over. Gives what failed, in words. One of several stewards with the same folder does it.
+    /// Removes what is over; gives what failed, in words. If several stewards share the folder, one of them does it.
     pub(super) async fn sweep(&self, cx: &Context) -> Result<Vec<String>> {
         self.quarantine.make_private().await?;
         let folder = self.quarantine.folder();
@@ -102,7 +102,7 @@ impl Sweeper {
         Ok(failed)
     }
 
-    /// Clears registry and cloud of what has ended since the last time.
+    /// Cleans up the registry and the cloud after requests that have ended since the last time.
     async fn sweep_elsewhere(&self, cx: &Context, mark: &Path, failed: &mut Vec<String>) -> Result<()> {
         let rules = &self.config.requests;
         if rules.quarantine.is_empty() && rules.cloud.is_empty() {
@@ -116,7 +116,7 @@ impl Sweeper {
             for request in &page {
                 match self.clear(cx, request).await {
                     Ok(()) => {}
-                    // It is tried again the next time.
+                    // The store or registry is away: it is tried again next time.
                     Err(error) if error.kind == Kind::Unavailable => return Err(error),
                     Err(error) => failed.push(error.to_string()),
                 }
@@ -128,7 +128,7 @@ impl Sweeper {
         Ok(())
     }
 
-    /// Clears what was kept of one request that is over, wherever it was.
+    /// Removes everything that was kept of a request that is over.
     pub(super) async fn clear(&self, cx: &Context, request: &Request) -> Result<()> {
         let id = request.id;
         let folder = self.quarantine.folder();
@@ -152,8 +152,8 @@ impl Sweeper {
         }
     }
 
-    /// Deletes all manifests of a repository that a request had for itself. A registry that lets none be deleted keeps
-    /// them; its blobs are its own to collect.
+    /// Deletes all manifests of a request's own repository. A registry that cannot delete keeps them; removing its
+    /// blobs is left to the registry.
     async fn clear_registry(&self, cx: &Context, at: &ImageRef) -> Result<()> {
         let what = format!("clear the quarantine of {at}");
         let Place { content, .. } = self.sources.place(at)?;
@@ -186,7 +186,7 @@ impl Sweeper {
         Ok(())
     }
 
-    /// Deletes the image in the steward's project that was judged, unless it was admitted: then it has another name.
+    /// Deletes the judged image in the steward's project, unless it was admitted: then it has another name.
     async fn clear_cloud(&self, cx: &Context, request: &Request) -> Result<()> {
         let cloud = &self.config.requests.cloud;
         if cloud.is_empty() || request.stage == Stage::Admitted {
@@ -211,7 +211,7 @@ impl Sweeper {
     }
 }
 
-/// Digests of the manifests that an index lists.
+/// The digests of the manifests in an index.
 fn listed(bytes: &[u8]) -> Vec<Digest> {
     let document: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
     let entries = document.get("manifests").and_then(serde_json::Value::as_array);

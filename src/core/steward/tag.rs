@@ -1,8 +1,7 @@
-//! The tag of an admitted image: it follows its source, and it never goes back by itself.
+//! The tag of an admitted image: it follows the source's tag, and never moves back to an older image.
 //!
-//! A request is decided on when somebody finds the time. By then its tag may mean something else where it came from, and
-//! a request that was made later may have been admitted under it. An older image is put in the place of a newer one only
-//! by a person who may write there.
+//! A request may be decided on late. By then its tag may mean another image at the source, and a later request may have
+//! been admitted under it. Only a person with the right to write there may replace a newer image with an older one.
 
 use std::sync::Arc;
 
@@ -20,13 +19,13 @@ use crate::{
     transfer::copy::Place,
 };
 
-/// How an admitted image is called there, and why it was not given its tag, in words; empty where it was, or has none.
+/// The reference of an admitted image, and why it was not tagged, in words; empty if it was, or if it has no tag.
 pub(super) struct Called {
     pub reference: ImageRef,
     pub untagged: String,
 }
 
-/// Tags of admitted images.
+/// Sets the tags of admitted images.
 pub(super) struct Tags {
     sources: Arc<Sources>,
     store: Arc<dyn Store>,
@@ -34,12 +33,12 @@ pub(super) struct Tags {
 }
 
 impl Tags {
-    /// Those at a steward's sources.
+    /// Tags at the steward's sources.
     pub(super) fn new(parts: &Stewardship, reach: Arc<Reach>) -> Self {
         Self { sources: parts.sources.clone(), store: parts.store.clone(), reach }
     }
 
-    /// Gives an admitted image its tag, unless that would put it in the place of a newer one.
+    /// Tags an admitted image, unless the tag would replace a newer image.
     pub(super) async fn give(
         &self,
         cx: &Context,
@@ -67,7 +66,7 @@ impl Tags {
         Ok(Called { reference: tagged.with_digest(digest), untagged: String::new() })
     }
 
-    /// Whether two that were admitted at the same moment left the tag at the older one; then it is put right.
+    /// After two admissions at the same moment, moves the tag to the newer image if it points to the older one.
     pub(super) async fn settle(&self, cx: &Context, request: &Request) -> Result<()> {
         let what = format!("look at the tag of {}", request.called());
         let Some(tag) = request.tag().filter(|_| request.destination.starts_with("oci:")) else { return Ok(()) };
@@ -82,13 +81,13 @@ impl Tags {
         cx.run(what, place.content.put_manifest(cx, &place.at, Some(tag), &manifest)).await
     }
 
-    /// A request that was made after this one, and stands admitted there under the same tag.
+    /// A later request that is admitted there under the same tag, if there is one.
     async fn newer(&self, request: &Request, tag: &str) -> Result<Option<Request>> {
         let newest = self.store.newest_admitted(&request.destination, tag).await?;
         Ok(newest.filter(|newest| newest.id > request.id))
     }
 
-    /// What the tag means at its source now, in words, where that is no longer this image.
+    /// What the tag means at its source now, in words; `None` if it still means this image.
     async fn moved_on(
         &self,
         cx: &Context,

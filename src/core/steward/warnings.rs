@@ -1,4 +1,4 @@
-//! Whom a new finding concerns, and what they are told.
+//! Who must be warned of a finding, and the text of the warning.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,11 @@ use crate::{
     request::notice::{APPROVERS, Notice, Topic, Warning},
 };
 
-/// Whether somebody answers for an image: by its name, or by the name of what was admitted under it.
+/// Whether a supplier answers for an image: by its name, or by its source's name if it is an admitted image.
 fn supplies(supplier: &Supplier, reference: &str, admitted: &str) -> bool {
     let bare = reference.split("://").last().unwrap_or(reference);
     let wanted = supplier.repository.trim_start_matches("oci://");
-    // An admitted image of another registry has its host in its name; one of the same registry has not.
+    // The name of an admitted image contains the host of its source, unless that is the same registry.
     let host = admitted.split('/').next().unwrap_or("");
     let from = bare.strip_prefix(admitted).and_then(|rest| rest.strip_prefix('/'));
     let of_other = from.is_some_and(|from| from.starts_with(&wanted.replace(':', "-").to_lowercase()));
@@ -24,7 +24,7 @@ fn supplies(supplier: &Supplier, reference: &str, admitted: &str) -> bool {
     !wanted.is_empty() && (bare.starts_with(wanted) || of_other || of_same && !host.is_empty())
 }
 
-/// A warning for everybody whom an image concerns: its users, its suppliers, and the approvers if it is `admitted`.
+/// One warning for each person concerned: the image's users, its suppliers, and the approvers if it is `admitted`.
 pub(super) fn warnings(
     config: &Config,
     image: &Image,

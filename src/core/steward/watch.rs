@@ -1,5 +1,5 @@
-//! The vulnerability watch: what was admitted or used is judged again when the scanners know something new, and those
-//! whom it concerns are told once.
+//! The vulnerability watch: admitted and used images are judged again when the scanners' data changes, and the people
+//! concerned are warned once.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -42,28 +42,28 @@ use crate::{
     request::{Admission, statement::Statement},
 };
 
-/// Hours after which an image is judged again although nothing new is known.
+/// After how many hours an image is judged again although no data has changed.
 const HOURS: u32 = 24;
-/// Images that are judged in one round.
+/// The most images that are judged in one round.
 const ROUND: i64 = 20;
-/// Findings of one warning.
+/// The most findings in one warning.
 const FINDINGS: usize = 50;
 
-/// What is known of an image with all its platforms.
+/// What is known of an image, over all its platforms.
 struct Seen {
     image: Image,
-    /// The strictest verdict.
+    /// The strictest verdict of all platforms.
     verdict: Verdict,
-    /// Findings of all of them, the worst first; nothing where none was scanned.
+    /// The findings of all platforms, the worst first; `None` if none was scanned.
     findings: Option<Vec<Vulnerability>>,
-    /// Findings that were known before.
+    /// Identifiers of the findings that were known before.
     before: Vec<String>,
-    /// The worst scan.
+    /// The worst scan that was made here, of all platforms; `None` if there is none.
     scan: Option<terms::Attested>,
 }
 
-/// Findings of the scan that counts, the worst first. One that was made here tells of all; what a signature states names
-/// only the worst, and what was only said comes last.
+/// The findings of the scan that counts, the worst first. A scan made here lists all; one that a signature states lists
+/// only the worst; one that is merely claimed comes last.
 fn findings(records: &[Record]) -> Option<&[Vulnerability]> {
     let now = text::now();
     let rank = |by: &record::By| match by {
@@ -80,13 +80,13 @@ fn findings(records: &[Record]) -> Option<&[Vulnerability]> {
     told.max_by_key(|(rank, at, _)| (*rank, *at)).map(|(.., worst)| worst.as_slice())
 }
 
-/// New findings that people are told of: bad ones, or any that make the verdict worse.
+/// New findings to warn of: those that matter, or any if the verdict became stricter.
 fn news<'a>(known: &[String], found: &'a [Vulnerability], worse: bool) -> Vec<&'a Vulnerability> {
     let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
     found.iter().filter(|one| !known.contains(one.id.as_str()) && (one.matters() || worse)).take(FINDINGS).collect()
 }
 
-/// Watches what was admitted or used.
+/// Judges admitted and used images again.
 pub(super) struct Watcher {
     config: Arc<Config>,
     sources: Arc<Sources>,
@@ -97,7 +97,7 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Watches what the store of a steward's site knows.
+    /// Watches the images in the store of the steward's site.
     pub(super) fn new(parts: &Stewardship, reach: Arc<Reach>, platforms: Arc<Platforms>) -> Self {
         Self {
             config: parts.config.clone(),
@@ -109,7 +109,7 @@ impl Watcher {
         }
     }
 
-    /// Judges again what is due, several at a time, each in a task of its own and within its budget.
+    /// Judges images that are due, several at the same time, each in its own task and budget.
     pub(super) async fn round(self: &Arc<Self>, cx: &Context, tools: &Tools) -> Result<Round> {
         let hours = self.config.requests.watch_hours.unwrap_or(HOURS);
         let after = Duration::from_secs(u64::from(hours) * 3600);
@@ -132,7 +132,7 @@ impl Watcher {
         }
     }
 
-    /// Judges one image again. What fails is this image's matter, and is told in words.
+    /// Judges one image again. A failure concerns this image only, and is returned in words.
     async fn watch_one(&self, cx: &Context, tools: &Tools, watched: Watched, data: &str) -> Option<String> {
         let what = format!("watch {}", clean::short(&watched.reference, 200));
         let budget = Budget::of(self.config.requests.watch_limits());
@@ -142,7 +142,7 @@ impl Watcher {
             Err(error) => Err(error),
         };
         let error = looked.err().filter(|_| !cx.cancel.is_cancelled())?;
-        // It is looked at again in its turn: one that is gone must not keep the others waiting.
+        // It is tried again in its turn, so that an image that is gone does not delay the others.
         let failed = watched.failed.saturating_add(1);
         let looked = Watched { data: data.to_owned(), failed, ..watched };
         let kept = self.store.watch(&looked, &[]).await.err().map(|error| format!("; and that was not kept: {error}"));
@@ -160,11 +160,11 @@ impl Watcher {
         let reference = at.get();
         let all = self.seen(cx, reference, true).await?;
         let image = &all.image;
-        // Of one that was never looked at again, what was known when it was admitted or used.
+        // If it was never judged again, compare with what was known when it was admitted or used.
         let known = if watched.judged { watched.known.clone() } else { all.before.clone() };
         let verdict = all.verdict;
         let Some(found) = all.findings.as_deref() else {
-            // Without a scan nothing new is known; what was known stays known.
+            // Without a scan nothing new is known; the known findings stay.
             let looked = Watched { data: data.to_owned(), failed: 0, ..watched.clone() };
             return self.store.watch(&looked, &[]).await;
         };
@@ -181,7 +181,7 @@ impl Watcher {
         let mut notices = Vec::new();
         if !told.is_empty() || later {
             let about = if later { &open } else { &told };
-            // Who uses it from elsewhere hears of it as it is there.
+            // People who use it from another repository are warned for that one.
             let here = place_of(&watched.reference);
             let users = self.store.users_of(&watched.digest).await?;
             let users = users.into_iter().filter(|used| place_of(&used.reference) == here).collect();
@@ -206,7 +206,7 @@ impl Watcher {
         self.store.watch(&looked, &notices).await
     }
 
-    /// An image with what is known of all its platforms: looked at `anew`, or as it is kept.
+    /// An image with what is known of all its platforms: with `anew` checked now, otherwise from kept evidence.
     async fn seen(&self, cx: &Context, reference: &ImageRef, anew: bool) -> Result<Seen> {
         let image = self.sources.image(cx, reference, None).await?;
         let mut seen =
@@ -236,7 +236,7 @@ impl Watcher {
         Ok(seen)
     }
 
-    /// Keeps what is known of an image that was admitted just now, so that later findings are compared with it.
+    /// Keeps what is known of an image that was just admitted, for comparison with later findings.
     pub(super) async fn begin(&self, cx: &Context, admission: &Admission) -> Result<()> {
         let reference: ImageRef = admission.reference.parse()?;
         let seen = self.seen(cx, &reference, false).await?;
@@ -253,8 +253,8 @@ impl Watcher {
         self.store.watch(&watched, &[]).await
     }
 
-    /// Keeps the scan that the steward's signature states as it stands now: of what the store has as admitted here, and
-    /// this key has signed here. What somebody only used is never signed.
+    /// Updates the scan that the steward's signature states: only where the store has the image as admitted and this
+    /// key has signed it. An image that people merely use is never signed.
     async fn state_scan(
         &self,
         cx: &Context,
@@ -278,7 +278,7 @@ impl Watcher {
         signatures.sign(&Statement::of_admission(&admitting, Some(scan), text::now()), signer).await.map(|_| ())
     }
 
-    /// A version of the same image without these findings: what is admitted now, or what its tag means now.
+    /// A version of the same image without these findings: the one admitted now, or what its tag means now.
     async fn fixed_version(&self, cx: &Context, image: &Image, ids: &BTreeSet<&str>) -> Option<String> {
         let pinned = image.pinned.as_ref()?;
         let bare = pinned.reference.without_version();
@@ -294,7 +294,7 @@ impl Watcher {
         self.without(cx, &bare.with_tag(tags.last()?), pinned, ids).await
     }
 
-    /// Another version, pinned, if it is other bytes without these findings, and not denied.
+    /// Another version, pinned, if it is a different image, has none of these findings, and is not denied.
     async fn without(&self, cx: &Context, at: &ImageRef, of: &Pinned, ids: &BTreeSet<&str>) -> Option<String> {
         let other = self.sources.image(cx, at, None).await.ok()?;
         let pinned = other.pinned.as_ref().filter(|pinned| pinned.digest != of.digest)?;

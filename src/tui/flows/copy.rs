@@ -1,4 +1,4 @@
-//! Dialogs that need more than a line: copying, importing, narrowing the list, signing in.
+//! Dialogs of several steps: copying, importing, narrowing the list, signing in.
 
 use super::share;
 use crate::{
@@ -21,7 +21,7 @@ use wharf_core::{
     ports::Listing,
 };
 
-/// Where an image can be copied to: engines, image folders, the other registries; any reference that is typed.
+/// Opens the choice of where to copy an image: engines, image folders, registries, or a reference that is typed.
 pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
     let (host, name, tag) = match &target {
         Target::Row { source, name, tag } => {
@@ -30,7 +30,7 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
             (host.to_owned(), name.clone(), tag.clone())
         }
         Target::Reference(reference) => match reference.name() {
-            // What an engine is called is no registry.
+            // The host of such a reference is the name of the engine, not of a registry.
             Some(at) if matches!(reference, ImageRef::Engine(_)) => {
                 (String::new(), at.repository.clone(), at.tag.clone())
             }
@@ -53,7 +53,7 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
     let of_source = |source: &SourceLine| {
         let (words, value) = match &source.abilities.copies {
             Copies::Engine => {
-                // The name in another engine holds its registry already.
+                // The name in another engine contains the registry already.
                 let full = match (host.as_str(), within_registry(&name) == name) {
                     (_, false) => name.split('@').next().unwrap_or(&name).to_owned(),
                     ("", true) => format!("localhost/{name}"),
@@ -74,13 +74,13 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
     };
     let here = format!("file:./{base}:{tag}");
     let here = Item { label: "into a folder here".into(), note: here.clone(), value: here, disabled: None };
-    // A place that is only searched is the whole world's: it is never the first that is offered.
+    // A source that is only searched belongs to everybody: it is never offered first.
     let (searched, listed): (Vec<&SourceLine>, Vec<&SourceLine>) =
         state.sources.iter().partition(|source| source.listing == Listing::SearchOnly);
     let destinations = |sources: Vec<&SourceLine>| sources.into_iter().filter_map(of_source).collect::<Vec<_>>();
     let mut items: Vec<Item> = Vec::new();
     for item in destinations(listed).into_iter().chain([here]).chain(destinations(searched)) {
-        // Two sources may show the same registry.
+        // Two sources may be the same registry: it is offered once.
         if !items.iter().any(|known| known.value == item.value) {
             items.push(item);
         }
@@ -91,7 +91,7 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
     state.pick(dialog)
 }
 
-/// Where a disk image can go: clouds other than its own, and a file here. `None` for other images.
+/// Where a disk image can be copied: clouds other than its own, and a file. `None` for other images.
 fn disk_destinations(state: &State, target: &Target, name: &str) -> Option<Vec<Item>> {
     let (kind, home) = match target {
         Target::Row { source, name, .. } => (state.catalog.kind_of(source, name)?, source.clone()),
@@ -128,7 +128,7 @@ fn disk_destinations(state: &State, target: &Target, name: &str) -> Option<Vec<I
     Some(items)
 }
 
-/// A URL was typed: which cloud fetches it.
+/// A URL was typed: opens the choice of the cloud that fetches it.
 pub fn import_into(state: &mut State, url: String) -> Vec<Effect> {
     let name = names::name_of_url(&url);
     let items: Vec<Item> = state
@@ -145,7 +145,7 @@ pub fn import_into(state: &mut State, url: String) -> Vec<Effect> {
     state.pick(dialog)
 }
 
-/// A cloud fetches an image.
+/// Makes a cloud fetch an image from a URL, as a job.
 pub fn import(state: &mut State, url: String, destination: String) -> Vec<Effect> {
     let job = state.job(format!("fetch {}", names::name_of_url(&url)));
     let cloud = destination.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("").to_owned();
@@ -154,7 +154,7 @@ pub fn import(state: &mut State, url: String, destination: String) -> Vec<Effect
     vec![Effect::Image(ImageEffect::Import { job, url, destination })]
 }
 
-/// Opens the choice of what to narrow the list by.
+/// Opens the choice of facets by which the list can be narrowed.
 pub fn facets(state: &mut State, counted: Vec<(String, usize)>) {
     if !matches!(state.screen(), Screen::Catalog) || !state.popups.is_empty() || state.is_typing() {
         return;
@@ -168,7 +168,7 @@ pub fn facets(state: &mut State, counted: Vec<(String, usize)>) {
     state.popups.push(Popup::Pick(facets));
 }
 
-/// Chooses where to sign in.
+/// Opens the choice of where to sign in.
 pub fn sign_in(state: &mut State) -> Vec<Effect> {
     let refused = |name: &str| {
         state
@@ -178,7 +178,7 @@ pub fn sign_in(state: &mut State) -> Vec<Effect> {
             .any(|feed| feed.source == name && feed.error.as_ref().is_some_and(|error| error.sign_in.is_some()))
     };
     let mut sources: Vec<&SourceLine> = state.sources.iter().filter(|source| source.signs_in).collect();
-    // Those that asked for it come first.
+    // Sources that refused access come first.
     sources.sort_by_key(|source| !refused(&source.name));
     let items: Vec<Item> = sources
         .iter()
@@ -188,20 +188,20 @@ pub fn sign_in(state: &mut State) -> Vec<Effect> {
         })
         .collect();
     match items.as_slice() {
-        // Only what asked for it is meant without being chosen.
+        // A single source is signed in to without a choice only if it refused access.
         [only] if refused(&only.value) => sign_in_to(state, only.value.clone()),
         _ => state.pick(Pick::new("Sign in to", Purpose::SignIn, items)),
     }
 }
 
-/// Starts a sign-in; its questions come as popups.
+/// Starts a sign-in, as a job; its questions come as popups.
 pub fn sign_in_to(state: &mut State, source: String) -> Vec<Effect> {
     let job = state.job(format!("sign in to {source}"));
     state.changing.push((job, source.clone()));
     vec![Effect::SignIn { job, source }]
 }
 
-/// A sign-in or an answer changed what a source lists: it is asked again.
+/// A job has changed what a source lists: reads the list again.
 pub fn after_change(state: &mut State, source: &str) -> Vec<Effect> {
     let mut effects = Vec::new();
     if state.sources.iter().any(|known| known.name == source && known.listing != Listing::SearchOnly) {

@@ -1,4 +1,5 @@
-//! Sharing on the screen: with whom, by which way, at what cost; giving and taking volumes; snapshots and who gets them.
+//! Sharing on the screens: choosing receivers, showing the plan; giving and taking volumes; snapshots and their
+//! receivers.
 
 use crate::{
     kit::{input::Input, list::Seen},
@@ -22,16 +23,16 @@ use wharf_core::{
     },
 };
 
-/// The choice that gives a volume away.
+/// The value of the choice that gives a volume away.
 const GIVE: &str = ":give";
-/// The choice that keeps a snapshot to oneself.
+/// The value of the choice that shares a snapshot with nobody.
 const NOBODY: &str = ":nobody";
 
 fn item(label: &str, note: &str, value: &str) -> Item {
     Item { label: label.to_owned(), note: note.to_owned(), value: value.to_owned(), disabled: None }
 }
 
-/// What sort of thing is shared, as far as the list or the page knows.
+/// The kind of what is shared, as far as the list or the reference tells.
 fn kind_of(state: &State, target: &Target) -> ImageKind {
     match target {
         Target::Row { source, name, .. } => state.catalog.kind_of(source, name).unwrap_or_default(),
@@ -43,7 +44,7 @@ fn kind_of(state: &State, target: &Target) -> ImageKind {
     }
 }
 
-/// The cloud that an image is in, if it is in one.
+/// The name of the cloud that an image is in, if it is in one.
 fn cloud_of(state: &State, target: &Target) -> Option<String> {
     match target {
         Target::Row { source, .. } => {
@@ -55,7 +56,7 @@ fn cloud_of(state: &State, target: &Target) -> Option<String> {
     }
 }
 
-/// Clouds other than this one.
+/// Clouds other than this one, as choices.
 fn other_clouds(state: &State, cloud: &str) -> Vec<Item> {
     let others = state.sources.iter().filter(|known| known.grants && known.name != cloud);
     let there = |known: &SourceLine| {
@@ -64,7 +65,7 @@ fn other_clouds(state: &State, cloud: &str) -> Vec<Item> {
     others.map(there).collect()
 }
 
-/// What to call it in titles.
+/// The image's name for titles.
 fn title_of(state: &State, target: &Target) -> String {
     match state.screen() {
         Screen::Image(page) => page.title(),
@@ -72,7 +73,7 @@ fn title_of(state: &State, target: &Target) -> String {
     }
 }
 
-/// The share dialog: projects, everybody, other clouds, or any project that is typed.
+/// Opens the choice of receivers: projects, everybody, other clouds, or any project that is typed.
 pub fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
     let Some(cloud) = cloud_of(state, &target) else { return share_by_copy(state, target, platform) };
     let kind = kind_of(state, &target);
@@ -100,12 +101,12 @@ pub fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec
     vec![Effect::Share(ShareEffect::Projects(cloud))]
 }
 
-/// That one platform of an image is meant.
+/// A remark that only one platform is shared; empty for all platforms.
 pub fn only(platform: Option<&str>) -> String {
     platform.map_or_else(String::new, |platform| format!(" ({platform} only)"))
 }
 
-/// Projects known from the registries' lists, or any that is typed.
+/// Opens the choice of projects of registries, as known from their lists, or any that is typed.
 fn share_by_copy(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
     let home = match &target {
         Target::Row { source, .. } => state.sources.iter().find(|known| known.name == *source),
@@ -116,24 +117,24 @@ fn share_by_copy(state: &mut State, target: Target, platform: Option<String>) ->
     };
     let own = match (home.and_then(SourceLine::registry), &target) {
         (Some(host), _) => host.to_owned(),
-        // A registry that nobody has configured is one, too.
+        // The reference may be in a registry that is not configured.
         (None, Target::Reference(ImageRef::Oci(name))) => name.host.clone(),
         (None, _) => {
             state.say("only images in registries and clouds are shared into projects: copy it to one first (C)");
             return Vec::new();
         }
     };
-    // What a search has found are other people's projects.
+    // Results of a search are other people's projects.
     let listed = state.sources.iter().filter(|known| known.listing != Listing::SearchOnly);
     let mut registries: Vec<(&str, &SourceLine)> =
         listed.filter_map(|known| Some((known.registry()?, known))).collect();
-    // Its own projects come first.
+    // The projects of the image's own registry come first.
     registries.sort_by_key(|(host, _)| *host != own);
     let mut items: Vec<Item> = Vec::new();
     for (host, known) in registries {
         for project in state.catalog.projects(&known.name) {
             let value = if host == own { project.clone() } else { format!("{host}/{project}") };
-            // Two sources may show the same registry.
+            // Two sources may be the same registry: its projects are offered once.
             if !items.iter().any(|item| item.value == value) {
                 items.push(item(&project, &format!("on {}", known.name), &value));
             }
@@ -146,7 +147,7 @@ fn share_by_copy(state: &mut State, target: Target, platform: Option<String>) ->
     state.pick(dialog)
 }
 
-/// Projects for a dialog that asks for them, if it is still open.
+/// Adds a source's projects to the dialog that waits for them, if it is still open.
 pub fn projects_arrived(state: &mut State, source: &str, projects: Result<Vec<Project>>) {
     let clouds: Vec<Option<String>> = state
         .popups
@@ -166,12 +167,12 @@ pub fn projects_arrived(state: &mut State, source: &str, projects: Result<Vec<Pr
         let known: Vec<String> = dialog.items.iter().map(|item| item.value.clone()).collect();
         let new = projects.iter().filter(|project| !known.contains(&project.id));
         let new: Vec<Item> = new.map(|project| item(&project.name, &project.id, &project.id)).collect();
-        // Projects come first: they are what most people look for. What was marked stays marked.
+        // Projects come first, as most people look for them. Marked choices stay marked.
         dialog.put_first(new);
     }
 }
 
-/// Receivers were chosen: the plan is made and shown.
+/// Receivers were chosen: makes the plans, to be shown.
 pub fn chosen(state: &mut State, target: Target, platform: Option<String>, values: &[String]) -> Vec<Effect> {
     if values.iter().any(|value| value == GIVE) {
         let title = title_of(state, &target);
@@ -186,7 +187,7 @@ pub fn chosen(state: &mut State, target: Target, platform: Option<String>, value
     vec![Effect::Share(ShareEffect::SharePlans(target, to))]
 }
 
-/// Plans came, for the popup that waits for them.
+/// Shows the plans in the popup that waits for them.
 pub fn planned(state: &mut State, target: &Target, plans: Vec<(Receiver, Result<SharePlan>)>) {
     let waiting = state.popups.news().rev().find_map(|popup| match popup {
         Popup::Agree(agree) if agree.target == *target && agree.plans.is_none() => Some(agree),
@@ -197,7 +198,7 @@ pub fn planned(state: &mut State, target: &Target, plans: Vec<(Receiver, Result<
     }
 }
 
-/// The plan was agreed to.
+/// The plans were confirmed: shares the image, as jobs.
 pub fn agreed(state: &mut State, target: &Target, platform: Option<&str>, to: Vec<Receiver>) -> Vec<Effect> {
     let words = target.words();
     state.say("sharing: 3 shows how far it is");
@@ -209,7 +210,7 @@ pub fn agreed(state: &mut State, target: &Target, platform: Option<&str>, to: Ve
         .collect()
 }
 
-/// A volume is given away.
+/// Creates a transfer of a volume, as a job.
 pub fn give(state: &mut State, target: Target) -> Vec<Effect> {
     let job = state.job(format!("give {} away", target.words()));
     if let Some(cloud) = cloud_of(state, &target) {
@@ -218,7 +219,7 @@ pub fn give(state: &mut State, target: Target) -> Vec<Effect> {
     vec![Effect::Share(ShareEffect::Give { job, target })]
 }
 
-/// The key of a gift, shown this once.
+/// Shows the key of a transfer, this one time.
 pub fn given(state: &mut State, given: &Given) {
     let sent = given.line();
     let text = format!(
@@ -233,13 +234,13 @@ pub fn given(state: &mut State, given: &Given) {
     state.come(Popup::Text { title: "The key of your gift".into(), text, copy: Some(sent), top: 0, link: None });
 }
 
-/// Asks what the giver of a volume has sent.
+/// Asks for the text that the giver of a volume has sent.
 pub fn take(state: &mut State) -> Vec<Effect> {
     state.popups.push(Popup::line("Paste what the giver sent (transfer … key …)", Ask::Gift));
     Vec::new()
 }
 
-/// What the giver sent was pasted.
+/// The giver's text was pasted: finds the transfer and its key in it.
 pub fn gift_pasted(state: &mut State, sent: &str) -> Vec<Effect> {
     let Some(Gift { transfer, key, cloud }) = Gift::read(sent) else {
         state.say("there is no transfer in it: ask the giver for the whole line");
@@ -262,7 +263,7 @@ pub fn gift_pasted(state: &mut State, sent: &str) -> Vec<Effect> {
     }
 }
 
-/// The cloud of a gift is known; without the key, that is asked for.
+/// The cloud of the transfer is known: accepts the volume, or asks for the key first if it is missing.
 pub fn take_at(state: &mut State, cloud: &str, transfer: &str, key: Option<Secret>) -> Vec<Effect> {
     let Some(key) = key else {
         let ask = Ask::GiftKey(cloud.to_owned(), transfer.to_owned());
@@ -275,7 +276,7 @@ pub fn take_at(state: &mut State, cloud: &str, transfer: &str, key: Option<Secre
     vec![Effect::Share(ShareEffect::Take { job, offer: format!("{cloud}/transfer/{transfer}"), key })]
 }
 
-/// Asks what the image of a workload is called. The same name later goes on with what was begun.
+/// Asks for the name of the workload's image. The same name again continues what was begun.
 pub fn snapshot(state: &mut State, name: &str, workload: Seen<WorkloadId>) -> Vec<Effect> {
     let day = text::timestamp(state.now);
     let input = Input::new(format!("{name}-{}", day.split('T').next().unwrap_or_default()));
@@ -285,7 +286,7 @@ pub fn snapshot(state: &mut State, name: &str, workload: Seen<WorkloadId>) -> Ve
     Vec::new()
 }
 
-/// Asks who gets the image of a workload.
+/// Asks who gets the workload's image.
 pub fn snapshot_named(state: &mut State, workload: Seen<WorkloadId>, name: String) -> Vec<Effect> {
     let backend = workload.id().0.clone();
     let grants = state.sources.iter().any(|source| source.name == backend && source.grants);
@@ -300,7 +301,7 @@ pub fn snapshot_named(state: &mut State, workload: Seen<WorkloadId>, name: Strin
     vec![Effect::Share(ShareEffect::Projects(backend))]
 }
 
-/// Makes the image of a workload and shares it.
+/// Makes an image of the workload and shares it, as a job.
 pub fn snapshot_for(state: &mut State, workload: Seen<WorkloadId>, name: String, to: &[String]) -> Vec<Effect> {
     let to: Vec<Receiver> =
         to.iter().filter(|value| *value != NOBODY).map(|value| Receiver::from(value.as_str())).collect();

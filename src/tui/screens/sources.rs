@@ -1,4 +1,4 @@
-//! Sources and backends: how they are, who I am there, what is missing and how to get it.
+//! Sources and backends: whether they answer, which account is used, what is missing and how to get it.
 
 use ratatui::{
     Frame,
@@ -18,19 +18,19 @@ use crate::{
 };
 use wharf_core::portal::doctor::Finding;
 
-/// The screen's state.
+/// The state of the Sources screen.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// What they answered, once they did.
+    /// The health of sources and backends, once they have answered.
     pub health: Option<Vec<HealthLine>>,
-    /// What was asked beside them, once it answered.
+    /// The other checks of `wharf doctor`, once they are done.
     pub checks: Vec<Finding>,
-    /// First line.
+    /// The first visible line of the screen.
     pub at: Position,
 }
 
 impl Page {
-    /// Lines of the screen.
+    /// All lines of the screen, of which a part is visible.
     pub fn lines(
         &self,
         sources: &[SourceLine],
@@ -80,7 +80,7 @@ impl Page {
         lines.push(Line::styled(" On this machine", theme.style("title")));
         for finding in findings.iter().chain(&self.checks) {
             let (sign, role) = (finding.state.sign(), finding.state.role());
-            // Whole: what cannot be read here can be read nowhere on a screen.
+            // Never cut off: no other screen shows this text.
             let words = format!("{}: {}", finding.what, finding.found);
             for (number, part) in wrap(&words, width.saturating_sub(5).max(10)).into_iter().enumerate() {
                 let (sign, more) = if number == 0 { (sign, "") } else { (" ", "  ") };
@@ -96,13 +96,13 @@ impl Page {
         lines
     }
 
-    /// How far one can scroll: the last lines stay on a screen of this size.
+    /// The number of positions to scroll to: the last lines stay at the bottom of a screen of this size.
     pub fn count(&self, sources: &[SourceLine], findings: &[Finding], size: (u16, u16)) -> usize {
         let lines = self.lines(sources, findings, size.0.into(), &Theme::load("default", None, Depth::None)).len();
         lines.saturating_sub(usize::from(size.1.saturating_sub(2))) + 1
     }
 
-    /// Draws the screen.
+    /// Draws the visible lines of the screen.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, sources: &[SourceLine], findings: &[Finding], theme: &Theme) {
         let lines = self.lines(sources, findings, area.width as usize, theme);
         let top = self.at.selected.min(lines.len().saturating_sub(area.height as usize));
@@ -128,7 +128,7 @@ fn state_line(
     ])
 }
 
-/// Details, whole: others need a project's id, and what cannot be read here can be read nowhere on a screen.
+/// Details, folded and never cut off: others need a project's id, and no other screen shows it.
 fn details(text: &str, width: usize, theme: &Theme) -> Vec<Line<'static>> {
     let parts = wrap(text, width.saturating_sub(13).max(10));
     parts.into_iter().map(|part| Line::styled(format!("            {part}"), theme.style("dim"))).collect()

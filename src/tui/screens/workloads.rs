@@ -1,4 +1,4 @@
-//! What runs, on all backends, and what it uses.
+//! The workloads of all backends, and what they use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,19 +30,19 @@ use wharf_core::{
     },
 };
 
-/// The screen's state.
+/// The state of the Workloads screen.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// What runs, once it is known.
+    /// The workloads, once they are known.
     pub rows: Rows<Workload>,
-    /// Backends that did not answer.
+    /// The backends that did not answer, with their errors.
     pub failed: Vec<(String, Error)>,
-    /// What they use; nothing where it is not told.
+    /// The last measurement of each running workload; `None` if its backend does not measure.
     usage: BTreeMap<WorkloadId, Option<Usage>>,
 }
 
 impl Page {
-    /// Takes news in.
+    /// Shows a new list of workloads; measurements of those that have ended are dropped.
     pub fn arrived(&mut self, all: Vec<Workload>, failed: Vec<(String, Error)>) {
         let live: BTreeSet<WorkloadId> = all.iter().filter(|one| one.state.is_live()).map(Workload::key).collect();
         self.usage.retain(|id, _| live.contains(id));
@@ -50,18 +50,18 @@ impl Page {
         self.failed = failed;
     }
 
-    /// Takes a reading in.
+    /// Keeps a measurement of a workload; a failed one counts as not measured.
     pub fn measured(&mut self, id: WorkloadId, told: Result<Option<Usage>>) {
         self.usage.insert(id, told.ok().flatten());
     }
 
-    /// What runs and is on a screen of so many lines.
+    /// The running workloads among the visible rows, of which there are `lines`.
     pub fn running_in_sight(&self, lines: usize) -> Vec<WorkloadId> {
         let seen = self.rows.iter().skip(self.rows.top()).take(lines);
         seen.filter(|one| one.state.is_live()).map(Workload::key).collect()
     }
 
-    /// Draws the list.
+    /// Draws the list, with the failed backends above it.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let area = failures(frame, area, &self.failed, theme);
         let Some(all) = self.rows.all() else {
@@ -93,7 +93,7 @@ impl Page {
         }
     }
 
-    /// What is known of the use of one; nothing of what stands still.
+    /// What is known of the use of a workload; unknown if it does not run.
     fn used(&self, workload: &Workload) -> Used<'_> {
         match self.usage.get(&workload.key()).filter(|_| workload.state.is_live()) {
             Some(Some(usage)) => Used::Told(usage),
@@ -106,11 +106,11 @@ impl Page {
 /// What is known of the use of a workload.
 #[derive(Clone, Copy)]
 enum Used<'a> {
-    /// A reading.
+    /// The last measurement of the workload.
     Told(&'a Usage),
-    /// Its backend does not tell.
+    /// Its backend does not measure, or failed.
     Untold,
-    /// It was not asked, or has not answered yet.
+    /// It was not measured yet.
     Unknown,
 }
 
@@ -124,7 +124,7 @@ impl Used<'_> {
     }
 }
 
-/// How wide the columns are; those without room are left out.
+/// The widths of the columns; columns without room have width 0.
 #[derive(Debug, PartialEq, Eq)]
 struct Columns {
     name: usize,
@@ -135,14 +135,14 @@ struct Columns {
     image: usize,
 }
 
-/// Columns that are always there, and as wide as what is in them.
+/// The widths of columns that are always shown.
 const STATE: usize = 12;
 const CPU: usize = 7;
 
 impl Columns {
     fn of(width: usize, all: &[Workload]) -> Self {
         let name = (width / 6).clamp(8, 24);
-        // That everything is on one backend is said once, where there is room.
+        // If all workloads are on one backend, its name is shown only once, where there is room.
         let several = all.first().is_some_and(|first| all.iter().any(|one| one.backend != first.backend));
         let backend = if width >= 100 || (several && width > 70) { 9 } else { 0 };
         let memory = if width >= 140 { 23 } else { 10 };
@@ -151,7 +151,7 @@ impl Columns {
         let address = if reached && width >= 110 { 25 } else { 0 };
         let used: usize =
             [name, STATE, CPU, age, memory, backend, address].iter().filter(|one| **one > 0).map(|one| one + 1).sum();
-        // A blank at each side.
+        // One blank on each side.
         let left = width.saturating_sub(used + 2);
         Self { name, backend, memory, age, address, image: if left >= 8 { left } else { 0 } }
     }
@@ -178,7 +178,7 @@ impl Columns {
             if self.memory > 12 { used.words(Usage::memory_of_words) } else { used.words(Usage::memory_words) };
         let memory = if full { format!("! {memory}") } else { memory };
         let image = workload.image_words();
-        // What tells images apart is at the end.
+        // The end of an image's name distinguishes it best.
         let last = image.rsplit('/').next().unwrap_or_default();
         let image = match self.image {
             0 => String::new(),

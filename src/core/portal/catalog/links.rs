@@ -1,4 +1,4 @@
-//! Links to images: made, opened, and held to what they are pinned to.
+//! Links to images: making them, opening them, and checking the digest that they pin.
 
 use super::Catalog;
 use crate::{
@@ -19,22 +19,22 @@ use crate::{
 /// What a link points to now.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Opened {
-    /// The image it is pinned to.
+    /// The image that the link is pinned to.
     pub image: Image,
-    /// Whether the tag it was made from points elsewhere now; `None` if there is no tag or it is gone.
+    /// Whether the link's tag means another image now; `None` if the link has no tag or the tag is gone.
     pub moved: Option<bool>,
-    /// Where the tag points now, if it moved.
+    /// The digest that the tag means now, if that has changed.
     pub now_at: Option<Digest>,
-    /// Whether the link is past its date.
+    /// Whether the link's end date has passed.
     pub expired: bool,
-    /// Who sent it, as they call themselves.
+    /// The sender's name, as the sender wrote it.
     pub from: Option<String>,
-    /// When it should no longer be used (RFC 3339).
+    /// The end date that the sender set (RFC 3339).
     pub until: Option<String>,
 }
 
 impl Catalog {
-    /// A link to what `reference` means now.
+    /// Makes a link to what `reference` means now; `until` is its end, in seconds since 1970.
     pub async fn link(
         &self,
         cx: &Context,
@@ -50,13 +50,13 @@ impl Catalog {
         let cloud = self.sources.of(reference)?.catalog.cloud_place();
         let mut link = Link::to(&pinned, cloud, sender, until);
         if platform.is_none() {
-            // The receiver may sit at another kind of machine: leave the choice open unless it was made.
+            // The receiver's machine may be of another platform: leave that open unless the sender chose one.
             link.platform = None;
         }
         Ok(link)
     }
 
-    /// What a link points to, and whether its tag has moved since.
+    /// The image that a link names, and whether its tag means another image by now.
     pub async fn open_link(&self, cx: &Context, link: &Link) -> Result<Opened> {
         let image = self.linked(cx, link).await?;
         if let Some(pinned) = &image.pinned {
@@ -82,12 +82,12 @@ impl Catalog {
         })
     }
 
-    /// The image that a link is pinned to, with exactly that digest.
+    /// The image that a link is pinned to; fails unless it has exactly that digest.
     pub async fn linked(&self, cx: &Context, link: &Link) -> Result<Image> {
         let what = format!("open a link to {}", link.reference);
         let mut image = self.linked_anywhere(cx, link, &what).await?;
         if image.pinned.is_none() {
-            // A file: all of it is read.
+            // A file has no recorded digest: all its bytes are read.
             let source = self.sources.of(&image.reference)?;
             image = cx.unless_cancelled(&what, source.catalog.pin(cx, &image)).await?;
         }
@@ -108,7 +108,7 @@ impl Catalog {
         for source in self.sources.all() {
             let Some(place) = source.catalog.cloud_place().filter(|place| place.is_same_as(wanted)) else { continue };
             tracing::debug!(source = source.name, address = place.address, "the link's cloud");
-            // One cloud may be there several times, as several projects: one of them sees it.
+            // The same cloud may be configured several times, for several projects: use one that can see the image.
             match self.sources.image(cx, &link.reference_in(&source.name), None).await {
                 Ok(image) => return Ok(image),
                 Err(error) => last = Some(error),

@@ -1,4 +1,4 @@
-//! Images as they are found: lists of sources, versions, what was learnt of rows, links.
+//! The lists of sources, versions of images, details that were learnt of rows, and links.
 
 mod kept;
 mod links;
@@ -35,38 +35,38 @@ use crate::{
     ports::{Cache, Extent, Listing},
 };
 
-/// Rows that are taken from one source, whatever its adapter sends.
+/// The most rows that are taken from one source, whatever its adapter sends.
 const MOST_ROWS: usize = 500_000;
 
-/// The list of a source.
+/// The result of listing a source.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// What came.
+    /// The rows that were read; perhaps not all (see `missing`).
     pub rows: Arc<RowSet>,
-    /// Why it is not all, where it is not. Such a list is shown, and not kept for the next start.
+    /// Why the list is incomplete, if it is. Such a list is shown, and not kept for the next start.
     pub missing: Option<Error>,
 }
 
-/// The longest list that is written anew for what was learnt of a screenful of its rows.
+/// The longest list that is written to the cache again to keep details of a few of its rows.
 pub const LEARNING_LIST: usize = 100_000;
 
-/// The lists of all sources, with what was learnt of their rows.
+/// The lists of all sources, with the details that were learnt of their rows.
 pub struct Catalog {
     config: Arc<Config>,
     sources: Arc<Sources>,
     cache: Arc<dyn Cache>,
     uses: Arc<Uses>,
-    /// What was learnt about rows, by source.
+    /// Details of rows, by the name of the source.
     learnt: Mutex<HashMap<String, Learnt>>,
 }
 
 impl Catalog {
-    /// Lists of these sources; the cache keeps them for the next start.
+    /// The lists of these sources; the cache keeps them for the next start.
     pub(super) fn new(config: Arc<Config>, sources: Arc<Sources>, cache: Arc<dyn Cache>, uses: Arc<Uses>) -> Self {
         Self { config, sources, cache, uses, learnt: Mutex::default() }
     }
 
-    /// Lists one source. Growing snapshots go to `out`, the last one complete; it is also kept for the next start.
+    /// Lists one source. Growing sets of rows go to `out`, the last one complete; that is also kept for the next start.
     pub async fn list(
         &self,
         cx: &Context,
@@ -80,13 +80,14 @@ impl Catalog {
             let mut rows: Vec<Row> = Vec::new();
             let mut shown = 0;
             while let Some(page) = arriving.recv().await {
-                // Closing the channel ends the adapter's sends at once; what it has yet to say is waited for.
+                // Closing the channel makes the adapter stop sending; it may still have something to report, so it is
+                // awaited.
                 if rows.len() + page.len() > MOST_ROWS {
                     arriving.close();
                     return (rows, true);
                 }
                 rows.extend(page);
-                // Each snapshot costs a sort of all rows: show the first page, then only when the list has doubled.
+                // Building a set sorts all rows: show the first page, then only when the list has doubled.
                 if shown == 0 || rows.len() >= shown * 2 {
                     shown = rows.len();
                     let _ = out.try_send(Arc::new(RowSet::build(rows.clone())));
@@ -109,13 +110,13 @@ impl Catalog {
                 Some(Error { why, ..error })
             }
         };
-        // The kept list is read only where it can tell more.
+        // The kept list is read only where it can add details.
         let old = if rows.iter().any(is_bare) {
             self.cache.last(&source.name).await.ok().flatten().map(|kept| kept.rows).unwrap_or_default()
         } else {
             Arc::default()
         };
-        // What is being judged is nobody's to choose.
+        // Images in the quarantine are still being judged: nobody may choose them.
         if let Some((host, project)) = self.config.requests.quarantine.split_once('/') {
             let place = ImageRef::oci(host, format!("{project}/x"), None);
             if source.catalog.owns(&place) {
@@ -138,7 +139,7 @@ impl Catalog {
         Ok(Listed { rows: set, missing })
     }
 
-    /// Details of some tags, a few at a time, sent as they come.
+    /// Details of some tags, a few at a time, sent to `out` in the order of `tags`.
     pub async fn versions(
         &self,
         cx: &Context,
@@ -169,7 +170,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Looks at one row of a source; what it tells is remembered for the next list.
+    /// Describes one row of a source; the details are remembered for the next list.
     pub async fn look(&self, cx: &Context, source: &str, name: &str, tag: &str) -> Result<(Version, Image)> {
         let catalog = &self.sources.called(source)?.catalog;
         let at = catalog.reference(name, Some(tag))?;
@@ -180,9 +181,9 @@ impl Catalog {
         Ok((version, image))
     }
 
-    /// Puts what was learnt of a source's rows into its kept list; gives that list if there was news.
+    /// Adds details that were learnt of a source's rows to its kept list; gives that list if anything changed.
     ///
-    /// Lists of more than [`LEARNING_LIST`] rows are left as they are: writing one anew for a screenful is too much.
+    /// Lists of more than [`LEARNING_LIST`] rows are left as they are: writing a whole list for a few rows is too slow.
     pub async fn learn(&self, source: &str) -> Result<Option<Arc<RowSet>>> {
         let Some(kept) = self.cache.last(source).await? else { return Ok(None) };
         let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(source).cloned();

@@ -1,4 +1,4 @@
-//! What is here: files, secrets, sources and backends, scanners.
+//! The checks of this machine: files, secret store, sources and backends, scanners.
 
 use futures_util::{Future, FutureExt, future::join_all};
 
@@ -38,14 +38,14 @@ impl Doctor {
 
     pub(super) async fn secret_store(&self, cx: &Context) -> Vec<Finding> {
         let what = "secret store";
-        // A bus may hang for longer than anybody waits.
+        // The secret store is asked over a message bus, which may hang.
         let Ok(Some((store, refused, keeps))) = tokio::time::timeout(cx.deadline, self.secrets.standing()).await else {
             let late = timed_out("ask the secret store", PATIENCE);
             return vec![Finding::failed(what, State::Caution, &late)];
         };
         let first = match keeps {
             Keeps::ForGood => Finding::good(what, store),
-            // A person signs in again; a service cannot.
+            // A person can sign in again after a restart; a service cannot.
             Keeps::ForNow(_) if self.config.requests.key.is_empty() => Finding::good(what, store),
             Keeps::ForNow(_) => Finding::new(
                 what,
@@ -64,13 +64,13 @@ impl Doctor {
         std::iter::once(first).chain(refused).collect()
     }
 
-    /// Sources and backends. What somebody wrote down must work; what Wharf found by itself may not be for them.
+    /// Checks sources and backends. What is configured must work; what was discovered may not be meant for this person.
     pub(super) async fn places(&self, cx: &Context) -> Vec<Finding> {
         let written = |name: &str| self.config.names(name);
         let mut told: Vec<(String, Option<Error>)> = Vec::new();
         let mut all = Vec::new();
         for (name, kind, answer) in self.health(cx).await {
-            // An engine is both: one line is enough where both say the same.
+            // An engine is both a source and a backend: one line is enough if both answer the same.
             let failure = answer.as_ref().err().cloned();
             if told.iter().any(|(known, said)| *known == name && said.is_some() == failure.is_some()) {
                 continue;
@@ -110,7 +110,7 @@ fn place(name: &str, kind: &str, written: bool, answer: Result<Health, Error>) -
             let found = parts.collect::<Vec<_>>().join(", ");
             Finding::good(what, if found.is_empty() { "it answers".to_owned() } else { found })
         }
-        // A place that answers and wants to know who asks is no broken one.
+        // A source that answers and requires a sign-in is not broken.
         Err(error) if !written || error.kind == Kind::NotAllowed && error.sign_in.is_some() => {
             Finding::failed(what, State::Caution, &error)
         }

@@ -1,6 +1,6 @@
-//! `wharf doctor`: everything that Wharf leans on is asked side by side, each for [`PATIENCE`] at most; each answer is a
-//! line that says how it is, why, and what to do. What is asked is here; what is made of the answers is in `site` and
-//! `here`.
+//! `wharf doctor`: checks everything that Wharf depends on, all at the same time, each for [`PATIENCE`] at most. Each
+//! answer becomes a line with its state, the reason, and what to do. The checks are called here; `site` and `here` turn
+//! their answers into lines.
 
 mod here;
 mod site;
@@ -24,23 +24,23 @@ use crate::{
     },
 };
 
-/// How long one answer may take.
+/// How long one check may take.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How something is.
+/// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// It works.
+    /// It works as it should.
     Good,
-    /// It works without it, or it will not work for long.
+    /// It does not work but can be done without, or it will soon stop working.
     Caution,
-    /// Something that was set up does not work.
+    /// It was set up and does not work.
     Bad,
 }
 
 impl State {
-    /// The sign before its line.
+    /// The sign before the line.
     pub fn sign(self) -> &'static str {
         match self {
             Self::Good => "✓",
@@ -49,7 +49,7 @@ impl State {
         }
     }
 
-    /// The role of its colour.
+    /// The theme's role for the colour of the line.
     pub fn role(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -59,54 +59,54 @@ impl State {
     }
 }
 
-/// Something `wharf doctor` and the Sources screen report: what it is, how it is, and what to do if it is not well.
+/// One line of `wharf doctor` and of the Sources screen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked for.
+    /// The name of what was checked.
     pub what: String,
-    /// How it is.
+    /// Whether it works, and how serious it is if not.
     pub state: State,
-    /// What was found.
+    /// What the check found, in words.
     pub found: String,
-    /// What to do about it; empty where nothing is to be done.
+    /// What to do about it, in words; empty if nothing.
     pub advice: String,
 }
 
 impl Finding {
-    /// A finding; what is well needs no advice.
+    /// A finding with its advice, which may be empty.
     pub fn new(what: impl Into<String>, state: State, found: impl Into<String>, advice: impl Into<String>) -> Self {
         let advice = if state == State::Good { String::new() } else { advice.into() };
         Self { what: what.into(), state, found: found.into(), advice }
     }
 
-    /// That it works.
+    /// The finding that `what` works.
     pub fn good(what: impl Into<String>, found: impl Into<String>) -> Self {
         Self::new(what, State::Good, found, "")
     }
 
-    /// Why it does not work.
+    /// The finding that `what` does not work, with reason and advice from the error.
     pub fn failed(what: impl Into<String>, state: State, error: &Error) -> Self {
         Self::new(what, state, error.why.clone(), error.hint.clone())
     }
 }
 
-/// Who asks, as far as that decides what is red for them.
+/// The role of this person at the site: it decides how serious a failed check is for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Role {
-    /// Works on requests: has the steward's key, or is in its group.
+    /// Whether this person is a steward: has the steward's key, or is in the steward's group.
     steward: bool,
-    /// Nobody else looks after what is asked here.
+    /// Whether this person is alone with the store, so that nobody else would correct it.
     alone: bool,
 }
 
 impl Role {
-    /// How bad it is where something does not work that only a steward needs.
+    /// How serious it is for this person if something fails that only a steward needs.
     fn for_steward(self) -> State {
         if self.steward || self.alone { State::Bad } else { State::Caution }
     }
 }
 
-/// Looks whether everything works that Wharf leans on. Nothing of it is changed.
+/// Checks everything that Wharf depends on. Changes nothing.
 pub struct Doctor {
     pub(super) config: Arc<Config>,
     pub(super) sources: Arc<Sources>,
@@ -118,24 +118,24 @@ pub struct Doctor {
     pub(super) cache: Arc<dyn Cache>,
     pub(super) store: Arc<dyn Store>,
     pub(super) notifiers: Vec<Arc<dyn Notifier>>,
-    /// What was looked for at start and found or not.
+    /// What was discovered at the start, and what was not.
     pub(super) findings: Vec<Finding>,
 }
 
 impl Doctor {
-    /// What was looked for at start and found or not.
+    /// What was discovered at the start, and what was not.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// Health of every source and backend, asked at the same time: its name, its kind, its answer.
+    /// The health of every source and backend, asked at the same time: name, adapter or `backend`, answer.
     pub async fn health(&self, cx: &Context) -> Vec<(String, &'static str, Result<Health>)> {
         let (mut all, backends) = tokio::join!(self.sources.health(cx), self.launches.health(cx));
         all.extend(backends.into_iter().map(|(name, answer)| (name, "backend", answer)));
         all
     }
 
-    /// Whoever has the steward's key is one, whatever the store says; else its groups tell.
+    /// Having the steward's key makes this person a steward; otherwise the groups in the store decide.
     async fn role(&self, standing: impl Future<Output = Result<Standing>>) -> Role {
         let rules = &self.config.requests;
         let alone = !rules.store.contains("://");
@@ -143,7 +143,7 @@ impl Doctor {
         Role { steward, alone }
     }
 
-    /// Everything that is asked, in a fixed order. Nothing is changed and nobody is asked for anything.
+    /// All findings, in a fixed order. Changes nothing and asks this person nothing.
     pub async fn look(&self) -> Vec<Finding> {
         let cx = Context::default().within(PATIENCE);
         let (mut all, places, others) = tokio::join!(async { self.findings.clone() }, self.places(&cx), self.checks());
@@ -152,7 +152,7 @@ impl Doctor {
         all
     }
 
-    /// The same without what was found at start, and without sources and backends.
+    /// The same without the discoveries of the start, and without sources and backends.
     pub async fn checks(&self) -> Vec<Finding> {
         let cx = Context::default().within(PATIENCE);
         let set_up = self.has_requests();

@@ -1,4 +1,4 @@
-//! What a site has set up for requests: the store and its stewards, keys, mail, the registry, the cloud.
+//! The checks of what a site has set up for requests: the store and its stewards, keys, mail, the registry, the cloud.
 
 use futures_util::{Future, future::join_all};
 
@@ -16,9 +16,10 @@ use crate::{
     request::Which,
 };
 
-/// A repository that nobody has: what may be written or read below a project is tried with it, and nothing stays.
+/// A repository that does not exist: rights to read and write below a project are tried with it, and nothing is left
+/// there.
 const PROBE: &str = "wharf-doctor";
-/// Requests that are looked at for one that was admitted.
+/// How many requests are searched for one that was admitted.
 const LATEST: i64 = 50;
 
 impl Doctor {
@@ -30,7 +31,7 @@ impl Doctor {
         let what = "store of requests";
         let place = self.store.describe();
         let shared = self.config.requests.store.contains("://");
-        // Together with the first question: whoever is not there does not take twice as long.
+        // All are asked at the same time, so that a store that does not answer costs one wait only.
         let (standing, stewards, named) =
             tokio::join!(standing, cx.run("look for stewards", self.store.stewards()), self.named_keys(cx));
         let standing = match standing {
@@ -40,7 +41,7 @@ impl Doctor {
         let mut all = vec![of_standing(&standing, &place, shared, &self.config.requests)];
         match stewards {
             Ok(stewards) => all.push(of_stewards(&stewards, shared, named.ok().as_deref())),
-            // Why is in the line above where the store is not fit.
+            // If the store cannot be used, the line above says why.
             Err(_) if standing.unfit().is_some() => {}
             Err(error) => all.push(Finding::failed("steward", State::Caution, &error)),
         }
@@ -102,7 +103,7 @@ impl Doctor {
         let (answers, role) = tokio::join!(join_all(asked), role);
         let told = |(way, answer): (&str, Result<String>)| match answer {
             Ok(found) => Some(Finding::good(way, found)),
-            // The secret is the steward's alone: that others may not read it is as it should be.
+            // Only the steward may read the secret: that others cannot is right.
             Err(error) if way == "webhook" && role.for_steward() != State::Bad && error.kind == Kind::NotAllowed => {
                 None
             }
@@ -111,7 +112,7 @@ impl Doctor {
         answers.into_iter().filter_map(told).collect()
     }
 
-    /// The projects of the registry: a steward may write them, everybody may read what is admitted.
+    /// The projects of the registry: a steward must be able to write to them, everybody to read what is admitted.
     pub(super) async fn admitted(&self, cx: &Context, role: impl Future<Output = Role>) -> Vec<Finding> {
         let rules = &self.config.requests;
         let Some((host, project)) = rules.admitted.split_once('/') else { return Vec::new() };
@@ -124,7 +125,7 @@ impl Doctor {
         let write = async {
             if role.await.steward { Some(join_all(places.map(|place| self.writable(cx, place))).await) } else { None }
         };
-        // Whether one is a steward may take the store a while; whether one may read is asked meanwhile.
+        // The store may be slow to tell whether this person is a steward; reading is tried meanwhile.
         let (readable, written) = tokio::join!(cx.run(&what, self.readable(cx, here)), write);
         let mut all = Vec::new();
         if !known {
@@ -168,10 +169,10 @@ impl Doctor {
         }
     }
 
-    /// Reads something that was admitted; where nothing is known to be, asks for what is not there: being told so is
-    /// being allowed to ask.
+    /// Reads an admitted image. If none is known, asks for an image that does not exist: the answer "not found" shows
+    /// that reading is allowed.
     async fn readable(&self, cx: &Context, nothing: ImageRef) -> Result<()> {
-        // The store has half of the time: without it, there is enough left to ask the registry.
+        // The store gets half of the time: if it does not answer, the rest is enough to ask the registry.
         let latest = tokio::time::timeout(PATIENCE / 2, self.store.requests(Which::All, 0, LATEST)).await;
         let latest = latest.ok().and_then(Result::ok).unwrap_or_default();
         let admitted = latest.into_iter().filter_map(|request| request.admitted?.reference.parse().ok());
@@ -184,7 +185,7 @@ impl Doctor {
         }
     }
 
-    /// The cloud whose project takes disk images, as the steward is signed in there.
+    /// The cloud whose project takes disk images, with the steward's sign-in.
     pub(super) async fn cloud(&self, cx: &Context, role: impl Future<Output = Role>) -> Vec<Finding> {
         let rules = &self.config.requests;
         if rules.cloud.is_empty() || !role.await.steward {
@@ -227,7 +228,7 @@ impl Doctor {
     }
 }
 
-/// What a key is for.
+/// The purpose of a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     Steward,
@@ -269,7 +270,7 @@ fn of_key(of: Use, key: &str, looked: Result<Looked>, passing: Option<String>, n
     });
     if trusted == Some(false) {
         return match of {
-            // Clouds verify it by its certificate, whether this policy knows that or not.
+            // Clouds verify with the key's certificate, even if the policy does not name it.
             Use::Disks => Finding::new(
                 what,
                 State::Caution,

@@ -1,4 +1,4 @@
-//! Signatures over the data of a cloud's image: they are checked once all of it is in a file.
+//! Signatures over the data of a cloud's image, which are checked once all data is in a file.
 
 use std::path::Path;
 
@@ -15,7 +15,8 @@ use crate::{
 };
 
 impl Evidence {
-    /// Checks what is signed over the data of a cloud's image, now that it is in a file; an error where it does not fit.
+    /// Checks the signatures over the data of a cloud's image that was downloaded into `file`; fails if one does not
+    /// fit.
     pub(in crate::portal) async fn data_fits(&self, cx: &Context, from: &ImageRef, file: &Path) -> Result<()> {
         let what = format!("verify the data of {from}");
         let image = self.sources.image(cx, from, None).await?;
@@ -36,7 +37,7 @@ impl Evidence {
         Ok(())
     }
 
-    /// Reads all data of a cloud's image, by way of a file that goes again, to check what is signed over it.
+    /// Downloads all data of a cloud's image into a temporary file, to check the signatures over it.
     pub async fn verify_data(&self, cx: &Context, reference: &ImageRef) -> Result<()> {
         let what = format!("verify the data of {reference}");
         if !matches!(reference, ImageRef::Glance { .. }) {
@@ -51,7 +52,7 @@ impl Evidence {
         disks.download(cx, reference, &file).await?;
         let checked = self.data_fits(cx, reference, &file).await;
         let _ = tokio::fs::remove_file(&file).await;
-        // What does not fit is in the evidence now: the verdict tells of it.
+        // A signature that does not fit is in the evidence now, and the verdict reports it.
         checked.or_else(|error| if error.kind == Kind::Integrity { Ok(()) } else { Err(error) })
     }
 }

@@ -1,5 +1,5 @@
-//! What is different between two images: settings, size, software, known vulnerabilities. What is not known of one of
-//! them is said, and never taken for "none".
+//! The differences between two images: settings, size, software, known vulnerabilities. What is unknown of one of them
+//! is reported as unknown, never as "none".
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,53 +21,53 @@ use crate::{
     launch::form::join_words,
 };
 
-/// A setting that is another one.
+/// A setting or package that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Changed {
-    /// What: `user`, or a package's name.
+    /// The name of the setting, like `user`, or of the package.
     pub what: String,
-    /// As it was.
+    /// The value in the first image.
     pub before: String,
-    /// As it is.
+    /// The value in the second image.
     pub after: String,
 }
 
-/// What is different in the software.
+/// The differences in software.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SoftwareDiff {
-    /// Packages that are new.
+    /// Packages that only the second image has.
     pub added: Vec<Package>,
-    /// Packages that are gone.
+    /// Packages that only the first image has.
     pub removed: Vec<Package>,
-    /// Packages with another version.
+    /// Packages of which the images have different versions.
     pub changed: Vec<Changed>,
 }
 
-/// What is different in the findings.
+/// The differences in findings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct FindingsDiff {
-    /// Those that are gone, the worst first.
+    /// Findings of the first image that the second does not have, the worst first.
     pub fixed: Vec<Vulnerability>,
-    /// Those that are new, the worst first.
+    /// Findings that only the second image has, the worst first.
     pub new: Vec<Vulnerability>,
 }
 
-/// Everything that is different.
+/// All differences between two images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diff {
-    /// The one image, pinned where it has a digest.
+    /// The first image, pinned where its digest is known.
     pub before: ImageRef,
-    /// The other.
+    /// The second image, pinned where its digest is known.
     pub after: ImageRef,
-    /// Whether they are the same bytes.
+    /// Whether both have the same digest.
     pub same: bool,
-    /// User, entry point and the like, where they differ.
+    /// Settings that differ, such as user and entry point.
     pub settings: Vec<Changed>,
-    /// Bytes to fetch, before and after.
+    /// The sizes in bytes, as fetched: first image, second image.
     pub size: (u64, u64),
-    /// The software; `None` where nobody knows what is in one of them.
+    /// The software; `None` if that of one image is unknown.
     pub software: Option<SoftwareDiff>,
-    /// The findings; `None` where one of them was not scanned.
+    /// The findings; `None` if one image was not scanned.
     pub findings: Option<FindingsDiff>,
 }
 
@@ -118,7 +118,7 @@ fn vulnerabilities(before: &[Record], after: &[Record], now: i64) -> Option<Find
     Some(FindingsDiff { fixed: without(&before, &after), new: without(&after, &before) })
 }
 
-/// A setting and how it is read.
+/// The name of a setting, and how to read it from an image.
 type Read<'a> = (&'static str, &'a dyn Fn(&Image) -> String);
 
 fn settings(before: &Image, after: &Image) -> Vec<Changed> {
@@ -147,7 +147,7 @@ fn settings(before: &Image, after: &Image) -> Vec<Changed> {
         .collect()
 }
 
-/// Compares two images with what is known of them at a moment.
+/// Compares two images, each with its evidence; `now` (seconds since 1970) decides which evidence still counts.
 pub fn diff(before: (&Image, &[Record]), after: (&Image, &[Record]), now: i64) -> Diff {
     let pinned = |image: &Image| image.pinned.as_ref().map(|pinned| pinned.reference.clone());
     let manifest = |image: &Image| image.pinned.as_ref().map(|pinned| pinned.manifest.clone());
@@ -162,10 +162,10 @@ pub fn diff(before: (&Image, &[Record]), after: (&Image, &[Record]), now: i64) -
     }
 }
 
-/// Lines of one kind that are shown; `--json` has all.
+/// The most lines of one kind that are shown; `--json` has all.
 const SHOWN: usize = 40;
 
-/// Names and settings of images are foreign: each is in one line.
+/// Names and settings come from the images: each is cleaned and kept on one line.
 fn text_of(lines: &[String]) -> String {
     let mut text = Text::default();
     for line in lines {
@@ -183,7 +183,7 @@ fn listed(lines: &mut Vec<String>, sign: &str, all: impl ExactSizeIterator<Item 
 }
 
 impl Diff {
-    /// As text that can be copied: the same on the screen and the command line.
+    /// The differences as text, the same on the screen and the command line.
     pub fn words(&self) -> String {
         let mut lines = vec![format!("before  {}", self.before), format!("after   {}", self.after)];
         if self.same {
@@ -228,7 +228,7 @@ impl Diff {
 }
 
 impl Evidence {
-    /// Compares two images; with `quick`, only by evidence that is quick to find.
+    /// Compares two images; with `quick`, slow checks are not run for it.
     pub async fn diff(
         &self,
         cx: &Context,

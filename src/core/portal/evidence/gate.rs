@@ -1,4 +1,4 @@
-//! What the policy lets pass: a launch, a copy, a share.
+//! The policy's gate: whether a launch, a copy or a share may go on.
 
 use super::{Age, Evidence, Passed};
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     transfer::copy::Options,
 };
 
-/// What a person says who goes on without an approval; nothing where nobody is there, or they think better of it.
+/// Asks a person for the reason to go on without an approval; `None` if nobody can be asked or the person cancels.
 async fn why_all_the_same(cx: &Context, judgement: &Judgement) -> Option<String> {
     let asker = cx.asking.0.as_ref()?;
     let words = format!(
@@ -36,9 +36,9 @@ async fn why_all_the_same(cx: &Context, judgement: &Judgement) -> Option<String>
 }
 
 impl Evidence {
-    /// What stands between a plan and its launch: an error where policy holds it back.
+    /// Checks whether the policy lets a plan be launched; fails if it is held back.
     ///
-    /// It is judged by exactly the pinned digest and platform, with evidence that still counts now.
+    /// Judges exactly the pinned digest and platform, with evidence that counts now.
     pub async fn gate(&self, cx: &Context, plan: &Plan, because: Option<&str>) -> Result<Passed> {
         let what = format!("launch {} on {}", plan.image.reference, plan.backend);
         let platform = plan.image.platform.as_ref();
@@ -49,8 +49,8 @@ impl Evidence {
         self.admit(cx, &what, &image, Some(plan.privileged), because).await
     }
 
-    /// Lets an image pass, or says why it is held back. `because` is the reason of a person who goes on all the same,
-    /// where the policy lets them.
+    /// Lets an image pass, or fails and says why. `because` is the person's reason to go on without an approval, for
+    /// policies that allow that.
     pub async fn admit(
         &self,
         cx: &Context,
@@ -60,7 +60,7 @@ impl Evidence {
         because: Option<&str>,
     ) -> Result<Passed> {
         let policy = &self.config.policy;
-        // Where nothing is held back, nobody waits for a scan.
+        // If the policy enforces nothing, nobody waits for a scan.
         let (records, site) = tokio::join!(self.gather(cx, image, Age::Now, !policy.enforce), self.known(image));
         let judgement = self.judge(image, &records?, site, privileged);
         if judgement.lets_pass() {
@@ -82,7 +82,7 @@ impl Evidence {
             }
         }
         let step = judgement.reasons.first().map_or("", |reason| reason.step.as_str());
-        // How to ask is said below, with the name of the image.
+        // How to request the image is said below, with the image's name.
         let mut steps: Vec<String> = if kind != ErrorKind::Denied && asks(step) && self.config.takes_requests() {
             Vec::new()
         } else {
@@ -105,9 +105,10 @@ impl Evidence {
         Err(Error::new(kind, what, why).hint(step))
     }
 
-    /// The same, of an image that is shared or copied; its verdict goes into the audit's entry.
+    /// The same for an image that is shared or copied; the verdict goes into the audit's entry.
     ///
-    /// One's own files and an engine's images are held back by a denial only: it is in a registry that others check them.
+    /// The person's own files and an engine's images are held back only if they are denied: others check them once they
+    /// are in a registry.
     pub(in crate::portal) async fn admit_copy(
         &self,
         cx: &Context,
@@ -125,7 +126,8 @@ impl Evidence {
         for platform in wanted {
             let image = match self.sources.image(cx, reference, platform).await {
                 Ok(image) => image,
-                // What is no image that could be described is held back only where a policy says what may pass.
+                // Something that cannot be described as an image is held back only where the policy enforces what may
+                // pass.
                 Err(error)
                     if !self.config.policy.enforce
                         && matches!(error.kind, ErrorKind::Failed | ErrorKind::Unsupported) =>
@@ -148,12 +150,12 @@ impl Evidence {
         Ok(pinned)
     }
 
-    /// What the policy says of a plan, as lines of its risks: from evidence that is there, without asking anybody.
+    /// The policy's verdict on a plan, as risk lines, from evidence that is there; runs no checks.
     pub async fn risks_of(&self, image: &Image, privileged: bool) -> Vec<Risk> {
         let gate = self.gate_of(image, &self.judged_by_what_is_there(image).await, privileged);
         let (word, grounds) = (gate.verdict.word(), &gate.grounds);
         let words = match &gate.passage {
-            // To say that it is held back would be wrong.
+            // It is not held back yet, so the line must not say so.
             Passage::Checked(checks) => {
                 let checks = checks.join(" and ");
                 return vec![Risk::caution(format!(
@@ -171,13 +173,13 @@ impl Evidence {
         }]
     }
 
-    /// The evidence of an image that is there, and what the site knows of it.
+    /// The kept evidence of an image, and what the site knows of it; runs no checks.
     pub(in crate::portal) async fn judged_by_what_is_there(&self, image: &Image) -> (Vec<Record>, Site) {
         let (records, site) = tokio::join!(self.kept(image), self.known(image));
         (records.unwrap_or_default(), site)
     }
 
-    /// What stands between an image and a launch of it, by that evidence; `privileged` of the launch.
+    /// The gate between an image and its launch, from that evidence; `privileged` tells about the launch.
     pub(in crate::portal) fn gate_of(
         &self,
         image: &Image,
@@ -185,7 +187,7 @@ impl Evidence {
         privileged: bool,
     ) -> Gate {
         let judgement = self.judge(image, records, site.clone(), Some(privileged));
-        // What has not been looked at yet is looked at when it is launched.
+        // Checks that have not been made are made at the launch.
         let ahead: Vec<String> = Kind::JUDGED
             .iter()
             .filter(|kind| self.checkers.iter().any(|checker| checker.kind() == **kind))

@@ -1,4 +1,4 @@
-//! Evidence of an image gathered and judged: what `wharf verify` says, what the trust pane shows, what gates a launch.
+//! Gathering and judging evidence of an image: for `wharf verify`, the trust pane, and the gate of a launch.
 
 mod data;
 pub mod diff;
@@ -30,29 +30,29 @@ use crate::{
     ports::{Cache, Checker, KnownAttachments, Supply, store::Store},
 };
 
-/// How long an answer that did not come is remembered within one program.
+/// How many seconds a failed check is remembered within one run of the program.
 const SOON: i64 = 60;
-/// How old a good signature may be where something is decided: seconds in which nobody looks twice.
+/// How many seconds old a good signature may be for a decision, so that it is not checked twice at once.
 const MOMENT: i64 = 30;
-/// How long the site's store is waited for.
+/// How long to wait for the site's store.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How old evidence may be.
+/// How old the evidence may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Age {
-    /// As old as it counts: for lists, which show what is known.
+    /// As old as the evidence counts: for lists, which show what is known.
     Kept,
-    /// What can be looked at in a moment is looked at now: for a verdict that somebody acts on. An approval may have been
-    /// taken back since, and a scan stated anew.
+    /// Quick checks are run now, for a verdict that somebody acts on: an approval may have been revoked since, and a
+    /// newer scan stated.
     Now,
-    /// Nothing is taken from what is kept.
+    /// All checks are run now; nothing kept is used.
     Anew,
 }
 
 impl Age {
-    /// Whether what a quick check found needs no second look.
+    /// Whether a kept record of a quick check can be used.
     ///
-    /// Nobody is refused for what was missing a moment ago: whoever has just signed asks in the same second.
+    /// A missing or bad signature is never reused: somebody who has just signed may ask in the same second.
     fn lets_count(self, record: &Record, now: i64) -> bool {
         match self {
             Self::Kept => true,
@@ -62,18 +62,18 @@ impl Age {
     }
 }
 
-/// Evidence of images, and what the policy makes of it.
+/// Gathers and judges evidence of images.
 pub struct Evidence {
     config: Arc<Config>,
     sources: Arc<Sources>,
     checkers: Vec<Arc<dyn Checker>>,
     cache: Arc<dyn Cache>,
     store: Arc<dyn Store>,
-    /// Read alone: a rehearsal looks at what was launched.
+    /// Only read: a rehearsal looks up what was launched.
     journal: Arc<Journal>,
 }
 
-/// Digests that an image goes by.
+/// The digests of an image: of what was named, and of the manifest for its platform.
 fn digests(pinned: &Pinned) -> Vec<Digest> {
     let mut digests = vec![pinned.digest.clone()];
     if pinned.manifest != pinned.digest {
@@ -93,7 +93,7 @@ fn pinned(image: &Image) -> Result<&Pinned> {
     })
 }
 
-/// The record of a check that could not run.
+/// The record that a check could not run.
 fn could_not(checker: &dyn Checker, pinned: &Pinned, error: &Error) -> Record {
     let outcome = match checker.kind() {
         Kind::Signature => Outcome::Signature { state: Signature::Unreachable, signer: String::new() },
@@ -105,7 +105,7 @@ fn could_not(checker: &dyn Checker, pinned: &Pinned, error: &Error) -> Record {
 }
 
 impl Evidence {
-    /// Evidence that these checkers make of images at these sources; it is kept in the cache.
+    /// Evidence that these checkers make of images at these sources; the cache keeps it.
     pub(super) fn new(
         config: Arc<Config>,
         sources: Arc<Sources>,
@@ -117,7 +117,7 @@ impl Evidence {
         Self { config, sources, checkers, cache, store, journal }
     }
 
-    /// Evidence that is kept of an image and still counts with the checkers as they are now.
+    /// Kept evidence of an image that still counts, with the checkers as they are now.
     pub async fn kept(&self, image: &Image) -> Result<Vec<Record>> {
         let pinned = pinned(image)?;
         let now = text::now();
@@ -128,7 +128,7 @@ impl Evidence {
                 && (record.is_of_bytes() || record.subject.name == name)
                 && record.subject.digest == pinned.digest
                 && record.subject.manifest == pinned.manifest
-                // What was checked with other keys is not checked, nor what no check that is there has made.
+                // Records made with other keys, or by checks that are not there now, do not count.
                 && self.checkers.iter().any(|checker| {
                     (record.check == checker.name() || record.check == data_check(checker.name()))
                         && if record.outcome == Outcome::Nothing { record.inputs == checker.inputs() } else { checker.inputs_fit(record) }
@@ -137,10 +137,9 @@ impl Evidence {
         Ok(kept.into_iter().filter(counts).collect())
     }
 
-    /// Evidence of an image: what is kept, and what the checkers find where there is none, or where it is too old for
-    /// what it is wanted for.
+    /// Evidence of an image: what is kept, and what the checkers find if nothing is kept or it is too old for `age`.
     ///
-    /// With `quick`, checks that take long are left out.
+    /// With `quick`, slow checks are left out. An image without a digest is an error.
     pub async fn gather(&self, cx: &Context, image: &Image, age: Age, quick: bool) -> Result<Vec<Record>> {
         let pinned = pinned(image)?;
         let anew = age == Age::Anew;
@@ -155,7 +154,7 @@ impl Evidence {
         };
         let now = text::now();
         let mut all = kept;
-        // What takes long is not done where a quick check has found the same: a signature may state a scan.
+        // Slow checks run last, and not at all where a signature states their result.
         for slow in [false, true] {
             if quick && slow {
                 break;
@@ -176,7 +175,7 @@ impl Evidence {
             let asked = missing.iter().map(|checker| self.check(cx, checker, image, pinned, &supply, anew));
             let found = futures_util::future::join_all(asked).await;
             for (checker, found) in missing.iter().zip(found) {
-                // What was kept still counts where it could not be looked at again; else the newer takes its place.
+                // A kept record still counts if the check could not be repeated; otherwise the new record replaces it.
                 if !found.iter().all(Record::could_not_look) {
                     all.retain(|record| record.check != checker.name());
                 }
@@ -186,7 +185,7 @@ impl Evidence {
         Ok(all.into_iter().filter(|record| record.outcome != Outcome::Nothing).collect())
     }
 
-    /// What one checker finds; it is kept.
+    /// Runs one checker and keeps its records.
     async fn check(
         &self,
         cx: &Context,
@@ -225,8 +224,8 @@ impl Evidence {
         }
     }
 
-    /// What the site's store knows of an image. A store that nobody has set up is not asked, and one that does not answer
-    /// in time is away.
+    /// What the site's store knows of an image. A store that was never set up is not asked; one that does not answer in
+    /// time counts as away.
     pub async fn known(&self, image: &Image) -> Site {
         let Some(pinned) = image.pinned.as_ref().filter(|_| self.config.takes_requests() && self.store.is_there())
         else {
@@ -237,7 +236,7 @@ impl Evidence {
         let cx = Context::default().within(PATIENCE);
         match cx.run("ask what the site knows", self.store.known(&digests, &place)).await {
             Ok(site) => site,
-            // Whoever is nobody there is told nothing, today as before.
+            // The store tells nothing to people whom it does not know.
             Err(error) if error.kind == ErrorKind::NotAllowed => Site::Silent,
             Err(error) => {
                 tracing::info!(%error, "what the site knows of an image is not known");
@@ -246,7 +245,8 @@ impl Evidence {
         }
     }
 
-    /// What policy makes of an image and its evidence, with what the site knows; `privileged` of a launch, where it is one.
+    /// The policy's verdict on an image, from its evidence and what the site knows; `privileged` is `None` unless it is
+    /// launched.
     pub fn judge(&self, image: &Image, records: &[Record], site: Site, privileged: Option<bool>) -> Judgement {
         let pinned = image.pinned.as_ref();
         let name = pinned.map(|pinned| Subject::of(pinned).name).unwrap_or_default();
@@ -264,7 +264,7 @@ impl Evidence {
         self.config.policy.judge(&facts, text::now())
     }
 
-    /// Checks an image and judges it.
+    /// Reads an image, gathers its evidence and judges it.
     pub async fn verify(
         &self,
         cx: &Context,
@@ -278,7 +278,7 @@ impl Evidence {
         self.verify_image(cx, &image, age, false).await
     }
 
-    /// The image with the digest of its bytes: those of a file are read whole.
+    /// The image with its digest; the bytes of a file are read for that.
     pub async fn pinned(&self, cx: &Context, image: Image) -> Result<Image> {
         if image.pinned.is_some() {
             return Ok(image);
@@ -288,7 +288,7 @@ impl Evidence {
         cx.unless_cancelled(&format!("hash {}", image.reference), source.catalog.pin(cx, &image)).await
     }
 
-    /// The same, of an image that is known; with `quick`, checks that take long are left out.
+    /// The same for an image that was read already; with `quick`, slow checks are left out.
     pub async fn verify_image(&self, cx: &Context, image: &Image, age: Age, quick: bool) -> Result<Verified> {
         let subject = Subject::of(pinned(image)?);
         let (records, site) = tokio::join!(self.gather(cx, image, age, quick), self.known(image));
@@ -297,14 +297,14 @@ impl Evidence {
         Ok(Verified { subject, records, judgement })
     }
 
-    /// How a row stands that was looked at, by evidence that is quick to find; and the digest it is about.
+    /// The badges of a row that was described, from quick checks; and the digest that they are about.
     pub async fn mark(&self, cx: &Context, image: &Image) -> Result<(Subject, Standing)> {
         let verified = self.look_at(cx, image, false).await?;
         let standing = verified.standing();
         Ok((verified.subject, standing))
     }
 
-    /// The evidence of an image for a screen: what is quick to find, or everything anew where somebody asks for it.
+    /// The evidence of an image for a screen: from quick checks, or with `anew` from all checks, run now.
     pub async fn look_at(&self, cx: &Context, image: &Image, anew: bool) -> Result<Verified> {
         if !anew {
             return self.verify_image(cx, image, Age::Kept, true).await;
@@ -313,7 +313,7 @@ impl Evidence {
         self.verify_image(cx, &image, Age::Anew, false).await
     }
 
-    /// What all scanners know, by the identity of their data.
+    /// The identity of all scanners' vulnerability data; it changes when any data does.
     pub async fn scan_data(&self) -> String {
         let mut all = Vec::new();
         for checker in &self.checkers {

@@ -1,4 +1,4 @@
-//! What another policy would change, before it is in force: images with evidence are judged by both.
+//! Trying another policy before it is in force: images with evidence are judged by both policies.
 
 use std::collections::BTreeMap;
 
@@ -12,25 +12,25 @@ use crate::{
     policy::{Facts, Judgement, Policy},
 };
 
-/// An image that the other policy judges otherwise.
+/// An image on which the two policies differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// The image.
+    /// The image, by its name, digest and platform.
     pub subject: Subject,
-    /// How often it was launched in the time that was looked at.
+    /// How often it was launched in the chosen days.
     pub launches: usize,
     /// The verdict of the policy in force.
     pub before: Verdict,
-    /// What the other policy makes of it.
+    /// The verdict of the other policy, with its reasons.
     pub after: Judgement,
 }
 
-/// What a rehearsal looked at, and what would change.
+/// The result of trying another policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rehearsal {
-    /// Images with evidence that was made, or that were launched, in that time.
+    /// How many images were judged: those launched, or with evidence made, in the chosen days.
     pub images: usize,
-    /// Those that would be judged otherwise, the strictest first.
+    /// Images on which the policies differ, the strictest first.
     pub changes: Vec<Change>,
 }
 
@@ -40,7 +40,7 @@ fn judged(policy: &Policy, records: &[Record], subject: &Subject, now: i64) -> J
         digests: vec![subject.digest.clone(), subject.manifest.clone()],
         name: &subject.name,
         platform: subject.platform.as_ref(),
-        // Evidence does not tell when an image was built: its age is not judged here.
+        // Evidence does not tell when an image was built, so its age is not judged here.
         created: Some(now),
         ..Facts::default()
     };
@@ -48,7 +48,7 @@ fn judged(policy: &Policy, records: &[Record], subject: &Subject, now: i64) -> J
 }
 
 impl Evidence {
-    /// Judges the images of the last `days` by another policy. Nothing is checked anew: signatures stand as they were
+    /// Judges the images of the last `days` by another policy. No check is run again: signatures count as they were
     /// checked with the keys of the policy in force.
     pub async fn rehearse(&self, other: &Policy, days: u32) -> Result<Rehearsal> {
         let now = text::now();

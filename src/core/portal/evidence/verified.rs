@@ -1,4 +1,4 @@
-//! An image with its evidence and its verdict, as people read it.
+//! An image with its evidence and its verdict, in words.
 
 use serde::Serialize;
 
@@ -13,28 +13,28 @@ use crate::{
     policy::Judgement,
 };
 
-/// An image with its evidence and what policy makes of it.
+/// An image with its evidence and the policy's verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verified {
-    /// What was checked.
+    /// The image that was checked, by its name, digest and platform.
     pub subject: Subject,
-    /// Its evidence.
+    /// Its evidence: records that count now.
     pub records: Vec<Record>,
-    /// The verdict.
+    /// The policy's verdict, with its reasons.
     pub judgement: Judgement,
 }
 
-/// An image that may pass.
+/// An image that the policy lets pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
-    /// The verdict.
+    /// The policy's verdict, with its reasons.
     pub judgement: Judgement,
-    /// The reason of the person who went on without an approval.
+    /// The person's reason to go on without an approval; `None` if none was needed.
     pub because: Option<String>,
 }
 
 impl Passed {
-    /// The verdict as the audit keeps it.
+    /// The verdict as the audit records it.
     pub fn words(&self) -> String {
         let word = self.judgement.verdict.word();
         match &self.because {
@@ -49,7 +49,7 @@ fn badge(badge: Badge) -> String {
     format!("{} {}", badge.sign, badge.word)
 }
 
-/// Who signed, or how many findings there are; and where that was found.
+/// The signer or the number of findings, and where the record was found.
 fn detail(record: &Record) -> String {
     let (found, inputs) = match &record.outcome {
         Outcome::Signature { signer, .. } => (signer.clone(), &[][..]),
@@ -65,7 +65,7 @@ fn detail(record: &Record) -> String {
 }
 
 impl Verified {
-    /// The one badge of a row: the verdict where it decides something, else what is known of signatures.
+    /// The badge of a row: the verdict if the policy decides, otherwise the state of the signatures.
     pub fn badge(&self) -> Badge {
         let judgement = &self.judgement;
         let decides = judgement.enforced || matches!(judgement.verdict, Verdict::Allow | Verdict::Deny);
@@ -76,7 +76,7 @@ impl Verified {
         if decides { judgement.verdict.badge() } else { signature.unwrap_or(Signature::NotChecked.badge()) }
     }
 
-    /// How it stands, part by part.
+    /// The state of trust and scan, each with its own badge.
     pub fn standing(&self) -> Standing {
         let of = |kind: Kind| self.records.iter().find(|record| record.kind() == kind).map(Record::badge);
         Standing {
@@ -87,7 +87,7 @@ impl Verified {
         }
     }
 
-    /// Claim, evidence, rule and the cheapest step, as text that can be copied: the same on the screen and the command line.
+    /// The verdict, the evidence, the rules and the next step as text, the same on the screen and the command line.
     pub fn explain(&self, now: i64) -> String {
         let judgement = &self.judgement;
         let mut lines = Text::default();

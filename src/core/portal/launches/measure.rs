@@ -1,4 +1,4 @@
-//! Measuring workloads: only those that are looked at, several at a time, each within its time.
+//! Measuring workloads: only those on the screen, several at a time, each within a time limit.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -13,17 +13,18 @@ use crate::{
     },
 };
 
-/// Measurements at a time.
+/// How many workloads are measured at a time.
 const AT_ONCE: usize = 8;
 
-/// How long one workload is waited for.
+/// How long to wait for one workload.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Between two readings that give the use of processors.
+/// The time between two measurements from which processor use is computed.
 const BETWEEN: Duration = Duration::from_millis(250);
 
 impl Launches {
-    /// Measures these, a few at a time; the answers come as they are there, `None` where the backend does not tell.
+    /// Measures these workloads, a few at a time, and gives the answers as they arrive; `None` if the backend does not
+    /// measure.
     pub fn measure(&self, of: Vec<WorkloadId>) -> impl Stream<Item = (WorkloadId, Result<Option<Usage>>)> + '_ {
         stream::iter(of)
             .map(|id| async { (self.measure_one(&id).await, id) })
@@ -37,8 +38,8 @@ impl Launches {
         cx.run(&format!("measure {id}"), launcher.usage(&cx, id)).await
     }
 
-    /// What those of these that run use now, as far as it is told within a time. Who gives no figure for processors
-    /// at once is asked a second time.
+    /// What the running ones among these workloads use now, as far as it is known within the time. If the first
+    /// measurement gives no processor use, a second one is made.
     pub async fn usages(&self, all: &[Workload], within: Duration) -> HashMap<WorkloadId, Usage> {
         let mut known = HashMap::new();
         let mut asked: Vec<WorkloadId> = all.iter().filter(|one| one.state.is_live()).map(Workload::key).collect();
@@ -62,7 +63,7 @@ impl Launches {
                 }
             }
         };
-        // What came by then is told.
+        // The answers that have arrived by then are used.
         let _ = tokio::time::timeout(within, work).await;
         known
     }

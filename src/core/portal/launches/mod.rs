@@ -1,4 +1,4 @@
-//! Launching images, and what runs then: each backend is asked by its name.
+//! Launching images, and managing the workloads. Each backend is found by its name.
 
 mod measure;
 pub mod workloads;
@@ -21,7 +21,7 @@ use crate::{
     ports::{Ability, KnownAttachments, Launcher, Supply, store::How},
 };
 
-/// Images that are launched here, and the workloads they become.
+/// Launches images and manages their workloads.
 pub struct Launches {
     sources: Arc<Sources>,
     launchers: Vec<Arc<dyn Launcher>>,
@@ -31,7 +31,7 @@ pub struct Launches {
 }
 
 impl Launches {
-    /// Launches of images of these sources by these launchers, as the policy lets them pass.
+    /// Launches of images from these sources by these launchers, gated by the policy.
     pub(super) fn new(
         sources: Arc<Sources>,
         launchers: Vec<Arc<dyn Launcher>>,
@@ -42,18 +42,18 @@ impl Launches {
         Self { sources, launchers, evidence, uses, journal }
     }
 
-    /// The names of everything that can launch here.
+    /// The names of all backends.
     pub fn backends(&self) -> Vec<&str> {
         self.launchers.iter().map(|launcher| launcher.name()).collect()
     }
 
-    /// The names of what here can launch this image, the preferred one first.
+    /// The names of the backends that can launch this image, the preferred one first.
     pub fn backends_for(&self, image: &Image) -> Vec<&str> {
         let accepts = |launcher: &&Arc<dyn Launcher>| launcher.accepts(image).is_ok();
         self.launchers.iter().filter(accepts).map(|launcher| launcher.name()).collect()
     }
 
-    /// What each backend cannot do with a workload, and why: backend, ability, reason with what to do instead.
+    /// What each backend cannot do with a workload: backend, ability, reason with what to do instead.
     pub fn lacking(&self) -> Vec<(String, Ability, String)> {
         let all = self.launchers.iter().flat_map(|launcher| Ability::ALL.iter().map(move |one| (launcher, *one)));
         let lacking = all.filter(|(launcher, ability)| !launcher.abilities().contains(ability));
@@ -65,15 +65,15 @@ impl Launches {
         told.collect()
     }
 
-    /// That some backend here can do this with a workload, or why none can. Asks nobody.
+    /// Fails if no backend has this ability, and says why. Contacts nobody.
     pub fn some_can(&self, ability: Ability, id: &str) -> Result<()> {
         let refused = self.launchers.iter().map(|launcher| launcher.must(ability, id)).collect::<Vec<_>>();
         let first = refused.iter().find_map(|one| one.as_ref().err().cloned());
         first.filter(|_| refused.iter().all(Result::is_err)).map_or(Ok(()), Err)
     }
 
-    /// The launcher with this name (of several that people call so, one that accepts the image); the first one that accepts
-    /// it when none is named.
+    /// The launcher with this name (if several have it, one that accepts the image); without a name, the first that
+    /// accepts the image.
     pub fn launcher(&self, name: Option<&str>, image: Option<&Image>) -> Result<Arc<dyn Launcher>> {
         image.map_or(Ok(()), Image::must_run)?;
         let known = || self.launchers.iter().map(|launcher| launcher.name()).collect::<Vec<_>>().join(", ");
@@ -106,12 +106,12 @@ impl Launches {
         }
     }
 
-    /// The questions a backend asks about an image.
+    /// The form of a backend for an image, with the policy's gate.
     pub async fn form(&self, cx: &Context, backend: &str, image: &Image) -> Result<Form> {
         let launcher = self.launcher(Some(backend), Some(image))?;
         launcher.accepts(image)?;
         let what = format!("ask {backend}");
-        // Neither waits for the other.
+        // Both are asked at the same time.
         let (form, judged) =
             tokio::join!(cx.run(&what, launcher.form(cx, image)), self.evidence.judged_by_what_is_there(image));
         let mut form = form?;
@@ -119,7 +119,7 @@ impl Launches {
         Ok(form)
     }
 
-    /// What would be sent to a backend.
+    /// The plan: exactly what would be sent to a backend.
     pub async fn plan(&self, cx: &Context, backend: &str, image: &Image, answers: &Answers) -> Result<Plan> {
         let launcher = self.launcher(Some(backend), Some(image))?;
         launcher.accepts(image)?;
@@ -128,7 +128,8 @@ impl Launches {
         Ok(plan)
     }
 
-    /// Carries out a plan; with `because`, where the policy wants an approval and lets a person go on with a reason.
+    /// Carries out a plan; `because` is the person's reason where the policy wants an approval and accepts a reason
+    /// instead.
     pub async fn launch(&self, cx: &Context, plan: &Plan, because: Option<&str>) -> Result<Workload> {
         let launcher = self.launcher(Some(&plan.backend), None)?;
         let image = &plan.image;
@@ -153,7 +154,7 @@ impl Launches {
         Ok(workload)
     }
 
-    /// Health of every backend by its name, asked at the same time.
+    /// The health of every backend with its name, asked at the same time.
     pub async fn health(&self, cx: &Context) -> Vec<(String, Result<Health>)> {
         let asked: Vec<_> = self.launchers.iter().map(|launcher| ask_health(cx, launcher.clone())).collect();
         stream::iter(asked).buffered(64).collect().await

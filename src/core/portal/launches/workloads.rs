@@ -1,4 +1,4 @@
-//! Workloads of every backend: finding them, and changing them. What changes one is written into the audit.
+//! Workloads of every backend: finding them, and changing them. Changes are recorded in the audit.
 
 use std::sync::Arc;
 
@@ -16,19 +16,19 @@ use crate::{
     ports::{Extent, Launcher, Terminal},
 };
 
-/// How much of a workload's name has to be given.
+/// How much of a workload's name or id must be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Given {
-    /// The whole name or id, for what changes or ends it; of an id also the part that engines print.
+    /// The whole name or id, for what changes or ends a workload; the short id that engines print is enough, too.
     Whole,
-    /// Its beginning, for what only shows it.
+    /// The beginning of its name or id, for what only shows it.
     Begun,
 }
 
-/// Figures of a long id that engines print as if they were all.
+/// The length of the short ids that engines print.
 const SHORT: usize = 12;
 
-/// The workloads that are meant: by the whole name or id, else by the beginning of either where that will do.
+/// The workloads that `id` means: by whole name or id, otherwise by the beginning that `given` allows.
 fn meant<'a>(all: &'a [Workload], id: &str, given: Given) -> Vec<&'a Workload> {
     let mut fits: Vec<&Workload> = all.iter().filter(|one| one.id == id || one.name == id).collect();
     if fits.is_empty() && !id.is_empty() {
@@ -40,13 +40,13 @@ fn meant<'a>(all: &'a [Workload], id: &str, given: Given) -> Vec<&'a Workload> {
         };
         fits = all.iter().filter(begins).collect();
     }
-    // Two sign-ins of one project see the same server: either will do.
+    // Two sign-ins to the same project list the same server: either will do.
     fits.dedup_by(|other, first| other.id == first.id);
     fits
 }
 
 impl Launches {
-    /// Workloads of every backend; a backend that fails is an error beside the others' workloads.
+    /// Workloads of every backend, and the errors of the backends that failed.
     pub async fn workloads(&self, cx: &Context) -> (Vec<Workload>, Vec<(String, Error)>) {
         let mut all = Vec::new();
         let mut failed = Vec::new();
@@ -68,7 +68,7 @@ impl Launches {
         (all, failed)
     }
 
-    /// The workload that is meant by `id`, and its backend.
+    /// The workload that `id` means, and its backend; fails if there is none or if it is ambiguous.
     pub async fn find_workload(&self, cx: &Context, id: &str, given: Given) -> Result<(Arc<dyn Launcher>, Workload)> {
         let (all, failed) = self.workloads(cx).await;
         let fits = meant(&all, id, given);
@@ -99,26 +99,27 @@ impl Launches {
         }
     }
 
-    /// Stops a workload; one that stands still is stopped already.
+    /// Stops a workload; one that is stopped stays so.
     pub async fn stop(&self, cx: &Context, backend: &str, id: &str) -> Result<()> {
         let launcher = self.launcher(Some(backend), None)?;
         self.journal.recorded(self.journal.entry("stop", format!("{id} on {backend}")), launcher.stop(cx, id)).await
     }
 
-    /// Starts a workload that was stopped, or with `again` one that runs anew.
+    /// Starts a stopped workload, or restarts a running one with `again`.
     pub async fn start(&self, cx: &Context, backend: &str, id: &str, again: bool) -> Result<()> {
         let launcher = self.launcher(Some(backend), None)?;
         let entry = self.journal.entry(if again { "restart" } else { "start" }, format!("{id} on {backend}"));
         self.journal.recorded(entry, launcher.start(cx, id, again)).await
     }
 
-    /// Stops a workload and removes it; one that is gone is removed already.
+    /// Stops and removes a workload; one that is gone counts as removed.
     pub async fn remove(&self, cx: &Context, backend: &str, id: &str) -> Result<()> {
         let launcher = self.launcher(Some(backend), None)?;
         self.journal.recorded(self.journal.entry("remove", format!("{id} on {backend}")), launcher.remove(cx, id)).await
     }
 
-    /// Puts a volume into a server of the same cloud, or takes it out. A volume without a cloud is one of that cloud.
+    /// With `there` attaches a volume to a server of the same cloud, otherwise detaches it. A bare volume name means
+    /// that cloud.
     pub async fn attach(&self, cx: &Context, backend: &str, id: &str, volume: &str, there: bool) -> Result<ImageRef> {
         let launcher = self.launcher(Some(backend), None)?;
         let whole = if volume.contains("://") { volume.to_owned() } else { format!("volume://{backend}/{volume}") };
@@ -136,8 +137,8 @@ impl Launches {
         Ok(reference)
     }
 
-    /// Makes an image of a workload as it is now. After a crash or a broken line, the same call with the same name goes on
-    /// where it was.
+    /// Makes an image of a workload as it is now. After a crash or a broken connection, a call with the same name
+    /// continues it.
     pub async fn snapshot(&self, cx: &Context, backend: &str, id: &str, name: &str) -> Result<ImageRef> {
         let launcher = self.launcher(Some(backend), None)?;
         let what = format!("take a snapshot of {id}");
@@ -145,15 +146,15 @@ impl Launches {
         self.journal.recorded(entry, cx.unless_cancelled(&what, launcher.snapshot(cx, id, name))).await
     }
 
-    /// Runs a command in a workload. The audit tells of the program, not of its arguments: they may hold a secret.
+    /// Runs a command in a workload. The audit names the program but not its arguments, which may hold a secret.
     pub async fn exec(&self, cx: &Context, backend: &str, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
         let launcher = self.launcher(Some(backend), None)?;
         let entry = self.journal.entry("exec", format!("{} in {id} on {backend}", program(&command)));
         self.journal.recorded(entry, launcher.exec(cx, id, command)).await
     }
 
-    /// Opens a terminal in a workload, or in a new process of it where a command is given. What is typed there stands in
-    /// no audit.
+    /// Opens a terminal in a workload, or with a command in a new process of it. Typed input is not recorded in the
+    /// audit.
     pub async fn terminal(
         &self,
         cx: &Context,
@@ -170,7 +171,7 @@ impl Launches {
     }
 }
 
-/// The program of a command, as the audit names it.
+/// The program of a command, as the audit records it.
 fn program(command: &[String]) -> String {
     command.first().map(|word| clean::short(word, 100)).unwrap_or_default()
 }

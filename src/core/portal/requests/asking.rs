@@ -1,4 +1,4 @@
-//! Asking for an image, and talking about it.
+//! Requesting an image, and talking about the request.
 
 use super::web_address::WebAddress;
 use super::{Asking, REASON, Requests, Submitted, destination};
@@ -18,7 +18,7 @@ use crate::{
     request::{Asked, Event, Id, RemarkKind, Request, Stage, Wish},
 };
 
-/// What people call an image in lists: without its host, with its tag.
+/// The image's short name for lists: without its host, with its tag.
 fn title(reference: &ImageRef) -> String {
     match reference {
         ImageRef::Oci(Name { repository, tag: Some(tag), .. }) => format!("{repository}:{tag}"),
@@ -28,7 +28,7 @@ fn title(reference: &ImageRef) -> String {
 }
 
 impl Requests {
-    /// Asks for an image: it is pinned now, and asked for until somebody withdraws.
+    /// Requests an image. It is pinned now, and stays requested until the person withdraws.
     pub async fn ask_for(&self, cx: &Context, image: &str, asking: &Asking) -> Result<Submitted> {
         let what = format!("request {}", clean::short(image, 200));
         let reason = clean::short(asking.reason.trim(), REASON);
@@ -66,7 +66,7 @@ impl Requests {
         self.journal.recorded(entry, cx.run(&what, sent)).await
     }
 
-    /// A disk image of one's own project is lent to the steward's: it could not be read there otherwise.
+    /// Lends a disk image of the person's own project to the steward's project, which could not read it otherwise.
     async fn let_steward_see(&self, cx: &Context, image: &Image) -> Result<()> {
         let project = &self.config.requests.cloud_project;
         let Some(pinned) = &image.pinned else { return Ok(()) };
@@ -125,7 +125,7 @@ impl Requests {
         Ok((asked, format!("glance://{cloud}/{name}")))
     }
 
-    /// Asks for another version instead: the old request is withdrawn once the new one stands.
+    /// Requests another version instead: the old request is withdrawn once the new one is made.
     pub async fn ask_again(&self, cx: &Context, id: Id, image: Option<&str>) -> Result<Submitted> {
         let old = self.store.request(id).await?;
         let me = self.store.me().await?;
@@ -135,7 +135,7 @@ impl Requests {
         let from = match image {
             Some(image) => image.to_owned(),
             None if is_on_the_web(&old.asked.from) => old.asked.from.clone(),
-            // What the tag means now.
+            // Without a name, the image that the tag means now.
             None => {
                 let pinned: ImageRef = old.asked.from.parse()?;
                 let bare = pinned.without_version();
@@ -150,7 +150,7 @@ impl Requests {
         Ok(submitted)
     }
 
-    /// Lets somebody say something about a request, answer, ask back or withdraw.
+    /// Adds a remark, an answer, a question or a withdrawal to a request.
     pub async fn speak(&self, cx: &Context, id: Id, event: &Event) -> Result<Request> {
         let what = format!("{} request {id}", event.verb());
         let entry = self.journal.entry(event.verb(), format!("request {id}"));
@@ -162,7 +162,8 @@ impl Requests {
         self.journal.told_by(entry, happening, told).await
     }
 
-    /// Adds something to a request; an answer, where one is waited for and I asked for it.
+    /// Adds a text to a request: as the answer, if the person is the requester and a question is open; otherwise as a
+    /// remark.
     pub async fn add_to(&self, cx: &Context, id: Id, words: &str) -> Result<Request> {
         let (request, me) = (self.store.request(id).await?, self.store.me().await?);
         let answers = request.stage == Stage::Asked && request.is_of(&me.person);

@@ -1,4 +1,4 @@
-//! Deciding on requests and on classes of them, and taking admissions back.
+//! Deciding on requests and on classes of them, and revoking admissions.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use crate::{
     request::{Decision, Dossier, Event, Id, Request, Stage, Terms, Which, statement::Statement},
 };
 
-/// Requests that are looked at in one go.
+/// How many requests are read at a time.
 const PAGE: i64 = 200;
 
-/// What an approval takes: everything that holds the image back and was shown to whoever decides. Where they name the
-/// findings that they take, these must be all: what they left out would hold it back as before.
+/// The rules and findings that an approval accepts: all that hold the image back and were shown. An approver who names
+/// findings must name all of these, because one left out would still hold the image back.
 fn taking(what: &str, request: &Request, said: Terms) -> Result<Terms> {
     let (rules, findings) = request.dossier.as_ref().map(Dossier::to_take).unwrap_or_default();
     if said.exceptions.is_empty() {
@@ -48,13 +48,13 @@ impl Requests {
             if !ruling.approve && ruling.reason.trim().is_empty() {
                 return Err(Error::usage(what, "a reason is needed: the requester reads it").hint("--reason TEXT"));
             }
-            // Before a key is asked for: whoever may not decide need not type a PIN.
+            // Checked before the key is opened: a person who may not decide need not type a PIN.
             let mut decision = Decision {
                 by: me.person.clone(),
                 at: text::now(),
                 approve: ruling.approve,
                 reason: clean::short(ruling.reason.trim(), REASON),
-                // Who says nothing of an end means that which was wished for.
+                // Without an end of its own, the approval ends when the requester's need does.
                 terms: Terms { until: ruling.terms.until.or_else(|| request.needed_until()), ..ruling.terms.clone() },
                 digest: request.asked.digest.clone(),
                 payload: String::new(),
@@ -80,8 +80,8 @@ impl Requests {
         self.journal.told_by(entry, deciding, told).await
     }
 
-    /// The payload and the signature of somebody's decision: by the key that they name, or else that of the configuration.
-    /// Both empty where there is neither.
+    /// The payload and the signature of a decision, by the key that the approver names, or that of the configuration.
+    /// Both are empty if there is no key.
     async fn stated(
         &self,
         what: &str,
@@ -99,7 +99,7 @@ impl Requests {
         Ok((statement.text().to_owned(), signature))
     }
 
-    /// Approves everything that one rule blocks on one base until a day, also what is asked for later.
+    /// Approves everything that one rule blocks on one base image, until a day; it also counts for later requests.
     pub async fn approve_class(
         &self,
         cx: &Context,
@@ -131,7 +131,7 @@ impl Requests {
         self.journal.recorded(self.journal.entry("approve class", subject), approving).await
     }
 
-    /// Takes an admission back: from now on nobody's verdict lets it pass, and a steward signs that beside the image.
+    /// Revokes an admission: from now on the image is denied, and a steward signs that beside the image.
     pub async fn take_back(
         &self,
         cx: &Context,
@@ -161,7 +161,7 @@ impl Requests {
                 payload: String::new(),
                 signature: String::new(),
             };
-            // Before a key is asked for: whoever may not need not type a PIN.
+            // Checked before the key is opened: a person who may not decide need not type a PIN.
             request.clone().follow(&Event::Revoke(decision.clone()), &me, text::now())?;
             let statement = || {
                 let (place, digest) = admitted_place(&what, &request)?;
@@ -179,8 +179,8 @@ impl Requests {
         self.journal.told_by(entry, taking_back, told).await
     }
 
-    /// Ends the approval of a class; what was admitted by it stays admitted. With `reason`, that is taken back, too: gives
-    /// the requests for which it was.
+    /// Ends the approval of a class; what it admitted stays admitted. With `reason`, these admissions are revoked too,
+    /// and their requests are returned.
     pub async fn end_class(
         &self,
         cx: &Context,

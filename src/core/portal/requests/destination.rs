@@ -1,4 +1,4 @@
-//! Where images are admitted, by the rules of the site alone.
+//! Where images are admitted, by the site's configuration alone.
 
 use crate::{
     base::error::{Error, Kind, Result},
@@ -8,14 +8,14 @@ use crate::{
     request::Request,
 };
 
-/// That nothing can be admitted here.
+/// The error that the setting `key` is missing, so that nothing can be admitted.
 pub(super) fn no_place(what: &str, key: &str) -> Error {
     Error::unsupported(what, format!("the site has no place for admitted images ([requests] {key})")).hint(
         "the site's administrators name it in /etc/wharf/site.toml; on a machine of your own, name it in wharf.toml",
     )
 }
 
-/// Whether a request wants an image where images from there are admitted: whoever wrote it may have written anything.
+/// Fails unless a request's destination fits its image: the request is foreign input, and may name any place.
 pub(crate) fn check(rules: &Requests, what: &str, request: &Request) -> Result<()> {
     let from = &request.asked.from;
     let projects = rules.projects.iter().map(|project| Some(project.as_str()));
@@ -40,7 +40,7 @@ pub(crate) fn check(rules: &Requests, what: &str, request: &Request) -> Result<(
 
 /// Where an image from `reference` is admitted, without a version.
 ///
-/// What is admitted is not asked for again where it is: its conditions would be lost on the way.
+/// An image that is admitted already cannot be requested from there, because its conditions would be lost.
 pub(super) fn of(rules: &Requests, what: &str, reference: &ImageRef, project: Option<&str>) -> Result<ImageRef> {
     match reference {
         ImageRef::Oci(name) if rules.admits_into(name) || rules.judges_in(name) => {
@@ -61,7 +61,7 @@ pub(super) fn of(rules: &Requests, what: &str, reference: &ImageRef, project: Op
                     })?
                 }
             };
-            // Of another registry, its host stands in the name: two of them may have the same repository.
+            // For another registry, the host becomes part of the name: two registries may have the same repository.
             let from = if name.host == host { String::new() } else { format!("{}/", name.host.replace(':', "-")) };
             Ok(ImageRef::oci(host, format!("{project}/{}{}", from.to_lowercase(), name.repository), None))
         }

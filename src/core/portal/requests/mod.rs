@@ -1,5 +1,5 @@
-//! Requests as people make and decide them: what `wharf request`, `requests`, `approve` and `reject` do, and the screens.
-//! What changes one stands in the audit, also where it was refused.
+//! Requests as people make and decide them: `wharf request`, `requests`, `approve` and `reject`, and the screens. Every
+//! change is recorded in the audit, even if it is refused.
 
 mod asking;
 mod deciding;
@@ -23,49 +23,49 @@ use crate::{
     request::{Pace, Request, Terms, admission::Place},
 };
 
-/// How long a reason may be.
+/// The longest reason, in characters.
 const REASON: usize = 2000;
 
-/// What somebody says who asks for an image.
+/// What a requester says about a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asking {
-    /// Why.
+    /// The reason why the image is needed.
     pub reason: String,
-    /// Until when it is needed.
+    /// When the need ends, in seconds since 1970; `None` if it does not.
     pub until: Option<i64>,
-    /// Whether others who may not decide see it.
+    /// Whether other people see the request only if they may decide it.
     pub private: bool,
-    /// A project other than the site's admitted one.
+    /// A project other than the site's admitted one, from the site's list.
     pub project: Option<String>,
 }
 
 /// A request that was submitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Submitted {
-    /// The request.
+    /// The request as the store has it now.
     pub request: Request,
-    /// Whether nobody had asked for it before.
+    /// Whether it is new; otherwise somebody had requested the image before.
     pub new: bool,
-    /// How long others waited.
+    /// How long recent requests waited.
     pub pace: Pace,
-    /// How many are before it.
+    /// How many requests are before it.
     pub ahead: i64,
 }
 
-/// A verdict of a person.
+/// A decision of an approver.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ruling {
-    /// Whether it may be admitted.
+    /// Whether the image may be admitted.
     pub approve: bool,
-    /// Why.
+    /// The reason, which the requester reads; required for a rejection.
     pub reason: String,
-    /// On which conditions.
+    /// The conditions of an approval: end, place, accepted findings.
     pub terms: Terms,
-    /// The key to sign with; that of the configuration without one.
+    /// The key to sign with; `None` means that of the configuration.
     pub key: Option<String>,
 }
 
-/// Requests at this site: asking for images, following what becomes of them, and deciding.
+/// Requesting images at this site, following requests, and deciding on them.
 pub struct Requests {
     config: Arc<Config>,
     sources: Arc<Sources>,
@@ -76,7 +76,7 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Those of a store, for images at these sources.
+    /// Requests in this store, for images at these sources.
     pub(super) fn new(
         config: Arc<Config>,
         sources: Arc<Sources>,
@@ -89,7 +89,7 @@ impl Requests {
     }
 }
 
-/// Where a request was admitted, and which bytes.
+/// Where a request's image was admitted, and its digest.
 pub(crate) fn admitted_place(what: &str, request: &Request) -> Result<(Place, Digest)> {
     let admitted = request.admitted.as_ref().ok_or_else(|| Error::failed(what, "it was never admitted"))?;
     let place = match admitted.reference.parse()? {

@@ -1,5 +1,5 @@
-//! Requests as they stand in the shared store: what lists and pages show, and how changes are heard of. Everything here but the
-//! setting up only reads; every call is an error where the store does not answer, and shows nothing that this person may not see.
+//! Reading requests from the shared store, for lists and pages, and hearing of changes. Only the set-up changes
+//! anything. Every call fails if the store does not answer, and gives only what this person may see.
 
 use serde::Serialize;
 
@@ -10,19 +10,19 @@ use crate::{
     request::{Change, Class, Group, Id, Me, Pace, Request, Which},
 };
 
-/// A request with what happened to it.
+/// A request with its history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Followed {
-    /// The request.
+    /// The request as the store has it now.
     pub request: Request,
     /// What happened to it, the oldest first.
     pub history: Vec<Change>,
-    /// How many of its kind are before it.
+    /// How many requests are before it in the same queue.
     pub ahead: i64,
 }
 
 impl Requests {
-    /// Requests in the order of `which`, from `skip` on, at most `most`.
+    /// Requests in the order of `which`, skipping `skip`, at most `most`.
     pub async fn list(&self, which: Which, skip: i64, most: i64) -> Result<Vec<Request>> {
         self.store.requests(which, skip, most).await
     }
@@ -32,19 +32,19 @@ impl Requests {
         self.store.groups().await
     }
 
-    /// One request; not found where this person may not see it.
+    /// One request; `NotFound` if this person may not see it.
     pub async fn one(&self, id: Id) -> Result<Request> {
         self.store.request(id).await
     }
 
-    /// One request with its history and its place; not found where this person may not see it.
+    /// One request with its history and its place in the queue; `NotFound` if this person may not see it.
     pub async fn followed(&self, id: Id) -> Result<Followed> {
         let (request, history) = (self.store.request(id).await?, self.store.history(id).await?);
         let ahead = self.store.ahead(id).await?;
         Ok(Followed { request, history, ahead })
     }
 
-    /// Everything that is known of a request, as text.
+    /// A request, and all that is known of it as text.
     pub async fn told(&self, id: Id) -> Result<(Request, String)> {
         let store = &self.store;
         let (request, history) = (store.request(id).await?, store.history(id).await?);
@@ -53,12 +53,12 @@ impl Requests {
         Ok((request, text))
     }
 
-    /// Approvals of classes that still count.
+    /// Approvals of classes that are in force.
     pub async fn classes(&self) -> Result<Vec<Class>> {
         self.store.classes().await
     }
 
-    /// How long others waited, and whether a steward is there to go on with it; unknown where the store does not answer.
+    /// How long recent requests waited, and whether a steward works; unknown if the store does not answer.
     pub async fn pace(&self) -> Pace {
         let (pace, stewards) = tokio::join!(self.store.pace(), self.store.stewards());
         let no_steward = stewards.is_ok_and(|all| !all.iter().any(Steward::is_alive));
@@ -70,17 +70,18 @@ impl Requests {
         self.store.me().await
     }
 
-    /// The same; `None` of a store that nobody has used yet, which is not made for it.
+    /// The same; `None` if the store was never used, which does not create it.
     pub async fn me_if_there(&self) -> Result<Option<Me>> {
         if self.store.is_there() { self.store.me().await.map(Some) } else { Ok(None) }
     }
 
-    /// Waits until something has changed in the store, as far as it tells; it may come back without reason.
+    /// Waits until something has changed in the store, as far as it tells; may return without a change.
     pub async fn changed(&self) -> Result<()> {
         self.store.news().await
     }
 
-    /// Whether [`Requests::changed`] waits without looking: then somebody may wait for it all the time.
+    /// Whether [`Requests::changed`] waits for the store's notification instead of polling, so that it can run all the
+    /// time.
     pub fn hears_changes(&self) -> bool {
         self.store.pushes()
     }
@@ -90,7 +91,7 @@ impl Requests {
         self.store.describe()
     }
 
-    /// Makes or brings up to date what is in the store; gives what was done, in words. An error for whoever does not own it.
+    /// Creates or updates the store's tables; gives what was done, in words. Fails for people who do not own the store.
     pub async fn set_up_store(&self) -> Result<String> {
         let entry = self.journal.entry("set up", self.store.describe());
         self.journal.recorded(entry, self.store.set_up()).await

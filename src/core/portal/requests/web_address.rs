@@ -1,16 +1,16 @@
-//! Addresses from which the site lets its cloud fetch disk images.
+//! Web addresses from which the site lets its cloud fetch disk images.
 
 use crate::{
     base::error::{Error, Kind, Result},
     config::Requests,
 };
 
-/// An address on the web from which the site lets its cloud fetch disk images.
+/// A web address from which the site lets its cloud fetch disk images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebAddress(String);
 
 impl WebAddress {
-    /// `address`, where `[requests] web` names its host. Without an account, and on plain http only where that is written.
+    /// Accepts `address` if `[requests] web` names its host, it holds no account, and plain http is listed as such.
     pub fn of(rules: &Requests, what: &str, address: &str) -> Result<Self> {
         let denied = |why: String| {
             Error::new(Kind::Denied, what, why)
@@ -22,7 +22,7 @@ impl WebAddress {
         if host.is_empty() || host.contains('@') || !matches!(scheme.as_str(), "http" | "https") {
             return Err(denied("an address without an account or password is needed".to_owned()));
         }
-        // What programs read differently is nobody's address.
+        // Characters that programs read in different ways are refused.
         if !address.chars().all(|c| c.is_ascii_graphic() && !"\\\"<>^`{|}".contains(c)) {
             return Err(denied("an address holds letters, figures and -._~:/?#[]@!$&'()*+,;=% only".to_owned()));
         }
@@ -38,7 +38,7 @@ impl WebAddress {
         Err(denied(format!("the site does not let its cloud fetch images from {scheme}://{host}")))
     }
 
-    /// The address.
+    /// The address as text.
     pub fn get(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Shares and offers: who may use an image, and what waits for an answer.
+//! Shares and offers: who may use an image, and which offers wait for an answer.
 
 mod share;
 
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// Images that others may use, and what others let this person use.
+/// Sharing images with others, and answering their offers.
 pub struct Sharing {
     sources: Arc<Sources>,
     evidence: Arc<Evidence>,
@@ -34,7 +34,7 @@ pub struct Sharing {
 }
 
 impl Sharing {
-    /// Shares of images at these sources, as the policy lets them pass.
+    /// Shares of images at these sources, gated by the policy.
     pub(super) fn new(
         sources: Arc<Sources>,
         evidence: Arc<Evidence>,
@@ -46,7 +46,7 @@ impl Sharing {
         Self { sources, evidence, disks, launches, uses, journal }
     }
 
-    /// The port behind an id that begins with its source: a share's, or an offer's.
+    /// The port of the source with which the id of a share or offer begins.
     fn sharer_behind(&self, id: &str, what: &str, unlike: &str, hint: &str) -> Result<Arc<dyn Sharer>> {
         let (source, _) = id.split_once('/').ok_or_else(|| Error::usage(what, unlike).hint(hint))?;
         self.sharer(source, what)
@@ -56,26 +56,26 @@ impl Sharing {
         self.sharer_behind(offer, what, "not the id of an offer", "'wharf offers' shows them")
     }
 
-    /// Whether images of this kind of reference are shared by grant, and not by copy.
+    /// Whether references of this kind are shared by a grant; otherwise by a copy.
     pub fn shares_by_grant(&self, reference: &ImageRef) -> bool {
         self.sources.sharer(reference).is_ok()
     }
 
-    /// Who may use an image.
+    /// Who may use an image, and who has not answered yet.
     pub async fn shares(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<Share>> {
         let sharer = self.sources.sharer(reference)?;
         cx.run(&format!("list shares of {reference}"), sharer.shares(cx, reference)).await
     }
 
-    /// Takes a grant back; one that is gone is taken back already.
+    /// Revokes a share; one that is gone counts as revoked.
     pub async fn revoke(&self, cx: &Context, share: &str) -> Result<()> {
         let what = format!("revoke {share}");
         let sharer = self.sharer_behind(share, &what, "not the id of a share", "'wharf shares REF' shows them")?;
         self.journal.recorded(self.journal.entry("revoke", share), cx.run(&what, sharer.revoke(cx, share))).await
     }
 
-    /// Lends a disk image of one's own project to the project of the site's steward, who could not read it otherwise. Where
-    /// it is that project's own, nothing is done.
+    /// Lends a disk image of the person's own project to the steward's project, which could not read it otherwise. Does
+    /// nothing if the image is in that project already.
     pub(super) async fn lend(&self, cx: &Context, pinned: &Pinned, project: &str) -> Result<()> {
         let source = self.sources.of(&pinned.reference)?;
         let Some(sharer) = &source.sharer else { return Ok(()) };
@@ -91,7 +91,7 @@ impl Sharing {
         Ok(())
     }
 
-    /// Projects of a source that this person may see, without their own: what it has needs no share.
+    /// Projects of a source that this person can share with: all that they may see, except their own.
     pub async fn projects(&self, cx: &Context, source: &str) -> Result<Vec<Project>> {
         let what = format!("list projects of {source}");
         let sharer = self.sharer(source, &what)?;
@@ -105,7 +105,7 @@ impl Sharing {
         source.sharer.clone().ok_or_else(|| cannot(&source.name, what))
     }
 
-    /// What waits for an answer, at every source; one that fails is an error beside the others' offers.
+    /// Offers at every source, and the errors of the sources that failed.
     pub async fn offers(&self, cx: &Context) -> (Vec<Offer>, Vec<(String, Error)>) {
         let asked =
             self.sources.all().iter().filter_map(|source| Some((source.name.clone(), source.sharer.clone()?))).map(
@@ -127,7 +127,7 @@ impl Sharing {
         (offers, failed)
     }
 
-    /// Offers a volume to whoever gets its key. It is lost to this project once it is taken.
+    /// Offers a volume to the project that gets the key. This project loses the volume once it is taken.
     pub async fn give(&self, cx: &Context, reference: &ImageRef) -> Result<Given> {
         let sharer = self.sources.sharer(reference)?;
         let what = format!("give {reference}");
@@ -135,21 +135,21 @@ impl Sharing {
         self.journal.recorded(entry, cx.run(&what, sharer.give(cx, reference))).await
     }
 
-    /// Takes a volume that was given to whoever has the key: `SOURCE/transfer/ID`.
+    /// Takes an offered volume, `SOURCE/transfer/ID`, with its key.
     pub async fn take(&self, cx: &Context, offer: &str, key: &Secret) -> Result<ImageRef> {
         let what = format!("take {offer}");
         let sharer = self.sharer_of_offer(offer, &what)?;
         self.journal.recorded(self.journal.entry("take", offer), cx.run(&what, sharer.take(cx, offer, key))).await
     }
 
-    /// What an offer is about, pinned; nothing where that cannot be told.
+    /// The image that an offer is about, pinned; `None` if that cannot be found out.
     async fn offered(&self, cx: &Context, offer: &str) -> Option<Pinned> {
         let all = self.offers(cx).await.0;
         let reference = all.into_iter().find(|one| one.id == offer)?.reference;
         self.sources.image(cx, &reference, None).await.ok()?.pinned
     }
 
-    /// Accepts or rejects an offer. Answering again the same way changes nothing.
+    /// Accepts or rejects an offer. Repeating the same answer changes nothing.
     pub async fn answer_offer(&self, cx: &Context, offer: &str, accept: bool) -> Result<()> {
         let what = format!("{} {offer}", if accept { "accept" } else { "reject" });
         let sharer = self.sharer_of_offer(offer, &what)?;

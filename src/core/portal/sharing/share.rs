@@ -1,5 +1,5 @@
-//! The ways to share an image: a copy inside a registry, a grant, to everybody, or a copy into another cloud. Each is
-//! planned before it is done: what happens, what it costs, which rights it needs, and what the receiver must do.
+//! The ways to share an image: a copy inside a registry, a grant, publishing to everybody, or a copy into another
+//! cloud. Each is planned first: the steps, the cost, the rights that it needs, and what the receiver must do.
 
 use std::sync::Arc;
 
@@ -22,14 +22,14 @@ use crate::{
     transfer::copy::{self, Options},
 };
 
-/// The result of a share by copy into a project of a registry.
+/// The result of a share by copying into a project of a registry.
 #[derive(Debug, Clone, Serialize)]
 pub struct Copied {
-    /// The project.
+    /// The project that got the image.
     pub project: String,
     /// Where the image is now.
     pub destination: String,
-    /// What was done.
+    /// The result of the copy: bytes, attachments.
     pub outcome: Outcome,
 }
 
@@ -37,17 +37,17 @@ pub struct Copied {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shared {
-    /// It was copied inside a registry, or into another.
+    /// The image was copied inside a registry, or into another one.
     Shared(Copied),
-    /// It was granted.
+    /// The image was granted to a project or published.
     Share(Share),
-    /// It was copied into another cloud, and granted there if a project was named.
+    /// The image was copied into another cloud, and granted there if a project was named.
     Elsewhere {
-        /// The image there.
+        /// The reference of the copy in the other cloud.
         reference: ImageRef,
-        /// What was done.
+        /// The result of the copy: bytes.
         outcome: Outcome,
-        /// The grant, unless it went into one's own project.
+        /// The grant; `None` if the copy went into the person's own project.
         share: Option<Share>,
     },
 }
@@ -58,7 +58,7 @@ fn standing(share: &Share) -> String {
 }
 
 impl Shared {
-    /// One line about what was done; begins with a sign.
+    /// One line about what was done, beginning with a sign.
     pub fn words(&self) -> String {
         match self {
             Self::Shared(copied) => format!(
@@ -78,7 +78,7 @@ impl Shared {
 }
 
 impl Sharing {
-    /// Where a share of `reference` into `project` goes: the same registry, or `host/project` of another.
+    /// Where a share of `reference` with `project` goes: the same registry, or `host/project` of another one.
     pub fn destination(reference: &ImageRef, project: &str) -> Result<ImageRef> {
         let what = format!("share {reference} to '{project}'");
         let ImageRef::Oci(name) = reference else {
@@ -95,7 +95,7 @@ impl Sharing {
             tag: name.tag.clone(),
             digest: None,
         };
-        // Reading it back applies the grammar of references.
+        // Parsing it checks the grammar of references.
         let to: ImageRef = format!("oci://{to}").parse().map_err(|error: Error| error.during(&what))?;
         if to.name().map(|to| (&to.host, &to.repository)) == Some((&name.host, &name.repository)) {
             return Err(Error::usage(what, "it is in that project already"));
@@ -103,7 +103,7 @@ impl Sharing {
         Ok(to)
     }
 
-    /// The other cloud that `CLOUD/PROJECT` names, and the project there; an empty one is one's own.
+    /// The other cloud in `CLOUD/PROJECT`, and the project there; an empty project means the person's own.
     fn elsewhere<'a>(&self, reference: &ImageRef, project: &'a str) -> Option<(&Source, &'a str)> {
         let (cloud, project) = project.split_once('/')?;
         let there = self.sources.all().iter().find(|source| source.name == cloud)?;
@@ -111,7 +111,7 @@ impl Sharing {
         other.then_some((there, project))
     }
 
-    /// How a share would be made. Sends nothing.
+    /// How a share would be made. Changes nothing.
     pub async fn share_plan(&self, cx: &Context, reference: &ImageRef, to: &Receiver) -> Result<SharePlan> {
         let what = format!("plan a share of {reference}");
         let Ok(sharer) = self.sources.sharer(reference) else { return self.copy_plan(cx, reference, to).await };
@@ -175,7 +175,7 @@ impl Sharing {
         })
     }
 
-    /// Shares an image. Done again, it changes nothing.
+    /// Shares an image. Repeated, it changes nothing.
     pub async fn share_to(
         &self,
         cx: &Context,
@@ -206,7 +206,7 @@ impl Sharing {
             if is_image { self.evidence.admit_copy(cx, entry, reference, options).await? } else { reference.clone() };
         let Ok(sharer) = self.sources.sharer(reference) else {
             let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
-            // What was judged is what is shared, whatever the tag means by now.
+            // The pinned image that was judged is shared, whatever the tag means by now.
             return self.copy_into(cx, reference, &pinned, project, options).await.map(Shared::Shared);
         };
         if let Receiver::Project(project) = to {
@@ -232,8 +232,8 @@ impl Sharing {
         Ok(Copied { project: project.to_owned(), destination: to.to_string(), outcome })
     }
 
-    /// Makes an image of a workload as it is now, and shares it. After a crash or a broken line, the same call with the
-    /// same name goes on where it was. Each receiver has a result of its own.
+    /// Makes an image of a workload as it is now, and shares it. After a crash or a broken connection, a call with the
+    /// same name continues it. Each receiver has its own result.
     pub async fn snapshot(
         &self,
         cx: &Context,

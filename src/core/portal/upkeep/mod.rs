@@ -1,7 +1,7 @@
-//! Keeping one's own images in order: more tags, removal, and clearing out old versions.
+//! Keeping the person's own images in order: tagging, removal, and pruning old versions.
 //!
-//! Nothing is removed that was not told before: a [`Removal`] says what goes, what goes along and who loses it, and is
-//! made anew right before it is carried out. One that would do anything else by then is not carried out.
+//! Nothing is removed that was not shown before: a [`Removal`] says what is removed, what goes with it and who loses
+//! it. It is computed again right before it is carried out, and dropped if the result differs.
 
 pub mod prune;
 pub mod removal;
@@ -21,7 +21,7 @@ use crate::{
     ports,
 };
 
-/// One's own images, kept in order.
+/// Tagging, removing and pruning the person's own images.
 pub struct Upkeep {
     config: Arc<Config>,
     sources: Arc<Sources>,
@@ -34,7 +34,7 @@ impl Upkeep {
         Self { config, sources, journal }
     }
 
-    /// The port through which an image is kept in order.
+    /// The port for tagging and removing an image; `Unsupported` if its source has none.
     fn port_of(&self, reference: &ImageRef, what: &str) -> Result<Arc<dyn ports::Upkeep>> {
         if let ImageRef::File { path, .. } = reference {
             return Err(Error::unsupported(what, "it is a file of yours, and Wharf changes no files")

@@ -1,4 +1,4 @@
-//! Clearing out the old versions of a repository by a rule, with a plan first.
+//! Pruning old versions of a repository by a rule, with a plan first.
 
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
@@ -16,69 +16,69 @@ use crate::{
     ports,
 };
 
-/// Versions that are looked at at a time.
+/// How many versions are described at a time.
 const AT_ONCE: usize = 8;
 
-/// Which versions may go: those that both conditions let go.
+/// Which versions may be removed: those that neither condition keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// So many of the newest stay.
+    /// How many of the newest images to keep.
     pub keep: usize,
-    /// Seconds; what is not as old stays.
+    /// The age in seconds below which an image is kept.
     pub older_than: i64,
 }
 
-/// One image of a repository, under all its tags.
+/// One image of a repository, with all its tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// What its tags mean.
+    /// The digest that its tags mean.
     pub digest: Digest,
     /// Its tags, in the repository's order.
     pub tags: Vec<String>,
-    /// Seconds since 1970 when it was made, where that is known.
+    /// When it was built, in seconds since 1970, if known.
     pub created: Option<i64>,
 }
 
 /// A tag that stays, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Kept {
-    /// The tag.
+    /// The tag without its repository.
     pub tag: String,
-    /// Why it stays.
+    /// The reason, in words.
     pub why: String,
 }
 
-/// An image that goes.
+/// An image that would be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Goes {
-    /// Its tags.
+    /// Its tags, which are removed with it.
     pub tags: Vec<String>,
-    /// When it was made (RFC 3339).
+    /// When it was built (RFC 3339); empty if unknown.
     pub created: String,
-    /// What removing it does.
+    /// What removing it would do.
     pub removal: Removal,
 }
 
-/// What clearing out a repository would do.
+/// The plan for pruning a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pruning {
-    /// What goes, the oldest first.
+    /// Images that would be removed, the oldest first.
     pub goes: Vec<Goes>,
-    /// What stays.
+    /// Tags that would be kept, each with the reason.
     pub kept: Vec<Kept>,
 }
 
-/// What a tag means, and when that was made.
+/// The digest that a tag means, and when that image was built (seconds since 1970).
 type Dated = (Digest, Option<i64>);
 
-/// What people get who name no tag.
+/// The tag that is used if none is named.
 const LATEST: &str = "latest";
 
-/// The images that a rule lets go, the oldest first, and the tags that stay. An image whose date nobody knows stays: of
-/// builds that are reproducible the date says nothing. So does what people get who name no tag.
+/// Sorts images into those that the rule removes, the oldest first, and the tags that stay. An image of unknown age
+/// stays, as the date of a reproducible build tells nothing; so does the image of `latest`.
 pub fn sorted(rule: &Rule, mut all: Vec<Candidate>, now: i64) -> (Vec<Candidate>, Vec<Kept>) {
     let known = |one: &Candidate| one.created.filter(|created| *created > 0);
-    // Of one second, the tag that people count higher is the newer one: the repository's order says which.
+    // Within one second, the repository's order of tags decides which one is newer.
     all.reverse();
     all.sort_by_key(|one| std::cmp::Reverse(known(one)));
     let (mut go, mut kept) = (Vec::new(), Vec::new());
@@ -102,7 +102,8 @@ pub fn sorted(rule: &Rule, mut all: Vec<Candidate>, now: i64) -> (Vec<Candidate>
 }
 
 impl Upkeep {
-    /// What clearing out a repository by a rule would do. Changes nothing. What may not be removed stays, and is told.
+    /// What pruning a repository by a rule would do. Changes nothing. Images that may not be removed are listed as
+    /// kept.
     pub async fn pruning(&self, cx: &Context, repository: &ImageRef, rule: &Rule) -> Result<Pruning> {
         let what = format!("clear out {repository}");
         match repository {
@@ -155,7 +156,7 @@ impl Upkeep {
         Ok(Pruning { goes, kept })
     }
 
-    /// The place itself says what a tag means: what it is pulled from may be a mirror that is behind.
+    /// The digest of a tag, as the registry itself says: a mirror that images are pulled from may be behind.
     async fn dated(&self, cx: &Context, upkeep: &dyn ports::Upkeep, at: &ImageRef) -> Result<Dated> {
         let digest = cx.run("look at a version", upkeep.digest(cx, at)).await?;
         let at = &at.with_digest(&digest);
@@ -201,7 +202,7 @@ mod tests {
         assert_eq!(gone(rule(0, 90), all()), ["0.9", "1.0", "1.1", "1.2", "stable"]);
         assert_eq!(gone(rule(0, 0), all()).len(), 6, "all but what has no date, and latest");
         assert_eq!(gone(rule(9, 0), all()), Vec::<String>::new());
-        // The date that reproducible builds give is none.
+        // The date of reproducible builds counts as unknown.
         assert_eq!(
             gone(rule(0, 0), vec![Candidate { created: Some(0), ..candidate(&["a"], None) }]),
             Vec::<String>::new()
@@ -220,7 +221,7 @@ mod tests {
             prop_assert!(go.len() <= dated.saturating_sub(keep));
             for one in &go {
                 prop_assert!(one.created.is_some_and(|created| NOW - created >= days * DAY));
-                // Whatever is newer by a whole day and could stay, stays rather.
+                // An image that is newer by a whole day is never removed in place of an older one.
                 let newer = all.iter().filter(|other| other.created > one.created).count();
                 prop_assert!(newer >= keep || all.iter().filter(|other| other.created >= one.created).count() > keep);
             }

@@ -1,4 +1,4 @@
-//! Removing an image: told before, then exactly that.
+//! Removing an image: shown first, then exactly that.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::{
 };
 
 impl Upkeep {
-    /// What removing these would do, one after the other. Changes nothing.
+    /// What removing these images one after the other would do. Changes nothing.
     pub async fn removals(&self, cx: &Context, references: &[ImageRef]) -> Vec<Result<Removal>> {
         let mut told: Vec<Option<Result<Removal>>> = Vec::new();
-        // What is in one place is looked at once.
+        // References into one source are looked up together.
         let mut places: Vec<(String, Arc<dyn ports::Upkeep>, Vec<usize>)> = Vec::new();
         for (at, reference) in references.iter().enumerate() {
             match self.place_of_removal(reference) {
@@ -62,8 +62,8 @@ impl Upkeep {
         removal
     }
 
-    /// Removes what was told before, one after the other; one that fails leaves the others to be removed. What is gone is
-    /// removed already; where anything else would go than was told, nothing does.
+    /// Removes what was shown, one after the other; a failure does not stop the others. What is gone counts as removed;
+    /// where the removal would do anything else than was shown, nothing is removed.
     pub async fn remove_images(&self, cx: &Context, told: &[Removal]) -> Vec<Result<Removed>> {
         let references: Vec<ImageRef> = told.iter().map(|one| one.reference.clone()).collect();
         let now = self.removals(cx, &references).await;
@@ -76,7 +76,7 @@ impl Upkeep {
         done
     }
 
-    /// Removes exactly what was told, if `now` tells of the same.
+    /// Removes exactly what was shown, if the new computation `now` is the same.
     async fn remove_as_told(&self, cx: &Context, told: &Removal, now: Result<Removal>) -> Result<Removed> {
         let what = format!("remove {}", told.reference);
         match now {

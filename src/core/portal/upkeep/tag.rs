@@ -15,19 +15,19 @@ use crate::{
     ports::{Asker, Question, QuestionKind},
 };
 
-/// A tag that an image has now.
+/// The result of tagging an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tagged {
     /// The image under its new tag.
     pub reference: ImageRef,
-    /// What it means now.
+    /// The digest that the tag means now.
     pub digest: Digest,
-    /// What it meant before; `None` if it is new.
+    /// The digest that the tag meant before; `None` if the tag is new.
     pub before: Option<Digest>,
 }
 
 impl Tagged {
-    /// What was done, in a line.
+    /// One line about what was done.
     pub fn words(&self) -> String {
         let (name, now) = (self.reference.spoken(), self.digest.short());
         match &self.before {
@@ -38,17 +38,17 @@ impl Tagged {
     }
 }
 
-/// What becomes of a tag that means another image.
+/// What to do with a tag that means another image.
 pub enum Move {
-    /// It stays: that is an error.
+    /// Leave it, and fail.
     Never,
-    /// It means the new one from now on.
+    /// Move it to the new image.
     Always,
-    /// The person is asked.
+    /// Ask the person through this asker.
     Ask(Arc<dyn Asker>),
 }
 
-/// The reference that a new tag names: `1.2` or `:1.2` in the same repository, or a whole reference.
+/// The reference that a new tag means: `1.2` or `:1.2` in the same repository, or a whole reference.
 pub fn named(reference: &ImageRef, new: &str) -> Result<ImageRef> {
     let what = format!("tag {reference} as '{new}'");
     let bare = new.strip_prefix(':').unwrap_or(new);
@@ -65,7 +65,7 @@ pub fn named(reference: &ImageRef, new: &str) -> Result<ImageRef> {
         return Err(Error::usage(what, "a new tag is a name, not a digest").hint("write one like 1.2 or latest"));
     }
     let same_kind = std::mem::discriminant(reference) == std::mem::discriminant(&to);
-    // Engines keep images under any name; a registry keeps each repository's bytes for itself.
+    // Engines keep images under any name; a registry tags only within one repository.
     let same_place =
         from.host == name.host && (matches!(to, ImageRef::Engine(_)) || from.repository == name.repository);
     if !same_kind || !same_place {
@@ -76,7 +76,7 @@ pub fn named(reference: &ImageRef, new: &str) -> Result<ImageRef> {
 }
 
 impl Upkeep {
-    /// Gives an image another tag. One that means something else already is moved only where that is meant.
+    /// Tags an image. A tag that means another image is moved only if `moves` allows it.
     pub async fn tag(&self, cx: &Context, reference: &ImageRef, new: &ImageRef, moves: Move) -> Result<Tagged> {
         let what = format!("tag {reference} as {}", new.tag().unwrap_or_default());
         let entry = self.journal.entry("tag", format!("{reference} as {new}"));

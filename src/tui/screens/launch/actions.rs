@@ -1,4 +1,4 @@
-//! What the launch screen is to the rest of the house.
+//! The launch screen's part in the application: its keys, and the results that it waits for.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::{Frame, layout::Rect};
@@ -21,7 +21,7 @@ use wharf_core::{
 };
 
 impl Page {
-    /// Makes the plan of the answers as they are now.
+    /// Asks for a plan of the current answers.
     pub fn replan(&mut self) -> Vec<Effect> {
         self.plan = None;
         self.error = None;
@@ -37,24 +37,24 @@ impl Page {
         Effect::Run(RunEffect::Form { backend: self.backend_name(), image: Box::new(self.image.clone()) })
     }
 
-    /// A backend's form came, or why there is none.
+    /// A backend's form has arrived, or the reason why there is none.
     pub fn form_arrived(&mut self, result: Result<(String, Form)>, model: &mut Model) -> Vec<Effect> {
         match result {
             Ok((backend, form)) if backend == self.backend_name() => {
-                // Answers that the new backend asks for too are kept.
+                // Answers that are valid in the new form, too, are kept.
                 self.answers.0.retain(|key, value| form.field(key).is_some_and(|field| field.refuse(value).is_none()));
                 self.take(form);
                 return self.replan();
             }
             Ok(_) => {}
-            // A backend that is not there is no choice: take the next one, unless the person chose this one.
+            // A backend that does not answer is skipped, unless the person chose it.
             Err(error) if !self.chosen && self.form.is_none() && self.backend + 1 < self.backends.len() => {
                 let gone = self.backend_name();
                 self.backend += 1;
                 model.say(format!("{gone} cannot: {}", error.why));
                 return vec![self.ask_form()];
             }
-            // One that takes no such image is no choice at all.
+            // A backend that cannot launch such an image is skipped even if the person chose it.
             Err(error) if error.kind == Kind::Unsupported && self.chosen && self.form.is_none() => {
                 let (gone, at, forward) = (self.backend_name(), self.backend, self.forward);
                 self.refusing.push(at);
@@ -73,7 +73,7 @@ impl Page {
         Vec::new()
     }
 
-    /// A plan came, or why there is none.
+    /// A plan has arrived, or the reason why there is none.
     pub fn plan_arrived(&mut self, result: Result<Plan>) {
         match result {
             Ok(plan) => {
@@ -84,7 +84,7 @@ impl Page {
         }
     }
 
-    /// What a click or enter on a field does.
+    /// Enter or a click on the selected line: folds a section, or changes the answer.
     fn edit(&mut self) -> Vec<Effect> {
         if let FormLine::Title(_) = self.line() {
             self.fold();
@@ -99,7 +99,7 @@ impl Page {
         }
     }
 
-    /// The next or previous value of a field.
+    /// Sets the selected field to its next or previous value.
     fn turned(&mut self, forward: bool) -> Vec<Effect> {
         if !self.turn(forward) {
             return Vec::new();
@@ -107,7 +107,7 @@ impl Page {
         if self.line() == FormLine::Backend { vec![self.ask_form()] } else { self.replan() }
     }
 
-    /// Carries out the plan that is shown.
+    /// Carries out the shown plan, as a job.
     fn confirm(&mut self, model: &mut Model) -> Vec<Effect> {
         let seen = self.plan.as_ref().map_or(Err(Unseen::Nothing), Drawn::seen);
         let (Some(_), Some(plan)) = (model.seen(seen), self.plan.as_deref().cloned()) else { return Vec::new() };

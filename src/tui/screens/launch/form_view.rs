@@ -1,4 +1,4 @@
-//! How the form of a launch is drawn: the backend, then sections with their questions, and a line of help.
+//! Drawing the form of a launch: the backend, the sections with their questions, and a line of help.
 
 use ratatui::{
     Frame,
@@ -13,11 +13,11 @@ use crate::kit::{
 };
 use wharf_core::launch::form::FieldKind;
 
-/// Columns of the labels.
+/// The width of the labels, in columns.
 const LABEL: usize = 13;
 
 impl Page {
-    /// Draws the form.
+    /// Draws the form, one line each for backend, titles and questions.
     pub(super) fn form_view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let height = usize::from(area.height).saturating_sub(2);
         let lines = self.lines();
@@ -37,7 +37,7 @@ impl Page {
         put(frame, place, Line::styled(help, theme.style("dim")));
     }
 
-    /// The title of a section; of a folded one, also what is answered otherwise than by default.
+    /// The title of a section; of a folded section, also the answers that differ from the defaults.
     fn title(&self, number: usize, width: u16, theme: &Theme) -> Line<'static> {
         let Some(section) = self.sections().get(number) else { return Line::default() };
         let sign = if section.folded { "▸" } else { "▾" };
@@ -49,7 +49,7 @@ impl Page {
         ])
     }
 
-    /// A question and its answer; the cursor stands where the answer is typed.
+    /// Draws a question and its answer; while it is typed, the cursor is there.
     fn answer_line(&self, frame: &mut Frame<'_>, place: Rect, line: FormLine, selected: bool, theme: &Theme) {
         let width = usize::from(place.width).saturating_sub(LABEL + 3);
         let (label, value, turns) = match self.question(line) {
@@ -77,7 +77,7 @@ impl Page {
         }
     }
 
-    /// The line of help for what is selected.
+    /// The line of help for the selected line.
     fn help(&self) -> &'static str {
         match self.line() {
             FormLine::Backend => "where it runs: ← → choose another",

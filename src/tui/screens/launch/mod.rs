@@ -28,11 +28,11 @@ pub enum FormLine {
     Backend,
     /// The title of a section, by its number.
     Title(usize),
-    /// A question: the number of its section, and its own there.
+    /// A question: the number of its section, and its number in that section.
     Question(usize, usize),
 }
 
-/// Columns and rows of the form: beside the plan where there is room, else above it.
+/// Columns and rows of the form: beside the plan if there is room, otherwise above it.
 pub fn form_size(page: &Page, area: Rect) -> (u16, u16) {
     if area.width >= 100 {
         (area.width * 2 / 5, area.height)
@@ -41,47 +41,47 @@ pub fn form_size(page: &Page, area: Rect) -> (u16, u16) {
     }
 }
 
-/// The page's state.
+/// The state of the launch screen.
 #[derive(Debug)]
 pub struct Page {
-    /// What will be launched.
+    /// The image that will be launched.
     pub image: Image,
-    /// Backends to choose from.
+    /// The names of the backends to choose from.
     pub backends: Vec<String>,
-    /// The chosen one.
+    /// The index of the chosen backend.
     pub backend: usize,
-    /// Its form, once it came.
+    /// The chosen backend's form, once it has arrived.
     pub form: Option<Form>,
-    /// What was answered.
+    /// The person's answers; missing ones are the form's defaults.
     pub answers: Answers,
-    /// The plan of these answers.
+    /// The plan of these answers, once it has arrived.
     pub plan: Option<Drawn<Plan>>,
-    /// Why there is none.
+    /// Why there is no form or plan.
     pub error: Option<Error>,
     /// The selected line of [`Page::lines`].
     pub at: Position,
-    /// The field that is being edited.
+    /// The text of the field that is being edited.
     pub editing: Option<Input>,
-    /// First line of the plan.
+    /// The first visible line of the plan.
     pub plan_top: u16,
-    /// The job that carries it out.
+    /// The number of the job that carries out the plan.
     pub job: Option<u64>,
-    /// Whether the keys move the plan instead of the form.
+    /// Whether keys scroll the plan instead of moving in the form.
     pub in_plan: bool,
-    /// Whether the person chose the backend: then no other is taken for them.
+    /// Whether the person chose the backend: then it is not replaced if it does not answer.
     pub chosen: bool,
-    /// Backends that said that they do not take such an image: the choice goes past them.
+    /// Indexes of backends that cannot launch such an image: the choice skips them.
     pub refusing: Vec<usize>,
-    /// Which way the choice went last.
+    /// Whether the last choice of a backend went forward.
     pub forward: bool,
-    /// Titles of the last form's sections, and whether they were folded.
+    /// The titles of the last form's sections, and whether they were folded.
     pub folded: Vec<(&'static str, bool)>,
 }
 
 impl Page {
-    /// A page for an image.
+    /// A launch screen for an image, with these backends.
     pub fn new(image: Image, backends: Vec<String>) -> Self {
-        // A cloud's image is launched by that cloud.
+        // A cloud's image is launched by the same cloud.
         let own = match &image.reference {
             ImageRef::Glance { cloud, .. } => backends.iter().position(|name| name == cloud),
             _ => None,
@@ -106,7 +106,7 @@ impl Page {
         }
     }
 
-    /// Where the plan stands: beside the form, or below it.
+    /// The area of the plan: beside the form, or below it.
     fn plan_area(&self, area: Rect) -> Rect {
         let (form_width, form_height) = form_size(self, area);
         if form_width < area.width {
@@ -120,8 +120,8 @@ impl Page {
         self.backends.get(self.backend).cloned().unwrap_or_default()
     }
 
-    /// The lines of the form as it is shown: the backend, then each section. A title stands where there are several, and a
-    /// folded section has nothing else.
+    /// The lines of the form as shown: the backend, then each section. Titles are shown if there are several sections;
+    /// a folded section has only its title.
     pub fn lines(&self) -> Vec<FormLine> {
         let sections = self.sections();
         let mut lines = vec![FormLine::Backend];
@@ -143,12 +143,12 @@ impl Page {
         self.lines().len()
     }
 
-    /// The selected line.
+    /// The line that is selected in the form.
     fn line(&self) -> FormLine {
         self.lines().get(self.at.selected).copied().unwrap_or(FormLine::Backend)
     }
 
-    /// The question of a line, if it is one.
+    /// The field of a line; `None` if the line is no question.
     fn question(&self, line: FormLine) -> Option<&Field> {
         match line {
             FormLine::Question(section, at) => self.sections().get(section)?.fields.get(at),
@@ -156,17 +156,17 @@ impl Page {
         }
     }
 
-    /// The selected field.
+    /// The field of the selected line; `None` if that is no question.
     pub fn field(&self) -> Option<&Field> {
         self.question(self.line())
     }
 
-    /// Whether the selected line is in a section that can be folded.
+    /// Whether the selected line belongs to a section that can be folded.
     pub fn may_fold(&self) -> bool {
         self.sections().len() > 1 && self.line() != FormLine::Backend
     }
 
-    /// Folds the section of the selected line, or unfolds it. Its title is selected then.
+    /// Folds or unfolds the section of the selected line, and selects its title.
     pub fn fold(&mut self) {
         let (FormLine::Title(number) | FormLine::Question(number, _)) = self.line() else { return };
         if let Some(section) = self.form.as_mut().and_then(|form| form.sections.get_mut(number)) {
@@ -176,7 +176,7 @@ impl Page {
         self.at.selected = title.unwrap_or(self.at.selected);
     }
 
-    /// Takes a backend's form: sections that the person folded or unfolded before stay so.
+    /// Shows a backend's form; sections that the person folded or unfolded stay so.
     pub fn take(&mut self, mut form: Form) {
         for section in &mut form.sections {
             let known = self.folded.iter().find(|(title, _)| *title == section.title);
@@ -186,21 +186,21 @@ impl Page {
         self.at.selected = self.at.selected.min(self.count().saturating_sub(1));
     }
 
-    /// What a field's answer is now.
+    /// The current answer of a field, or its default.
     pub fn answer(&self, field: &Field) -> String {
         self.answers.0.get(field.key).cloned().unwrap_or_else(|| field.default.clone())
     }
 
-    /// Sets the selected field's answer.
+    /// Sets the answer of the selected field, and drops the plan.
     pub fn set(&mut self, answer: String) {
         if let Some(key) = self.field().map(|field| field.key.to_owned()) {
             self.answers.0.insert(key, answer);
-            // The shown plan is of other answers now: it must not be carried out.
+            // The shown plan is of other answers: it must not be carried out.
             self.plan = None;
         }
     }
 
-    /// Chooses the next or previous value; `true` if something changed.
+    /// Chooses the next or previous value of the selected line; `true` if it changed.
     pub fn turn(&mut self, forward: bool) -> bool {
         if self.line() == FormLine::Backend {
             if self.backends.len() < 2 {
@@ -242,7 +242,7 @@ impl Page {
         true
     }
 
-    /// Draws the page.
+    /// Draws form and plan beside each other, or one above the other.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let (form_width, form_height) = form_size(self, area);
         self.form_view(frame, Rect::new(area.x, area.y, form_width, form_height), theme);

@@ -1,4 +1,4 @@
-//! How the plan of a launch is drawn: whether the policy lets it pass, what it may do, the room there is, what will be sent.
+//! Drawing the plan of a launch: the policy's gate, the risks, the free capacity, and what will be sent.
 
 use ratatui::{
     Frame,
@@ -13,15 +13,15 @@ use crate::kit::{
 };
 use wharf_core::{base::clean, launch::room::Room};
 
-/// Columns of what is measured, and of the bars that show how much is used.
+/// The width of the names of resources, in columns; bars follow them.
 const LABEL: usize = 13;
 const BAR: usize = 16;
 
 impl Page {
-    /// Draws the plan.
+    /// Draws the plan, or why there is none.
     pub(super) fn plan_view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let rows = self.plan_rows(area.width, theme);
-        // Where the plan became shorter or the terminal larger, its end stays at the bottom.
+        // If the plan became shorter or the terminal larger, the plan's end stays at the bottom.
         let end = rows.len().saturating_sub(usize::from(area.height));
         let top = usize::from(self.plan_top).min(end);
         for (number, line) in rows.into_iter().skip(top).take(usize::from(area.height)).enumerate() {
@@ -29,14 +29,14 @@ impl Page {
         }
     }
 
-    /// The last line of the plan that can stand first, on a terminal of this size: no more than what is below is hidden.
+    /// The largest first visible line on a terminal of this size: the plan's end is then at the bottom.
     pub fn plan_end(&self, size: (u16, u16)) -> u16 {
         let area = self.plan_area(Rect::new(0, 1, size.0, size.1.saturating_sub(2)));
         let count = self.plan_rows(area.width, &Theme::load("default", None, Depth::None)).len();
         u16::try_from(count).unwrap_or(u16::MAX).saturating_sub(area.height.max(1))
     }
 
-    /// The plan as it stands in so many columns: what is too long runs on in the next row.
+    /// The plan folded into this many columns: long lines go on in the next row.
     fn plan_rows(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
         let room = usize::from(columns).max(1);
         let rows = |line: Line<'static>| {
@@ -58,12 +58,12 @@ impl Page {
         };
         let mut lines = self.gate_lines(theme);
         lines.push(Line::styled("What it may do", theme.style("title")));
-        // What matters most comes first.
+        // The most serious risks come first.
         let mut risks = plan.risks.clone();
         risks.sort_by_key(|risk| std::cmp::Reverse(risk.weight));
         let width = usize::from(columns).saturating_sub(4).max(10);
         for risk in risks {
-            // What runs on stands under what it goes on from.
+            // Continued lines are indented below their text.
             for (number, part) in wrap(&risk.text, width).into_iter().enumerate() {
                 let sign = if number == 0 { risk.weight.sign() } else { " " };
                 lines.push(Line::from(vec![
@@ -87,7 +87,7 @@ impl Page {
         lines
     }
 
-    /// Whether the policy lets it pass; nothing where nobody has asked it.
+    /// The policy's gate; empty if the policy was not asked.
     fn gate_lines(&self, theme: &Theme) -> Vec<Line<'static>> {
         let Some(gate) = self.form.as_ref().and_then(|form| form.gate.as_ref()) else { return Vec::new() };
         let badge = gate.verdict.badge();
@@ -97,7 +97,7 @@ impl Page {
         ])]
     }
 
-    /// How much room there is, as far as the backend tells it.
+    /// The free capacity, as far as the backend tells it.
     fn room_lines(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
         let all = self.form.as_ref().map_or(&[][..], |form| &form.room);
         if all.is_empty() {

@@ -1,4 +1,4 @@
-//! What the page of a workload is to the rest of the house.
+//! The workload page's part in the application: its keys, and the results that it waits for.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::{Frame, layout::Rect};
@@ -14,14 +14,14 @@ use crate::{
 use wharf_core::{base::error::Error, launch::plan::State};
 
 impl Page {
-    /// Watches it anew after it was started again.
+    /// Follows the output from its beginning, after the workload was started again.
     pub fn watch_again(&mut self, clock: u64) -> Vec<Effect> {
         self.again(clock);
         let (backend, id) = (self.workload.backend.clone(), self.workload.id.clone());
         vec![Effect::Run(RunEffect::Logs { backend, id, times: self.output.times })]
     }
 
-    /// What changes the workload: only on what was seen.
+    /// Asks to change the workload, if the last frame showed it.
     fn change(&self, action: Action, model: &mut Model) -> Vec<Effect> {
         let Some(seen) = model.seen(self.workload.seen()) else { return Vec::new() };
         vec![Effect::Go(Go::Change { action, seen, workload: Box::new((*self.workload).clone()) })]

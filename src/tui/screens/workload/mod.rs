@@ -1,4 +1,4 @@
-//! One workload: its state, where it can be reached, what it uses, its output as it comes.
+//! The page of one workload: its state, its addresses, what it uses, and its output while it is written.
 
 mod actions;
 mod output;
@@ -27,32 +27,32 @@ use wharf_core::{
     launch::{plan::Workload, usage::Usage},
 };
 
-/// Readings that are kept.
+/// The most measurements that are kept.
 const READINGS: usize = 240;
 
-/// The page's state.
+/// The state of a workload's page.
 #[derive(Debug)]
 pub struct Page {
-    /// What is shown.
+    /// The workload as it was last listed.
     pub workload: Drawn<Workload>,
-    /// What it printed.
+    /// The output that it has written.
     pub output: Output,
-    /// Whether the output has ended, and how.
+    /// Whether following the output has ended, and its error if there is one.
     pub ended: Option<Result<(), Error>>,
-    /// Processor readings.
+    /// Processor use in per cent of one processor, the newest last.
     pub cpu: Vec<f64>,
-    /// Memory readings.
+    /// Memory use in bytes, the newest last.
     pub memory: Vec<f64>,
-    /// The last reading; an error is why there is none, in words.
+    /// The last measurement, or why there is none, in words.
     pub usage: Option<Result<Usage, String>>,
-    /// Milliseconds, by the loop's clock, when its output was asked for.
+    /// When the output was requested, in milliseconds of the loop's clock.
     pub asked: u64,
-    /// Whether it could be followed: then its end means that something ended.
+    /// Whether the output could be followed for a while: only then its end means that the workload ended.
     pub lasted: bool,
 }
 
 impl Page {
-    /// A page that waits for output.
+    /// A page for a workload whose output has not arrived yet.
     pub fn new(workload: Workload) -> Self {
         Self {
             workload: Drawn::new(workload),
@@ -66,14 +66,14 @@ impl Page {
         }
     }
 
-    /// Begins its output anew: it was started again, and what it prints is told from its beginning.
+    /// Empties the output: the workload was started again, and its output is read from the beginning.
     pub fn again(&mut self, clock: u64) {
         self.output.again();
         self.ended = None;
         self.asked = clock;
     }
 
-    /// Takes a reading in.
+    /// Adds a measurement to the history that is shown.
     pub fn reading(&mut self, told: Result<Option<Usage>>) {
         let usage = match told {
             Ok(Some(usage)) => usage,
@@ -97,23 +97,23 @@ impl Page {
         self.usage = Some(Ok(usage));
     }
 
-    /// Lines above the output.
+    /// The number of lines above the output.
     fn head(&self) -> u16 {
         4 + u16::from(!self.workload.reached().is_empty()) + u16::from(!self.workload.facts.is_empty())
     }
 
-    /// Lines of output that fit on a screen of so many lines of a list.
+    /// The number of lines of output on a screen whose list has `page` lines.
     pub fn height(&self, page: usize) -> usize {
         (page + 3).saturating_sub(usize::from(self.head())).max(1)
     }
 
-    /// Scrolls; `false` if the action is none that scrolls.
+    /// Scrolls the output; `false` if the action does not scroll.
     pub fn go(&mut self, action: Action, page: usize) -> bool {
         let height = self.height(page);
         self.output.go(action, height)
     }
 
-    /// Draws the page.
+    /// Draws the workload's state, use and output.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let workload = &self.workload;
         let (sign, word) = workload.state.words();
@@ -172,7 +172,7 @@ impl Page {
         }
     }
 
-    /// What is said of the output: how much there is, and what is looked for in it.
+    /// Draws the title of the output: the number of lines, and the search.
     fn output_line(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let width = usize::from(area.width);
         let times = if self.output.times { " · times are UTC" } else { "" };
@@ -203,7 +203,7 @@ impl Page {
     }
 
     fn usage_line(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-        // What has ended uses nothing.
+        // A workload that has ended uses nothing.
         let known = self.usage.as_ref().filter(|_| self.workload.state.is_live());
         let usage = match known {
             Some(Ok(usage)) => usage,

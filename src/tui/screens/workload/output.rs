@@ -1,4 +1,4 @@
-//! The output of a workload: its lines, where one stands in them, and what one looks for in them.
+//! The output of a workload: its lines, the scroll position, and the search.
 
 use std::{collections::VecDeque, ops::Range};
 
@@ -11,12 +11,13 @@ use wharf_core::{
     launch::logs,
 };
 
-/// Lines that are kept.
+/// The most lines that are kept.
 const KEPT: usize = 20_000;
-/// Bytes of a line that never ends.
+/// The length in bytes at which an unfinished line is broken.
 const LONGEST: usize = 64 << 10;
 
-/// What one looks for, and where it is. Lines have the numbers that they came with, also when older ones are dropped.
+/// The searched text, the numbers of the lines that contain it, and the selected one. Line numbers do not change when
+/// older lines are dropped.
 #[derive(Debug, Default)]
 struct Search {
     words: String,
@@ -24,31 +25,31 @@ struct Search {
     at: Option<usize>,
 }
 
-/// A search that is being typed, and where one stood before.
+/// A search that is being typed, and the scroll position before it.
 #[derive(Debug)]
 pub struct Typing {
-    /// What is typed.
+    /// The text that was typed so far.
     pub input: Input,
     back: usize,
 }
 
-/// The lines.
+/// The lines of a workload's output, cleaned.
 #[derive(Debug, Default)]
 pub struct Output {
     lines: VecDeque<String>,
     rest: String,
     dropped: usize,
-    /// Lines below the last that is shown; 0 follows.
+    /// The number of lines below the visible ones; 0 follows the output.
     back: usize,
     search: Option<Search>,
-    /// The search that is being typed.
+    /// The search that is being typed, if there is one.
     pub typing: Option<Typing>,
-    /// Whether its lines come with their times.
+    /// Whether each line begins with its time.
     pub times: bool,
 }
 
 impl Output {
-    /// Begins anew: what is looked for stays.
+    /// Drops all lines; the searched text stays.
     pub fn again(&mut self) {
         self.dropped += self.lines.len();
         self.lines.clear();
@@ -60,7 +61,7 @@ impl Output {
         }
     }
 
-    /// Takes output in, cleaned; colours of programs are left out.
+    /// Adds output, cleaned and without colours; `now` (seconds since 1970) decides how times are shown.
     pub fn take(&mut self, bytes: &[u8], now: i64) {
         self.rest.push_str(&String::from_utf8_lossy(bytes));
         while let Some(at) = self.rest.find('\n') {
@@ -73,7 +74,7 @@ impl Output {
         }
     }
 
-    /// Nothing more comes: the line that has not ended is one all the same.
+    /// Ends an unfinished line, because nothing follows.
     pub fn finish(&mut self, now: i64) {
         let line = std::mem::take(&mut self.rest);
         if !line.is_empty() {
@@ -106,17 +107,17 @@ impl Output {
         }
     }
 
-    /// How many lines there are.
+    /// The number of lines that are kept.
     pub fn count(&self) -> usize {
         self.lines.len()
     }
 
-    /// How many lines are below those that are shown.
+    /// The number of lines below the visible ones.
     pub fn below(&self) -> usize {
         self.back
     }
 
-    /// Scrolls in a view of so many lines; `false` if the action is none that scrolls.
+    /// Scrolls a view of `height` lines; `false` if the action does not scroll.
     pub fn go(&mut self, action: Action, height: usize) -> bool {
         let most = self.lines.len().saturating_sub(height);
         let page = height.saturating_sub(1).max(1);
@@ -133,19 +134,19 @@ impl Output {
         true
     }
 
-    /// The places of the lines that a view of so many lines shows.
+    /// The range of lines that a view of `height` lines shows.
     fn window(&self, height: usize) -> Range<usize> {
         let last = self.lines.len().saturating_sub(self.back);
         last.saturating_sub(height)..last
     }
 
-    /// Begins to type what is looked for.
+    /// Starts typing a search, beginning with the text of the last one.
     pub fn begin(&mut self) {
         let words = self.search.as_ref().map_or_else(String::new, |search| search.words.clone());
         self.typing = Some(Typing { input: Input::new(words), back: self.back });
     }
 
-    /// What is typed is what is looked for: from where one stood upwards, then downwards.
+    /// Searches for the typed text: upwards from the position where typing began, then downwards.
     pub fn typed(&mut self, height: usize) {
         let Some(typing) = &self.typing else { return };
         self.back = typing.back;
@@ -165,7 +166,8 @@ impl Output {
         self.show(at, height);
     }
 
-    /// Ends typing; `keep` goes on with what was found, else one is where one was.
+    /// Ends typing; with `keep` the match stays selected, otherwise the search is dropped and the old position
+    /// restored.
     pub fn end(&mut self, keep: bool) {
         let Some(typing) = self.typing.take() else { return };
         if !keep {
@@ -174,17 +176,17 @@ impl Output {
         }
     }
 
-    /// Looks for nothing any more; `false` if it did not before.
+    /// Drops the search; `false` if there was none.
     pub fn forget(&mut self) -> bool {
         self.search.take().is_some()
     }
 
-    /// Whether something is looked for.
+    /// Whether there is a search.
     pub fn searches(&self) -> bool {
         self.search.is_some()
     }
 
-    /// Goes to the next line that has it, or the one before; from the end to the other end.
+    /// Selects the next or previous match; after the last one, the first.
     pub fn next(&mut self, forward: bool, height: usize) {
         let Some(search) = &mut self.search else { return };
         let found = &search.found;
@@ -199,7 +201,7 @@ impl Output {
         self.show(at, height);
     }
 
-    /// Scrolls so far that a line is in sight, not where the last line may be covered.
+    /// Scrolls until a line is visible, but not in the bottom row, which may be covered.
     fn show(&mut self, number: Option<usize>, height: usize) {
         let Some(place) = number.and_then(|number| number.checked_sub(self.dropped)) else { return };
         let shown = self.window(height);
@@ -211,7 +213,7 @@ impl Output {
         self.back = self.lines.len() - last;
     }
 
-    /// What is looked for, and how often it is there, in words.
+    /// The searched text, and the number of lines that contain it, in words.
     pub fn search_words(&self) -> Option<(String, String)> {
         let typed = self.typing.as_ref().map(|typing| typing.input.text.clone());
         let words = typed.or_else(|| self.search.as_ref().map(|search| search.words.clone()))?;
@@ -229,7 +231,7 @@ impl Output {
         Some((words, count))
     }
 
-    /// The lines that a view of this size shows, matches set apart: `▸` is where one stands, `·` another that has it.
+    /// The visible lines, with matches highlighted: `▸` before the selected match, `·` before other matches.
     pub fn shown(&self, height: usize, width: usize, theme: &Theme) -> Vec<Line<'static>> {
         let plain = |line: &String| Line::styled(fit(line, width), theme.style("text"));
         let window = self.window(height);
@@ -253,7 +255,7 @@ impl Output {
 }
 
 impl Search {
-    /// Where a line has it. Small letters mean large ones too.
+    /// Where a line contains the text. Lower-case letters also match upper-case ones.
     fn places(&self, line: &str) -> Vec<Range<usize>> {
         let exact = self.words.chars().any(char::is_uppercase);
         let folded = if exact { line.to_owned() } else { fold(line) };
@@ -262,7 +264,7 @@ impl Search {
     }
 }
 
-/// In small letters, as far as every letter keeps its place.
+/// In lower case, except letters whose length would change.
 fn fold(text: &str) -> String {
     let small = |c: char| {
         let mut small = c.to_lowercase();
@@ -274,7 +276,8 @@ fn fold(text: &str) -> String {
     text.chars().map(small).collect()
 }
 
-/// A line in so many columns, in pieces that were found or not; of a long one the part with the first that was found.
+/// A line cut to `width` columns, in pieces with `true` for a match; a long line is cut so that its first match is
+/// visible.
 fn pieces(line: &str, found: &[Range<usize>], width: usize) -> Vec<(String, bool)> {
     let before = |end: usize| line.get(..end).map_or(0, UnicodeWidthStr::width);
     let mut begin = 0;
@@ -305,7 +308,7 @@ fn pieces(line: &str, found: &[Range<usize>], width: usize) -> Vec<(String, bool
     pieces
 }
 
-/// Leaves out the escape sequences that programs colour their output with (ECMA-48, CSI and OSC).
+/// Removes the escape sequences with which programs colour their output (ECMA-48, CSI and OSC).
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -358,7 +361,7 @@ mod tests {
         output.next(true, 10);
         output.next(true, 10);
         assert!(output.window(10).contains(&3), "from the last to the first: {:?}", output.window(10));
-        // What comes meanwhile counts too, and one stays where one stands.
+        // New lines are searched too, and the selected match stays selected.
         output.take(b"one more ERROR\n", 0);
         assert_eq!(output.search_words().unwrap().1, "1 of 11 lines");
         assert_eq!(look(&mut output, "ERROR", 10), "1 of 1 line", "large letters mean large ones");
