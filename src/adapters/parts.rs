@@ -101,7 +101,7 @@ impl Parts {
             // A name that something else has is no reason to lose what was found.
             let is_used = |name: &str| config.names(name) || self.is_taken(name);
             if is_used(&place.name) {
-                let free = (2..).map(|number| format!("{}-{number}", place.name)).find(|name| !is_used(name));
+                let free = (2..1000).map(|number| format!("{}-{number}", place.name)).find(|name| !is_used(name));
                 place.name = free.unwrap_or(place.name);
             }
             wanted.push(place);

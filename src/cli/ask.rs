@@ -19,20 +19,20 @@ use wharf_core::{
 };
 
 /// Asks on standard error and reads answers from standard input; a secret is not shown while it is typed.
-pub struct Terminal;
+pub(crate) struct Terminal;
 
 /// The terminal if there is one; else [`Nobody`], with which every question fails.
-pub fn asker() -> Arc<dyn Asker> {
+pub(crate) fn asker() -> Arc<dyn Asker> {
     if is_there() { Arc::new(Terminal) } else { Arc::new(Nobody) }
 }
 
 /// Whether a person can be asked: standard input and standard error are terminals.
-pub fn is_there() -> bool {
+pub(crate) fn is_there() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// Reads a secret from standard input to its end, without line ends after it. `what` is the action, for the error.
-pub fn piped(what: &str) -> Result<Secret> {
+pub(crate) fn piped(what: &str) -> Result<Secret> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).during(what)?;
     Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))

@@ -16,7 +16,7 @@ use wharf_core::{
 };
 
 /// Lists the entries, newest last; exports or verifies them if that was asked for.
-pub async fn run(portal: &Portal, args: &Audit, json: bool) -> Result<u8> {
+pub(crate) async fn run(portal: &Portal, args: &Audit, json: bool) -> Result<u8> {
     if args.site {
         return site(portal, args.limit, json).await;
     }

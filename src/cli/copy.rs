@@ -10,7 +10,7 @@ use wharf_core::{
 };
 
 /// The options of a copy; a platform that cannot be parsed is a usage error.
-pub fn options(copy_options: &CopyOptions) -> Result<Options> {
+pub(crate) fn options(copy_options: &CopyOptions) -> Result<Options> {
     let platforms = copy_options.platform.iter().map(|platform| platform.parse()).collect::<Result<Vec<_>>>()?;
     Ok(Options {
         platforms: (!platforms.is_empty()).then_some(platforms),
@@ -21,12 +21,12 @@ pub fn options(copy_options: &CopyOptions) -> Result<Options> {
 }
 
 /// A path as a `file:` reference; a text with a scheme stays as it is.
-pub fn file_reference(file: &str) -> String {
+pub(crate) fn file_reference(file: &str) -> String {
     if file.starts_with("file:") || file.contains("://") { file.to_owned() } else { format!("file:{file}") }
 }
 
 /// Copies an image to a file or folder; without a name for it, the image's own name is used.
-pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
+pub(crate) async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
     let reference = portal.sources.named(&args.reference).await?;
     let tag = reference.tag().unwrap_or("latest");
     let file = match &args.file {
@@ -43,7 +43,7 @@ pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
 }
 
 /// Copies an image between two places. A source on the web is fetched by the cloud that it is copied to.
-pub async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &CopyOptions, json: bool) -> Result<u8> {
+pub(crate) async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &CopyOptions, json: bool) -> Result<u8> {
     let mut to: ImageRef = to.parse()?;
     if is_on_the_web(from) {
         let outcome = portal.transfers.import(&progress::context(), from, &to).await?;

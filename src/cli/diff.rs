@@ -5,7 +5,7 @@ use crate::args::Diff;
 use wharf_core::{base::error::Result, portal::Portal};
 
 /// Compares two images. A second reference that begins with a colon is another tag of the first image.
-pub async fn run(portal: &Portal, args: &Diff, json: bool) -> Result<u8> {
+pub(crate) async fn run(portal: &Portal, args: &Diff, json: bool) -> Result<u8> {
     let before = portal.sources.named(&args.before).await?;
     let after = match args.after.strip_prefix(':') {
         Some(tag) => before.with_tag(tag),

@@ -15,7 +15,7 @@ use wharf_core::{
 };
 
 /// Says what was found, what does not work, why, and what to do. The exit code is not 0 if anything does not work.
-pub async fn run(portal: &Portal, json: bool) -> Result<u8> {
+pub(crate) async fn run(portal: &Portal, json: bool) -> Result<u8> {
     let findings = portal.doctor.look().await;
     if json {
         output::json(&findings)?;

@@ -57,7 +57,7 @@ const LOOK: (usize, Duration) = (1000, Duration::from_secs(60));
 const LOOKS: usize = 16;
 
 /// Lists the images that fit, the best match first. A source that fails is a remark; if all fail it is an error.
-pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
+pub(crate) async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
     let mut words = args.query.join(" ");
     if let Some(kind) = &args.kind {
         kind.parse::<wharf_core::image::model::ImageKind>()?;

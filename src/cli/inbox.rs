@@ -12,7 +12,7 @@ use wharf_core::{
 const SHOWN: i64 = 200;
 
 /// Lists the notices, newest first, and the offers that wait for an answer.
-pub async fn run(portal: &Portal, args: &Inbox, json: bool) -> Result<u8> {
+pub(crate) async fn run(portal: &Portal, args: &Inbox, json: bool) -> Result<u8> {
     let mut notices = portal.inbox.notices(SHOWN).await?;
     notices.retain(|notice| !args.unread || !notice.seen);
     let (offers, failed) = portal.sharing.offers(&Context::default()).await;

@@ -14,7 +14,7 @@ use wharf_core::{
 };
 
 /// Creates, imports, shows or forgets a key.
-pub async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
+pub(crate) async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
     match &args.verb {
         KeyVerb::New { name, curve, passphrase } => {
             let curve = curve.parse()?;

@@ -22,7 +22,7 @@ use wharf_core::{
 };
 
 /// Makes a plan and, without `--plan`, carries it out.
-pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
+pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
     let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
     let cx = Context::default();
     let image = if args.reference.trim_start().starts_with("wharf:") {

@@ -11,7 +11,7 @@ use wharf_core::{
 };
 
 /// Lists the projects that an image is shared with.
-pub async fn shares(portal: &Portal, reference: &str, json: bool) -> Result<u8> {
+pub(crate) async fn shares(portal: &Portal, reference: &str, json: bool) -> Result<u8> {
     let found = portal.sharing.shares(&Context::default(), &portal.sources.named(reference).await?).await?;
     if json {
         output::json(&found)?;
@@ -35,7 +35,7 @@ pub async fn shares(portal: &Portal, reference: &str, json: bool) -> Result<u8> 
 }
 
 /// Lists the offers that wait for an answer, or accepts, rejects or cancels one.
-pub async fn run(portal: &Portal, args: &Offers, json: bool) -> Result<u8> {
+pub(crate) async fn run(portal: &Portal, args: &Offers, json: bool) -> Result<u8> {
     let cx = Context::default();
     match &args.answer {
         None => list(portal, &cx, json).await,
@@ -65,7 +65,7 @@ async fn take(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u8>
 }
 
 /// Creates a transfer of a volume; its key is printed only this once.
-pub async fn give(portal: &Portal, reference: &ImageRef, json: bool) -> Result<u8> {
+pub(crate) async fn give(portal: &Portal, reference: &ImageRef, json: bool) -> Result<u8> {
     let given = portal.sharing.give(&Context::default(), reference).await?;
     if json {
         let object = serde_json::json!({"id": given.id, "transfer": given.transfer, "title": given.title, "key": given.key.reveal()});

@@ -14,18 +14,18 @@ use wharf_core::base::{
 };
 
 /// Prints a value as indented JSON; times in it become RFC 3339 dates.
-pub fn json(value: &impl Serialize) -> Result<()> {
+pub(crate) fn json(value: &impl Serialize) -> Result<()> {
     json_as_sent(&times::dated(serde_json::to_value(value).during("write JSON")?))
 }
 
 /// Prints a value as JSON on one line, for output of many objects (JSON Lines).
-pub fn json_line(value: &impl Serialize) -> Result<()> {
+pub(crate) fn json_line(value: &impl Serialize) -> Result<()> {
     let value = times::dated(serde_json::to_value(value).during("write JSON")?);
     print(&clean::json(&value.to_string()))
 }
 
 /// Prints a value as JSON exactly as it is sent to a backend, without turning its times into dates.
-pub fn json_as_sent(value: &impl Serialize) -> Result<()> {
+pub(crate) fn json_as_sent(value: &impl Serialize) -> Result<()> {
     let mut page = Page::default();
     page.json_as_sent(value)?;
     page.print()
@@ -33,39 +33,39 @@ pub fn json_as_sent(value: &impl Serialize) -> Result<()> {
 
 /// Text that is printed at once, so that a reader that closes early (`| head`) cannot cut it between lines.
 #[derive(Default)]
-pub struct Page(Vec<String>);
+pub(crate) struct Page(Vec<String>);
 
 impl Page {
     /// Adds a line of text, cleaned and folded at the terminal's width.
-    pub fn line(&mut self, text: &str) {
+    pub(crate) fn line(&mut self, text: &str) {
         self.0.push(folded(&clean::line(text)));
     }
 
     /// Adds a request to a backend as it is sent.
-    pub fn request(&mut self, request: &wharf_core::launch::plan::Request) {
+    pub(crate) fn request(&mut self, request: &wharf_core::launch::plan::Request) {
         self.0.push(request.shown());
     }
 
     /// Adds a value as JSON exactly as it is sent to a backend.
-    pub fn json_as_sent(&mut self, value: &impl Serialize) -> Result<()> {
+    pub(crate) fn json_as_sent(&mut self, value: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(value).during("write JSON")?;
         self.0.push(clean::json(&text).into_owned());
         Ok(())
     }
 
     /// Prints all that was added, in one write.
-    pub fn print(&self) -> Result<()> {
+    pub(crate) fn print(&self) -> Result<()> {
         put(format!("{}\n", self.0.join("\n")).as_bytes())
     }
 }
 
 /// Prints a text as one line: line breaks in it are cleaned away.
-pub fn line(text: &str) -> Result<()> {
+pub(crate) fn line(text: &str) -> Result<()> {
     print(&folded(&clean::line(text)))
 }
 
 /// Prints a text of several lines, which [`quote::Text`](wharf_core::base::quote::Text) has made.
-pub fn text(text: &str) -> Result<()> {
+pub(crate) fn text(text: &str) -> Result<()> {
     text.lines().try_for_each(line)
 }
 
@@ -93,7 +93,7 @@ fn fold(text: &str, columns: usize) -> String {
 }
 
 /// Prints a text unchanged: JSON on one line, a QR code, a record whose bytes must stay the same.
-pub fn exact(text: &str) -> Result<()> {
+pub(crate) fn exact(text: &str) -> Result<()> {
     print(text)
 }
 
@@ -112,12 +112,12 @@ fn written(result: std::io::Result<()>) -> Result<()> {
 }
 
 /// Prints to standard error. If that cannot be written, there is nowhere to say so.
-pub fn beside(text: &str) {
+pub(crate) fn beside(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Prints a table whose columns are as wide as their widest cell; the cells are cleaned.
-pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<()> {
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> Result<()> {
     let columns = head.len();
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| clean::line(cell).into_owned()).collect()).collect();
@@ -158,7 +158,7 @@ fn object(error: &Error) -> serde_json::Value {
 }
 
 /// The results for several projects or images: each is printed when it is there, or all as JSON at the end.
-pub struct Results {
+pub(crate) struct Results {
     json: bool,
     /// The JSON key under which each result has its name.
     key: &'static str,
@@ -168,17 +168,17 @@ pub struct Results {
 
 impl Results {
     /// No results yet; their names are projects.
-    pub fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         Self::of(json, "project")
     }
 
     /// No results yet; their names are under this JSON key.
-    pub fn of(json: bool, key: &'static str) -> Self {
+    pub(crate) fn of(json: bool, key: &'static str) -> Self {
         Self { json, key, all: Vec::new(), first: None }
     }
 
     /// Adds the result for one of them: a JSON object, or the error, which is printed at once without `--json`.
-    pub fn add(&mut self, name: &str, result: Result<serde_json::Value>) {
+    pub(crate) fn add(&mut self, name: &str, result: Result<serde_json::Value>) {
         self.all.push(match result {
             Ok(object) => object,
             Err(error) => {
@@ -192,7 +192,7 @@ impl Results {
     }
 
     /// Prints the results if they are JSON; returns the exit code, which is that of the first failure.
-    pub fn finish(self) -> Result<u8> {
+    pub(crate) fn finish(self) -> Result<u8> {
         if self.json {
             json(&self.all)?;
         }
@@ -200,22 +200,22 @@ impl Results {
     }
 
     /// All results as JSON, and the exit code.
-    pub fn taken(self) -> (Vec<serde_json::Value>, u8) {
+    pub(crate) fn taken(self) -> (Vec<serde_json::Value>, u8) {
         (self.all, self.first.map_or(0, Kind::exit_code))
     }
 }
 
 /// Output of a program, printed as it is, but on a terminal without control sequences that the terminal would obey.
-pub struct Foreign(Option<clean::Output>);
+pub(crate) struct Foreign(Option<clean::Output>);
 
 impl Foreign {
     /// Output is cleaned if standard output is a terminal and `raw` is false.
-    pub fn new(raw: bool) -> Self {
+    pub(crate) fn new(raw: bool) -> Self {
         Self((!raw && std::io::stdout().is_terminal()).then(clean::Output::default))
     }
 
     /// Prints the next bytes of the output.
-    pub fn print(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn print(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.0 {
             Some(cleaner) => put(cleaner.pass(bytes).as_bytes()),
             None => put(bytes),
@@ -237,7 +237,7 @@ fn put(bytes: &[u8]) -> Result<()> {
 }
 
 /// Prints a remark to standard error, like a source that failed while others answered.
-pub fn remark(text: &str) {
+pub(crate) fn remark(text: &str) {
     beside(&format!("wharf: {}\n", clean::line(text)));
 }
 

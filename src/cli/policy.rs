@@ -12,7 +12,7 @@ use wharf_core::{
 };
 
 /// Prints the policy in use, or rehearses another one.
-pub async fn run(portal: &Portal, args: &Args, json: bool) -> Result<u8> {
+pub(crate) async fn run(portal: &Portal, args: &Args, json: bool) -> Result<u8> {
     match &args.verb {
         PolicyVerb::Show { commented: true } => {
             if json {

@@ -12,7 +12,7 @@ use wharf_core::base::{
 use super::{ask, output::beside};
 
 /// A context that shows progress on standard error if that is a terminal, and that ctrl-c cancels.
-pub fn context() -> Context {
+pub(crate) fn context() -> Context {
     let (progress, notes) = Progress::channel();
     if std::io::stderr().is_terminal() {
         tokio::spawn(draw(notes));
@@ -47,7 +47,7 @@ async fn draw(mut notes: watch::Receiver<Note>) {
 }
 
 /// Progress in words: `copying layers 12.0 MiB of 1.00 GiB, 300 MiB/s`.
-pub fn progress_words(note: &Note, seconds: f64) -> String {
+pub(crate) fn progress_words(note: &Note, seconds: f64) -> String {
     match note.total {
         Some(total) if total > 0 => format!(
             "{} {} of {}, {}",

@@ -28,7 +28,7 @@ fn code(stage: Stage) -> u8 {
 }
 
 /// Requests the admission of an image; with `--wait`, the exit code says how the request ended.
-pub async fn ask(portal: &Portal, args: &Wanted, json: bool) -> Result<u8> {
+pub(crate) async fn ask(portal: &Portal, args: &Wanted, json: bool) -> Result<u8> {
     let asking = Asking {
         reason: args.reason.clone(),
         until: args.until.as_deref().map(text::when).transpose()?,
@@ -75,7 +75,7 @@ fn said(submitted: &Submitted, json: bool) -> Result<()> {
 }
 
 /// Lists, shows or changes requests.
-pub async fn run(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
+pub(crate) async fn run(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
     let cx = progress::context();
     match &args.what {
         None => list(portal, args, json).await,
@@ -164,7 +164,7 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
 }
 
 /// Prints everything known about a request; the screens show the same text.
-pub async fn show(portal: &Portal, id: i64, json: bool) -> Result<u8> {
+pub(crate) async fn show(portal: &Portal, id: i64, json: bool) -> Result<u8> {
     if json {
         output::json(&portal.requests.followed(id).await?)?;
         return Ok(0);
@@ -230,7 +230,7 @@ async fn decide(portal: &Portal, ids: &[i64], ruling: &Ruling, json: bool) -> Re
 }
 
 /// Approves requests, or all requests of a class.
-pub async fn approve(portal: &Portal, args: &Approve, json: bool) -> Result<u8> {
+pub(crate) async fn approve(portal: &Portal, args: &Approve, json: bool) -> Result<u8> {
     let terms = Terms {
         until: args.until.as_deref().map(text::when).transpose()?,
         only: args.only,
@@ -250,7 +250,7 @@ pub async fn approve(portal: &Portal, args: &Approve, json: bool) -> Result<u8> 
 }
 
 /// Rejects requests, with the given reason.
-pub async fn reject(portal: &Portal, args: &Reject, json: bool) -> Result<u8> {
+pub(crate) async fn reject(portal: &Portal, args: &Reject, json: bool) -> Result<u8> {
     let ruling = Ruling { approve: false, reason: args.reason.clone(), ..Ruling::default() };
     decide(portal, &args.ids, &ruling, json).await
 }

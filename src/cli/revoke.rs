@@ -18,7 +18,7 @@ fn what(text: &str) -> What<'_> {
 }
 
 /// Revokes a share, an admission or a class.
-pub async fn run(portal: &Portal, args: &Revoke, json: bool) -> Result<u8> {
+pub(crate) async fn run(portal: &Portal, args: &Revoke, json: bool) -> Result<u8> {
     let cx = progress::context();
     let (value, line) = match what(&args.what) {
         What::Share(share) => {

@@ -10,7 +10,7 @@ use wharf_core::{
 };
 
 /// Shares an image with projects, plans that, makes a link, or gives a volume away.
-pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
+pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
     let reference = portal.sources.named(&args.reference).await?;
     if args.link {
         return link(portal, args, &reference, json).await;
@@ -49,7 +49,7 @@ fn said(shared: &Shared, json: bool) -> Result<()> {
 }
 
 /// The JSON object for one receiver: its project and what was done.
-pub fn result(project: &str, shared: &Shared) -> serde_json::Value {
+pub(crate) fn result(project: &str, shared: &Shared) -> serde_json::Value {
     let mut result = serde_json::json!({"project": project});
     if let (Some(result), Ok(serde_json::Value::Object(shared))) =
         (result.as_object_mut(), serde_json::to_value(shared))
@@ -89,7 +89,7 @@ async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -
 }
 
 /// Shows what a link points to.
-pub async fn open(portal: &Portal, args: &Open, json: bool) -> Result<u8> {
+pub(crate) async fn open(portal: &Portal, args: &Open, json: bool) -> Result<u8> {
     let link: Link = args.link.parse()?;
     let opened = portal.catalog.open_link(&Context::default(), &link).await?;
     if json {

@@ -7,7 +7,7 @@ use crate::args::Cli;
 use wharf_core::base::error::{During, Result};
 
 /// Prints the completion script of a shell.
-pub fn completions(shell: clap_complete::Shell, json: bool) -> Result<()> {
+pub(crate) fn completions(shell: clap_complete::Shell, json: bool) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "wharf", &mut script);
     let script = String::from_utf8_lossy(&script);
@@ -18,7 +18,7 @@ pub fn completions(shell: clap_complete::Shell, json: bool) -> Result<()> {
 }
 
 /// Prints the manual page, which describes all verbs.
-pub fn man(json: bool) -> Result<()> {
+pub(crate) fn man(json: bool) -> Result<()> {
     let command = Cli::command();
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page).during("write the manual page")?;

@@ -16,7 +16,7 @@ async fn image(portal: &Portal, args: &Show) -> Result<Image> {
 }
 
 /// Prints the same facts that the page of an image shows.
-pub async fn show(portal: &Portal, args: &Show, json: bool) -> Result<u8> {
+pub(crate) async fn show(portal: &Portal, args: &Show, json: bool) -> Result<u8> {
     let image = image(portal, args).await?;
     if json {
         output::json(&image)?;
@@ -29,7 +29,7 @@ pub async fn show(portal: &Portal, args: &Show, json: bool) -> Result<u8> {
 }
 
 /// The facts of an image as labels and values, for text output. Empty values are left out.
-pub fn facts(image: &Image) -> Vec<(&'static str, String)> {
+pub(crate) fn facts(image: &Image) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("reference", image.reference.to_string()),
         ("kind", format!("{} ({})", image.kind_words(), image.kind_type())),

@@ -11,7 +11,7 @@ use wharf_core::{
 };
 
 /// Lists all sources and backends with their state.
-pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
+pub(crate) async fn list(portal: &Portal, json: bool) -> Result<u8> {
     let health = portal.doctor.health(&Context::default().within(std::time::Duration::from_secs(8))).await;
     let address = |name: &str| {
         portal
@@ -58,7 +58,7 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
 }
 
 /// Asks for account and password, tries them at the source, and keeps them. A password may come from standard input.
-pub async fn login(portal: &Portal, args: &Login, json: bool) -> Result<u8> {
+pub(crate) async fn login(portal: &Portal, args: &Login, json: bool) -> Result<u8> {
     let what = format!("sign in to {}", args.source);
     let secret = args.password_stdin.then(|| ask::piped(&what)).transpose()?;
     let wanted = SignIn { source: args.source.clone(), account: args.user.clone(), secret };
@@ -79,7 +79,7 @@ pub async fn login(portal: &Portal, args: &Login, json: bool) -> Result<u8> {
 }
 
 /// Forgets the account and its secret that Wharf kept for a source.
-pub async fn logout(portal: &Portal, source: &str, json: bool) -> Result<u8> {
+pub(crate) async fn logout(portal: &Portal, source: &str, json: bool) -> Result<u8> {
     let host = portal.accounts.sign_out(source).await?;
     if json {
         output::json(&serde_json::json!({"host": host, "done": "forgotten"}))?;

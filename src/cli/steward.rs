@@ -15,7 +15,7 @@ use wharf_core::{
 };
 
 /// Works on requests, one round or until a signal; a later run continues what was begun. Also sets up the store.
-pub async fn run(portal: &Arc<Portal>, args: &args::Steward, json: bool) -> Result<u8> {
+pub(crate) async fn run(portal: &Arc<Portal>, args: &args::Steward, json: bool) -> Result<u8> {
     if args.set_up {
         output::line(&portal.requests.set_up_store().await?)?;
         return Ok(0);

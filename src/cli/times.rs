@@ -23,7 +23,7 @@ const MOMENTS: &[&str] = &[
 ];
 
 /// The value with the seconds in these fields replaced by dates.
-pub fn dated(mut value: Value) -> Value {
+pub(crate) fn dated(mut value: Value) -> Value {
     date(&mut value);
     value
 }

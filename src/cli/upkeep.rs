@@ -29,7 +29,7 @@ use wharf_core::{
 
 /// Sets another tag on an image. If the tag names another image, it is moved only with `--move` or when the person
 /// agrees.
-pub async fn tag(portal: &Portal, args: &Tag, json: bool) -> Result<u8> {
+pub(crate) async fn tag(portal: &Portal, args: &Tag, json: bool) -> Result<u8> {
     let reference: ImageRef = args.reference.parse()?;
     let new = named(&reference, &args.new)?;
     let moves = match args.moves {
@@ -80,7 +80,7 @@ async fn agreed(question: String, what: &str, yes: bool) -> Result<bool> {
 }
 
 /// Removes images, after showing what would be removed and asking.
-pub async fn remove(portal: &Portal, args: &RemoveImage, json: bool) -> Result<u8> {
+pub(crate) async fn remove(portal: &Portal, args: &RemoveImage, json: bool) -> Result<u8> {
     let cx = progress::context();
     let references: Vec<ImageRef> =
         args.references.iter().map(|reference| reference.parse()).collect::<Result<Vec<_>>>()?;
@@ -105,7 +105,7 @@ pub async fn remove(portal: &Portal, args: &RemoveImage, json: bool) -> Result<u
 }
 
 /// Removes images from a repository by a rule, after showing what would be removed and what stays, and asking.
-pub async fn prune(portal: &Portal, args: &Prune, json: bool) -> Result<u8> {
+pub(crate) async fn prune(portal: &Portal, args: &Prune, json: bool) -> Result<u8> {
     let what = format!("clear out {}", args.repository);
     let repository: ImageRef = args.repository.parse()?;
     let older_than = match args.older_than.as_deref() {

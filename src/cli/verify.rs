@@ -12,7 +12,7 @@ use wharf_core::{
 const LISTED: usize = 20;
 
 /// Checks and judges an image; the exit code says the verdict.
-pub async fn run(portal: &Portal, args: &Verify, json: bool) -> Result<u8> {
+pub(crate) async fn run(portal: &Portal, args: &Verify, json: bool) -> Result<u8> {
     let reference = portal.sources.named(&args.reference).await?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
     if args.data {

@@ -39,7 +39,7 @@ struct Told<'a> {
 }
 
 /// Lists the workloads of all backends and what they use.
-pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
+pub(crate) async fn list(portal: &Portal, json: bool) -> Result<u8> {
     let (all, failed) = portal.launches.workloads(&Context::default()).await;
     for (name, error) in &failed {
         output::remark(&format!("{name}: {}", error.why));
@@ -131,7 +131,7 @@ async fn find(
 
 /// Prints the output so far; with `follow`, more as it arrives. As JSON it is one object, or one for each piece of
 /// output.
-pub async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8> {
+pub(crate) async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, &args.id, Given::Begun, Some(Ability::Logs)).await?;
     let since = args.since.as_deref().map(text::since).transpose()?;
     let wanted = Wanted { follow: args.follow, times: args.timestamps, since };
@@ -163,7 +163,7 @@ pub async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8> {
 }
 
 /// Prints output until the workload ends; `raw`: not cleaned, even on a terminal.
-pub async fn follow(launcher: &Arc<dyn Launcher>, id: &str, raw: bool) -> Result<()> {
+pub(crate) async fn follow(launcher: &Arc<dyn Launcher>, id: &str, raw: bool) -> Result<()> {
     copy_out(launcher.logs(&Context::default(), id, Wanted::following()).await?, raw).await
 }
 
@@ -176,13 +176,13 @@ async fn copy_out(mut stream: wharf_core::ports::ByteStream, raw: bool) -> Resul
 }
 
 /// The error that a terminal cannot be shown as JSON.
-pub fn no_json() -> Error {
+pub(crate) fn no_json() -> Error {
     Error::usage("attach your terminal", "a terminal has no JSON")
         .hint("leave --json out, or use 'wharf exec ID -- COMMAND'")
 }
 
 /// Runs a command in a workload and exits with the command's exit code.
-pub async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8> {
+pub(crate) async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8> {
     if args.terminal && json {
         return Err(no_json());
     }
@@ -204,7 +204,7 @@ pub async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8> {
 }
 
 /// Connects this terminal to a terminal in the workload. Ctrl-] leaves it; the workload continues.
-pub async fn console(portal: &Portal, id: &str, command: Option<Vec<String>>) -> Result<u8> {
+pub(crate) async fn console(portal: &Portal, id: &str, command: Option<Vec<String>>) -> Result<u8> {
     const LEAVE: u8 = 0x1d;
     let needs = if command.is_some() { Ability::Terminal } else { Ability::Attach };
     let (launcher, workload) = find(portal, id, Given::Begun, Some(needs)).await?;
@@ -254,21 +254,21 @@ impl Drop for Restore {
 }
 
 /// Stops a workload, which is given by its whole name or its id.
-pub async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
+pub(crate) async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id, Given::Whole, None).await?;
     portal.launches.stop(&Context::default(), launcher.name(), &workload.id).await?;
     said(&workload, "stopped", json)
 }
 
 /// Starts a stopped workload, or with `again` restarts a running one.
-pub async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result<u8> {
+pub(crate) async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id, Given::Whole, Some(Ability::Start)).await?;
     portal.launches.start(&Context::default(), launcher.name(), &workload.id, again).await?;
     said(&workload, if again { "rebooted" } else { "started" }, json)
 }
 
 /// Makes an image of a workload, then shares it. Each step can be repeated: the same call continues after a crash.
-pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8> {
+pub(crate) async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, &args.id, Given::Whole, Some(Ability::Snapshot)).await?;
     let to: Vec<Receiver> = args.to.iter().map(|project| Receiver::Project(project.clone())).collect();
     let (image, shares) =
@@ -288,7 +288,7 @@ pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8
 }
 
 /// Attaches a volume to a server, or detaches it.
-pub async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -> Result<u8> {
+pub(crate) async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -> Result<u8> {
     let (launcher, server) = find(portal, &args.server, Given::Whole, Some(Ability::Volumes)).await?;
     let volume = portal.launches.attach(&progress::context(), launcher.name(), &server.id, &args.volume, there).await?;
     let done = if there { "attached" } else { "detached" };
@@ -303,7 +303,7 @@ pub async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -
 }
 
 /// Stops a workload if it runs, and removes it.
-pub async fn remove(portal: &Portal, id: &str, json: bool) -> Result<u8> {
+pub(crate) async fn remove(portal: &Portal, id: &str, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id, Given::Whole, Some(Ability::Remove)).await?;
     portal.launches.remove(&Context::default(), launcher.name(), &workload.id).await?;
     said(&workload, "removed", json)

@@ -63,7 +63,7 @@ pub(super) fn entries(text: &str, path: &Path, list: List, kinds: &Kinds) -> (Ve
         written.name = word_of(&mut written, "name", &mut wrong);
         written.kind = word_of(&mut written, "type", &mut wrong);
         if !is_name(&written.name) && !written.name.is_empty() {
-            wrong.push(written.mistake("name", format!("name: {}", NAME_RULE)));
+            wrong.push(written.mistake("name", format!("name: {NAME_RULE}")));
         }
         let first = all.iter().find(|other: &&Written| !other.name.is_empty() && other.name == written.name);
         if let Some(first) = first {

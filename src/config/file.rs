@@ -273,7 +273,8 @@ mod tests {
 
     #[test]
     fn of_many_mistakes_the_first_are_told() {
-        let many = (0..5000).map(|at| format!("[[source]]\nname=\"s{at}\"\ntype=\"oci\"\nodd=1\n")).collect::<String>();
+        let entry = "[[source]]\nname=\"s\"\ntype=\"oci\"\nodd=1\n";
+        let many: String = (0..5000).map(|at| entry.replace("\"s\"", &format!("\"s{at}\""))).collect();
         let error = configured(&many).unwrap_err();
         assert!(error.why.len() < 4000 && error.why.contains(" more"), "{}", error.why);
     }

@@ -41,10 +41,10 @@ use wharf::{
 };
 
 /// A name, what is done with the bytes, and bytes to begin with.
-pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
+pub(super) type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
 /// All of them.
-pub const TARGETS: &[Target] = &[
+pub(super) const TARGETS: &[Target] = &[
     ("text", text, seeds_of_text),
     ("manifest", manifest, seeds_of_manifests),
     ("referrers", referrers, seeds_of_referrers),

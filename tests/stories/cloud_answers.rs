@@ -18,7 +18,7 @@ fn base(asked: &Asked) -> String {
     format!("http://{}", host.unwrap())
 }
 
-pub fn sent(status: &str, headers: &str, body: &Value) -> String {
+pub(crate) fn sent(status: &str, headers: &str, body: &Value) -> String {
     answer(status, &format!("Content-Type: application/json\r\n{headers}"), &body.to_string())
 }
 
@@ -37,7 +37,7 @@ fn image(number: usize) -> Value {
 }
 
 /// A cloud with one image, except for requests that `own` answers.
-pub fn cloud(asked: &Asked, own: impl Fn(&Asked, &str) -> Option<String>) -> String {
+pub(crate) fn cloud(asked: &Asked, own: impl Fn(&Asked, &str) -> Option<String>) -> String {
     let path = asked.target.split('?').next().unwrap_or("");
     if let Some(said) = own(asked, path) {
         return said;
@@ -55,7 +55,7 @@ pub fn cloud(asked: &Asked, own: impl Fn(&Asked, &str) -> Option<String>) -> Str
 }
 
 /// Lists the images of a cloud with this entry (`URL` is its address).
-pub async fn listed(server: &Server, entry: &str) -> Output {
+pub(crate) async fn listed(server: &Server, entry: &str) -> Output {
     asked_of(server, entry, &["images", "--source", "site"]).await
 }
 
@@ -74,7 +74,7 @@ async fn asked_of(server: &Server, entry: &str, arguments: &[&str]) -> Output {
     run(command).await
 }
 
-pub fn proofs(server: &Server) -> Vec<Value> {
+pub(crate) fn proofs(server: &Server) -> Vec<Value> {
     let posts = server.asked().into_iter().filter(|asked| asked.target == "/v3/auth/tokens" && asked.method == "POST");
     posts.map(|asked| serde_json::from_str(&asked.body).unwrap()).collect()
 }

@@ -10,13 +10,13 @@ use std::{
 use crate::lab::{self, Home, need};
 
 /// One person's program: only their cloud is configured.
-pub struct Person<'a> {
+pub(crate) struct Person<'a> {
     pub home: Home,
     clouds: &'a str,
 }
 
 impl<'a> Person<'a> {
-    pub fn new(cloud: &str, clouds: &'a str) -> Self {
+    pub(crate) fn new(cloud: &str, clouds: &'a str) -> Self {
         let home = Home::new();
         let folder = home.path(".config/wharf");
         std::fs::create_dir_all(&folder).unwrap();
@@ -39,12 +39,12 @@ impl<'a> Person<'a> {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// Output in JSON of a call that must succeed.
-    pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
         let output = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", lab::complained(&output));
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {}", lab::said(&output)))
@@ -55,7 +55,7 @@ impl<'a> Person<'a> {
         all.as_array().unwrap().iter().map(|image| image["name"].as_str().unwrap().to_owned()).collect()
     }
 
-    pub fn project(&self) -> String {
+    pub(crate) fn project(&self) -> String {
         let sources = self.json(&["sources"]);
         let note = sources[0]["health"]["note"].as_str().unwrap_or_else(|| panic!("{sources}")).to_owned();
         note.split(' ').nth(2).unwrap().to_owned()
@@ -63,7 +63,7 @@ impl<'a> Person<'a> {
 }
 
 /// Output of `openstack` itself, to see that both sides agree.
-pub fn openstack(clouds: &str, cloud: &str, arguments: &[&str]) -> serde_json::Value {
+pub(crate) fn openstack(clouds: &str, cloud: &str, arguments: &[&str]) -> serde_json::Value {
     // Debian's own Python: the packages are not installed for any other.
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new("/usr/bin/openstack");
@@ -73,7 +73,7 @@ pub fn openstack(clouds: &str, cloud: &str, arguments: &[&str]) -> serde_json::V
 }
 
 /// A disk with a boot sector, and different bytes in each run.
-pub fn disk(path: &Path) {
+pub(crate) fn disk(path: &Path) {
     let mut bytes = vec![0; 3 << 20];
     bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
     let stamp = format!("{:?}", std::time::SystemTime::now());

@@ -25,7 +25,7 @@ use wharf::{
 
 /// The behaviour of a fake source.
 #[derive(Clone)]
-pub enum Behaviour {
+pub(crate) enum Behaviour {
     /// It lists these rows.
     Rows(Vec<Row>),
     /// It lists these rows, and never answers anything else.
@@ -38,16 +38,16 @@ pub enum Behaviour {
     Panics,
 }
 
-pub struct Fake {
+pub(crate) struct Fake {
     name: String,
     behaviour: Behaviour,
 }
 
-pub fn row(name: &str, tags: &[&str]) -> Row {
+pub(crate) fn row(name: &str, tags: &[&str]) -> Row {
     Row { name: name.into(), tags: tags.iter().map(ToString::to_string).collect(), ..Row::default() }
 }
 
-pub fn workload(backend: &str, name: &str) -> wharf::core::launch::plan::Workload {
+pub(crate) fn workload(backend: &str, name: &str) -> wharf::core::launch::plan::Workload {
     wharf::core::launch::plan::Workload {
         id: format!("{name}-id"),
         backend: backend.into(),
@@ -63,7 +63,7 @@ pub fn workload(backend: &str, name: &str) -> wharf::core::launch::plan::Workloa
     }
 }
 
-pub fn share_plan() -> wharf::core::sharing::offer::SharePlan {
+pub(crate) fn share_plan() -> wharf::core::sharing::offer::SharePlan {
     wharf::core::sharing::offer::SharePlan {
         steps: vec![
             "PATCH /v2/images/4f0e: visibility private → shared".into(),
@@ -117,7 +117,7 @@ impl Catalog for Fake {
 }
 
 /// An image with fixed data.
-pub fn image(reference: ImageRef) -> Image {
+pub(crate) fn image(reference: ImageRef) -> Image {
     let digest: wharf::core::base::digest::Digest = format!("sha256:{}", "4f".repeat(32)).parse().unwrap();
     let platform: Platform = "linux/amd64".parse().unwrap();
     Image {
@@ -166,7 +166,7 @@ pub fn image(reference: ImageRef) -> Image {
     }
 }
 
-pub struct NoVault;
+pub(crate) struct NoVault;
 impl Vault for NoVault {
     fn describe(&self) -> String {
         "none".into()
@@ -198,12 +198,12 @@ impl wharf::core::ports::Audit for Unwritten {
 }
 
 /// A portal over fake sources.
-pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
+pub(crate) fn portal(sources: &[(&str, Behaviour)]) -> Portal {
     Portal::new(parts(sources))
 }
 
 /// The parts of that portal.
-pub fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
+pub(crate) fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
     PortalParts {
         config: wharf::core::config::Config { theme: "default".into(), person: "ada".into(), ..Default::default() },
         sources: sources
@@ -251,7 +251,7 @@ pub fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
 }
 
 /// Evidence as checkers make it, and the built-in policy's verdict on it.
-pub fn verified(image: &Image, now: i64) -> wharf::core::portal::evidence::Verified {
+pub(crate) fn verified(image: &Image, now: i64) -> wharf::core::portal::evidence::Verified {
     use wharf::core::{
         base::badge::{Scan, Signature},
         evidence::record::{By, Counts, Outcome, Package, Record, Severity, Statement, Subject, Vulnerability},
@@ -314,7 +314,7 @@ pub fn verified(image: &Image, now: i64) -> wharf::core::portal::evidence::Verif
 }
 
 /// An offer of another project.
-pub fn offer(title: &str) -> wharf::core::sharing::offer::Offer {
+pub(crate) fn offer(title: &str) -> wharf::core::sharing::offer::Offer {
     wharf::core::sharing::offer::Offer {
         id: "site/x".into(),
         source: "site".into(),

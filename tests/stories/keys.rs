@@ -45,7 +45,7 @@ fn asked() -> Asked {
 }
 
 /// A request as a steward leaves it.
-pub fn request(id: i64, stage: Stage, rule: &str, base: &str) -> Request {
+pub(crate) fn request(id: i64, stage: Stage, rule: &str, base: &str) -> Request {
     let now = 1_764_000_000;
     let name = format!("physics/gromacs-{id}");
     let mut dossier = crate::stores::dossier(Verdict::NeedsApproval, rule, base);
@@ -72,7 +72,7 @@ pub fn request(id: i64, stage: Stage, rule: &str, base: &str) -> Request {
 }
 
 /// Notices, one of each kind.
-pub fn notices() -> Vec<Notice> {
+pub(crate) fn notices() -> Vec<Notice> {
     let notice = |id, topic, words: &str, seen| Notice {
         id,
         at: 1_764_000_000 - id * 100,
@@ -107,7 +107,7 @@ pub fn notices() -> Vec<Notice> {
 }
 
 /// A state after these keys, with the answers of a store.
-pub fn requests(name: &str, keys: &str) -> State {
+pub(crate) fn requests(name: &str, keys: &str) -> State {
     let mut state = state();
     state.unread = if name.ends_with("empty") { 0 } else { 2 };
     let empty = name.ends_with("empty");
@@ -156,12 +156,12 @@ pub fn requests(name: &str, keys: &str) -> State {
 }
 
 /// The abilities of a registry.
-pub fn registry(host: &str) -> Abilities {
+pub(crate) fn registry(host: &str) -> Abilities {
     Abilities { copies: Copies::Registry(host.to_owned()), answers_anyone: true, ..Abilities::default() }
 }
 
 /// A state with one source of three images, its list searched.
-pub fn state() -> State {
+pub(crate) fn state() -> State {
     let source = SourceLine {
         name: "lab".into(),
         adapter: "oci".into(),
@@ -203,7 +203,7 @@ pub fn state() -> State {
 }
 
 /// Answers the plans that were requested, and agrees to them.
-pub fn agree(state: &mut State, asked: &[Effect]) -> Vec<Effect> {
+pub(crate) fn agree(state: &mut State, asked: &[Effect]) -> Vec<Effect> {
     let Some(Effect::Share(ShareEffect::SharePlans(target, to))) = asked.last() else {
         panic!("no plan is asked for: {asked:?}")
     };
@@ -214,7 +214,7 @@ pub fn agree(state: &mut State, asked: &[Effect]) -> Vec<Effect> {
 }
 
 /// Runs the searches among the effects, as the jobs would; gives the other effects.
-pub fn run(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
+pub(crate) fn run(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
     let mut others = Vec::new();
     for effect in effects {
         match effect {
@@ -235,7 +235,7 @@ pub fn run(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
 
 /// Presses keys written as in the key map (`_` is a space), like a person who sees every frame and takes their time;
 /// gives all effects except searches.
-pub fn press(state: &mut State, keys: &str) -> Vec<Effect> {
+pub(crate) fn press(state: &mut State, keys: &str) -> Vec<Effect> {
     let mut all = Vec::new();
     for key in keys.split(' ') {
         update(state, Msg::Drawn);
@@ -246,7 +246,7 @@ pub fn press(state: &mut State, keys: &str) -> Vec<Effect> {
 }
 
 /// The same without any frame drawn before or between the keys.
-pub fn rush(state: &mut State, keys: &str) -> Vec<Effect> {
+pub(crate) fn rush(state: &mut State, keys: &str) -> Vec<Effect> {
     let mut all = Vec::new();
     for key in keys.split(' ') {
         let event = match key {
@@ -371,7 +371,7 @@ fn leaving_an_image_page_ends_its_reads() {
     assert!(matches!(state.screen(), Screen::Catalog));
 }
 
-pub fn launching(state: &mut State) {
+pub(crate) fn launching(state: &mut State) {
     press(state, "j l");
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
     let effects = update(state, Msg::Image(ImageNews::Image(Box::new(Ok(image)))));
@@ -392,7 +392,7 @@ pub fn launching(state: &mut State) {
     assert!(matches!(effects.as_slice(), [Effect::Run(RunEffect::Plan { .. })]));
 }
 
-pub fn plan(state: &State) -> Plan {
+pub(crate) fn plan(state: &State) -> Plan {
     let Screen::Launch(page) = state.screen() else { panic!("not launching") };
     Plan {
         backend: "docker".into(),

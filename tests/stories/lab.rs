@@ -15,7 +15,7 @@ use wharf::{
 };
 
 /// The address of a part of the lab, from its variable. `None` means that it does not run: the test says so and ends.
-pub fn part(name: &str) -> Option<String> {
+pub(crate) fn part(name: &str) -> Option<String> {
     let found = std::env::var(name).ok().filter(|value| !value.is_empty());
     if found.is_none() {
         eprintln!("left out: {name} is not up (tests/run starts the lab)");
@@ -60,10 +60,10 @@ fn the_lab_is_whole_where_it_must_be() {
 }
 
 /// The empty site file: a file that is named must exist.
-pub const NO_SITE: &str = "/dev/null";
+pub(crate) const NO_SITE: &str = "/dev/null";
 
 /// A path that does not exist.
-pub fn nowhere() -> &'static str {
+pub(crate) fn nowhere() -> &'static str {
     static NOWHERE: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
         // The folder is removed as soon as its name is known, and no other folder gets that name.
         let folder = tempfile::tempdir().unwrap();
@@ -73,22 +73,22 @@ pub fn nowhere() -> &'static str {
 }
 
 /// A home folder, with cache and state in it.
-pub struct Home {
+pub(crate) struct Home {
     /// The folder, which is deleted at the end.
     pub folder: tempfile::TempDir,
 }
 
 impl Home {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// A configuration without discovery.
-    pub fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         Config {
             cache_dir: self.path("cache"),
             state_dir: self.path("state"),
@@ -99,7 +99,7 @@ impl Home {
     }
 
     /// The program with this home, separated from the machine's own settings.
-    pub fn wharf(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn wharf(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
         command
             .env_clear()
@@ -115,13 +115,13 @@ impl Home {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.wharf(arguments).output().unwrap()
     }
 }
 
 /// Whether this session has a kernel keyring of its own: then nobody is asked about a file.
-pub fn keyring_lasts() -> bool {
+pub(crate) fn keyring_lasts() -> bool {
     let output = Home::new().wharf(&["doctor"]).env("WHARF_SECRET_FILE", "no").output().unwrap();
     let lasts = said(&output).contains("kernel keyring (this");
     if lasts {
@@ -131,43 +131,43 @@ pub fn keyring_lasts() -> bool {
 }
 
 /// A configuration entry with only an address.
-pub fn written(name: &str, kind: &str, url: &str) -> Written {
+pub(crate) fn written(name: &str, kind: &str, url: &str) -> Written {
     Written::new(name, kind, "test", toml::Table::from_iter([("url".to_owned(), url.into())]))
 }
 
 /// A registry as source.
-pub fn registry(name: &str, host: &str) -> Written {
+pub(crate) fn registry(name: &str, host: &str) -> Written {
     written(name, "oci", &format!("http://{host}"))
 }
 
 /// An engine as source and backend.
-pub fn engine(name: &str, url: &str) -> Written {
+pub(crate) fn engine(name: &str, url: &str) -> Written {
     written(name, "engine", url)
 }
 
 /// A portal over these sources.
-pub fn portal(home: &Home, sources: Vec<Written>) -> Arc<Portal> {
+pub(crate) fn portal(home: &Home, sources: Vec<Written>) -> Arc<Portal> {
     Arc::new(adapters::build(Config { sources, ..home.config() }).unwrap())
 }
 
 /// The secret store of this home.
-pub fn vault(home: &Home) -> Arc<dyn wharf::core::ports::Vault> {
+pub(crate) fn vault(home: &Home) -> Arc<dyn wharf::core::ports::Vault> {
     Arc::new(adapters::vault::Keeper::new(&home.config().state_dir, true))
 }
 
 /// The starter image of this repository as a reference.
-pub fn starter() -> String {
+pub(crate) fn starter() -> String {
     let layout = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/starter/layout");
     format!("file:{}:1", layout.display())
 }
 
 /// A port that nobody listens on at this moment.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A name that no earlier run has used, because a lab that stays up keeps what tests leave in it.
-pub fn fresh(name: &str) -> String {
+pub(crate) fn fresh(name: &str) -> String {
     static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     // Two tests may ask in the same microsecond.
@@ -176,7 +176,7 @@ pub fn fresh(name: &str) -> String {
 }
 
 /// Runs a program with this text on its standard input.
-pub fn with_input(mut command: Command, text: &str) -> Output {
+pub(crate) fn with_input(mut command: Command, text: &str) -> Output {
     use std::{io::Write, process::Stdio};
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
@@ -184,11 +184,11 @@ pub fn with_input(mut command: Command, text: &str) -> Output {
 }
 
 /// The standard output of a program.
-pub fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// The standard error of a program.
-pub fn complained(output: &Output) -> String {
+pub(crate) fn complained(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

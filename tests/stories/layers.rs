@@ -7,7 +7,7 @@ use wharf::core::base::digest::Digest;
 
 /// The type of an entry.
 #[derive(Debug, Clone)]
-pub enum Kind {
+pub(crate) enum Kind {
     File(Vec<u8>),
     /// A sparse file: the beginning of each part and its data; then its length. Written with records only, because
     /// podman refuses GNU's older format.
@@ -22,7 +22,7 @@ pub enum Kind {
 
 /// An entry of a layer.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub path: Vec<u8>,
     pub kind: Kind,
     pub mode: u32,
@@ -33,7 +33,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub fn new(path: &str, kind: Kind, mode: u32) -> Self {
+    pub(crate) fn new(path: &str, kind: Kind, mode: u32) -> Self {
         Self { path: path.into(), kind, mode, modified: (1_700_000_000, 0), pax: false }
     }
 
@@ -142,14 +142,14 @@ fn block(
 
 /// How a layer is compressed.
 #[derive(Debug, Clone, Copy)]
-pub enum Packed {
+pub(crate) enum Packed {
     Plain,
     Gzip,
     Zstd,
 }
 
 /// An archive of these entries.
-pub fn archive(entries: &[Entry]) -> Vec<u8> {
+pub(crate) fn archive(entries: &[Entry]) -> Vec<u8> {
     let mut archive = Vec::new();
     entries.iter().for_each(|entry| entry.write(&mut archive));
     archive.resize(archive.len() + 1024, 0);
@@ -157,7 +157,7 @@ pub fn archive(entries: &[Entry]) -> Vec<u8> {
 }
 
 /// Writes an image with these layers and this configuration into a new layout, under the tag `1`; gives its digest.
-pub fn layout(folder: &Path, layers: &[(Vec<u8>, Packed)], config: &serde_json::Value) -> Digest {
+pub(crate) fn layout(folder: &Path, layers: &[(Vec<u8>, Packed)], config: &serde_json::Value) -> Digest {
     std::fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
     let blob = |bytes: &[u8], kind: &str| {
         let digest = Digest::of(bytes);

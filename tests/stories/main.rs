@@ -34,6 +34,7 @@ mod links;
 mod mirrors;
 mod network;
 #[path = "../examples/backend.rs"]
+#[expect(unreachable_pub, reason = "elsewhere it is a crate of its own")]
 #[expect(dead_code, reason = "what only the list of adapters in the program reads")]
 mod pinboard;
 mod places;

@@ -19,7 +19,7 @@ fn home(conf: &str) -> Home {
 }
 
 /// An entry of registries.conf with its mirrors.
-pub fn entry(prefix: &str, location: &str, more: &str, mirrors: &[(&str, &str)]) -> String {
+pub(crate) fn entry(prefix: &str, location: &str, more: &str, mirrors: &[(&str, &str)]) -> String {
     let mut text = format!("[[registry]]\nprefix = \"{prefix}\"\nlocation = \"{location}\"\ninsecure = true\n{more}\n");
     for (location, more) in mirrors {
         text += &format!("[[registry.mirror]]\nlocation = \"{location}\"\ninsecure = true\n{more}\n");

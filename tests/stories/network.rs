@@ -19,7 +19,7 @@ const SECRET: &str = "hunter2-hunter2";
 
 /// A request as it arrived.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub(crate) struct Asked {
     pub method: String,
     pub target: String,
     pub headers: String,
@@ -34,13 +34,13 @@ impl Asked {
 
 /// A server whose answers a test sets, and which remembers the requests.
 #[derive(Clone)]
-pub struct Server {
+pub(crate) struct Server {
     pub address: String,
     log: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Server {
-    pub async fn start(answer: impl Fn(&Asked) -> String + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Asked) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self { address: listener.local_addr().unwrap().to_string(), log: Arc::default() };
         let (log, answer) = (server.log.clone(), Arc::new(answer));
@@ -77,12 +77,12 @@ impl Server {
         server
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.log.lock().unwrap().clone()
     }
 }
 
-pub fn answer(status: &str, headers: &str, body: &str) -> String {
+pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}", body.len())
 }
 
@@ -113,7 +113,7 @@ fn password() -> String {
 }
 
 /// Runs a program in a thread, so that the test's servers can answer meanwhile.
-pub async fn run(mut command: Command) -> Output {
+pub(crate) async fn run(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 

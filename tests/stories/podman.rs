@@ -9,14 +9,14 @@ use std::{
 use crate::lab;
 
 /// Podman in a mount namespace of its own: its mounts disappear with it.
-pub struct Podman {
+pub(crate) struct Podman {
     folder: tempfile::TempDir,
     keeper: Child,
 }
 
 impl Podman {
     /// Starts it if podman is installed and namespaces can be made.
-    pub fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         lab::part("WHARF_LAB_PODMAN")?;
         let folder = tempfile::tempdir().unwrap();
         // Like the lab's own: without managing systemd and cgroups, and within the limits that a container may set.
@@ -36,7 +36,7 @@ impl Podman {
     }
 
     /// A command of podman's.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--mount=/proc/{}/ns/mnt", self.keeper.id())).args([
             "podman",
@@ -53,14 +53,14 @@ impl Podman {
     }
 
     /// The output of a podman command that must succeed.
-    pub fn run(&self, arguments: &[&str]) -> String {
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let output: Output = self.command(arguments).output().unwrap();
         assert!(output.status.success(), "podman {arguments:?}: {}", lab::complained(&output));
         lab::said(&output).trim_end().to_owned()
     }
 
     /// The files of an image, as seen from outside of the namespace.
-    pub fn mount(&self, image: &str) -> PathBuf {
+    pub(crate) fn mount(&self, image: &str) -> PathBuf {
         let at = self.run(&["image", "mount", image]);
         Path::new(&format!("/proc/{}/root", self.keeper.id())).join(at.trim_start_matches('/'))
     }

@@ -10,7 +10,7 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 
 use crate::lab::{self, Home, need};
 
-pub struct Screen {
+pub(crate) struct Screen {
     parser: Arc<Mutex<vt100::Parser>>,
     raw: Arc<Mutex<Vec<u8>>>,
     writer: Box<dyn Write + Send>,
@@ -20,11 +20,11 @@ pub struct Screen {
 }
 
 impl Screen {
-    pub fn open(columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn open(columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
         Self::run(&[env!("CARGO_BIN_EXE_wharf")], columns, rows, variables)
     }
 
-    pub fn run(argv: &[&str], columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn run(argv: &[&str], columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
         let home = Home::new();
         let pair =
             native_pty_system().openpty(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
@@ -57,16 +57,16 @@ impl Screen {
         Self { parser, raw, writer: pair.master.take_writer().unwrap(), child, _master: pair.master, home }
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.parser.lock().unwrap().screen().contents()
     }
 
     /// All bytes of the output so far.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         self.raw.lock().unwrap().clone()
     }
 
-    pub fn until(&self, wanted: &str) {
+    pub(crate) fn until(&self, wanted: &str) {
         let began = Instant::now();
         while !self.text().contains(wanted) {
             assert!(began.elapsed() < Duration::from_secs(40), "'{wanted}' never came:\n{}", self.text());
@@ -75,17 +75,17 @@ impl Screen {
         }
     }
 
-    pub fn keys(&mut self, keys: &str) {
+    pub(crate) fn keys(&mut self, keys: &str) {
         self.writer.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Types keys like a person who has read what has just opened: keys pressed before that do not count for it.
-    pub fn answers(&mut self, keys: &str) {
+    pub(crate) fn answers(&mut self, keys: &str) {
         std::thread::park_timeout(Duration::from_millis(600));
         self.keys(keys);
     }
 
-    pub fn ended(&mut self) -> u32 {
+    pub(crate) fn ended(&mut self) -> u32 {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A site with the parts of the lab, if all of them run.
-pub async fn site(more: &str) -> Option<Site> {
+pub(crate) async fn site(more: &str) -> Option<Site> {
     let parts =
         ["OPEN", "TOKEN", "POSTGRES", "TRIVY", "MAIL", "HSM"].map(|name| lab::part(&format!("WHARF_LAB_{name}")));
     let [Some(upstream), Some(admitted), Some(database), Some(_), Some(_), Some(_)] = parts else { return None };
@@ -291,7 +291,7 @@ async fn many_ask_and_several_stewards_work_while_the_database_and_the_registry_
 }
 
 /// A copy into the admitted registry without Wharf, keeping the digests.
-pub fn skopeo_copy(from_to: [String; 2]) {
+pub(crate) fn skopeo_copy(from_to: [String; 2]) {
     let options = ["copy", "-q", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false"];
     let mut command = std::process::Command::new("skopeo");
     let copied = command.args(options).args(["--dest-creds", "lab:labpass"]).args(from_to).output().unwrap();

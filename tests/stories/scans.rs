@@ -15,12 +15,12 @@ struct Scanning {
 }
 
 /// An Alpine image of one layer, with these packages, as an OCI layout.
-pub fn alpine(folder: &Path, packages: &[(&str, &str)]) -> PathBuf {
+pub(crate) fn alpine(folder: &Path, packages: &[(&str, &str)]) -> PathBuf {
     alpine_with(folder, packages, None)
 }
 
 /// The same; with a program in it, so that it can be launched.
-pub fn alpine_with(folder: &Path, packages: &[(&str, &str)], program: Option<&Path>) -> PathBuf {
+pub(crate) fn alpine_with(folder: &Path, packages: &[(&str, &str)], program: Option<&Path>) -> PathBuf {
     let layout = folder.join(lab::fresh("layout"));
     let blobs = layout.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).unwrap();
@@ -91,7 +91,7 @@ put(place, json.dumps({"schemaVersion": 2, "mediaType": I, "manifests": known}).
 "#;
 
 /// Attaches a document to what the tag 1 of a repository means.
-pub fn attach_to(image: &str, kind: &str, document: &str) {
+pub(crate) fn attach_to(image: &str, kind: &str, document: &str) {
     let (host, repository) = image.trim_end_matches(":1").split_once('/').unwrap();
     let done = std::process::Command::new("python3").args(["-c", ATTACH, host, repository, kind, document]).output();
     let done = done.unwrap();

@@ -39,7 +39,7 @@ use crate::{fake, keys};
 
 const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (44, 14)];
 
-pub fn draw(state: &mut State, size: (u16, u16)) -> String {
+pub(crate) fn draw(state: &mut State, size: (u16, u16)) -> String {
     update(state, Msg::Resize(size.0, size.1));
     let printable = size.0 > 0;
     let theme = Theme::load("default", None, Depth::True);

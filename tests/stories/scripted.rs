@@ -11,13 +11,13 @@ use std::{
 use serde_json::{Value, json};
 use wharf::core::base::digest::Digest;
 
-pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 /// A request that arrived.
 #[derive(Debug, Clone, Default)]
-pub struct Ask {
+pub(crate) struct Ask {
     pub method: String,
     pub path: String,
     pub query: HashMap<String, String>,
@@ -28,22 +28,22 @@ pub struct Ask {
 
 impl Ask {
     /// Method and path of the request.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    pub fn value(&self, name: &str) -> &str {
+    pub(crate) fn value(&self, name: &str) -> &str {
         self.query.get(name).map_or("", String::as_str)
     }
 }
 
 /// An answer of the registry.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -52,27 +52,27 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, headers: Vec::new(), body: body.into(), length: true }
     }
 
-    pub fn json(status: u16, body: &Value) -> Self {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self::new(status, body.to_string()).with("Content-Type", "application/json")
     }
 
-    pub fn error(status: u16, code: &str) -> Self {
+    pub(crate) fn error(status: u16, code: &str) -> Self {
         Self::json(status, &json!({"errors": [{"code": code, "message": code.to_lowercase(), "detail": null}]}))
     }
 
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
     /// The same answer without a header.
     #[must_use]
-    pub fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         self
     }
@@ -90,7 +90,7 @@ struct Kept {
 type Hook = Arc<dyn Fn(&Ask) -> Option<Reply> + Send + Sync>;
 
 #[derive(Clone)]
-pub struct Scripted {
+pub(crate) struct Scripted {
     /// The address as `host:port`.
     pub address: String,
     kept: Arc<Mutex<Kept>>,
@@ -98,7 +98,7 @@ pub struct Scripted {
 }
 
 impl Scripted {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let nothing: Hook = Arc::new(|_| None);
@@ -114,33 +114,33 @@ impl Scripted {
     }
 
     /// From now on, `hook` answers the requests for which it gives an answer.
-    pub fn answers(&self, hook: impl Fn(&Ask) -> Option<Reply> + Send + Sync + 'static) {
+    pub(crate) fn answers(&self, hook: impl Fn(&Ask) -> Option<Reply> + Send + Sync + 'static) {
         *self.hook.lock().unwrap() = Arc::new(hook);
     }
 
     /// The requests since this was last called.
-    pub fn asked(&self) -> Vec<Ask> {
+    pub(crate) fn asked(&self) -> Vec<Ask> {
         std::mem::take(&mut self.kept.lock().unwrap().asked)
     }
 
     /// The same as lines of method and path.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.asked().iter().map(Ask::line).collect()
     }
 
-    pub fn kept_manifest(&self, repository: &str, selector: &str) -> Option<Vec<u8>> {
+    pub(crate) fn kept_manifest(&self, repository: &str, selector: &str) -> Option<Vec<u8>> {
         let key = (repository.to_owned(), selector.to_owned());
         self.kept.lock().unwrap().manifests.get(&key).map(|(_, bytes)| bytes.clone())
     }
 
-    pub fn blob(&self, kind: &str, bytes: &[u8]) -> Value {
+    pub(crate) fn blob(&self, kind: &str, bytes: &[u8]) -> Value {
         let digest = Digest::of(bytes);
         self.kept.lock().unwrap().blobs.insert(digest.to_string(), bytes.to_vec());
         json!({"mediaType": kind, "digest": digest, "size": bytes.len()})
     }
 
     /// Keeps a manifest as written; gives its descriptor.
-    pub fn raw(&self, repository: &str, tag: Option<&str>, kind: &str, text: &str) -> Value {
+    pub(crate) fn raw(&self, repository: &str, tag: Option<&str>, kind: &str, text: &str) -> Value {
         let digest = Digest::of(text.as_bytes()).to_string();
         let mut kept = self.kept.lock().unwrap();
         for name in [Some(digest.as_str()), tag].into_iter().flatten() {
@@ -150,13 +150,13 @@ impl Scripted {
         json!({"mediaType": kind, "digest": digest, "size": text.len()})
     }
 
-    pub fn put(&self, repository: &str, tag: Option<&str>, document: &Value) -> Value {
+    pub(crate) fn put(&self, repository: &str, tag: Option<&str>, document: &Value) -> Value {
         let kind = document["mediaType"].as_str().unwrap_or(MANIFEST).to_owned();
         self.raw(repository, tag, &kind, &document.to_string())
     }
 
     /// An image with one small layer, which `word` makes different from others.
-    pub fn image(&self, repository: &str, tag: Option<&str>, word: &str) -> Value {
+    pub(crate) fn image(&self, repository: &str, tag: Option<&str>, word: &str) -> Value {
         let layer = self.blob("application/vnd.oci.image.layer.v1.tar", format!("{word:x<1024}").as_bytes());
         let config = json!({"architecture": "amd64", "os": "linux", "config": {"Cmd": [word]},
             "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}});
@@ -183,7 +183,7 @@ impl Scripted {
     }
 
     /// The answer that the specification requires.
-    pub fn usual(&self, ask: &Ask) -> Reply {
+    pub(crate) fn usual(&self, ask: &Ask) -> Reply {
         let path = ask.path.strip_prefix("/v2/").unwrap_or_default();
         if path.is_empty() {
             return Reply::json(200, &json!({}));

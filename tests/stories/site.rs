@@ -19,7 +19,7 @@ const POLICY: &str = "[policy]\nname = \"site\"\nenforce = true\n[policy.scan]\n
 /// Advisories that the scanner knows from the beginning.
 const ADVISORIES: &str = r#"{"id": "CVE-2022-37434", "platform": "alpine 3.17", "pkg": "zlib", "fixed": "1.2.12-r4", "severity": "CRITICAL", "title": "zlib: heap-based buffer over-read", "cvss": 9.8}"#;
 
-pub struct Site {
+pub(crate) struct Site {
     pub folder: tempfile::TempDir,
     pub upstream: String,
     pub admitted: String,
@@ -28,19 +28,19 @@ pub struct Site {
 }
 
 /// A mail server and the letters that it received.
-pub struct Mail {
+pub(crate) struct Mail {
     pub port: u16,
     pub folder: PathBuf,
     child: Option<Child>,
 }
 
 /// A port that nobody listens on at this moment.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Waits until a condition holds; panics with `what` if it never does.
-pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(60);
     while !so() {
         assert!(Instant::now() < end, "{what}: it did not come to be");
@@ -50,7 +50,7 @@ pub fn until(what: &str, mut so: impl FnMut() -> bool) {
 }
 
 /// A registry of one test.
-pub struct Registry {
+pub(crate) struct Registry {
     port: u16,
     folder: PathBuf,
     child: Option<Child>,
@@ -59,15 +59,15 @@ pub struct Registry {
 }
 
 impl Registry {
-    pub fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         Self { port: free_port(), folder: folder.to_owned(), child: None, deletes: true }
     }
 
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let (file, data) = (self.folder.join("registry.yml"), self.folder.join("registry"));
         let text = format!(
             "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: {}}}}}\nhttp: {{addr: '{}', secret: lab}}\n",
@@ -83,7 +83,7 @@ impl Registry {
         until("the registry", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok());
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
@@ -99,11 +99,11 @@ impl Drop for Registry {
 
 impl Mail {
     /// A server that is not started yet.
-    pub fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         Self { port: free_port(), folder: folder.join("letters"), child: None }
     }
 
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let path = lab::part("WHARF_LAB_MAIL").unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/mail");
         let child = Command::new("python3")
@@ -116,7 +116,7 @@ impl Mail {
         until("the mail server", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok());
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
@@ -124,7 +124,7 @@ impl Mail {
     }
 
     /// Letters to a person, as text.
-    pub fn letters(&self, to: &str) -> Vec<String> {
+    pub(crate) fn letters(&self, to: &str) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
         let mine = entries.flatten().filter(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -166,7 +166,7 @@ fn annotate(layout: &Path, annotations: &[(&str, &str)]) {
 
 impl Site {
     /// A site with these registries; `more` is added to its file.
-    pub fn new(upstream: &str, admitted: &str, database: Option<Database>, more: &str) -> Self {
+    pub(crate) fn new(upstream: &str, admitted: &str, database: Option<Database>, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let site = Self {
             mail: Some(Mail::new(folder.path())),
@@ -204,7 +204,7 @@ impl Site {
     }
 
     /// Adds advisories to those that the scanner knows from the beginning.
-    pub fn advise(&self, more: &[&str]) {
+    pub(crate) fn advise(&self, more: &[&str]) {
         let file = self.folder.path().join("advisories.json");
         std::fs::write(&file, format!("[{}]", [&[ADVISORIES], more].concat().join(","))).unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/trivy-db");
@@ -214,7 +214,7 @@ impl Site {
     }
 
     /// A person of this site.
-    pub fn person<'a>(&'a self, name: &str) -> Person<'a> {
+    pub(crate) fn person<'a>(&'a self, name: &str) -> Person<'a> {
         let person = Person { site: self, name: name.to_owned(), home: Home::new() };
         let own = std::fs::read_to_string(self.folder.path().join("site.toml")).unwrap();
         // Each signs in to the database as themselves.
@@ -226,12 +226,12 @@ impl Site {
     }
 
     /// The steward: only it has the steward's key, and may write where images are admitted.
-    pub fn steward(&self) -> Person<'_> {
+    pub(crate) fn steward(&self) -> Person<'_> {
         self.steward_of(true)
     }
 
     /// The same; for a registry that everybody may write to, it needs no sign-in.
-    pub fn steward_of(&self, signs_in: bool) -> Person<'_> {
+    pub(crate) fn steward_of(&self, signs_in: bool) -> Person<'_> {
         let steward = self.person("steward");
         let folder = steward.home.path(".config/wharf");
         std::fs::create_dir_all(&folder).unwrap();
@@ -247,7 +247,7 @@ impl Site {
     }
 
     /// An unsigned image upstream, with these packages and annotations. Gives its reference.
-    pub fn image_that_says(
+    pub(crate) fn image_that_says(
         &self,
         by: &Person<'_>,
         name: &str,
@@ -263,7 +263,7 @@ impl Site {
     }
 
     /// An image upstream, with these packages; signed by its vendor or not. Gives its reference.
-    pub fn image(&self, by: &Person<'_>, name: &str, packages: &[(&str, &str)], signed: bool) -> String {
+    pub(crate) fn image(&self, by: &Person<'_>, name: &str, packages: &[(&str, &str)], signed: bool) -> String {
         let busybox = Path::new("/bin/busybox");
         let layout = alpine_with(self.folder.path(), packages, busybox.exists().then_some(busybox));
         let image = format!("{}/{}:1", self.upstream, lab::fresh(&format!("vendor/{name}")));
@@ -278,7 +278,7 @@ impl Site {
     }
 }
 
-pub struct Person<'a> {
+pub(crate) struct Person<'a> {
     pub site: &'a Site,
     pub name: String,
     pub home: Home,
@@ -286,7 +286,7 @@ pub struct Person<'a> {
 
 impl Person<'_> {
     /// The program as this person runs it.
-    pub fn wharf(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn wharf(&self, arguments: &[&str]) -> Command {
         let mut command = self.home.wharf(arguments);
         for (name, value) in self.variables() {
             command.env(name, value);
@@ -294,7 +294,7 @@ impl Person<'_> {
         command
     }
 
-    pub fn variables(&self) -> Vec<(String, String)> {
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
         let trivy = lab::part("WHARF_LAB_TRIVY").unwrap_or_default();
         let text = |path: PathBuf| path.display().to_string();
         let pairs = [
@@ -312,12 +312,12 @@ impl Person<'_> {
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.wharf(arguments).output().unwrap()
     }
 
     /// Its output in JSON; it must end with this exit code.
-    pub fn json(&self, code: i32, arguments: &[&str]) -> serde_json::Value {
+    pub(crate) fn json(&self, code: i32, arguments: &[&str]) -> serde_json::Value {
         let output = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(
             output.status.code(),
@@ -330,12 +330,12 @@ impl Person<'_> {
     }
 
     /// Requests an image; gives the request's number.
-    pub fn ask(&self, image: &str, reason: &str) -> i64 {
+    pub(crate) fn ask(&self, image: &str, reason: &str) -> i64 {
         self.json(0, &["request", image, "--reason", reason])["request"]["id"].as_i64().unwrap()
     }
 
     /// A request as this person sees it.
-    pub fn request(&self, id: i64) -> serde_json::Value {
+    pub(crate) fn request(&self, id: i64) -> serde_json::Value {
         self.json(0, &["requests", "show", &id.to_string()])["request"].clone()
     }
 }

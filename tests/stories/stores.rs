@@ -24,7 +24,7 @@ type Shared = Arc<dyn Store>;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A store in memory, which lasts as long as the program.
-pub fn in_memory(person: &str) -> Shared {
+pub(crate) fn in_memory(person: &str) -> Shared {
     let folder = std::env::temp_dir().join(lab::fresh("wharf-test-store"));
     Arc::new(SqliteStore::new(folder.join("requests.db"), who(person, true), lab::fresh("worker")))
 }
@@ -34,7 +34,7 @@ fn who(person: &str, approver: bool) -> Me {
 }
 
 /// A database server of one test, which can be killed and started again. PostgreSQL refuses to run as root.
-pub struct Server {
+pub(crate) struct Server {
     port: u16,
     folder: tempfile::TempDir,
     programs: std::path::PathBuf,
@@ -44,7 +44,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         use std::os::unix::fs::PermissionsExt;
         let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
         let programs = versions.flatten().map(|version| version.path().join("bin")).max()?;
@@ -64,31 +64,31 @@ impl Server {
         Some(server)
     }
 
-    pub fn data(&self) -> String {
+    pub(crate) fn data(&self) -> String {
         self.folder.path().join("data").display().to_string()
     }
 
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// The folder of its socket.
-    pub fn socket(&self) -> &std::path::Path {
+    pub(crate) fn socket(&self) -> &std::path::Path {
         self.folder.path()
     }
 
-    pub fn as_postgres(&self, program: &str, arguments: &[&str]) -> Command {
+    pub(crate) fn as_postgres(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--reuid", "postgres", "--regid", "postgres", "--init-groups"]);
         command.arg(self.programs.join(program)).args(arguments).env("LC_ALL", "C.UTF-8").current_dir("/");
         command
     }
 
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let (data, port) = (self.data(), self.port.to_string());
         let socket = self.folder.path().display().to_string();
         let words = ["-D", &data, "-p", &port, "-k", &socket, "-c", "listen_addresses=127.0.0.1"];
@@ -104,7 +104,7 @@ impl Server {
     }
 
     /// As in a power failure: what was not committed is gone.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
@@ -121,13 +121,13 @@ impl Drop for Server {
 }
 
 /// A database of one test, in the lab's server.
-pub struct Database {
+pub(crate) struct Database {
     pub host: String,
     pub name: String,
 }
 
 impl Database {
-    pub async fn new(host: &str) -> Self {
+    pub(crate) async fn new(host: &str) -> Self {
         let database = Self { host: host.to_owned(), name: lab::fresh("wharf").replace('-', "_") };
         let made = database.psql("postgres", "postgres", &format!("CREATE DATABASE {}", database.name));
         assert!(made.0, "{}", made.1);
@@ -137,16 +137,16 @@ impl Database {
         database
     }
 
-    pub fn address(&self, person: &str) -> String {
+    pub(crate) fn address(&self, person: &str) -> String {
         format!("postgres://{person}@{}/{}?sslmode=disable", self.host, self.name)
     }
 
-    pub fn store(&self, person: &str, worker: &str) -> Shared {
+    pub(crate) fn store(&self, person: &str, worker: &str) -> Shared {
         Arc::new(Postgres::new(&self.address(person), worker.into()).unwrap())
     }
 
     /// Runs statements as a person with psql, one after the other, whatever happens to each.
-    pub fn psql_all(&self, person: &str, all: &[&str]) {
+    pub(crate) fn psql_all(&self, person: &str, all: &[&str]) {
         let (host, port) = self.host.split_once(':').unwrap();
         let mut command = Command::new("psql");
         command.args(["-h", host, "-p", port, "-U", person, "-d", &self.name, "-At"]);
@@ -158,7 +158,7 @@ impl Database {
     }
 
     /// Runs a statement as a person with psql; gives whether it succeeded, and its output.
-    pub fn psql(&self, person: &str, database: &str, sql: &str) -> (bool, String) {
+    pub(crate) fn psql(&self, person: &str, database: &str, sql: &str) -> (bool, String) {
         let (host, port) = self.host.split_once(':').unwrap();
         let output = Command::new("psql")
             .args(["-h", host, "-p", port, "-U", person, "-d", database, "-v", "ON_ERROR_STOP=1", "-Atc", sql])
@@ -169,11 +169,11 @@ impl Database {
 }
 
 /// A digest for a name that a test uses.
-pub fn digest_of(name: &str) -> String {
+pub(crate) fn digest_of(name: &str) -> String {
     Digest::of(name.as_bytes()).to_string()
 }
 
-pub fn asked(name: &str) -> Asked {
+pub(crate) fn asked(name: &str) -> Asked {
     let digest = digest_of(name);
     Asked {
         from: format!("oci://lab.example/physics/{name}@{digest}"),
@@ -185,11 +185,11 @@ pub fn asked(name: &str) -> Asked {
     }
 }
 
-pub fn wish(reason: &str, private: bool) -> Wish {
+pub(crate) fn wish(reason: &str, private: bool) -> Wish {
     Wish { person: String::new(), reason: reason.into(), until: None, since: 0, private, withdrawn: false }
 }
 
-pub fn decision(name: &str, approve: bool, reason: &str) -> Decision {
+pub(crate) fn decision(name: &str, approve: bool, reason: &str) -> Decision {
     Decision {
         by: String::new(),
         at: text::now(),
@@ -202,7 +202,7 @@ pub fn decision(name: &str, approve: bool, reason: &str) -> Decision {
     }
 }
 
-pub fn dossier(verdict: Verdict, rule: &str, base: &str) -> Box<Dossier> {
+pub(crate) fn dossier(verdict: Verdict, rule: &str, base: &str) -> Box<Dossier> {
     let ground = Ground {
         verdict,
         rule: rule.into(),

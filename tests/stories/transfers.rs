@@ -150,13 +150,13 @@ mod resuming {
     };
 
     #[derive(Default)]
-    pub struct Seen {
+    pub(super) struct Seen {
         pub bytes: Vec<u8>,
         pub ranges: Vec<String>,
         cut: bool,
     }
 
-    pub async fn server(cut_at: usize) -> (String, Arc<Mutex<Seen>>) {
+    pub(super) async fn server(cut_at: usize) -> (String, Arc<Mutex<Seen>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let seen: Arc<Mutex<Seen>> = Arc::default();

@@ -15,7 +15,7 @@ use tokio::{
 
 /// What happens to the bytes that Wharf sends.
 #[derive(Clone, Copy)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The connection is cut after so many bytes, for the first `times` connections that send as much.
     Cut { after: u64, times: usize },
     /// The same for the bytes that the server sends.
@@ -24,7 +24,7 @@ pub enum Fault {
     Slow(u64),
 }
 
-pub struct Wire {
+pub(crate) struct Wire {
     /// The address to connect to.
     pub address: String,
     /// The number of bytes that Wharf has sent to the server.
@@ -34,7 +34,7 @@ pub struct Wire {
 }
 
 /// Opens a connection to `target` with this fault.
-pub async fn to(target: &str, fault: Fault) -> Wire {
+pub(crate) async fn to(target: &str, fault: Fault) -> Wire {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let wire = Wire { address: listener.local_addr().unwrap().to_string(), sent: Arc::default(), cuts: Arc::default() };
     let (target, sent, cuts) = (target.to_owned(), wire.sent.clone(), wire.cuts.clone());

@@ -27,7 +27,7 @@ const OLDEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 4
 /// The settings of an engine in the configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub(super) struct Settings {
     /// Its address, as `DOCKER_HOST` spells it.
     pub(super) url: String,
     /// The only certificate authority that is trusted there (PEM).

@@ -111,7 +111,7 @@ fn over_tls(url: &str) -> String {
 }
 
 /// Every engine that was found, once, with the place where it was found.
-pub fn discover() -> Vec<Wanted<Settings>> {
+pub(super) fn discover() -> Vec<Wanted<Settings>> {
     let mut found = Found::default();
     let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
     if let Some(host) = variable("DOCKER_HOST") {

@@ -26,7 +26,7 @@ use wharf_core::{
 const SERVICE_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE"];
 
 /// The form, with careful defaults for this image on this engine.
-pub fn form(image: &Image, facts: &Facts) -> Form {
+pub(super) fn form(image: &Image, facts: &Facts) -> Form {
     let basics = vec![
         questions::name("what the workload is called; empty names it after its image", ""),
         questions::command("instead of the image's own; empty runs what the image says"),
@@ -103,7 +103,7 @@ fn room(facts: &Facts) -> Vec<Room> {
 }
 
 /// Makes the plan. `answers` must have been checked against the form.
-pub fn plan(backend: &str, image: &Image, facts: &Facts, answers: Answers, key: String) -> Result<Plan> {
+pub(super) fn plan(backend: &str, image: &Image, facts: &Facts, answers: Answers, key: String) -> Result<Plan> {
     let what = format!("plan on {backend}");
     let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
     let body = body(&pinned, facts, &answers, &key)?;
@@ -129,7 +129,7 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, answers: Answers, key: 
 
 /// The name from which the engine creates the container: the digest of the judged manifest, never a tag or an index,
 /// from which the engine would choose an entry.
-pub fn image_name(pinned: &Pinned) -> String {
+pub(super) fn image_name(pinned: &Pinned) -> String {
     match &pinned.reference {
         ImageRef::Oci(name) => format!("{}@{}", super::catalog::pull_name(name), pinned.manifest),
         _ => pinned.digest.to_string(),
@@ -137,7 +137,7 @@ pub fn image_name(pinned: &Pinned) -> String {
 }
 
 /// The request body of `POST /containers/create`.
-pub fn body(pinned: &Pinned, facts: &Facts, answers: &Answers, key: &str) -> Result<ContainerCreateBody> {
+pub(super) fn body(pinned: &Pinned, facts: &Facts, answers: &Answers, key: &str) -> Result<ContainerCreateBody> {
     let rights = answers.get("rights");
     let (exposed, bindings) = ports(&answers.words("ports"))?;
     let mounts: Vec<String> = questions::mounts_of(answers)?.iter().map(ToString::to_string).collect();

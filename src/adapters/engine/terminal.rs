@@ -31,7 +31,13 @@ type Input = Pin<Box<dyn AsyncWrite + Send>>;
 const OUTPUT_LIMIT: usize = 16 << 20;
 
 /// Attaches to the terminal of a container, which must have been launched with one.
-pub async fn attach(engine: &Engine, docker: Docker, id: &str, size: (u16, u16), what: &str) -> Result<Terminal> {
+pub(super) async fn attach(
+    engine: &Engine,
+    docker: Docker,
+    id: &str,
+    size: (u16, u16),
+    what: &str,
+) -> Result<Terminal> {
     let inspected = docker
         .inspect_container(id, None::<InspectContainerOptions>)
         .await
@@ -56,7 +62,7 @@ pub async fn attach(engine: &Engine, docker: Docker, id: &str, size: (u16, u16),
 }
 
 /// Runs a command in a container with a terminal of its own.
-pub async fn exec(
+pub(super) async fn exec(
     engine: &Engine,
     docker: Docker,
     id: &str,
@@ -91,7 +97,7 @@ pub async fn exec(
 }
 
 /// Runs a command in a container without a terminal, and waits for its end.
-pub async fn run(
+pub(super) async fn run(
     engine: &Engine,
     docker: Docker,
     id: &str,

@@ -22,7 +22,7 @@ const REMEMBERED: usize = 1000;
 
 /// The processor time used until a moment, to be compared with the next reading.
 #[derive(Debug, Clone, Copy)]
-pub struct Sample {
+pub(super) struct Sample {
     used: u64,
     /// The processor time of the whole machine and its number of processors, if the engine tells them.
     machine: Option<(u64, u64)>,

@@ -19,7 +19,7 @@ use wharf_core::{
 };
 
 /// An opened image layout: the images that a folder or archive holds.
-pub enum Layout {
+pub(super) enum Layout {
     /// A folder with `index.json` and `blobs/`; the images by their names.
     Folder { path: PathBuf, images: Vec<(String, Digest)> },
     /// A tar archive of such a folder, or one that `docker save` has written.
@@ -27,7 +27,7 @@ pub enum Layout {
 }
 
 /// Whether `path` looks like a layout: a folder with `index.json`, or a tar archive.
-pub fn is_layout(path: &Path) -> bool {
+pub(super) fn is_layout(path: &Path) -> bool {
     if path.is_dir() {
         return path.join("index.json").is_file();
     }
@@ -36,7 +36,7 @@ pub fn is_layout(path: &Path) -> bool {
 
 impl Layout {
     /// Opens a folder or archive. A compressed archive is first decompressed into the folder `scratch`.
-    pub fn open(path: &Path, scratch: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path, scratch: &Path) -> Result<Self> {
         let what = format!("read {}", path.display());
         if path.is_dir() {
             let bytes = read_bounded(&path.join("index.json"), &what)?;
@@ -50,7 +50,7 @@ impl Layout {
     }
 
     /// The tags of the images in the layout.
-    pub fn tags(&self) -> Vec<String> {
+    pub(super) fn tags(&self) -> Vec<String> {
         let names: Vec<&str> = match self {
             Self::Folder { images, .. } => images.iter().map(|(name, _)| name.as_str()).collect(),
             Self::Archive(contents) => contents.images.iter().map(|image| image.name.as_str()).collect(),
@@ -64,7 +64,7 @@ impl Layout {
     }
 
     /// The digest of the image with this tag. Without a tag, the layout must hold one image only.
-    pub fn resolve(&self, tag: Option<&str>, what: &str) -> Result<Digest> {
+    pub(super) fn resolve(&self, tag: Option<&str>, what: &str) -> Result<Digest> {
         let all: Vec<(&str, &Digest)> = match self {
             Self::Folder { images, .. } => images.iter().map(|(name, digest)| (name.as_str(), digest)).collect(),
             Self::Archive(contents) => {
@@ -96,7 +96,7 @@ impl Layout {
     }
 
     /// The manifest with this digest; fails if its bytes do not have that digest.
-    pub fn manifest(&self, digest: &Digest) -> Result<RawManifest> {
+    pub(super) fn manifest(&self, digest: &Digest) -> Result<RawManifest> {
         let what = format!("read manifest {}", digest.short());
         match self {
             Self::Folder { path, .. } => {
@@ -120,7 +120,7 @@ impl Layout {
     }
 
     /// The bytes of a blob, beginning at byte `from`.
-    pub async fn blob(&self, digest: &Digest, from: u64) -> Result<ByteStream> {
+    pub(super) async fn blob(&self, digest: &Digest, from: u64) -> Result<ByteStream> {
         let what = format!("read blob {}", digest.short());
         match self {
             Self::Folder { path, .. } => archive::part(&blob_path(path, digest), from, u64::MAX - from, what).await,
@@ -136,7 +136,7 @@ impl Layout {
 }
 
 /// The path of a blob in a layout. A digest is hexadecimal, so the path cannot leave the folder.
-pub fn blob_path(layout: &Path, digest: &Digest) -> PathBuf {
+pub(super) fn blob_path(layout: &Path, digest: &Digest) -> PathBuf {
     layout.join("blobs").join(digest.algorithm()).join(digest.hex())
 }
 

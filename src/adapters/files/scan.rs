@@ -22,7 +22,7 @@ const MOST_ENTRIES: usize = 20_000;
 const DEPTH: usize = 3;
 
 /// A row for each image in `root`. The extent says if the search ended early.
-pub fn rows(root: &Path) -> Result<(Vec<Row>, Extent)> {
+pub(super) fn rows(root: &Path) -> Result<(Vec<Row>, Extent)> {
     let mut rows = Vec::new();
     let mut seen = 0;
     std::fs::read_dir(root).map_err(|error| {

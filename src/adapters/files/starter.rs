@@ -23,7 +23,7 @@ const FILES: &[(&str, &[u8])] = layout![
 ];
 
 /// Writes the layout into the folder `cache` unless it is there already; returns the folder that holds it.
-pub fn lay_out(cache: &Path) -> Result<PathBuf> {
+pub(super) fn lay_out(cache: &Path) -> Result<PathBuf> {
     let folder = cache.join("starter");
     for (path, bytes) in FILES {
         let file = folder.join("look").join(path);

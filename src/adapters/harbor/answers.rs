@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// An entry of `GET /projects`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Project {
+pub(super) struct Project {
     pub name: String,
     pub project_id: u64,
     pub repo_count: u64,
@@ -18,7 +18,7 @@ pub struct Project {
 /// The vulnerabilities that a project, or the whole of Harbor, ignores.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct AllowList {
+pub(super) struct AllowList {
     pub items: Option<Vec<Allowed>>,
     /// When the list ends, in seconds since 1970; never if absent.
     pub expires_at: Option<i64>,
@@ -26,14 +26,14 @@ pub struct AllowList {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Allowed {
+pub(super) struct Allowed {
     pub cve_id: String,
 }
 
 /// An entry of `GET /projects/NAME/repositories`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Repository {
+pub(super) struct Repository {
     pub name: String,
     pub artifact_count: u64,
     pub pull_count: u64,
@@ -44,7 +44,7 @@ pub struct Repository {
 /// An entry of `GET …/artifacts`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Artifact {
+pub(super) struct Artifact {
     pub digest: String,
     pub size: u64,
     pub push_time: String,
@@ -56,7 +56,7 @@ pub struct Artifact {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Tag {
+pub(super) struct Tag {
     pub name: String,
     pub push_time: String,
     /// Whether a rule of the project protects the tag from being changed.
@@ -66,7 +66,7 @@ pub struct Tag {
 /// The state of a scan: `Pending`, `Scheduled`, `Running`, `Success`, `Error` or `Stopped`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Overview {
+pub(super) struct Overview {
     pub scan_status: String,
     pub end_time: String,
     pub scanner: Scanner,
@@ -75,14 +75,14 @@ pub struct Overview {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Scanner {
+pub(super) struct Scanner {
     pub name: String,
     pub version: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Summary {
+pub(super) struct Summary {
     pub total: u64,
     /// The number of findings by severity, like `Critical`.
     pub summary: BTreeMap<String, u64>,
@@ -91,7 +91,7 @@ pub struct Summary {
 /// Something attached to an artifact: `signature.cosign`, `signature.notation`, `sbom.harbor`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Accessory {
+pub(super) struct Accessory {
     pub r#type: String,
     pub digest: String,
 }
@@ -99,21 +99,21 @@ pub struct Accessory {
 /// The answer of `GET /systeminfo`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct SystemInfo {
+pub(super) struct SystemInfo {
     pub harbor_version: String,
 }
 
 /// The answer of `GET /users/current`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct User {
+pub(super) struct User {
     pub username: String,
 }
 
 /// An entry of `GET /quotas`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Quota {
+pub(super) struct Quota {
     pub r#ref: QuotaOf,
     pub hard: Resources,
     pub used: Resources,
@@ -121,13 +121,13 @@ pub struct Quota {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct QuotaOf {
+pub(super) struct QuotaOf {
     pub name: String,
 }
 
 /// An amount of storage in bytes; -1 means no limit.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Resources {
+pub(super) struct Resources {
     pub storage: i64,
 }

@@ -42,7 +42,7 @@ fn said(bytes: &[u8]) -> String {
 }
 
 /// A connection to one Harbor.
-pub struct Api {
+pub(super) struct Api {
     host: String,
     server: Server,
     /// The registry in the same Harbor: its account is used for the API too.
@@ -50,18 +50,18 @@ pub struct Api {
 }
 
 /// A repository name as one part of a path: encoded twice, as Harbor requires it.
-pub fn twice(name: &str) -> String {
+pub(super) fn twice(name: &str) -> String {
     name.replace('%', "%2525").replace('/', "%252F")
 }
 
 /// The project and the rest of a repository's name; `None` without a slash.
-pub fn split(repository: &str) -> Option<(&str, &str)> {
+pub(super) fn split(repository: &str) -> Option<(&str, &str)> {
     repository.split_once('/')
 }
 
 impl Api {
     /// A connection to the Harbor of a configured source.
-    pub fn new(wanted: &Wanted<Registry>, registry: Arc<dyn Catalog>, reach: Reach) -> Result<Self> {
+    pub(super) fn new(wanted: &Wanted<Registry>, registry: Arc<dyn Catalog>, reach: Reach) -> Result<Self> {
         let (what, settings) = (format!("source '{}'", wanted.name), &wanted.settings);
         let root = format!("{}/api/v2.0", settings.url.trim_end_matches('/'));
         let server = Server::at(&root, Tls::beside(settings, &settings.url), reach, &what)?;
@@ -69,7 +69,7 @@ impl Api {
     }
 
     /// The host as references name it, with the port if it has one.
-    pub fn host(&self) -> &str {
+    pub(super) fn host(&self) -> &str {
         &self.host
     }
 
@@ -98,26 +98,26 @@ impl Api {
     }
 
     /// Reads a JSON answer.
-    pub async fn get<T: DeserializeOwned>(&self, cx: &Context, what: &str, path: &str) -> Result<T> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, cx: &Context, what: &str, path: &str) -> Result<T> {
         let place = self.server.place(path)?;
         cx.run(what, async { http::json(self.answer(what, Method::GET, &place).await?, what).await }).await
     }
 
     /// Reads the bytes of a report.
-    pub async fn report(&self, cx: &Context, what: &str, path: &str) -> Result<Vec<u8>> {
+    pub(super) async fn report(&self, cx: &Context, what: &str, path: &str) -> Result<Vec<u8>> {
         let place = self.server.place(path)?;
         let read = async { http::body(self.answer(what, Method::GET, &place).await?, REPORT, what).await };
         cx.run(what, read).await.map(|bytes| bytes.to_vec())
     }
 
     /// Sends a request that changes something, and ignores its answer.
-    pub async fn send(&self, cx: &Context, what: &str, method: Method, path: &str) -> Result<()> {
+    pub(super) async fn send(&self, cx: &Context, what: &str, method: Method, path: &str) -> Result<()> {
         let place = self.server.place(path)?;
         cx.run(what, self.answer(what, method, &place)).await.map(|_| ())
     }
 
     /// Starts something, like a scan; it is no error if the same is already under way.
-    pub async fn post(&self, cx: &Context, what: &str, path: &str) -> Result<()> {
+    pub(super) async fn post(&self, cx: &Context, what: &str, path: &str) -> Result<()> {
         let place = self.server.place(path)?;
         match cx.run(what, self.answer(what, Method::POST, &place)).await {
             // Harbor answers 409 while the same is under way.
@@ -127,7 +127,7 @@ impl Api {
     }
 
     /// Reads all entries of a list, page by page, as far as `allowance` permits.
-    pub async fn all<T: DeserializeOwned>(
+    pub(super) async fn all<T: DeserializeOwned>(
         &self,
         cx: &Context,
         what: &str,

@@ -38,7 +38,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const TOOL: &str = "harbor";
 
 /// The checker that asks the Harbor that an image is in.
-pub struct HarborEvidence {
+pub(super) struct HarborEvidence {
     pub(super) servers: BTreeMap<String, Arc<Api>>,
     pub(super) catalogues: Catalogues,
 }

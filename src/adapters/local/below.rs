@@ -22,14 +22,14 @@ use wharf_core::base::{
 const MOST: u64 = 1 << 20;
 
 /// The root folder of an unpacked image.
-pub struct Below {
+pub(super) struct Below {
     fd: OwnedFd,
     path: PathBuf,
 }
 
 /// A place in the image that a sandbox needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Point {
+pub(super) struct Point {
     /// The absolute path as seen inside.
     pub path: PathBuf,
     /// Whether it is a folder; else it is a file.
@@ -37,13 +37,13 @@ pub struct Point {
 }
 
 /// Whether a path is in `/tmp` or `/run`, where each sandbox has its own empty folders.
-pub fn is_own(path: &Path) -> bool {
+pub(super) fn is_own(path: &Path) -> bool {
     ["/tmp", "/run"].iter().any(|own| path.starts_with(own))
 }
 
 impl Below {
     /// Opens the root folder.
-    pub fn new(root: &Path) -> Result<Self> {
+    pub(super) fn new(root: &Path) -> Result<Self> {
         let what = format!("open {}", root.display());
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, root, flags, Mode::empty()).during(&what)?;
@@ -52,7 +52,7 @@ impl Below {
     }
 
     /// A small regular file as text; `None` if it is missing. Anything else is an error, and nothing is waited for.
-    pub fn read(&self, at: &str) -> Result<Option<String>> {
+    pub(super) fn read(&self, at: &str) -> Result<Option<String>> {
         let what = format!("read the image's {at}");
         // Its type is checked before it is opened for reading: opening a pipe or device could change something.
         let seen = match self.open(Path::new(at), OFlags::PATH) {
@@ -78,7 +78,7 @@ impl Below {
 
     /// The path of a mount or working folder with all links resolved; `None` if the image lacks it. Places in the
     /// sandbox's own `/tmp` and `/run` are always there, because they are created when it starts.
-    pub fn find(&self, point: &Point) -> Result<Option<PathBuf>> {
+    pub(super) fn find(&self, point: &Point) -> Result<Option<PathBuf>> {
         let at = point.path.as_path();
         let what = format!("use {} of the image", clean::short(&at.display().to_string(), 200));
         let plain =
@@ -114,7 +114,7 @@ impl Below {
     }
 
     /// Like `find`, but creates the place and the folders above it if the image lacks them.
-    pub fn make(&self, point: &Point) -> Result<PathBuf> {
+    pub(super) fn make(&self, point: &Point) -> Result<PathBuf> {
         if let Some(path) = self.find(point)? {
             return Ok(path);
         }
@@ -137,7 +137,7 @@ impl Below {
     }
 
     /// Opens a path to mount over it; fails if there is a link on the way.
-    pub fn point(&self, at: &Path, what: &str) -> Result<OwnedFd> {
+    pub(super) fn point(&self, at: &Path, what: &str) -> Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
         rustix::fs::openat2(&self.fd, relative(at), OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
             .map_err(|error| Error::failed(what, format!("{}: {error}", at.display())))
@@ -156,7 +156,7 @@ impl Below {
 }
 
 /// The path below `/proc/self/fd` of an open file.
-pub fn link(fd: impl AsFd) -> PathBuf {
+pub(super) fn link(fd: impl AsFd) -> PathBuf {
     format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd()).into()
 }
 

@@ -107,7 +107,7 @@ const fn has(bits: u32, skip: u8) -> sock_filter {
 }
 
 /// Whether there is a filter for this processor.
-pub fn known() -> bool {
+pub(super) fn known() -> bool {
     !OURS.is_empty()
 }
 
@@ -136,7 +136,7 @@ fn filter() -> Vec<sock_filter> {
 }
 
 /// Refuses these calls to this process and everything that it starts, for good.
-pub fn refuse(what: &str) -> Result<()> {
+pub(super) fn refuse(what: &str) -> Result<()> {
     if known() { seccompiler::apply_filter(&filter()).during(what) } else { Ok(()) }
 }
 

@@ -27,7 +27,7 @@ use wharf_core::{
 
 /// Limits in the kernel's terms; 0 or empty for no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
+pub(super) struct Limits {
     /// Most bytes of memory for each process.
     pub memory: u64,
     /// Most processes of this user, including those outside of the sandbox.
@@ -38,7 +38,7 @@ pub struct Limits {
 
 /// What to do with a program's standard files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Files {
+pub(super) enum Files {
     /// They stay as they are, and there is no terminal.
     Kept,
     /// Errors are written to the output.
@@ -49,7 +49,7 @@ pub enum Files {
 
 /// The program to start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Last {
+pub(super) struct Last {
     /// The program and its arguments.
     pub argv: Vec<Foreign>,
     /// The environment, as `NAME=value`.
@@ -63,18 +63,18 @@ pub struct Last {
 }
 
 /// The exit code that a shell would report: 128 + the signal's number after a signal.
-pub fn code(status: ExitStatus) -> i32 {
+pub(super) fn code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 /// This process before it is confined, holding a file that it could not open afterwards.
-pub struct Ready {
+pub(super) struct Ready {
     status: File,
 }
 
 /// Leaves the terminal, closes all but the standard files, and opens the file that tells this process's rights later.
-pub fn prepare(files: Files, what: &str) -> Result<Ready> {
+pub(super) fn prepare(files: Files, what: &str) -> Result<Ready> {
     match files {
         Files::Terminal => {}
         // Without a session of its own, the program could open the terminal of Wharf as /dev/tty.
@@ -89,21 +89,21 @@ pub fn prepare(files: Files, what: &str) -> Result<Ready> {
 }
 
 /// The error that a program could not be started, with the exit code for it.
-pub struct NotStarted {
+pub(super) struct NotStarted {
     code: u8,
     error: Error,
 }
 
 impl NotStarted {
     /// Prints the error to standard error and returns the exit code.
-    pub fn said(&self) -> u8 {
+    pub(super) fn said(&self) -> u8 {
         let _ = writeln!(std::io::stderr(), "wharf: {}", self.error);
         self.code
     }
 }
 
 /// Confines this process for good and starts the program as its child, in the sandbox that this process is in.
-pub fn start(ready: Ready, last: &Last, what: &str) -> Result<Result<Child, NotStarted>> {
+pub(super) fn start(ready: Ready, last: &Last, what: &str) -> Result<Result<Child, NotStarted>> {
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let folder = Path::new(if last.working_dir.is_empty() { "/" } else { last.working_dir.raw() });
     // In the image it has been created before; in /tmp, /run and mounts it is created here.
@@ -166,7 +166,7 @@ fn leave_terminal(what: &str) -> Result<()> {
 }
 
 /// Closes all files except the standard files.
-pub fn close_others(what: &str) -> Result<()> {
+pub(super) fn close_others(what: &str) -> Result<()> {
     let numbers: Vec<i32> = std::fs::read_dir("/proc/self/fd")
         .during(what)?
         .flatten()

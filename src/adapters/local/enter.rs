@@ -25,7 +25,7 @@ use wharf_core::{
 };
 
 /// The inner verb of the command line.
-pub const VERB: &str = "__enter";
+pub(super) const VERB: &str = "__enter";
 
 const NAMESPACES: [(&str, ThreadNameSpaceType); 7] = [
     ("user", ThreadNameSpaceType::USER),
@@ -38,7 +38,7 @@ const NAMESPACES: [(&str, ThreadNameSpaceType); 7] = [
 ];
 
 /// Runs the command and returns its exit code.
-pub fn enter(words: &[OsString]) -> Result<u8> {
+pub(super) fn enter(words: &[OsString]) -> Result<u8> {
     let [folder, files, dashes, command @ ..] = words else { return Err(usage()) };
     let folder = Path::new(folder);
     let what = format!("enter {}", folder.file_name().unwrap_or_default().to_string_lossy());

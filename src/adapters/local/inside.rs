@@ -53,7 +53,7 @@ pub struct Inside {
 
 /// What process 1 is told to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Task {
+pub(super) struct Task {
     /// What the sandbox looks like from the inside.
     pub inside: Inside,
     /// The program to run.
@@ -61,7 +61,7 @@ pub struct Task {
 }
 
 /// Sets up the sandbox, runs the program and returns its exit code.
-pub fn enter(word: &str) -> Result<u8> {
+pub(super) fn enter(word: &str) -> Result<u8> {
     let what = "set up the sandbox";
     sealed::hide(what)?;
     sealed::ourselves(what)?;

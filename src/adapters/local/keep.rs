@@ -18,7 +18,7 @@ const REST: Duration = Duration::from_secs(2);
 
 /// A running workload, as the keeper has noted it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Running {
+pub(super) struct Running {
     /// The process number of the sandbox program.
     pub pid: u32,
     /// When it started, in clock ticks since boot. Together with the number this identifies the process.
@@ -28,7 +28,7 @@ pub struct Running {
 }
 
 /// Runs the workload in `folder` until it ends. Called as `wharf __keep FOLDER`.
-pub fn keep(folder: &Path) -> Result<()> {
+pub(super) fn keep(folder: &Path) -> Result<()> {
     let what = format!("keep {}", folder.display());
     // Locks and pipes of the session would otherwise be held while the workload runs.
     confine::close_others(&what)?;
@@ -76,20 +76,20 @@ fn until_its_end(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
 }
 
 /// The description of the workload in a folder.
-pub fn read(folder: &Path) -> Result<Spec> {
+pub(super) fn read(folder: &Path) -> Result<Spec> {
     let what = format!("read {}", folder.display());
     let bytes = std::fs::read(folder.join("spec.json")).during(&what)?;
     serde_json::from_slice(&bytes).during(what)
 }
 
 /// The running workload of a folder; `None` if it has ended.
-pub fn running(folder: &Path) -> Option<Running> {
+pub(super) fn running(folder: &Path) -> Option<Running> {
     let running: Running = serde_json::from_slice(&std::fs::read(folder.join("running")).ok()?).ok()?;
     // The number alone could belong to another process by now.
     (processes::started(running.pid) == Some(running.started)).then_some(running)
 }
 
 /// Writes a small file, completely or not at all.
-pub fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
+pub(super) fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
     private::write(&folder.join(name), text.as_bytes())
 }

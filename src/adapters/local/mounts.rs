@@ -29,7 +29,7 @@ const HIDDEN: [&str; 5] = ["kcore", "keys", "key-users", "timer_list", "sched_de
 const CAREFUL: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
 /// Makes all mounts and changes the root.
-pub fn set_up(inside: &Inside) -> Result<()> {
+pub(super) fn set_up(inside: &Inside) -> Result<()> {
     let root = inside.root.canonicalize().during(WHAT)?;
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).during(WHAT)?;
     rustix::mount::mount_bind_recursive(&root, &root).during(WHAT)?;

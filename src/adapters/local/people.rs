@@ -21,7 +21,7 @@ pub struct Who {
 }
 
 /// Resolves `USER[:GROUP]` in the image; empty is root. Fails for names that the image does not list.
-pub fn who(user: &Foreign, root: &Below) -> Result<Who> {
+pub(super) fn who(user: &Foreign, root: &Below) -> Result<Who> {
     let what = format!("run as {user}");
     let (name, group) = match user.raw().split_once(':') {
         Some((name, group)) => (name, Some(group).filter(|group| !group.is_empty())),

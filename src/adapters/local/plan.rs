@@ -22,14 +22,14 @@ use wharf_core::{
 };
 
 /// Stands for the root folder in a plan that has not been carried out.
-pub const ROOT: &str = "ROOT";
+pub(super) const ROOT: &str = "ROOT";
 /// The resolver's configuration, which a program with this machine's network uses, as on engines.
 const NAMES: &str = "/etc/resolv.conf";
 /// The largest `/etc/hosts` of this machine that is passed on, in bytes.
 const MOST_HOSTS: usize = 64 << 10;
 
 /// The sections of the form, with careful defaults for this image.
-pub fn questions(image: &Image) -> Vec<Section> {
+pub(super) fn questions(image: &Image) -> Vec<Section> {
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let basics = vec![
         questions::name("what the workload is called", image.reference.title().split(':').next().unwrap_or("")),
@@ -61,7 +61,7 @@ pub fn questions(image: &Image) -> Vec<Section> {
 }
 
 /// The sandbox as data, from the image and the answers. Resolves links in the mounts' host paths.
-pub fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Result<Inside> {
+pub(super) fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Result<Inside> {
     let own = |words: Vec<String>| words.into_iter().map(Foreign::new).collect::<Vec<_>>();
     let words = own(answers.words("command"));
     // Some builders write one empty word if there is no program.
@@ -127,12 +127,12 @@ fn real(path: &Path) -> Result<PathBuf> {
 }
 
 /// Whether the environment has a variable of this name.
-pub fn has(environment: &[Foreign], name: &str) -> bool {
+pub(super) fn has(environment: &[Foreign], name: &str) -> bool {
     environment.iter().any(|pair| pair.raw().split_once('=').is_some_and(|(key, _)| key == name))
 }
 
 /// The paths that must exist in the unpacked image: mount points, written files, the working folder.
-pub fn points(inside: &Inside) -> Vec<Point> {
+pub(super) fn points(inside: &Inside) -> Vec<Point> {
     let mut points: Vec<Point> =
         inside.mounts.iter().map(|mount| Point { path: mount.inside.clone(), folder: mount.host.is_dir() }).collect();
     points.extend(inside.texts.iter().map(|text| Point { path: text.at.clone(), folder: false }));
@@ -145,7 +145,7 @@ pub fn points(inside: &Inside) -> Vec<Point> {
 }
 
 /// Completes the sandbox for the unpacked image: replaces mount points by paths without links, and sets `HOME`.
-pub fn settle(inside: &mut Inside, who: &Who, root: &Below) -> Result<()> {
+pub(super) fn settle(inside: &mut Inside, who: &Who, root: &Below) -> Result<()> {
     for mount in &mut inside.mounts {
         let what = format!("mount at {}", mount.inside.display());
         let point = Point { path: mount.inside.clone(), folder: mount.host.is_dir() };
@@ -169,14 +169,14 @@ pub fn settle(inside: &mut Inside, who: &Who, root: &Below) -> Result<()> {
 }
 
 /// The user and the group inside, as arguments of the sandbox program.
-pub struct Ids {
+pub(super) struct Ids {
     uid: String,
     gid: String,
 }
 
 impl Ids {
     /// The ids as far as they are known before the image is unpacked.
-    pub fn of(user: &Foreign) -> Self {
+    pub(super) fn of(user: &Foreign) -> Self {
         let user = if user.is_empty() { "0".to_owned() } else { user.to_string() };
         let (uid, gid) = user.split_once(':').unwrap_or((&user, &user));
         let word = |name: &str, kind: &str| {
@@ -194,7 +194,7 @@ impl From<Who> for Ids {
 
 /// The command line of the sandbox program. It makes the namespaces and starts this program as process 1 in them, with
 /// the number of the open file that holds its task. Process 1 does the rest.
-pub fn argv(runtime: SandboxProgram, inside: &Inside, ids: &Ids, ourselves: &str, told: &str) -> Vec<String> {
+pub(super) fn argv(runtime: SandboxProgram, inside: &Inside, ids: &Ids, ourselves: &str, told: &str) -> Vec<String> {
     let (uid, gid) = (ids.uid.as_str(), ids.gid.as_str());
     let mut argv = match runtime {
         SandboxProgram::Unshare => {
@@ -220,7 +220,7 @@ pub fn argv(runtime: SandboxProgram, inside: &Inside, ids: &Ids, ourselves: &str
 }
 
 /// The steps of the launch, in words.
-pub fn steps(image: &Image, root: &Path) -> Vec<String> {
+pub(super) fn steps(image: &Image, root: &Path) -> Vec<String> {
     vec![
         format!(
             "unpack {} layers, {}, into ROOT = {}",
@@ -233,7 +233,7 @@ pub fn steps(image: &Image, root: &Path) -> Vec<String> {
 }
 
 /// The risk lines of the launch.
-pub fn risks(image: &Image, answers: &Answers, inside: &Inside, runtime: SandboxProgram) -> Vec<Risk> {
+pub(super) fn risks(image: &Image, answers: &Answers, inside: &Inside, runtime: SandboxProgram) -> Vec<Risk> {
     let user = match &image.config {
         config if config.hides_user() => "nobody knows whom".to_owned(),
         config if config.user.is_empty() => "root".to_owned(),

@@ -21,7 +21,7 @@ use wharf_core::{
 const FIRST: usize = 128;
 
 /// Fails if the program is a text file that names no interpreter. In all other cases the kernel decides.
-pub fn check(program: &str, environment: &[Foreign], what: &str) -> Result<()> {
+pub(super) fn check(program: &str, environment: &[Foreign], what: &str) -> Result<()> {
     let Some(mut file) = found(program, environment) else { return Ok(()) };
     let mut first = [0; FIRST];
     let Ok(count) = file.read(&mut first) else { return Ok(()) };

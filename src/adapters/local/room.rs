@@ -8,7 +8,7 @@ use wharf_core::launch::room::Room;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The memory of this machine and the space on the file system of `folder`, as far as known in time.
-pub async fn room(folder: &Path) -> Vec<Room> {
+pub(super) async fn room(folder: &Path) -> Vec<Room> {
     let folder = folder.to_owned();
     let disk = tokio::task::spawn_blocking(move || disk(&folder));
     let disk = tokio::time::timeout(PATIENCE, disk).await.ok().and_then(Result::ok).flatten();

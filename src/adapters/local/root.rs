@@ -51,7 +51,7 @@ const ENDING: Duration = Duration::from_secs(10);
 
 /// The root of the pinned image with these places in it. It is unpacked once, and used again only if nothing in it has
 /// changed. Layers are hashed while they are unpacked; after a wrong one nothing is kept.
-pub async fn provide(cx: &Context, roots: &Path, supply: &Supply, points: Vec<Point>) -> Result<PathBuf> {
+pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply, points: Vec<Point>) -> Result<PathBuf> {
     let what = format!("unpack {}", supply.image.reference);
     let image = supply.image.manifest.clone();
     let home = roots.join(image.hex());
@@ -347,7 +347,7 @@ fn older(path: &Path, than: Duration) -> bool {
 }
 
 /// A copy of a root for a workload that may write to it.
-pub async fn private_copy(root: PathBuf, target: PathBuf) -> Result<()> {
+pub(super) async fn private_copy(root: PathBuf, target: PathBuf) -> Result<()> {
     let what = format!("copy the image into {}", target.display());
     let arguments = [root.display().to_string(), target.display().to_string()];
     let argv = ["cp", "-a", "--reflink=auto", "--", &arguments[0], &arguments[1]];

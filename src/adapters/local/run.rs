@@ -19,10 +19,10 @@ use crate::shared::exec;
 use wharf_core::base::error::{During, Error, Result};
 
 /// The internal verb that runs a prepared folder; the command line does not list it.
-pub const VERB: &str = "__run";
+pub(super) const VERB: &str = "__run";
 
 /// A sandbox that is ready to start.
-pub struct Ready {
+pub(super) struct Ready {
     /// The command that makes the namespaces; the caller sets its output.
     pub command: Command,
     /// The limits of everything that runs in the sandbox.
@@ -32,7 +32,7 @@ pub struct Ready {
 }
 
 /// Replaces this process with the one that was prepared in `folder` (exec). Returns only if that fails.
-pub fn run(folder: &Path) -> Result<u8> {
+pub(super) fn run(folder: &Path) -> Result<u8> {
     let what = format!("run what is in {}", folder.display());
     // Other files that this process has open must not reach the sandbox.
     confine::close_others(&what)?;
@@ -45,7 +45,7 @@ pub fn run(folder: &Path) -> Result<u8> {
 }
 
 /// The command that starts a sandbox, with the sandbox's task.
-pub fn ready(sandboxed: &Sandboxed, ourselves: &File) -> Result<Ready> {
+pub(super) fn ready(sandboxed: &Sandboxed, ourselves: &File) -> Result<Ready> {
     let what = "start the sandbox";
     let limits = limits(sandboxed, what)?;
     let task = Task {

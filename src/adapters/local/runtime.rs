@@ -188,6 +188,6 @@ impl Runtime for Sandboxes {
 }
 
 /// The file in a prepared folder that describes its process.
-pub fn file(folder: &Path) -> PathBuf {
+pub(super) fn file(folder: &Path) -> PathBuf {
     folder.join("process.json")
 }

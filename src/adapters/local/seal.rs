@@ -46,7 +46,7 @@ struct Seal {
 
 /// The standing of a kept image.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Standing {
+pub(super) enum Standing {
     /// Nothing in it was changed.
     Sound,
     /// It does not exist.
@@ -56,13 +56,13 @@ pub enum Standing {
 }
 
 /// Seals the tree in `folder/root` as that of `image`.
-pub fn write(folder: &Path, image: &Digest) -> Result<()> {
+pub(super) fn write(folder: &Path, image: &Digest) -> Result<()> {
     let seal = Seal { form: FORM, image: image.clone(), tree: tree(&folder.join("root"))? };
     private::write(&folder.join("done"), &serde_json::to_vec(&seal).during("seal an unpacked image")?)
 }
 
 /// Compares the tree in `folder/root` with its seal.
-pub fn check(folder: &Path, image: &Digest) -> Standing {
+pub(super) fn check(folder: &Path, image: &Digest) -> Standing {
     match folder.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Standing::Missing,
         Err(error) => return Standing::Changed(error.to_string()),

@@ -31,13 +31,13 @@ const ALL: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags:
 
 /// Hides this process from others of the same user: they cannot trace it or read its memory, environment, files or
 /// program.
-pub fn hide(what: &str) -> Result<()> {
+pub(super) fn hide(what: &str) -> Result<()> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).during(what)
 }
 
 /// This program in sealed memory. If it does not run from there yet, it starts itself again from there and does not
 /// return; of the environment it keeps only the path.
-pub fn ourselves(what: &str) -> Result<File> {
+pub(super) fn ourselves(what: &str) -> Result<File> {
     let own = File::open("/proc/self/exe").during(what)?;
     if rustix::fs::fcntl_get_seals(&own).is_ok_and(|seals| seals.contains(ALL)) {
         // Otherwise it would be listed under the number of its file.
@@ -56,13 +56,13 @@ pub fn ourselves(what: &str) -> Result<File> {
 }
 
 /// A value in sealed memory, for a process that inherits the file.
-pub fn tell(value: &impl Serialize, what: &str) -> Result<File> {
+pub(super) fn tell(value: &impl Serialize, what: &str) -> Result<File> {
     let bytes = serde_json::to_vec(value).during(what)?;
     bequeath(memory(&*bytes, MemfdFlags::NOEXEC_SEAL, what)?, what)
 }
 
 /// The value that another process of Wharf has left in the open file with the number `word`.
-pub fn told<T: DeserializeOwned>(word: &str, what: &str) -> Result<T> {
+pub(super) fn told<T: DeserializeOwned>(word: &str, what: &str) -> Result<T> {
     let number: u32 = word.parse().during(what)?;
     let mut bytes = Vec::new();
     File::open(format!("/proc/self/fd/{number}"))
@@ -72,18 +72,18 @@ pub fn told<T: DeserializeOwned>(word: &str, what: &str) -> Result<T> {
 }
 
 /// Lets started programs inherit an open file.
-pub fn bequeath(file: File, what: &str) -> Result<File> {
+pub(super) fn bequeath(file: File, what: &str) -> Result<File> {
     rustix::io::fcntl_setfd(&file, FdFlags::empty()).during(what)?;
     Ok(file)
 }
 
 /// The path at which a program that inherits an open file finds it.
-pub fn path(file: &File) -> String {
+pub(super) fn path(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
 }
 
 /// The number under which a program that inherits an open file finds it.
-pub fn number(file: &File) -> String {
+pub(super) fn number(file: &File) -> String {
     file.as_fd().as_raw_fd().to_string()
 }
 

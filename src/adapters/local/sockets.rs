@@ -11,13 +11,13 @@ fn rules(level: CompatLevel) -> Result<Ruleset, RulesetError> {
 }
 
 /// Whether this kernel can separate them.
-pub fn can_be_divided() -> bool {
+pub(super) fn can_be_divided() -> bool {
     rules(CompatLevel::HardRequirement).is_ok()
 }
 
 /// Limits this process and everything that it starts to abstract sockets made among themselves, for good. Does nothing
 /// on a kernel that cannot.
-pub fn divide(what: &str) -> Result<()> {
+pub(super) fn divide(what: &str) -> Result<()> {
     if !can_be_divided() {
         return Ok(());
     }

@@ -12,24 +12,24 @@ use wharf_core::base::{context::Context, error::Result};
 const LIMIT: usize = 8 << 20;
 
 /// A connection to one Notary server.
-pub struct Server {
+pub(super) struct Server {
     http: Http,
 }
 
 impl Server {
     /// The Notary server that a source names.
-    pub fn new(registry: &Wanted<Registry>, reach: Reach) -> Result<Self> {
+    pub(super) fn new(registry: &Wanted<Registry>, reach: Reach) -> Result<Self> {
         let (what, settings) = (format!("notary of source '{}'", registry.name), &registry.settings);
         Ok(Self { http: Http::at(&settings.notary, Tls::beside(settings, &settings.notary), reach, &what)? })
     }
 
     /// The server's address, without a slash at its end.
-    pub fn address(&self) -> &str {
+    pub(super) fn address(&self) -> &str {
         self.http.base().as_str().trim_end_matches('/')
     }
 
     /// The file of a role for a repository (GUN); `None` if the server has none.
-    pub async fn file(&self, cx: &Context, gun: &str, role: &str) -> Result<Option<Vec<u8>>> {
+    pub(super) async fn file(&self, cx: &Context, gun: &str, role: &str) -> Result<Option<Vec<u8>>> {
         let what = format!("read {role} of {gun} at {}", self.address());
         let place = self.http.place(&format!("v2/{gun}/_trust/tuf/{role}.json"))?;
         cx.run(&what, async {

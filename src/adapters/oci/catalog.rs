@@ -262,7 +262,7 @@ impl Catalog for Oci {
 }
 
 /// Whether a tag holds a signature, an attestation or a referrers list, and is no version.
-pub fn is_attachment(tag: &str) -> bool {
+pub(super) fn is_attachment(tag: &str) -> bool {
     let Some(rest) = tag.strip_prefix("sha256-").or(tag.strip_prefix("sha512-")) else { return false };
     let (hex, ending) = rest.split_once('.').unwrap_or((rest, ""));
     hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()) && matches!(ending, "" | "sig" | "att" | "sbom")

@@ -36,7 +36,7 @@ const TRIES: u32 = 3;
 const MOST_WAIT: Duration = Duration::from_secs(10);
 
 /// A connection to one registry.
-pub struct Registry {
+pub(super) struct Registry {
     /// The host as references name it, with the port if it has one.
     pub host: String,
     /// The registries' entries in Podman's configuration files, read once.
@@ -61,31 +61,31 @@ pub struct Registry {
 }
 
 /// The token scopes that a request needs.
-pub type Scopes = Vec<String>;
+pub(super) type Scopes = Vec<String>;
 
 /// The scope to read a repository.
-pub fn pull(repository: &str) -> Scopes {
+pub(super) fn pull(repository: &str) -> Scopes {
     vec![format!("repository:{repository}:pull")]
 }
 
 /// The scope to write to a repository.
-pub fn push(repository: &str) -> Scopes {
+pub(super) fn push(repository: &str) -> Scopes {
     vec![format!("repository:{repository}:pull,push")]
 }
 
 /// The scope to cancel an upload, for which registries want the right to delete.
-pub fn give_back(repository: &str) -> Scopes {
+pub(super) fn give_back(repository: &str) -> Scopes {
     vec![format!("repository:{repository}:pull,push,delete")]
 }
 
 /// The scope to list all repositories.
-pub fn listing() -> Scopes {
+pub(super) fn listing() -> Scopes {
     vec!["registry:catalog:*".to_owned()]
 }
 
 impl Registry {
     /// A registry at `base`, which is `http` only if a person has written it so.
-    pub fn new(host: String, base: Url, tls: Tls, reach: Reach, vault: Arc<dyn Vault>) -> Result<Self> {
+    pub(super) fn new(host: String, base: Url, tls: Tls, reach: Reach, vault: Arc<dyn Vault>) -> Result<Self> {
         Ok(Self {
             host,
             entries: registries::entries(),
@@ -105,7 +105,7 @@ impl Registry {
     }
 
     /// A registry that is not configured, by its host.
-    pub fn at(what: &str, host: &str, manner: Manner, reach: Reach, vault: Arc<dyn Vault>) -> Result<Self> {
+    pub(super) fn at(what: &str, host: &str, manner: Manner, reach: Reach, vault: Arc<dyn Vault>) -> Result<Self> {
         let address = match (host, manner) {
             (DOCKER_HUB, _) => "https://registry-1.docker.io/".to_owned(),
             (host, Manner::Plain) => format!("http://{host}/"),
@@ -117,7 +117,7 @@ impl Registry {
     }
 
     /// Another registry that images of this one are pulled from; fails if it is out of the same reach.
-    pub fn beside(&self, what: &str, host: &str, insecure: bool) -> Result<Self> {
+    pub(super) fn beside(&self, what: &str, host: &str, insecure: bool) -> Result<Self> {
         let manner = trust::manner(host, insecure, self.reach.is_anywhere());
         let other = Self::at(what, host, manner, self.reach.clone(), self.vault.clone())?;
         self.reach.check(what, self.server.origin(), other.server.origin())?;
@@ -126,28 +126,28 @@ impl Registry {
 
     /// The same registry with a token server that the configuration names.
     #[must_use]
-    pub fn with_token_server(mut self, named: Option<Origin>) -> Self {
+    pub(super) fn with_token_server(mut self, named: Option<Origin>) -> Self {
         self.token_server = named;
         self
     }
 
     /// An address on this registry: `v2/…`.
-    pub fn place(&self, path: &str) -> Result<Place> {
+    pub(super) fn place(&self, path: &str) -> Result<Place> {
         self.server.place(path)
     }
 
     /// A new request, not sent yet.
-    pub fn request(&self, method: Method, place: &Place) -> Result<Request<'_>> {
+    pub(super) fn request(&self, method: Method, place: &Place) -> Result<Request<'_>> {
         self.server.request(method, place)
     }
 
     /// The remaining pulls, if the registry has told them.
-    pub fn limits(&self) -> Option<String> {
+    pub(super) fn limits(&self) -> Option<String> {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The account for a repository; without a repository, that for the registry, which is looked up once.
-    pub async fn account(&self, repository: &str) -> Option<Credentials> {
+    pub(super) async fn account(&self, repository: &str) -> Option<Credentials> {
         if !repository.is_empty() {
             return credentials::find(&self.vault, &self.host, repository).await;
         }
@@ -169,7 +169,7 @@ impl Registry {
 
     /// Sends a request that can be repeated: signs in when asked to, waits when told to, and retries after failures
     /// that may pass.
-    pub async fn send<'a>(
+    pub(super) async fn send<'a>(
         &'a self,
         what: &str,
         scopes: &Scopes,
@@ -201,7 +201,7 @@ impl Registry {
     }
 
     /// Sends a request; if the answer is 401, signs in and sends it once more. `make` is called for each time.
-    pub async fn send_signed<'a>(
+    pub(super) async fn send_signed<'a>(
         &'a self,
         what: &str,
         scopes: &Scopes,
@@ -236,7 +236,7 @@ impl Registry {
     }
 
     /// Gets a token for `scopes` before a body is sent that cannot be sent twice.
-    pub async fn prepare(&self, what: &str, scopes: &Scopes) -> Result<()> {
+    pub(super) async fn prepare(&self, what: &str, scopes: &Scopes) -> Result<()> {
         self.may_be_asked(what, repository_of(scopes))?;
         self.forget_if_changed();
         if self.settled.load(Ordering::Relaxed) || self.cached(scopes).is_some() {
@@ -255,7 +255,7 @@ impl Registry {
     }
 
     /// The token server that signing in would send the account to, if it is on another host than the registry.
-    pub async fn sign_in_server(&self, what: &str) -> Result<Option<SignInServer>> {
+    pub(super) async fn sign_in_server(&self, what: &str) -> Result<Option<SignInServer>> {
         let response = self.ping(what).await?;
         let Some(realm) = challenges(&response).iter().find_map(Realm::of) else { return Ok(None) };
         if response.status() != StatusCode::UNAUTHORIZED || realm.origin.host() == self.server.origin().host() {
@@ -395,7 +395,7 @@ fn pause(tries: u32) -> Duration {
 }
 
 /// What an error answer says: the registry's list of errors, or the beginning of the text.
-pub async fn said(response: Response) -> String {
+pub(super) async fn said(response: Response) -> String {
     match http::body(response, 64 << 10, "read the refusal").await {
         Ok(bytes) => words_of(&bytes),
         Err(_) => String::new(),
@@ -431,7 +431,7 @@ fn words_of(bytes: &[u8]) -> String {
 struct KnownAccount(String);
 
 /// Turns every answer but success into an error.
-pub async fn success(what: &str, response: Response) -> Result<Response> {
+pub(super) async fn success(what: &str, response: Response) -> Result<Response> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);

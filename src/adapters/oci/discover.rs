@@ -9,7 +9,7 @@ use crate::shared::settings::{Registry, Wanted};
 use wharf_core::image::reference::DOCKER_HUB;
 
 /// A source for each registry in Docker's and Podman's files, except Docker Hub, which has an adapter of its own.
-pub fn discover() -> Vec<Wanted<Registry>> {
+pub(super) fn discover() -> Vec<Wanted<Registry>> {
     let mut found: Vec<Wanted<Registry>> = Vec::new();
     let entries = registries::entries();
     let place = |entry: &Entry| if entry.location.is_empty() { entry.prefix.clone() } else { entry.location.clone() };

@@ -39,7 +39,7 @@ const CHECKED: u64 = 8 << 20;
 
 /// The other registries that images are pulled from.
 #[derive(Default)]
-pub struct Elsewhere {
+pub(super) struct Elsewhere {
     opened: Mutex<HashMap<(String, bool), Arc<Oci>>>,
     /// Mirrors that failed, and until when they are not asked.
     resting: Mutex<HashMap<String, Instant>>,

@@ -6,7 +6,7 @@ use wharf_core::image::reference::{ImageRef, Name};
 
 /// A place that a name is pulled from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pull {
+pub(super) struct Pull {
     /// The image's name at this place.
     pub name: Name,
     /// Whether the place uses plain http or a certificate that cannot be verified.
@@ -15,7 +15,7 @@ pub struct Pull {
 
 /// The places that a name is pulled from: the mirrors in their order, then its own place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pulls {
+pub(super) struct Pulls {
     /// The mirrors, which may have the image.
     pub mirrors: Vec<Pull>,
     /// The last place to ask; `None` if the configuration leads to an invalid name.
@@ -23,7 +23,7 @@ pub struct Pulls {
 }
 
 /// The places for a name, by the entries of Podman's configuration.
-pub fn of(entries: &[Entry], name: &Name) -> Pulls {
+pub(super) fn of(entries: &[Entry], name: &Name) -> Pulls {
     let whole = name.to_string();
     let Some((entry, fit)) = Entry::of(entries, &whole).and_then(|entry| Some((entry, entry.fit(&whole)?))) else {
         return Pulls { mirrors: Vec::new(), place: Some(Pull { name: name.clone(), insecure: false }) };

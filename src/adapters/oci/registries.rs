@@ -40,7 +40,7 @@ struct WrittenMirror {
 
 /// A `[[registry]]` entry, and the file that it is in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Entry {
+pub(super) struct Entry {
     /// The beginning of the names that it is for: `host[:port][/path]`, or `*.domain`.
     pub prefix: String,
     /// What replaces the prefix for pulling; empty if nothing does.
@@ -57,7 +57,7 @@ pub struct Entry {
 
 /// A mirror of an entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mirror {
+pub(super) struct Mirror {
     /// What replaces the entry's prefix.
     pub location: String,
     /// Whether the mirror uses plain http or a certificate that cannot be verified.
@@ -70,7 +70,7 @@ pub struct Mirror {
 
 impl Entry {
     /// How many bytes of `host/repository[:tag][@digest]` the prefix covers; `None` if it does not fit.
-    pub fn fit(&self, name: &str) -> Option<usize> {
+    pub(super) fn fit(&self, name: &str) -> Option<usize> {
         let end = match self.prefix.strip_prefix('*') {
             // `*.example.com` fits every host below that domain, with all its repositories.
             Some(domain) => {
@@ -86,7 +86,7 @@ impl Entry {
     }
 
     /// The entry with the longest prefix that fits the name.
-    pub fn of<'a>(all: &'a [Self], name: &str) -> Option<&'a Self> {
+    pub(super) fn of<'a>(all: &'a [Self], name: &str) -> Option<&'a Self> {
         all.iter().filter(|entry| entry.fit(name).is_some()).max_by_key(|entry| entry.prefix.len())
     }
 }
@@ -177,7 +177,7 @@ fn entry(written: &Registry, file: &Path) -> Option<Entry> {
 }
 
 /// All entries; if files have the same prefix, that of the last file is used.
-pub fn entries() -> Vec<Entry> {
+pub(super) fn entries() -> Vec<Entry> {
     let mut all: Vec<Entry> = Vec::new();
     for file in files() {
         for entry in read(&file).unwrap_or_default().registry.iter().filter_map(|written| entry(written, &file)) {
@@ -208,7 +208,7 @@ pub fn short_names() -> ShortNames {
 }
 
 /// The files that exist but cannot be read, with the reasons.
-pub fn broken() -> Vec<(PathBuf, String)> {
+pub(super) fn broken() -> Vec<(PathBuf, String)> {
     files().into_iter().filter_map(|file| read(&file).err().map(|why| (file, why))).collect()
 }
 

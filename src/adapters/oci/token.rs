@@ -28,7 +28,7 @@ const CLIENT: &str = "wharf";
 
 /// The token server that a registry names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Realm {
+pub(super) struct Realm {
     url: Url,
     /// Scheme, host and port of the token server.
     pub origin: Origin,
@@ -38,7 +38,7 @@ pub struct Realm {
 
 impl Realm {
     /// The token server in a challenge; `None` if the challenge is not for tokens or has no usable address.
-    pub fn of(challenge: &Challenge) -> Option<Self> {
+    pub(super) fn of(challenge: &Challenge) -> Option<Self> {
         if challenge.scheme != "bearer" {
             return None;
         }
@@ -54,7 +54,7 @@ impl Realm {
     }
 
     /// Fails if a client of `registry` must not ask this server: unencrypted, although the registry is encrypted.
-    pub fn check(&self, registry: &Origin, what: &str) -> Result<()> {
+    pub(super) fn check(&self, registry: &Origin, what: &str) -> Result<()> {
         if registry.is_secure() && !self.origin.is_secure() {
             return Err(Error::new(
                 Kind::NotAllowed,
@@ -68,7 +68,7 @@ impl Realm {
 
     /// Whether an account for `registry` may be sent there without asking the person: the server is on the same host or
     /// domain, and encrypted unless the registry itself is unencrypted on the same host.
-    pub fn is_known_to(&self, registry: &Origin) -> bool {
+    pub(super) fn is_known_to(&self, registry: &Origin) -> bool {
         let same_host = self.origin.host() == registry.host();
         if !self.origin.is_secure() {
             return same_host && !registry.is_secure();
@@ -78,7 +78,7 @@ impl Realm {
 
     /// Like `is_known_to`, but also true for an encrypted server that the person has agreed to or configured
     /// (`agreed`).
-    pub fn may_know(&self, registry: &Origin, agreed: Option<&Origin>) -> bool {
+    pub(super) fn may_know(&self, registry: &Origin, agreed: Option<&Origin>) -> bool {
         self.is_known_to(registry) || (self.origin.is_secure() && agreed == Some(&self.origin))
     }
 
@@ -99,7 +99,12 @@ impl Realm {
     }
 
     /// Asks for a token for the scopes `ours`, with an account or anonymously.
-    pub async fn token(&self, asking: &Asking<'_>, account: Option<&Credentials>, ours: &[String]) -> Result<Fresh> {
+    pub(super) async fn token(
+        &self,
+        asking: &Asking<'_>,
+        account: Option<&Credentials>,
+        ours: &[String],
+    ) -> Result<Fresh> {
         let what = format!("{}: token server {}", asking.what, self.origin);
         let tls = Tls {
             // A client certificate is sent only to the registry that it was configured for.
@@ -155,7 +160,7 @@ fn actions_of(scope: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What a token is asked for.
-pub struct Asking<'a> {
+pub(super) struct Asking<'a> {
     /// What is being done, for error messages.
     pub what: &'a str,
     /// The registry's scheme, host and port.
@@ -168,7 +173,7 @@ pub struct Asking<'a> {
 
 /// A token that was just issued.
 #[derive(Debug)]
-pub struct Fresh {
+pub(super) struct Fresh {
     /// The token to send with requests.
     pub token: Secret,
     /// How long the token is used: nine tenths of its lifetime.

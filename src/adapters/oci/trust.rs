@@ -10,7 +10,7 @@ use wharf_core::base::error::{Error, Kind, Result};
 use wharf_core::base::small_file;
 
 /// Fails if one of these entries blocks `host/repository` (or `host`).
-pub fn check(all: &[Entry], name: &str, what: &str) -> Result<()> {
+pub(super) fn check(all: &[Entry], name: &str, what: &str) -> Result<()> {
     match blocked(all, name) {
         None => Ok(()),
         Some(file) => Err(Error::new(Kind::NotAllowed, what, format!("{name} is blocked by {}", file.display()))
@@ -19,13 +19,13 @@ pub fn check(all: &[Entry], name: &str, what: &str) -> Result<()> {
 }
 
 /// The file of the entry that blocks `host/repository` (or `host`), if one does.
-pub fn blocked<'a>(all: &'a [Entry], name: &str) -> Option<&'a Path> {
+pub(super) fn blocked<'a>(all: &'a [Entry], name: &str) -> Option<&'a Path> {
     Entry::of(all, name).filter(|entry| entry.blocked).map(|entry| entry.file.as_path())
 }
 
 /// How a registry is contacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub(super) enum Manner {
     /// With TLS and a verified certificate.
     Tls,
     /// With TLS, without verifying the certificate, because a configuration says so.
@@ -36,7 +36,7 @@ pub enum Manner {
 
 /// How to contact a registry: with TLS, unless Docker's or Podman's files or an `insecure` entry say otherwise. `here`:
 /// whether this machine's own addresses may be tried.
-pub fn manner(host: &str, insecure: bool, here: bool) -> Manner {
+pub(super) fn manner(host: &str, insecure: bool, here: bool) -> Manner {
     if insecure || is_plain(host) {
         // "Unencrypted HTTP as well as TLS connections with untrusted certificates are allowed."
         return if tried::speaks_tls(host) { Manner::Unchecked } else { Manner::Plain };
@@ -45,7 +45,7 @@ pub fn manner(host: &str, insecure: bool, here: bool) -> Manner {
 }
 
 /// Whether Docker's or Podman's configuration says that this registry uses plain http.
-pub fn is_plain(host: &str) -> bool {
+pub(super) fn is_plain(host: &str) -> bool {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "kebab-case")]
     struct Daemon {

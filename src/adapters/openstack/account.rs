@@ -44,10 +44,10 @@ struct Failed {
 
 /// Credentials that an identity service of a cloud has refused. Regions may have a service each, but usually share the
 /// accounts behind them.
-pub type Refusal = Mutex<Option<(u64, Error)>>;
+pub(super) type Refusal = Mutex<Option<(u64, Error)>>;
 
 /// An account, its credentials and its current session.
-pub struct Account {
+pub(super) struct Account {
     /// The name of the source that stands for it, used for kept secrets and in messages.
     pub name: String,
     /// The settings in the files.
@@ -65,13 +65,19 @@ pub struct Account {
 
 impl Account {
     /// An account that signs in when it is first needed.
-    pub fn new(name: String, settings: Settings, vault: Arc<dyn Vault>, reach: Reach, refused: Arc<Refusal>) -> Self {
+    pub(super) fn new(
+        name: String,
+        settings: Settings,
+        vault: Arc<dyn Vault>,
+        reach: Reach,
+        refused: Arc<Refusal>,
+    ) -> Self {
         let (whole, session, signing) = Default::default();
         Self { name, written: settings, whole, vault, reach, session, signing, refused }
     }
 
     /// The settings as far as they are known now.
-    pub fn settings(&self) -> &Settings {
+    pub(super) fn settings(&self) -> &Settings {
         self.whole.get().unwrap_or(&self.written)
     }
 
@@ -82,12 +88,12 @@ impl Account {
     }
 
     /// The name under which the vault keeps its secrets.
-    pub fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         place(&self.name)
     }
 
     /// The kind of credentials and where they come from, in words.
-    pub fn credentials(&self) -> String {
+    pub(super) fn credentials(&self) -> String {
         let way = methods::way(self.settings());
         let words = clean::short(&methods::words(&way), 80);
         match way {
@@ -98,7 +104,7 @@ impl Account {
     }
 
     /// The account and project as the files name them, in words.
-    pub fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let first = |keys: &[&str]| self.settings().first_auth(keys).map(|text| clean::short(text, 80));
         let user = first(&ACCOUNT);
         let project = first(&["project_name", "project_id"]);
@@ -110,7 +116,7 @@ impl Account {
     }
 
     /// The account that is signed in: as the files name it, else as the cloud does. Signs in if necessary.
-    pub async fn signed_in_as(&self) -> Result<String> {
+    pub(super) async fn signed_in_as(&self) -> Result<String> {
         let session = self.session().await?;
         Ok(match (self.settings().first_auth(&ACCOUNT), &session.project) {
             (Some(_), _) => self.words(),
@@ -120,7 +126,7 @@ impl Account {
     }
 
     /// The current session; signs in if there is none or it has ended. Tokens are kept in memory only.
-    pub async fn session(&self) -> Result<Arc<Session>> {
+    pub(super) async fn session(&self) -> Result<Arc<Session>> {
         if let Some(session) = self.now().await {
             return Ok(session);
         }
@@ -141,13 +147,13 @@ impl Account {
     }
 
     /// Signs in; `asker` asks for what neither files nor vault have, like a one-time passcode.
-    pub async fn sign_in(&self, asker: Option<Arc<dyn Asker>>) -> Result<Arc<Session>> {
+    pub(super) async fn sign_in(&self, asker: Option<Arc<dyn Asker>>) -> Result<Arc<Session>> {
         let mut failed = self.signing.lock().await;
         self.enter(asker, &mut failed).await
     }
 
     /// Signs in again after this token was refused, unless another request has done so already.
-    pub async fn again(&self, refused: &Secret) -> Result<()> {
+    pub(super) async fn again(&self, refused: &Secret) -> Result<()> {
         let mut failed = self.signing.lock().await;
         match self.now().await {
             Some(session) if session.token != *refused => Ok(()),
@@ -156,7 +162,7 @@ impl Account {
     }
 
     /// Renews the sign-in if it lasts less than half an hour, so that a long transfer does not outlast it.
-    pub async fn renewed(&self) -> Result<()> {
+    pub(super) async fn renewed(&self) -> Result<()> {
         self.renewed_for(LONG).await
     }
 
@@ -265,7 +271,7 @@ impl Account {
     }
 
     /// Whether signing in takes an account and a secret that could be kept, and the files lack the secret.
-    pub fn wants_secret(&self) -> bool {
+    pub(super) fn wants_secret(&self) -> bool {
         let wanted = methods::secrets(self.settings(), &methods::way(self.settings()));
         wanted.into_iter().any(|key| key != "passcode" && self.settings().auth(key).is_none())
     }
@@ -288,7 +294,7 @@ impl Account {
 }
 
 /// The name under which the vault keeps the secrets of an account.
-pub fn place(name: &str) -> String {
+pub(super) fn place(name: &str) -> String {
     format!("openstack:{name}")
 }
 

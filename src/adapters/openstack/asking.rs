@@ -14,7 +14,7 @@ use wharf_core::{
 
 /// Answers what the files leave open, from the vault or by asking the person if there is one.
 #[derive(Clone)]
-pub struct Answers {
+pub(super) struct Answers {
     /// The name of the cloud.
     pub cloud: String,
     /// The vault with the kept secrets.
@@ -25,7 +25,7 @@ pub struct Answers {
 
 impl Answers {
     /// A secret that the files lack: `key` is its name in `clouds.yaml`.
-    pub async fn secret(&self, key: &str) -> Result<Secret> {
+    pub(super) async fn secret(&self, key: &str) -> Result<Secret> {
         // A passcode is valid only once, so it is not kept.
         if key != "passcode" {
             if let Some((_, secret)) = self.kept().await {
@@ -36,7 +36,7 @@ impl Answers {
     }
 
     /// The account, if the files name none.
-    pub async fn account(&self) -> Result<String> {
+    pub(super) async fn account(&self) -> Result<String> {
         match self.kept().await {
             Some((account, _)) if !account.is_empty() => Ok(account),
             _ => self.ask("username", QuestionKind::Text).await.map(|answer| answer.reveal().to_owned()),
@@ -44,7 +44,7 @@ impl Answers {
     }
 
     /// The asker; fails with the advice how to sign in if nobody can be asked.
-    pub fn somebody(&self) -> Result<&Arc<dyn Asker>> {
+    pub(super) fn somebody(&self) -> Result<&Arc<dyn Asker>> {
         self.asker.as_ref().ok_or_else(|| {
             let what = format!("sign in to {}", self.cloud);
             Error::new(Kind::NotAllowed, what, "it needs a sign-in with a browser, which has not been done yet")
@@ -54,13 +54,13 @@ impl Answers {
     }
 
     /// Asks for a yes; anything else cancels the sign-in.
-    pub async fn agreed(&self, words: String) -> Result<()> {
+    pub(super) async fn agreed(&self, words: String) -> Result<()> {
         let answer = self.somebody()?.ask(Question { words, kind: QuestionKind::Confirm }).await?;
         if answer.reveal() == "yes" { Ok(()) } else { Err(Error::cancelled(format!("sign in to {}", self.cloud))) }
     }
 
     /// Asks the person to open an address in a browser and type a code there, and waits for their yes.
-    pub async fn opened(&self, address: &str, code: &str) -> Result<()> {
+    pub(super) async fn opened(&self, address: &str, code: &str) -> Result<()> {
         self.agreed(format!("Open {address} in any browser and type the code {code}. Have you")).await
     }
 

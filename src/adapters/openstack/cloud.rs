@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 use url::Url;
 
-pub use super::keystone::TOKEN;
+pub(super) use super::keystone::TOKEN;
 use super::{
     account::Account,
     answers::Listed,
@@ -36,7 +36,7 @@ const LONGEST: usize = 32 << 20;
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// A region of a cloud.
-pub struct Cloud {
+pub(super) struct Cloud {
     /// The name of the source.
     pub name: String,
     /// The name in `clouds.yaml`, if it differs and no other cloud has it.
@@ -51,7 +51,13 @@ pub struct Cloud {
 
 impl Cloud {
     /// A cloud that is contacted when it is first needed.
-    pub fn new(name: String, also: Option<String>, settings: Settings, account: Arc<Account>, reach: Reach) -> Self {
+    pub(super) fn new(
+        name: String,
+        also: Option<String>,
+        settings: Settings,
+        account: Arc<Account>,
+        reach: Reach,
+    ) -> Self {
         let visitor = Visitor::new(tls_of(&settings), reach.clone());
         Self { name, also, written: settings, account, servers: Default::default(), reach, visitor }
     }
@@ -63,17 +69,17 @@ impl Cloud {
     }
 
     /// The account that signs in.
-    pub fn account(&self) -> &Account {
+    pub(super) fn account(&self) -> &Account {
         &self.account
     }
 
     /// The address of the identity service in the files; empty if they name none.
-    pub fn address(&self) -> String {
+    pub(super) fn address(&self) -> String {
         self.settings().auth("auth_url").unwrap_or("").to_owned()
     }
 
     /// The address with the region, in words; the profile's address if there is one.
-    pub fn place_in_words(&self) -> String {
+    pub(super) fn place_in_words(&self) -> String {
         let address = match &self.written.remote {
             Some(remote) => format!("{} (its profile)", remote.url),
             None => self.address(),
@@ -86,7 +92,7 @@ impl Cloud {
     }
 
     /// The address and region of the cloud, which are the same for everybody; `None` if the files name no address.
-    pub fn place_of_cloud(&self) -> Option<CloudPlace> {
+    pub(super) fn place_of_cloud(&self) -> Option<CloudPlace> {
         let url = Url::parse(&self.address()).ok()?;
         Origin::of(&url)?;
         let region = self.settings().region().map(str::to_owned);
@@ -94,7 +100,7 @@ impl Cloud {
     }
 
     /// Whether this is a name of the cloud.
-    pub fn is_called(&self, name: &str) -> bool {
+    pub(super) fn is_called(&self, name: &str) -> bool {
         self.name == name || self.also.as_deref() == Some(name)
     }
 
@@ -104,7 +110,7 @@ impl Cloud {
     }
 
     /// A service at the address that the catalogue or the files name. Looked up once.
-    pub async fn server(&self, service: Service) -> Result<&Server> {
+    pub(super) async fn server(&self, service: Service) -> Result<&Server> {
         let what = format!("find the {} service of {}", service.word(), self.name);
         self.servers[service as usize]
             .get_or_try_init(|| async {
@@ -161,7 +167,7 @@ impl Cloud {
     }
 
     /// The region in use and the others, in words, if the cloud has several and the files name none.
-    pub async fn region_words(&self) -> Option<String> {
+    pub(super) async fn region_words(&self) -> Option<String> {
         let session = self.session().await.ok()?;
         let all = endpoints::regions(&session.endpoints, Service::Image);
         let used = match self.settings().region() {
@@ -191,29 +197,29 @@ impl Cloud {
     }
 
     /// Reads from servers that are not part of the cloud, without credentials.
-    pub fn visitor(&self) -> &Visitor {
+    pub(super) fn visitor(&self) -> &Visitor {
         &self.visitor
     }
 
     /// The id and the name of the project; empty if the session has none.
-    pub async fn project(&self) -> Result<(String, String)> {
+    pub(super) async fn project(&self) -> Result<(String, String)> {
         let session = self.session().await?;
         Ok(session.project.as_ref().map_or_else(Default::default, |project| (project.id.clone(), project.name.clone())))
     }
 
     /// The current token, for requests with a stream as body.
-    pub async fn token(&self) -> Result<Secret> {
+    pub(super) async fn token(&self) -> Result<Secret> {
         Ok(self.session().await?.token.clone())
     }
 
     /// How long the sign-in still lasts, in words.
-    pub async fn signed_in_until(&self) -> Option<String> {
+    pub(super) async fn signed_in_until(&self) -> Option<String> {
         let left = self.session().await.ok()?.expires.saturating_sub(text::now());
         Some(if left > 0 { format!("signed in for {}", text::age(0, left)) } else { "sign-in is over".to_owned() })
     }
 
     /// Sends a request and returns the body of a successful answer; every other answer is an error.
-    pub async fn send(&self, what: &str, service: Service, request: Request<'_>) -> Result<Bytes> {
+    pub(super) async fn send(&self, what: &str, service: Service, request: Request<'_>) -> Result<Bytes> {
         let mut status = 0;
         let mut said = Bytes::new();
         let mut token = self.token().await?;
@@ -238,7 +244,7 @@ impl Cloud {
     }
 
     /// The error for a refusal.
-    pub fn refusal(&self, what: &str, service: Service, status: u16, body: &[u8]) -> Error {
+    pub(super) fn refusal(&self, what: &str, service: Service, status: u16, body: &[u8]) -> Error {
         let error = words::of_refusal(what, &self.name, service, status, body);
         // A sign-in is for all regions.
         if error.sign_in.is_some() { error.sign_in_at(Some(self.account.place())) } else { error }
@@ -273,12 +279,12 @@ impl Cloud {
 
     /// Reads a whole list, page by page: `path` has no query, `key` is the field with the rows. Fails if a page cannot
     /// be read. A row that cannot be read has no usable id and is left out.
-    pub async fn all<T: Listed>(&self, what: &str, service: Service, path: &str, key: &str) -> Result<Vec<T>> {
+    pub(super) async fn all<T: Listed>(&self, what: &str, service: Service, path: &str, key: &str) -> Result<Vec<T>> {
         self.read_pages(what, service, path, key).await?.0.whole(what)
     }
 
     /// Reads a list like `all`, but if a later page fails, the rows before it are returned.
-    pub async fn part<T: Listed>(&self, what: &str, service: Service, path: &str, key: &str) -> Result<Part<T>> {
+    pub(super) async fn part<T: Listed>(&self, what: &str, service: Service, path: &str, key: &str) -> Result<Part<T>> {
         let (Part { rows, cut }, odd) = self.read_pages(what, service, path, key).await?;
         Ok(Part { rows, cut: cut.or(pages::odd_words(odd)) })
     }
@@ -320,7 +326,7 @@ impl Cloud {
     }
 
     /// Reads a page of a list.
-    pub async fn page<T: serde::de::DeserializeOwned>(
+    pub(super) async fn page<T: serde::de::DeserializeOwned>(
         &self,
         what: &str,
         service: Service,
@@ -336,7 +342,7 @@ impl Cloud {
     }
 
     /// Sends a request and reads the answer as JSON.
-    pub async fn json<T: serde::de::DeserializeOwned>(
+    pub(super) async fn json<T: serde::de::DeserializeOwned>(
         &self,
         what: &str,
         service: Service,

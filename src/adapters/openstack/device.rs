@@ -22,7 +22,7 @@ const LONGEST: u64 = 1800;
 const ANSWER: Duration = Duration::from_secs(25);
 
 /// The provider's token, after the person has agreed in a browser.
-pub async fn token(keystone: &Keystone<'_>, settings: &Settings, answers: &Answers) -> Result<Secret> {
+pub(super) async fn token(keystone: &Keystone<'_>, settings: &Settings, answers: &Answers) -> Result<Secret> {
     openid::check(keystone, settings)?;
     let what = &keystone.what;
     let begin = openid::endpoint(keystone, settings, "device_authorization_endpoint", "device_authorization_endpoint");

@@ -46,7 +46,7 @@ const PIECE: usize = 1 << 20;
 /// How often a transfer is tried if its connection breaks.
 const TRIES: usize = 4;
 /// The pause between looks at an image whose status changes, and between tries.
-pub const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 fn hash(file: &Path, mut hasher: Hasher, what: &str) -> Result<Digest> {
     hasher.read(disk_header::open(file)?).during(what)?;

@@ -8,7 +8,7 @@ use wharf_core::base::clean;
 
 /// An address of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
+pub(super) struct Endpoint {
     /// The type of the service, like `image`.
     pub kind: String,
     /// The interface: `public`, `internal` or `admin`; some clouds leave it out.
@@ -20,7 +20,7 @@ pub struct Endpoint {
 }
 
 /// The usable endpoints of a catalogue; entries that cannot be read are left out.
-pub fn read(catalog: &Value, project: &str) -> Vec<Endpoint> {
+pub(super) fn read(catalog: &Value, project: &str) -> Vec<Endpoint> {
     let text = |value: &Value, key: &str| {
         value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
     };
@@ -41,7 +41,7 @@ pub fn read(catalog: &Value, project: &str) -> Vec<Endpoint> {
 }
 
 /// Parses an address, in which old clouds have a placeholder for the project's id.
-pub fn address(text: &str, project: &str) -> Option<Url> {
+pub(super) fn address(text: &str, project: &str) -> Option<Url> {
     let mut whole = text.trim().to_owned();
     for gap in ["%(project_id)s", "$(project_id)s", "%(tenant_id)s", "$(tenant_id)s", "{project_id}"] {
         whole = whole.replace(gap, project);
@@ -56,7 +56,7 @@ fn plain(interface: &str) -> String {
 
 /// The address of a service: in the given region, else in the region of the image service, so that regions are not
 /// mixed; by the order of the interfaces. An endpoint without a region is in all regions.
-pub fn choose<'a>(
+pub(super) fn choose<'a>(
     all: &'a [Endpoint],
     service: Service,
     interfaces: &[String],
@@ -80,13 +80,13 @@ pub fn choose<'a>(
 }
 
 /// The region that is used if none is named.
-pub fn home(all: &[Endpoint]) -> Option<&str> {
+pub(super) fn home(all: &[Endpoint]) -> Option<&str> {
     let images = all.iter().filter(|endpoint| Service::Image.kinds().contains(&endpoint.kind.as_str()));
     images.chain(all).find_map(|endpoint| endpoint.region.as_deref())
 }
 
 /// The regions that have a service, cleaned.
-pub fn regions(all: &[Endpoint], service: Service) -> Vec<String> {
+pub(super) fn regions(all: &[Endpoint], service: Service) -> Vec<String> {
     let here = all.iter().filter(|endpoint| service.kinds().contains(&endpoint.kind.as_str()));
     let mut names: Vec<String> =
         here.filter_map(|endpoint| endpoint.region.as_deref()).map(|name| clean::short(name, 60)).collect();

@@ -4,14 +4,14 @@
 use wharf_core::base::secret::Secret;
 
 /// The path that clouds have in their settings (`trusted_dashboard`).
-pub const PATH: &str = "/auth/websso/";
+pub(super) const PATH: &str = "/auth/websso/";
 /// The longest head of a request, and the longest form, in bytes: tokens have some hundred characters.
-pub const LONGEST_HEAD: usize = 32 << 10;
+pub(super) const LONGEST_HEAD: usize = 32 << 10;
 const LONGEST: usize = 64 << 10;
 
 /// The form that this program waits for.
 #[derive(Clone)]
-pub struct Form {
+pub(super) struct Form {
     /// The port of this machine that it arrives at.
     pub port: u16,
     /// The origin of the cloud's page that sends it.
@@ -20,7 +20,7 @@ pub struct Form {
 
 /// Why a request was not accepted.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub(super) struct Refusal {
     /// The HTTP status for the browser.
     pub status: &'static str,
     /// A sentence for the person, if they should know.
@@ -33,12 +33,12 @@ fn refused(status: &'static str) -> Refusal {
 
 impl Form {
     /// The address of this machine that the browser is led to.
-    pub fn address(&self) -> String {
+    pub(super) fn address(&self) -> String {
         format!("http://localhost:{}{PATH}", self.port)
     }
 
     /// The length in bytes of the form after this head of a request; every other request is refused.
-    pub fn length(&self, head: &[u8]) -> Result<usize, Refusal> {
+    pub(super) fn length(&self, head: &[u8]) -> Result<usize, Refusal> {
         let text = std::str::from_utf8(head).map_err(|_| refused("400 Bad Request"))?;
         let mut lines = text.split("\r\n");
         let first: Vec<&str> = lines.next().unwrap_or("").split(' ').collect();
@@ -96,7 +96,7 @@ impl Form {
 }
 
 /// The token in a form: exactly one, of characters that a header may have.
-pub fn token(body: &[u8]) -> Result<Secret, Refusal> {
+pub(super) fn token(body: &[u8]) -> Result<Secret, Refusal> {
     let mut all = url::form_urlencoded::parse(body).filter(|(key, _)| key == "token").map(|(_, value)| value);
     match (all.next(), all.next()) {
         (Some(token), None) if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) => {
@@ -107,7 +107,7 @@ pub fn token(body: &[u8]) -> Result<Secret, Refusal> {
 }
 
 /// The page that the browser shows: success, or the status of a refusal.
-pub fn page(refused: Option<&str>) -> String {
+pub(super) fn page(refused: Option<&str>) -> String {
     let words = match refused {
         None => "The sign-in has reached Wharf. Go back to it: it asks whether the account is yours.",
         Some(_) => "This is where Wharf waits for a sign-in, and what came is none.",

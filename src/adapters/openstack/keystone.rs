@@ -24,7 +24,7 @@ use wharf_core::base::{
 };
 
 /// The header with the token of a request.
-pub const TOKEN: &str = "X-Auth-Token";
+pub(super) const TOKEN: &str = "X-Auth-Token";
 /// The header with a token that was created or is asked about.
 const SUBJECT: &str = "X-Subject-Token";
 /// The header with a receipt of what was proven, if the cloud wants more ("Multi-Factor Authentication").
@@ -38,13 +38,13 @@ const LONGEST: usize = 8 << 20;
 
 /// The project that a session is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Project {
+pub(super) struct Project {
     pub id: String,
     pub name: String,
 }
 
 /// A successful sign-in, with its token.
-pub struct Session {
+pub(super) struct Session {
     /// The token to send with every request.
     pub token: Secret,
     /// When it ends, in seconds since 1970.
@@ -60,7 +60,7 @@ pub struct Session {
 }
 
 /// The TLS settings in `clouds.yaml`, by openstackclient's names for them.
-pub fn tls_of(settings: &Settings) -> Tls {
+pub(super) fn tls_of(settings: &Settings) -> Tls {
     let path = |key: &str| settings.option(key).map(at_home);
     Tls {
         authorities: path("cacert").into_iter().collect(),
@@ -72,7 +72,7 @@ pub fn tls_of(settings: &Settings) -> Tls {
 }
 
 /// The identity service of a cloud.
-pub struct Keystone<'a> {
+pub(super) struct Keystone<'a> {
     pub cloud: &'a str,
     pub settings: &'a Settings,
     pub reach: &'a Reach,
@@ -83,7 +83,7 @@ pub struct Keystone<'a> {
 
 impl<'a> Keystone<'a> {
     /// Finds version 3 of the service at the address that the files name. No secret is sent.
-    pub async fn find(cloud: &'a str, settings: &'a Settings, reach: &'a Reach) -> Result<Self> {
+    pub(super) async fn find(cloud: &'a str, settings: &'a Settings, reach: &'a Reach) -> Result<Self> {
         let what = format!("sign in to {cloud}");
         if let Some(why) = &settings.broken {
             return Err(Error::usage(what, why).hint("correct the entry in clouds.yaml"));
@@ -108,7 +108,7 @@ impl<'a> Keystone<'a> {
     }
 
     /// Signs in; `settings` are complete with all secrets.
-    pub async fn sign_in(&self, settings: &Settings, way: &Way, answers: &Answers) -> Result<Session> {
+    pub(super) async fn sign_in(&self, settings: &Settings, way: &Way, answers: &Answers) -> Result<Session> {
         match way {
             Way::Methods(methods) => {
                 let own = settings.auth("token").filter(|_| methods.as_slice() == [Method::Token]);
@@ -158,7 +158,7 @@ impl<'a> Keystone<'a> {
     }
 
     /// The page to open in a browser, which at the end leads it to `back`.
-    pub fn page_of_sign_in(&self, settings: &Settings, back: &str) -> Result<Url> {
+    pub(super) fn page_of_sign_in(&self, settings: &Settings, back: &str) -> Result<Url> {
         let mut page = self.server.place(&format!("auth/{}/websso", federation(settings)))?.url().clone();
         page.set_query(Some(&format!("origin={back}")));
         Ok(page)
@@ -192,7 +192,7 @@ impl<'a> Keystone<'a> {
     }
 
     /// The session of a token, from the cloud's own information about it.
-    pub async fn known(&self, token: &str) -> Result<Session> {
+    pub(super) async fn known(&self, token: &str) -> Result<Session> {
         let request = self.server.get(&self.server.place("auth/tokens")?)?;
         let (status, _, body) = self.send(request.secret_header(TOKEN, token).secret_header(SUBJECT, token)).await?;
         if status != 200 {
@@ -256,7 +256,7 @@ impl<'a> Keystone<'a> {
     }
 
     /// The names of the projects that the account may use, at most ten, for a person who has named none.
-    pub async fn projects(&self, session: &Session) -> Vec<String> {
+    pub(super) async fn projects(&self, session: &Session) -> Vec<String> {
         let list = self.ask("auth/projects", "projects", &session.token).await;
         let names = list.as_array().into_iter().flatten().filter_map(|project| project.get("name")?.as_str());
         names.take(10).map(|name| clean::short(name, 60)).collect()
@@ -381,7 +381,7 @@ fn versions(page: &Value) -> Vec<(String, Option<String>)> {
 }
 
 /// What cannot be used of the files, in one line.
-pub fn told(troubles: &[Trouble]) -> String {
+pub(super) fn told(troubles: &[Trouble]) -> String {
     let all = troubles.iter().map(|trouble| format!("{}: {}", trouble.place, trouble.why));
     clean::short(&all.collect::<Vec<_>>().join("; "), 600)
 }

@@ -29,7 +29,7 @@ const VISIT: Duration = Duration::from_secs(10);
 const MOST: usize = 16;
 
 /// The open page, which listens on this machine.
-pub struct Landing {
+pub(super) struct Landing {
     listeners: Vec<TcpListener>,
     form: Form,
     visits: JoinSet<std::result::Result<Secret, Option<String>>>,
@@ -39,7 +39,7 @@ pub struct Landing {
 
 impl Landing {
     /// Opens the page at a port of this machine, for a form from pages at the origin `from`.
-    pub async fn open(what: &str, port: u16, from: String) -> Result<Self> {
+    pub(super) async fn open(what: &str, port: u16, from: String) -> Result<Self> {
         let mut listeners = Vec::new();
         // "localhost" means both addresses: another program on one of them would be sent the token.
         for host in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
@@ -54,7 +54,7 @@ impl Landing {
     }
 
     /// The next token. All other requests are answered and ignored.
-    pub async fn next(&mut self) -> Secret {
+    pub(super) async fn next(&mut self) -> Secret {
         loop {
             tokio::select! {
                 accepted = accepted(&self.listeners) => match accepted {

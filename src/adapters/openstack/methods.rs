@@ -7,7 +7,7 @@ use super::settings::Settings;
 
 /// A proof of identity that the cloud itself checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
+pub(super) enum Method {
     Password,
     Totp,
     Token,
@@ -16,7 +16,7 @@ pub enum Method {
 
 /// A grant for which an identity provider outside of the cloud gives a token (RFC 6749).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grant {
+pub(super) enum Grant {
     Password,
     ClientCredentials,
     Code,
@@ -28,7 +28,7 @@ pub enum Grant {
 
 /// A way to sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Way {
+pub(super) enum Way {
     /// By the cloud itself, with these proofs.
     Methods(Vec<Method>),
     /// By an identity provider (OpenID Connect).
@@ -43,7 +43,7 @@ const TOKEN_INSTEAD: &str = "make an application credential in the cloud's dashb
      output of 'openstack token issue' there: auth_type: v3token and token";
 
 /// The way that an entry names, or that its settings imply.
-pub fn way(settings: &Settings) -> Way {
+pub(super) fn way(settings: &Settings) -> Way {
     let named = settings.option("auth_type").unwrap_or("").to_ascii_lowercase();
     if let Some(grant) = grant(&named) {
         return Way::OpenId(grant);
@@ -115,7 +115,7 @@ fn told(settings: &Settings) -> Way {
 }
 
 /// A way in words.
-pub fn words(way: &Way) -> String {
+pub(super) fn words(way: &Way) -> String {
     let proof = |method: &Method| match method {
         Method::Password => "a password",
         Method::Totp => "a one-time passcode",
@@ -135,7 +135,7 @@ pub fn words(way: &Way) -> String {
 }
 
 /// What to do about a way that is not supported.
-pub fn advice(name: &str) -> String {
+pub(super) fn advice(name: &str) -> String {
     match name {
         "admin_token" | "token_endpoint" | "none" | "http_basic" | "noauth" => {
             "that is for services without Keystone; name auth_url and a user, or an application credential".to_owned()
@@ -145,7 +145,7 @@ pub fn advice(name: &str) -> String {
 }
 
 /// The names of the secrets that a way needs; the entry may lack some.
-pub fn secrets(settings: &Settings, way: &Way) -> Vec<&'static str> {
+pub(super) fn secrets(settings: &Settings, way: &Way) -> Vec<&'static str> {
     let of = |method: &Method| match method {
         Method::Password => "password",
         Method::Totp => "passcode",
@@ -170,7 +170,7 @@ pub fn secrets(settings: &Settings, way: &Way) -> Vec<&'static str> {
 }
 
 /// Whether a way needs a user name that the entry lacks.
-pub fn wants_user(settings: &Settings, way: &Way) -> bool {
+pub(super) fn wants_user(settings: &Settings, way: &Way) -> bool {
     let by_user = match way {
         Way::Methods(methods) => methods.iter().any(|method| matches!(method, Method::Password | Method::Totp)),
         Way::OpenId(grant) => *grant == Grant::Password,
@@ -180,7 +180,7 @@ pub fn wants_user(settings: &Settings, way: &Way) -> bool {
 }
 
 /// The body of `POST /v3/auth/tokens`.
-pub fn body(settings: &Settings, methods: &[Method]) -> Value {
+pub(super) fn body(settings: &Settings, methods: &[Method]) -> Value {
     let mut identity = Map::new();
     let mut names: Vec<&str> = Vec::new();
     for method in methods {
@@ -242,7 +242,7 @@ fn application(settings: &Settings) -> Value {
 }
 
 /// The scope of the session: a domain, project, trust or the whole system. `None` leaves it to the cloud.
-pub fn scope(settings: &Settings) -> Option<Value> {
+pub(super) fn scope(settings: &Settings) -> Option<Value> {
     let auth = |key: &str| settings.auth(key);
     if let Some(id) = auth("project_id") {
         return Some(json!({"project": {"id": id}}));
@@ -264,7 +264,7 @@ pub fn scope(settings: &Settings) -> Option<Value> {
 }
 
 /// The form that is sent to the identity provider for its token, without the client's name and secret.
-pub fn grant_form(settings: &Settings, grant: Grant) -> Vec<(String, String)> {
+pub(super) fn grant_form(settings: &Settings, grant: Grant) -> Vec<(String, String)> {
     let text = |key: &str| settings.auth(key).unwrap_or("").to_owned();
     let scope = settings.auth("openid_scope").unwrap_or("openid profile").to_owned();
     let mut form = vec![("scope".to_owned(), scope)];

@@ -4,7 +4,7 @@ use wharf_core::base::clean;
 
 /// A name for each cloud, in order. Own names are kept where possible, first those that people gave; those of further
 /// regions (marked `true`) were generated.
-pub fn of(clouds: &[(&str, bool)], taken: &[String]) -> Vec<String> {
+pub(super) fn of(clouds: &[(&str, bool)], taken: &[String]) -> Vec<String> {
     let mut used: Vec<String> = taken.to_vec();
     let mut names: Vec<Option<String>> = vec![None; clouds.len()];
     for (own, further) in [(true, false), (false, false), (true, true), (false, true)] {

@@ -22,7 +22,7 @@ use wharf_core::base::{
 const LONGEST: usize = 1 << 20;
 
 /// Fails if the entry lacks a setting that signing in with an identity provider needs.
-pub fn check(keystone: &Keystone<'_>, settings: &Settings) -> Result<()> {
+pub(super) fn check(keystone: &Keystone<'_>, settings: &Settings) -> Result<()> {
     match ["identity_provider", "protocol"].into_iter().find(|key| settings.auth(key).is_none()) {
         Some(key) => {
             Err(Error::usage(&keystone.what, format!("its entry names no {key}")).hint("name it in clouds.yaml"))
@@ -32,7 +32,7 @@ pub fn check(keystone: &Keystone<'_>, settings: &Settings) -> Result<()> {
 }
 
 /// The provider's token, asked for at the address that the files or the provider's discovery document name.
-pub async fn token(keystone: &Keystone<'_>, settings: &Settings, grant: Grant) -> Result<Secret> {
+pub(super) async fn token(keystone: &Keystone<'_>, settings: &Settings, grant: Grant) -> Result<Secret> {
     check(keystone, settings)?;
     if grant == Grant::AccessToken {
         return Ok(Secret::new(settings.auth("access_token").unwrap_or("")));
@@ -43,7 +43,7 @@ pub async fn token(keystone: &Keystone<'_>, settings: &Settings, grant: Grant) -
 }
 
 /// The provider's answer to a form.
-pub struct Answer {
+pub(super) struct Answer {
     status: reqwest::StatusCode,
     said: Value,
     origin: Origin,
@@ -51,24 +51,24 @@ pub struct Answer {
 
 impl Answer {
     /// A text field of the answer.
-    pub fn text(&self, key: &str) -> Option<&str> {
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
         self.said.get(key).and_then(Value::as_str)
     }
 
     /// A number field of the answer.
-    pub fn number(&self, key: &str) -> Option<u64> {
+    pub(super) fn number(&self, key: &str) -> Option<u64> {
         self.said.get(key).and_then(Value::as_u64)
     }
 
     /// The token in the answer, or the error.
-    pub fn token(&self, keystone: &Keystone<'_>, settings: &Settings) -> Result<Secret> {
+    pub(super) fn token(&self, keystone: &Keystone<'_>, settings: &Settings) -> Result<Secret> {
         let kind = settings.auth("access_token_type").unwrap_or("access_token");
         let token = self.text(kind).filter(|_| self.status.is_success());
         token.map(Secret::new).ok_or_else(|| self.refusal(keystone))
     }
 
     /// The error for an answer without a token.
-    pub fn refusal(&self, keystone: &Keystone<'_>) -> Error {
+    pub(super) fn refusal(&self, keystone: &Keystone<'_>) -> Error {
         if self.status.is_server_error() {
             return shared::refused(&keystone.what, self.status, "");
         }
@@ -81,7 +81,7 @@ impl Answer {
 }
 
 /// Sends a form to the provider, with the client's name and secret.
-pub async fn ask(
+pub(super) async fn ask(
     keystone: &Keystone<'_>,
     settings: &Settings,
     url: &Url,
@@ -117,7 +117,7 @@ fn server(keystone: &Keystone<'_>, url: Url) -> Result<Server> {
 }
 
 /// An address of the provider: the entry's setting `own`, else the field `theirs` in the discovery document.
-pub async fn endpoint(keystone: &Keystone<'_>, settings: &Settings, own: &str, theirs: &str) -> Result<Url> {
+pub(super) async fn endpoint(keystone: &Keystone<'_>, settings: &Settings, own: &str, theirs: &str) -> Result<Url> {
     let what = &keystone.what;
     let parse = |key: &str, text: &str| {
         Url::parse(text).map_err(|error| Error::usage(what, format!("{key}: {error}")).hint("check it in clouds.yaml"))

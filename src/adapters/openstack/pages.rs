@@ -7,7 +7,7 @@ use super::service::query;
 
 /// A page of a list.
 #[derive(Debug)]
-pub struct Page<T> {
+pub(super) struct Page<T> {
     /// The rows that could be read.
     pub rows: Vec<T>,
     /// The number of rows that could not be read.
@@ -20,7 +20,7 @@ pub struct Page<T> {
 
 /// Reads a page whose rows are in the field `key`. Rows that cannot be read are counted. `None` if there is no such
 /// list.
-pub fn read<T: DeserializeOwned>(mut answer: Value, key: &str, bytes: usize) -> Option<Page<T>> {
+pub(super) fn read<T: DeserializeOwned>(mut answer: Value, key: &str, bytes: usize) -> Option<Page<T>> {
     let next = next(&answer, key);
     let list = match answer.get_mut(key).map(Value::take) {
         Some(Value::Array(list)) => list,
@@ -47,13 +47,13 @@ fn next(answer: &Value, key: &str) -> Option<String> {
 }
 
 /// The query for the page after the last row, if the answer names none: a short page need not be the last.
-pub fn after(first: &str, last: &str) -> String {
+pub(super) fn after(first: &str, last: &str) -> String {
     let separator = if first.is_empty() { "" } else { "&" };
     format!("{first}{separator}marker={}", query(last))
 }
 
 /// The number of rows that could not be read, in words; `None` if it is 0.
-pub fn odd_words(odd: usize) -> Option<String> {
+pub(super) fn odd_words(odd: usize) -> Option<String> {
     match odd {
         0 => None,
         1 => Some("one row of it is not what it should be".to_owned()),

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 const OPEN: &str = "01";
 
 /// Whether the program at `peer`, connected to `own`, runs as this user; `false` if the table cannot be read.
-pub fn is_own(peer: SocketAddr, own: SocketAddr) -> bool {
+pub(super) fn is_own(peer: SocketAddr, own: SocketAddr) -> bool {
     let table = if peer.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
     let table = std::fs::read_to_string(table).unwrap_or_default();
     owner(&table, peer, own) == Some(rustix::process::geteuid().as_raw())

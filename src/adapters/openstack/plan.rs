@@ -26,7 +26,7 @@ use wharf_core::{
 const NONE: &str = "none";
 
 /// What a cloud offers this project for servers.
-pub struct Facts {
+pub(super) struct Facts {
     /// Flavors: sizes of servers.
     pub flavors: Vec<Flavor>,
     /// Networks that a server can be attached to.
@@ -112,7 +112,7 @@ fn chosen<'a, T: Choice>(what: &str, kind: &str, all: &[&'a T], answer: &str) ->
 }
 
 /// The answers with the form's labels: ids and names are replaced by the labels that mean the same.
-pub fn in_words(image: &Image, facts: &Facts, answers: &Answers) -> Result<Answers> {
+pub(super) fn in_words(image: &Image, facts: &Facts, answers: &Answers) -> Result<Answers> {
     let mut answers = answers.clone();
     let flavors = facts.fitting(image);
     let networks: Vec<&Network> = facts.networks.iter().collect();
@@ -140,7 +140,7 @@ fn reworded<T: Choice>(what: &str, kind: &str, all: &[&T], given: &mut String) -
 }
 
 /// The form, with careful defaults: the smallest flavor that fits, no network, the server's own disk.
-pub fn form(image: &Image, facts: &Facts) -> Result<Form> {
+pub(super) fn form(image: &Image, facts: &Facts) -> Result<Form> {
     let fitting = facts.fitting(image);
     if fitting.is_empty() {
         return Err(Error::unsupported("ask for a server", "no flavor of this cloud is large enough for the image")
@@ -237,7 +237,13 @@ fn room(limits: &Limits) -> Vec<Room> {
 }
 
 /// Makes the plan. `answers` must have been checked against the form.
-pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>, answers: Answers) -> Result<Plan> {
+pub(super) fn plan(
+    backend: &str,
+    image: &Image,
+    facts: &Facts,
+    limits: Option<&Limits>,
+    answers: Answers,
+) -> Result<Plan> {
     let what = format!("plan on {backend}");
     let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no hash"))?;
     let id = pinned.reference.title();

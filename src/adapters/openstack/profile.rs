@@ -21,7 +21,7 @@ const ANSWER: Duration = Duration::from_secs(8);
 const LONGEST: usize = 256 << 10;
 
 /// The settings of an entry combined with its profile, over which they take precedence.
-pub async fn under(cloud: &str, settings: &Settings, remote: &Remote, reach: &Reach) -> Result<Settings> {
+pub(super) async fn under(cloud: &str, settings: &Settings, remote: &Remote, reach: &Reach) -> Result<Settings> {
     let what = format!("read the profile of {cloud}");
     let fetched = tokio::time::timeout(ANSWER, fetched(&what, settings, remote)).await;
     let fetched = fetched.unwrap_or_else(|_| Err(context::timed_out(&what, ANSWER)));

@@ -45,14 +45,14 @@ const FORM: Duration = Duration::from_secs(60);
 /// The path of the list of servers, and the key of its rows.
 const SERVERS: (&str, &str) = ("servers/detail", "servers");
 /// The microversion of `POST /servers` from which "no network" can be chosen.
-pub const CREATE: &str = "2.37";
+pub(super) const CREATE: &str = "2.37";
 /// The microversion from which the certificates can be named that must have signed the image.
-pub const CERTIFIED: &str = "2.63";
+pub(super) const CERTIFIED: &str = "2.63";
 /// The microversion of `createImage` whose answer has the image's id.
 const SNAPSHOT: &str = "2.45";
 
 /// The path of a server; fails if the id is not a UUID.
-pub fn path(what: &str, id: &str) -> Result<String> {
+pub(super) fn path(what: &str, id: &str) -> Result<String> {
     if text::is_uuid(id) { Ok(format!("servers/{id}")) } else { Err(Error::usage(what, "not the id of a server")) }
 }
 

@@ -5,7 +5,7 @@ use url::Url;
 
 /// The services that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
+pub(super) enum Service {
     /// Keystone, the identity service.
     Identity,
     /// Glance, the image service.
@@ -20,7 +20,7 @@ pub enum Service {
 
 impl Service {
     /// The service types under which catalogues name it, the official one first (service-types.openstack.org).
-    pub fn kinds(self) -> &'static [&'static str] {
+    pub(super) fn kinds(self) -> &'static [&'static str] {
         match self {
             Self::Identity => &["identity"],
             Self::Image => &["image"],
@@ -32,7 +32,7 @@ impl Service {
 
     /// The root of the API version that is used here, with a slash at its end. The catalogue's address may be the
     /// service's own, or that of this or an older version.
-    pub fn root(self, named: &Url, project: &str) -> Url {
+    pub(super) fn root(self, named: &Url, project: &str) -> Url {
         let version = match self {
             Self::Identity | Self::Volume => "v3",
             Self::Image => "v2",
@@ -54,7 +54,7 @@ impl Service {
     }
 
     /// The service in a word.
-    pub fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Identity => "identity",
             Self::Image => "image",
@@ -65,13 +65,13 @@ impl Service {
     }
 
     /// The service's name in the header that selects a microversion.
-    pub fn header(self) -> &'static str {
+    pub(super) fn header(self) -> &'static str {
         if self == Self::Volume { "volume" } else { self.word() }
     }
 }
 
 /// A request below the root of a service.
-pub struct Request<'a> {
+pub(super) struct Request<'a> {
     /// The HTTP method of the request.
     pub method: Method,
     /// Path and query, without a slash at the beginning.
@@ -83,7 +83,7 @@ pub struct Request<'a> {
 }
 
 /// The body of a request.
-pub enum Body {
+pub(super) enum Body {
     /// No body is sent.
     None,
     /// A body of type `application/json`.
@@ -94,24 +94,24 @@ pub enum Body {
 
 impl<'a> Request<'a> {
     /// A GET request without a microversion.
-    pub fn get(path: &'a str) -> Self {
+    pub(super) fn get(path: &'a str) -> Self {
         Self { method: Method::GET, path, version: None, body: Body::None }
     }
 
     /// A request that changes something.
-    pub fn new(method: Method, path: &'a str, body: Body) -> Self {
+    pub(super) fn new(method: Method, path: &'a str, body: Body) -> Self {
         Self { method, path, version: None, body }
     }
 
     /// The request with a microversion.
     #[must_use]
-    pub fn at(self, version: &'a str) -> Self {
+    pub(super) fn at(self, version: &'a str) -> Self {
         Self { version: Some(version), ..self }
     }
 }
 
 /// A text as the value in a query, percent-encoded.
-pub fn query(text: &str) -> String {
+pub(super) fn query(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 

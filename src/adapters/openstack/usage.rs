@@ -26,7 +26,7 @@ const REMEMBERED: usize = 1000;
 
 /// What is known about servers from earlier readings.
 #[derive(Debug, Default)]
-pub struct Readings(Mutex<Kept>);
+pub(super) struct Readings(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {

@@ -87,7 +87,7 @@ const LISTS: [(&str, ImageKind); 3] =
     [("volumes", ImageKind::Volume), ("snapshots", ImageKind::Snapshot), ("backups", ImageKind::Backup)];
 
 /// A time of Cinder in seconds since 1970; its times are in UTC without saying so.
-pub fn time(text: Option<&str>) -> Option<i64> {
+pub(super) fn time(text: Option<&str>) -> Option<i64> {
     let text = text?;
     let whole = if text.ends_with('Z') || text.contains('+') { text.to_owned() } else { format!("{text}Z") };
     text::parse_timestamp(&whole)

@@ -22,7 +22,7 @@ const PORT: u16 = 9990;
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// A session without a project, from a token that the cloud has confirmed and the person has recognized as theirs.
-pub async fn session(keystone: &Keystone<'_>, settings: &Settings, answers: &Answers) -> Result<Session> {
+pub(super) async fn session(keystone: &Keystone<'_>, settings: &Settings, answers: &Answers) -> Result<Session> {
     openid::check(keystone, settings)?;
     answers.somebody()?;
     let what = &keystone.what;

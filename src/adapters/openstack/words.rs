@@ -7,7 +7,7 @@ use wharf_core::base::{
 };
 
 /// The error for a sign-in that the cloud has refused.
-pub fn of_refused_sign_in(what: &str, cloud: &str, status: u16, body: &[u8]) -> Error {
+pub(super) fn of_refused_sign_in(what: &str, cloud: &str, status: u16, body: &[u8]) -> Error {
     let said = said(body);
     let lower = said.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
@@ -53,7 +53,7 @@ pub fn of_refused_sign_in(what: &str, cloud: &str, status: u16, body: &[u8]) -> 
 }
 
 /// The error with advice for `clouds.yaml`, where these settings of a cloud are.
-pub fn in_clouds_yaml(error: Error) -> Error {
+pub(super) fn in_clouds_yaml(error: Error) -> Error {
     if error.hint.contains("'ca'") {
         error.hint("if it is your site's own authority, name its PEM file as cacert in clouds.yaml")
     } else if error.hint.contains("'client_certificate'") {
@@ -65,7 +65,7 @@ pub fn in_clouds_yaml(error: Error) -> Error {
 }
 
 /// The error for a refusal of a service.
-pub fn of_refusal(what: &str, cloud: &str, service: Service, status: u16, body: &[u8]) -> Error {
+pub(super) fn of_refusal(what: &str, cloud: &str, service: Service, status: u16, body: &[u8]) -> Error {
     let said = said(body);
     let because = |words: String| if said.is_empty() { words } else { format!("{words} ({said})") };
     let name = service.word();

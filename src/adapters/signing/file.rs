@@ -42,14 +42,14 @@ enum Pair {
 }
 
 /// A decrypted private key in this process's memory.
-pub struct OpenKey {
+pub(super) struct OpenKey {
     pair: Pair,
     public: Key,
     kept: String,
 }
 
 /// Opens the key in a file, which only its owner may read. `asker` asks for the passphrase, if it has one.
-pub async fn open(path: &Path, asker: &dyn Asker) -> Result<OpenKey> {
+pub(super) async fn open(path: &Path, asker: &dyn Asker) -> Result<OpenKey> {
     let what = format!("read the key {}", path.display());
     let meta = std::fs::metadata(path).during(&what)?;
     if meta.permissions().mode() & 0o077 != 0 {
@@ -60,7 +60,7 @@ pub async fn open(path: &Path, asker: &dyn Asker) -> Result<OpenKey> {
 }
 
 /// Opens the key in a PEM text. `asker` asks for the passphrase, if it has one; `kept` says where it is kept.
-pub async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> Result<OpenKey> {
+pub(super) async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> Result<OpenKey> {
     let unfit = || {
         Error::usage(what, "it is no private key that is understood")
             .hint("use PEM: P-256, P-384, RSA or Ed25519; make one with wharf key new, or openssl genpkey")
@@ -86,7 +86,7 @@ pub async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> 
 }
 
 /// The public half of a key in a PEM text; `None` if it is encrypted. Fails if it is no key.
-pub fn public_of(what: &str, pem: &Secret) -> Result<Option<Key>> {
+pub(super) fn public_of(what: &str, pem: &Secret) -> Result<Option<Key>> {
     let unfit = || {
         Error::usage(what, "it is no private key that is understood")
             .hint("make one with wharf key new, or openssl genpkey")

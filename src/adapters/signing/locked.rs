@@ -12,7 +12,7 @@ use serde::Deserialize;
 use wharf_core::base::secret::Secret;
 
 /// The PEM label of encrypted PKCS#8 (RFC 7468).
-pub const KIND: &str = "ENCRYPTED PRIVATE KEY";
+pub(super) const KIND: &str = "ENCRYPTED PRIVATE KEY";
 /// Highest accepted cost of scrypt: more would only waste time. cosign uses 2^15 to 2^16.
 const MOST_COST: u64 = 1 << 20;
 
@@ -45,12 +45,12 @@ struct Cipher {
 }
 
 /// Whether a PEM label says that the key is encrypted.
-pub fn is_locked(kind: &str) -> bool {
+pub(super) fn is_locked(kind: &str) -> bool {
     kind.starts_with("ENCRYPTED ")
 }
 
 /// Encrypts PKCS#8 with a passphrase: PBES2 with scrypt and AES-256 (RFC 8018, RFC 7914), which OpenSSL reads.
-pub fn lock(der: &[u8], passphrase: &Secret) -> Option<Vec<u8>> {
+pub(super) fn lock(der: &[u8], passphrase: &Secret) -> Option<Vec<u8>> {
     let (mut salt, mut iv) = ([0; 16], [0; 16]);
     aws_lc_rs::rand::fill(&mut salt).ok()?;
     aws_lc_rs::rand::fill(&mut iv).ok()?;
@@ -63,7 +63,7 @@ pub fn lock(der: &[u8], passphrase: &Secret) -> Option<Vec<u8>> {
 
 /// Why an encrypted key cannot be decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shut {
+pub(super) enum Shut {
     /// The passphrase is wrong.
     Passphrase,
     /// The encryption is not supported: an outdated cipher or hash.
@@ -71,7 +71,7 @@ pub enum Shut {
 }
 
 /// Decrypts a key with this PEM label; returns PKCS#8.
-pub fn unlock(kind: &str, der: &[u8], passphrase: &Secret) -> Result<Vec<u8>, Shut> {
+pub(super) fn unlock(kind: &str, der: &[u8], passphrase: &Secret) -> Result<Vec<u8>, Shut> {
     if kind == KIND {
         let sealed = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| Shut::Form)?;
         return match sealed.decrypt(passphrase.reveal()) {

@@ -72,7 +72,7 @@ fn read(uri: &str) -> Option<Uri> {
 }
 
 /// Opens the key; `asker` asks for its PIN.
-pub async fn open(uri: &str, asker: &dyn Asker) -> Result<Arc<dyn Signer>> {
+pub(super) async fn open(uri: &str, asker: &dyn Asker) -> Result<Arc<dyn Signer>> {
     let what = format!("open {}", clean::short(uri, 100));
     let (read, module) = named(&what, uri)?;
     let token = read.token.clone().unwrap_or_else(|| "the token".to_owned());
@@ -84,7 +84,7 @@ pub async fn open(uri: &str, asker: &dyn Asker) -> Result<Arc<dyn Signer>> {
 }
 
 /// What can be told about a key without its PIN: most tokens show public keys to everybody.
-pub fn look(uri: &str) -> Result<Looked> {
+pub(super) fn look(uri: &str) -> Result<Looked> {
     let what = format!("look at {}", clean::short(uri, 100));
     let (read, module) = named(&what, uri)?;
     let session = session(&what, &module, &read)?;

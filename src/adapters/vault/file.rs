@@ -18,18 +18,18 @@ use wharf_core::{
 };
 
 /// A file with mode 0600 in a folder with mode 0700.
-pub struct File {
+pub(super) struct File {
     path: PathBuf,
 }
 
 impl File {
     /// Whether the file exists: then the person has agreed to it before.
-    pub fn is_there(state_dir: &Path) -> bool {
+    pub(super) fn is_there(state_dir: &Path) -> bool {
         state_dir.join("secrets/secrets.json").is_file()
     }
 
     /// Creates the folder if it is missing; fails if other users may look into it.
-    pub fn open(state_dir: &Path) -> Result<Self> {
+    pub(super) fn open(state_dir: &Path) -> Result<Self> {
         let folder = state_dir.join("secrets");
         let what = format!("use {}", folder.display());
         if !folder.exists() {

@@ -26,7 +26,7 @@ struct Ring {
 }
 
 /// The desktop's Secret Service, if its bus answers within `patience`.
-pub fn secret_service(patience: Duration) -> Result<Box<dyn Vault>, String> {
+pub(super) fn secret_service(patience: Duration) -> Result<Box<dyn Vault>, String> {
     // Without a bus address the library would start a bus.
     if std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_none() {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(std::path::PathBuf::from);
@@ -49,7 +49,7 @@ pub fn secret_service(patience: Duration) -> Result<Box<dyn Vault>, String> {
 }
 
 /// The kernel's keyring of this session.
-pub fn kernel() -> Result<Box<dyn Vault>, String> {
+pub(super) fn kernel() -> Result<Box<dyn Vault>, String> {
     let store = linux_keyutils_keyring_store::Store::new().map_err(|error| error.to_string())?;
     Ok(Box::new(probed(Ring {
         store,

@@ -16,8 +16,10 @@ const LARGEST: u64 = 16 << 20;
 /// What the system says; [`ErrorKind::InvalidInput`] for what is no regular file, [`ErrorKind::FileTooLarge`] beyond 16 MiB.
 pub fn bytes(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     let path = path.as_ref();
-    // Opening a pipe would wait for a writer, so it is asked before what it is.
-    if !path.metadata()?.is_file() {
+    // Opening a pipe would wait for a writer, so it is asked before what it is. `/dev/null` is how people name no file, and
+    // a pipe that the shell opened (`<(…)`) has a writer.
+    let named = path == Path::new("/dev/null") || path.starts_with("/dev/fd");
+    if !named && !path.metadata()?.is_file() {
         return Err(Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
     }
     let mut all = Vec::new();
@@ -31,7 +33,7 @@ pub fn bytes(path: impl AsRef<Path>) -> Result<Vec<u8>> {
 /// The text of a file.
 ///
 /// # Errors
-/// Those of [`bytes`]; [`ErrorKind::InvalidData`], with the line, for what is not UTF-8.
+/// Those of [`bytes()`]; [`ErrorKind::InvalidData`], with the line, for what is not UTF-8.
 pub fn text(path: impl AsRef<Path>) -> Result<String> {
     String::from_utf8(bytes(path)?).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
@@ -51,6 +53,7 @@ mod tests {
         std::fs::write(&at, "a = 1\n").unwrap();
         assert_eq!(text(&at).unwrap(), "a = 1\n");
         assert_eq!(bytes(folder.path()).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(text("/dev/null").unwrap(), "");
         assert_eq!(bytes("/dev/zero").unwrap_err().kind(), ErrorKind::InvalidInput);
         File::create(&at).unwrap().set_len(LARGEST + 1).unwrap();
         assert_eq!(bytes(&at).unwrap_err().kind(), ErrorKind::FileTooLarge);

@@ -83,8 +83,8 @@ impl Field {
                 Ok(number) if (*least..=*most).contains(&number) => None,
                 _ => Some(format!("a whole number from {least} to {most}")),
             },
-            FieldKind::Bytes if answer.is_empty() => None,
             FieldKind::Bytes => match parse_bytes(answer) {
+                _ if answer.is_empty() => None,
                 // Zero is no limit to some and none at all to others.
                 Some(0) => Some("a size above zero; leave it empty for no limit".into()),
                 Some(_) => None,
@@ -108,7 +108,7 @@ fn refuse_variables(answer: &str) -> Option<String> {
     };
     let mut seen = BTreeSet::new();
     words.iter().find_map(|word| match word.split_once('=') {
-        Some((name, _)) if name.is_empty() => Some(format!("'{word}' has no name before its '='")),
+        Some(("", _)) => Some(format!("'{word}' has no name before its '='")),
         Some((name, _)) if !seen.insert(name) => Some(format!("{name} is set twice")),
         Some(_) => None,
         None => Some(format!("'{word}' is no NAME=value")),

@@ -1,7 +1,7 @@
 //! Names that the benchmarks make their images of.
 
 /// They go round.
-pub const TOOLS: [&str; 11] = [
+pub(crate) const TOOLS: [&str; 11] = [
     "gromacs",
     "samtools",
     "lammps",

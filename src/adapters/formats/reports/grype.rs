@@ -91,7 +91,7 @@ impl Fold for Matches {
 }
 
 /// Reads a report; `None` if it is none.
-pub fn read(bytes: &[u8]) -> Option<Report> {
+pub(super) fn read(bytes: &[u8]) -> Option<Report> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     let Each(Matches { tally, packages }) = top.matches;
     let database = time(&top.descriptor.db.status.built).or_else(|| time(&top.descriptor.db.built));

@@ -11,18 +11,18 @@ use serde::{
 
 /// A text. A number is read as its digits; any other type is an empty text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Text(pub String);
+pub(super) struct Text(pub String);
 
 /// Several texts, or a single one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Texts(Vec<Text>);
+pub(super) struct Texts(Vec<Text>);
 
 /// A value of type `T`; any other type of value is the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lax<T>(pub T);
+pub(super) struct Lax<T>(pub T);
 
 /// Collects the elements of an array one by one.
-pub trait Fold: Default {
+pub(super) trait Fold: Default {
     /// The type of an element.
     type Item: DeserializeOwned + Default;
     /// Adds an element of the array.
@@ -31,11 +31,11 @@ pub trait Fold: Default {
 
 /// An array that is collected while it is read, without keeping it. It must be an array or `null`.
 #[derive(Debug, Default)]
-pub struct Each<F>(pub F);
+pub(super) struct Each<F>(pub F);
 
 /// An array like [`Each`] whose absence does no harm: a value of another type is an empty array.
 #[derive(Debug, Default)]
-pub struct Loose<F>(pub F);
+pub(super) struct Loose<F>(pub F);
 
 impl Deref for Text {
     type Target = str;

@@ -235,7 +235,7 @@ impl Fold for Runs {
 }
 
 /// Reads a report; `None` if it is none.
-pub fn read(bytes: &[u8]) -> Option<Report> {
+pub(super) fn read(bytes: &[u8]) -> Option<Report> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     let Each(Runs { tool, tally }) = top.runs;
     Some(Report {

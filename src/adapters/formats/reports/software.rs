@@ -163,20 +163,20 @@ impl Fold for Listed {
 }
 
 /// Reads a CycloneDX document; `None` if it is none.
-pub fn cyclonedx(bytes: &[u8]) -> Option<Software> {
+pub(super) fn cyclonedx(bytes: &[u8]) -> Option<Software> {
     let bom: CycloneDx = serde_json::from_slice(bytes).ok()?;
     let form = format!("CycloneDX {}", clean::short(&bom.spec_version, 10));
     Some(Software { form, packages: bom.components.0.0 })
 }
 
 /// Reads an SPDX 3.0 document; `None` if its graph is of something else.
-pub fn spdx_graph(bytes: &[u8]) -> Option<Software> {
+pub(super) fn spdx_graph(bytes: &[u8]) -> Option<Software> {
     let Each(Elements { version, packages }) = serde_json::from_slice::<Graph>(bytes).ok()?.elements;
     (!version.is_empty()).then(|| Software { form: format!("SPDX-{version}"), packages })
 }
 
 /// Reads an SPDX 2 document; `None` if it is none.
-pub fn spdx(bytes: &[u8]) -> Option<Software> {
+pub(super) fn spdx(bytes: &[u8]) -> Option<Software> {
     let document: Spdx = serde_json::from_slice(bytes).ok()?;
     Some(Software { form: clean::short(&document.spdx_version, 20), packages: document.packages.0.0 })
 }

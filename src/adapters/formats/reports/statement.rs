@@ -126,19 +126,19 @@ fn listed(bytes: &[u8]) -> Option<Report> {
 }
 
 /// Reads a Sigstore bundle around an envelope.
-pub fn bundle(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
+pub(super) fn bundle(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     let bundle: Bundle<'_> = serde_json::from_slice(bytes).ok()?;
     envelope(bundle.envelope.get().as_bytes(), digests)
 }
 
 /// Reads a DSSE envelope around a statement.
-pub fn envelope(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
+pub(super) fn envelope(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     let envelope: Envelope = serde_json::from_slice(bytes).ok()?;
     statement(&base64(&envelope.payload)?, digests)
 }
 
 /// Reads a statement; `None` if it is about none of these digests.
-pub fn statement(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
+pub(super) fn statement(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     let statement: Statement<'_> = serde_json::from_slice(bytes).ok()?;
     let names = |subject: &Lax<Subject>| {
         digests.iter().any(|digest| subject.digest.get(digest.algorithm()).is_some_and(|hex| **hex == *digest.hex()))

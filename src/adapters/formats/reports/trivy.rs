@@ -112,7 +112,7 @@ impl Fold for Targets {
 }
 
 /// Reads a report; `None` if it is none.
-pub fn read(bytes: &[u8]) -> Option<Report> {
+pub(super) fn read(bytes: &[u8]) -> Option<Report> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     let Each(Targets { tally, packages }) = top.results;
     let database = time(&top.trivy.server.database.updated_at).or_else(|| time(&top.trivy.database.updated_at));

@@ -57,7 +57,7 @@ impl Fold for Statements {
 }
 
 /// Reads an OpenVEX document; `None` if it is none.
-pub fn read(bytes: &[u8]) -> Option<Vex> {
+pub(super) fn read(bytes: &[u8]) -> Option<Vex> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     let author = clean::short(&top.author, 80);
     Some(Vex { author, made: time(&top.timestamp), statements: top.statements.0.0 })
@@ -132,7 +132,7 @@ impl Fold for Analysed {
 }
 
 /// Reads a CycloneDX document about vulnerabilities; `None` if it lists components, or states nothing.
-pub fn cyclonedx(bytes: &[u8]) -> Option<Vex> {
+pub(super) fn cyclonedx(bytes: &[u8]) -> Option<Vex> {
     let bom: Bom = serde_json::from_slice(bytes).ok()?;
     let statements = bom.vulnerabilities.0.0;
     let metadata = &bom.metadata;
@@ -248,7 +248,7 @@ impl Fold for Judged {
 }
 
 /// Reads a CSAF document; `None` if it is none.
-pub fn csaf(bytes: &[u8]) -> Option<Vex> {
+pub(super) fn csaf(bytes: &[u8]) -> Option<Vex> {
     let top: Csaf = serde_json::from_slice(bytes).ok()?;
     let document = &top.document;
     let is_csaf = !document.csaf_version.is_empty() || document.category.starts_with("csaf_");

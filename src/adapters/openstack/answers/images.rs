@@ -96,7 +96,7 @@ impl Listed for GlanceImage {
 /// A project that an image is shared with (`/v2/images/ID/members`).
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Member {
+pub(crate) struct Member {
     /// The id of the project that the image is shared with.
     pub member_id: String,
     /// The id of the image that is shared.
@@ -109,7 +109,7 @@ pub struct Member {
 
 /// The answer of `GET /v2/images/ID/members`.
 #[derive(Debug, Deserialize)]
-pub struct Members {
+pub(crate) struct Members {
     /// All members of the image.
     #[serde(default)]
     pub members: Vec<Member>,

@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-pub use self::{images::*, servers::*};
+pub(super) use self::{images::*, servers::*};
 use wharf_core::base::clean;
 
 /// An element of a list.
-pub trait Listed: serde::de::DeserializeOwned {
+pub(super) trait Listed: serde::de::DeserializeOwned {
     /// The id of the element.
     fn id(&self) -> &str;
 }
 
 /// Reads a field leniently: a value of another type counts as absent, so that it does not spoil the whole answer.
-pub fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(super) fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: serde::de::DeserializeOwned + Default,
@@ -27,18 +27,18 @@ where
 }
 
 /// The name of something, cleaned; its id if it has no name.
-pub fn title(name: Option<&str>, id: &str) -> String {
+pub(super) fn title(name: Option<&str>, id: &str) -> String {
     let name = clean::short(name.unwrap_or(""), 200);
     if name.is_empty() { id.to_owned() } else { name }
 }
 
 /// Makes the names in a list unique, because clouds allow several things with one name.
 #[derive(Default)]
-pub struct Names(BTreeMap<String, usize>);
+pub(super) struct Names(BTreeMap<String, usize>);
 
 impl Names {
     /// The title, followed by the beginning of the id if the title was used before.
-    pub fn unique(&mut self, title: String, id: &str) -> String {
+    pub(super) fn unique(&mut self, title: String, id: &str) -> String {
         let same = self.0.entry(title.clone()).or_default();
         *same += 1;
         if *same == 1 { title } else { format!("{title} {}", id.get(..8).unwrap_or(id)) }

@@ -9,7 +9,7 @@ use wharf_core::{base::clean, launch::usage::Traffic};
 
 /// The answer of `GET /servers/ID` and `POST /servers`.
 #[derive(Debug, Deserialize)]
-pub struct ServerAnswer {
+pub(crate) struct ServerAnswer {
     /// The server in the answer.
     pub server: Server,
 }
@@ -17,7 +17,7 @@ pub struct ServerAnswer {
 /// A server (Compute API v2.1). The answer to its creation has little more than the id.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Server {
+pub(crate) struct Server {
     #[serde(deserialize_with = "super::lenient")]
     pub id: String,
     #[serde(deserialize_with = "super::lenient")]
@@ -47,7 +47,7 @@ impl Listed for Server {
 /// A network address of a server.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Address {
+pub(crate) struct Address {
     #[serde(deserialize_with = "super::lenient")]
     pub addr: String,
 }
@@ -55,14 +55,14 @@ pub struct Address {
 /// Why a server is in the status ERROR.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Fault {
+pub(crate) struct Fault {
     #[serde(deserialize_with = "super::lenient")]
     pub message: String,
 }
 
 impl Server {
     /// Status and task in words.
-    pub fn state_words(&self) -> String {
+    pub(crate) fn state_words(&self) -> String {
         let status = clean::short(&self.status.to_lowercase(), 20);
         match self.task.as_deref().filter(|task| !task.is_empty()) {
             Some(task) => format!("{status}: {}", clean::short(&task.replace('_', " "), 40)),
@@ -71,18 +71,18 @@ impl Server {
     }
 
     /// Why it failed; empty if it did not.
-    pub fn fault_words(&self) -> String {
+    pub(crate) fn fault_words(&self) -> String {
         clean::short(self.fault.as_ref().map_or("", |fault| &fault.message), 300)
     }
 
     /// Its first eight addresses, cleaned.
-    pub fn address_words(&self) -> Vec<String> {
+    pub(crate) fn address_words(&self) -> Vec<String> {
         let all = self.addresses.values().flatten().map(|address| clean::short(&address.addr, 60));
         all.take(8).collect()
     }
 
     /// The id of the image that it booted from; `None` if it booted from a volume.
-    pub fn image_id(&self) -> Option<String> {
+    pub(crate) fn image_id(&self) -> Option<String> {
         self.image.get("id").and_then(serde_json::Value::as_str).map(|id| clean::short(id, 80))
     }
 }
@@ -90,7 +90,7 @@ impl Server {
 /// A flavor: memory in MiB, disk in GiB.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Flavor {
+pub(crate) struct Flavor {
     #[serde(deserialize_with = "super::lenient")]
     pub id: String,
     #[serde(deserialize_with = "super::lenient")]
@@ -112,7 +112,7 @@ impl Listed for Flavor {
 /// A network that servers can be connected to.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Network {
+pub(crate) struct Network {
     #[serde(deserialize_with = "super::lenient")]
     pub id: String,
     #[serde(deserialize_with = "super::lenient")]
@@ -128,21 +128,21 @@ impl Listed for Network {
 /// The answer of `GET /os-keypairs`, in which each key pair is wrapped once more.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct KeyPairs {
+pub(crate) struct KeyPairs {
     pub keypairs: Vec<KeyPairAnswer>,
 }
 
 /// The wrapper of a key pair.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct KeyPairAnswer {
+pub(crate) struct KeyPairAnswer {
     pub keypair: KeyPair,
 }
 
 /// A public key that the cloud keeps.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct KeyPair {
+pub(crate) struct KeyPair {
     #[serde(deserialize_with = "super::lenient")]
     pub name: String,
 }
@@ -150,7 +150,7 @@ pub struct KeyPair {
 /// The answer of `GET /os-availability-zone`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Zones {
+pub(crate) struct Zones {
     #[serde(rename = "availabilityZoneInfo")]
     pub zones: Vec<Zone>,
 }
@@ -158,7 +158,7 @@ pub struct Zones {
 /// An availability zone, in which servers can be launched.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Zone {
+pub(crate) struct Zone {
     #[serde(rename = "zoneName", deserialize_with = "super::lenient")]
     pub name: String,
     #[serde(rename = "zoneState", deserialize_with = "super::lenient")]
@@ -168,21 +168,21 @@ pub struct Zone {
 /// The state of an availability zone.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct ZoneState {
+pub(crate) struct ZoneState {
     #[serde(deserialize_with = "super::lenient")]
     pub available: bool,
 }
 
 /// The answer of `GET /limits`.
 #[derive(Debug, Deserialize)]
-pub struct LimitsAnswer {
+pub(crate) struct LimitsAnswer {
     /// The limits in the answer.
     pub limits: LimitsBody,
 }
 
 /// The body of the limits.
 #[derive(Debug, Deserialize)]
-pub struct LimitsBody {
+pub(crate) struct LimitsBody {
     /// The limits of the project; the others are those of the API.
     pub absolute: Limits,
 }
@@ -190,7 +190,7 @@ pub struct LimitsBody {
 /// What the project uses, and its quota; -1 means no limit.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(from = "RawLimits")]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Servers: used, and quota.
     pub instances: (u64, i64),
     /// Processors: used, and quota.
@@ -225,7 +225,7 @@ impl From<RawLimits> for Limits {
 /// What a server was given, as it says from microversion 2.47 on; memory in MiB.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
-pub struct Given {
+pub(crate) struct Given {
     #[serde(deserialize_with = "super::lenient")]
     pub vcpus: u64,
     #[serde(deserialize_with = "super::lenient")]
@@ -235,7 +235,7 @@ pub struct Given {
 /// The answer of `GET /servers/ID` from microversion 2.47 on.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct GivenAnswer {
+pub(crate) struct GivenAnswer {
     /// The server in the answer, with its flavor.
     pub server: GivenServer,
 }
@@ -243,7 +243,7 @@ pub struct GivenAnswer {
 /// The part of a server that says what it was given.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct GivenServer {
+pub(crate) struct GivenServer {
     #[serde(deserialize_with = "super::lenient")]
     pub flavor: Given,
 }
@@ -252,7 +252,7 @@ pub struct GivenServer {
 /// certain.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct DiagnosticsAnswer {
+pub(crate) struct DiagnosticsAnswer {
     #[serde(deserialize_with = "super::lenient")]
     cpu_details: Vec<ProcessorTime>,
     #[serde(deserialize_with = "super::lenient")]
@@ -277,7 +277,7 @@ struct Octets {
 
 /// What a server uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Diagnostics {
+pub(crate) struct Diagnostics {
     /// Processor time of all its processors, in nanoseconds.
     pub processor_time: Option<u64>,
     /// The traffic over its network interfaces.
@@ -286,7 +286,7 @@ pub struct Diagnostics {
 
 impl DiagnosticsAnswer {
     /// The sums over all processors and network interfaces.
-    pub fn diagnostics(&self) -> Diagnostics {
+    pub(crate) fn diagnostics(&self) -> Diagnostics {
         let times: Vec<u64> = self.cpu_details.iter().filter_map(|one| one.time).collect();
         let octets = self.nic_details.iter().map(|one| (one.rx_octets, one.tx_octets));
         Diagnostics {
@@ -299,7 +299,7 @@ impl DiagnosticsAnswer {
 /// The answer of `GET /servers/ID/os-volume_attachments`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct AttachmentsAnswer {
+pub(crate) struct AttachmentsAnswer {
     #[serde(deserialize_with = "super::lenient")]
     volume_attachments: Vec<VolumeAttachment>,
 }
@@ -313,7 +313,7 @@ struct VolumeAttachment {
 
 impl AttachmentsAnswer {
     /// The ids of the volumes that are attached to the server.
-    pub fn volumes(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn volumes(&self) -> impl Iterator<Item = &str> {
         self.volume_attachments.iter().map(|one| one.volume_id.as_str())
     }
 }

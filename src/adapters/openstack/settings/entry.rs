@@ -12,7 +12,7 @@ use wharf_core::base::clean;
 
 /// What the shell's variables say about the clouds of a file.
 #[derive(Default, Clone, Copy)]
-pub struct Shell<'a> {
+pub(super) struct Shell<'a> {
     /// The cloud that `OS_CLOUD` names, and the other variables.
     pub about: Option<(&'a str, &'a BTreeMap<String, String>)>,
     /// The region that `OS_REGION_NAME` names.
@@ -35,7 +35,13 @@ impl<'a> Shell<'a> {
 }
 
 /// The entries under `clouds:`, combined with `secure.yaml`, one for each region.
-pub fn clouds(file: &Node, secure: Option<&Node>, public: Option<&Node>, origin: &str, shell: Shell<'_>) -> Vec<Entry> {
+pub(super) fn clouds(
+    file: &Node,
+    secure: Option<&Node>,
+    public: Option<&Node>,
+    origin: &str,
+    shell: Shell<'_>,
+) -> Vec<Entry> {
     let merged = secure.map_or_else(|| file.clone(), |secure| merged(file.clone(), secure));
     let Some(Node { value: Value::Map(pairs), .. }) = merged.get("clouds") else { return Vec::new() };
     let alone = pairs.len() == 1;
@@ -62,7 +68,7 @@ fn of_regions(cloud: &str, origin: &str, regions: Vec<Settings>) -> Vec<Entry> {
 }
 
 /// The settings in the shell's variables: `OS_AUTH_URL` is `auth_url`.
-pub fn environment(variables: &BTreeMap<String, String>) -> Settings {
+pub(super) fn environment(variables: &BTreeMap<String, String>) -> Settings {
     let region = variables.get("OS_REGION_NAME").filter(|name| !name.is_empty());
     Raw::default().with_variables(Some(variables)).settings(region.cloned())
 }

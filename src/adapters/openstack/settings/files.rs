@@ -16,7 +16,7 @@ const LONGEST: u64 = 4 << 20;
 const OF_SHELL: &str = "openstack";
 
 /// The folders to search and the environment.
-pub struct Around {
+pub(super) struct Around {
     /// The folders in the order of searching.
     folders: Vec<PathBuf>,
     /// The variables with names `OS_…` that are not empty.
@@ -44,7 +44,7 @@ impl Around {
 }
 
 /// All clouds that the files and the environment name, sorted by name, and what cannot be used of them.
-pub fn all() -> (Vec<Entry>, Vec<Trouble>) {
+pub(crate) fn all() -> (Vec<Entry>, Vec<Trouble>) {
     found(&Around::of_this_process())
 }
 
@@ -140,7 +140,7 @@ fn text_of(path: &Path) -> Result<Option<String>, String> {
 }
 
 /// A path in which `~` is replaced by the home folder.
-pub fn at_home(path: &str) -> PathBuf {
+pub(crate) fn at_home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => Path::new(&home).join(rest),
         _ => path.into(),

@@ -13,14 +13,14 @@ mod yaml;
 
 use std::{collections::BTreeMap, fmt};
 
-pub use self::{
+pub(super) use self::{
     files::{all, at_home},
     remote::Remote,
 };
 
 /// A cloud in a file or in the environment, in one of its regions.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(super) struct Entry {
     /// The cloud's name; that of a further region is `CLOUD-REGION`.
     pub name: String,
     /// The name of the whole entry.
@@ -35,7 +35,7 @@ pub struct Entry {
 
 /// Something that cannot be used, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub(super) struct Trouble {
     /// The file and line.
     pub place: String,
     /// The reason in words.
@@ -46,7 +46,7 @@ pub struct Trouble {
 
 /// The settings of a cloud by their present names: `project_name`, not `tenant-name`.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Settings {
+pub(super) struct Settings {
     /// The values in `auth`.
     auth: BTreeMap<String, String>,
     /// The values outside of `auth`.
@@ -79,22 +79,22 @@ impl fmt::Debug for Settings {
 
 impl Settings {
     /// A value in `auth`; `None` if it is empty.
-    pub fn auth(&self, key: &str) -> Option<&str> {
+    pub(super) fn auth(&self, key: &str) -> Option<&str> {
         self.auth.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// A value outside of `auth`; `None` if it is empty.
-    pub fn option(&self, key: &str) -> Option<&str> {
+    pub(super) fn option(&self, key: &str) -> Option<&str> {
         self.options.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The first of these values in `auth` that is set.
-    pub fn first_auth(&self, keys: &[&str]) -> Option<&str> {
+    pub(super) fn first_auth(&self, keys: &[&str]) -> Option<&str> {
         keys.iter().find_map(|key| self.auth(key))
     }
 
     /// A yes-or-no value, in the words of YAML 1.1.
-    pub fn flag(&self, key: &str) -> Option<bool> {
+    pub(super) fn flag(&self, key: &str) -> Option<bool> {
         match self.option(key)?.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => Some(true),
             "false" | "no" | "off" | "0" => Some(false),
@@ -103,12 +103,12 @@ impl Settings {
     }
 
     /// The region, if one is named.
-    pub fn region(&self) -> Option<&str> {
+    pub(super) fn region(&self) -> Option<&str> {
         self.region.as_deref()
     }
 
     /// Whether both sign in to the same identity service, with the same account and in the same way.
-    pub fn signs_in_as(&self, other: &Self) -> bool {
+    pub(super) fn signs_in_as(&self, other: &Self) -> bool {
         let same = |key: &&str| self.option(key) == other.option(key);
         // The profile's values for each region are not known yet.
         let is_whole = |one: &Self| one.broken.is_none() && one.remote.is_none();
@@ -118,7 +118,7 @@ impl Settings {
 
     /// The settings with another value in `auth`.
     #[must_use]
-    pub fn with_auth(mut self, key: &str, value: &str) -> Self {
+    pub(super) fn with_auth(mut self, key: &str, value: &str) -> Self {
         self.auth.insert(key.to_owned(), value.to_owned());
         self
     }
@@ -131,13 +131,13 @@ impl Settings {
 
 /// The settings of a single entry, for tests.
 #[cfg(test)]
-pub fn read_one(entry: &str) -> Settings {
+pub(super) fn read_one(entry: &str) -> Settings {
     of_text(&format!("clouds: {{one: {entry}}}"), "one")
 }
 
 /// The settings of a cloud in a file, for tests.
 #[cfg(test)]
-pub fn of_text(text: &str, name: &str) -> Settings {
+pub(super) fn of_text(text: &str, name: &str) -> Settings {
     let node = yaml::read(text).expect("the test's own text is YAML");
     let mut all = entry::clouds(&node, None, None, "clouds.yaml", entry::Shell::default()).into_iter();
     all.find(|entry| entry.name == name).expect("the test's own cloud").settings

@@ -7,7 +7,7 @@ use super::{
 
 /// Reads a file, entry by entry if the whole is not valid YAML; returns what can be read and the faults. `group` is the
 /// key that the entries are under.
-pub fn read(text: &str, place: &str, group: &str) -> (Option<Node>, Vec<Trouble>) {
+pub(super) fn read(text: &str, place: &str, group: &str) -> (Option<Node>, Vec<Trouble>) {
     let whole = match yaml::read(text) {
         Ok(node) => return (Some(node), Vec::new()),
         Err(wrong) => wrong,

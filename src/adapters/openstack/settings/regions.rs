@@ -6,14 +6,14 @@ use wharf_core::base::clean;
 
 /// A region with its own values, which take precedence over those of the entry.
 #[derive(Clone)]
-pub struct Region {
+pub(super) struct Region {
     pub name: String,
     pub values: Option<Node>,
 }
 
 /// A region that the shell names, and whether the entry must have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish<'a> {
+pub(super) enum Wish<'a> {
     /// The shell's variables are about this entry, which must have the region.
     Must(&'a str),
     /// The shell's variables are about any entry that has the region.
@@ -21,7 +21,7 @@ pub enum Wish<'a> {
 }
 
 /// The regions under `regions:` or `region_name:`, which may list several, separated by commas.
-pub fn read(node: &Node) -> Result<Vec<Region>, (usize, String)> {
+pub(super) fn read(node: &Node) -> Result<Vec<Region>, (usize, String)> {
     match &node.value {
         Value::Nothing => Ok(Vec::new()),
         Value::Text(text) => Ok(text.split(',').filter_map(|name| named(name, None)).collect()),
@@ -58,7 +58,7 @@ fn named(name: &str, values: Option<Node>) -> Option<Region> {
 
 /// The regions to show: all, each once, or the one that the shell names. Of equal names the first counts. An entry
 /// without regions uses the shell's.
-pub fn shown(all: Vec<Region>, wish: Option<Wish<'_>>) -> Result<Vec<Region>, String> {
+pub(super) fn shown(all: Vec<Region>, wish: Option<Wish<'_>>) -> Result<Vec<Region>, String> {
     let mut known: Vec<Region> = Vec::new();
     for region in all {
         if known.iter().all(|before| before.name != region.name) {

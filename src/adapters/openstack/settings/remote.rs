@@ -15,7 +15,7 @@ use wharf_core::base::clean;
 
 /// An entry whose profile has not been fetched yet.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Remote {
+pub(crate) struct Remote {
     /// The address of the profile.
     pub url: Url,
     /// The entry itself, and the shell's variables about it.
@@ -33,7 +33,7 @@ impl fmt::Debug for Remote {
 }
 
 /// The address of the profile document at a server, which always has the same path.
-pub fn page(profile: &str) -> Option<Url> {
+pub(super) fn page(profile: &str) -> Option<Url> {
     let mut url = Url::parse(profile).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host())?;
     url.set_path("/.well-known/openstack/api");
     url.set_query(None);
@@ -49,7 +49,7 @@ const OWN: [&str; 5] = ["cacert", "cert", "key", "verify", "insecure"];
 
 impl Settings {
     /// The settings combined with the fetched profile, or why it cannot be used.
-    pub fn over(&self, remote: &Remote, answer: &str) -> Result<Self, String> {
+    pub(crate) fn over(&self, remote: &Remote, answer: &str) -> Result<Self, String> {
         let odd = || "what it answers is no profile".to_owned();
         let page = serde_json::from_str(answer).map(node).map_err(|_| odd())?;
         let Some(profile) = page.get("profile").filter(|profile| matches!(profile.value, Value::Map(_))) else {

@@ -57,7 +57,7 @@ type Values = BTreeMap<String, String>;
 
 /// Moves the options of signing in to `auth`, under their present names. Values on the entry's own level take
 /// precedence: they may be variables that override the file.
-pub fn corrected(auth: &mut Values, options: &mut Values) {
+pub(super) fn corrected(auth: &mut Values, options: &mut Values) {
     rename(auth, OLD);
     rename(options, &OLD[..5]);
     rename(options, &[("auth_plugin", "auth_type"), ("endpoint_type", "interface")]);

@@ -1,7 +1,7 @@
 //! Providers that openstackclient knows by name (`profile: NAME`; openstacksdk, `openstack/config/vendors`).
 
 /// What is known about a provider.
-pub struct Vendor {
+pub(super) struct Vendor {
     pub auth_url: &'static str,
     pub regions: &'static [&'static str],
     pub default_domain: Option<&'static str>,
@@ -12,7 +12,7 @@ const fn vendor(auth_url: &'static str, regions: &'static [&'static str]) -> Ven
 }
 
 /// A provider by the name of its profile; providers that no longer exist are left out.
-pub fn known(profile: &str) -> Option<Vendor> {
+pub(super) fn known(profile: &str) -> Option<Vendor> {
     Some(match profile {
         "auro" => {
             Vendor { default_domain: Some("default"), ..vendor("https://api.van2.auro.io:5000/v3", &["RegionOne"]) }

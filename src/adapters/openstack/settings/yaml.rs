@@ -16,14 +16,14 @@ const MOST: usize = 100_000;
 
 /// A value and the line (from 1) where it begins.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Node {
+pub(super) struct Node {
     pub line: usize,
     pub value: Value,
 }
 
 /// A YAML value; scalars stay text.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Value {
+pub(super) enum Value {
     /// An empty value, `~` or `null`.
     Nothing,
     /// A scalar as it is written.
@@ -36,14 +36,14 @@ pub enum Value {
 
 /// Why a file cannot be read, and in which line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
+pub(super) struct Wrong {
     pub line: usize,
     pub why: String,
 }
 
 impl Node {
     /// The value of a key in a mapping.
-    pub fn get(&self, key: &str) -> Option<&Self> {
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
             Value::Map(pairs) => pairs.iter().find(|(known, _)| known == key).map(|(_, node)| node),
             _ => None,
@@ -52,7 +52,7 @@ impl Node {
 }
 
 /// Reads the first document of a text.
-pub fn read(text: &str) -> Result<Node, Wrong> {
+pub(super) fn read(text: &str) -> Result<Node, Wrong> {
     let mut reader = Reader { parser: Parser::new_from_str(text), anchors: Vec::new(), left: MOST };
     loop {
         let (event, marker) = reader.next()?;

@@ -28,7 +28,7 @@ const KEYS: &str =
     "host, port, dbname, user, sslmode, sslrootcert, sslcert, sslkey, passfile, statement-cache-capacity";
 
 /// What the environment says; tests can give their own.
-pub struct Around<'a> {
+pub(super) struct Around<'a> {
     /// The value of an environment variable; `None` if it is unset or empty.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The login of the user that this process runs as, from the system's list of users.
@@ -39,7 +39,7 @@ pub struct Around<'a> {
 
 /// A parsed address of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
+pub(super) struct Address {
     /// The role; `None` if it is not named and the user has no login.
     user: Option<String>,
     host: Host,
@@ -123,12 +123,12 @@ impl Host {
 
 /// The effective user's login from the system's list of users, as PostgreSQL's programs take it; environment variables
 /// may be wrong.
-pub fn login() -> Option<String> {
+pub(super) fn login() -> Option<String> {
     whoami::username().ok().filter(|name| !name.is_empty())
 }
 
 /// What is needed to connect.
-pub struct Ready {
+pub(super) struct Ready {
     /// The options for the database driver.
     pub options: PgConnectOptions,
     /// Why no password is sent although one might be expected; empty otherwise.
@@ -141,13 +141,13 @@ fn wrong(why: impl Into<String>) -> Error {
 
 impl Address {
     /// Parses an address, with this process's environment.
-    pub fn new(address: &str) -> Result<Self> {
+    pub(super) fn new(address: &str) -> Result<Self> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self::read(address, &Around { variable: &variable, login: login(), home: std::env::home_dir() })
     }
 
     /// Parses an address. Nothing is contacted, and no secret is read yet.
-    pub fn read(address: &str, around: &Around<'_>) -> Result<Self> {
+    pub(super) fn read(address: &str, around: &Around<'_>) -> Result<Self> {
         let url = url::Url::parse(address).during(WHAT)?;
         let variable = around.variable;
         let no_password = || {
@@ -230,7 +230,7 @@ impl Address {
     }
 
     /// The database and where it is, for messages: `wharf on db.example.org`, `wharf in /var/run/postgresql`.
-    pub fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         let database = self.database.as_deref().unwrap_or("(unnamed)");
         let port = if self.port == 5432 { String::new() } else { format!(":{}", self.port) };
         match &self.host {
@@ -242,7 +242,7 @@ impl Address {
     }
 
     /// The options for the driver. Password file and certificates are read each time, because they may have changed.
-    pub fn ready(&self) -> Result<Ready> {
+    pub(super) fn ready(&self) -> Result<Ready> {
         let what = format!("sign in to PostgreSQL {}", self.place());
         let user = self.user.as_deref().ok_or_else(|| {
             Error::new(Kind::NotAllowed, &what, "this user has no login name that a role could be called by")

@@ -9,7 +9,7 @@ use crate::{
 use wharf_core::base::text;
 
 /// Handles news of images.
-pub fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
+pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
     match news {
         ImageNews::Image(result) => {
             if let Some(page) = topmost!(state, Screen::Image) {

@@ -14,7 +14,7 @@ use wharf_core::{
 };
 
 /// Handles news of jobs, and their questions.
-pub fn arrived(state: &mut State, news: JobNews) -> Vec<Effect> {
+pub(super) fn arrived(state: &mut State, news: JobNews) -> Vec<Effect> {
     match news {
         JobNews::JobNote(id, note) => state.jobs.change(|jobs| {
             if let Some(job) = jobs.iter_mut().find(|job| job.id == id) {
@@ -35,14 +35,14 @@ pub fn arrived(state: &mut State, news: JobNews) -> Vec<Effect> {
 }
 
 /// The sources screen shows what sources and backends answered.
-pub fn health(state: &mut State, health: Vec<HealthLine>) {
+pub(super) fn health(state: &mut State, health: Vec<HealthLine>) {
     if let Some(page) = topmost!(state, Screen::Sources) {
         page.health = Some(health);
     }
 }
 
 /// The sources screen shows the checks of this machine.
-pub fn checks(state: &mut State, checks: Vec<Finding>) {
+pub(super) fn checks(state: &mut State, checks: Vec<Finding>) {
     if let Some(page) = topmost!(state, Screen::Sources) {
         page.checks = checks;
     }

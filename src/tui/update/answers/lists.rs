@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Handles news of lists.
-pub fn arrived(state: &mut State, news: ListNews) -> Vec<Effect> {
+pub(super) fn arrived(state: &mut State, news: ListNews) -> Vec<Effect> {
     let now = state.now;
     match news {
         ListNews::Cached(Ok(lists)) => return state.catalog.cached(lists),

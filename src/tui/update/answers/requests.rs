@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Handles news of requests.
-pub fn arrived(state: &mut State, news: RequestNews) -> Vec<Effect> {
+pub(super) fn arrived(state: &mut State, news: RequestNews) -> Vec<Effect> {
     match news {
         RequestNews::Requests { which, skip, result } => {
             if let Some(page) = topmost!(state, Screen::Requests) {

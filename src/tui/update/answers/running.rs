@@ -10,7 +10,7 @@ use wharf_core::{base::error::Kind, launch::plan::Workload};
 const AT_ONCE: u64 = 3000;
 
 /// Handles news of launches and workloads.
-pub fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
+pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
     let now = state.now;
     match news {
         RunNews::Form(result) => {

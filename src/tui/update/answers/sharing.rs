@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Handles news of shares and offers.
-pub fn arrived(state: &mut State, news: ShareNews) -> Vec<Effect> {
+pub(super) fn arrived(state: &mut State, news: ShareNews) -> Vec<Effect> {
     match news {
         ShareNews::Shares(result) => {
             if let Some(page) = topmost!(state, Screen::Image) {
