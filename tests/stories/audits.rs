@@ -189,7 +189,7 @@ fn an_audit_that_its_owner_removes_cuts_or_writes_anew_is_seen() {
     std::fs::write(file(&home), forged(&["a", "b"])).unwrap();
     (0..3).for_each(|_| done(&home));
     let told = verified(&home, 1);
-    assert!(told.contains("is another one"), "{told}");
+    assert!(told.contains("differs from what the store has seen"), "{told}");
     let site = asked(&home, &["--site"]);
     assert_eq!(site.status.code(), Some(0), "{}", lab::complained(&site));
     assert!(lab::said(&site).contains("told twice, and differently"), "{}", lab::said(&site));

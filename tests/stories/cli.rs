@@ -112,7 +112,7 @@ fn each_list_takes_the_types_that_belong_there_and_all_mistakes_are_told_with_th
     refused(
         &format!("[[source]]\n{engine}[[backend]]\n{engine}"),
         &["sources"],
-        &["wharf.toml:6", "box", "a source of this name, which is a backend as well"],
+        &["wharf.toml:6", "box", "there is a source of this name"],
     );
     let here = |name: &str| format!("[[backend]]\nname = \"{name}\"\ntype = \"local\"\n");
     refused(&(here("a") + &here("b")), &["sources"], &["backend 'b'", "this machine is the backend 'a' already"]);
