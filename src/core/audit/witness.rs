@@ -269,7 +269,7 @@ mod tests {
         for (file, said) in [
             (reading(&[]), "0 are here"),
             (reading(&["a", "b"]), "2 are here"),
-            (reading(&["x", "y", "z", "a"]), "entry 1 is another"),
+            (reading(&["x", "y", "z", "a"]), "entry 1 differs"),
         ] {
             let faults = compare(&file, &here, &seen);
             assert!(faults.iter().any(|fault| fault.contains(said)), "{said}: {faults:?}");
