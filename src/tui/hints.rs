@@ -31,5 +31,5 @@ pub fn of(state: &State) -> Vec<Hint> {
         let key = state.keymap.key(page.scope(), *action)?.words();
         Some(Hint { action: *action, key, words: page.words(*action), disabled: disabled(state, *action) })
     };
-    page.offered().iter().filter(|action| !page.hides(**action)).filter_map(hint).collect()
+    page.offered().iter().filter(|action| !page.hides(**action, &state.model)).filter_map(hint).collect()
 }

@@ -116,6 +116,32 @@ fn each_list_takes_the_types_that_belong_there_and_all_mistakes_are_told_with_th
     );
     let here = |name: &str| format!("[[backend]]\nname = \"{name}\"\ntype = \"local\"\n");
     refused(&(here("a") + &here("b")), &["sources"], &["backend 'b'", "this machine is the backend 'a' already"]);
+    // Names are for sources and backends alike, those that Wharf brings along included.
+    refused(
+        "[[source]]\nname = \"local\"\ntype = \"engine\"\nurl = \"unix:///nowhere\"\n",
+        &["sources"],
+        &["wharf.toml:2", "another source or backend here has this name", "choose another name"],
+    );
+    refused(
+        "[[source]]\nname = \"a\"\ntype = \"oci\"\nurl = \"https://r.example\"\nnotary = \"http://u:secret@r.example\"\n",
+        &["sources"],
+        &["wharf.toml:5", "notary: an address holds no account and no password"],
+    );
+}
+
+#[test]
+fn a_pipe_an_endless_file_and_a_password_in_the_environment_are_refused_at_once() {
+    let home = Home::new();
+    let pipe = home.path("pipe.toml");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+    for file in [pipe.to_str().unwrap(), "/dev/zero"] {
+        let output = home.run(&["--config", file, "sources"]);
+        assert_eq!(output.status.code(), Some(2), "{file}: {}", complained(&output));
+        assert!(complained(&output).contains("not a regular file"), "{file}: {}", complained(&output));
+    }
+    let output = home.wharf(&["sources"]).env("WHARF_REGISTRIES", "https://u:secret@r.example").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!complained(&output).contains("secret"), "{}", complained(&output));
 }
 
 #[test]

@@ -439,7 +439,7 @@ fn other_screens_are_there_while_an_engine_launches() {
     screen.until("Images");
     screen.keys("3");
     screen.until("launch alpine");
-    screen.until("is running on docker");
+    screen.until("launched alpine");
     screen.keys("2");
     screen.until("● running");
     // Leave nothing behind.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, de::DeserializeOwned};
+use url::Url;
 
 use wharf_core::{
     base::mistakes::Mistake,
@@ -77,6 +78,24 @@ pub fn hosts<S: Settings>(written: &Written) -> Result<Hosts, Vec<Mistake>> {
 /// The mistake of an empty address; `example` shows how one is written.
 pub fn missing(address: &str, example: &str) -> Option<(&'static str, String)> {
     address.is_empty().then(|| ("url", format!("it is missing; write url = \"{example}\"")))
+}
+
+/// What is wrong with the address of a server, if anything; an empty one is none. `key` is its setting. The address is not
+/// repeated: it may hold a password.
+pub fn odd_address(key: &'static str, address: &str) -> Option<(&'static str, String)> {
+    if address.is_empty() {
+        return None;
+    }
+    let whole = if address.contains("://") { address.to_owned() } else { format!("https://{address}") };
+    let why = match Url::parse(&whole) {
+        Err(error) => error.to_string(),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => "it is no address of a web server".to_owned(),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            "an address holds no account and no password: leave them out and run 'wharf login'".to_owned()
+        }
+        Ok(_) => return None,
+    };
+    Some((key, format!("{why}; write https://host[:port]")))
 }
 
 /// A client's certificate and its private key, both PEM files.
@@ -156,7 +175,11 @@ impl Settings for Registry {
     }
 
     fn wrong(&self) -> Option<(&'static str, String)> {
+        let scanner = if self.scanner == "quay" { "" } else { self.scanner.as_str() };
+        let addresses: [(&'static str, &str); 4] =
+            [("url", &self.url), ("token_server", &self.token_server), ("notary", &self.notary), ("scanner", scanner)];
         missing(&self.url, "https://registry.example.org")
+            .or_else(|| addresses.into_iter().find_map(|(key, address)| odd_address(key, address)))
             .or_else(|| half_identity(self.client_certificate.as_ref(), self.client_key.as_ref()))
     }
 

@@ -37,7 +37,8 @@ fn taken_apart<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
         if mistakes.len() == MOST || broken && !mistakes.is_empty() || mistakes.iter().any(|known| known.line == line) {
             return (None, mistakes);
         }
-        mistakes.push(Mistake { line, words: clean::line(error.message()).into_owned() });
+        let written = left.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        mistakes.push(Mistake { line, words: words_of(error.message(), written) });
         if broken {
             return (None, mistakes);
         }
@@ -45,10 +46,31 @@ fn taken_apart<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
     }
 }
 
-/// The text with this line emptied; all other lines keep their numbers.
+/// The text with this line emptied; all other lines keep their numbers. With the header of a table, the table goes: its
+/// lines would else belong to the table before.
 fn without(text: &str, line: usize) -> String {
-    let lines = text.lines().enumerate().map(|(at, words)| if at + 1 == line { "" } else { words });
+    let is_header = |words: &str| words.trim_start().starts_with('[');
+    let mut in_table = false;
+    let lines = text.lines().enumerate().map(|(at, words)| {
+        if at + 1 == line {
+            in_table = is_header(words);
+            return "";
+        }
+        in_table = in_table && !is_header(words);
+        if in_table { "" } else { words }
+    });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What is wrong, in the words of the reader of TOML; a table that should be a list says how that is written.
+fn words_of(message: &str, header: &str) -> String {
+    let words = clean::line(message);
+    match header.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(name) if message.contains("invalid type: map, expected a sequence") => {
+            format!("{words}: write [[{}]], once for each", clean::short(name, 40))
+        }
+        _ => words.into_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -77,5 +99,21 @@ mod tests {
         let (file, mistakes) = read::<File>("shape = [\n  1,\n]\nname = 3\n");
         assert_eq!(file, None, "a value of several lines is not taken apart");
         assert_eq!(mistakes.iter().map(|mistake| mistake.line).collect::<Vec<_>>(), [1, 4]);
+    }
+
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Lists {
+        entry: Vec<toml::Table>,
+        last: Option<u8>,
+    }
+
+    #[test]
+    fn a_wrong_header_is_one_mistake_and_its_lines_are_none() {
+        let (lists, mistakes) = read::<Lists>("[[entrys]]\nname = 1\nlast = 2\n[[entry]]\nname = 3\n");
+        assert_eq!(mistakes.iter().map(|mistake| mistake.line).collect::<Vec<_>>(), [1], "{mistakes:?}");
+        assert_eq!(lists.unwrap().entry.len(), 1);
+        let (_, mistakes) = read::<Lists>("[entry]\nname = 1\n");
+        assert!(mistakes.len() == 1 && mistakes[0].words.contains("write [[entry]]"), "{mistakes:?}");
     }
 }

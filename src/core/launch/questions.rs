@@ -33,7 +33,7 @@ pub fn network(help: &'static str, fields: Vec<Field>) -> Section {
 
 /// The section for settings that most people leave as they are.
 pub fn advanced(fields: Vec<Field>) -> Section {
-    Section::new("Advanced", "what most people leave as it is", fields).folded()
+    Section::new("Advanced", "settings that most people do not change", fields).folded()
 }
 
 /// The field for the workload's name.

@@ -60,10 +60,7 @@ impl Jobs {
             }
             RunEffect::Launch { job, plan } => self.write(job, move |cx| async move {
                 let workload = portal.launches.launch(&cx, &plan, None).await?;
-                Ok((
-                    format!("{} is {} on {}", workload.name, workload.state.words().1, workload.backend),
-                    Some(workload),
-                ))
+                Ok((format!("launched {} on {}", workload.name, workload.backend), Some(workload)))
             }),
             RunEffect::Stop { job, workload } => self.write(job, move |cx| async move {
                 let (backend, id) = workload.id();

@@ -247,7 +247,7 @@ impl super::page::Page for Page {
         &[A::Open, A::Launch, A::MarkRead, A::Requests, A::Refresh, A::Catalog, A::Back, A::Help]
     }
 
-    fn hides(&self, action: Action) -> bool {
+    fn hides(&self, action: Action, _model: &Model) -> bool {
         // A key is hinted at only where it does something.
         action == Action::Launch && self.selected().is_none_or(|one| one.launchable().is_none())
     }

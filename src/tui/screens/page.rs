@@ -34,7 +34,7 @@ pub trait Page {
     fn offered(&self) -> &'static [Action];
 
     /// Whether the bottom line leaves an action out for now. An action that is only `disabled` is shown dimmed.
-    fn hides(&self, _action: Action) -> bool {
+    fn hides(&self, _action: Action, _model: &Model) -> bool {
         false
     }
 

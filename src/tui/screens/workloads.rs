@@ -234,6 +234,10 @@ impl super::page::Page for Page {
         ]
     }
 
+    fn hides(&self, action: Action, model: &Model) -> bool {
+        self.rows.selected().is_some_and(|workload| model.lacks(&workload.backend, action).is_some())
+    }
+
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
         let selected = self.rows.selected();
         if let Some(why) = selected.and_then(|workload| model.lacks(&workload.backend, action)) {

@@ -216,7 +216,7 @@ impl page::Page for Page {
         ]
     }
 
-    fn hides(&self, action: Action) -> bool {
+    fn hides(&self, action: Action, _model: &Model) -> bool {
         match action {
             // Images that are shared by copying have no shares to revoke.
             Action::Revoke => !self.panes().contains(&Pane::Shares),

@@ -137,7 +137,7 @@ impl page::Page for Page {
         &[Action::Confirm, Action::Open, Action::Right, Action::Fold, Action::NextPane, Action::Back, Action::Help]
     }
 
-    fn hides(&self, action: Action) -> bool {
+    fn hides(&self, action: Action, _model: &Model) -> bool {
         action == Action::Fold && self.sections().len() < 2
     }
 

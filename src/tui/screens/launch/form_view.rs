@@ -32,6 +32,15 @@ impl Page {
                 other => self.answer_line(frame, place, *other, selected, theme),
             }
         }
+        // The free line above the help says what is out of sight.
+        let (above, below) = (top, lines.len().saturating_sub(top + height));
+        let hidden = match (above, below) {
+            (0, 0) => String::new(),
+            (0, below) => format!(" ↓ {below} more"),
+            (above, 0) => format!(" ↑ {above} more"),
+            (above, below) => format!(" ↑ {above} more  ↓ {below} more"),
+        };
+        put(frame, row(area, area.height.saturating_sub(2)), Line::styled(hidden, theme.style("dim")));
         let place = row(area, area.height.saturating_sub(1));
         let help = fit(&format!(" {}", self.help()), usize::from(area.width));
         put(frame, place, Line::styled(help, theme.style("dim")));
@@ -80,7 +89,8 @@ impl Page {
     /// The line of help for the selected line.
     fn help(&self) -> &'static str {
         match self.line() {
-            FormLine::Backend => "where it runs: ← → choose another",
+            FormLine::Backend if self.backends.len() > 1 => "where it runs: ← → choose another",
+            FormLine::Backend => "where it runs",
             FormLine::Title(number) => self.sections().get(number).map_or("", |section| section.help),
             question @ FormLine::Question(..) => self.question(question).map_or("", |field| field.help),
         }

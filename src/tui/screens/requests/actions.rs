@@ -67,7 +67,7 @@ impl page::Page for Page {
         ]
     }
 
-    fn hides(&self, action: Action) -> bool {
+    fn hides(&self, action: Action, _model: &Model) -> bool {
         // Only an approver revokes admissions.
         action == Action::Revoke && !self.is_approver()
     }

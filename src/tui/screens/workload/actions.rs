@@ -76,6 +76,10 @@ impl page::Page for Page {
         if action == Action::Back && self.output.searches() { "end search" } else { action.words() }
     }
 
+    fn hides(&self, action: Action, model: &Model) -> bool {
+        model.lacks(&self.workload.backend, action).is_some()
+    }
+
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
         if let Some(why) = model.lacks(&self.workload.backend, action) {
             return Some(why);
