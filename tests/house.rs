@@ -404,17 +404,13 @@ fn no_adapter_is_named_outside_the_adapters() {
 
 #[test]
 fn nothing_is_unwrapped_outside_tests() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
     // Longer tests of a room are in a file of that name.
-    for file in files.into_iter().filter(|file| !file.ends_with("tests.rs")) {
-        let text = fs::read_to_string(&file).unwrap();
+    for (file, text) in house().into_iter().filter(|(file, _)| !file.ends_with("/tests.rs")) {
         let code = text.split("#[cfg(test)]").next().unwrap();
         // Examples in the documentation are tests.
         let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for bad in [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!("] {
-            assert!(!code.contains(bad), "{} has {bad}", file.display());
+            assert!(!code.contains(bad), "{file} has {bad}");
         }
     }
 }
@@ -422,19 +418,15 @@ fn nothing_is_unwrapped_outside_tests() {
 /// Everything that makes a request or follows a redirect is in one folder: only there can a secret be attached.
 #[test]
 fn only_the_shared_http_makes_clients() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
     let mut wrong = Vec::new();
-    for file in files.iter().filter(|file| !file.starts_with(root.join("adapters/shared/http"))) {
-        let text = fs::read_to_string(file).unwrap();
+    for (file, text) in house().iter().filter(|(file, _)| !file.starts_with("adapters/shared/http/")) {
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
             let makes = ["Client::builder", "Client::new()", "RequestBuilder", "basic_auth(", "bearer_auth("]
                 .iter()
                 .any(|word| line.contains(word))
                 || (line.contains("reqwest::{") && line.contains("Client"));
             if makes {
-                wrong.push(format!("{}:{}: {}", file.display(), number + 1, line.trim()));
+                wrong.push(format!("{file}:{}: {}", number + 1, line.trim()));
             }
         }
     }
@@ -539,14 +531,10 @@ fn functions_are_found_with_their_text() {
 /// Every change is recorded in the audit: the call is in a function that writes an entry, or on the list above.
 #[test]
 fn what_changes_something_writes_an_entry() {
-    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core");
-    let mut files = Vec::new();
-    sources(&core.join("portal"), &mut files);
-    sources(&core.join("steward"), &mut files);
     let (mut wrong, mut used) = (Vec::new(), Vec::new());
-    for file in files {
-        let name = file.strip_prefix(&core).unwrap().display().to_string();
-        let text = fs::read_to_string(&file).unwrap();
+    let in_core = |(file, text): (String, String)| Some((file.strip_prefix("core/")?.to_owned(), text));
+    let changes = |name: &str| name.starts_with("portal/") || name.starts_with("steward/");
+    for (name, text) in house().into_iter().filter_map(in_core).filter(|(name, _)| changes(name)) {
         for (function, body) in functions(text.split("#[cfg(test)]").next().unwrap()) {
             // A call may be broken after its dot.
             let code: String = body.lines().map(str::trim_start).filter(|line| !line.starts_with("//")).collect();
@@ -567,16 +555,12 @@ fn what_changes_something_writes_an_entry() {
 /// Front ends change workloads through the use cases, never through a backend: so the audit records it.
 #[test]
 fn front_ends_change_nothing_behind_the_use_cases() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root.join("cli"), &mut files);
-    sources(&root.join("tui"), &mut files);
     let mut wrong = Vec::new();
-    for file in files {
-        let code: String = fs::read_to_string(&file).unwrap().lines().map(str::trim_start).collect();
+    for (file, text) in house().iter().filter(|(file, _)| file.starts_with("cli/") || file.starts_with("tui/")) {
+        let code: String = text.lines().map(str::trim_start).collect();
         let writes = ["launch", "stop", "start", "exec", "terminal", "attach", "detach", "snapshot", "remove"];
         for write in writes.iter().map(|write| format!("launcher.{write}(")).filter(|write| code.contains(write)) {
-            wrong.push(format!("{} calls {write}…)", file.display()));
+            wrong.push(format!("{file} calls {write}…)"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, path::Path};
 use toml::de::{DeTable, DeValue};
 
 use wharf_core::{
-    base::{clean, mistakes::Mistake},
+    base::{
+        clean,
+        mistakes::{MOST, Mistake},
+    },
     config::{Kinds, List, Written},
 };
-
-/// Mistakes of a list that are told.
-const MOST: usize = 20;
 
 /// The longest name of a source or backend, in characters: names are a column of every list.
 const LONGEST: usize = 60;

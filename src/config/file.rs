@@ -17,9 +17,6 @@ use wharf_core::{
     policy::Policy,
 };
 
-/// Mistakes that one error tells.
-const MOST: usize = 20;
-
 /// A configuration file as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -60,8 +57,9 @@ fn read(text: &str, path: &Path, kinds: &Kinds) -> Result<Everything> {
     let Some(first) = wrong.first() else {
         return Ok(Everything { file: file.unwrap_or_default(), sources, backends });
     };
-    let left = wrong.len().saturating_sub(MOST);
-    let more = wrong.iter().take(MOST).skip(1).map(|mistake| format!("; line {}: {}", mistake.line, mistake.words));
+    let left = wrong.len().saturating_sub(mistakes::MOST);
+    let more =
+        wrong.iter().take(mistakes::MOST).skip(1).map(|mistake| format!("; line {}: {}", mistake.line, mistake.words));
     let rest = if left > 0 { format!("; and {left} more") } else { String::new() };
     let why = format!("{}{}{rest}", first.words, more.collect::<String>());
     let lines = if wrong.len() == 1 { "correct that line" } else { "correct these lines" };

@@ -25,7 +25,7 @@ use self::client::Registry;
 use super::{
     parts::{Parts, Surroundings, unopened},
     shared::{
-        http::{Origin, Tls},
+        http::{self, Origin, Tls},
         settings::{self, Registry as Settings, Wanted},
     },
 };
@@ -51,11 +51,8 @@ pub struct Oci {
 pub fn source(wanted: &Wanted<Settings>, around: &Surroundings) -> Result<Source> {
     let (what, settings) = (format!("source '{}'", wanted.name), &wanted.settings);
     let hint = "write https://host[:port] (or http:// for a test registry)";
-    // The address may contain a password, so it is not repeated in messages.
-    let address = |text: &str| {
-        let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-        Url::parse(&text).map_err(|error| Error::usage(&what, format!("its url: {error}")).hint(hint))
-    };
+    let address =
+        |text: &str| http::address(text).map_err(|error| Error::usage(&what, format!("its url: {error}")).hint(hint));
     let base = address(&settings.url)?;
     let host = host_and_port(&base).ok_or_else(|| Error::usage(&what, "its url names no host").hint(hint))?;
     let token_server = Some(&settings.token_server).filter(|named| !named.is_empty()).map(|named| address(named));

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, de::DeserializeOwned};
-use url::Url;
 
+use super::http::{self, Origin};
 use wharf_core::{
     base::mistakes::Mistake,
     config::{Hosts, Written},
@@ -86,10 +86,9 @@ pub fn odd_address(key: &'static str, address: &str) -> Option<(&'static str, St
     if address.is_empty() {
         return None;
     }
-    let whole = if address.contains("://") { address.to_owned() } else { format!("https://{address}") };
-    let why = match Url::parse(&whole) {
+    let why = match http::address(address) {
         Err(error) => error.to_string(),
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => "it is no address of a web server".to_owned(),
+        Ok(url) if Origin::of(&url).is_none() => "it is no address of a web server".to_owned(),
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             "an address holds no account and no password: leave them out and run 'wharf login'".to_owned()
         }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::{clean, text::line_of};
 
 /// Most mistakes of a file that are reported.
-const MOST: usize = 20;
+pub const MOST: usize = 20;
 
 /// A mistake in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -100,16 +100,17 @@ impl Field {
     }
 }
 
+/// Why an answer is not words as a shell splits them, or why the first that `refuse` does not take is refused.
+fn refuse_words(answer: &str, refuse: impl FnMut(&String) -> Option<String>) -> Option<String> {
+    split_words(answer).map_or_else(Some, |words| words.iter().find_map(refuse))
+}
+
 /// Why these are no environment variables, if they are not.
 fn refuse_variables(answer: &str) -> Option<String> {
-    let words = match split_words(answer) {
-        Ok(words) => words,
-        Err(why) => return Some(why),
-    };
     let mut seen = BTreeSet::new();
-    words.iter().find_map(|word| match word.split_once('=') {
+    refuse_words(answer, |word| match word.split_once('=') {
         Some(("", _)) => Some(format!("'{word}' has no name before its '='")),
-        Some((name, _)) if !seen.insert(name) => Some(format!("{name} is set twice")),
+        Some((name, _)) if !seen.insert(name.to_owned()) => Some(format!("{name} is set twice")),
         Some(_) => None,
         None => Some(format!("'{word}' is no NAME=value")),
     })
@@ -117,12 +118,8 @@ fn refuse_variables(answer: &str) -> Option<String> {
 
 /// Why these are no mounts, if they are not.
 fn refuse_mounts(answer: &str) -> Option<String> {
-    let words = match split_words(answer) {
-        Ok(words) => words,
-        Err(why) => return Some(why),
-    };
     let mut seen = BTreeSet::new();
-    words.iter().find_map(|word| match Mount::parse(word) {
+    refuse_words(answer, |word| match Mount::parse(word) {
         Ok(mount) => {
             let inside = mount.inside.display().to_string();
             (!seen.insert(mount.inside)).then(|| format!("two mounts are at {inside}"))

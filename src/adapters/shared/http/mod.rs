@@ -16,7 +16,7 @@ use reqwest::{Client, Response, StatusCode, redirect};
 
 pub use self::{
     https::https_client,
-    origin::Origin,
+    origin::{Origin, address},
     pages::{Allowance, Part, next_link, next_page},
     reach::Reach,
     server::{Next, Place, Request, Server, Visitor, sent_elsewhere},

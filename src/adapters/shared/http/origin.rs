@@ -2,7 +2,15 @@
 
 use std::{fmt, net::IpAddr};
 
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
+
+/// An address as people write it: a URL, or `host[:port]`, which means https.
+///
+/// # Errors
+/// Those of [`Url::parse`], whose words do not repeat the address: it may hold a password.
+pub fn address(text: &str) -> Result<Url, ParseError> {
+    if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("https://{text}")) }
+}
 
 /// Scheme, host and port of a server. Addresses belong to the same server only if all three are equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,6 +35,11 @@ impl Origin {
             Host::Ipv6(address) => format!("[{address}]"),
         };
         Some(Self { secure, host, port: url.port_or_known_default()? })
+    }
+
+    /// The origin of an address as people write it; `None` as for [`Origin::of`], or if it cannot be read.
+    pub fn written(text: &str) -> Option<Self> {
+        Self::of(&address(text).ok()?)
     }
 
     /// The host without the port; an IPv6 address in brackets.

@@ -2,8 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use url::Url;
-
 use super::Origin;
 use wharf_core::{
     base::error::{Error, Kind, Result},
@@ -30,7 +28,7 @@ impl Reach {
             .iter()
             .flat_map(|hosts| &hosts.servers)
             .chain(&requests.web)
-            .filter_map(|address| origin(address))
+            .filter_map(|address| Origin::written(address))
             .collect();
         let storage: Vec<String> =
             named.iter().flat_map(|hosts| &hosts.storage).map(|host| host.to_ascii_lowercase()).collect();
@@ -68,12 +66,6 @@ impl fmt::Debug for Reach {
     }
 }
 
-/// The server of an address as people write it: a URL, or `host[:port]`, which means https.
-fn origin(address: &str) -> Option<Origin> {
-    let url = if address.contains("://") { address.to_owned() } else { format!("https://{address}") };
-    Url::parse(&url).ok().as_ref().and_then(Origin::of)
-}
-
 /// Whether a server that the site named may lead there: to its own host, or over TLS within its registered domain.
 fn may_follow(named: &Origin, to: &Origin) -> bool {
     let as_safe = to.is_secure() || !named.is_secure();
@@ -90,6 +82,8 @@ fn fits(named: &str, to: &Origin) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
 
     fn at(address: &str) -> Origin {

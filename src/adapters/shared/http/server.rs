@@ -10,7 +10,7 @@ use std::{sync::OnceLock, time::Duration};
 use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, header, redirect};
 use url::Url;
 
-use super::{Origin, Reach, Tls, no_answer};
+use super::{Origin, Reach, Tls, address, no_answer};
 use wharf_core::base::{
     error::{Error, Kind, Result},
     secret::{Credentials, Secret},
@@ -80,10 +80,8 @@ impl Server {
 
     /// The server at an address as people write it, https if it has no scheme. `what` says for whom, in errors.
     pub fn at(text: &str, tls: Tls, reach: Reach, what: &str) -> Result<Self> {
-        let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let hint = "write https://host[:port]";
-        // The text may hold a password, so it is not repeated.
-        let base = Url::parse(&whole).map_err(|error| Error::usage(what, format!("url: {error}")).hint(hint))?;
+        let base = address(text).map_err(|error| Error::usage(what, format!("url: {error}")).hint(hint))?;
         Self::new(base, tls, reach).map_err(|error| error.during(what))
     }
 

@@ -26,14 +26,10 @@ impl Tls {
     /// The TLS settings for a server that a source names in addition to its own address: the source's authority; its
     /// client certificate only if it is the same server, else what `certs.d` has for that one.
     pub fn beside(registry: &Registry, url: &str) -> Self {
-        let origin = |text: &str| {
-            let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-            url::Url::parse(&whole).ok().as_ref().and_then(Origin::of)
-        };
-        let server = origin(url);
+        let server = Origin::written(url);
         let mut tls = server.as_ref().map(|server| Self::of_host(&server.place())).unwrap_or_default();
         tls.authorities.extend(registry.ca.clone());
-        if server.is_some() && server == origin(&registry.url) {
+        if server.is_some() && server == Origin::written(&registry.url) {
             tls.identity = registry.identity().or(tls.identity);
         }
         tls
