@@ -1,21 +1,12 @@
 //! Things in a registry that are no container images, named by their type (image specification 1.1, "Guidelines for
 //! Artifact Usage").
 
-use serde::Serialize;
-
 use super::{
     configuration::Configuration,
-    manifest::{Descriptor, Manifest},
+    manifest_model::{Descriptor, Manifest},
 };
 
-/// A thing in a registry that is no image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Artifact {
-    /// Its type in words: `Helm chart`.
-    pub name: String,
-    /// The media type from which that is known.
-    pub media_type: String,
-}
+pub use super::model::Artifact;
 
 /// The type of an empty configuration; the artifact's type is then in another field.
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";

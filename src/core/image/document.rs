@@ -12,10 +12,12 @@ use serde::{
 };
 
 use super::{
-    manifest::{ALL_TYPES, DOCKER_LIST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST},
+    manifest_model::{Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST, known},
     platform::Platform,
 };
 use crate::base::{clean, digest::Digest, json};
+
+pub use super::manifest_model::is_index;
 
 /// The keys with a meaning in manifests, indexes and descriptors, including older versions of them.
 const NAMES: &[&str] = &[
@@ -148,15 +150,6 @@ pub fn manifest(stated: Option<&str>, bytes: &[u8]) -> Result<(&'static str, Man
     Ok((kind, document.manifest(kind)?))
 }
 
-/// Whether a media type is that of an index.
-pub fn is_index(kind: &str) -> bool {
-    matches!(kind, OCI_INDEX | DOCKER_LIST)
-}
-
-fn known(kind: &str) -> Option<&'static str> {
-    ALL_TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(kind))
-}
-
 impl Document {
     /// The type of the document. What its place states, its own `mediaType` and its content must agree.
     fn kind(&self, stated: Option<&str>) -> Result<&'static str, Refusal> {
@@ -224,6 +217,7 @@ impl Document {
 mod tests {
     use super::*;
     use crate::image::manifest::DOCKER_MANIFEST;
+    use crate::image::manifest_model::DOCKER_LIST;
 
     /// A descriptor with further fields.
     fn entry(more: &str) -> String {

@@ -1,7 +1,5 @@
 //! Manifests, indexes and configurations (OCI image specification, and Docker's schema 2).
 
-use std::collections::BTreeMap;
-
 use super::{
     artifact::Artifact,
     configuration::Configuration,
@@ -17,50 +15,16 @@ use crate::base::{
     json, text,
 };
 
-/// Media type of an OCI image manifest.
-pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-/// Media type of an OCI image index.
-pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// Media type of a Docker image manifest, schema 2.
-pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// Media type of a Docker manifest list, schema 2.
-pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-/// All supported types, for the header `Accept`.
-pub const ALL_TYPES: [&str; 4] = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST];
+pub use super::manifest_model::{
+    ALL_TYPES, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST,
+};
 
 /// Largest manifest in bytes; the specification asks registries to accept 4 MiB.
 pub const MANIFEST_LIMIT: usize = 4 << 20;
 /// Largest configuration in bytes.
 pub const CONFIG_LIMIT: usize = 8 << 20;
 
-/// What to fetch: type, digest and size, and what an index adds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Descriptor {
-    /// The media type of the content.
-    pub media_type: String,
-    /// The digest of the content.
-    pub digest: Digest,
-    /// The size of the content in bytes.
-    pub size: u64,
-    /// The platform, in an index.
-    pub platform: Option<Platform>,
-    /// The type of an attached artifact, in a list of referrers.
-    pub artifact_type: Option<String>,
-    /// The content itself, if the descriptor contains it; not verified.
-    pub data: Option<bytes::Bytes>,
-}
-
 impl Descriptor {
-    /// Whether it means a manifest or an index, and no blob.
-    pub fn is_manifest(&self) -> bool {
-        ALL_TYPES.contains(&self.media_type.as_str())
-    }
-
-    /// Whether it means an index.
-    pub fn is_index(&self) -> bool {
-        document::is_index(&self.media_type)
-    }
-
     /// Fails if a manifest does not have the digest, size and type that this descriptor states.
     pub fn is_of(&self, manifest: &RawManifest, what: &str) -> Result<()> {
         self.digest.matches(&manifest.digest, what)?;
@@ -131,52 +95,6 @@ impl RawManifest {
 fn unreadable(what: &str, why: &str) -> Error {
     Error::new(Kind::Failed, what, format!("the manifest cannot be read: {why}"))
         .hint("tell the publisher of the image")
-}
-
-/// The content of a manifest or index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Manifest {
-    /// A manifest of a single image or artifact.
-    Image {
-        /// The descriptor of the configuration.
-        config: Descriptor,
-        /// The layers, the lowest first.
-        layers: Vec<Descriptor>,
-        /// Annotations of the manifest, cleaned.
-        annotations: BTreeMap<String, String>,
-        /// What it is attached to.
-        subject: Option<Descriptor>,
-        /// The type of artifact that it states.
-        artifact_type: Option<String>,
-    },
-    /// An index: several manifests, by platform.
-    Index {
-        /// The descriptors of the manifests, in their order.
-        manifests: Vec<Descriptor>,
-        /// Annotations of the index, cleaned.
-        annotations: BTreeMap<String, String>,
-        /// What it is attached to.
-        subject: Option<Descriptor>,
-        /// The type of artifact that it states.
-        artifact_type: Option<String>,
-    },
-}
-
-impl Manifest {
-    /// The descriptor of what it is attached to, if it is attached to something.
-    pub fn subject(&self) -> Option<&Descriptor> {
-        let (Self::Image { subject, .. } | Self::Index { subject, .. }) = self;
-        subject.as_ref()
-    }
-
-    /// The type of artifact that lists of attachments show: if an image's manifest states none, it is the type of its
-    /// configuration (distribution specification 1.1, "Pushing Manifests with Subject").
-    pub fn kind(&self) -> Option<&str> {
-        match self {
-            Self::Image { artifact_type, config, .. } => Some(artifact_type.as_deref().unwrap_or(&config.media_type)),
-            Self::Index { artifact_type, .. } => artifact_type.as_deref(),
-        }
-    }
 }
 
 /// The entry of an index for the platform `wanted`: the best fit, and the first of equal ones ("the first matching

@@ -5,6 +5,7 @@ pub mod configuration;
 pub mod document;
 pub mod link;
 pub mod manifest;
+mod manifest_model;
 pub mod model;
 pub mod names;
 pub mod platform;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{artifact::Artifact, reference::ImageRef};
+use super::reference::ImageRef;
 use crate::base::{
     badge::Publisher,
     digest::Digest,
@@ -339,4 +339,13 @@ pub struct Health {
     pub credentials: String,
     /// Version, remaining limits and the like, in words.
     pub note: String,
+}
+
+/// A thing in a registry that is no image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Artifact {
+    /// Its type in words: `Helm chart`.
+    pub name: String,
+    /// The media type from which that is known.
+    pub media_type: String,
 }
