@@ -3,13 +3,10 @@
 //! A registry's list has names and tags only. Details of a row are shown at once, and kept in the list when the source
 //! is listed again, as long as the row's tag is the same.
 
-use std::collections::HashMap;
-
 use super::rows::{Row, RowSet, favourite};
-use crate::image::model::{ImageKind, Version};
+use crate::image::model::ImageKind;
 
-/// The details of a source's images by name, each read under one tag.
-pub type Learnt = HashMap<String, Version>;
+pub use super::rows::Learnt;
 
 /// Whether a row has no details besides its names.
 pub fn is_bare(row: &Row) -> bool {
@@ -45,6 +42,7 @@ pub fn enrich(rows: &mut [Row], learnt: &Learnt, old: &RowSet) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::model::Version;
 
     fn row(name: &str, tag: &str) -> Row {
         Row { name: name.into(), tags: vec![tag.into()], ..Row::default() }

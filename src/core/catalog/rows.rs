@@ -4,7 +4,8 @@
 //! labels, platforms, note); cleaned text never contains that character. The file format is the same: a header, the
 //! records in little endian, and the text.
 
-use super::learnt::Learnt;
+use std::collections::HashMap;
+
 use crate::{
     base::{
         badge::Publisher,
@@ -12,7 +13,7 @@ use crate::{
         digest::Digest,
         error::{Error, Result},
     },
-    image::model::ImageKind,
+    image::model::{ImageKind, Version},
 };
 
 const MAGIC: &[u8; 4] = b"WRW2";
@@ -58,6 +59,9 @@ struct Record {
     name_mask: u64,
     rest_mask: u64,
 }
+
+/// The details of a source's images by name, each read under one tag.
+pub type Learnt = HashMap<String, Version>;
 
 /// The rows of one source. Cheap to share, and never changed once built.
 #[derive(Debug, Clone, Default)]
