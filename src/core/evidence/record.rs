@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::terms::Terms;
+use super::terms::{Attested, Terms};
 use crate::{
     base::{
         badge::{Badge, Scan, Signature, Tone},
@@ -345,4 +345,30 @@ pub fn best(records: &[Record], kind: Kind, now: i64) -> Option<&Record> {
         .iter()
         .filter(|record| record.kind() == kind && record.is_valid(now))
         .max_by_key(|record| (record.by.weight(), weight(record), record.known(), record.at))
+}
+
+/// Most findings that a signature names; the counts include all.
+const MOST_NAMED: usize = 50;
+
+/// The scan in a record as a signature may state it. `None` if it was not made here: what came with an image, or what
+/// another signature states, must not be signed again.
+pub fn attested(record: &Record) -> Option<Attested> {
+    match &record.outcome {
+        _ if record.by != By::Wharf => None,
+        Outcome::Scan { state, counts, packages, scanned, database, worst } => Some(Attested {
+            state: *state,
+            counts: *counts,
+            packages: *packages,
+            scanned: (*scanned)?,
+            database: *database,
+            tool: record.tool.clone(),
+            named: worst
+                .iter()
+                .filter(|one| one.exploited || one.severity == Severity::Critical)
+                .take(MOST_NAMED)
+                .map(|one| Vulnerability { title: String::new(), source: String::new(), ..one.clone() })
+                .collect(),
+        }),
+        _ => None,
+    }
 }

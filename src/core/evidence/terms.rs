@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    findings::{Counts, Severity, Vulnerability},
-    record::{By, Outcome, Record},
-};
+use super::findings::{Counts, Vulnerability};
 use crate::base::{badge::Scan, clean, text};
 
 /// The keys in the `optional` part of cosign's payload.
@@ -55,9 +52,6 @@ pub struct Attested {
     pub named: Vec<Vulnerability>,
 }
 
-/// Most findings that a signature names; the counts include all.
-const MOST_NAMED: usize = 50;
-
 /// What a signature states besides the digest, as far as Wharf wrote it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -96,29 +90,6 @@ impl Terms {
             parts.push(format!("taking {}", taken.join(", ")));
         }
         parts.join(", ")
-    }
-}
-
-/// The scan in a record as a signature may state it. `None` if it was not made here: what came with an image, or what
-/// another signature states, must not be signed again.
-pub fn attested(record: &Record) -> Option<Attested> {
-    match &record.outcome {
-        _ if record.by != By::Wharf => None,
-        Outcome::Scan { state, counts, packages, scanned, database, worst } => Some(Attested {
-            state: *state,
-            counts: *counts,
-            packages: *packages,
-            scanned: (*scanned)?,
-            database: *database,
-            tool: record.tool.clone(),
-            named: worst
-                .iter()
-                .filter(|one| one.exploited || one.severity == Severity::Critical)
-                .take(MOST_NAMED)
-                .map(|one| Vulnerability { title: String::new(), source: String::new(), ..one.clone() })
-                .collect(),
-        }),
-        _ => None,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Scans that a steward's signature may state.
 
 use crate::evidence::{
-    record::{By, Kind, Record, best},
-    terms::{Attested, attested},
+    record::{By, Kind, Record, attested, best},
+    terms::Attested,
 };
 
 /// The best scan that was made here and counts at `now`, in the form that a signature states.
