@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Facts, Held, Judgement, Policy, Reason, Site};
+use super::{
+    Facts, Held, Judgement, Policy, Reason, Site,
+    remedy::{ASK, ASK_HERE},
+};
 use crate::{
     base::{
         badge::{Scan, Signature, Verdict},
@@ -11,16 +14,6 @@ use crate::{
     evidence::record::{Kind, Outcome, Severity, Vulnerability, best},
     evidence::terms::Terms,
 };
-
-/// The remedy if nobody has signed the image.
-const ASK: &str = "ask for it to be admitted and signed: R, or wharf request";
-/// The remedy if it was signed for another place.
-const ASK_HERE: &str = "ask for it to be admitted here: R; or name the mirror ([[signature.mirror]])";
-
-/// Whether a remedy is to request the image: then it is no use to people who have already requested it.
-pub fn asks(step: &str) -> bool {
-    [ASK, ASK_HERE].contains(&step)
-}
 
 /// Seconds in a day.
 pub(super) const DAY: i64 = 86_400;

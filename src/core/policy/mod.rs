@@ -3,8 +3,9 @@
 //! A missing part never improves a verdict; of several reasons, the strictest counts.
 
 mod judge;
+mod remedy;
 
-pub use self::judge::asks;
+pub use self::remedy::asks;
 
 use serde::{Deserialize, Serialize};
 
