@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::cannot;
+use super::unsupported::cannot;
 use crate::{
     base::{bytes::ByteStream, context::Context, digest::Digest, error::Result, text},
     evidence::attachments::Attachments,

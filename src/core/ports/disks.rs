@@ -4,7 +4,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
-use super::cannot;
+use super::unsupported::cannot;
 use std::path::PathBuf;
 
 use super::content::Outcome;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{cannot, catalog::Extent, content::Content};
+use super::{catalog::Extent, content::Content, unsupported::cannot};
 use crate::{
     base::{
         bytes::ByteStream,

@@ -14,6 +14,7 @@ pub mod runtime;
 pub mod sharer;
 pub mod signer;
 pub mod store;
+mod unsupported;
 pub mod upkeep;
 
 pub use self::{
@@ -27,15 +28,10 @@ pub use self::{
     runtime::{Description, Process, Runtime},
     sharer::Sharer,
     signer::{LookAtKey, MakeKey, NamedKeys, OpenSigner, Signer, Signers, Trusted, WriteKey},
+    unsupported::cannot,
     upkeep::Upkeep,
 };
-use super::base::error::Error;
 pub use super::base::{
     ask::{Asker, Question, QuestionKind},
     bytes::ByteStream,
 };
-
-/// The error for a port that a place does not implement. `what` is what was asked of it.
-pub fn cannot(place: &str, what: &str) -> Error {
-    Error::unsupported(format!("{what} {place}"), "this kind of place cannot do that")
-}
