@@ -127,7 +127,7 @@
 //! - **A verdict that somebody acts on is based on a new look** at everything that can be read in a moment, and the
 //!   shared store is asked what the site knows; lists show what is kept. A store that does not answer is a check that
 //!   could not run.
-//! - **A request is a value that pure functions change** ([`core::request::stage`]); SQLite stores their result,
+//! - **A request is a value that pure functions change** ([`core::request::event`]); SQLite stores their result,
 //!   PostgreSQL checks the same in its own functions, because there the rights must hold against `psql` too. Both must
 //!   pass the same contract test.
 //! - **A database's functions and rights are replaced at every set-up**: `schema.sql` alone decides, whatever an older

@@ -9,7 +9,7 @@ use wharf::{
     core::{
         base::{badge::Verdict, error::Result, text},
         ports::store::Store,
-        request::{Asked, Dossier, Event, Ground, Me, Which, Wish, stage::Next},
+        request::{Asked, Dossier, Event, Ground, Me, Which, Wish, event::Next},
     },
 };
 

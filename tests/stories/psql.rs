@@ -10,7 +10,7 @@ use serde_json::json;
 use wharf::core::{
     base::{badge::Verdict, error::Kind, text},
     ports::store::{How, Store, Use, Watch, Watched},
-    request::{Asked, Decision, Event, RemarkKind, Stage, Which, stage::Next},
+    request::{Asked, Decision, Event, RemarkKind, Stage, Which, event::Next},
 };
 
 use crate::{

@@ -11,8 +11,8 @@ use wharf::{
         ports::store::{How, Store, Use, Watch, Watched},
         request::{
             Admission, Asked, Decision, Dossier, Event, Ground, Me, RemarkKind, Stage, Terms, Which, Wish,
+            event::Next,
             notice::{APPROVERS, Notice, Topic, Warning},
-            stage::Next,
         },
     },
 };

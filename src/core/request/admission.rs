@@ -2,8 +2,11 @@
 //! steward's statement, and it is made only here, after checking both.
 
 use super::{
-    Class, Decision, Id, Request, Stage,
-    statement::{Payload, Statement},
+    decision::{Class, Decision},
+    model::Request,
+    stage::Stage,
+    statement::{CLASSIC, DISK, Payload, Statement},
+    wish::Id,
 };
 use crate::{
     base::{
@@ -12,17 +15,9 @@ use crate::{
         error::{Error, Kind, Result},
     },
     evidence::terms::{Attested, Stated, Terms},
-    image::reference::Name,
 };
 
-/// The place where something is admitted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A repository of the site's registry.
-    Repository(Name),
-    /// An image in a cloud, by its id.
-    Disk(String),
-}
+pub use super::statement::Place;
 
 /// What a steward knows about a decision from elsewhere than the database's row.
 #[derive(Debug, Clone, Default)]
@@ -199,5 +194,16 @@ impl Admitting {
             scan,
             at: now,
         }
+    }
+}
+
+impl Statement {
+    /// A steward's signature of an admission; the scan is one that the steward has made.
+    pub fn of_admission(admitting: &Admitting, scan: Option<Attested>, now: i64) -> Self {
+        let kind = match admitting.place() {
+            Place::Repository(_) => CLASSIC,
+            Place::Disk(_) => DISK,
+        };
+        Self::over(kind, admitting.place(), admitting.digest(), &admitting.stated(scan, now), None)
     }
 }

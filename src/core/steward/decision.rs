@@ -22,7 +22,7 @@ use crate::{
         stewardship::Stewardship,
     },
     ports::{Signers, store::Store},
-    request::{Class, Decision, Dossier, Request, Terms, stage::Next, statement::Statement},
+    request::{Class, Decision, Dossier, Request, Terms, event::Next, statement::Statement},
 };
 
 /// The name and short digest of the policy in force: an approval is bound to it.

@@ -39,7 +39,7 @@ use crate::{
         Admission, Dossier, Request,
         admission::{Admitting, Decided, Place},
         grounds,
-        stage::Next,
+        event::Next,
         statement::Statement,
     },
 };

@@ -32,7 +32,7 @@ use crate::{
         stewardship::Stewardship,
     },
     ports::store::Store,
-    request::{Dossier, Request, grounds, stage::Next},
+    request::{Dossier, Request, grounds, event::Next},
     transfer::copy::{self, Options},
 };
 

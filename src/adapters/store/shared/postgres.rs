@@ -25,7 +25,7 @@ use wharf_core::{
     request::{
         Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish,
         notice::Notice,
-        stage::{Next, seconds},
+        event::{Next, seconds},
     },
 };
 

@@ -32,7 +32,7 @@ use wharf_core::{
     request::{
         Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish,
         notice::{APPROVERS, Notice, told},
-        stage::seconds,
+        event::seconds,
     },
 };
 

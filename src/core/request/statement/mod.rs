@@ -1,5 +1,6 @@
 //! What keys sign: statements of a few kinds, each in a domain of its own. A [`Signer`](crate::ports::Signer)
-//! takes nothing else, and a [`Statement`] is made only here, from values that were checked: text cannot become one.
+//! takes nothing else, and a [`Statement`] is made only here (of an admission in [`admission`](super::admission)), from
+//! values that were checked: text cannot become one.
 //!
 //! | kind | `type` | who signs |
 //! |---|---|---|
@@ -13,9 +14,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::admission::{Admitting, Place};
-use super::{Decision, Request};
-use crate::evidence::terms::{Attested, Stated, Terms};
+use super::{decision::Decision, model::Request};
+use crate::evidence::terms::{Stated, Terms};
 use crate::{
     base::{
         digest::Digest,
@@ -27,10 +27,19 @@ use crate::{
 /// The type in cosign's payloads.
 pub const CLASSIC: &str = "cosign container image signature";
 /// Wharf's own types, which no program takes for a container's signature.
-const DISK: &str = "wharf disk image admission";
+pub(super) const DISK: &str = "wharf disk image admission";
 const DISK_APPROVAL: &str = "wharf disk image approval";
 const CLASS: &str = "wharf class approval";
 const TAKEN_BACK: &str = "wharf admission taken back";
+
+/// The place where something is admitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A repository of the site's registry.
+    Repository(Name),
+    /// An image in a cloud, by its id.
+    Disk(String),
+}
 
 /// The exact bytes that are signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,7 +190,8 @@ impl Statement {
         Self { text: serde_json::to_string(value).unwrap_or_default(), says_more }
     }
 
-    fn over(kind: &str, place: &Place, digest: &Digest, stated: &Stated, reason: Option<&str>) -> Self {
+    /// A statement about a digest in a place.
+    pub(super) fn over(kind: &str, place: &Place, digest: &Digest, stated: &Stated, reason: Option<&str>) -> Self {
         let mut beside: BTreeMap<String, serde_json::Value> =
             stated.annotations().into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
         beside.extend(reason.map(|reason| (REASON.to_owned(), reason.into())));
@@ -263,15 +273,6 @@ impl Statement {
             r#type: String,
         }
         serde_json::from_str::<Kind>(text).is_ok_and(|kind| kind.r#type == CLASS)
-    }
-
-    /// A steward's signature of an admission; the scan is one that the steward has made.
-    pub fn of_admission(admitting: &Admitting, scan: Option<Attested>, now: i64) -> Self {
-        let kind = match admitting.place() {
-            Place::Repository(_) => CLASSIC,
-            Place::Disk(_) => DISK,
-        };
-        Self::over(kind, admitting.place(), admitting.digest(), &admitting.stated(scan, now), None)
     }
 
     /// The revocation of an admission: earlier statements about these bytes in this place are not trusted any longer.

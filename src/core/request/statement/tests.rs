@@ -3,10 +3,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     base::badge::{Scan, Verdict},
-    evidence::findings::Counts,
+    evidence::{findings::Counts, terms::Attested},
     request::{
         Admission, Asked, Class, Dossier, Ground, Stage,
-        admission::{Decided, Known},
+        admission::{Admitting, Decided, Known},
     },
 };
 
