@@ -1,10 +1,9 @@
 //! Links to images: making them, opening them, and checking the digest that they pin.
 
-use super::Catalog;
+use super::{Catalog, opened::Opened};
 use crate::{
     base::{
         context::Context,
-        digest::Digest,
         error::{Error, Kind, Result},
         text,
     },
@@ -15,23 +14,6 @@ use crate::{
     },
     ports::store::How,
 };
-
-/// What a link points to now.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Opened {
-    /// The image that the link is pinned to.
-    pub image: Image,
-    /// Whether the link's tag means another image now; `None` if the link has no tag or the tag is gone.
-    pub moved: Option<bool>,
-    /// The digest that the tag means now, if that has changed.
-    pub now_at: Option<Digest>,
-    /// Whether the link's end date has passed.
-    pub expired: bool,
-    /// The sender's name, as the sender wrote it.
-    pub from: Option<String>,
-    /// The end date that the sender set (RFC 3339).
-    pub until: Option<String>,
-}
 
 impl Catalog {
     /// Makes a link to what `reference` means now; `until` is its end, in seconds since 1970.

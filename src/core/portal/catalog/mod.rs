@@ -2,6 +2,7 @@
 
 mod kept;
 mod links;
+mod opened;
 
 use std::{
     collections::HashMap,
@@ -11,7 +12,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
-pub use links::Opened;
+pub use opened::Opened;
 
 use super::{
     sources::{Source, Sources},

@@ -1,10 +1,11 @@
 //! Shares and offers: who may use an image, and which offers wait for an answer.
 
 mod share;
+mod shared;
 
 use std::sync::Arc;
 
-pub use share::{Copied, Shared};
+pub use shared::{Copied, Shared};
 
 use super::{
     disks::DiskImages, evidence::Evidence, journal::Journal, launches::Launches, sources::Sources, uses::Uses,

@@ -4,8 +4,10 @@
 //! it. It is computed again right before it is carried out, and dropped if the result differs.
 
 pub mod prune;
+mod pruning;
 pub mod removal;
 pub mod tag;
+mod tagging;
 
 pub use crate::ports::upkeep::{Removal, Removed};
 pub use prune::{Candidate, Goes, Kept, Pruning, Rule};

@@ -1,0 +1,60 @@
+//! The result of a share.
+
+use serde::Serialize;
+
+use crate::{image::reference::ImageRef, ports::content::Outcome, sharing::offer::Share};
+
+/// The result of a share by copying into a project of a registry.
+#[derive(Debug, Clone, Serialize)]
+pub struct Copied {
+    /// The project that got the image.
+    pub project: String,
+    /// Where the image is now.
+    pub destination: String,
+    /// The result of the copy: bytes, attachments.
+    pub outcome: Outcome,
+}
+
+/// The result of a share.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shared {
+    /// The image was copied inside a registry, or into another one.
+    Shared(Copied),
+    /// The image was granted to a project or published.
+    Share(Share),
+    /// The image was copied into another cloud, and granted there if a project was named.
+    Elsewhere {
+        /// The reference of the copy in the other cloud.
+        reference: ImageRef,
+        /// The result of the copy: bytes.
+        outcome: Outcome,
+        /// The grant; `None` if the copy went into the person's own project.
+        share: Option<Share>,
+    },
+}
+
+fn standing(share: &Share) -> String {
+    let (sign, word) = share.standing.words();
+    format!("{sign} {}: {word}", share.project.words())
+}
+
+impl Shared {
+    /// One line about what was done, beginning with a sign.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Shared(copied) => format!(
+                "✓ {}: {} ({}, {} attachments)",
+                copied.project,
+                copied.destination,
+                copied.outcome.words(),
+                copied.outcome.attachments
+            ),
+            Self::Share(share) => standing(share),
+            Self::Elsewhere { reference, outcome, share } => {
+                let share = share.as_ref().map(|share| format!("; {}", standing(share))).unwrap_or_default();
+                format!("✓ {reference} ({}){share}", outcome.words())
+            }
+        }
+    }
+}
