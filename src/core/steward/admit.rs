@@ -6,7 +6,6 @@ use std::sync::Arc;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
-    Tools,
     decision::Decisions,
     disk::DiskRequests,
     examine::Examiner,
@@ -14,6 +13,7 @@ use super::{
     reach::Reach,
     scan::{is_worse, own_scan_of},
     tag::Tags,
+    tools::Tools,
 };
 use crate::{
     base::{

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use super::{Steward, Tools};
+use super::{Steward, tools::Tools};
 use crate::ports::store;
 
 impl Steward {

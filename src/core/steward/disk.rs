@@ -7,10 +7,10 @@ use std::{path::PathBuf, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
-    Tools,
     decision::{Decisions, policy_id},
     quarantine::{Quarantine, disk_name},
     reach::Reach,
+    tools::Tools,
 };
 use crate::portal::requests::web_address::WebAddress;
 use crate::{
@@ -38,8 +38,8 @@ use crate::{
     request::{
         Admission, Dossier, Request,
         admission::{Admitting, Decided, Place},
-        grounds,
         event::Next,
+        grounds,
         statement::Statement,
     },
 };

@@ -32,7 +32,7 @@ use crate::{
         stewardship::Stewardship,
     },
     ports::store::Store,
-    request::{Dossier, Request, grounds, event::Next},
+    request::{Dossier, Request, event::Next, grounds},
     transfer::copy::{self, Options},
 };
 

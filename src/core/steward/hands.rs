@@ -5,35 +5,23 @@ use std::sync::Arc;
 
 use tokio::{sync::watch::Receiver, task::JoinSet};
 
-use super::{AWAY, LEASE, QUIET, Round, Steward, Tell, Tools, standing};
+use super::{
+    AWAY, LEASE, QUIET, Steward,
+    round::{Round, Tell, told},
+    tools::Tools,
+};
 use crate::{
     base::{
         context::Context,
         error::{Error, Kind, Result},
+        text,
     },
-    request::{Id, Request},
+    request::{Id, Pace, Request},
 };
 
 /// The requests that are being worked on.
 #[derive(Default)]
 pub(super) struct Hands(JoinSet<(Id, Result<Request>)>);
-
-/// Reports a round; that the store is away is reported only once.
-pub(super) fn told(round: &Result<Round>, away: &mut bool, tell: &Tell) {
-    match round {
-        Ok(round) => {
-            *away = false;
-            if !round.is_empty() {
-                tell(round);
-            }
-        }
-        Err(error) => {
-            if !std::mem::replace(away, true) {
-                tell(&Round::failing(error));
-            }
-        }
-    }
-}
 
 impl Hands {
     /// Waits until one request is done; if there is none, waits forever.
@@ -89,4 +77,9 @@ impl Steward {
             }
         }
     }
+}
+
+/// The state of a request after the work, in words.
+fn standing(request: &Request) -> String {
+    request.standing(Pace::default(), text::now())
 }

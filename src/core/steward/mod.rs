@@ -16,10 +16,13 @@ pub mod notify;
 mod platforms;
 mod quarantine;
 pub mod reach;
+mod retry;
 mod revoke;
+mod round;
 mod scan;
 mod sweep;
 mod tag;
+mod tools;
 mod warnings;
 pub mod watch;
 
@@ -30,15 +33,14 @@ use tokio::task::JoinSet;
 use super::{
     audit::Entry,
     base::{
-        budget::{Budget, Exceeded},
+        budget::Budget,
         context::{Context, Progress},
         error::{Error, Kind, Result},
-        text,
     },
     config::Config,
     portal::{journal::Journal, stewardship::Stewardship},
-    ports::{Asker, Signer, Signers, store::Store},
-    request::{Admission, Event, Pace, Request, Stage},
+    ports::{Asker, Signers, store::Store},
+    request::{Admission, Event, Request, Stage},
 };
 use admit::{Admitter, Ground};
 use decision::Decisions;
@@ -48,21 +50,23 @@ use notify::Letters;
 use platforms::Platforms;
 use quarantine::Quarantine;
 use reach::Reach;
+use retry::again;
 use revoke::Revoker;
+use round::told;
 use sweep::Sweeper;
 use tag::Tags;
 use watch::Watcher;
+
+pub use self::{
+    retry::backoff,
+    round::{Round, Tell},
+    tools::Tools,
+};
 
 /// How long a claim on a request lasts unless it is renewed.
 const LEASE: Duration = Duration::from_secs(60);
 /// How often a claim is renewed.
 const RENEW: Duration = Duration::from_secs(15);
-/// After how many failures a request is given up.
-const TRIES: i64 = 8;
-/// The same for requests that used up their budget, because each try takes long.
-const LONG_TRIES: i64 = 3;
-/// The wait before such a request is tried again.
-const LATER: Duration = Duration::from_secs(3600);
 /// The longest wait without news, after which a steward looks for work that is due.
 const QUIET: Duration = Duration::from_secs(30);
 /// The same after a failure, so that it is tried again soon.
@@ -71,70 +75,6 @@ const SOON: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_secs(60);
 /// How long to wait after the store did not answer.
 const AWAY: Duration = Duration::from_secs(3);
-
-/// The keys that a steward works with.
-#[derive(Clone, Default)]
-pub struct Tools {
-    /// The key that signs admissions; `None` if none is configured.
-    pub signer: Option<Arc<dyn Signer>>,
-    /// The key that signs the data of disk images; `None` if none is configured.
-    pub disks: Option<Arc<dyn Signer>>,
-}
-
-/// The results of one round of work.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Round {
-    /// Requests that were worked on: number and new state, in words.
-    pub requests: Vec<(i64, String)>,
-    /// How many images were judged again.
-    pub watched: usize,
-    /// How many notices were delivered.
-    pub delivered: usize,
-    /// What failed, one sentence each.
-    pub failed: Vec<String>,
-}
-
-impl Round {
-    fn is_empty(&self) -> bool {
-        self.requests.is_empty() && self.watched == 0 && self.delivered == 0 && self.failed.is_empty()
-    }
-
-    /// A round in which only this failed.
-    fn failing(error: &Error) -> Self {
-        Self { failed: vec![error.to_string()], ..Self::default() }
-    }
-
-    fn and(mut self, other: Self) -> Self {
-        self.requests.extend(other.requests);
-        self.watched += other.watched;
-        self.delivered += other.delivered;
-        self.failed.extend(other.failed);
-        self
-    }
-}
-
-/// Called for every round in which something happened.
-pub type Tell = Arc<dyn Fn(&Round) + Send + Sync>;
-
-/// The wait before the next try: 5, 10, 20 seconds and so on, at most ten minutes.
-pub fn backoff(tries: i64) -> Duration {
-    Duration::from_secs(5_u64.saturating_mul(1 << tries.clamp(0, 7)).min(600))
-}
-
-/// Whether trying again may help.
-fn may_pass(error: &Error) -> bool {
-    matches!(error.kind, Kind::Unavailable | Kind::Failed | Kind::NotAllowed | Kind::Cancelled)
-}
-
-/// The wait before a failed request is tried again; `None` if it is given up.
-fn again(error: &Error, exceeded: Option<Exceeded>, tries: i64) -> Option<Duration> {
-    match exceeded {
-        // The image will be as large at the next try.
-        Some(Exceeded::Size) => None,
-        Some(Exceeded::Time | Exceeded::Rate) => (tries + 1 < LONG_TRIES).then_some(LATER),
-        None => (may_pass(error) && tries + 1 < TRIES).then(|| backoff(tries)),
-    }
-}
 
 /// A duty that is repeated, besides requests.
 #[derive(Debug, Clone, Copy)]
@@ -276,7 +216,7 @@ impl Steward {
                 Ok(_) => SOON,
                 Err(_) => AWAY,
             };
-            hands::told(&round, &mut away, &tell);
+            told(&round, &mut away, &tell);
             tokio::select! {
                 () = cx.cancel.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
@@ -375,27 +315,5 @@ impl Steward {
             entry.digest = admission.digest.parse().ok();
         };
         self.journal.told_by(entry, Box::pin(admitting), told).await
-    }
-}
-
-/// The state of a request after the work, in words.
-fn standing(request: &Request) -> String {
-    request.standing(Pace::default(), text::now())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_too_large_is_given_up_and_what_came_too_slowly_is_not_tried_again_at_once() {
-        let error = Error::failed("x", "y");
-        assert_eq!(again(&error, Some(Exceeded::Size), 0), None);
-        for exceeded in [Exceeded::Time, Exceeded::Rate] {
-            assert_eq!(again(&error, Some(exceeded), 0), Some(LATER));
-            assert_eq!(again(&error, Some(exceeded), 2), None);
-        }
-        assert_eq!((again(&error, None, 0), again(&error, None, 7)), (Some(Duration::from_secs(5)), None));
-        assert_eq!(again(&Error::new(Kind::Denied, "x", "y"), None, 0), None);
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 
-use super::{Round, backoff};
+use super::{retry::backoff, round::Round};
 use crate::{
     base::{
         context::Context,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{Tools, decision::Decisions};
+use super::{decision::Decisions, tools::Tools};
 use crate::{
     base::{
         context::Context,

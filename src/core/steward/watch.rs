@@ -6,10 +6,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 use super::{
-    Round, Tools,
     platforms::Platforms,
     reach::{Reach, SiteReference},
+    round::Round,
     scan::{is_worse, own_scan_of},
+    tools::Tools,
     warnings::warnings,
 };
 use crate::{
