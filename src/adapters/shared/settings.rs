@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::http::{self, Origin};
+use super::http::origin::{self, Origin};
 use wharf_core::{
     base::mistakes::Mistake,
     config::{Hosts, Written},
@@ -86,7 +86,7 @@ pub fn odd_address(key: &'static str, address: &str) -> Option<(&'static str, St
     if address.is_empty() {
         return None;
     }
-    let why = match http::address(address) {
+    let why = match origin::address(address) {
         Err(error) => error.to_string(),
         Ok(url) if Origin::of(&url).is_none() => "it is no address of a web server".to_owned(),
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {

@@ -14,7 +14,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 
-use super::Tls;
+use super::tls::Tls;
 use wharf_core::base::error::{During, Result};
 
 /// How long connecting to a server may take.

@@ -7,7 +7,7 @@ use std::{
 
 use reqwest::{Response, header};
 
-use super::{Place, Server};
+use super::server::{Place, Server};
 use wharf_core::base::error::{Error, Result};
 
 /// Most rows of a list that are read: twice as many as the largest registry of the benchmark has.

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::Origin;
+use super::origin::Origin;
 use wharf_core::{
     base::error::{Error, Kind, Result},
     config::{Hosts, Requests},

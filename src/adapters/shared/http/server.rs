@@ -10,7 +10,12 @@ use std::{sync::OnceLock, time::Duration};
 use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, header, redirect};
 use url::Url;
 
-use super::{Origin, Reach, Tls, address, no_answer};
+use super::{
+    errors::no_answer,
+    origin::{Origin, address},
+    reach::Reach,
+    tls::Tls,
+};
 use wharf_core::base::{
     error::{Error, Kind, Result},
     secret::{Credentials, Secret},

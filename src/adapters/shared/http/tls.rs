@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use reqwest::{Certificate, ClientBuilder, Identity};
 
-use super::Origin;
+use super::origin::Origin;
 use crate::shared::settings::Registry;
 use wharf_core::base::error::{During, Result};
 use wharf_core::base::small_file;
