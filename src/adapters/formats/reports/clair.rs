@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Lax, Packages, Raw, Report, Text, Texts};
+use super::{
+    lax::{Lax, Text, Texts},
+    model::{Packages, Raw, Report},
+};
 use wharf_core::evidence::findings::Tally;
 
 #[derive(Default, Deserialize)]

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{Each, Fold, Lax, Packages, Raw, Report, Text, Texts, time};
+use super::{
+    lax::{Each, Fold, Lax, Text, Texts},
+    model::{Packages, Raw, Report, time},
+};
 use wharf_core::{base::clean, evidence::findings::Tally};
 
 #[derive(Default, Deserialize)]

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Each, Fold, Lax, Packages, Raw, Report, Text, time};
+use super::{
+    lax::{Each, Fold, Lax, Text},
+    model::{Packages, Raw, Report, time},
+};
 use wharf_core::{base::clean, evidence::findings::Tally};
 
 #[derive(Default, Deserialize)]

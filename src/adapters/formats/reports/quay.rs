@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{Each, Fold, Lax, Packages, Raw, Report, Text};
+use super::{
+    lax::{Each, Fold, Lax, Text},
+    model::{Packages, Raw, Report},
+};
 use wharf_core::evidence::findings::Tally;
 
 #[derive(Default, Deserialize)]

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Each, Fold, Lax, Loose, Packages, Raw, Report, Text, word_of_score};
+use super::{
+    lax::{Each, Fold, Lax, Loose, Text},
+    model::{Packages, Raw, Report, word_of_score},
+};
 use wharf_core::{base::clean, evidence::findings::Tally};
 
 /// Most rules and results that are kept until both are known.

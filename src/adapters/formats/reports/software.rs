@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{Each, Fold, Loose, Packages, Software, Text};
+use super::{
+    lax::{Each, Fold, Loose, Text},
+    model::{Packages, Software},
+};
 use wharf_core::base::clean;
 
 #[derive(Default, Deserialize)]

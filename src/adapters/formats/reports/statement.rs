@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Document, Each, Fold, Lax, Loose, Raw, Report, Text, read, time, word_of_score};
+use super::{
+    lax::{Each, Fold, Lax, Loose, Text},
+    model::{Document, Raw, Reader, Report, time, word_of_score},
+};
 use crate::formats::keys::pem::base64;
 use wharf_core::{
     base::{clean, digest::Digest},
@@ -125,20 +128,20 @@ fn listed(bytes: &[u8]) -> Option<Report> {
     Some(Report { tally, ..Report::default() })
 }
 
-/// Reads a Sigstore bundle around an envelope.
-pub(super) fn bundle(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
+/// Reads a Sigstore bundle around an envelope. `read` reads the document in its statement.
+pub(super) fn bundle(bytes: &[u8], digests: &[&Digest], read: Reader) -> Option<Document> {
     let bundle: Bundle<'_> = serde_json::from_slice(bytes).ok()?;
-    envelope(bundle.envelope.get().as_bytes(), digests)
+    envelope(bundle.envelope.get().as_bytes(), digests, read)
 }
 
-/// Reads a DSSE envelope around a statement.
-pub(super) fn envelope(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
+/// Reads a DSSE envelope around a statement. `read` reads the document in it.
+pub(super) fn envelope(bytes: &[u8], digests: &[&Digest], read: Reader) -> Option<Document> {
     let envelope: Envelope = serde_json::from_slice(bytes).ok()?;
-    statement(&base64(&envelope.payload)?, digests)
+    statement(&base64(&envelope.payload)?, digests, read)
 }
 
-/// Reads a statement; `None` if it is about none of these digests.
-pub(super) fn statement(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
+/// Reads a statement; `None` if it is about none of these digests. `read` reads the document in it.
+pub(super) fn statement(bytes: &[u8], digests: &[&Digest], read: Reader) -> Option<Document> {
     let statement: Statement<'_> = serde_json::from_slice(bytes).ok()?;
     let names = |subject: &Lax<Subject>| {
         digests.iter().any(|digest| subject.digest.get(digest.algorithm()).is_some_and(|hex| **hex == *digest.hex()))
@@ -149,7 +152,7 @@ pub(super) fn statement(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     let kind = statement.predicate_type.as_str();
     let predicate = statement.predicate.get().as_bytes();
     if kind.contains("attestation/vuln") || kind.contains("/vulns/") {
-        return scanned(predicate);
+        return scanned(predicate, read);
     }
     let is_list = ["spdx.dev/Document", "spdx.org/rdf", "cyclonedx.org/bom", "cyclonedx.org/vex", "openvex.dev/ns"]
         .iter()
@@ -158,7 +161,7 @@ pub(super) fn statement(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     if is_list { read(predicate, &[]).filter(|document| !matches!(document, Document::Scan(_))) } else { None }
 }
 
-fn scanned(predicate: &[u8]) -> Option<Document> {
+fn scanned(predicate: &[u8], read: Reader) -> Option<Document> {
     let said: Scanned<'_> = serde_json::from_slice(predicate).ok()?;
     let scanner = said.scanner.or_else(|| said.scanners.into_iter().flatten().next())?;
     let result = scanner.result.get().as_bytes();

@@ -1,12 +1,18 @@
 //! Each format as its scanner writes it, shortened; and documents that are no report, or about another image.
 
 use super::*;
-use wharf_core::evidence::findings::MOST_FINDINGS;
+use wharf_core::{
+    base::{badge::Scan, text},
+    evidence::{
+        findings::{Counts, Exploited, MOST_FINDINGS, Vulnerability},
+        record::Outcome,
+    },
+};
 
 const TRIVY: &str = r#"{"SchemaVersion":2,"CreatedAt":"2026-11-20T06:00:00Z","Results":[{"Type":"alpine","Packages":[{"Name":"zlib","Version":"1"},{}],
     "Vulnerabilities":[{"VulnerabilityID":"CVE-1","PkgName":"zlib","Severity":"CRITICAL","FixedVersion":"2","Title":"\u001b[31mred"}]},{"Vulnerabilities":null}]}"#;
 
-fn scanned(document: Option<Document>) -> (Report, wharf_core::evidence::findings::Counts, Vec<Vulnerability>) {
+fn scanned(document: Option<Document>) -> (Report, Counts, Vec<Vulnerability>) {
     let Some(Document::Scan(report)) = document else { panic!("{document:?}") };
     let (counts, worst) = report.tally.clone().finish(&Exploited::default());
     (report, counts, worst)

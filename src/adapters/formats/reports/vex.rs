@@ -3,7 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Each, Fold, Lax, Loose, Text, Texts, Vex, time};
+use super::{
+    lax::{Each, Fold, Lax, Loose, Text, Texts},
+    model::{Vex, time},
+};
 use wharf_core::{
     base::clean,
     evidence::{findings::MOST_FINDINGS, record::Statement},
