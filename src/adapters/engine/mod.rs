@@ -7,6 +7,7 @@ mod discover;
 mod launcher;
 mod life;
 mod plan;
+mod sample;
 mod terminal;
 mod upkeep;
 mod usage;
@@ -52,7 +53,7 @@ pub struct Engine {
     config: Wanted<Settings>,
     connection: Arc<OnceCell<Connection>>,
     facts: OnceCell<Facts>,
-    samples: Mutex<HashMap<String, usage::Sample>>,
+    samples: Mutex<HashMap<String, sample::Sample>>,
     incoming: Mutex<HashMap<ImageRef, Vec<RawManifest>>>,
     /// Images that were exported and scanned, by image id.
     exports: Mutex<HashMap<String, Arc<Contents>>>,

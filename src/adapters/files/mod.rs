@@ -242,11 +242,6 @@ fn disk(reference: &ImageRef, facts: disk_header::Facts) -> Image {
     }
 }
 
-/// Whether a file of this kind is listed as a disk image or SIF file.
-fn is_disk(kind: ImageKind) -> bool {
-    kind != ImageKind::Container
-}
-
 /// The settings of a folder of images in the configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use super::{
-    is_disk,
-    layout::{self, Layout},
-};
+use super::layout::{self, Layout};
 use crate::formats::{
     archive::{self, Form},
     disk_header,
@@ -97,4 +94,9 @@ fn file_row(name: String, path: &Path) -> Option<Row> {
     let kind = if facts.kind == ImageKind::Sif { ImageKind::Sif } else { ImageKind::Vm };
     let note = [vec![facts.format], facts.warnings].concat().join("; ");
     Some(Row { name, kind, size: Some(facts.size), updated: facts.modified, note, ..Row::default() })
+}
+
+/// Whether a file of this kind is listed as a disk image or SIF file.
+fn is_disk(kind: ImageKind) -> bool {
+    kind != ImageKind::Container
 }

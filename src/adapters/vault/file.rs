@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{join, split};
+use super::entry::{join, split};
 use crate::shared::private;
 use wharf_core::{
     base::{

@@ -4,6 +4,7 @@
 //! Each store is tried by writing, reading and deleting before it is used: on login nodes the first two often exist but
 //! do not work.
 
+mod entry;
 mod file;
 mod stores;
 
@@ -184,14 +185,4 @@ impl Vault for Memory {
         self.all().remove(place);
         Ok(())
     }
-}
-
-/// Account and secret as one text, for stores that keep one text.
-fn join(account: &str, secret: &Secret) -> String {
-    serde_json::json!([account, secret.reveal()]).to_string()
-}
-
-fn split(text: &str) -> Option<(String, Secret)> {
-    let (account, secret): (String, String) = serde_json::from_str(text).ok()?;
-    Some((account, Secret::new(secret)))
 }

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use keyring_core::{CredentialStore, Entry, Error as StoreError};
 
-use super::{join, split};
+use super::entry::{join, split};
 use wharf_core::{
     base::{
         error::{Error, Result},
