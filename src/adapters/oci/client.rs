@@ -444,7 +444,7 @@ pub(super) async fn success(what: &str, response: Response) -> Result<Response> 
             .hint("ask the project's owner for the right, or sign in with another account"));
     }
     let wait = retry_after(&response);
-    let host = super::host_and_port(response.url()).filter(|_| status == StatusCode::UNAUTHORIZED);
+    let host = host_and_port(response.url()).filter(|_| status == StatusCode::UNAUTHORIZED);
     // Docker Hub answers under another host name than people sign in to.
     let host = host.map(|host| credentials::host_of(&host).to_owned());
     let said = said(response).await;
@@ -458,6 +458,12 @@ pub(super) async fn success(what: &str, response: Response) -> Result<Response> 
         error = error.hint(format!("it asks to wait {} s; signing in usually raises the limit", wait.as_secs()));
     }
     Err(error)
+}
+
+/// Host and port of an address, as references name them: `host[:port]`.
+pub(super) fn host_and_port(url: &Url) -> Option<String> {
+    let host = url.host_str().filter(|host| !host.is_empty())?;
+    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
 #[cfg(test)]

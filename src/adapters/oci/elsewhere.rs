@@ -4,16 +4,15 @@
 //! asked after a short wait.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    sync::{Arc, PoisonError},
+    time::Duration,
 };
 
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::{
-    Oci,
     pulls::{self, Pull},
+    source::{Elsewhere, Oci},
     trust,
 };
 use wharf_core::{
@@ -32,41 +31,8 @@ use wharf_core::{
 
 /// How long a mirror may take to answer.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// How long a mirror that failed is not asked again.
-const REST: Duration = Duration::from_secs(120);
 /// Blobs of up to this many bytes are read from a mirror completely and verified before they are used.
 const CHECKED: u64 = 8 << 20;
-
-/// The other registries that images are pulled from.
-#[derive(Default)]
-pub(super) struct Elsewhere {
-    opened: Mutex<HashMap<(String, bool), Arc<Oci>>>,
-    /// Mirrors that failed, and until when they are not asked.
-    resting: Mutex<HashMap<String, Instant>>,
-    /// Repositories with the mirrors that have given one of their tags.
-    serving: Mutex<HashSet<(String, String)>>,
-}
-
-impl Elsewhere {
-    fn rests(&self, host: &str) -> bool {
-        let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-        resting.get(host).is_some_and(|until| *until > Instant::now())
-    }
-
-    fn serves(&self, repository: &str, host: &str) -> bool {
-        let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-        serving.contains(&(repository.to_owned(), host.to_owned()))
-    }
-
-    fn note_serving(&self, repository: String, host: String) {
-        self.serving.lock().unwrap_or_else(PoisonError::into_inner).insert((repository, host));
-    }
-
-    fn leave_alone(&self, host: &str) {
-        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-        resting.insert(host.to_owned(), Instant::now() + REST);
-    }
-}
 
 /// What mirrors without the image have answered, to be added to the error of the last place.
 #[derive(Default)]

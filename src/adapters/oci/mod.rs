@@ -13,15 +13,13 @@ mod elsewhere;
 mod pulls;
 pub mod referrers;
 mod registries;
+mod source;
 mod token;
 mod trust;
 mod upkeep;
 
 use std::sync::Arc;
 
-use url::Url;
-
-use self::client::Registry;
 use super::{
     parts::{Parts, Surroundings, unopened},
     shared::{
@@ -36,16 +34,11 @@ use wharf_core::{
     portal::{Abilities, Copies, Source, doctor::State},
 };
 
-pub use self::registries::short_names;
-use self::{discover::discover, elsewhere::Elsewhere};
-
-/// A registry as source: its catalog and its content, over one connection.
-pub struct Oci {
-    registry: Arc<Registry>,
-    name: String,
-    repositories: Vec<String>,
-    elsewhere: Arc<Elsewhere>,
-}
+use self::{
+    client::{Registry, host_and_port},
+    discover::discover,
+};
+pub use self::{registries::short_names, source::Oci};
 
 /// The source for a configured registry.
 pub fn source(wanted: &Wanted<Settings>, around: &Surroundings) -> Result<Source> {
@@ -98,12 +91,6 @@ fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec
         disks: None,
         upkeep: Some(oci),
     }
-}
-
-/// Host and port of an address, as references name them: `host[:port]`.
-fn host_and_port(url: &Url) -> Option<String> {
-    let host = url.host_str().filter(|host| !host.is_empty())?;
-    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
 /// What a configuration may write of registries.
