@@ -12,9 +12,9 @@ use rustix::{
 };
 
 use super::{
-    Spec,
     confine::{self, Files, Last},
     keep, processes, sealed,
+    spec::Spec,
 };
 use wharf_core::{
     base::{

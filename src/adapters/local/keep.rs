@@ -5,10 +5,10 @@ use std::{fs::File, path::Path, process::Stdio, sync::mpsc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Spec,
     confine::{self, Limits},
     log::{Exit, Log},
     processes, run, sealed,
+    spec::Spec,
 };
 use crate::shared::private;
 use wharf_core::base::error::{During, Result};

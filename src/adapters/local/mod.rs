@@ -7,6 +7,7 @@ mod below;
 mod calls;
 mod confine;
 mod enter;
+mod first_process;
 mod inside;
 mod keep;
 mod launcher;
@@ -21,20 +22,20 @@ mod room;
 mod root;
 mod run;
 mod runtime;
+mod sandbox_program;
+mod sandboxed;
 mod seal;
 mod sealed;
 mod sockets;
+mod spec;
 pub mod unpack;
 
 use std::{ffi::OsString, path::PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use self::runtime::Sandboxed;
-pub use self::runtime::Sandboxes;
+pub use self::{runtime::Sandboxes, sandbox_program::SandboxProgram, spec::Spec};
 use super::{
     parts::{Parts, Surroundings},
-    shared::{exec, settings, settings::NameOnly},
+    shared::{settings, settings::NameOnly},
 };
 use wharf_core::{
     base::error::{Error, Result},
@@ -42,45 +43,13 @@ use wharf_core::{
     launch::plan::Workload,
 };
 
-/// The program that makes the sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SandboxProgram {
-    /// The program `bwrap` of Bubblewrap.
-    Bwrap,
-    /// The program `unshare` of util-linux.
-    Unshare,
-}
-
-impl SandboxProgram {
-    /// The better of the two programs in `PATH`; `None` if neither is there.
-    pub fn find() -> Option<Self> {
-        use std::os::unix::fs::MetadataExt;
-        // A setuid `bwrap` gives ordinary users no rights over their own sandbox.
-        let plain = |file: std::path::PathBuf| file.metadata().is_ok_and(|meta| meta.mode() & 0o4000 == 0);
-        if exec::on_path("bwrap").is_some_and(plain) {
-            Some(Self::Bwrap)
-        } else {
-            exec::on_path("unshare").map(|_| Self::Unshare)
-        }
-    }
-
-    /// The name of the program.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Bwrap => "bwrap",
-            Self::Unshare => "unshare",
-        }
-    }
-}
-
 /// Carries out this backend's inner verbs, which must start quickly; `None` for all other command lines.
 pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
     let [_, verb, rest @ ..] = words else { return None };
     match (verb.to_str()?, rest) {
         ("__keep", [folder]) => Some(keep::keep(folder.as_ref()).map(|()| 0)),
         (run::VERB, [folder]) => Some(run::run(folder.as_ref())),
-        ("__inside", [number]) => Some(inside::enter(number.to_str().unwrap_or_default())),
+        ("__inside", [number]) => Some(first_process::enter(number.to_str().unwrap_or_default())),
         (enter::VERB, rest) => Some(enter::enter(rest)),
         _ => None,
     }
@@ -112,27 +81,6 @@ impl Local {
     pub fn named(self, name: String) -> Self {
         Self { name, ..self }
     }
-}
-
-/// The description of a workload, with everything that its keeper needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spec {
-    /// The sandbox of the workload, with the program in it.
-    #[serde(flatten)]
-    pub sandboxed: Sandboxed,
-    /// The name in the list of workloads.
-    pub name: String,
-    /// The reference as the person named it.
-    pub reference: String,
-    /// The digest of the manifest that was launched.
-    pub digest: String,
-    /// The idempotency key of the launch.
-    pub key: String,
-    /// When it was launched, in seconds since 1970.
-    pub created: i64,
-    /// The machine that it runs on.
-    #[serde(default)]
-    pub node: node::Node,
 }
 
 /// A workload that is kept in a folder.

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    SandboxProgram,
     below::{Below, Point},
     calls,
     inside::{Inside, Text},
     log,
     people::Who,
+    sandbox_program::SandboxProgram,
     sockets,
 };
 use wharf_core::{

@@ -8,11 +8,11 @@ use std::{
 };
 
 use super::{
-    SandboxProgram,
     confine::{self, Last, Limits},
     inside::Task,
     plan, processes,
-    runtime::{self, Sandboxed},
+    sandbox_program::SandboxProgram,
+    sandboxed::{self, Sandboxed},
     sealed,
 };
 use crate::shared::exec;
@@ -37,7 +37,7 @@ pub(super) fn run(folder: &Path) -> Result<u8> {
     // Other files that this process has open must not reach the sandbox.
     confine::close_others(&what)?;
     let ourselves = sealed::bequeath(sealed::ourselves(&what)?, &what)?;
-    let bytes = std::fs::read(runtime::file(folder)).during(&what)?;
+    let bytes = std::fs::read(sandboxed::file(folder)).during(&what)?;
     let sandboxed: Sandboxed = serde_json::from_slice(&bytes).during(&what)?;
     let mut ready = ready(&sandboxed, &ourselves)?;
     // No process stays between: signals and the exit code are those of the sandbox.

@@ -1,46 +1,29 @@
 //! The runtime that runs images in sandboxes: an image is unpacked once, and every process of it gets its own
 //! namespaces. The local backend's workloads use the same parts, and a keeper besides.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
-use super::{SandboxProgram, below::Below, inside::Inside, people, plan, root, run};
+use super::{
+    below::Below,
+    people, plan, root, run,
+    sandbox_program::SandboxProgram,
+    sandboxed::{Sandboxed, file},
+};
 use crate::shared::private;
 use wharf_core::{
     base::{
         context::Context,
         error::{During, Error, Result},
     },
-    image::model::{Foreign, Image, ImageKind, Platform},
+    image::model::{Image, ImageKind, Platform},
     launch::{
         form::{Answers, Section},
         plan::{Risk, name_from},
     },
     ports::{Description, Process, Runtime, Supply},
 };
-
-/// One process in a sandbox, as data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sandboxed {
-    /// The program that makes the sandbox.
-    pub runtime: SandboxProgram,
-    /// The command line as the plan shows it; the real one has the values that are known later.
-    pub argv: Vec<String>,
-    /// What the sandbox looks like from the inside.
-    pub inside: Inside,
-    /// User and group, as the image names them.
-    pub user: Foreign,
-    /// The user's numbers and home, once the image is unpacked.
-    pub who: Option<people::Who>,
-    /// The most memory of a single process, in bytes; 0 for no limit.
-    pub memory: u64,
-    /// The most processors that it may use; 0 for no limit.
-    pub processors: u64,
-    /// The most processes that it may add to those of its user; 0 for no limit.
-    pub processes: u64,
-}
 
 /// The runtime with the sandbox program of this machine.
 #[derive(Debug, Clone, Copy)]
@@ -185,9 +168,4 @@ impl Runtime for Sandboxes {
             Error::unsupported(what, format!("the path {} is not text", folder.display())).hint("choose another folder")
         })
     }
-}
-
-/// The file in a prepared folder that describes its process.
-pub(super) fn file(folder: &Path) -> PathBuf {
-    folder.join("process.json")
 }

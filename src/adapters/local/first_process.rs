@@ -1,0 +1,42 @@
+//! Process 1 of a sandbox: this program, run from sealed memory and hidden, until everything in the sandbox has ended.
+//!
+//! Runs as `wharf __inside NUMBER` in the new user, mount, pid, ipc and uts namespaces that `bwrap` or `unshare` have
+//! made. The mounts are made here, in the same way for both. Any failure ends it before the program starts.
+
+use rustix::process::WaitOptions;
+
+use super::{
+    confine::{self, Files},
+    inside::Task,
+    mounts, sealed,
+};
+use wharf_core::base::error::{During, Result};
+
+/// Sets up the sandbox, runs the program and returns its exit code.
+pub(super) fn enter(word: &str) -> Result<u8> {
+    let what = "set up the sandbox";
+    sealed::hide(what)?;
+    sealed::ourselves(what)?;
+    let task: Task = sealed::told(word, what)?;
+    let ready = confine::prepare(Files::Kept, what)?;
+    mounts::set_up(&task.inside)?;
+    rustix::system::sethostname(task.inside.hostname.as_bytes()).during(what)?;
+    match confine::start(ready, &task.last, what)? {
+        Ok(child) => reap(child.id(), what),
+        Err(not) => Ok(not.said()),
+    }
+}
+
+/// Collects ended processes until the program itself has ended; all others end with this process.
+///
+/// The program is not process 1 itself, because the kernel gives process 1 no signals without a handler: it could not
+/// be asked to stop.
+fn reap(program: u32, what: &str) -> Result<u8> {
+    loop {
+        let ended = rustix::process::wait(WaitOptions::empty()).during(what)?;
+        if let Some((_, status)) = ended.filter(|(pid, _)| pid.as_raw_pid().cast_unsigned() == program) {
+            let signalled = status.terminating_signal().map(|signal| 128 + signal);
+            return Ok(status.exit_status().or(signalled).unwrap_or(1) as u8);
+        }
+    }
+}

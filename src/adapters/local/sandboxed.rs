@@ -1,0 +1,34 @@
+//! One process in a sandbox, as data.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use wharf_core::image::model::Foreign;
+
+use super::{inside::Inside, people::Who, sandbox_program::SandboxProgram};
+
+/// One process in a sandbox, as data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sandboxed {
+    /// The program that makes the sandbox.
+    pub runtime: SandboxProgram,
+    /// The command line as the plan shows it; the real one has the values that are known later.
+    pub argv: Vec<String>,
+    /// What the sandbox looks like from the inside.
+    pub inside: Inside,
+    /// User and group, as the image names them.
+    pub user: Foreign,
+    /// The user's numbers and home, once the image is unpacked.
+    pub who: Option<Who>,
+    /// The most memory of a single process, in bytes; 0 for no limit.
+    pub memory: u64,
+    /// The most processors that it may use; 0 for no limit.
+    pub processors: u64,
+    /// The most processes that it may add to those of its user; 0 for no limit.
+    pub processes: u64,
+}
+
+/// The file in a prepared folder that describes its process.
+pub(super) fn file(folder: &Path) -> PathBuf {
+    folder.join("process.json")
+}
