@@ -14,6 +14,7 @@ use super::{
     methods::{self, Grant, Way},
     profile,
     settings::Settings,
+    vault_key::place,
 };
 use crate::shared::http::Reach;
 use wharf_core::{
@@ -291,11 +292,6 @@ impl Account {
         }
         Ok(settings)
     }
-}
-
-/// The name under which the vault keeps the secrets of an account.
-pub(super) fn place(name: &str) -> String {
-    format!("openstack:{name}")
 }
 
 /// A hash of the credentials, so that they can be recognized without keeping them.

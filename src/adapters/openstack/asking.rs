@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::account;
+use super::vault_key::place;
 use wharf_core::{
     base::{
         clean,
@@ -49,7 +49,7 @@ impl Answers {
             let what = format!("sign in to {}", self.cloud);
             Error::new(Kind::NotAllowed, what, "it needs a sign-in with a browser, which has not been done yet")
                 .hint(format!("run 'wharf login {}', or i in the portal", self.cloud))
-                .sign_in_at(Some(account::place(&self.cloud)))
+                .sign_in_at(Some(place(&self.cloud)))
         })
     }
 
@@ -65,7 +65,7 @@ impl Answers {
     }
 
     async fn kept(&self) -> Option<(String, Secret)> {
-        let (vault, place) = (self.vault.clone(), account::place(&self.cloud));
+        let (vault, place) = (self.vault.clone(), place(&self.cloud));
         // Secret stores may block.
         let kept = tokio::task::spawn_blocking(move || vault.get(&place)).await;
         kept.ok().and_then(Result::ok).flatten()
@@ -82,7 +82,7 @@ impl Answers {
         let what = format!("sign in to {}", self.cloud);
         Err(Error::new(Kind::NotAllowed, what, format!("it asks for the {word}, which nobody has given"))
             .hint(format!("run 'wharf login {}', or put the secret into secure.yaml", self.cloud))
-            .sign_in_at(Some(account::place(&self.cloud))))
+            .sign_in_at(Some(place(&self.cloud))))
     }
 }
 

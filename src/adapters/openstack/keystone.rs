@@ -1,24 +1,19 @@
-//! Signing in: the requests to the identity service, and its answers (Identity API v3).
+//! The identity service: requests to it, and its answers (Identity API v3).
 
 use std::time::Duration;
 
-use reqwest::Method as Verb;
 use serde_json::Value;
 use url::Url;
 
 use super::{
-    asking::Answers,
-    device,
     endpoints::{self, Endpoint},
-    methods::{self, Grant, Method, Way},
-    openid,
     settings::{Settings, Trouble, at_home},
-    websso, words,
+    words,
 };
 use crate::shared::http::{self as shared, Origin, Reach, Server, Tls};
 use wharf_core::base::{
     clean, context,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     secret::Secret,
     text,
 };
@@ -27,12 +22,10 @@ use wharf_core::base::{
 pub(super) const TOKEN: &str = "X-Auth-Token";
 /// The header with a token that was created or is asked about.
 const SUBJECT: &str = "X-Subject-Token";
-/// The header with a receipt of what was proven, if the cloud wants more ("Multi-Factor Authentication").
-const RECEIPT: &str = "Openstack-Auth-Receipt";
 /// How long the service may take to tell its versions.
 const LOOK: Duration = Duration::from_secs(8);
 /// How long checking a secret may take, which is slow by design.
-const CHECK: Duration = Duration::from_secs(25);
+pub(super) const CHECK: Duration = Duration::from_secs(25);
 /// Longest answer that is read, in bytes: a catalogue of many regions.
 const LONGEST: usize = 8 << 20;
 
@@ -78,7 +71,7 @@ pub(super) struct Keystone<'a> {
     pub reach: &'a Reach,
     /// What is being done, for error messages.
     pub what: String,
-    server: Server,
+    pub(super) server: Server,
 }
 
 impl<'a> Keystone<'a> {
@@ -107,88 +100,11 @@ impl<'a> Keystone<'a> {
         Ok(Self { cloud, settings, reach, what, server })
     }
 
-    /// Signs in; `settings` are complete with all secrets.
-    pub(super) async fn sign_in(&self, settings: &Settings, way: &Way, answers: &Answers) -> Result<Session> {
-        match way {
-            Way::Methods(methods) => {
-                let own = settings.auth("token").filter(|_| methods.as_slice() == [Method::Token]);
-                match own {
-                    // A token without a scope to sign in to is used as it is.
-                    Some(token) if methods::scope(settings).is_none() => self.known(token).await,
-                    Some(token) => match self.prove(settings, methods, answers).await {
-                        Err(error) if error.kind == Kind::NotAllowed => {
-                            // Some clouds do not exchange tokens: it may be for that project already.
-                            let known = self.known(token).await.ok().filter(|session| is_of(session, settings));
-                            known.ok_or(error)
-                        }
-                        other => other,
-                    },
-                    None => self.prove(settings, methods, answers).await,
-                }
-            }
-            Way::OpenId(grant) => {
-                let bearer = match grant {
-                    Grant::Device => device::token(self, settings, answers).await?,
-                    grant => within(CHECK, &self.what, openid::token(self, settings, *grant)).await?,
-                };
-                let path = format!("{}/auth", federation(settings));
-                let request = self.server.request(Verb::POST, &self.server.place(&path)?)?;
-                let (status, headers, body) = self.send(request.bearer(&bearer)).await?;
-                let first = self.session(status, &headers, &body).await?;
-                self.scoped(first, settings, answers).await
-            }
-            Way::Browser => {
-                let first = websso::session(self, settings, answers).await?;
-                self.scoped(first, settings, answers).await
-            }
-            Way::Unknown(name) => {
-                Err(Error::unsupported(&self.what, format!("Wharf cannot sign in by '{name}'"))
-                    .hint(methods::advice(name)))
-            }
-        }
-    }
-
-    /// A session for the wanted project, from one without a project.
-    async fn scoped(&self, first: Session, settings: &Settings, answers: &Answers) -> Result<Session> {
-        if methods::scope(settings).is_none() {
-            return Ok(first);
-        }
-        let settings = settings.clone().with_auth("token", first.token.reveal());
-        self.prove(&settings, &[Method::Token], answers).await
-    }
-
     /// The page to open in a browser, which at the end leads it to `back`.
     pub(super) fn page_of_sign_in(&self, settings: &Settings, back: &str) -> Result<Url> {
         let mut page = self.server.place(&format!("auth/{}/websso", federation(settings)))?.url().clone();
         page.set_query(Some(&format!("origin={back}")));
         Ok(page)
-    }
-
-    /// Sends the proofs of a sign-in; the cloud may then ask for another one.
-    async fn prove(&self, settings: &Settings, methods: &[Method], answers: &Answers) -> Result<Session> {
-        let place = self.server.place("auth/tokens")?;
-        let request = |body: Value| {
-            let request = self.server.request(Verb::POST, &place)?;
-            Ok::<_, Error>(request.header("Content-Type", "application/json").body(body.to_string()))
-        };
-        let (status, headers, body) = self.send(request(methods::body(settings, methods))?).await?;
-        let receipt = headers.get(RECEIPT).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let (Some(receipt), 401) = (receipt, status) else { return self.session(status, &headers, &body).await };
-        let more = wanted(&body, methods);
-        if more != [Method::Totp] {
-            return Err(Error::new(Kind::NotAllowed, &self.what, "the cloud wants a further proof of this account")
-                .hint(
-                    "name all of them in clouds.yaml: auth_type: v3multifactor, auth_methods: [v3password, v3totp]",
-                ));
-        }
-        let passcode = match settings.auth("passcode") {
-            Some(passcode) => passcode.to_owned(),
-            None => answers.secret("passcode").await?.reveal().to_owned(),
-        };
-        let settings = settings.clone().with_auth("passcode", &passcode);
-        let request = request(methods::body(&settings, &more))?.secret_header(RECEIPT, &receipt);
-        let (status, headers, body) = self.send(request).await?;
-        self.session(status, &headers, &body).await
     }
 
     /// The session of a token, from the cloud's own information about it.
@@ -201,7 +117,8 @@ impl<'a> Keystone<'a> {
         self.read(Secret::new(token), &body).await
     }
 
-    async fn send(&self, request: shared::Request<'_>) -> Result<(u16, http::HeaderMap, bytes::Bytes)> {
+    /// Sends a request and reads the answer: status, headers, body.
+    pub(super) async fn send(&self, request: shared::Request<'_>) -> Result<(u16, http::HeaderMap, bytes::Bytes)> {
         let asked = async {
             let answer = request.send(&self.what).await.map_err(words::in_clouds_yaml)?;
             let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
@@ -210,7 +127,8 @@ impl<'a> Keystone<'a> {
         within(CHECK, &self.what, asked).await
     }
 
-    async fn session(&self, status: u16, headers: &http::HeaderMap, body: &[u8]) -> Result<Session> {
+    /// The session in an answer, or why the cloud has refused it.
+    pub(super) async fn session(&self, status: u16, headers: &http::HeaderMap, body: &[u8]) -> Result<Session> {
         let token = headers.get(SUBJECT).and_then(|value| value.to_str().ok());
         match token {
             Some(token) if (200..300).contains(&status) => self.read(Secret::new(token), body).await,
@@ -264,7 +182,7 @@ impl<'a> Keystone<'a> {
 }
 
 /// The path of an identity provider and its protocol.
-fn federation(settings: &Settings) -> String {
+pub(super) fn federation(settings: &Settings) -> String {
     format!(
         "OS-FEDERATION/identity_providers/{}/protocols/{}",
         part(settings.auth("identity_provider").unwrap_or("")),
@@ -283,30 +201,6 @@ fn user_in_words(token: &Value) -> String {
     }
 }
 
-/// Whether a session is for the project that the settings name.
-fn is_of(session: &Session, settings: &Settings) -> bool {
-    session.project.as_ref().is_some_and(|project| match settings.auth("project_id") {
-        Some(id) => project.id == id,
-        None => settings.auth("project_name") == Some(project.name.as_str()),
-    })
-}
-
-/// The further methods that the cloud requires (`required_auth_methods`, of which one rule is enough).
-fn wanted(body: &[u8], shown: &[Method]) -> Vec<Method> {
-    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-    let rules = answer.get("required_auth_methods").and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut ways = rules.iter().filter_map(Value::as_array).filter_map(|rule| {
-        let names = rule.iter().map(|name| match name.as_str() {
-            Some("password") => Some(Method::Password),
-            Some("totp") => Some(Method::Totp),
-            _ => None,
-        });
-        let all: Option<Vec<Method>> = names.collect();
-        Some(all?.into_iter().filter(|method| !shown.contains(method)).collect::<Vec<_>>())
-    });
-    ways.find(|more| !more.is_empty()).unwrap_or_default()
-}
-
 /// A name as one part of a path.
 fn part(name: &str) -> String {
     name.bytes()
@@ -317,7 +211,7 @@ fn part(name: &str) -> String {
         .collect()
 }
 
-async fn within<T>(most: Duration, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn within<T>(most: Duration, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(most, work)
         .await
         .map_err(|_| context::timed_out(what, most).hint("check auth_url, the network and the proxy, then try again"))?
@@ -410,13 +304,6 @@ mod tests {
             assert_eq!(root(&page, address).unwrap(), wanted);
         }
         assert!(root(&json!({"version": {"id": "v2.0"}}), "http://c/v2.0").unwrap_err().why.contains("v2.0"));
-    }
-
-    #[test]
-    fn what_a_cloud_wants_beside_a_proof_is_found_in_its_rules() {
-        let body = json!({"receipt": {"methods": ["password"]}, "required_auth_methods": [["password", "mapped"], ["password", "totp"]]});
-        assert_eq!(wanted(body.to_string().as_bytes(), &[Method::Password]), [Method::Totp]);
-        assert!(wanted(b"odd", &[Method::Password]).is_empty());
     }
 
     #[test]

@@ -23,13 +23,16 @@ mod pages;
 mod peer;
 mod plan;
 mod profile;
+mod readings;
 mod servers;
 mod service;
 mod settings;
 mod sharing;
+mod sign_in;
 mod transfers;
 mod upkeep;
 mod usage;
+mod vault_key;
 mod volumes;
 mod websso;
 mod words;
@@ -63,7 +66,7 @@ pub struct Images {
     making: tokio::sync::Mutex<()>,
     /// The choices of the last server form, and when they were read.
     offered_now: tokio::sync::Mutex<Option<(std::time::Instant, Arc<plan::Facts>)>>,
-    readings: usage::Readings,
+    readings: readings::Readings,
 }
 
 impl Images {
@@ -72,7 +75,7 @@ impl Images {
             cloud,
             making: tokio::sync::Mutex::default(),
             offered_now: tokio::sync::Mutex::default(),
-            readings: usage::Readings::default(),
+            readings: readings::Readings::default(),
         }
     }
 }

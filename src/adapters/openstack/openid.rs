@@ -9,6 +9,7 @@ use super::{
     keystone::{Keystone, tls_of},
     methods::{Grant, grant_form},
     settings::Settings,
+    vault_key::place,
     words,
 };
 use crate::shared::http::{self as shared, Origin, Server, Tls};
@@ -76,7 +77,7 @@ impl Answer {
         let why = format!("the identity provider at {} refuses it: {}", self.origin, clean::short(why, 200));
         Error::new(Kind::NotAllowed, &keystone.what, why)
             .hint("check account and secret, client_id and client_secret in clouds.yaml")
-            .sign_in_at(Some(super::account::place(keystone.cloud)))
+            .sign_in_at(Some(place(keystone.cloud)))
     }
 }
 

@@ -3,10 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
-use super::{
-    answers::{Flavor, KeyPairs, Limits, Network, Zones},
-    servers::{CERTIFIED, CREATE},
-};
+use super::answers::{Flavor, KeyPairs, Limits, Network, Zones};
 use wharf_core::{
     base::{
         clean,
@@ -24,6 +21,10 @@ use wharf_core::{
 
 /// The choice of no network, no key or no zone.
 const NONE: &str = "none";
+/// The microversion of `POST /servers` from which "no network" can be chosen.
+pub(super) const CREATE: &str = "2.37";
+/// The microversion from which the certificates can be named that must have signed the image.
+pub(super) const CERTIFIED: &str = "2.63";
 
 /// What a cloud offers this project for servers.
 pub(super) struct Facts {

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{
     Images,
     answers::{Limits, LimitsAnswer, Server, ServerAnswer},
-    plan,
+    plan::{self, CERTIFIED, CREATE},
     service::{Body, Request, Service},
 };
 use crate::shared::http::Part;
@@ -44,10 +44,6 @@ const WATCH: Duration = Duration::from_secs(2);
 const FORM: Duration = Duration::from_secs(60);
 /// The path of the list of servers, and the key of its rows.
 const SERVERS: (&str, &str) = ("servers/detail", "servers");
-/// The microversion of `POST /servers` from which "no network" can be chosen.
-pub(super) const CREATE: &str = "2.37";
-/// The microversion from which the certificates can be named that must have signed the image.
-pub(super) const CERTIFIED: &str = "2.63";
 /// The microversion of `createImage` whose answer has the image's id.
 const SNAPSHOT: &str = "2.45";
 

@@ -1,10 +1,6 @@
 //! What a server uses. Clouds tell every user what it was given, but most tell only administrators what it uses.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Instant,
-};
+use std::time::Instant;
 
 use super::{
     Images,
@@ -23,24 +19,6 @@ const GIVEN: &str = "2.47";
 const DIAGNOSTICS: &str = "2.48";
 /// Most servers that are remembered.
 const REMEMBERED: usize = 1000;
-
-/// What is known about servers from earlier readings.
-#[derive(Debug, Default)]
-pub(super) struct Readings(Mutex<Kept>);
-
-#[derive(Debug, Default)]
-struct Kept {
-    /// Whether the cloud refuses figures to this person.
-    closed: bool,
-    given: HashMap<String, Given>,
-    used: HashMap<String, (u64, Instant)>,
-}
-
-impl Readings {
-    fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 impl Images {
     /// What a server was given and, if the cloud tells it, what it uses. A cloud that refuses is not asked again.

@@ -1,6 +1,6 @@
 //! Errors of a cloud in words: which cloud, which service, why, and what to do.
 
-use super::{account, service::Service};
+use super::{service::Service, vault_key::place};
 use wharf_core::base::{
     clean,
     error::{Error, Kind},
@@ -11,7 +11,7 @@ pub(super) fn of_refused_sign_in(what: &str, cloud: &str, status: u16, body: &[u
     let said = said(body);
     let lower = said.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let sign_in = Some(account::place(cloud));
+    let sign_in = Some(place(cloud));
     // Keystone's general message adds nothing.
     let plain = said.is_empty() || says(&["requires authentication"]);
     let because = |words: &str| if plain { words.to_owned() } else { format!("{words} ({said})") };
@@ -72,7 +72,7 @@ pub(super) fn of_refusal(what: &str, cloud: &str, service: Service, status: u16,
     match status {
         401 => Error::new(Kind::NotAllowed, what, because(format!("{cloud} no longer takes this sign-in")))
             .hint("try again; if it stays, check the secret in clouds.yaml")
-            .sign_in_at(Some(account::place(cloud))),
+            .sign_in_at(Some(place(cloud))),
         403 if said.to_lowercase().contains("quota") => {
             Error::new(Kind::NotAllowed, what, because(format!("the project's quota on {cloud} is used up")))
                 .hint("remove something, or ask for more quota")

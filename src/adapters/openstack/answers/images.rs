@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Listed, title};
+use super::reading::{Listed, title};
 
 use wharf_core::{
     base::{
@@ -45,43 +45,43 @@ const LONGEST: usize = 64 << 10;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct GlanceImage {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub id: String,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub name: Option<String>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub status: String,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub visibility: String,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub owner: Option<String>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub protected: bool,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub size: Option<u64>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub virtual_size: Option<u64>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub disk_format: Option<String>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub container_format: Option<String>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub min_disk: u64,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub min_ram: u64,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub checksum: Option<String>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub os_hash_algo: Option<String>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub os_hash_value: Option<String>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub os_hidden: bool,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub created_at: Option<String>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub updated_at: Option<String>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub tags: Vec<String>,
     #[serde(flatten)]
     pub properties: BTreeMap<String, serde_json::Value>,

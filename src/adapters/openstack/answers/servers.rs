@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Listed;
+use super::reading::Listed;
 use wharf_core::{base::clean, launch::usage::Traffic};
 
 /// The answer of `GET /servers/ID` and `POST /servers`.
@@ -18,23 +18,23 @@ pub(crate) struct ServerAnswer {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Server {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub id: String,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub name: String,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub status: String,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub created: Option<String>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub metadata: BTreeMap<String, String>,
     /// An object with an id, or an empty text for a server that booted from a volume.
     pub image: serde_json::Value,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub addresses: BTreeMap<String, Vec<Address>>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub fault: Option<Fault>,
-    #[serde(rename = "OS-EXT-STS:task_state", deserialize_with = "super::lenient")]
+    #[serde(rename = "OS-EXT-STS:task_state", deserialize_with = "super::reading::lenient")]
     pub task: Option<String>,
 }
 
@@ -48,7 +48,7 @@ impl Listed for Server {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Address {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub addr: String,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Address {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Fault {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub message: String,
 }
 
@@ -91,15 +91,15 @@ impl Server {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Flavor {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub id: String,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub name: String,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub ram: u64,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub vcpus: u64,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub disk: u64,
 }
 
@@ -113,9 +113,9 @@ impl Listed for Flavor {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Network {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub id: String,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub name: String,
 }
 
@@ -143,7 +143,7 @@ pub(crate) struct KeyPairAnswer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct KeyPair {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub name: String,
 }
 
@@ -159,9 +159,9 @@ pub(crate) struct Zones {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Zone {
-    #[serde(rename = "zoneName", deserialize_with = "super::lenient")]
+    #[serde(rename = "zoneName", deserialize_with = "super::reading::lenient")]
     pub name: String,
-    #[serde(rename = "zoneState", deserialize_with = "super::lenient")]
+    #[serde(rename = "zoneState", deserialize_with = "super::reading::lenient")]
     pub state: ZoneState,
 }
 
@@ -169,7 +169,7 @@ pub(crate) struct Zone {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ZoneState {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub available: bool,
 }
 
@@ -226,9 +226,9 @@ impl From<RawLimits> for Limits {
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Given {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub vcpus: u64,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub ram: u64,
 }
 
@@ -244,7 +244,7 @@ pub(crate) struct GivenAnswer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct GivenServer {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     pub flavor: Given,
 }
 
@@ -253,25 +253,25 @@ pub(crate) struct GivenServer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct DiagnosticsAnswer {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     cpu_details: Vec<ProcessorTime>,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     nic_details: Vec<Octets>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ProcessorTime {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     time: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Octets {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     rx_octets: u64,
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     tx_octets: u64,
 }
 
@@ -300,14 +300,14 @@ impl DiagnosticsAnswer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct AttachmentsAnswer {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     volume_attachments: Vec<VolumeAttachment>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct VolumeAttachment {
-    #[serde(deserialize_with = "super::lenient")]
+    #[serde(deserialize_with = "super::reading::lenient")]
     volume_id: String,
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Entry, Remote, Settings,
+    model::{Entry, Remote, Settings, page},
     regions::{self, Region, Wish},
-    remote, spelling, vendors,
+    spelling, vendors,
     yaml::{Node, Value},
 };
 use wharf_core::base::clean;
@@ -116,7 +116,7 @@ fn settings(
             let Some(Value::Text(profile)) = node.get(key).map(|node| &node.value) else { continue };
             match public.and_then(|public| public.get("public-clouds")?.get(profile)) {
                 Some(known) => raw.put(known)?,
-                None => match remote::page(profile) {
+                None => match page(profile) {
                     Some(url) => {
                         let region = wish.map(|(Wish::Must(name) | Wish::May(name))| name.to_owned());
                         raw.remote = Some(Box::new(Remote { url, entry: node.clone(), said: shell.cloned(), region }));

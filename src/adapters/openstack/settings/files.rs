@@ -7,7 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Entry, Settings, Trouble, entry, recover, yaml::Node};
+use super::{
+    entry,
+    model::{Entry, Settings, Trouble},
+    recover,
+    yaml::Node,
+};
 use wharf_core::base::clean;
 
 /// Largest file that is read, in bytes.

@@ -1,7 +1,7 @@
 //! Reading a file in which one entry is not valid YAML: the other entries are read nevertheless.
 
 use super::{
-    Trouble,
+    model::Trouble,
     yaml::{self, Node, Wrong},
 };
 

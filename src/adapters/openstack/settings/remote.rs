@@ -1,48 +1,13 @@
 //! A profile at an address (`profile: https://cloud.example`), over which the entry's own values take precedence
 //! (openstacksdk, `config/vendors/__init__.py`: `get_profile`). Plain functions; it is fetched elsewhere.
 
-use std::{collections::BTreeMap, fmt};
-
-use url::Url;
-
 use super::{
-    Settings,
     entry::{self, Raw},
+    model::{Remote, Settings},
     vendors,
     yaml::{Node, Value},
 };
 use wharf_core::base::clean;
-
-/// An entry whose profile has not been fetched yet.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Remote {
-    /// The address of the profile.
-    pub url: Url,
-    /// The entry itself, and the shell's variables about it.
-    pub(super) entry: Node,
-    pub(super) said: Option<BTreeMap<String, String>>,
-    /// The region that the shell names.
-    pub(super) region: Option<String>,
-}
-
-/// Does not print the entry, which contains secrets.
-impl fmt::Debug for Remote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote").field("url", &self.url.as_str()).finish_non_exhaustive()
-    }
-}
-
-/// The address of the profile document at a server, which always has the same path.
-pub(super) fn page(profile: &str) -> Option<Url> {
-    let mut url = Url::parse(profile).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host())?;
-    url.set_path("/.well-known/openstack/api");
-    url.set_query(None);
-    url.set_fragment(None);
-    // An account in the address is not sent.
-    url.set_username("").ok()?;
-    url.set_password(None).ok()?;
-    Some(url)
-}
 
 /// Values that the provider does not decide: the certificates that are trusted, and files of this person.
 const OWN: [&str; 5] = ["cacert", "cert", "key", "verify", "insecure"];
@@ -115,7 +80,7 @@ fn unencrypted(node: &Node) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openstack::settings::read_one;
+    use crate::openstack::settings::{model::page, read_one};
 
     const ENTRY: &str = "{profile: 'https://c.example/x?y#z', auth: {username: ada, password: p}}";
 
