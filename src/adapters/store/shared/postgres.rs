@@ -13,7 +13,12 @@ use sqlx::{
 };
 use tokio::sync::OnceCell;
 
-use super::{address::Address, no_request, read};
+use super::{
+    address::Address,
+    rules::{OLDEST, may_audit, no_request, turn},
+    values::{self, read},
+    worker::host,
+};
 use wharf_core::{
     audit::witness::{Chain, Decided, Mark, Whose, Witnessed},
     base::{
@@ -24,8 +29,8 @@ use wharf_core::{
     ports::store::{Due, Standing, Steward, Store, Use, Watch, Watched, site},
     request::{
         Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish,
-        notice::Notice,
         event::{Next, seconds},
+        notice::Notice,
     },
 };
 
@@ -331,7 +336,7 @@ fn body<T: serde::de::DeserializeOwned>(row: &PgRow, what: &str) -> Result<T> {
 
 /// The rows that can be read; an unreadable row does not affect the others.
 fn readable<T: serde::de::DeserializeOwned>(rows: &[PgRow], what: &str) -> Vec<T> {
-    rows.iter().filter_map(|row| super::readable(body(row, what), what)).collect()
+    rows.iter().filter_map(|row| values::readable(body(row, what), what)).collect()
 }
 
 /// The request of a row; an unreadable one is shown as such.
@@ -418,7 +423,7 @@ impl Store for Postgres {
     }
 
     async fn alive(&self, key: &str, version: &str) -> Result<()> {
-        let host = super::host();
+        let host = host();
         let arguments =
             [Argument::Text(&self.worker), Argument::Text(&host), Argument::Text(key), Argument::Text(version)];
         self.call("say that this steward lives", "SELECT wharf.alive($1, $2, $3, $4)", &arguments).await.map(|_| ())
@@ -703,7 +708,7 @@ impl Store for Postgres {
             let (digest, reference) = (row.try_get("digest").during(what)?, row.try_get("reference").during(what)?);
             let kept: Option<String> = row.try_get("kept").during(what)?;
             // What cannot be read is written again after the next look.
-            let kept = kept.and_then(|kept| super::readable(read::<Watched>(&kept, what), what)).unwrap_or_default();
+            let kept = kept.and_then(|kept| values::readable(read::<Watched>(&kept, what), what)).unwrap_or_default();
             let (checked, ago): (Option<i64>, Option<i64>) =
                 (row.try_get("checked").during(what)?, row.try_get("ago").during(what)?);
             let age = ago.map(|ago| Duration::from_secs(ago.max(0).unsigned_abs()));
@@ -755,7 +760,7 @@ impl Store for Postgres {
 
     async fn due(&self, way: &str, lease: Duration) -> Result<Option<Due>> {
         let what = "take a notice to deliver";
-        let arguments = [Argument::Text(way), Argument::Number(seconds(lease)), Argument::Number(super::OLDEST)];
+        let arguments = [Argument::Text(way), Argument::Number(seconds(lease)), Argument::Number(OLDEST)];
         for _ in 0..PUT_ASIDE {
             let row = self.call(what, "SELECT notice, tries, mail FROM wharf.due($1, $2, $3)", &arguments).await?;
             let Some(row) = row else { return Ok(None) };
@@ -801,11 +806,11 @@ impl Store for Postgres {
             Whose::Chain(id) => ("person = session_user AND chain = $2", id.as_str()),
             Whose::Mine => ("person = session_user AND $2 = ''", ""),
             Whose::Everybody => {
-                super::may_audit(what, &self.me().await?, true)?;
+                may_audit(what, &self.me().await?, true)?;
                 ("$2 = ''", "")
             }
         };
-        let turn = super::turn(whose);
+        let turn = turn(whose);
         let sql = format!(
             "SELECT json_build_object('person', person, 'id', chain, 'place', place, 'number', number, 'hash', hash,
                 'body', body, 'at', at)::text AS body FROM (
@@ -818,7 +823,7 @@ impl Store for Postgres {
 
     async fn decided(&self, limit: i64) -> Result<Vec<Decided>> {
         let what = "read what was decided";
-        super::may_audit(what, &self.me().await?, true)?;
+        may_audit(what, &self.me().await?, true)?;
         let sql = "SELECT json_build_object('at', h.at, 'who', h.who, 'what', h.what, 'request', r.id, 'title', coalesce(r.asked->>'title', ''),
                 'digest', r.digest, 'detail', h.detail)::text AS body
             FROM wharf.history AS h JOIN wharf.request AS r ON r.id = h.request WHERE h.what <> 'taken' ORDER BY h.id DESC LIMIT $1";

@@ -18,7 +18,11 @@ use sqlx::{
 };
 use tokio::sync::{Notify, OnceCell};
 
-use super::{no_request, read};
+use super::{
+    rules::{OLDEST, may_approve_class, may_audit, may_decide, no_request, turn},
+    values::{read, readable},
+    worker::host,
+};
 use crate::{shared::private, store::sqlite::is_network};
 use wharf_core::{
     audit::witness::{Chain, Decided, Mark, Whose, Witnessed},
@@ -31,8 +35,8 @@ use wharf_core::{
     ports::store::{Due, How, Standing, Steward, Store, Use, Watch, Watched, site},
     request::{
         Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish,
-        notice::{APPROVERS, Notice, told},
         event::seconds,
+        notice::{APPROVERS, Notice, told},
     },
 };
 
@@ -354,7 +358,7 @@ impl Store for SqliteStore {
         let mut transaction = self.writing(what).await?;
         let query =
             "INSERT OR REPLACE INTO steward (worker, person, host, key, version, seen) VALUES (?, ?, ?, ?, ?, ?)";
-        let query = sqlx::query(query).bind(&self.worker.person).bind(&self.me.person).bind(super::host());
+        let query = sqlx::query(query).bind(&self.worker.person).bind(&self.me.person).bind(host());
         let query = query.bind(key).bind(version).bind(text::now());
         query.execute(&mut *transaction).await.during(what)?;
         let query = "DELETE FROM steward WHERE seen < ? OR worker NOT IN (SELECT worker FROM steward ORDER BY seen DESC, worker LIMIT 50)";
@@ -448,7 +452,7 @@ impl Store for SqliteStore {
                     && ["", request.base()].contains(&class.base.as_str())
                     && (self.me.own || !request.was_asked_by(&class.decision.by))
             };
-            if classes.iter().filter_map(|row| super::readable(body::<Class>(row, &what), &what)).any(takes) {
+            if classes.iter().filter_map(|row| readable(body::<Class>(row, &what), &what)).any(takes) {
                 request.stage = Stage::Gathering;
             }
         }
@@ -459,7 +463,7 @@ impl Store for SqliteStore {
                 "SELECT id, body FROM request WHERE digest = ? AND destination = ? AND stage = 'admitted' AND id <> ?";
             let query = sqlx::query(query).bind(&request.asked.digest).bind(&request.destination).bind(id);
             for row in query.fetch_all(&mut *transaction).await.during(&*what)? {
-                let Some(mut other) = super::readable(request_of(&row, &what), &what) else { continue };
+                let Some(mut other) = readable(request_of(&row, &what), &what) else { continue };
                 let before = other.stage;
                 other.follow(event, me, text::now())?;
                 other.stage = Stage::Revoked;
@@ -501,7 +505,7 @@ impl Store for SqliteStore {
         let mut groups: BTreeMap<(String, String), i64> = BTreeMap::new();
         for row in &rows {
             // Counts must not tell people about requests that are hidden from them.
-            if super::readable(request_of(row, what), what).is_some_and(|request| self.sees(&request)) {
+            if readable(request_of(row, what), what).is_some_and(|request| self.sees(&request)) {
                 let group = (row.try_get("rule").during(what)?, row.try_get("base").during(what)?);
                 *groups.entry(group).or_default() += 1;
             }
@@ -552,7 +556,7 @@ impl Store for SqliteStore {
                 .is_some_and(|all| self.concerns(&all))
         };
         let rows = rows.iter().filter(mine);
-        Ok(rows.filter_map(|row| super::readable(change(row).during(&what), &what)).collect())
+        Ok(rows.filter_map(|row| readable(change(row).during(&what), &what)).collect())
     }
 
     async fn pace(&self) -> Result<Pace> {
@@ -670,12 +674,12 @@ impl Store for SqliteStore {
         let class = |row: &SqliteRow| -> Result<Class> {
             Ok(Class { id: row.try_get("id").during(what)?, ..body::<Class>(row, what)? })
         };
-        Ok(rows.iter().filter_map(|row| super::readable(class(row), what)).collect())
+        Ok(rows.iter().filter_map(|row| readable(class(row), what)).collect())
     }
 
     async fn approve_class(&self, base: &str, rule: &str, decision: &Decision) -> Result<Id> {
         let what = "approve a class";
-        let until = super::may_approve_class(what, &self.me, decision)?;
+        let until = may_approve_class(what, &self.me, decision)?;
         let decision = Decision { by: self.me.person.clone(), at: text::now(), ..decision.clone() };
         let class = Class { id: 0, base: base.to_owned(), rule: rule.to_owned(), decision };
         let mut transaction = self.writing(what).await?;
@@ -685,7 +689,7 @@ impl Store for SqliteStore {
         let query = "SELECT id, body FROM request WHERE stage = 'waiting' AND rule = ? AND (?2 = '' OR base = ?2)";
         let rows = sqlx::query(query).bind(rule).bind(base).fetch_all(&mut *transaction).await.during(what)?;
         for row in &rows {
-            let Some(mut request) = super::readable(request_of(row, what), what) else { continue };
+            let Some(mut request) = readable(request_of(row, what), what) else { continue };
             if self.me.own || !request.was_asked_by(&self.me.person) {
                 request.stage = Stage::Gathering;
                 let query = sqlx::query("UPDATE request SET stage = ?, body = ? WHERE id = ?");
@@ -699,7 +703,7 @@ impl Store for SqliteStore {
 
     async fn end_class(&self, id: Id) -> Result<()> {
         let what = format!("end the class {id}");
-        super::may_decide(&what, &self.me)?;
+        may_decide(&what, &self.me)?;
         let query = sqlx::query("UPDATE class SET until = ?1 WHERE id = ?2 AND until > ?1").bind(text::now()).bind(id);
         let ended = query.execute(self.pool().await?).await.during(&what)?.rows_affected();
         if ended == 0 { Err(Error::not_found(what, "there is no such class, or it is over")) } else { Ok(()) }
@@ -730,7 +734,7 @@ impl Store for SqliteStore {
                 at: row.try_get("at")?,
             })
         };
-        Ok(rows.iter().filter_map(|row| super::readable(used(row).during(what), what)).collect())
+        Ok(rows.iter().filter_map(|row| readable(used(row).during(what), what)).collect())
     }
 
     async fn watched(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>> {
@@ -762,7 +766,7 @@ impl Store for SqliteStore {
                 continue;
             }
             let kept: Option<String> = row.try_get("body").during(what)?;
-            let kept = kept.and_then(|kept| super::readable(read::<Watched>(&kept, what), what)).unwrap_or_default();
+            let kept = kept.and_then(|kept| readable(read::<Watched>(&kept, what), what)).unwrap_or_default();
             let checked: Option<i64> = row.try_get("checked").during(what)?;
             let age = checked.map(|checked| Duration::from_secs((now - checked).max(0).unsigned_abs()));
             let checked = checked.unwrap_or(0);
@@ -839,14 +843,14 @@ impl Store for SqliteStore {
             let query = "SELECT notice.id, notice.body, COALESCE(tries, 0) AS tries, contact.mail FROM notice
                 LEFT JOIN delivery ON delivery.notice = notice.id AND way = ?1 LEFT JOIN contact ON contact.person = receiver
                 WHERE at > ?3 AND COALESCE(sent, 0) = 0 AND COALESCE(due, 0) <= ?2 ORDER BY notice.id LIMIT 1";
-            let query = sqlx::query(query).bind(way).bind(now).bind(now - super::OLDEST);
+            let query = sqlx::query(query).bind(way).bind(now).bind(now - OLDEST);
             let row = query.fetch_optional(&mut *transaction).await.during(what)?;
             let Some(row) = row else {
                 transaction.commit().await.during(what)?;
                 return Ok(None);
             };
             let id: Id = row.try_get("id").during(what)?;
-            let notice = super::readable(body::<Notice>(&row, what), what);
+            let notice = readable(body::<Notice>(&row, what), what);
             let query = "INSERT INTO delivery (notice, way, tries, due, sent) VALUES (?1, ?2, 1, ?3, ?4)
                 ON CONFLICT (notice, way) DO UPDATE SET tries = tries + 1, due = ?3, sent = ?4";
             // An unreadable notice is not delivered.
@@ -904,11 +908,11 @@ impl Store for SqliteStore {
             Whose::Chain(id) => ("person = ?1 AND chain = ?2", id.as_str()),
             Whose::Mine => ("person = ?1 AND ?2 = ''", ""),
             Whose::Everybody => {
-                super::may_audit(what, &self.me, false)?;
+                may_audit(what, &self.me, false)?;
                 ("?1 <> ?2 OR ?2 = ''", "")
             }
         };
-        let turn = super::turn(whose);
+        let turn = turn(whose);
         let query = format!(
             "SELECT json_object('person', person, 'id', chain, 'place', place, 'number', number, 'hash', hash,
                 'body', body, 'at', at) AS body FROM (
@@ -922,7 +926,7 @@ impl Store for SqliteStore {
 
     async fn decided(&self, limit: i64) -> Result<Vec<Decided>> {
         let what = "read what was decided";
-        super::may_audit(what, &self.me, false)?;
+        may_audit(what, &self.me, false)?;
         if !self.is_there() {
             return Ok(Vec::new());
         }
