@@ -20,6 +20,11 @@ pub(super) const GLANCE: Duration = Duration::from_millis(150);
 pub(super) const LOOKS: usize = 6;
 
 impl Jobs {
+    /// The reference of a target. A row is resolved by its source's adapter; fails if the source is not known.
+    pub fn resolve(&self, target: &Target) -> Result<ImageRef> {
+        resolve(&self.portal, target)
+    }
+
     /// Starts an effect and returns at once. Effects that only the loop can carry out are ignored.
     pub fn start(&mut self, effect: Effect) {
         let portal = self.portal.clone();

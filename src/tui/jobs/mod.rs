@@ -16,7 +16,7 @@ use futures_util::{FutureExt, TryStreamExt};
 use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::msg::{JobNews, ListNews, Msg, RunNews, Slot, Target};
+use super::msg::{JobNews, ListNews, Msg, RunNews, Slot};
 pub use post::{Delivery, Post};
 use prompter::{Prompter, Questions};
 use wharf_core::{
@@ -24,7 +24,6 @@ use wharf_core::{
         context::{Context, Progress},
         error::{Error, Result},
     },
-    image::reference::ImageRef,
     launch::plan::Workload,
     portal::{Listed, Portal},
     ports::{Listing, Terminal},
@@ -97,11 +96,6 @@ impl Jobs {
             Some((slot, number)) if self.reads.get(&slot).map(|(newest, _)| *newest) != Some(number) => None,
             _ => Some(delivery.msg),
         }
-    }
-
-    /// The reference of a target. A row is resolved by its source's adapter; fails if the source is not known.
-    pub fn resolve(&self, target: &Target) -> Result<ImageRef> {
-        effects::resolve(&self.portal, target)
     }
 
     /// Saves the chosen theme in the state folder, for the next start.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Ids, LinkWish, Said, Sets, Target};
+use super::subject::{Ids, LinkWish, Said, Sets, Target};
 use crate::{
     kit::{action::Action, list::Seen},
     rows::WorkloadId,

@@ -3,80 +3,17 @@
 
 mod effect;
 mod news;
-
-use std::sync::Arc;
+mod subject;
 
 use crossterm::event::KeyEvent;
 
-use wharf_core::{
-    base::{error::Result, text},
-    catalog::{rows::RowSet, search::RowId},
-    image::{model::Health, reference::ImageRef},
-    portal::doctor::Finding,
-};
+use wharf_core::portal::doctor::Finding;
 
 pub use self::{
     effect::{Effect, Go, ImageEffect, ListEffect, RequestEffect, RunEffect, ShareEffect, SharedIds, SharedSets, Slot},
     news::{ImageNews, JobNews, ListNews, RequestNews, RunNews, ShareNews},
+    subject::{HealthLine, Ids, LinkWish, Said, Sets, Target},
 };
-
-/// The lists of all sources with their names, as the search takes them.
-pub type Sets = Arc<Vec<(String, Arc<RowSet>)>>;
-/// Row ids in the order of the list.
-pub type Ids = Arc<Vec<RowId>>;
-
-/// An image on a screen: a row of a list, or a reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// A row of a source's list, with a tag if one is known.
-    Row { source: String, name: String, tag: Option<String> },
-    /// A full reference, perhaps pinned.
-    Reference(ImageRef),
-}
-
-/// A link that the person wants to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkWish {
-    /// The image that the link will name.
-    pub target: Target,
-    /// The chosen platform, like `linux/arm64`; all platforms if `None`.
-    pub platform: Option<String>,
-    /// When the link ends, in seconds since 1970; never if `None`.
-    pub until: Option<i64>,
-}
-
-impl Target {
-    /// The image's name in messages, before it has been resolved to a reference.
-    pub fn words(&self) -> String {
-        match self {
-            // Clouds have ids in place of tags: the name alone says more.
-            Self::Row { name, tag: Some(tag), .. } if !is_id(tag) => format!("{name}:{tag}"),
-            Self::Row { name, .. } => name.clone(),
-            Self::Reference(reference) => reference.spoken(),
-        }
-    }
-}
-
-/// Whether a tag is a cloud's id (a UUID), alone or after the path of its owner.
-fn is_id(tag: &str) -> bool {
-    text::is_uuid(tag.rsplit('/').next().unwrap_or(tag))
-}
-
-/// The health of a source or backend: its name, its adapter or `backend`, and its answer.
-pub type HealthLine = (String, &'static str, Result<Health>);
-
-/// What a person says about a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
-    /// A question that the approver asks the requester.
-    Question(String),
-    /// A remark, or the answer to an open question.
-    More(String),
-    /// The requester withdraws the request.
-    Withdrawn,
-    /// The requester asks for the image that the tag names now.
-    Newer,
-}
 
 /// Something that happened: an event of the terminal, or news from a job.
 #[derive(Debug)]
@@ -111,4 +48,40 @@ pub enum Msg {
     Request(RequestNews),
     /// News of jobs, and questions that they ask.
     Job(JobNews),
+}
+
+impl From<ListNews> for Msg {
+    fn from(news: ListNews) -> Self {
+        Self::List(news)
+    }
+}
+
+impl From<ImageNews> for Msg {
+    fn from(news: ImageNews) -> Self {
+        Self::Image(news)
+    }
+}
+
+impl From<RunNews> for Msg {
+    fn from(news: RunNews) -> Self {
+        Self::Run(news)
+    }
+}
+
+impl From<ShareNews> for Msg {
+    fn from(news: ShareNews) -> Self {
+        Self::Share(news)
+    }
+}
+
+impl From<RequestNews> for Msg {
+    fn from(news: RequestNews) -> Self {
+        Self::Request(news)
+    }
+}
+
+impl From<JobNews> for Msg {
+    fn from(news: JobNews) -> Self {
+        Self::Job(news)
+    }
 }

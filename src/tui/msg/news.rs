@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Ids, LinkWish, Msg, Target};
+use super::subject::{Ids, LinkWish, Target};
 use crate::rows::WorkloadId;
 use wharf_core::{
     base::{
@@ -59,12 +59,6 @@ pub enum ListNews {
     Marked { source: String, name: String, subject: Subject, standing: Standing },
 }
 
-impl From<ListNews> for Msg {
-    fn from(news: ListNews) -> Self {
-        Self::List(news)
-    }
-}
-
 /// What has become known of an image.
 #[derive(Debug)]
 pub enum ImageNews {
@@ -88,12 +82,6 @@ pub enum ImageNews {
     Verified(Box<Result<Verified>>),
 }
 
-impl From<ImageNews> for Msg {
-    fn from(news: ImageNews) -> Self {
-        Self::Image(news)
-    }
-}
-
 /// What has become known of launches and workloads.
 #[derive(Debug)]
 pub enum RunNews {
@@ -115,12 +103,6 @@ pub enum RunNews {
     TerminalEnd(Result<()>),
 }
 
-impl From<RunNews> for Msg {
-    fn from(news: RunNews) -> Self {
-        Self::Run(news)
-    }
-}
-
 /// What has become known of shares and offers.
 #[derive(Debug)]
 pub enum ShareNews {
@@ -134,12 +116,6 @@ pub enum ShareNews {
     SharePlans(Target, Vec<(Receiver, Result<SharePlan>)>),
     /// A transfer of a volume was created; its key is shown only this once.
     Given(Given),
-}
-
-impl From<ShareNews> for Msg {
-    fn from(news: ShareNews) -> Self {
-        Self::Share(news)
-    }
 }
 
 /// News of requests, notices and the person's rights in the store.
@@ -161,12 +137,6 @@ pub enum RequestNews {
     Me(Me),
 }
 
-impl From<RequestNews> for Msg {
-    fn from(news: RequestNews) -> Self {
-        Self::Request(news)
-    }
-}
-
 /// News of jobs, and questions that they ask.
 #[derive(Debug)]
 pub enum JobNews {
@@ -178,10 +148,4 @@ pub enum JobNews {
     JobNote(u64, Note),
     /// A job has ended: a sentence about it and the workload that it made, or the error.
     JobDone(u64, Result<(String, Option<Workload>)>),
-}
-
-impl From<JobNews> for Msg {
-    fn from(news: JobNews) -> Self {
-        Self::Job(news)
-    }
 }

@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{Page, evidence};
+use super::{Page, evidence, order::Order};
 use crate::kit::{
     theme::Theme,
     widgets::{badge, fact, fit},
@@ -14,43 +14,6 @@ use wharf_core::{
 
 /// Width of a severity and its source, in columns.
 const SEVERITY: usize = 16;
-
-/// The order of the findings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
-    /// Those known to be exploited first, then by severity.
-    #[default]
-    Severity,
-    /// By the name of the package.
-    Package,
-    /// By identifier, the newest first.
-    Newest,
-    /// Those with a fixed version first.
-    Fixable,
-}
-
-impl Order {
-    /// The order after this one, which the sort key changes to.
-    #[must_use]
-    pub fn next(self) -> Self {
-        match self {
-            Self::Severity => Self::Package,
-            Self::Package => Self::Newest,
-            Self::Newest => Self::Fixable,
-            Self::Fixable => Self::Severity,
-        }
-    }
-
-    /// The order in words, as the pane names it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Severity => "the worst first",
-            Self::Package => "by package",
-            Self::Newest => "the newest first",
-            Self::Fixable => "those with a fix first",
-        }
-    }
-}
 
 /// Whether a finding contains every word. `fixable`, `exploited` and the name of a severity are matched as such.
 fn fits(one: &Vulnerability, words: &[String]) -> bool {

@@ -3,9 +3,10 @@
 mod actions;
 mod evidence;
 mod findings;
+mod order;
 mod view;
 
-pub use findings::Order;
+pub use order::Order;
 
 use crate::{
     kit::{
