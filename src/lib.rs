@@ -21,8 +21,9 @@
 //! `main -> cli, tui, adapters, config`; `cli -> core`; `tui -> core`;
 //! `adapters/x -> core, adapters::{shared, formats, parts}`; `config -> core`; `core ->` nothing of ours, and never
 //! a terminal, HTTP or database crate. A screen never imports another screen, an adapter never another adapter.
-//! `tests/house.rs` reads the rooms (modules) of each crate. It fails on a wrong `use`, and on a change that writes no
-//! entry of the audit.
+//! No file imports what imports it, not even over others: what two files need is in a third one below both.
+//! `tests/house.rs` reads the rooms (modules) and the files of each crate. It fails on a wrong `use`, on a circle of
+//! imports, and on a change that writes no entry of the audit.
 //!
 //! # How data flows
 //!
