@@ -7,7 +7,7 @@
 --   wharf_steward   works on requests, watches images, delivers notices
 -- Nobody writes to a table: everything is done by functions, which know their caller by session_user, look names up in
 -- pg_catalog and here alone, check every argument, and take times from this database's clock. History only grows.
--- A request's life is that of src/core/request/stage.rs; one contract is held against both.
+-- A request's life is that of src/core/request/event.rs; one contract is held against both.
 
 -- ── how values are checked ────────────────────────────────────────────────────────────────────────────────────────────
 CREATE FUNCTION wharf.wrong(why text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS
