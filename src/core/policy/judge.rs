@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Facts, Held, Judgement, Policy, Reason, Site,
+    judgement::{Facts, Judgement, Reason, Site},
     remedy::{ASK, ASK_HERE},
+    written::{Held, Policy},
 };
 use crate::{
     base::{

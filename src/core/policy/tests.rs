@@ -2,8 +2,11 @@
 
 use super::{judge::DAY, *};
 use crate::{
-    base::badge::{Scan, Signature},
-    evidence::record::{By, Counts, Outcome, Severity, Subject, Vulnerability},
+    base::{
+        badge::{Scan, Signature},
+        digest::Digest,
+    },
+    evidence::record::{By, Counts, Outcome, Record, Severity, Subject, Vulnerability},
 };
 
 const NOW: i64 = 1_800_000_000;
