@@ -9,16 +9,15 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal};
-use tokio::{fs, io::AsyncReadExt, sync::mpsc};
+use tokio::{fs, io::AsyncReadExt};
 
 use super::{
     Kept, Local, Spec, keep, log,
     node::{Node, Stands},
     plan, processes, room,
 };
-use crate::shared::{exec, private};
+use crate::shared::{exec, private, terminal};
 use wharf_core::{
     base::{
         clean,
@@ -177,51 +176,7 @@ impl Launcher for Local {
         let what = format!("open a terminal in {id}");
         let Some(command) = command else { return Err(self.lacks(Ability::Attach, id)) };
         let argv = self.enter(id, "terminal", command).await?;
-        let pair = native_pty_system()
-            .openpty(PtySize { rows: size.1, cols: size.0, pixel_width: 0, pixel_height: 0 })
-            .during(&what)?;
-        let mut builder = CommandBuilder::from_argv(argv.iter().map(Into::into).collect());
-        builder.env_clear();
-        let mut child = pair.slave.spawn_command(builder).during(&what)?;
-        drop(pair.slave);
-        let mut reader = pair.master.try_clone_reader().during(&what)?;
-        let mut writer = pair.master.take_writer().during(&what)?;
-        let (output, shown) = mpsc::channel::<Result<Bytes>>(64);
-        tokio::task::spawn_blocking(move || {
-            let mut buffer = vec![0; 16 << 10];
-            while let Ok(count) = std::io::Read::read(&mut reader, &mut buffer) {
-                if count == 0 || output.blocking_send(Ok(Bytes::copy_from_slice(&buffer[..count]))).is_err() {
-                    break;
-                }
-            }
-            let _ = child.kill();
-            let _ = child.wait();
-        });
-        let (input, mut typed) = mpsc::channel::<Bytes>(64);
-        let (resize, mut sizes) = mpsc::channel::<(u16, u16)>(4);
-        let master = pair.master;
-        tokio::task::spawn_blocking(move || {
-            while let Some(bytes) = typed.blocking_recv() {
-                if std::io::Write::write_all(&mut writer, &bytes)
-                    .and_then(|()| std::io::Write::flush(&mut writer))
-                    .is_err()
-                {
-                    break;
-                }
-            }
-        });
-        tokio::spawn(async move {
-            while let Some((cols, rows)) = sizes.recv().await {
-                let _ = master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 });
-            }
-        });
-        Ok(Terminal {
-            output: Box::pin(stream::unfold(shown, |mut shown| async move {
-                shown.recv().await.map(|chunk| (chunk, shown))
-            })),
-            input,
-            resize,
-        })
+        terminal::open(&what, &argv, &[], size)
     }
 
     async fn exec(&self, _cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
