@@ -1,4 +1,5 @@
-//! Entering a running sandbox: `wharf __enter FOLDER pipe|terminal -- COMMAND...`.
+//! Entering a running sandbox: `wharf __enter FOLDER [PLACE] pipe|terminal -- COMMAND...`. A keeper's workload has all in
+//! one folder; a process that a scheduler started has a place of its own where it noted where it is.
 //!
 //! This process joins the namespaces of the sandbox's process 1 all at once, and starts the command with the same last
 //! step as the workload's own program. It is never one of the sandbox's processes itself, so that they cannot trace or
@@ -13,8 +14,7 @@ use rustix::{
 
 use super::{
     confine::{self, Files, Last},
-    keep, processes, sealed,
-    spec::Spec,
+    keep, processes, running, sandboxed, sealed,
 };
 use wharf_core::{
     base::{
@@ -39,9 +39,13 @@ const NAMESPACES: [(&str, ThreadNameSpaceType); 7] = [
 
 /// Runs the command and returns its exit code.
 pub(super) fn enter(words: &[OsString]) -> Result<u8> {
-    let [folder, files, dashes, command @ ..] = words else { return Err(usage()) };
+    let (folder, place, files, dashes, command) = match words {
+        [folder, files, dashes, command @ ..] if dashes == "--" => (folder, None, files, dashes, command),
+        [folder, place, files, dashes, command @ ..] => (folder, Some(Path::new(place)), files, dashes, command),
+        _ => return Err(usage()),
+    };
     let folder = Path::new(folder);
-    let what = format!("enter {}", folder.file_name().unwrap_or_default().to_string_lossy());
+    let what = format!("enter {}", place.unwrap_or(folder).file_name().unwrap_or_default().to_string_lossy());
     let files = match files.to_str() {
         Some("pipe") => Files::Together,
         Some("terminal") => Files::Terminal,
@@ -52,8 +56,12 @@ pub(super) fn enter(words: &[OsString]) -> Result<u8> {
     }
     sealed::hide(&what)?;
     sealed::ourselves(&what)?;
-    let Spec { sandboxed, .. } = keep::read(folder)?;
-    let running = keep::running(folder).ok_or_else(|| Error::unsupported(&what, "it is not running"))?;
+    let sandboxed = match place {
+        Some(_) => sandboxed::read(folder)?,
+        None => keep::read(folder)?.sandboxed,
+    };
+    let running = running::running(place.unwrap_or(folder));
+    let running = running.ok_or_else(|| Error::unsupported(&what, "it is not running here"))?;
     let argv = command.iter().map(|word| word.to_str().map(Foreign::new)).collect::<Option<Vec<_>>>();
     let argv = argv.ok_or_else(|| Error::usage(&what, "the command is not text"))?;
     let mut environment = sandboxed.inside.environment;

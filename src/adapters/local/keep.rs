@@ -2,30 +2,18 @@
 
 use std::{fs::File, path::Path, process::Stdio, sync::mpsc, time::Duration};
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    confine::{self, Limits},
+    confine,
     log::{Exit, Log},
-    processes, run, sealed,
+    run,
+    running::Running,
+    sealed,
     spec::Spec,
 };
-use crate::shared::private;
 use wharf_core::base::error::{During, Result};
 
 /// How long to wait for the rest of the log after the end of a workload: a process outside may hold the pipe open.
 const REST: Duration = Duration::from_secs(2);
-
-/// A running workload, as the keeper has noted it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Running {
-    /// The process number of the sandbox program.
-    pub pid: u32,
-    /// When it started, in clock ticks since boot. Together with the number this identifies the process.
-    pub started: u64,
-    /// The limits of everything that runs in the sandbox.
-    pub limits: Limits,
-}
 
 /// Runs the workload in `folder` until it ends. Called as `wharf __keep FOLDER`.
 pub(super) fn keep(folder: &Path) -> Result<()> {
@@ -61,10 +49,7 @@ fn until_its_end(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
         log.take(output);
         let _ = done.send(());
     });
-    let started = processes::started(child.id()).unwrap_or(0);
-    let running = Running { pid: child.id(), started, limits };
-    let written = serde_json::to_string(&running).during(what).and_then(|text| write(folder, "running", &text));
-    if let Err(error) = written {
+    if let Err(error) = Running::of(child.id(), limits).write(folder) {
         // The workload could not be found again, so it is ended.
         let _ = child.kill();
         let _ = child.wait();
@@ -80,16 +65,4 @@ pub(super) fn read(folder: &Path) -> Result<Spec> {
     let what = format!("read {}", folder.display());
     let bytes = std::fs::read(folder.join("spec.json")).during(&what)?;
     serde_json::from_slice(&bytes).during(what)
-}
-
-/// The running workload of a folder; `None` if it has ended.
-pub(super) fn running(folder: &Path) -> Option<Running> {
-    let running: Running = serde_json::from_slice(&std::fs::read(folder.join("running")).ok()?).ok()?;
-    // The number alone could belong to another process by now.
-    (processes::started(running.pid) == Some(running.started)).then_some(running)
-}
-
-/// Writes a small file, completely or not at all.
-pub(super) fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
-    private::write(&folder.join(name), text.as_bytes())
 }

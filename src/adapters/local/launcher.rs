@@ -15,7 +15,7 @@ use tokio::{fs, io::AsyncReadExt};
 use super::{
     Kept, Local, Spec, keep, log,
     node::{Node, Stands},
-    plan, processes, room,
+    plan, processes, room, running,
 };
 use crate::shared::{exec, private, terminal};
 use wharf_core::{
@@ -304,7 +304,7 @@ impl Kept {
     async fn ends(&self) -> bool {
         for _ in 0..100 {
             // The keeper writes the exit code; without a keeper nothing more is written.
-            if log::exit_code(&self.folder).is_some() || keep::running(&self.folder).is_none() {
+            if log::exit_code(&self.folder).is_some() || running::running(&self.folder).is_none() {
                 return true;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -392,7 +392,7 @@ fn load(folder: &Path, backend: &str) -> Option<Kept> {
     let exit = log::exit_code(folder);
     let stands = Node::here().sees(&spec.node);
     // On another node, the same number is another process.
-    let pid = keep::running(folder).filter(|_| exit.is_none() && stands == Stands::Here).map(|running| running.pid);
+    let pid = running::running(folder).filter(|_| exit.is_none() && stands == Stands::Here).map(|running| running.pid);
     let state = match (exit, pid) {
         (Some(code), _) => State::Exited(code),
         (None, Some(_)) => State::Running,

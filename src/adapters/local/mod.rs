@@ -21,6 +21,7 @@ mod program;
 mod room;
 mod root;
 mod run;
+mod running;
 mod runtime;
 mod sandbox_program;
 mod sandboxed;
@@ -48,7 +49,8 @@ pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
     let [_, verb, rest @ ..] = words else { return None };
     match (verb.to_str()?, rest) {
         ("__keep", [folder]) => Some(keep::keep(folder.as_ref()).map(|()| 0)),
-        (run::VERB, [folder]) => Some(run::run(folder.as_ref())),
+        (run::VERB, [folder]) => Some(run::run(folder.as_ref(), None)),
+        (run::VERB, [folder, place]) => Some(run::run(folder.as_ref(), Some(place.as_ref()))),
         ("__inside", [number]) => Some(first_process::enter(number.to_str().unwrap_or_default())),
         (enter::VERB, rest) => Some(enter::enter(rest)),
         _ => None,

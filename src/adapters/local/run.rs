@@ -1,4 +1,4 @@
-//! Starting a sandbox: the last step of a workload's keeper, and all that `wharf __run FOLDER` does.
+//! Starting a sandbox: the last step of a workload's keeper, and all that `wharf __run FOLDER [PLACE]` does.
 
 use std::{
     fs::File,
@@ -11,6 +11,7 @@ use super::{
     confine::{self, Last, Limits},
     inside::Task,
     plan, processes,
+    running::Running,
     sandbox_program::SandboxProgram,
     sandboxed::{self, Sandboxed},
     sealed,
@@ -31,15 +32,19 @@ pub(super) struct Ready {
     _told: File,
 }
 
-/// Replaces this process with the one that was prepared in `folder` (exec). Returns only if that fails.
-pub(super) fn run(folder: &Path) -> Result<u8> {
+/// Replaces this process with the one that was prepared in `folder` (exec), noting in `place` where it is. Returns only
+/// if that fails.
+pub(super) fn run(folder: &Path, place: Option<&Path>) -> Result<u8> {
     let what = format!("run what is in {}", folder.display());
     // Other files that this process has open must not reach the sandbox.
     confine::close_others(&what)?;
     let ourselves = sealed::bequeath(sealed::ourselves(&what)?, &what)?;
-    let bytes = std::fs::read(sandboxed::file(folder)).during(&what)?;
-    let sandboxed: Sandboxed = serde_json::from_slice(&bytes).during(&what)?;
+    let sandboxed = sandboxed::read(folder)?;
     let mut ready = ready(&sandboxed, &ourselves)?;
+    if let Some(place) = place {
+        // The sandbox program has this process's number.
+        Running::of(std::process::id(), ready.limits.clone()).write(place)?;
+    }
     // No process stays between: signals and the exit code are those of the sandbox.
     Err(Error::failed(what, ready.command.exec()))
 }

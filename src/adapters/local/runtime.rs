@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{
     below::Below,
-    people, plan, root, run,
+    enter, people, plan, root, run,
     sandbox_program::SandboxProgram,
     sandboxed::{Sandboxed, file},
 };
@@ -161,11 +161,24 @@ impl Runtime for Sandboxes {
     }
 
     fn argv(&self, folder: &Path) -> Result<Vec<String>> {
-        let what = "run a sandbox";
-        let program = std::env::current_exe().during(what)?;
-        let words = [program.as_path(), Path::new(run::VERB), folder].map(|word| word.to_str().map(str::to_owned));
-        words.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| {
-            Error::unsupported(what, format!("the path {} is not text", folder.display())).hint("choose another folder")
-        })
+        own_words("run a sandbox", &[Path::new(run::VERB), folder])
     }
+
+    fn enter(&self, folder: &Path, place: &Path, terminal: bool) -> Result<Vec<String>> {
+        let files = if terminal { "terminal" } else { "pipe" };
+        let words = [Path::new(enter::VERB), folder, place, Path::new(files), Path::new("--")];
+        own_words("enter a sandbox", &words)
+    }
+}
+
+/// This program with these arguments, as text.
+fn own_words(what: &str, arguments: &[&Path]) -> Result<Vec<String>> {
+    let program = std::env::current_exe().during(what)?;
+    let words = std::iter::once(program.as_path()).chain(arguments.iter().copied());
+    let texts = words.map(|word| {
+        word.to_str().map(str::to_owned).ok_or_else(|| {
+            Error::unsupported(what, format!("the path {} is not text", word.display())).hint("choose another folder")
+        })
+    });
+    texts.collect()
 }

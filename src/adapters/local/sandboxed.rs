@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use wharf_core::image::model::Foreign;
+use wharf_core::{
+    base::error::{During, Result},
+    image::model::Foreign,
+};
 
 use super::{inside::Inside, people::Who, sandbox_program::SandboxProgram};
 
@@ -31,4 +34,11 @@ pub struct Sandboxed {
 /// The file in a prepared folder that describes its process.
 pub(super) fn file(folder: &Path) -> PathBuf {
     folder.join("process.json")
+}
+
+/// The process that is described in a prepared folder.
+pub(super) fn read(folder: &Path) -> Result<Sandboxed> {
+    let file = file(folder);
+    let what = format!("read {}", file.display());
+    serde_json::from_slice(&std::fs::read(&file).during(&what)?).during(what)
 }

@@ -7,7 +7,10 @@ use async_trait::async_trait;
 
 use super::launcher::Supply;
 use crate::{
-    base::{context::Context, error::Result},
+    base::{
+        context::Context,
+        error::{Error, Result},
+    },
     image::model::Image,
     launch::{
         form::{Answers, Section},
@@ -71,6 +74,15 @@ pub trait Runtime: Send + Sync {
 
     /// The program and the arguments that run what is or will be prepared in `folder`, as after a shell's unquoting.
     /// Makes nothing and contacts nobody, so that a plan can show them first. The program replaces the process that
-    /// runs it (exec): output, errors, signals and the exit code are those of the workload.
+    /// runs it (exec): output, errors, signals and the exit code are those of the workload. Whoever wants to enter the
+    /// process adds one word: an existing folder for this process alone, in which it notes where it is.
     fn argv(&self, folder: &Path) -> Result<Vec<String>>;
+
+    /// The words that, followed by a command, run that command inside a process: `folder` is what was prepared, `place`
+    /// the folder that the process was given to note where it is. They must be run on the node where the process is;
+    /// with `terminal` in a terminal. The exit code is that of the command. `Unsupported` where this runtime cannot.
+    fn enter(&self, folder: &Path, _place: &Path, _terminal: bool) -> Result<Vec<String>> {
+        let what = format!("enter what runs from {}", folder.display());
+        Err(Error::unsupported(what, format!("the runtime {} cannot enter what runs", self.name())))
+    }
 }
