@@ -1,0 +1,144 @@
+//! What is kept of launches, on a file system that the nodes share: a folder for each, and one for all images.
+//!
+//! ```text
+//! ROOT/images          what runtimes have unpacked, shared by all launches
+//! ROOT/launches/KEY    launch.json  what was launched
+//!                      job.sh       the script, whose path is the job's command
+//!                      process/     what the runtime has prepared
+//!                      sending      from before the script is sent, so that it is not sent twice
+//!                      job          the job's id, once Slurm has told it
+//!                      ended        how it ended, once accounting has told it
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::shared::private;
+use wharf_core::{
+    base::error::{During, Error, Result},
+    launch::plan::State,
+};
+
+/// The root of all launches of one backend.
+#[derive(Debug, Clone)]
+pub(super) struct Root(pub PathBuf);
+
+/// What is known of a launch without Slurm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// The key of the plan.
+    pub key: String,
+    /// The job's name.
+    pub name: String,
+    /// The reference that was launched.
+    pub reference: String,
+    /// Its digest.
+    pub digest: String,
+    /// When it was launched, in seconds since 1970.
+    pub created: i64,
+    /// The name of the runtime that starts it.
+    pub runtime: String,
+    /// How many tasks it has; `None` where it is no array.
+    pub tasks: Option<u64>,
+    /// Whether its process can be entered: one that Slurm starts several times cannot.
+    pub enters: bool,
+    /// The path of its output, with Slurm's marks in it.
+    pub output: String,
+}
+
+/// How a launch ended, as accounting told it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ended {
+    /// Its state.
+    pub state: State,
+    /// Facts about it: name and value.
+    pub facts: Vec<(String, String)>,
+}
+
+/// A launch that Slurm has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Launched {
+    /// What was launched.
+    pub record: Record,
+    /// The job's id; for an array that of the whole.
+    pub job: String,
+    /// How it ended, once known for good.
+    pub ended: Option<Ended>,
+}
+
+impl Root {
+    /// The folder of unpacked images.
+    pub(super) fn images(&self) -> PathBuf {
+        self.0.join("images")
+    }
+
+    /// The folder of all launches.
+    pub(super) fn launches(&self) -> PathBuf {
+        self.0.join("launches")
+    }
+
+    /// The folder of one launch.
+    ///
+    /// # Errors
+    /// `Usage` for a key that no plan has: it could lead out of the folder.
+    pub(super) fn launch(&self, key: &str) -> Result<PathBuf> {
+        let whole = !key.is_empty() && key.len() <= 64 && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if whole { Ok(self.launches().join(key)) } else { Err(Error::usage("find a launch", "its key is none")) }
+    }
+
+    /// Makes the folders for one launch, closed to others.
+    ///
+    /// # Errors
+    /// Where the folder cannot be made, or others could change what is in it.
+    pub(super) fn make(&self, key: &str) -> Result<PathBuf> {
+        let folder = self.launch(key)?;
+        private::home(&self.0)?;
+        for one in [&self.images(), &folder, &folder.join(super::script::PROCESS)] {
+            private::folder(one)?;
+        }
+        Ok(folder)
+    }
+
+    /// All launches that Slurm has taken. A folder that cannot be read is left out.
+    pub(super) fn all(&self) -> Vec<Launched> {
+        let entries = std::fs::read_dir(self.launches()).into_iter().flatten().flatten();
+        entries.filter_map(|entry| launched(&entry.path())).collect()
+    }
+}
+
+/// The launch in a folder, if Slurm has taken it.
+pub(super) fn launched(folder: &Path) -> Option<Launched> {
+    let record = read(&folder.join("launch.json"))?;
+    let job = std::fs::read_to_string(folder.join("job")).ok()?.trim().to_owned();
+    let is_id = !job.is_empty() && job.bytes().all(|byte| byte.is_ascii_digit());
+    is_id.then(|| Launched { record, job, ended: read(&folder.join("ended")) })
+}
+
+fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+}
+
+/// Writes a value into a file of a launch's folder, completely or not at all.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub(super) fn write<T: Serialize>(folder: &Path, name: &str, value: &T) -> Result<()> {
+    let file = folder.join(name);
+    let what = format!("write {}", file.display());
+    private::write(&file, &serde_json::to_vec_pretty(value).during(what)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_never_leads_out_of_the_folder() {
+        let root = Root("/shared".into());
+        for key in ["", "..", "../x", "a/b", "/etc", "a\0"] {
+            assert!(root.launch(key).is_err(), "{key:?}");
+        }
+        assert_eq!(root.launch("0123abcd").unwrap(), Path::new("/shared/launches/0123abcd"));
+    }
+}

@@ -1,0 +1,362 @@
+//! Launching images as jobs, and managing the jobs.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use super::{
+    Slurm, check,
+    check::Fate,
+    commands, form,
+    job::{After, Job},
+    list::Found,
+    log,
+    queue::Row,
+    script,
+};
+use crate::shared::{exec, private, terminal};
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{During, Error, Kind, Result},
+        text,
+    },
+    image::model::{Health, Image},
+    launch::{
+        form::{Answers, Form},
+        logs::Wanted,
+        plan::{Plan, Request, State, Workload, key},
+        usage::Usage,
+    },
+    ports::{Ability, ByteStream, Extent, Launcher, Supply, Terminal},
+};
+
+/// The most time of a command in a job.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// The most bytes of a command's output.
+const OUTPUT: usize = 16 << 20;
+/// How long to wait for a job that was stopped to end before its folder is removed.
+const ENDS: Duration = Duration::from_secs(60);
+
+/// A cluster as a backend.
+pub(super) struct Cluster(pub Arc<Slurm>);
+
+#[async_trait]
+impl Launcher for Cluster {
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn abilities(&self) -> &[Ability] {
+        use Ability::{Exec, Logs, Remove, Terminal, Usage};
+        &[Logs, Exec, Terminal, Usage, Remove]
+    }
+
+    fn instead(&self, ability: Ability) -> (&'static str, &'static str) {
+        match ability {
+            Ability::Attach => ("a job has no terminal of its own", "open a shell in it, or follow its output"),
+            Ability::Start => ("a job that ended is over", "launch its image again"),
+            Ability::Snapshot => ("what a job changes in its image ends with it", "let it write into a mount"),
+            _ => ("a job mounts folders of its node, and no volumes of a cloud", "launch it with a mount"),
+        }
+    }
+
+    fn accepts(&self, image: &Image) -> Result<()> {
+        self.0.runtime(image).map(|_| ())
+    }
+
+    async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
+        let site = self.0.facts.site(&self.0.commands, &format!("ask {}", self.0.name)).await?;
+        Ok(form::form(&site, self.0.runtime(image)?.questions(image)))
+    }
+
+    async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
+        self.0.plan(image, answers).await
+    }
+
+    async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {
+        let launched = self.0.submit(cx, plan, supply).await?;
+        let listed = self.0.find(&launched.job).await;
+        // Slurm has taken it: a list that fails now does not undo that.
+        Ok(listed.map_or_else(|_| self.0.just_sent(launched.record, launched.job), |found| found.known.workload))
+    }
+
+    async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
+        let list = self.0.list().await?;
+        Ok((list.all.iter().map(|known| known.workload.clone()).collect(), list.extent.clone()))
+    }
+
+    async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
+        let found = self.0.find(id).await?;
+        if found.is_over() { Ok(()) } else { self.0.cancel(id).await }
+    }
+
+    async fn health(&self, _cx: &Context) -> Result<Health> {
+        let what = format!("ask {}", self.0.name);
+        let version = self.0.commands.ask(&what, "sbatch", &["--version"]).await?;
+        // The quick way to learn whether the controller answers.
+        let ping = self.0.commands.run("scontrol", &["ping"]).await?;
+        let told = String::from_utf8_lossy(&ping.stdout).into_owned();
+        if ping.code != 0 && !told.contains(" UP") {
+            return Err(Error::new(Kind::Unavailable, what, "Slurm's controller does not answer")
+                .hint("try again later; 'scontrol ping' says when it is back"));
+        }
+        let account = whoami::username().unwrap_or_default();
+        let note = format!("{}, launches in {}", version.trim(), self.0.root.0.display());
+        Ok(Health { reachable: true, account, credentials: String::new(), note })
+    }
+
+    async fn logs(&self, _cx: &Context, id: &str, wanted: Wanted) -> Result<ByteStream> {
+        let what = format!("read the output of job {id}");
+        if wanted.needs_times() {
+            return Err(Error::unsupported(what, "Slurm keeps the output of jobs without times")
+                .hint("let the program print them, or launch it on an engine"));
+        }
+        let found = self.0.find(id).await?;
+        if found.is_array() {
+            return Err(Error::usage(what, "it is an array, and each task has an output of its own")
+                .hint(format!("name one of its tasks, like {id}_1")));
+        }
+        let path = log::file(&found, &what)?;
+        Ok(log::read(self.0.clone(), id, what, path, wanted.follow, found.is_over()))
+    }
+
+    async fn terminal(
+        &self,
+        _cx: &Context,
+        id: &str,
+        command: Option<Vec<String>>,
+        size: (u16, u16),
+    ) -> Result<Terminal> {
+        let Some(command) = command else { return Err(self.lacks(Ability::Attach, id)) };
+        let what = format!("open a terminal in job {id}");
+        let (argv, mut environment) = self.0.enter(id, &what, true, command).await?;
+        environment.push(format!("TERM={}", std::env::var("TERM").unwrap_or_else(|_| "xterm-256color".into())));
+        terminal::open(&what, &argv, &environment, size)
+    }
+
+    async fn exec(&self, _cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
+        let what = format!("run a command in job {id}");
+        let (argv, environment) = self.0.enter(id, &what, false, command).await?;
+        let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+        let output = exec::run_in(&words, Some(&environment), b"", OUTPUT, LONGEST).await?;
+        if output.stdout.is_empty()
+            && ["Unable to create step", "Unable to confirm allocation"].iter().any(|why| output.stderr.contains(why))
+        {
+            return Err(commands::refused(&what, &output));
+        }
+        let mut all = output.stdout;
+        all.extend_from_slice(output.stderr.as_bytes());
+        Ok((all, i64::from(output.code)))
+    }
+
+    async fn usage(&self, _cx: &Context, id: &str) -> Result<Option<Usage>> {
+        let what = format!("measure job {id}");
+        let found = self.0.find(id).await?;
+        let pace = self.0.lists.pace();
+        if found.is_array() {
+            // Each task is measured by itself.
+            return Ok(Some(Usage::default()));
+        }
+        if let Some(recent) = self.0.samples.recent(id, pace) {
+            return Ok(Some(recent));
+        }
+        let raw = found.row().filter(|row| row.state.is_live()).map(|row| row.raw.clone());
+        let raw = raw.ok_or_else(|| Error::not_found(&what, "it does not run"))?;
+        let text = self.0.commands.ask(&what, "sstat", &["-anP", "-j", &raw, "-o", "JobID,TRESUsageInTot"]).await?;
+        Ok(Some(self.0.samples.usage(id, &text)))
+    }
+
+    async fn remove(&self, _cx: &Context, id: &str) -> Result<()> {
+        let what = format!("remove job {id}");
+        let found = match self.0.find(id).await {
+            Err(error) if error.kind == Kind::NotFound => return Ok(()),
+            other => other?,
+        };
+        if found.task.is_some() {
+            return Err(
+                Error::unsupported(what, "a task is a part of its array").hint("remove the array, or stop the task")
+            );
+        }
+        let Some(launched) = &found.known.launched else {
+            return Err(Error::unsupported(what, "Wharf did not launch it, and does not know what it wrote")
+                .hint("stop it: Slurm forgets it a few minutes after its end"));
+        };
+        if !found.is_over() {
+            self.0.cancel(id).await?;
+            self.0.until_over(id, &what).await?;
+        }
+        let folder = self.0.root.launch(&launched.record.key)?;
+        tokio::task::spawn_blocking(move || private::remove(&folder)).await.during(&what)?.during(what)?;
+        self.0.lists.forget().await;
+        Ok(())
+    }
+}
+
+impl Found {
+    /// Whether nothing of it waits or runs any more.
+    pub(super) fn is_over(&self) -> bool {
+        let over = |state: &State| !state.may_stop() && !matches!(state, State::Created | State::Stopping);
+        match self.task.is_some() {
+            true => self.row().is_some_and(|row| over(&row.state)),
+            false => over(&self.known.workload.state),
+        }
+    }
+}
+
+impl Slurm {
+    async fn plan(&self, image: &Image, answers: &Answers) -> Result<Plan> {
+        let what = format!("plan on {}", self.name);
+        let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
+        let runtime = self.runtime(image)?;
+        let site = self.facts.site(&self.commands, &what).await?;
+        // Told before the form refuses it: why a partition that is there is not among the choices.
+        check::partition(&site, answers.get(form::key::PARTITION), &what)?;
+        let answers = form::form(&site, runtime.questions(image)).check(answers)?;
+        let job = Job::from_answers(&answers)?;
+        check::limits(&job, &site, &what)?;
+        self.may_begin_after(&job.after, &what).await?;
+        if let Some(output) = &job.output {
+            if !tokio::fs::metadata(output).await.is_ok_and(|meta| meta.is_dir()) {
+                let why =
+                    format!("its output folder {} is not there: the job would end without a word", output.display());
+                return Err(Error::usage(what, why).hint("make the folder, or leave the answer empty"));
+            }
+        }
+        let described = runtime.describe(image, &answers).await?;
+        let key = key();
+        let folder = self.root.launch(&key)?;
+        let prepared = folder.join(script::PROCESS);
+        let reference = format!("{} {}", pinned.reference, pinned.digest);
+        let started = script::Started {
+            key: &key,
+            folder: &folder,
+            image: &reference,
+            runtime: runtime.name(),
+            words: &runtime.argv(&prepared)?,
+            process: &described.process,
+        };
+        let script = script::script(&job, &started)?;
+        let steps = vec![
+            format!(
+                "unpack {} layers, {}, into {}, once for all jobs",
+                image.layers.len(),
+                text::size(image.size),
+                self.root.images().display()
+            ),
+            format!("write the batch script below into {}", folder.display()),
+            "ask Slurm whether it takes it (sbatch --test-only), then send it (sbatch)".to_owned(),
+        ];
+        Ok(Plan {
+            backend: self.name.clone(),
+            image: pinned,
+            steps,
+            request: Request::Script(script),
+            risks: check::risks(&job, &site).into_iter().chain(described.risks).collect(),
+            privileged: false,
+            answers,
+            idempotency_key: key,
+        })
+    }
+
+    /// Refuses dependencies that can never come true. What cannot be learnt is left to Slurm.
+    async fn may_begin_after(&self, after: &[After], what: &str) -> Result<()> {
+        let mut ids: Vec<String> = after.iter().flat_map(|one| one.jobs.clone()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        ids.sort();
+        ids.dedup();
+        let (Ok(queue), Ok(accounts)) = (self.queue(what).await, self.accounts(what, &ids).await) else {
+            return Ok(());
+        };
+        let rows: Vec<Row> = queue.into_iter().chain(accounts).collect();
+        let fate = |id: &str| {
+            let of: Vec<&Row> = rows.iter().filter(|row| row.whole == id || row.id == id).collect();
+            let ended = |good: bool| of.iter().any(|row| row.over && (row.state == State::Exited(0)) == good);
+            match () {
+                () if of.is_empty() && id.contains('_') => Fate::Open,
+                () if of.is_empty() => Fate::Unknown,
+                () if of.iter().any(|row| !row.over) => Fate::Open,
+                () if ended(false) => Fate::Bad,
+                () => Fate::Good,
+            }
+        };
+        check::after(after, fate, what)
+    }
+
+    /// A launch that Slurm has taken and the list does not have yet.
+    fn just_sent(&self, record: super::folder::Record, job: String) -> Workload {
+        Workload {
+            id: job,
+            backend: self.name.clone(),
+            name: record.name,
+            image: record.reference,
+            digest: record.digest,
+            state: State::Queued { reason: String::new(), starts: None },
+            created: Some(record.created),
+            ports: Vec::new(),
+            addresses: Vec::new(),
+            note: String::new(),
+            facts: Vec::new(),
+        }
+    }
+
+    /// Cancels a job, an array, or a task of one. One that is over stays as it is.
+    async fn cancel(&self, id: &str) -> Result<()> {
+        let output = self.commands.run("scancel", &[id]).await?;
+        self.lists.forget().await;
+        if output.code == 0 { Ok(()) } else { Err(commands::refused(&format!("stop job {id}"), &output)) }
+    }
+
+    /// Waits until a job that was cancelled is over.
+    async fn until_over(&self, id: &str, what: &str) -> Result<()> {
+        let began = std::time::Instant::now();
+        loop {
+            let found = self.find(id).await;
+            match found {
+                Ok(found) if found.is_over() => return Ok(()),
+                Err(error) if error.kind == Kind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+                Ok(_) if began.elapsed() > ENDS => {
+                    return Err(Error::new(Kind::Unavailable, what, "it was cancelled and has not ended yet")
+                        .hint("try again when it has"));
+                }
+                Ok(_) => tokio::time::sleep(self.lists.pace().min(Duration::from_secs(2))).await,
+            }
+        }
+    }
+
+    /// The words that run a command inside a job, on its node, and their environment. In a job that Wharf launched it is
+    /// run in the image; in another, beside its program.
+    async fn enter(
+        &self,
+        id: &str,
+        what: &str,
+        terminal: bool,
+        command: Vec<String>,
+    ) -> Result<(Vec<String>, Vec<String>)> {
+        let (found, row) = self.running(id, what).await?;
+        let inside = match &found.known.launched {
+            Some(launched) if launched.record.enters => {
+                let runtime = self.runtime_called(&launched.record.runtime, what)?;
+                let folder = self.root.launch(&launched.record.key)?;
+                let place: PathBuf = folder.join("tasks").join(&row.raw);
+                runtime.enter(&folder.join(script::PROCESS), &place, terminal)?
+            }
+            Some(_) => {
+                let why = "it has several processes side by side, none of which is the one to enter";
+                return Err(Error::unsupported(what, why).hint("launch it with one task"));
+            }
+            None => Vec::new(),
+        };
+        let mut argv = vec![self.commands.program("srun"), "--quiet".into(), format!("--jobid={}", row.raw)];
+        argv.extend(["--overlap", "--ntasks=1", "--nodes=1", "--export=ALL"].map(str::to_owned));
+        if terminal {
+            argv.push("--pty".to_owned());
+        }
+        argv.extend(inside);
+        argv.extend(command);
+        Ok((argv, self.commands.environment()))
+    }
+}

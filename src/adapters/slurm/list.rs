@@ -1,0 +1,189 @@
+//! The list of jobs: asked of Slurm at most as often as its pace allows, and kept in between.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Mutex;
+
+use super::{
+    Slurm, folder,
+    jobs::{self, Known},
+    queue::{self, Row},
+};
+use wharf_core::{
+    base::{
+        clean,
+        error::{During, Error, Kind, Result},
+    },
+    ports::Extent,
+};
+
+/// All jobs, at one moment.
+pub(super) struct List {
+    /// The jobs.
+    pub all: Vec<Known>,
+    /// Whether the list is complete.
+    pub extent: Extent,
+}
+
+/// The last list, and how often a new one is asked for.
+pub(super) struct Lists {
+    pace: Duration,
+    last: Mutex<Option<(Instant, Arc<List>)>>,
+}
+
+impl Lists {
+    /// No list yet; a new one at most once in `pace`.
+    pub(super) fn new(pace: Duration) -> Self {
+        Self { pace, last: Mutex::default() }
+    }
+
+    /// The fewest time between two lists.
+    pub(super) fn pace(&self) -> Duration {
+        self.pace
+    }
+
+    /// Makes the next question a new one: something was changed.
+    pub(super) async fn forget(&self) {
+        *self.last.lock().await = None;
+    }
+}
+
+/// A job that an id means: the whole, and the task if it names one.
+pub(super) struct Found {
+    /// The job, or the array.
+    pub known: Known,
+    /// The task of the array that is meant; `None` for the whole.
+    pub task: Option<String>,
+}
+
+impl Found {
+    /// The row that is meant: of the task, or of a job that is no array.
+    pub(super) fn row(&self) -> Option<&Row> {
+        self.known.rows.iter().find(|row| match &self.task {
+            Some(task) => row.task.as_ref() == Some(task),
+            None => !row.in_array,
+        })
+    }
+
+    /// Whether it is a whole array, of which a task must be named.
+    pub(super) fn is_array(&self) -> bool {
+        let tasks = self.known.launched.as_ref().is_some_and(|launched| launched.record.tasks.is_some());
+        self.task.is_none() && (tasks || self.known.rows.iter().any(|row| row.in_array))
+    }
+}
+
+impl Slurm {
+    /// All jobs: the last list, or a new one if that is older than the pace.
+    pub(super) async fn list(&self) -> Result<Arc<List>> {
+        let mut last = self.lists.last.lock().await;
+        if let Some((when, list)) = last.as_ref() {
+            if when.elapsed() < self.lists.pace {
+                return Ok(list.clone());
+            }
+        }
+        let list = Arc::new(self.ask_list().await?);
+        *last = Some((Instant::now(), list.clone()));
+        Ok(list)
+    }
+
+    async fn ask_list(&self) -> Result<List> {
+        let what = format!("list jobs of {}", self.name);
+        let rows = self.queue(&what).await?;
+        let root = self.root.clone();
+        let launched = tokio::task::spawn_blocking(move || root.all()).await.during(&what)?;
+        let ids = jobs::to_account(&rows, &launched);
+        let (accounts, extent) = match self.accounts(&what, &ids).await {
+            Ok(rows) => (rows, Extent::Whole),
+            // A cluster without accounting is no failure that should be told each time.
+            Err(error) if error.why.contains("disabled") => (Vec::new(), Extent::Whole),
+            Err(error) => (Vec::new(), Extent::Cut(format!("how some jobs ended is not known: {}", error.why))),
+        };
+        let all = jobs::workloads(&self.name, &self.root.launches(), rows, accounts, launched);
+        let kept: Vec<_> =
+            all.iter().filter_map(|known| Some((known.launched.clone()?, known.ended.clone()?))).collect();
+        let root = self.root.clone();
+        // It is kept so that accounting need not be asked again; without it, accounting is.
+        let writing = move || {
+            for (launched, ended) in kept {
+                let written = root.launch(&launched.record.key).and_then(|at| folder::write(&at, "ended", &ended));
+                if let Err(error) = written {
+                    tracing::debug!(%error, "how a job ended could not be kept");
+                }
+            }
+        };
+        tokio::task::spawn_blocking(writing).await.during(&what)?;
+        Ok(List { all, extent })
+    }
+
+    /// What is in the queue of this person.
+    pub(super) async fn queue(&self, what: &str) -> Result<Vec<Row>> {
+        let arguments = queue::queue_arguments();
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        Ok(queue::queue(&self.commands.ask(what, "squeue", &words).await?))
+    }
+
+    /// What accounting tells of these jobs.
+    pub(super) async fn accounts(&self, what: &str, ids: &[String]) -> Result<Vec<Row>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let arguments = queue::accounting_arguments(ids);
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        Ok(queue::accounted(&self.commands.ask(what, "sacct", &words).await?))
+    }
+
+    /// The job that an id means: `329`, or `329_2` for a task of an array. A list that does not have it is asked for
+    /// again.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none.
+    pub(super) async fn find(&self, id: &str) -> Result<Found> {
+        let (whole, task) = id.split_once('_').map_or((id, None), |(whole, task)| (whole, Some(task)));
+        let digits = |text: &str| !text.is_empty() && text.len() < 20 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let shown = clean::short(id, 40);
+        let none = || Error::not_found(format!("job '{shown}' on {}", self.name), "there is no such job");
+        if !digits(whole) || !task.is_none_or(digits) {
+            return Err(none());
+        }
+        for again in [false, true] {
+            if again {
+                self.lists.forget().await;
+            }
+            let list = self.list().await?;
+            let known = list.all.iter().find(|known| known.workload.id == whole);
+            if let Some(found) = known.map(|known| Found { known: known.clone(), task: task.map(str::to_owned) }) {
+                // A task that waits has no row of its own.
+                let waits = found.known.rows.iter().any(|row| row.in_array && row.task.is_none());
+                if found.task.is_none() || found.row().is_some() || waits {
+                    return Ok(found);
+                }
+            }
+        }
+        Err(none())
+    }
+
+    /// The row of a job that runs, for what is done inside it.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none, `Usage` for a whole array, `Unsupported` where it does not run.
+    pub(super) async fn running(&self, id: &str, what: &str) -> Result<(Found, Row)> {
+        let found = self.find(id).await?;
+        if found.is_array() {
+            return Err(Error::usage(what, "it is an array of tasks").hint(format!("name one of them, like {id}_1")));
+        }
+        let mut row = found.row().cloned();
+        if row.as_ref().is_none_or(|row| !row.state.is_live()) {
+            // It may have started since the last list.
+            self.lists.forget().await;
+            row = self.find(id).await?.row().cloned();
+        }
+        match row {
+            Some(row) if row.state.is_live() => Ok((found, row)),
+            Some(row) => Err(Error::unsupported(what, format!("it does not run: it is {}", row.state.words().1))),
+            None => Err(Error::new(Kind::Unsupported, what, "it does not run")),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The batch script of a job. It is the whole plan: what Slurm is asked for, what runs, and the process in the runtime's
+//! own format.
+
+use std::path::Path;
+
+use super::job::Job;
+use wharf_core::{
+    base::{
+        clean,
+        error::{During, Error, Result},
+    },
+    launch::{duration::format_duration, form::join_words},
+    ports::Process,
+};
+
+/// The name of the script in a launch's folder. Slurm tells it back as the job's command.
+pub(super) const FILE: &str = "job.sh";
+/// The folder of what the runtime prepares, in a launch's folder.
+pub(super) const PROCESS: &str = "process";
+/// The beginning of a job's comment; the launch's key follows.
+pub(super) const COMMENT: &str = "wharf:";
+/// The beginning of the line before the process; the runtime's name follows.
+const DESCRIBED: &str = "# What is prepared before, by the runtime ";
+
+/// What a script starts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Started<'a> {
+    /// The key of the launch.
+    pub key: &'a str,
+    /// The folder of the launch, on a file system that the nodes share.
+    pub folder: &'a Path,
+    /// The image with its digest.
+    pub image: &'a str,
+    /// The name of the runtime.
+    pub runtime: &'a str,
+    /// The words of its command line.
+    pub words: &'a [String],
+    /// The process in the runtime's format.
+    pub process: &'a Process,
+}
+
+/// The `#SBATCH` lines.
+#[derive(Default)]
+struct Directives(Vec<String>);
+
+impl Directives {
+    /// Adds `--option=value`. Slurm reads quotes, backslashes and `#` in a value in ways of its own, and blanks end it:
+    /// such values are refused.
+    fn add(&mut self, option: &str, value: &str) -> Result<()> {
+        let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\' | '#' | '`' | '$');
+        if value.is_empty() || value.contains(odd) {
+            let shown = clean::short(value, 60);
+            return Err(Error::usage(
+                format!("write --{option} into the batch script"),
+                format!("'{shown}' is empty, or has a blank, a quote, a backslash, '#' or '$' in it"),
+            )
+            .hint("choose a name without them"));
+        }
+        self.0.push(format!("#SBATCH --{option}={value}"));
+        Ok(())
+    }
+
+    /// Adds an option, if a value is given.
+    fn add_given(&mut self, option: &str, value: &str) -> Result<()> {
+        if value.is_empty() { Ok(()) } else { self.add(option, value) }
+    }
+}
+
+/// The output's path as Slurm expands it: `%j` is the job, `%A_%a` the array and the task.
+///
+/// # Errors
+/// `Usage` where the path has a `%`, which Slurm would expand.
+pub(super) fn output(job: &Job, folder: &Path) -> Result<String> {
+    let number = if job.is_array() { "%A_%a" } else { "%j" };
+    let path = match &job.output {
+        Some(own) => path_of(own)?.to_owned() + &format!("/{}-", job.name),
+        None => format!("{}/", path_of(folder)?),
+    };
+    if path.contains('%') {
+        return Err(Error::usage(format!("write output to {path}"), "Slurm replaces what follows a '%' in a path")
+            .hint("choose a folder without one"));
+    }
+    Ok(format!("{path}{number}.log"))
+}
+
+/// The batch script.
+///
+/// # Errors
+/// `Usage` for a value that Slurm would read differently, or that would end its line.
+pub(super) fn script(job: &Job, started: &Started<'_>) -> Result<String> {
+    let what = "write the batch script";
+    let mut lines = vec!["#!/bin/sh".to_owned()];
+    lines.extend(directives(job, started)?.0);
+    lines.push(format!("# {}", clean::line(started.image)));
+    let folder = quoted(path_of(started.folder)?)?;
+    lines.extend([
+        "set -eu".to_owned(),
+        "umask 077".to_owned(),
+        "PATH=${PATH:-/usr/local/bin:/usr/bin:/bin}; export PATH".to_owned(),
+        format!("cd {folder}"),
+        "# Should this have been sent twice, only the first job goes on.".to_owned(),
+        "sent=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}".to_owned(),
+        "ln -s \"$sent\" sent 2>/dev/null || [ \"$(readlink sent)\" = \"$sent\" ] || exit 0".to_owned(),
+    ]);
+    let words = started.words.iter().map(|word| quoted(word)).collect::<Result<Vec<_>>>()?.join(" ");
+    if job.tasks > 1 {
+        lines.push(format!("exec srun --export=ALL {words}"));
+    } else {
+        lines.push("place=$PWD/tasks/$SLURM_JOB_ID; mkdir -p \"$place\"".to_owned());
+        lines.push(format!("exec {words} \"$place\""));
+    }
+    lines.push(format!("{DESCRIBED}{}:", clean::line(started.runtime)));
+    let process = serde_json::to_string_pretty(&started.process.0).during(what)?;
+    lines.extend(process.lines().map(|line| format!("# {line}")));
+    Ok(lines.join("\n") + "\n")
+}
+
+fn directives(job: &Job, started: &Started<'_>) -> Result<Directives> {
+    let mut all = Directives::default();
+    all.add("job-name", &job.name)?;
+    all.add_given("partition", &job.partition)?;
+    all.add_given("account", &job.account)?;
+    all.add_given("qos", &job.quality)?;
+    all.add_given("time", &job.time.map(format_duration).unwrap_or_default())?;
+    all.add("ntasks", &job.tasks.to_string())?;
+    all.add("cpus-per-task", &job.processors.to_string())?;
+    let mebibytes = job.memory.map(|bytes| format!("{}M", bytes.div_ceil(1 << 20)));
+    all.add_given("mem", &mebibytes.unwrap_or_default())?;
+    let gpus = match &job.gpus {
+        (0, _) => String::new(),
+        (count, kind) if kind.is_empty() => format!("gpu:{count}"),
+        (count, kind) => format!("gpu:{kind}:{count}"),
+    };
+    all.add_given("gres", &gpus)?;
+    all.add_given("constraint", &job.feature)?;
+    all.add_given("array", &job.array)?;
+    if !job.after.is_empty() {
+        let after = job.after.iter().map(ToString::to_string).collect::<Vec<_>>();
+        all.add("dependency", &after.join(","))?;
+        all.add("kill-on-invalid-dep", "yes")?;
+    }
+    all.add_given("mail-type", &job.mail)?;
+    all.add("chdir", path_of(started.folder)?)?;
+    all.add("output", &output(job, started.folder)?)?;
+    all.add("open-mode", "append")?;
+    all.add("export", "NONE")?;
+    all.add("comment", &format!("{COMMENT}{}", started.key))?;
+    Ok(all)
+}
+
+/// The path as text.
+fn path_of(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| {
+        Error::usage(format!("write {} into the batch script", path.display()), "the path is not text")
+            .hint("choose another folder")
+    })
+}
+
+/// A word as a shell reads it. A line break would end the line for Slurm, although not for the shell.
+fn quoted(word: &str) -> Result<String> {
+    if word.contains(char::is_control) {
+        let shown = clean::short(word, 60);
+        return Err(Error::usage(format!("write '{shown}' into the batch script"), "it has a control character in it")
+            .hint("choose a name without one"));
+    }
+    Ok(join_words(&[word.to_owned()]))
+}
+
+/// The runtime's name and the process in a script that [`script`] has written.
+///
+/// # Errors
+/// `Usage` where it is another script.
+pub(super) fn described(script: &str) -> Result<(String, Process)> {
+    let what = "read the batch script";
+    let other = || Error::usage(what, "it was not made by this backend");
+    let mut lines = script.lines().skip_while(|line| !line.starts_with(DESCRIBED));
+    let name = lines.next().and_then(|line| line.strip_prefix(DESCRIBED)?.strip_suffix(':')).ok_or_else(other)?;
+    let json: Vec<&str> = lines.map(|line| line.strip_prefix("# ").unwrap_or_default()).collect();
+    Ok((name.to_owned(), Process(serde_json::from_str(&json.join("\n")).during(what)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slurm::job::After;
+    use serde_json::json;
+
+    fn job() -> Job {
+        Job {
+            name: "blast".into(),
+            partition: "short".into(),
+            account: "physics".into(),
+            time: Some(600),
+            tasks: 1,
+            processors: 2,
+            memory: Some(2 << 30),
+            gpus: (1, "tiny".into()),
+            array: "1-100%4".into(),
+            after: vec![After { condition: "afterok".into(), jobs: vec!["329".into()] }],
+            mail: "END".into(),
+            ..Job::default()
+        }
+    }
+
+    fn written(job: &Job, words: &[String], process: serde_json::Value, image: &str) -> Result<String> {
+        let process = Process(process);
+        let folder = Path::new("/shared/lab/launches/k1");
+        script(job, &Started { key: "k1", folder, image, runtime: "local", words, process: &process })
+    }
+
+    fn words() -> Vec<String> {
+        ["/opt/wharf", "__run", "/shared/it's"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn the_script_says_all_that_slurm_is_asked_for() {
+        let text = written(&job(), &words(), json!({"argv": ["x\ny"]}), "oci://r/a@sha256:00").unwrap();
+        for line in [
+            "#SBATCH --job-name=blast",
+            "#SBATCH --time=00:10:00",
+            "#SBATCH --mem=2048M",
+            "#SBATCH --gres=gpu:tiny:1",
+            "#SBATCH --array=1-100%4",
+            "#SBATCH --dependency=afterok:329",
+            "#SBATCH --output=/shared/lab/launches/k1/%A_%a.log",
+            "#SBATCH --export=NONE",
+            "#SBATCH --comment=wharf:k1",
+            "# oci://r/a@sha256:00",
+            "exec /opt/wharf __run '/shared/it'\\''s' \"$place\"",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{line}\n{text}");
+        }
+        assert_eq!(described(&text).unwrap(), ("local".to_owned(), Process(json!({"argv": ["x\ny"]}))));
+        assert!(described("#!/bin/sh\ntrue\n").is_err());
+    }
+
+    #[test]
+    fn several_tasks_are_started_by_slurm() {
+        let text = written(&Job { tasks: 4, ..job() }, &words(), json!({}), "x").unwrap();
+        assert!(text.contains("exec srun --export=ALL /opt/wharf __run"), "{text}");
+    }
+
+    #[test]
+    fn what_slurm_cannot_read_back_is_refused() {
+        for odd in ["a b", "a\n#SBATCH --x", "a#b", "a\"b", "a'b", "a\\b", "a\tb", "$HOME", "a\u{2028}b"] {
+            let job = Job { partition: odd.to_owned(), ..job() };
+            assert!(written(&job, &words(), json!({}), "x").is_err(), "{odd:?}");
+        }
+        let job = Job { output: Some("/data/100%/x".into()), ..job() };
+        assert!(written(&job, &words(), json!({}), "x").unwrap_err().why.contains('%'));
+    }
+
+    /// Text of all sorts, often with what Slurm and shells read in a special way.
+    fn odd_text() -> impl proptest::strategy::Strategy<Value = String> {
+        use proptest::prelude::*;
+        let parts = proptest::sample::select(vec![
+            "\n#SBATCH --uid=0\n",
+            "\r",
+            "\n",
+            " ",
+            "#",
+            "'",
+            "\"",
+            "\\",
+            "$(id)",
+            "`id`",
+            "%j",
+            ";",
+            "a",
+            "b-1",
+            "\u{1b}[2J",
+            "\u{2028}",
+            "\0",
+        ]);
+        prop_oneof![proptest::collection::vec(parts, 0..6).prop_map(|parts| parts.concat()), any::<String>()]
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_adds_a_line_or_a_directive(
+            fields in proptest::collection::vec(odd_text(), 9),
+            word in odd_text(), inside in odd_text(), image in odd_text(),
+        ) {
+            let plain = written(&job(), &words(), json!({"argv": ["x"]}), "x").unwrap();
+            let odd = Job {
+                name: fields[0].clone(), partition: fields[1].clone(), account: fields[2].clone(),
+                quality: fields[3].clone(), gpus: (1, fields[4].clone()), feature: fields[5].clone(),
+                array: fields[6].clone(), mail: fields[7].clone(), output: Some(fields[8].clone().into()), ..job()
+            };
+            let words = [words(), vec![word]].concat();
+            if let Ok(text) = written(&odd, &words, json!({"argv": [inside]}), &image) {
+                let given = [&odd.quality, &odd.feature].iter().filter(|value| !value.is_empty()).count();
+                let missing = [&odd.partition, &odd.account, &odd.array, &odd.mail].iter().filter(|value| value.is_empty()).count();
+                let breaks = |text: &str| text.split(['\n', '\r']).count();
+                proptest::prop_assert_eq!(breaks(&text), breaks(&plain) + given - missing);
+                let directives = |text: &str| text.split(['\n', '\r']).filter(|line| line.contains("#SBATCH --") && line.starts_with("#SBATCH")).count();
+                proptest::prop_assert_eq!(directives(&text), directives(&plain) + given - missing);
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The settings of a cluster: what may be written in its `[[backend]]`.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::shared::settings;
+use wharf_core::config::Written;
+
+/// The fewest seconds between two questions about all jobs, where nothing else is set: the controller answers everybody.
+const PACE: u64 = 10;
+
+/// The settings of a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The folder with Slurm's commands; `None` for those on the path.
+    pub bin: Option<PathBuf>,
+    /// The cluster's slurm.conf; `None` for the one that the commands find.
+    pub conf: Option<PathBuf>,
+    /// The folder for launches and unpacked images, on a file system that the nodes share; `None` for one in the state
+    /// folder.
+    pub folder: Option<PathBuf>,
+    /// The name of the runtime that starts images; `None` for the first that takes an image.
+    pub runtime: Option<String>,
+    /// The fewest seconds between two questions about all jobs.
+    pub pace: Option<u64>,
+    /// The configuration or the folder, as text: entries with the same are the same cluster.
+    #[serde(skip)]
+    address: String,
+}
+
+impl Settings {
+    /// The fewest seconds between two questions about all jobs.
+    pub(super) fn pace(&self) -> u64 {
+        self.pace.unwrap_or(PACE).max(1)
+    }
+}
+
+impl settings::Settings for Settings {
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn wrong(&self) -> Option<(&'static str, String)> {
+        (self.pace == Some(0)).then(|| ("pace", "write at least 1 (seconds)".to_owned()))
+    }
+
+    fn resolve(&mut self, written: &Written) {
+        settings::resolve(written, [&mut self.bin, &mut self.conf, &mut self.folder]);
+        self.address = self.conf.as_ref().map(|conf| conf.display().to_string()).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use settings::{Wanted, read};
+
+    fn of(text: &str) -> Result<Wanted<Settings>, Vec<wharf_core::base::mistakes::Mistake>> {
+        let mut written = Written::new("lab", "slurm", "wharf.toml", toml::from_str(text).unwrap());
+        written.base = "/etc/wharf".into();
+        read(&written)
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file_they_are_written_in() {
+        let settings = of("bin = 'slurm/bin'\nconf = '/etc/lab.conf'\nfolder = '/shared/ada'\n").unwrap().settings;
+        assert_eq!(settings.bin, Some("/etc/wharf/slurm/bin".into()));
+        assert_eq!((settings.folder.clone(), settings.pace()), (Some("/shared/ada".into()), PACE));
+    }
+
+    #[test]
+    fn what_is_no_setting_is_refused() {
+        for wrong in ["pace = 0", "url = 'x'", "token = 'x'"] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+}

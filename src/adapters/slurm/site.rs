@@ -1,0 +1,162 @@
+//! What a cluster has and allows: its partitions, and this person's accounts and groups. It is kept for ten minutes.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+use super::{
+    commands::Commands,
+    partitions::{self, Partition},
+};
+use crate::shared::exec;
+use wharf_core::{base::error::Result, launch::duration::parse_duration};
+
+/// How long the facts are kept.
+const KEPT: Duration = Duration::from_secs(600);
+
+/// An account of this person, and what may be used with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Account {
+    /// Its name.
+    pub name: String,
+    /// The qualities of service that may be used with it.
+    pub qualities: Vec<String>,
+}
+
+/// A quality of service (QOS).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Quality {
+    /// Its name.
+    pub name: String,
+    /// The most time of a job, in seconds; `None` for no limit.
+    pub most: Option<u64>,
+}
+
+/// What a cluster has and allows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Site {
+    /// All partitions, also those that this person may not use.
+    pub partitions: Vec<Partition>,
+    /// The accounts of this person; empty where the cluster keeps none.
+    pub accounts: Vec<Account>,
+    /// The qualities of service of the cluster; empty where it has none.
+    pub qualities: Vec<Quality>,
+    /// The groups of this person.
+    pub groups: Vec<String>,
+}
+
+impl Site {
+    /// The partition of this name; for an empty name, the one that Slurm takes then.
+    pub(super) fn partition(&self, name: &str) -> Option<&Partition> {
+        self.partitions.iter().find(|one| if name.is_empty() { one.default } else { one.name == name })
+    }
+
+    /// The partitions that this person's groups may use.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Partition> {
+        self.partitions.iter().filter(|one| self.lets_in(one))
+    }
+
+    /// Whether this person's groups may use a partition. Root may use all.
+    pub(super) fn lets_in(&self, partition: &Partition) -> bool {
+        let root = rustix::process::geteuid().is_root();
+        root || partition.groups.is_empty() || partition.groups.iter().any(|group| self.groups.contains(group))
+    }
+}
+
+/// The facts of a cluster, asked for when they are needed and kept for ten minutes.
+#[derive(Default)]
+pub(super) struct Facts(Mutex<Option<(Instant, Site)>>);
+
+impl Facts {
+    /// What the cluster has and allows.
+    ///
+    /// # Errors
+    /// Those of [`Commands::ask`] if its partitions cannot be read. Accounts that cannot be read are left out: Slurm
+    /// takes the person's own default then.
+    pub(super) async fn site(&self, commands: &Commands, what: &str) -> Result<Site> {
+        let mut kept = self.0.lock().await;
+        if let Some((when, site)) = kept.as_ref() {
+            if when.elapsed() < KEPT {
+                return Ok(site.clone());
+            }
+        }
+        let site = ask(commands, what).await?;
+        *kept = Some((Instant::now(), site.clone()));
+        Ok(site)
+    }
+}
+
+async fn ask(commands: &Commands, what: &str) -> Result<Site> {
+    let nodes = partitions::nodes_arguments();
+    let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+    let user = format!("user={}", whoami::username().unwrap_or_default());
+    let accounts = ["-nP", "show", "assoc", "where", &user, "format=account,qos"];
+    // They do not depend on each other, and each costs a program's start.
+    let (partitions, nodes, accounts, qualities, groups) = tokio::join!(
+        commands.ask(what, "scontrol", &["-a", "show", "partition", "-o"]),
+        commands.ask(what, "sinfo", &nodes),
+        commands.ask(what, "sacctmgr", &accounts),
+        commands.ask(what, "sacctmgr", &["-nP", "show", "qos", "format=name,maxwall"]),
+        groups(),
+    );
+    let mut site = Site {
+        partitions: partitions::partitions(&partitions?),
+        accounts: accounts.map(|text| accounts_of(&text)).unwrap_or_default(),
+        qualities: qualities.map(|text| qualities_of(&text)).unwrap_or_default(),
+        groups,
+    };
+    partitions::add_nodes(&mut site.partitions, &nodes?);
+    Ok(site)
+}
+
+/// The names of this person's groups; none where they cannot be learnt.
+async fn groups() -> Vec<String> {
+    let told = exec::run(&["id", "-Gn"], b"", 64 << 10, Duration::from_secs(5)).await;
+    let text = told.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The accounts in the answer of `sacctmgr -nP show assoc`: `account|qos,qos`; one account may have several lines.
+fn accounts_of(text: &str) -> Vec<Account> {
+    let mut all: Vec<Account> = Vec::new();
+    for (name, qualities) in text.lines().filter_map(|line| line.split_once('|')).filter(|(name, _)| !name.is_empty()) {
+        let qualities = qualities.split(',').filter(|one| !one.is_empty()).map(str::to_owned);
+        match all.iter_mut().find(|account| account.name == name) {
+            Some(known) => known.qualities.extend(qualities),
+            None => all.push(Account { name: name.to_owned(), qualities: qualities.collect() }),
+        }
+    }
+    all
+}
+
+/// The qualities of service in the answer of `sacctmgr -nP show qos`: `name|most time`.
+fn qualities_of(text: &str) -> Vec<Quality> {
+    let lines = text.lines().filter_map(|line| line.split_once('|')).filter(|(name, _)| !name.is_empty());
+    lines.map(|(name, most)| Quality { name: name.to_owned(), most: parse_duration(most) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_and_qualities_are_read_as_sacctmgr_writes_them() {
+        let accounts = accounts_of("chemistry|normal\nphysics|normal,short,wide\nphysics|long\n|x\nbroken\n");
+        assert_eq!(accounts.len(), 2);
+        assert_eq!(accounts[1].qualities, ["normal", "short", "wide", "long"]);
+        let qualities = qualities_of("normal|\nshort|00:05:00\nweek|7-00:00:00\n");
+        assert_eq!(qualities.iter().map(|one| one.most).collect::<Vec<_>>(), [None, Some(300), Some(7 * 86_400)]);
+    }
+
+    #[test]
+    fn only_members_of_its_groups_may_use_a_partition() {
+        let partition = |groups: &[&str]| Partition {
+            groups: groups.iter().map(ToString::to_string).collect(),
+            ..Partition::default()
+        };
+        let site = Site { groups: vec!["users".into(), "physics".into()], ..Site::default() };
+        assert!(site.lets_in(&partition(&[])) && site.lets_in(&partition(&["physics", "x"])));
+        let root = rustix::process::geteuid().is_root();
+        assert_eq!(site.lets_in(&partition(&["chemistry"])), root, "root may use all");
+    }
+}

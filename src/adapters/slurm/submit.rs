@@ -1,0 +1,166 @@
+//! Carrying out a plan: the image is prepared, the script written, tried and sent once.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    Slurm, array,
+    commands::{self, DEADLINE},
+    folder::{self, Launched, Record},
+    job::Job,
+    jobs::key_of,
+    script,
+};
+use crate::shared::private;
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{During, Error, Kind, Result},
+        text,
+    },
+    launch::plan::{Plan, Request},
+    ports::{Runtime, Supply},
+};
+
+/// The pause between two looks for a job that may have been sent.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Slurm {
+    /// Prepares and sends what a plan shows, unless it was sent before: then gives that launch.
+    pub(super) async fn submit(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Launched> {
+        let what = format!("launch on {}", self.name);
+        let Request::Script(script) = &plan.request else {
+            return Err(Error::usage(what, "this plan was made by another backend"));
+        };
+        let (root, key) = (self.root.clone(), plan.idempotency_key.clone());
+        let folder = tokio::task::spawn_blocking(move || root.make(&key)).await.during(&what)??;
+        if let Some(done) = blocking(&what, &folder, |folder| Ok(folder::launched(folder))).await? {
+            return Ok(done);
+        }
+        let (runtime, process) = script::described(script)?;
+        let runtime = self.runtime_called(&runtime, &what)?;
+        let record = record(plan, &folder, runtime.as_ref())?;
+        blocking(&what, &folder, move |folder| folder::write(folder, "launch.json", &record)).await?;
+        if let Some(job) = self.sent(&what, &plan.idempotency_key, &folder).await? {
+            return self.taken(&what, &folder, job).await;
+        }
+        cx.progress.phase("preparing the image");
+        runtime.prepare(cx, supply, &process, &self.root.images(), &folder.join(script::PROCESS)).await?;
+        let file = folder.join(script::FILE);
+        let (path, bytes) = (file.clone(), script.clone().into_bytes());
+        tokio::task::spawn_blocking(move || private::write(&path, &bytes)).await.during(&what)??;
+        cx.progress.phase("asking Slurm whether it takes the job");
+        let path = file.display().to_string();
+        let tried = self.commands.run("sbatch", &["--test-only", &path]).await?;
+        if tried.code != 0 {
+            return Err(commands::refused(&what, &tried).hint("change the answers that it names"));
+        }
+        cx.progress.phase("sending the job");
+        let job = self.send(&what, &folder, &path).await?;
+        self.taken(&what, &folder, job).await
+    }
+
+    /// Sends the script, and gives the job's id.
+    async fn send(&self, what: &str, folder: &Path, script: &str) -> Result<String> {
+        let now = text::now();
+        // Written before: whoever comes after a crash knows that there may be a job.
+        blocking(what, folder, move |folder| folder::write(folder, "sending", &now)).await?;
+        let sent = self.commands.run("sbatch", &["--parsable", script]).await?;
+        if sent.code != 0 {
+            let refused = commands::refused(what, &sent);
+            // A controller that went away may have taken it nevertheless.
+            if refused.kind != Kind::Unavailable {
+                blocking(what, folder, |folder| std::fs::remove_file(folder.join("sending")).during("forget a try"))
+                    .await?;
+            }
+            return Err(refused);
+        }
+        let told = String::from_utf8_lossy(&sent.stdout).into_owned();
+        // `55`, or `55;cluster`.
+        let id = told.trim().split(';').next().unwrap_or_default().to_owned();
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(
+                Error::failed(what, "sbatch told no job's id").hint("'squeue --me' says whether there is a job")
+            );
+        }
+        Ok(id)
+    }
+
+    /// Notes the job's id, and gives the launch.
+    async fn taken(&self, what: &str, folder: &Path, job: String) -> Result<Launched> {
+        self.lists.forget().await;
+        let named = what.to_owned();
+        let write = move |folder: &Path| {
+            private::write(&folder.join("job"), job.as_bytes())?;
+            folder::launched(folder).ok_or_else(|| Error::failed(named, "what was written of it cannot be read back"))
+        };
+        blocking(what, folder, write).await
+    }
+
+    /// The job of an earlier try, of which no answer was kept. A program that sends may still be at work: until its
+    /// deadline has passed, a job may yet appear.
+    async fn sent(&self, what: &str, key: &str, folder: &Path) -> Result<Option<String>> {
+        let tried = blocking(what, folder, |folder| Ok(std::fs::read_to_string(folder.join("sending")).ok())).await?;
+        let Some(tried) = tried else { return Ok(None) };
+        let tried: i64 = tried.trim().parse().unwrap_or_else(|_| text::now());
+        loop {
+            if let Some(job) = self.job_of(what, key, folder).await? {
+                return Ok(Some(job));
+            }
+            let since = text::now().saturating_sub(tried);
+            if !(0..=DEADLINE.as_secs() as i64).contains(&since) {
+                return Ok(None);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// The job whose script is that of a launch: from the queue, else from the accounts.
+    async fn job_of(&self, what: &str, key: &str, folder: &Path) -> Result<Option<String>> {
+        let launches = self.root.launches();
+        let rows = self.queue(what).await?;
+        if let Some(row) = rows.iter().find(|row| key_of(row, &launches) == Some(key)) {
+            return Ok(Some(row.whole.clone()));
+        }
+        // Where comments and the command are gone, the command line is kept in the accounts.
+        let arguments = ["-nPX", "--delimiter=\u{1f}", "-S", "now-1days", "-o", "JobID,SubmitLine"];
+        let Ok(text) = self.commands.ask(what, "sacct", &arguments).await else { return Ok(None) };
+        let script = folder.join(script::FILE).display().to_string();
+        let sent = |line: &str| {
+            let (id, submitted) = line.split_once('\u{1f}')?;
+            let id =
+                id.split('_').next().filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))?;
+            let by_us = submitted.contains("--parsable") && submitted.trim_end().ends_with(&script);
+            by_us.then(|| id.to_owned())
+        };
+        Ok(text.lines().find_map(sent))
+    }
+}
+
+/// What is kept of a launch.
+fn record(plan: &Plan, folder: &Path, runtime: &dyn Runtime) -> Result<Record> {
+    let job = Job::from_answers(&plan.answers)?;
+    Ok(Record {
+        key: plan.idempotency_key.clone(),
+        output: script::output(&job, folder)?,
+        reference: plan.image.reference.to_string(),
+        digest: plan.image.digest.to_string(),
+        created: text::now(),
+        runtime: runtime.name().to_owned(),
+        tasks: if job.is_array() { array::tasks(&job.array) } else { None },
+        enters: job.tasks == 1,
+        name: job.name,
+    })
+}
+
+/// Work on a launch's folder, which may be on a slow file system.
+async fn blocking<T: Send + 'static>(
+    what: &str,
+    folder: &Path,
+    work: impl FnOnce(&Path) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let folder: PathBuf = folder.to_owned();
+    tokio::task::spawn_blocking(move || work(&folder)).await.during(what)?
+}
