@@ -33,11 +33,11 @@ use crate::{
     register_backends,
 };
 
-fn answers(pairs: &[(&str, &str)]) -> Answers {
+pub(crate) fn answers(pairs: &[(&str, &str)]) -> Answers {
     Answers(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>())
 }
 
-async fn supply(portal: &Portal, image: &Image) -> Supply {
+pub(crate) async fn supply(portal: &Portal, image: &Image) -> Supply {
     let reference = image.pinned.clone().unwrap().reference;
     Supply {
         image: image.pinned.clone().unwrap(),
@@ -47,7 +47,7 @@ async fn supply(portal: &Portal, image: &Image) -> Supply {
     }
 }
 
-async fn until(launcher: &Arc<dyn Launcher>, id: &str, wanted: impl Fn(&State) -> bool) -> Workload {
+pub(crate) async fn until(launcher: &Arc<dyn Launcher>, id: &str, wanted: impl Fn(&State) -> bool) -> Workload {
     let began = Instant::now();
     loop {
         let (all, _) = launcher.workloads(&Context::default()).await.unwrap();
@@ -60,14 +60,14 @@ async fn until(launcher: &Arc<dyn Launcher>, id: &str, wanted: impl Fn(&State) -
     }
 }
 
-async fn logs(launcher: &Arc<dyn Launcher>, id: &str) -> String {
+pub(crate) async fn logs(launcher: &Arc<dyn Launcher>, id: &str) -> String {
     let chunks: Vec<_> =
         launcher.logs(&Context::default(), id, Wanted::following()).await.unwrap().try_collect().await.unwrap();
     String::from_utf8_lossy(&chunks.concat()).into_owned()
 }
 
 /// The contract of every launcher, whatever else it can do: `Launcher`'s documentation, sentence by sentence.
-async fn contract(launcher: &Arc<dyn Launcher>, image: &Image, supply: &Supply, first: &[(&str, &str)]) {
+pub(crate) async fn contract(launcher: &Arc<dyn Launcher>, image: &Image, supply: &Supply, first: &[(&str, &str)]) {
     let cx = Context::default();
     let name = launcher.name().to_owned();
     launcher.accepts(image).unwrap();

@@ -57,6 +57,7 @@ mod sif;
 mod sign_in;
 mod signatures;
 mod site;
+mod slurm;
 mod spec;
 mod steward;
 mod stores;

@@ -56,10 +56,13 @@ pub(super) fn enter(words: &[OsString]) -> Result<u8> {
     }
     sealed::hide(&what)?;
     sealed::ourselves(&what)?;
-    let sandboxed = match place {
+    let mut sandboxed = match place {
         Some(_) => sandboxed::read(folder)?,
         None => keep::read(folder)?.sandboxed,
     };
+    if let Some(place) = place {
+        running::add_variables(place, &mut sandboxed.inside.environment);
+    }
     let running = running::running(place.unwrap_or(folder));
     let running = running.ok_or_else(|| Error::unsupported(&what, "it is not running here"))?;
     let argv = command.iter().map(|word| word.to_str().map(Foreign::new)).collect::<Option<Vec<_>>>();

@@ -11,7 +11,7 @@ use super::{
     confine::{self, Last, Limits},
     inside::Task,
     plan, processes,
-    running::Running,
+    running::{self, Running},
     sandbox_program::SandboxProgram,
     sandboxed::{self, Sandboxed},
     sealed,
@@ -39,7 +39,10 @@ pub(super) fn run(folder: &Path, place: Option<&Path>) -> Result<u8> {
     // Other files that this process has open must not reach the sandbox.
     confine::close_others(&what)?;
     let ourselves = sealed::bequeath(sealed::ourselves(&what)?, &what)?;
-    let sandboxed = sandboxed::read(folder)?;
+    let mut sandboxed = sandboxed::read(folder)?;
+    if let Some(place) = place {
+        running::add_variables(place, &mut sandboxed.inside.environment);
+    }
     let mut ready = ready(&sandboxed, &ourselves)?;
     if let Some(place) = place {
         // The sandbox program has this process's number.

@@ -236,7 +236,8 @@ mod tests {
             (Job { gpus: (3, String::new()), ..job() }, "its largest has 2"),
             (Job { gpus: (1, "big".into()), ..job() }, "no node of partition short has 1 big GPUs"),
         ] {
-            assert!(said(job.clone()).contains(why), "{job:?}: {}", said(job));
+            let told = said(job.clone());
+            assert!(told.contains(why), "{job:?}: {told}");
         }
         assert_eq!(said(Job { quality: "short".into(), time: Some(240), account: "physics".into(), ..job() }), "");
     }

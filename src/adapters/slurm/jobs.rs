@@ -100,12 +100,25 @@ fn foreign(backend: &str, whole: &str, rows: Vec<Row>) -> Known {
 
 /// A launch. The queue tells what goes on, accounting how a task ended.
 fn of_launch(backend: &str, launched: Launched, queue: Vec<Row>, accounts: Vec<Row>) -> Known {
+    let told = !accounts.is_empty();
     let mut rows = accounts;
-    let told: Vec<bool> = rows.iter().map(|row| row.over).collect();
     let same = |one: &Row, other: &Row| one.task == other.task && one.in_array == other.in_array;
     if !queue.is_empty() {
         // What waits or runs is in the queue.
         rows.retain(|row| row.over && !queue.iter().any(|other| same(row, other) && !other.over));
+    }
+    for row in &mut rows {
+        // Accounting may hear of the end before it hears of the beginning.
+        if let Some(other) = queue.iter().find(|other| same(row, other)) {
+            let fields = [
+                (&mut row.partition, &other.partition),
+                (&mut row.account, &other.account),
+                (&mut row.nodes, &other.nodes),
+            ];
+            for (mine, told) in fields.into_iter().filter(|(mine, _)| mine.is_empty()) {
+                mine.clone_from(told);
+            }
+        }
     }
     let fresh: Vec<Row> = queue.into_iter().filter(|row| !rows.iter().any(|other| same(row, other))).collect();
     let queued = !fresh.is_empty();
@@ -120,7 +133,7 @@ fn of_launch(backend: &str, launched: Launched, queue: Vec<Row>, accounts: Vec<R
         }
         None => (together(&rows), facts(&rows)),
     };
-    let whole = !queued && count >= all && !told.is_empty() && rows.iter().all(|row| row.over);
+    let whole = !queued && count >= all && told && rows.iter().all(|row| row.over);
     let ended = (launched.ended.is_none() && whole).then(|| Ended { state: state.clone(), facts: facts.clone() });
     let record = &launched.record;
     let workload = Workload {

@@ -86,6 +86,10 @@ impl Launcher for Cluster {
         Ok((list.all.iter().map(|known| known.workload.clone()).collect(), list.extent.clone()))
     }
 
+    fn whole<'a>(&self, id: &'a str) -> Option<&'a str> {
+        id.split_once('_').map(|(whole, _)| whole)
+    }
+
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
         let found = self.0.find(id).await?;
         if found.is_over() { Ok(()) } else { self.0.cancel(id).await }

@@ -23,11 +23,7 @@ mod site;
 mod submit;
 mod usage;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 pub use self::settings::Settings;
 use self::{commands::Commands, folder::Root, list::Lists, site::Facts, usage::Samples};
@@ -42,9 +38,6 @@ use wharf_core::{
     portal::doctor::State,
     ports::{Launcher, Runtime},
 };
-
-/// Where the configuration of a cluster is if `SLURM_CONF` names none; the last is of nodes that fetch it.
-const CONFIGURATIONS: [&str; 3] = ["/etc/slurm/slurm.conf", "/etc/slurm-llnl/slurm.conf", "/run/slurm/conf/slurm.conf"];
 
 /// One Slurm cluster.
 pub struct Slurm {
@@ -65,7 +58,7 @@ impl Slurm {
         let root = settings.folder.clone().unwrap_or_else(|| state.join("slurm").join(&wanted.name));
         Self {
             name: wanted.name.clone(),
-            commands: Commands { bin: settings.bin.clone(), conf: settings.conf.clone().or_else(named) },
+            commands: Commands { bin: settings.bin.clone(), conf: settings.conf.clone() },
             root: Root(root),
             runtimes,
             facts: Facts::default(),
@@ -110,11 +103,6 @@ impl Slurm {
     }
 }
 
-/// The configuration that the environment names.
-fn named() -> Option<PathBuf> {
-    std::env::var_os("SLURM_CONF").filter(|path| !path.is_empty()).map(PathBuf::from)
-}
-
 /// How a configuration's entries for clusters are read.
 pub const KIND: Kind = Kind::backend(shared_settings::hosts::<Settings>);
 
@@ -133,7 +121,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
                 );
             }
         }
-        if let Some(conf) = wanted.settings.conf.clone().or_else(named).filter(|conf| !conf.is_file()) {
+        if let Some(conf) = wanted.settings.conf.as_ref().filter(|conf| !conf.is_file()) {
             let found = format!("its configuration {} is not there", conf.display());
             parts.note(&wanted.name, State::Caution, found, "correct SLURM_CONF, or conf of this backend");
             continue;
@@ -146,10 +134,8 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
 /// The cluster that this machine's commands speak to, if they are here and have a configuration.
 fn discover() -> Vec<Wanted<Settings>> {
     let commands = ["sbatch", "squeue"].iter().all(|program| exec::on_path(program).is_some());
-    let found = || named().or_else(|| CONFIGURATIONS.map(PathBuf::from).into_iter().find(|path| path.is_file()));
-    let Some(conf) = Some(()).filter(|()| commands).and_then(|()| found()).filter(|conf| conf.is_file()) else {
-        return Vec::new();
-    };
+    let Some(conf) = settings::configuration().filter(|conf| commands && conf.is_file()) else { return Vec::new() };
     let origin = format!("Slurm's commands and {}", conf.display());
-    vec![Wanted { name: "slurm".into(), origin, settings: Settings::default() }]
+    let settings = Settings { conf: Some(conf), ..Settings::default() };
+    vec![Wanted { name: "slurm".into(), origin, settings }]
 }

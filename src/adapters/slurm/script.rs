@@ -19,6 +19,8 @@ pub(super) const FILE: &str = "job.sh";
 pub(super) const PROCESS: &str = "process";
 /// The beginning of a job's comment; the launch's key follows.
 pub(super) const COMMENT: &str = "wharf:";
+/// Leaves what Slurm says of a task in the place of its process.
+const TOLD: &str = "mkdir -p \"$place\"; env | grep -E \"^(SLURM_|CUDA_VISIBLE_DEVICES=|ROCR_VISIBLE_DEVICES=)\" >\"$place/environment\" || true";
 /// The beginning of the line before the process; the runtime's name follows.
 const DESCRIBED: &str = "# What is prepared before, by the runtime ";
 
@@ -103,10 +105,12 @@ pub(super) fn script(job: &Job, started: &Started<'_>) -> Result<String> {
         "ln -s \"$sent\" sent 2>/dev/null || [ \"$(readlink sent)\" = \"$sent\" ] || exit 0".to_owned(),
     ]);
     let words = started.words.iter().map(|word| quoted(word)).collect::<Result<Vec<_>>>()?.join(" ");
+    lines.push("# The program may know which task of which job it is, and which GPUs it has.".to_owned());
     if job.tasks > 1 {
-        lines.push(format!("exec srun --export=ALL {words}"));
+        let each = format!("place=$PWD/tasks/$SLURM_JOB_ID.$SLURM_PROCID; {TOLD}; exec \"$@\" \"$place\"");
+        lines.push(format!("exec srun --export=ALL /bin/sh -c '{each}' task {words}"));
     } else {
-        lines.push("place=$PWD/tasks/$SLURM_JOB_ID; mkdir -p \"$place\"".to_owned());
+        lines.push(format!("place=$PWD/tasks/$SLURM_JOB_ID; {TOLD}"));
         lines.push(format!("exec {words} \"$place\""));
     }
     lines.push(format!("{DESCRIBED}{}:", clean::line(started.runtime)));
@@ -237,7 +241,7 @@ mod tests {
     #[test]
     fn several_tasks_are_started_by_slurm() {
         let text = written(&Job { tasks: 4, ..job() }, &words(), json!({}), "x").unwrap();
-        assert!(text.contains("exec srun --export=ALL /opt/wharf __run"), "{text}");
+        assert!(text.contains("exec srun --export=ALL /bin/sh -c") && text.contains("task /opt/wharf __run"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The settings of a cluster: what may be written in its `[[backend]]`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -9,6 +9,16 @@ use wharf_core::config::Written;
 
 /// The fewest seconds between two questions about all jobs, where nothing else is set: the controller answers everybody.
 const PACE: u64 = 10;
+
+/// Where the configuration of a cluster is if `SLURM_CONF` names none; the last is of nodes that fetch it.
+const CONFIGURATIONS: [&str; 3] = ["/etc/slurm/slurm.conf", "/etc/slurm-llnl/slurm.conf", "/run/slurm/conf/slurm.conf"];
+
+/// The configuration that this machine's commands take: what the environment names, whether it is there or not, else
+/// one in a usual place.
+pub(super) fn configuration() -> Option<PathBuf> {
+    let named = std::env::var_os("SLURM_CONF").filter(|path| !path.is_empty()).map(PathBuf::from);
+    named.or_else(|| CONFIGURATIONS.map(PathBuf::from).into_iter().find(|path| path.is_file()))
+}
 
 /// The settings of a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -25,9 +35,6 @@ pub struct Settings {
     pub runtime: Option<String>,
     /// The fewest seconds between two questions about all jobs.
     pub pace: Option<u64>,
-    /// The configuration or the folder, as text: entries with the same are the same cluster.
-    #[serde(skip)]
-    address: String,
 }
 
 impl Settings {
@@ -39,7 +46,7 @@ impl Settings {
 
 impl settings::Settings for Settings {
     fn address(&self) -> &str {
-        &self.address
+        self.conf.as_deref().and_then(Path::to_str).unwrap_or_default()
     }
 
     fn wrong(&self) -> Option<(&'static str, String)> {
@@ -48,7 +55,8 @@ impl settings::Settings for Settings {
 
     fn resolve(&mut self, written: &Written) {
         settings::resolve(written, [&mut self.bin, &mut self.conf, &mut self.folder]);
-        self.address = self.conf.as_ref().map(|conf| conf.display().to_string()).unwrap_or_default();
+        // So that an entry and what is found by itself are known to be the same cluster.
+        self.conf = self.conf.take().or_else(configuration);
     }
 }
 

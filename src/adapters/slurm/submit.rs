@@ -39,27 +39,52 @@ impl Slurm {
         if let Some(done) = blocking(&what, &folder, |folder| Ok(folder::launched(folder))).await? {
             return Ok(done);
         }
+        let work = self.prepare_and_send(cx, plan, supply, script, &folder);
+        let done = work.await;
+        if done.is_err() {
+            // Nothing was sent: what was made for it is of no use.
+            let unsent = |folder: &Path| {
+                let sent = folder.join("sending").exists();
+                if sent { Ok(()) } else { private::remove(folder).during("remove what was made for a launch") }
+            };
+            let removed = blocking(&what, &folder, unsent).await;
+            if let Err(error) = removed {
+                tracing::debug!(%error, "the folder of a launch that failed is still there");
+            }
+        }
+        done
+    }
+
+    async fn prepare_and_send(
+        &self,
+        cx: &Context,
+        plan: &Plan,
+        supply: &Supply,
+        script: &str,
+        folder: &Path,
+    ) -> Result<Launched> {
+        let what = format!("launch on {}", self.name);
         let (runtime, process) = script::described(script)?;
         let runtime = self.runtime_called(&runtime, &what)?;
-        let record = record(plan, &folder, runtime.as_ref())?;
-        blocking(&what, &folder, move |folder| folder::write(folder, "launch.json", &record)).await?;
-        if let Some(job) = self.sent(&what, &plan.idempotency_key, &folder).await? {
-            return self.taken(&what, &folder, job).await;
+        let record = record(plan, folder, runtime.as_ref())?;
+        blocking(&what, folder, move |folder| folder::write(folder, "launch.json", &record)).await?;
+        if let Some(job) = self.sent(&what, &plan.idempotency_key, folder).await? {
+            return self.taken(&what, folder, job).await;
         }
         cx.progress.phase("preparing the image");
         runtime.prepare(cx, supply, &process, &self.root.images(), &folder.join(script::PROCESS)).await?;
         let file = folder.join(script::FILE);
-        let (path, bytes) = (file.clone(), script.clone().into_bytes());
+        let (path, bytes) = (file.clone(), script.as_bytes().to_owned());
         tokio::task::spawn_blocking(move || private::write(&path, &bytes)).await.during(&what)??;
         cx.progress.phase("asking Slurm whether it takes the job");
         let path = file.display().to_string();
         let tried = self.commands.run("sbatch", &["--test-only", &path]).await?;
         if tried.code != 0 {
-            return Err(commands::refused(&what, &tried).hint("change the answers that it names"));
+            return Err(commands::refused(&what, &tried).hint("change the answer that Slurm does not take"));
         }
         cx.progress.phase("sending the job");
-        let job = self.send(&what, &folder, &path).await?;
-        self.taken(&what, &folder, job).await
+        let job = self.send(&what, folder, &path).await?;
+        self.taken(&what, folder, job).await
     }
 
     /// Sends the script, and gives the job's id.

@@ -187,6 +187,12 @@ pub trait Launcher: Send + Sync {
     /// leaves the rest of the list intact.
     async fn workloads(&self, cx: &Context) -> Result<(Vec<Workload>, Extent)>;
 
+    /// The id of the listed workload that `id` is a part of, such as a task of an array; `None` where it is no part. All
+    /// that is done with a workload can then be done with that part. Contacts nobody.
+    fn whole<'a>(&self, _id: &'a str) -> Option<&'a str> {
+        None
+    }
+
     /// Stops it and waits until it is stopped or certain to stop. A workload that is stopped stays so; one that is gone
     /// is `NotFound`.
     async fn stop(&self, cx: &Context, id: &str) -> Result<()>;

@@ -75,7 +75,8 @@ pub trait Runtime: Send + Sync {
     /// The program and the arguments that run what is or will be prepared in `folder`, as after a shell's unquoting.
     /// Makes nothing and contacts nobody, so that a plan can show them first. The program replaces the process that
     /// runs it (exec): output, errors, signals and the exit code are those of the workload. Whoever wants to enter the
-    /// process adds one word: an existing folder for this process alone, in which it notes where it is.
+    /// process adds one word: an existing folder for this process alone, in which it notes where it is. A file
+    /// `environment` in that folder has variables for the process, `NAME=value` a line; those that it has already stay.
     fn argv(&self, folder: &Path) -> Result<Vec<String>>;
 
     /// The words that, followed by a command, run that command inside a process: `folder` is what was prepared, `place`

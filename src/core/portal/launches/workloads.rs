@@ -72,6 +72,11 @@ impl Launches {
     pub async fn find_workload(&self, cx: &Context, id: &str, given: Given) -> Result<(Arc<dyn Launcher>, Workload)> {
         let (all, failed) = self.workloads(cx).await;
         let fits = meant(&all, id, given);
+        if fits.is_empty() {
+            if let Some(part) = self.part(&all, id) {
+                return Ok((self.launcher(Some(&part.backend), None)?, part));
+            }
+        }
         match fits.as_slice() {
             [one] => Ok((self.launcher(Some(&one.backend), None)?, (*one).clone())),
             [] => {
@@ -97,6 +102,16 @@ impl Launches {
                     .hint("type more of the id"))
             }
         }
+    }
+
+    /// The part of a listed workload that `id` names, with what the list tells of the whole.
+    fn part(&self, all: &[Workload], id: &str) -> Option<Workload> {
+        let of = |launcher: &Arc<dyn Launcher>| {
+            let whole = launcher.whole(id)?;
+            all.iter().find(|one| one.backend == launcher.name() && one.id == whole)
+        };
+        let whole = self.launchers.iter().find_map(of)?;
+        Some(Workload { id: id.to_owned(), ..whole.clone() })
     }
 
     /// Stops a workload; one that is stopped stays so.

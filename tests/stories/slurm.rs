@@ -1,0 +1,410 @@
+//! Images as jobs of a real Slurm cluster, of each version that the lab has started. A person without rights does all of
+//! it: jobs of root would prove nothing.
+
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use wharf::{
+    adapters::{
+        local::{SandboxProgram, Sandboxes},
+        shared::settings::Wanted,
+        slurm::{Settings, Slurm},
+    },
+    core::{
+        base::{
+            context::Context,
+            error::{Kind, Result},
+        },
+        image::model::Image,
+        launch::{
+            form::{Answers, Section},
+            plan::{State, Workload},
+            usage::UNTOLD,
+        },
+        portal::Portal,
+        ports::{Description, Launcher, Process, Runtime, Supply},
+    },
+};
+
+use crate::{
+    lab::{self, Home, need},
+    launchers::{answers, contract, logs, supply, until},
+};
+
+/// The runtime of this program, which a test is not.
+struct Ours(Sandboxes);
+
+impl Ours {
+    fn program(words: Vec<String>) -> Vec<String> {
+        std::iter::once(env!("CARGO_BIN_EXE_wharf").to_owned()).chain(words.into_iter().skip(1)).collect()
+    }
+}
+
+#[async_trait]
+impl Runtime for Ours {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn accepts(&self, image: &Image) -> Result<()> {
+        self.0.accepts(image)
+    }
+
+    fn questions(&self, image: &Image) -> Vec<Section> {
+        self.0.questions(image)
+    }
+
+    async fn describe(&self, image: &Image, answers: &Answers) -> Result<Description> {
+        self.0.describe(image, answers).await
+    }
+
+    async fn prepare(
+        &self,
+        cx: &Context,
+        supply: &Supply,
+        process: &Process,
+        images: &Path,
+        folder: &Path,
+    ) -> Result<()> {
+        self.0.prepare(cx, supply, process, images, folder).await
+    }
+
+    fn argv(&self, folder: &Path) -> Result<Vec<String>> {
+        self.0.argv(folder).map(Self::program)
+    }
+
+    fn enter(&self, folder: &Path, place: &Path, terminal: bool) -> Result<Vec<String>> {
+        self.0.enter(folder, place, terminal).map(Self::program)
+    }
+}
+
+/// What a test says to itself as another person.
+const CONF: &str = "WHARF_STORY_CONF";
+const BIN: &str = "WHARF_STORY_BIN";
+
+/// Runs a test of this file as the lab's person, on one cluster.
+fn as_person(test: &str, conf: &str, bin: &str) {
+    let (Some(person), Some(open)) = (lab::part("WHARF_LAB_SLURM_USER"), lab::part("WHARF_LAB_OPEN")) else { return };
+    let ours = std::env::current_exe().unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", &person, "--regid", &person, "--init-groups", "--", program]).args(arguments);
+        let home = Path::new("/home").join(&person);
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", home).env("USER", &person);
+        command.env("LOGNAME", &person).env("WHARF_LAB_OPEN", &open).env(CONF, conf).env(BIN, bin).current_dir("/");
+        command.output().unwrap()
+    };
+    let program = ours.to_str().unwrap();
+    if !run("test", &["-x", program]).status.success() {
+        return eprintln!("left out: {person} may not read {program}");
+    }
+    let output = run(program, &["--exact", test, "--ignored", "--nocapture"]);
+    let said = format!("{}{}", lab::said(&output), lab::complained(&output));
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+macro_rules! on_each_cluster {
+    ($($name:ident $conf:literal $bin:literal;)+) => {
+        $(#[test]
+        fn $name() {
+            let (conf, bin) = (need!($conf), need!($bin));
+            as_person("slurm::a_person_launches_jobs", &conf, &bin);
+        })+
+    };
+}
+
+on_each_cluster! {
+    slurm_22_05_launches "WHARF_LAB_SLURM_2205_CONF" "WHARF_LAB_SLURM_2205_BIN";
+    slurm_24_11_launches "WHARF_LAB_SLURM_2411_CONF" "WHARF_LAB_SLURM_2411_BIN";
+    slurm_26_05_launches "WHARF_LAB_SLURM_2605_CONF" "WHARF_LAB_SLURM_2605_BIN";
+}
+
+/// A cluster, and what a person has there.
+struct Stage {
+    home: Home,
+    portal: Arc<Portal>,
+    conf: PathBuf,
+    bin: PathBuf,
+}
+
+impl Stage {
+    fn new() -> Option<Self> {
+        let (conf, bin) = (std::env::var_os(CONF)?.into(), std::env::var_os(BIN)?.into());
+        let home = Home::new();
+        let portal = lab::portal(&home, vec![lab::registry("open", &std::env::var("WHARF_LAB_OPEN").unwrap())]);
+        Some(Self { home, portal, conf, bin })
+    }
+
+    /// The backend with these commands.
+    fn launcher(&self, bin: &Path) -> Arc<dyn Launcher> {
+        let settings = Settings {
+            bin: Some(bin.to_owned()),
+            conf: Some(self.conf.clone()),
+            folder: Some(self.home.path("shared")),
+            pace: Some(1),
+            ..Settings::default()
+        };
+        let wanted = Wanted { name: "lab".into(), origin: "test".into(), settings };
+        let runtime = Arc::new(Ours(Sandboxes::new(SandboxProgram::find())));
+        Slurm::new(&wanted, &self.home.path("state"), vec![runtime]).into_launcher()
+    }
+
+    async fn image(&self, reference: &str) -> Image {
+        self.portal.sources.image(&Context::default(), &reference.parse().unwrap(), None).await.unwrap()
+    }
+
+    async fn alpine(&self) -> Image {
+        self.image(&format!("{}/library/alpine:latest", std::env::var("WHARF_LAB_OPEN").unwrap())).await
+    }
+
+    async fn launch(&self, launcher: &Arc<dyn Launcher>, image: &Image, given: &[(&str, &str)]) -> Workload {
+        let cx = Context::default();
+        let plan = launcher.plan(&cx, image, &answers(given)).await.unwrap();
+        launcher.launch(&cx, &plan, &supply(&self.portal, image).await).await.unwrap()
+    }
+
+    /// One of Slurm's commands.
+    fn slurm(&self, program: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(self.bin.join(program));
+        let output = command.args(arguments).env("SLURM_CONF", &self.conf).current_dir("/tmp").output().unwrap();
+        assert!(output.status.success(), "{program} {arguments:?}: {}", lab::complained(&output));
+        lab::said(&output).trim().to_owned()
+    }
+
+    /// Slurm's commands, of which `sbatch` is this script; `REAL` in it is the real one.
+    fn commands(&self, name: &str, sbatch: &str) -> PathBuf {
+        let folder = self.home.path(name);
+        std::fs::create_dir(&folder).unwrap();
+        for entry in std::fs::read_dir(&self.bin).unwrap().flatten() {
+            if entry.file_name() != "sbatch" {
+                std::os::unix::fs::symlink(entry.path(), folder.join(entry.file_name())).unwrap();
+            }
+        }
+        let real = self.bin.join("sbatch").display().to_string();
+        let own = folder.join("sbatch");
+        std::fs::write(&own, sbatch.replace("REAL", &real)).unwrap();
+        std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o755)).unwrap();
+        folder
+    }
+}
+
+async fn exists(path: &Path) {
+    let began = Instant::now();
+    while !path.exists() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{} does not appear", path.display());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the tests of the clusters start it as another person"]
+async fn a_person_launches_jobs() {
+    let Some(stage) = Stage::new() else { return };
+    let launcher = stage.launcher(&stage.bin);
+    let look = stage.image(&lab::starter()).await;
+    contract(&launcher, &look, &supply(&stage.portal, &look).await, &[]).await;
+    what_would_never_start_is_refused(&stage, &launcher, &look).await;
+    its_output_and_its_end_are_told(&stage, &launcher, &look).await;
+    let alpine = stage.alpine().await;
+    a_running_job_is_entered(&stage, &launcher, &alpine).await;
+    an_array_is_one_workload(&stage, &launcher, &alpine).await;
+    jobs_of_others_making_are_listed(&stage, &launcher).await;
+    nothing_is_sent_twice(&stage, &alpine).await;
+}
+
+async fn what_would_never_start_is_refused(stage: &Stage, launcher: &Arc<dyn Launcher>, image: &Image) {
+    let cx = Context::default();
+    let form = launcher.form(&cx, image).await.unwrap();
+    assert!(form.room.iter().any(|room| room.label == "partition short" && room.words().contains("of 2 nodes idle")));
+    let before = stage.slurm("squeue", &["--me", "-h", "-o", "%i"]);
+    let ended = stage.slurm("sbatch", &["--parsable", "-o", "/dev/null", "--wrap", "true"]);
+    for (given, why) in [
+        (vec![("partition", "down")], "partition down is down"),
+        (vec![("partition", "closed")], "only for the groups"),
+        (vec![("partition", "nowhere")], "choose one of"),
+        (vec![("partition", "short"), ("time", "2h")], "01:00:00 at most"),
+        (vec![("qos", "short"), ("time", "10m")], "00:05:00 at most"),
+        (vec![("after", "afterok:99999999")], "Slurm knows no job"),
+        (vec![("output", "/nowhere/at/all")], "is not there"),
+        (vec![("array", "9-1")], "it is no array"),
+        (vec![("memory", "900G")], "that much memory"),
+    ] {
+        let error = launcher.plan(&cx, image, &answers(&given)).await.unwrap_err();
+        assert!(error.kind == Kind::Usage && error.to_string().contains(why), "{given:?}: {error}");
+    }
+    let after = stage.slurm("squeue", &["--me", "-h", "-o", "%i"]);
+    let sent = after.lines().filter(|id| !before.contains(id) && *id != ended).count();
+    assert_eq!(sent, 0, "nothing was sent");
+    // What only Slurm can know, it is asked before the job is sent.
+    let plan = launcher.plan(&cx, image, &answers(&[("array", "1-19999"), ("time", "5m")])).await.unwrap();
+    let mut other = plan.clone();
+    let wharf::core::launch::plan::Request::Script(script) = &plan.request else { panic!("{plan:?}") };
+    other.request = wharf::core::launch::plan::Request::Script(script.replace("--partition=short", "--partition=gone"));
+    let error = launcher.launch(&cx, &other, &supply(&stage.portal, image).await).await.unwrap_err();
+    assert!(error.why.contains("nvalid partition"), "{error}");
+}
+
+async fn its_output_and_its_end_are_told(stage: &Stage, launcher: &Arc<dyn Launcher>, image: &Image) {
+    let made = stage.launch(launcher, image, &[("time", "5m"), ("memory", "300M")]).await;
+    let text = logs(launcher, &made.id).await;
+    assert!(text.contains("look: what a program here can see"), "{text}");
+    assert!(text.contains("CapEff:\t0000000000000000") && text.contains("NoNewPrivs:\t1"), "{text}");
+    let ended = until(launcher, &made.id, |state| matches!(state, State::Exited(_))).await;
+    assert_eq!((ended.state, ended.digest.is_empty()), (State::Exited(0), false));
+    assert!(ended.facts.iter().any(|(name, value)| name == "partition" && value == "short"), "{:?}", ended.facts);
+    launcher.remove(&Context::default(), &made.id).await.unwrap();
+}
+
+async fn a_running_job_is_entered(stage: &Stage, launcher: &Arc<dyn Launcher>, alpine: &Image) {
+    let cx = Context::default();
+    let command = "sh -c 'echo task $SLURM_JOB_ID; mkdir -p /tmp/here; while :; do sleep 1; done'";
+    let made = stage.launch(launcher, alpine, &[("command", command), ("time", "10m")]).await;
+    let running = until(launcher, &made.id, |state| *state == State::Running).await;
+    for fact in ["partition", "node", "time left"] {
+        assert!(running.facts.iter().any(|(name, value)| name == fact && !value.is_empty()), "{:?}", running.facts);
+    }
+    let began = Instant::now();
+    let (said, code) = loop {
+        // The batch script starts a moment after Slurm says that the job runs.
+        match launcher
+            .exec(&cx, &made.id, vec!["sh".into(), "-c".into(), "cat /etc/os-release; ls /tmp; exit 7".into()])
+            .await
+        {
+            Ok((said, 7)) => break (said, 7),
+            other => assert!(began.elapsed() < Duration::from_secs(30), "{other:?}"),
+        }
+    };
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(said.contains("Alpine") && said.contains("here") && code == 7, "it is inside the same sandbox: {said}");
+    let mut terminal = launcher.terminal(&cx, &made.id, Some(vec!["/bin/sh".into()]), (80, 24)).await.unwrap();
+    terminal.input.send("echo $((40+2)); exit\r".into()).await.unwrap();
+    let mut typed = String::new();
+    while let Ok(Ok(Some(bytes))) =
+        tokio::time::timeout(Duration::from_secs(20), futures_util::TryStreamExt::try_next(&mut terminal.output)).await
+    {
+        typed.push_str(&String::from_utf8_lossy(&bytes));
+        if typed.contains("42") {
+            break;
+        }
+    }
+    assert!(typed.contains("42"), "the terminal answers: {typed}");
+    let began = Instant::now();
+    loop {
+        let usage = launcher.usage(&cx, &made.id).await.unwrap().expect("jobs are measured");
+        if usage.memory_words() != UNTOLD {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "nothing is measured: {usage:?}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    for _ in 0..2 {
+        launcher.stop(&cx, &made.id).await.unwrap();
+    }
+    let ended = until(launcher, &made.id, |state| matches!(state, State::Exited(_))).await;
+    assert_eq!(ended.state, State::Exited(143), "it was stopped");
+    let text = logs(launcher, &made.id).await;
+    assert!(text.contains(&format!("task {}", made.id)), "the program knows its job: {text}");
+    launcher.remove(&cx, &made.id).await.unwrap();
+}
+
+async fn an_array_is_one_workload(stage: &Stage, launcher: &Arc<dyn Launcher>, alpine: &Image) {
+    let cx = Context::default();
+    let command = "sh -c 'echo I am $SLURM_ARRAY_TASK_ID; [ $SLURM_ARRAY_TASK_ID != 3 ] || sleep 300'";
+    let made = stage.launch(launcher, alpine, &[("command", command), ("array", "1-10"), ("time", "10m")]).await;
+    let (all, _) = launcher.workloads(&cx).await.unwrap();
+    assert_eq!(all.iter().filter(|one| one.id.starts_with(&made.id)).count(), 1, "{all:?}");
+    for refused in [
+        launcher.logs(&cx, &made.id, Default::default()).await.err(),
+        launcher.exec(&cx, &made.id, vec!["true".into()]).await.err(),
+    ] {
+        assert!(refused.is_some_and(|error| error.kind == Kind::Usage && error.hint.contains("_1")));
+    }
+    let tasks = |one: &Workload| {
+        one.facts.iter().find(|(name, _)| name == "tasks").map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let began = Instant::now();
+    loop {
+        let (all, _) = launcher.workloads(&cx).await.unwrap();
+        let one = all.iter().find(|one| one.id == made.id).unwrap();
+        if tasks(one).contains("9 done") && tasks(one).contains("1 running") {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(90), "{one:?}");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let third = format!("{}_3", made.id);
+    launcher.stop(&cx, &third).await.unwrap();
+    let ended = until(launcher, &made.id, |state| !state.may_stop() && *state != State::Stopping).await;
+    let ended = if tasks(&ended) == "10: 9 done, 1 stopped" {
+        ended
+    } else {
+        // Accounting hears of the last task a moment later.
+        until(launcher, &made.id, |state| *state == State::Exited(143)).await
+    };
+    assert!(tasks(&ended).contains("9 done") && tasks(&ended).contains("1 stopped"), "{ended:?}");
+    let text = logs(launcher, &format!("{}_7", made.id)).await;
+    assert_eq!(text, "I am 7\n");
+    launcher.remove(&cx, &made.id).await.unwrap();
+    assert_eq!(launcher.stop(&cx, &third).await.unwrap_err().kind, Kind::NotFound);
+}
+
+async fn jobs_of_others_making_are_listed(stage: &Stage, launcher: &Arc<dyn Launcher>) {
+    let cx = Context::default();
+    let name = "two\nlines|pipe \u{1b}[31mred\u{1f}1\u{1f}2";
+    let hostile = stage.slurm(
+        "sbatch",
+        &["--parsable", "--hold", "-o", "/dev/null", "-J", name, "--comment", "c1\nc2", "--wrap", "true"],
+    );
+    let plain = stage.slurm("sbatch", &["--parsable", "--hold", "-o", "/dev/null", "-J", "plain", "--wrap", "true"]);
+    let held = until(launcher, &plain, |state| matches!(state, State::Queued { .. })).await;
+    assert_eq!((held.name.as_str(), held.state.words().1.as_str()), ("plain", "queued: it is held"));
+    let odd = until(launcher, &hostile, |_| true).await;
+    assert!(odd.name.contains("two lines|pipe") && !odd.name.contains(['\u{1b}', '\n']), "{odd:?}");
+    assert_eq!(launcher.remove(&cx, &plain).await.unwrap_err().kind, Kind::Unsupported, "it is not ours");
+    for id in [&hostile, &plain] {
+        launcher.stop(&cx, id).await.unwrap();
+        until(launcher, id, |state| !state.may_stop()).await;
+    }
+    assert_eq!(launcher.stop(&cx, "99999999").await.unwrap_err().kind, Kind::NotFound);
+    for odd in ["", "1;rm", "-x", "1_", "_1", "1_2_3", "job"] {
+        assert_eq!(launcher.stop(&cx, odd).await.unwrap_err().kind, Kind::NotFound, "{odd:?}");
+    }
+}
+
+/// Wharf is ended between sending a job and hearing of it: once after Slurm has taken it, and once while the program
+/// that sends it is still at work.
+async fn nothing_is_sent_twice(stage: &Stage, alpine: &Image) {
+    let cx = Context::default();
+    let sent = stage.home.path("sent");
+    let marked = sent.display();
+    let tries = "case \"$*\" in *--test-only*) exec REAL \"$@\";; esac\n";
+    let taken = format!("#!/bin/sh\n{tries}REAL \"$@\"; touch {marked}; sleep 60\n");
+    let slow = format!(
+        "#!/bin/sh\n{tries}setsid sh -c 'sleep 3; REAL \"$@\"' sh \"$@\" >/dev/null &\ntouch {marked}; sleep 60\n"
+    );
+    for (name, script) in [("taken", taken), ("slow", slow)] {
+        let first = stage.launcher(&stage.commands(name, &script));
+        let given = answers(&[("command", "sleep 300"), ("time", "10m")]);
+        let plan = first.plan(&cx, alpine, &given).await.unwrap();
+        let supply = supply(&stage.portal, alpine).await;
+        let (copy, bytes) = (plan.clone(), supply.clone());
+        let launching = tokio::spawn(async move { first.launch(&Context::default(), &copy, &bytes).await });
+        exists(&sent).await;
+        launching.abort();
+        std::fs::remove_file(&sent).unwrap();
+        let second = stage.launcher(&stage.bin);
+        let made = second.launch(&cx, &plan, &supply).await.unwrap();
+        assert_eq!(second.launch(&cx, &plan, &supply).await.unwrap().id, made.id, "{name}");
+        let comments = stage.slurm("squeue", &["--me", "-h", "-O", "Comment:200"]);
+        let count = comments.lines().filter(|comment| comment.contains(&plan.idempotency_key)).count();
+        assert_eq!(count, 1, "{name}: {comments}");
+        until(&second, &made.id, |state| *state == State::Running).await;
+        second.remove(&cx, &made.id).await.unwrap();
+    }
+}
