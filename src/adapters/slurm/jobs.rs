@@ -135,8 +135,14 @@ fn of_launch(backend: &str, launched: Launched, queue: Vec<Row>, accounts: Vec<R
     };
     let whole = !queued && count >= all && told && rows.iter().all(|row| row.over);
     let ended = (launched.ended.is_none() && whole).then(|| Ended { state: state.clone(), facts: facts.clone() });
+    let workload = workload(backend, &launched, state, facts);
+    Known { workload, rows, ended, launched: Some(launched) }
+}
+
+/// A launch in this state, with these facts.
+pub(super) fn workload(backend: &str, launched: &Launched, state: State, facts: Vec<(String, String)>) -> Workload {
     let record = &launched.record;
-    let workload = Workload {
+    Workload {
         id: launched.job.clone(),
         backend: backend.to_owned(),
         name: record.name.clone(),
@@ -148,8 +154,7 @@ fn of_launch(backend: &str, launched: Launched, queue: Vec<Row>, accounts: Vec<R
         addresses: Vec::new(),
         note: String::new(),
         facts,
-    };
-    Known { workload, rows, ended, launched: Some(launched) }
+    }
 }
 
 /// The state of all rows together: what still goes on, otherwise the worst end.

@@ -7,8 +7,11 @@ use async_trait::async_trait;
 use super::{
     Slurm, check,
     check::Fate,
-    commands, form,
+    commands,
+    folder::Launched,
+    form,
     job::{After, Job},
+    jobs,
     list::Found,
     log,
     queue::Row,
@@ -75,10 +78,14 @@ impl Launcher for Cluster {
     }
 
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {
-        let launched = self.0.submit(cx, plan, supply).await?;
+        let (launched, estimate) = self.0.submit(cx, plan, supply).await?;
         let listed = self.0.find(&launched.job).await;
         // Slurm has taken it: a list that fails now does not undo that.
-        Ok(listed.map_or_else(|_| self.0.just_sent(launched.record, launched.job), |found| found.known.workload))
+        let mut made = listed.map_or_else(|_| self.0.just_sent(launched), |found| found.known.workload);
+        if let State::Queued { starts, .. } = &mut made.state {
+            *starts = starts.or(estimate);
+        }
+        Ok(made)
     }
 
     async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
@@ -290,20 +297,9 @@ impl Slurm {
     }
 
     /// A launch that Slurm has taken and the list does not have yet.
-    fn just_sent(&self, record: super::folder::Record, job: String) -> Workload {
-        Workload {
-            id: job,
-            backend: self.name.clone(),
-            name: record.name,
-            image: record.reference,
-            digest: record.digest,
-            state: State::Queued { reason: String::new(), starts: None },
-            created: Some(record.created),
-            ports: Vec::new(),
-            addresses: Vec::new(),
-            note: String::new(),
-            facts: Vec::new(),
-        }
+    fn just_sent(&self, launched: Launched) -> Workload {
+        let state = State::Queued { reason: String::new(), starts: None };
+        jobs::workload(&self.name, &launched, state, Vec::new())
     }
 
     /// Cancels a job, an array, or a task of one. One that is over stays as it is.

@@ -20,6 +20,9 @@ use wharf_core::{
     ports::Extent,
 };
 
+/// How old an answer may be that is taken for the present.
+const MOMENT: Duration = Duration::from_millis(500);
+
 /// All jobs, at one moment.
 pub(super) struct List {
     /// The jobs.
@@ -31,7 +34,8 @@ pub(super) struct List {
 /// The last list, and how often a new one is asked for.
 pub(super) struct Lists {
     pace: Duration,
-    last: Mutex<Option<(Instant, Arc<List>)>>,
+    /// The last answer, also if it was a failure: a controller that is away is not asked more often than another.
+    last: Mutex<Option<(Instant, Result<Arc<List>>)>>,
 }
 
 impl Lists {
@@ -48,6 +52,14 @@ impl Lists {
     /// Makes the next question a new one: something was changed.
     pub(super) async fn forget(&self) {
         *self.last.lock().await = None;
+    }
+
+    /// Makes the next question a new one, unless the last answer is of this moment.
+    async fn forget_older(&self) {
+        let mut last = self.last.lock().await;
+        if last.as_ref().is_some_and(|(when, _)| when.elapsed() > MOMENT) {
+            *last = None;
+        }
     }
 }
 
@@ -81,12 +93,12 @@ impl Slurm {
         let mut last = self.lists.last.lock().await;
         if let Some((when, list)) = last.as_ref() {
             if when.elapsed() < self.lists.pace {
-                return Ok(list.clone());
+                return list.clone();
             }
         }
-        let list = Arc::new(self.ask_list().await?);
+        let list = self.ask_list().await.map(Arc::new);
         *last = Some((Instant::now(), list.clone()));
-        Ok(list)
+        list
     }
 
     async fn ask_list(&self) -> Result<List> {
@@ -150,7 +162,7 @@ impl Slurm {
         }
         for again in [false, true] {
             if again {
-                self.lists.forget().await;
+                self.lists.forget_older().await;
             }
             let list = self.list().await?;
             let known = list.all.iter().find(|known| known.workload.id == whole);
@@ -177,7 +189,7 @@ impl Slurm {
         let mut row = found.row().cloned();
         if row.as_ref().is_none_or(|row| !row.state.is_live()) {
             // It may have started since the last list.
-            self.lists.forget().await;
+            self.lists.forget_older().await;
             row = self.find(id).await?.row().cloned();
         }
         match row {

@@ -281,24 +281,40 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_answer_adds_a_line_or_a_directive(
-            fields in proptest::collection::vec(odd_text(), 9),
-            word in odd_text(), inside in odd_text(), image in odd_text(),
-        ) {
-            let plain = written(&job(), &words(), json!({"argv": ["x"]}), "x").unwrap();
-            let odd = Job {
-                name: fields[0].clone(), partition: fields[1].clone(), account: fields[2].clone(),
-                quality: fields[3].clone(), gpus: (1, fields[4].clone()), feature: fields[5].clone(),
-                array: fields[6].clone(), mail: fields[7].clone(), output: Some(fields[8].clone().into()), ..job()
+        fn no_answer_adds_a_line_or_a_directive(at in 0_usize..12, odd in odd_text()) {
+            let lines = |text: &str| text.split(['\n', '\r']).count();
+            let directives = |text: &str| {
+                text.split(['\n', '\r']).filter(|line| line.starts_with("#SBATCH")).count()
             };
-            let words = [words(), vec![word]].concat();
-            if let Ok(text) = written(&odd, &words, json!({"argv": [inside]}), &image) {
-                let given = [&odd.quality, &odd.feature].iter().filter(|value| !value.is_empty()).count();
-                let missing = [&odd.partition, &odd.account, &odd.array, &odd.mail].iter().filter(|value| value.is_empty()).count();
-                let breaks = |text: &str| text.split(['\n', '\r']).count();
-                proptest::prop_assert_eq!(breaks(&text), breaks(&plain) + given - missing);
-                let directives = |text: &str| text.split(['\n', '\r']).filter(|line| line.contains("#SBATCH --") && line.starts_with("#SBATCH")).count();
-                proptest::prop_assert_eq!(directives(&text), directives(&plain) + given - missing);
+            let with = |odd: &str| {
+                let mut job = Job { quality: "normal".into(), feature: "avx".into(), ..job() };
+                let (mut words, mut inside, mut image) = (words(), "x".to_owned(), "x".to_owned());
+                let after = After { condition: "afterok".into(), jobs: vec![odd.to_owned()] };
+                match at {
+                    0 => job.name = odd.to_owned(),
+                    1 => job.partition = odd.to_owned(),
+                    2 => job.account = odd.to_owned(),
+                    3 => job.quality = odd.to_owned(),
+                    4 => job.gpus = (1, odd.to_owned()),
+                    5 => job.feature = odd.to_owned(),
+                    6 => job.array = odd.to_owned(),
+                    7 => job.mail = odd.to_owned(),
+                    8 => job.output = Some(odd.into()),
+                    9 => words.push(odd.to_owned()),
+                    10 => inside = odd.to_owned(),
+                    _ => image = odd.to_owned(),
+                }
+                if odd.len() % 2 == 1 {
+                    job.after.push(after);
+                }
+                written(&job, &words, json!({"argv": [inside]}), &image)
+            };
+            let plain = with("x").unwrap();
+            if let Ok(text) = with(&odd) {
+                // An empty answer leaves its option out.
+                let fewer = usize::from(odd.is_empty() && [1, 2, 3, 5, 6, 7].contains(&at));
+                proptest::prop_assert_eq!(lines(&text), lines(&plain) - fewer);
+                proptest::prop_assert_eq!(directives(&text), directives(&plain) - fewer);
             }
         }
     }

@@ -28,8 +28,9 @@ use wharf_core::{
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Slurm {
-    /// Prepares and sends what a plan shows, unless it was sent before: then gives that launch.
-    pub(super) async fn submit(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Launched> {
+    /// Prepares and sends what a plan shows, unless it was sent before: then gives that launch. Beside it is Slurm's
+    /// estimate of when it starts, in seconds since 1970, if it was asked.
+    pub(super) async fn submit(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<(Launched, Option<i64>)> {
         let what = format!("launch on {}", self.name);
         let Request::Script(script) = &plan.request else {
             return Err(Error::usage(what, "this plan was made by another backend"));
@@ -37,7 +38,7 @@ impl Slurm {
         let (root, key) = (self.root.clone(), plan.idempotency_key.clone());
         let folder = tokio::task::spawn_blocking(move || root.make(&key)).await.during(&what)??;
         if let Some(done) = blocking(&what, &folder, |folder| Ok(folder::launched(folder))).await? {
-            return Ok(done);
+            return Ok((done, None));
         }
         let work = self.prepare_and_send(cx, plan, supply, script, &folder);
         let done = work.await;
@@ -62,14 +63,14 @@ impl Slurm {
         supply: &Supply,
         script: &str,
         folder: &Path,
-    ) -> Result<Launched> {
+    ) -> Result<(Launched, Option<i64>)> {
         let what = format!("launch on {}", self.name);
         let (runtime, process) = script::described(script)?;
         let runtime = self.runtime_called(&runtime, &what)?;
         let record = record(plan, folder, runtime.as_ref())?;
         blocking(&what, folder, move |folder| folder::write(folder, "launch.json", &record)).await?;
         if let Some(job) = self.sent(&what, &plan.idempotency_key, folder).await? {
-            return self.taken(&what, folder, job).await;
+            return Ok((self.taken(&what, folder, job).await?, None));
         }
         cx.progress.phase("preparing the image");
         runtime.prepare(cx, supply, &process, &self.root.images(), &folder.join(script::PROCESS)).await?;
@@ -84,7 +85,7 @@ impl Slurm {
         }
         cx.progress.phase("sending the job");
         let job = self.send(&what, folder, &path).await?;
-        self.taken(&what, folder, job).await
+        Ok((self.taken(&what, folder, job).await?, estimate(&tried.stderr)))
     }
 
     /// Sends the script, and gives the job's id.
@@ -164,6 +165,11 @@ impl Slurm {
     }
 }
 
+/// When a job would start, in seconds since 1970: `sbatch: Job 1 to start at 1795883079 using 1 processors on …`.
+fn estimate(told: &str) -> Option<i64> {
+    told.split_once(" to start at ")?.1.split_whitespace().next()?.parse().ok()
+}
+
 /// What is kept of a launch.
 fn record(plan: &Plan, folder: &Path, runtime: &dyn Runtime) -> Result<Record> {
     let job = Job::from_answers(&plan.answers)?;
@@ -188,4 +194,17 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T> {
     let folder: PathBuf = folder.to_owned();
     tokio::task::spawn_blocking(move || work(&folder)).await.during(what)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_estimate_is_read_in_the_words_of_each_version() {
+        let older = "sbatch: Job 1 to start at 1795883079 using 1 processors on nodes cpu1 in partition short";
+        let newer = "sbatch: Job 1 to start at 1795883079 a using 1 processors on nodes cpu1 in partition short";
+        assert_eq!((estimate(older), estimate(newer)), (Some(1_795_883_079), Some(1_795_883_079)));
+        assert_eq!((estimate(""), estimate("sbatch: Job 1 to start at soon")), (None, None));
+    }
 }
