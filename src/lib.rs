@@ -7,9 +7,9 @@
 //!          base (errors, texts, digests) · image (names, documents) · audit · catalog (rows, filter) · launch (form, plan)
 //!          · sharing (shares, offers) · evidence (records, findings) · policy · request (its life) · config
 //!          · ports (the traits that adapters implement) · transfer (copying) · portal (the use cases) · steward
-//! adapters `lib.rs` holds `adapters! { files, local, engine, oci, hub, harbor, openstack }` and `checkers! { cosign, notary,
-//!          data_signature, sif, attached_reports, registry_scanners, local_scanners }`, a folder or file each; `parts`: what
-//!          they are given and add to; `shared` (http, programs), `formats` (files), `signing`, `store`, `vault`, `notify`
+//! adapters `lib.rs` holds `adapters! { files, local, engine, oci, hub, harbor, openstack, slurm }` and `checkers! { cosign,
+//!          notary, data_signature, sif, attached_reports, registry_scanners, local_scanners }`, a folder or file each; `parts`:
+//!          what they are given and add to; `shared` (http, programs), `formats` (files), `signing`, `store`, `vault`, `notify`
 //! cli      `args` (the command line's types) and one file for each group of verbs
 //! tui      kit, msg, popups, model, jobs, screens, state, flows, update: each floor on those before it
 //! ```
@@ -84,6 +84,11 @@
 //!   into a shared folder, everything that a process is told is in a folder of its own, and the command line becomes
 //!   the process, with no process between it and a scheduler's signals. The local backend starts its workloads by the
 //!   same steps.
+//! - **A batch script is the whole plan** ([`adapters::slurm`]): it holds the process in the runtime's own format as a
+//!   comment, so that what is launched is what was shown. Its path and its comment name the launch: after a crash the job is
+//!   found by them. A job that was sent twice nevertheless ends itself, because the first has left its number.
+//! - **Fields of Slurm's answers are ended by control characters** that it is asked to write: a job's name may hold line
+//!   breaks and everything else. Of accounting, whose records end at a line, no field with foreign text is asked.
 //! - **Container lists are read leniently**: bollard's models refuse Podman's state `stopped`, and with it the whole
 //!   list.
 //! - **The daemonless backend mounts the unpacked image read-only**, so that a workload cannot change what the next one

@@ -216,6 +216,7 @@ async fn a_person_launches_jobs() {
     an_array_is_one_workload(&stage, &launcher, &alpine).await;
     jobs_of_others_making_are_listed(&stage, &launcher).await;
     nothing_is_sent_twice(&stage, &alpine).await;
+    the_command_line_does_the_same(&stage);
 }
 
 async fn what_would_never_start_is_refused(stage: &Stage, launcher: &Arc<dyn Launcher>, image: &Image) {
@@ -341,7 +342,7 @@ async fn an_array_is_one_workload(stage: &Stage, launcher: &Arc<dyn Launcher>, a
     let third = format!("{}_3", made.id);
     launcher.stop(&cx, &third).await.unwrap();
     let ended = until(launcher, &made.id, |state| !state.may_stop() && *state != State::Stopping).await;
-    let ended = if tasks(&ended) == "10: 9 done, 1 stopped" {
+    let ended = if tasks(&ended) == "10: 1 stopped, 9 done" {
         ended
     } else {
         // Accounting hears of the last task a moment later.
@@ -407,4 +408,58 @@ async fn nothing_is_sent_twice(stage: &Stage, alpine: &Image) {
         until(&second, &made.id, |state| *state == State::Running).await;
         second.remove(&cx, &made.id).await.unwrap();
     }
+}
+
+fn the_command_line_does_the_same(stage: &Stage) {
+    let open = std::env::var("WHARF_LAB_OPEN").unwrap();
+    let site = stage.home.path("site.toml");
+    let (conf, bin, folder) = (stage.conf.display(), stage.bin.display(), stage.home.path("shared"));
+    let entry = format!(
+        "[[backend]]\nname = \"lab\"\ntype = \"slurm\"\nconf = \"{conf}\"\nbin = \"{bin}\"\nfolder = \"{}\"\npace = 1\n",
+        folder.display()
+    );
+    std::fs::write(&site, entry).unwrap();
+    let wharf = |arguments: &[&str]| {
+        let mut command = stage.home.wharf(arguments);
+        command.env("WHARF_SITE", &site).env("WHARF_REGISTRIES", format!("http://{open}")).output().unwrap()
+    };
+    let alpine = format!("{open}/library/alpine:latest");
+    let command = ["--", "sh", "-c", "echo task $SLURM_ARRAY_TASK_ID; sleep 300"];
+    let asked = |more: &[&str]| {
+        let given = ["--on", "lab", "--set", "array=1-2", "--set", "time=10m", "--set", "name=pair"];
+        wharf(&[&["launch", &alpine], &given[..], more, &command[..]].concat())
+    };
+    let planned = lab::said(&asked(&["--plan"]));
+    for line in
+        ["#SBATCH --array=1-2", "#SBATCH --time=00:10:00", "#SBATCH --export=NONE", "partition short", "sha256:"]
+    {
+        assert!(planned.contains(line), "{line}: {planned}");
+    }
+    let launched = asked(&["--json"]);
+    let launched: serde_json::Value =
+        serde_json::from_slice(&launched.stdout).unwrap_or_else(|_| panic!("{}", lab::complained(&launched)));
+    let id = launched["id"].as_str().unwrap();
+    let began = Instant::now();
+    let (second, nobody) = (format!("{id}_2"), format!("{id}_7x"));
+    while !lab::said(&wharf(&["logs", &second])).contains("task 2") {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", lab::complained(&wharf(&["logs", &second])));
+    }
+    let listed = lab::said(&wharf(&["workloads"]));
+    assert!(listed.contains("pair") && listed.contains("tasks 2: 2 running"), "{listed}");
+    let inside = wharf(&["exec", &second, "--", "sh", "-c", "cat /etc/os-release; echo $SLURM_ARRAY_TASK_ID"]);
+    let said = lab::said(&inside);
+    assert!(said.contains("Alpine") && said.trim_end().ends_with('2'), "{said}{}", lab::complained(&inside));
+    assert_eq!(wharf(&["stop", &nobody]).status.code(), Some(6));
+    assert_eq!(wharf(&["stop", &second]).status.code(), Some(0));
+    while !lab::said(&wharf(&["workloads"])).contains("1 running, 1 stopped") {
+        assert!(began.elapsed() < Duration::from_secs(90), "{}", lab::said(&wharf(&["workloads"])));
+    }
+    let removed = wharf(&["remove", id]);
+    assert_eq!(removed.status.code(), Some(0), "{}", lab::complained(&removed));
+    assert!(!lab::said(&wharf(&["workloads"])).contains("pair"));
+    // Without any configuration it is found by its commands and its slurm.conf.
+    let path = format!("{bin}:{}", std::env::var("PATH").unwrap());
+    let mut found = stage.home.wharf(&["launch", &lab::starter(), "--on", "slurm", "--plan"]);
+    let found = found.env("PATH", path).env("WHARF_DISCOVER", "yes").env("SLURM_CONF", &stage.conf).output().unwrap();
+    assert!(lab::said(&found).contains("#SBATCH --ntasks=1"), "{}{}", lab::said(&found), lab::complained(&found));
 }

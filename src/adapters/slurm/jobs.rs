@@ -159,7 +159,12 @@ pub(super) fn workload(backend: &str, launched: &Launched, state: State, facts: 
 
 /// The state of all rows together: what still goes on, otherwise the worst end.
 fn together(rows: &[Row]) -> State {
-    let rank = |state: &State| match state {
+    rows.iter().map(|row| &row.state).min_by_key(|state| rank(state)).cloned().unwrap_or(State::Other(String::new()))
+}
+
+/// What matters most is the least: what goes on, then the worst end.
+fn rank(state: &State) -> u8 {
+    match state {
         State::Running => 0,
         State::Starting | State::Created => 1,
         State::Paused => 2,
@@ -169,8 +174,7 @@ fn together(rows: &[Row]) -> State {
         State::Exited(code) if *code != 0 => 6,
         State::Other(_) => 7,
         State::Exited(_) => 8,
-    };
-    rows.iter().map(|row| &row.state).min_by_key(|state| rank(state)).cloned().unwrap_or(State::Other(String::new()))
+    }
 }
 
 /// What only Slurm tells of a job.
@@ -207,6 +211,8 @@ fn facts(rows: &[Row]) -> Vec<(String, String)> {
 /// How many tasks of an array do what: `10: 2 running, 5 queued, 3 done`.
 fn tasks(rows: &[Row]) -> String {
     let mut counts: Vec<(String, u64)> = Vec::new();
+    let mut rows: Vec<&Row> = rows.iter().collect();
+    rows.sort_by_key(|row| rank(&row.state));
     for row in rows {
         let word = match &row.state {
             State::Queued { .. } => "queued".to_owned(),
@@ -287,7 +293,7 @@ mod tests {
         assert_eq!(all.len(), 2);
         let array = &all[0].workload;
         assert_eq!((array.id.as_str(), &array.state), ("62", &State::Running));
-        assert!(array.facts_words().contains("tasks 9: 7 queued, 1 running, 1 done"), "{}", array.facts_words());
+        assert!(array.facts_words().contains("tasks 9: 1 running, 7 queued, 1 done"), "{}", array.facts_words());
         assert_eq!((all[1].workload.id.as_str(), all[1].workload.name.as_str()), ("70", "na me"));
     }
 
@@ -310,7 +316,7 @@ mod tests {
         let ended = |task: u64| row(&format!("62_{task}"), State::Exited(if task == 3 { 143 } else { 0 }));
         let known = list(Vec::new(), (1..=10).map(ended).collect(), vec![launch("62", Some(10))]);
         assert_eq!(known[0].workload.state, State::Exited(143));
-        assert!(known[0].workload.facts_words().contains("tasks 10: 9 done, 1 stopped"));
+        assert!(known[0].workload.facts_words().contains("tasks 10: 1 stopped, 9 done"));
         assert!(known[0].ended.is_some(), "it is over for good");
         let known = list(Vec::new(), (1..=9).map(ended).collect(), vec![launch("62", Some(10))]);
         assert!(known[0].ended.is_none(), "one task was not told of yet");

@@ -5,8 +5,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::{
-    Slurm, check,
-    check::Fate,
+    check::{self, Fate},
+    cluster::Slurm,
     commands,
     folder::Launched,
     form,
@@ -81,7 +81,7 @@ impl Launcher for Cluster {
         let (launched, estimate) = self.0.submit(cx, plan, supply).await?;
         let listed = self.0.find(&launched.job).await;
         // Slurm has taken it: a list that fails now does not undo that.
-        let mut made = listed.map_or_else(|_| self.0.just_sent(launched), |found| found.known.workload);
+        let mut made = listed.map_or_else(|_| self.0.just_sent(&launched), |found| found.known.workload);
         if let State::Queued { starts, .. } = &mut made.state {
             *starts = starts.or(estimate);
         }
@@ -208,14 +208,20 @@ impl Found {
     /// Whether nothing of it waits or runs any more.
     pub(super) fn is_over(&self) -> bool {
         let over = |state: &State| !state.may_stop() && !matches!(state, State::Created | State::Stopping);
-        match self.task.is_some() {
-            true => self.row().is_some_and(|row| over(&row.state)),
-            false => over(&self.known.workload.state),
+        if self.task.is_some() {
+            self.row().is_some_and(|row| over(&row.state))
+        } else {
+            over(&self.known.workload.state)
         }
     }
 }
 
 impl Slurm {
+    /// The cluster as a backend.
+    pub fn into_launcher(self) -> Arc<dyn Launcher> {
+        Arc::new(Cluster(Arc::new(self)))
+    }
+
     async fn plan(&self, image: &Image, answers: &Answers) -> Result<Plan> {
         let what = format!("plan on {}", self.name);
         let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
@@ -297,9 +303,9 @@ impl Slurm {
     }
 
     /// A launch that Slurm has taken and the list does not have yet.
-    fn just_sent(&self, launched: Launched) -> Workload {
+    fn just_sent(&self, launched: &Launched) -> Workload {
         let state = State::Queued { reason: String::new(), starts: None };
-        jobs::workload(&self.name, &launched, state, Vec::new())
+        jobs::workload(&self.name, launched, state, Vec::new())
     }
 
     /// Cancels a job, an array, or a task of one. One that is over stays as it is.

@@ -1,15 +1,12 @@
-//! The list of jobs: asked of Slurm at most as often as its pace allows, and kept in between.
+//! Asking for the list of jobs, and finding one of them.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
-
-use tokio::sync::Mutex;
+use std::sync::Arc;
 
 use super::{
-    Slurm, folder,
+    cluster::Slurm,
+    folder,
     jobs::{self, Known},
+    lists::List,
     queue::{self, Row},
 };
 use wharf_core::{
@@ -19,49 +16,6 @@ use wharf_core::{
     },
     ports::Extent,
 };
-
-/// How old an answer may be that is taken for the present.
-const MOMENT: Duration = Duration::from_millis(500);
-
-/// All jobs, at one moment.
-pub(super) struct List {
-    /// The jobs.
-    pub all: Vec<Known>,
-    /// Whether the list is complete.
-    pub extent: Extent,
-}
-
-/// The last list, and how often a new one is asked for.
-pub(super) struct Lists {
-    pace: Duration,
-    /// The last answer, also if it was a failure: a controller that is away is not asked more often than another.
-    last: Mutex<Option<(Instant, Result<Arc<List>>)>>,
-}
-
-impl Lists {
-    /// No list yet; a new one at most once in `pace`.
-    pub(super) fn new(pace: Duration) -> Self {
-        Self { pace, last: Mutex::default() }
-    }
-
-    /// The fewest time between two lists.
-    pub(super) fn pace(&self) -> Duration {
-        self.pace
-    }
-
-    /// Makes the next question a new one: something was changed.
-    pub(super) async fn forget(&self) {
-        *self.last.lock().await = None;
-    }
-
-    /// Makes the next question a new one, unless the last answer is of this moment.
-    async fn forget_older(&self) {
-        let mut last = self.last.lock().await;
-        if last.as_ref().is_some_and(|(when, _)| when.elapsed() > MOMENT) {
-            *last = None;
-        }
-    }
-}
 
 /// A job that an id means: the whole, and the task if it names one.
 pub(super) struct Found {
@@ -90,15 +44,7 @@ impl Found {
 impl Slurm {
     /// All jobs: the last list, or a new one if that is older than the pace.
     pub(super) async fn list(&self) -> Result<Arc<List>> {
-        let mut last = self.lists.last.lock().await;
-        if let Some((when, list)) = last.as_ref() {
-            if when.elapsed() < self.lists.pace {
-                return list.clone();
-            }
-        }
-        let list = self.ask_list().await.map(Arc::new);
-        *last = Some((Instant::now(), list.clone()));
-        list
+        self.lists.get(|| self.ask_list()).await
     }
 
     async fn ask_list(&self) -> Result<List> {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::{fs, io::AsyncReadExt};
 
-use super::{Slurm, list::Found, queue::Row};
+use super::{cluster::Slurm, list::Found, queue::Row};
 use wharf_core::{
     base::error::{During, Error, Result},
     ports::ByteStream,

@@ -6,6 +6,7 @@
 
 mod array;
 mod check;
+mod cluster;
 mod commands;
 mod folder;
 mod form;
@@ -13,6 +14,7 @@ mod job;
 mod jobs;
 mod launcher;
 mod list;
+mod lists;
 mod log;
 mod partitions;
 mod queue;
@@ -23,10 +25,7 @@ mod site;
 mod submit;
 mod usage;
 
-use std::{path::Path, sync::Arc, time::Duration};
-
-pub use self::settings::Settings;
-use self::{commands::Commands, folder::Root, list::Lists, site::Facts, usage::Samples};
+pub use self::{cluster::Slurm, settings::Settings};
 use super::{
     parts::{Parts, Surroundings},
     shared::{exec, settings as shared_settings, settings::Wanted},
@@ -34,74 +33,8 @@ use super::{
 use wharf_core::{
     base::error::{Error, Result},
     config::{Config, Kind},
-    image::model::Image,
     portal::doctor::State,
-    ports::{Launcher, Runtime},
 };
-
-/// One Slurm cluster.
-pub struct Slurm {
-    name: String,
-    commands: Commands,
-    root: Root,
-    runtimes: Vec<Arc<dyn Runtime>>,
-    facts: Facts,
-    lists: Lists,
-    samples: Samples,
-}
-
-impl Slurm {
-    /// The cluster of these settings, on which images are started by the first of these runtimes that takes them.
-    /// `state` is where launches are kept if the settings name no folder. Contacts nobody.
-    pub fn new(wanted: &Wanted<Settings>, state: &Path, runtimes: Vec<Arc<dyn Runtime>>) -> Self {
-        let settings = &wanted.settings;
-        let root = settings.folder.clone().unwrap_or_else(|| state.join("slurm").join(&wanted.name));
-        Self {
-            name: wanted.name.clone(),
-            commands: Commands { bin: settings.bin.clone(), conf: settings.conf.clone() },
-            root: Root(root),
-            runtimes,
-            facts: Facts::default(),
-            lists: Lists::new(Duration::from_secs(settings.pace())),
-            samples: Samples::default(),
-        }
-    }
-
-    /// The cluster as a backend.
-    pub fn into_launcher(self) -> Arc<dyn Launcher> {
-        Arc::new(launcher::Cluster(Arc::new(self)))
-    }
-
-    /// The runtime that starts this image.
-    ///
-    /// # Errors
-    /// `Unsupported` with the reason of the first, where none takes it.
-    fn runtime(&self, image: &Image) -> Result<&Arc<dyn Runtime>> {
-        let mut first = None;
-        for runtime in &self.runtimes {
-            match runtime.accepts(image) {
-                Ok(()) => return Ok(runtime),
-                Err(error) => first = first.or(Some(error)),
-            }
-        }
-        let what = format!("launch {} on {}", image.reference, self.name);
-        Err(first.map_or_else(
-            || Error::unsupported(&what, "no runtime here starts images in a job").hint("install bubblewrap"),
-            |error| error.during(&what),
-        ))
-    }
-
-    /// The runtime of this name.
-    ///
-    /// # Errors
-    /// `Unsupported` where it is not here any more.
-    fn runtime_called(&self, name: &str, what: &str) -> Result<&Arc<dyn Runtime>> {
-        self.runtimes.iter().find(|runtime| runtime.name() == name).ok_or_else(|| {
-            Error::unsupported(what, format!("the runtime '{name}', with which this was planned, is not here"))
-                .hint("plan the launch again")
-        })
-    }
-}
 
 /// How a configuration's entries for clusters are read.
 pub const KIND: Kind = Kind::backend(shared_settings::hosts::<Settings>);

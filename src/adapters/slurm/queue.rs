@@ -96,10 +96,10 @@ fn time(text: &str) -> Option<i64> {
 
 /// The rows of squeue's answer. A record that is none is left out; the rest is intact.
 pub(super) fn queue(text: &str) -> Vec<Row> {
-    records::<17>(text).into_iter().filter_map(queued).collect()
+    records::<17>(text).iter().filter_map(queued).collect()
 }
 
-fn queued(fields: [&str; 17]) -> Option<Row> {
+fn queued(fields: &[&str; 17]) -> Option<Row> {
     let [
         id,
         raw,
@@ -118,7 +118,7 @@ fn queued(fields: [&str; 17]) -> Option<Row> {
         comment,
         command,
         name,
-    ] = fields;
+    ] = *fields;
     let in_array = given(task) != String::new();
     let whole = if in_array { array } else { id };
     if !is_number(whole) || !is_number(raw) {

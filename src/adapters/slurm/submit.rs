@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Slurm, array,
+    array,
+    cluster::Slurm,
     commands::{self, DEADLINE},
     folder::{self, Launched, Record},
     job::Job,
@@ -136,7 +137,7 @@ impl Slurm {
                 return Ok(Some(job));
             }
             let since = text::now().saturating_sub(tried);
-            if !(0..=DEADLINE.as_secs() as i64).contains(&since) {
+            if !(0..=DEADLINE.as_secs().cast_signed()).contains(&since) {
                 return Ok(None);
             }
             tokio::time::sleep(PAUSE).await;
