@@ -28,7 +28,7 @@ use wharf::{
             usage::UNTOLD,
         },
         portal::Portal,
-        ports::{Description, Launcher, Process, Runtime, Supply},
+        ports::{Description, Extent, Launcher, Process, Runtime, Supply},
     },
 };
 
@@ -177,18 +177,18 @@ impl Stage {
         lab::said(&output).trim().to_owned()
     }
 
-    /// Slurm's commands, of which `sbatch` is this script; `REAL` in it is the real one.
-    fn commands(&self, name: &str, sbatch: &str) -> PathBuf {
+    /// Slurm's commands, of which `program` is this script; `REAL` in it is the real one.
+    fn commands(&self, name: &str, program: &str, script: &str) -> PathBuf {
         let folder = self.home.path(name);
         std::fs::create_dir(&folder).unwrap();
         for entry in std::fs::read_dir(&self.bin).unwrap().flatten() {
-            if entry.file_name() != "sbatch" {
+            if entry.file_name() != program {
                 std::os::unix::fs::symlink(entry.path(), folder.join(entry.file_name())).unwrap();
             }
         }
-        let real = self.bin.join("sbatch").display().to_string();
-        let own = folder.join("sbatch");
-        std::fs::write(&own, sbatch.replace("REAL", &real)).unwrap();
+        let real = self.bin.join(program).display().to_string();
+        let own = folder.join(program);
+        std::fs::write(&own, script.replace("REAL", &real)).unwrap();
         std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o755)).unwrap();
         folder
     }
@@ -311,7 +311,25 @@ async fn a_running_job_is_entered(stage: &Stage, launcher: &Arc<dyn Launcher>, a
     assert_eq!(ended.state, State::Exited(143), "it was stopped");
     let text = logs(launcher, &made.id).await;
     assert!(text.contains(&format!("task {}", made.id)), "the program knows its job: {text}");
+    accounting_may_be_away(stage, &made).await;
     launcher.remove(&cx, &made.id).await.unwrap();
+}
+
+/// Without accounting the list stays, and says what it does not know; it ends where a program does not.
+async fn accounting_may_be_away(stage: &Stage, ended: &Workload) {
+    let away = "#!/bin/sh\necho 'sacct: error: Problem talking to the database: Connection refused' >&2; exit 1\n";
+    // How it ended was kept when accounting told it: without that, it would be asked again.
+    for kept in std::fs::read_dir(stage.home.path("shared/launches")).unwrap().flatten() {
+        let _ = std::fs::remove_file(kept.path().join("ended"));
+    }
+    let launcher = stage.launcher(&stage.commands("away", "sacct", away));
+    let (all, extent) = launcher.workloads(&Context::default()).await.unwrap();
+    assert!(all.iter().any(|one| one.id == ended.id && one.digest == ended.digest), "{all:?}");
+    assert!(matches!(&extent, Extent::Cut(why) if why.contains("accounting does not answer")), "{extent:?}");
+    let gone = "#!/bin/sh\necho 'squeue: error: Unable to contact slurm controller (connect failure)' >&2; exit 1\n";
+    let launcher = stage.launcher(&stage.commands("gone", "squeue", gone));
+    let error = launcher.workloads(&Context::default()).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Unavailable, "{error}");
 }
 
 async fn an_array_is_one_workload(stage: &Stage, launcher: &Arc<dyn Launcher>, alpine: &Image) {
@@ -390,7 +408,7 @@ async fn nothing_is_sent_twice(stage: &Stage, alpine: &Image) {
         "#!/bin/sh\n{tries}setsid sh -c 'sleep 3; REAL \"$@\"' sh \"$@\" >/dev/null &\ntouch {marked}; sleep 60\n"
     );
     for (name, script) in [("taken", taken), ("slow", slow)] {
-        let first = stage.launcher(&stage.commands(name, &script));
+        let first = stage.launcher(&stage.commands(name, "sbatch", &script));
         let given = answers(&[("command", "sleep 300"), ("time", "10m")]);
         let plan = first.plan(&cx, alpine, &given).await.unwrap();
         let supply = supply(&stage.portal, alpine).await;
@@ -400,6 +418,11 @@ async fn nothing_is_sent_twice(stage: &Stage, alpine: &Image) {
         launching.abort();
         std::fs::remove_file(&sent).unwrap();
         let second = stage.launcher(&stage.bin);
+        if name == "taken" {
+            // Nobody has launched it again, and yet the list knows what it is.
+            let (all, _) = second.workloads(&cx).await.unwrap();
+            assert!(all.iter().any(|one| one.digest == plan.image.digest.to_string()), "{all:?}");
+        }
         let made = second.launch(&cx, &plan, &supply).await.unwrap();
         assert_eq!(second.launch(&cx, &plan, &supply).await.unwrap().id, made.id, "{name}");
         let comments = stage.slurm("squeue", &["--me", "-h", "-O", "Comment:200"]);

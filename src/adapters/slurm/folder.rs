@@ -100,6 +100,19 @@ impl Root {
         Ok(folder)
     }
 
+    /// Notes the jobs of launches that were interrupted before Slurm's answer was kept: pairs of a launch's key and a job.
+    /// What cannot be written is found again the next time.
+    pub(super) fn adopt(&self, jobs: &[(String, String)]) {
+        for (key, job) in jobs {
+            let Ok(folder) = self.launch(key) else { continue };
+            if folder.join("launch.json").is_file() && !folder.join("job").exists() {
+                if let Err(error) = private::write(&folder.join("job"), job.as_bytes()) {
+                    tracing::debug!(%error, "the job of an interrupted launch could not be noted");
+                }
+            }
+        }
+    }
+
     /// All launches that Slurm has taken. A folder that cannot be read is left out.
     pub(super) fn all(&self) -> Vec<Launched> {
         let entries = std::fs::read_dir(self.launches()).into_iter().flatten().flatten();

@@ -50,8 +50,14 @@ impl Slurm {
     async fn ask_list(&self) -> Result<List> {
         let what = format!("list jobs of {}", self.name);
         let rows = self.queue(&what).await?;
-        let root = self.root.clone();
-        let launched = tokio::task::spawn_blocking(move || root.all()).await.during(&what)?;
+        let launches = self.root.launches();
+        let of = |row: &Row| Some((jobs::key_of(row, &launches)?.to_owned(), row.whole.clone()));
+        let (root, taken) = (self.root.clone(), rows.iter().filter_map(of).collect::<Vec<_>>());
+        let read = move || {
+            root.adopt(&taken);
+            root.all()
+        };
+        let launched = tokio::task::spawn_blocking(read).await.during(&what)?;
         let ids = jobs::to_account(&rows, &launched);
         let (accounts, extent) = match self.accounts(&what, &ids).await {
             Ok(rows) => (rows, Extent::Whole),
@@ -59,7 +65,7 @@ impl Slurm {
             Err(error) if error.why.contains("disabled") => (Vec::new(), Extent::Whole),
             Err(error) => (Vec::new(), Extent::Cut(format!("how some jobs ended is not known: {}", error.why))),
         };
-        let all = jobs::workloads(&self.name, &self.root.launches(), rows, accounts, launched);
+        let all = jobs::workloads(&self.name, &launches, rows, accounts, launched);
         let kept: Vec<_> =
             all.iter().filter_map(|known| Some((known.launched.clone()?, known.ended.clone()?))).collect();
         let root = self.root.clone();
