@@ -472,6 +472,8 @@ fn the_command_line_does_the_same(stage: &Stage) {
     let inside = wharf(&["exec", &second, "--", "sh", "-c", "cat /etc/os-release; echo $SLURM_ARRAY_TASK_ID"]);
     let said = lab::said(&inside);
     assert!(said.contains("Alpine") && said.trim_end().ends_with('2'), "{said}{}", lab::complained(&inside));
+    let failed = wharf(&["exec", &second, "--", "sh", "-c", "echo why >&2; exit 3"]);
+    assert_eq!((failed.status.code(), lab::said(&failed).trim()), (Some(3), "why"), "{}", lab::complained(&failed));
     assert_eq!(wharf(&["stop", &nobody]).status.code(), Some(6));
     assert_eq!(wharf(&["stop", &second]).status.code(), Some(0));
     while !lab::said(&wharf(&["workloads"])).contains("1 running, 1 stopped") {

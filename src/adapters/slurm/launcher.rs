@@ -157,7 +157,7 @@ impl Launcher for Cluster {
             return Err(commands::refused(&what, &output));
         }
         let mut all = output.stdout;
-        all.extend_from_slice(output.stderr.as_bytes());
+        all.extend_from_slice(of_command(&output.stderr).as_bytes());
         Ok((all, i64::from(output.code)))
     }
 
@@ -202,6 +202,12 @@ impl Launcher for Cluster {
         self.0.lists.forget().await;
         Ok(())
     }
+}
+
+/// What a command said on its standard error, without the remark of srun that it failed, which the exit code tells.
+fn of_command(stderr: &str) -> &str {
+    let remark = stderr.rfind("srun: error: ").filter(|at| stderr[*at..].contains(": Exited with exit code "));
+    remark.map_or(stderr, |at| stderr[..at].trim_end())
 }
 
 impl Found {
@@ -284,7 +290,7 @@ impl Slurm {
         }
         ids.sort();
         ids.dedup();
-        let (Ok(queue), Ok(accounts)) = (self.queue(what).await, self.accounts(what, &ids).await) else {
+        let (Ok(queue), Ok(accounts)) = (self.jobs_of_all(what, &ids).await, self.accounts(what, &ids).await) else {
             return Ok(());
         };
         let rows: Vec<Row> = queue.into_iter().chain(accounts).collect();
@@ -364,5 +370,21 @@ impl Slurm {
         argv.extend(inside);
         argv.extend(command);
         Ok((argv, self.commands.environment()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remark_of_srun_is_not_what_the_command_said() {
+        assert_eq!(
+            of_command("cat: x: no such file srun: error: cpu1: task 0: Exited with exit code 7"),
+            "cat: x: no such file"
+        );
+        assert_eq!(of_command("srun: error: cpu1: task 0: Exited with exit code 1"), "");
+        assert_eq!(of_command("srun: error: Unable to create step"), "srun: error: Unable to create step");
+        assert_eq!(of_command("it failed"), "it failed");
     }
 }

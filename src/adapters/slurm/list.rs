@@ -84,7 +84,19 @@ impl Slurm {
 
     /// What is in the queue of this person.
     pub(super) async fn queue(&self, what: &str) -> Result<Vec<Row>> {
-        let arguments = queue::queue_arguments();
+        self.squeue(what, &queue::queue_arguments()).await
+    }
+
+    /// What is in the queue of these jobs, whoever sent them.
+    pub(super) async fn jobs_of_all(&self, what: &str, ids: &[String]) -> Result<Vec<Row>> {
+        match self.squeue(what, &queue::jobs_arguments(ids)).await {
+            // So squeue says that it knows none of them.
+            Err(error) if error.kind == Kind::NotFound => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    async fn squeue(&self, what: &str, arguments: &[String]) -> Result<Vec<Row>> {
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
         Ok(queue::queue(&self.commands.ask(what, "squeue", &words).await?))
     }

@@ -78,6 +78,12 @@ pub(super) fn queue_arguments() -> Vec<String> {
     ["--me", "-h", "-t", "all", "-O"].map(str::to_owned).into_iter().chain([format(&FIELDS)]).collect()
 }
 
+/// The arguments with which squeue tells of these jobs, whoever sent them.
+pub(super) fn jobs_arguments(ids: &[String]) -> Vec<String> {
+    let words = ["-h", "-t", "all", "-j", &ids.join(","), "-O", &format(&FIELDS)];
+    words.map(str::to_owned).to_vec()
+}
+
 /// The arguments with which sacct tells of these jobs.
 pub(super) fn accounting_arguments(ids: &[String]) -> Vec<String> {
     let fixed = ["-nPX", "--delimiter=\u{1f}", "-o", ACCOUNTED, "-j"].map(str::to_owned);

@@ -94,11 +94,15 @@ impl Slurm {
         let now = text::now();
         // Written before: whoever comes after a crash knows that there may be a job.
         blocking(what, folder, move |folder| folder::write(folder, "sending", &now)).await?;
-        let sent = self.commands.run("sbatch", &["--parsable", script]).await?;
+        // Slurm may have taken it nevertheless, if it did not answer.
+        let look = "it may have been sent: look at 'wharf workloads' before you launch it again";
+        let sent = self.commands.run("sbatch", &["--parsable", script]).await;
+        let sent = sent.map_err(|error| error.during(what).hint(look))?;
         if sent.code != 0 {
-            let refused = commands::refused(what, &sent);
-            // A controller that went away may have taken it nevertheless.
-            if refused.kind != Kind::Unavailable {
+            let mut refused = commands::refused(what, &sent);
+            if refused.kind == Kind::Unavailable {
+                refused = refused.hint(look);
+            } else {
                 blocking(what, folder, |folder| std::fs::remove_file(folder.join("sending")).during("forget a try"))
                     .await?;
             }
