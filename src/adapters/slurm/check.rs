@@ -168,10 +168,12 @@ pub(super) fn risks(job: &Job, site: &Site) -> Vec<Risk> {
     });
     let usual = partition.and_then(|one| one.memory_per_processor);
     match (job.memory, usual) {
-        (Some(memory), _) => risks.push(Risk::fine(format!("{} of memory on each node", text::size(memory)))),
+        (Some(memory), _) => {
+            risks.push(Risk::fine(format!("Slurm gives it {} of memory on each node", text::size(memory))))
+        }
         (None, Some(each)) => {
             let all = text::size(each.saturating_mul(job.processors).saturating_mul(job.tasks));
-            risks.push(Risk::fine(format!("{all} of memory, which the site gives where none is asked for")));
+            risks.push(Risk::fine(format!("Slurm gives it {all} of memory, as the site does where none is asked for")));
         }
         (None, None) => risks.push(Risk::caution("the site's own default of memory, which may be a whole node")),
     }
@@ -179,7 +181,10 @@ pub(super) fn risks(job: &Job, site: &Site) -> Vec<Risk> {
         risks.push(Risk::caution(format!("{} tasks, each with all of this", text::count(tasks))));
     }
     if job.gpus.0 > 0 {
-        risks.push(Risk::caution("whether it sees only its own GPUs is up to the site's control groups"));
+        risks.push(Risk::caution(
+            "Slurm reserves the GPUs; the program finds them only if you mount their devices and drivers, and whether it \
+             sees no others is up to the site's control groups",
+        ));
     }
     risks.push(Risk::fine("nothing of this session's environment is sent: no tokens, no keys"));
     risks

@@ -250,7 +250,10 @@ impl Slurm {
         let key = key();
         let folder = self.root.launch(&key)?;
         let prepared = folder.join(script::PROCESS);
-        let reference = format!("{} {}", pinned.reference, pinned.digest);
+        let mut reference = pinned.reference.to_string();
+        if !reference.contains(pinned.digest.as_str()) {
+            reference = format!("{reference} {}", pinned.digest);
+        }
         let started = script::Started {
             key: &key,
             folder: &folder,
