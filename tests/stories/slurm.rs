@@ -143,11 +143,16 @@ impl Stage {
 
     /// The backend with these commands.
     fn launcher(&self, bin: &Path) -> Arc<dyn Launcher> {
+        self.launcher_asking(bin, 1)
+    }
+
+    /// The same, asking for lists at most once in so many seconds.
+    fn launcher_asking(&self, bin: &Path, pace: u64) -> Arc<dyn Launcher> {
         let settings = Settings {
             bin: Some(bin.to_owned()),
             conf: Some(self.conf.clone()),
             folder: Some(self.home.path("shared")),
-            pace: Some(1),
+            pace: Some(pace),
             ..Settings::default()
         };
         let wanted = Wanted { name: "lab".into(), origin: "test".into(), settings };
@@ -215,6 +220,7 @@ async fn a_person_launches_jobs() {
     a_running_job_is_entered(&stage, &launcher, &alpine).await;
     an_array_is_one_workload(&stage, &launcher, &alpine).await;
     jobs_of_others_making_are_listed(&stage, &launcher).await;
+    slurm_is_asked_seldom(&stage).await;
     nothing_is_sent_twice(&stage, &alpine).await;
     the_command_line_does_the_same(&stage);
 }
@@ -393,6 +399,22 @@ async fn jobs_of_others_making_are_listed(stage: &Stage, launcher: &Arc<dyn Laun
     assert_eq!(launcher.stop(&cx, "99999999").await.unwrap_err().kind, Kind::NotFound);
     for odd in ["", "1;rm", "-x", "1_", "_1", "1_2_3", "job"] {
         assert_eq!(launcher.stop(&cx, odd).await.unwrap_err().kind, Kind::NotFound, "{odd:?}");
+    }
+}
+
+/// However often and by how many a list is wanted, Slurm is asked once, also while it does not answer.
+async fn slurm_is_asked_seldom(stage: &Stage) {
+    let asked = stage.home.path("asked");
+    let count = || std::fs::read_to_string(&asked).unwrap().lines().count();
+    for (name, then) in [("counted", "exec REAL \"$@\""), ("counted-gone", "exit 1")] {
+        std::fs::write(&asked, "").unwrap();
+        let script = format!("#!/bin/sh\necho asked >>{}\n{then}\n", asked.display());
+        let launcher = stage.launcher_asking(&stage.commands(name, "squeue", &script), 600);
+        let cx = Context::default();
+        for _ in 0..3 {
+            let _ = tokio::join!(launcher.workloads(&cx), launcher.workloads(&cx));
+        }
+        assert_eq!(count(), 1, "{name}");
     }
 }
 
