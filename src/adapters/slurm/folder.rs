@@ -100,8 +100,8 @@ impl Root {
         Ok(folder)
     }
 
-    /// Notes the jobs of launches that were interrupted before Slurm's answer was kept: pairs of a launch's key and a job.
-    /// What cannot be written is found again the next time.
+    /// Notes the jobs of launches that were interrupted before Slurm's answer was kept: pairs of a launch's key and a
+    /// job. What cannot be written is found again the next time.
     pub(super) fn adopt(&self, jobs: &[(String, String)]) {
         for (key, job) in jobs {
             let Ok(folder) = self.launch(key) else { continue };
