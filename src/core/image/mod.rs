@@ -7,6 +7,7 @@ pub mod link;
 pub mod manifest;
 pub mod model;
 pub mod names;
+pub mod other;
 pub mod platform;
 pub mod reference;
 pub mod short_names;

@@ -133,7 +133,7 @@ impl Portal {
         let journal = Arc::new(Journal::new(&config.person, audit, store.clone()));
 
         let keys = Arc::new(Keys::new(signers.clone(), secrets.clone(), journal.clone()));
-        let uses = Arc::new(Uses::new(&config.person, store.clone(), spool));
+        let uses = Arc::new(Uses::new(&config.person, sources.clone(), store.clone(), spool));
 
         let evidence = Arc::new(Evidence::new(
             config.clone(),

@@ -156,6 +156,20 @@ impl Sources {
         source.disks.ok_or_else(|| cannot(&source.name, what))
     }
 
+    /// A whole reference that was typed. `Usage` for a text that is none, or of a kind that nothing here opens.
+    pub fn reference(&self, text: &str) -> Result<ImageRef> {
+        let reference = text.parse()?;
+        self.is_known(&reference).map(|()| reference)
+    }
+
+    /// Fails for a reference of a kind that no adapter opens, with the kinds that are known here.
+    fn is_known(&self, reference: &ImageRef) -> Result<()> {
+        match reference {
+            ImageRef::Other(_) => self.of(reference).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
     /// The place of the bytes of `reference`; `Unsupported` if its source does not let them be read.
     pub fn place(&self, reference: &ImageRef) -> Result<Place> {
         let source = self.of(reference)?;
@@ -181,12 +195,12 @@ impl Sources {
         cx.run(&format!("list versions of {reference}"), source.catalog.tags(cx, reference)).await
     }
 
-    /// The reference for a name that was typed. A short name may exist in several registries: the first that has it is
+    /// The reference for a name that was typed; `Usage` as in [`reference`](Self::reference). A short name may exist in several registries: the first that has it is
     /// used, as Podman does.
     pub async fn named(&self, text: &str) -> Result<ImageRef> {
         let candidates = self.short_names.candidates(text)?;
         if let [only] = candidates.as_slice() {
-            return Ok(only.clone());
+            return self.is_known(only).map(|()| only.clone());
         }
         let what = format!("find '{text}'");
         let mut told = Vec::new();
