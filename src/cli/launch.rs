@@ -43,7 +43,6 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
         Some(backend) => portal.launches.plan(&cx, backend, &image, &answers).await?,
         None => any_plan(portal, &cx, &image, &answers).await?,
     };
-    let launcher = portal.launches.launcher(Some(&plan.backend), None)?;
     if args.plan {
         // A plan stands without its form: what the form would have told besides is left out then.
         let form = portal.launches.form(&cx, &plan.backend, &image).await.ok();
@@ -52,8 +51,8 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
     }
     let workload = portal.launches.launch(&progress::context(), &plan, args.because.as_deref()).await?;
     if args.follow {
-        workloads::follow(&launcher, &workload.id, args.raw).await?;
-        let (_, ended) = portal.launches.find_workload(&cx, &workload.id, Given::Whole).await?;
+        workloads::follow(portal, &workload, args.raw).await?;
+        let ended = portal.launches.find_workload(&cx, &workload.id, Given::Whole).await?;
         return Ok(match ended.state {
             wharf_core::launch::plan::State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
             _ => 0,
@@ -88,7 +87,7 @@ async fn linked(portal: &Portal, cx: &Context, mut link: Link, platform: Option<
 /// The plan of the first backend that answers and takes the image.
 async fn any_plan(portal: &Portal, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
     // Fails with the reason if no backend takes the image.
-    portal.launches.launcher(None, Some(image))?;
+    portal.launches.some_takes(image)?;
     let mut gone = None;
     for backend in portal.launches.backends_for(image) {
         match portal.launches.plan(cx, backend, image, answers).await {

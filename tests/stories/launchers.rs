@@ -41,7 +41,7 @@ async fn supply(portal: &Portal, image: &Image) -> Supply {
     let reference = image.pinned.clone().unwrap().reference;
     Supply {
         image: image.pinned.clone().unwrap(),
-        content: Some(portal.sources.place(&reference).unwrap().content),
+        content: Some(lab::place(portal, &reference).content),
         credentials: None,
         known: Default::default(),
     }
@@ -500,11 +500,12 @@ async fn engine(name: &str, socket: &str, open: &str) {
     config.sources = vec![lab::registry("open", open), lab::engine(name, socket)];
     std::fs::create_dir(home.path("images")).unwrap();
     config.image_folders = vec![home.path("images")];
-    let portal = wharf::adapters::build(config).unwrap();
-    let launcher = portal.launches.launcher(Some(name), None).unwrap();
+    let parts = wharf::adapters::parts_of(config).unwrap();
+    let launcher = parts.launchers.iter().find(|launcher| launcher.name() == name).unwrap().clone();
+    let portal = Portal::new(parts);
     story(launcher, &portal, Some(&format!("{open}/library/alpine:latest"))).await;
     // It was pulled by digest, so the engine has no tag for it: its row opens nevertheless.
-    let row = portal.sources.called(name).unwrap().catalog.reference(&format!("{open}/library/alpine"), None).unwrap();
+    let row = portal.sources.row(name, &format!("{open}/library/alpine"), None).unwrap();
     let image = portal.sources.image(&Context::default(), &row, None).await.unwrap();
     assert!(image.pinned.is_some(), "{name}");
 }

@@ -40,7 +40,7 @@ use secrets::Secrets;
 use sharing::Sharing;
 use sign_in::Accounts;
 use signatures::Signing;
-pub use sources::{Abilities, Copies, Opener, Source, Sources};
+pub use sources::{Abilities, Copies, Opener, Source, SourceFacts, Sources};
 use stewardship::Stewardship;
 use transfers::Transfers;
 use upkeep::Upkeep;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 pub use links::Opened;
 
 use super::{
-    sources::{Source, Sources},
+    sources::Sources,
     uses::Uses,
 };
 use crate::{
@@ -70,10 +70,11 @@ impl Catalog {
     pub async fn list(
         &self,
         cx: &Context,
-        source: &Source,
+        source: &str,
         query: Option<&str>,
         out: mpsc::Sender<Arc<RowSet>>,
     ) -> Result<Listed> {
+        let source = self.sources.called(source)?;
         let (pages, mut arriving) = mpsc::channel::<Vec<Row>>(16);
         let what = format!("list {}", source.name);
         let gather = async {
