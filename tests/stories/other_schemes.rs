@@ -10,11 +10,13 @@ use wharf::{
     },
     core::{
         base::{badge::Verdict, context::Context, error::Kind},
-        config::{Config, Requests},
+        config::{Config, Requests, Written},
         image::{link::Link, reference::ImageRef},
         launch::form::Answers,
         portal::{Portal, PortalParts, requests::Asking},
         ports::store::Store,
+        request::Stage,
+        steward::{Steward, Tools},
         transfer::copy::Options,
     },
 };
@@ -26,8 +28,13 @@ use crate::{
     register_backends, register_sources, stores,
 };
 
-/// A portal with the example's source, the example's backend and files, over this store.
+/// A portal of the parts below.
 fn portal(home: &Home, requests: Requests, store: Arc<dyn Store>) -> Portal {
+    Portal::new(parts(home, requests, store))
+}
+
+/// The example's source, the example's backend and files, over this store.
+fn parts(home: &Home, requests: Requests, store: Arc<dyn Store>) -> PortalParts {
     let around = Surroundings {
         vault: lab::vault(home),
         reach: http::Reach::default(),
@@ -42,14 +49,14 @@ fn portal(home: &Home, requests: Requests, store: Arc<dyn Store>) -> Portal {
     register_backends(&config, &around, &mut parts).unwrap();
     files::register(&config, &around, &mut parts).unwrap();
     let opener = parts.opener();
-    Portal::new(PortalParts {
+    PortalParts {
         config,
         sources: parts.sources,
         launchers: parts.launchers,
         open: Box::new(move |reference| opener(reference, &around)),
         store,
         ..fake::parts(&[])
-    })
+    }
 }
 
 /// The reference of the first row that the example lists.
@@ -99,11 +106,12 @@ async fn an_image_of_another_scheme_is_shown_judged_launched_linked_and_copied_l
 }
 
 #[tokio::test]
-async fn an_image_of_another_scheme_is_requested_under_a_name_that_no_other_has() {
+async fn an_image_of_another_scheme_is_requested_under_a_name_of_its_own_and_judged_by_the_steward() {
     let home = Home::new();
     let admitted = "registry.example/admitted";
     let requests = Requests { admitted: admitted.into(), ..Requests::default() };
-    let portal = portal(&home, requests, stores::in_memory("ada"));
+    let store = stores::in_memory("ada");
+    let portal = portal(&home, requests.clone(), store.clone());
     let reference = first(&portal).await;
     let asking = Asking { reason: "for a course".into(), ..Asking::default() };
     let submitted = portal.requests.ask_for(&Context::default(), &reference.to_string(), &asking).await.unwrap();
@@ -111,6 +119,23 @@ async fn an_image_of_another_scheme_is_requested_under_a_name_that_no_other_has(
     let (place, _) = rest.split_once('@').unwrap();
     assert_eq!(submitted.request.destination, format!("oci://{admitted}/{scheme}__{place}"));
     assert_eq!(Some(submitted.request.asked.title.as_str()), reference.repository());
+
+    // Where the source is not the site's, its steward does not go there.
+    let steward = async |of_site: &[Written]| {
+        let mut parts = parts(&home, requests.clone(), store.clone());
+        parts.config.sources = of_site.to_vec();
+        let steward = Arc::new(Steward::new(&Portal::new(parts.for_stewards()).stewardship));
+        steward.round(&Context::default(), &Tools::default()).await.unwrap();
+        store.request(submitted.request.id).await.unwrap()
+    };
+    let refused = steward(&[]).await;
+    assert!(refused.failure.contains("the site has no source for"), "{refused:?}");
+    let again = portal.requests.ask_for(&Context::default(), &reference.to_string(), &asking).await.unwrap();
+    assert_eq!(again.request.id, submitted.request.id);
+    let name = portal.sources.facts().remove(0).name;
+    let judged = steward(&[Written { name, ..Written::default() }]).await;
+    assert_eq!(judged.stage, Stage::Waiting, "{judged:?}");
+    assert!(judged.dossier.is_some_and(|dossier| dossier.quarantine.starts_with("file:")));
 }
 
 #[tokio::test]
