@@ -9,7 +9,7 @@ use super::shared::{
 use wharf_core::{
     base::error::{Error, Result},
     config::{Config, List},
-    image::{other::OWN_SCHEMES, reference::ImageRef},
+    image::reference::{ImageRef, OWN_SCHEMES},
     portal::{
         Source,
         doctor::{Finding, State},

@@ -22,7 +22,7 @@ use wharf::core::{
     image::{
         manifest::{Descriptor, RawManifest},
         model::{Health, Image, Platform},
-        reference::{ImageRef, OtherName},
+        reference::ImageRef,
     },
     portal::{Abilities, Source},
     ports::{BlobSource, ByteStream, Catalog, Content, Extent, InMemory, cannot},
@@ -102,7 +102,7 @@ impl Catalog for Corkboard {
     }
 
     fn reference(&self, name: &str, _tag: Option<&str>) -> Result<ImageRef> {
-        OtherName::new(SCHEME, PLACE, name).map(ImageRef::Other)
+        ImageRef::other(SCHEME, PLACE, name)
     }
 
     fn owns(&self, reference: &ImageRef) -> bool {

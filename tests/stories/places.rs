@@ -142,12 +142,7 @@ async fn engines_keep_what_they_are_given() {
         let portal = wharf::adapters::build(config).unwrap();
         story(&portal, &home, &lab::starter(), &format!("engine://{name}/localhost/story/look:1"), false).await;
         let (out, _) = tokio::sync::mpsc::channel(1);
-        let rows = portal
-            .catalog
-            .list(&Context::default(), name, None, out)
-            .await
-            .unwrap()
-            .rows;
+        let rows = portal.catalog.list(&Context::default(), name, None, out).await.unwrap().rows;
         assert!(rows.find("localhost/story/look").is_some(), "{name} lists it");
     }
 }

@@ -11,10 +11,6 @@ use crate::base::{
     error::{Error, Result},
 };
 
-/// The schemes whose names the core reads itself.
-pub const OWN_SCHEMES: [&str; 5] = ["oci", "engine", "glance", "volume", "file"];
-/// The schemes of web addresses, which are no names of images: what is fetched from there changes.
-const WEB: [&str; 2] = ["http", "https"];
 /// Most characters of a scheme.
 const SCHEME: usize = 32;
 /// Most characters of a place.
@@ -34,11 +30,8 @@ pub struct OtherName {
 }
 
 impl OtherName {
-    /// A name from its parts, not pinned.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`](crate::base::error::Kind::Usage) for a part that is not of the grammar.
-    pub fn new(scheme: &str, place: &str, path: &str) -> Result<Self> {
+    /// A name from its parts, not pinned; `Usage` for a part that is not of the grammar.
+    pub(super) fn new(scheme: &str, place: &str, path: &str) -> Result<Self> {
         let name = Self { scheme: scheme.to_owned(), place: place.to_owned(), path: path.to_owned(), digest: None };
         let wrong = name.mistake();
         wrong.map_or(Ok(name), |why| {
@@ -83,9 +76,6 @@ impl OtherName {
         let place_fits = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
         if !self.scheme.starts_with(|c: char| c.is_ascii_lowercase()) || !self.scheme.bytes().all(scheme_fits) {
             return Some("the word before :// is lower-case letters, digits and + - . only");
-        }
-        if OWN_SCHEMES.contains(&self.scheme.as_str()) || WEB.contains(&self.scheme.as_str()) {
-            return Some("the word before :// is no kind of place that an adapter has");
         }
         if self.place.is_empty() || !self.place.bytes().all(place_fits) {
             return Some("a place is letters, digits and . _ - : only");

@@ -22,6 +22,9 @@ pub const DOCKER_HUB: &str = "docker.io";
 /// Other host names of Docker Hub.
 const HUB_NAMES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 
+/// The schemes whose references are read here; with any other, a reference is an [`OtherName`].
+pub const OWN_SCHEMES: [&str; 5] = ["oci", "engine", "glance", "volume", "file"];
+
 /// A reference to an image, as a person names it.
 ///
 /// ```
@@ -154,6 +157,18 @@ impl ImageRef {
     /// A registry reference from its parts.
     pub fn oci(host: impl Into<String>, repository: impl Into<String>, tag: Option<String>) -> Self {
         Self::Oci(Name { host: host.into(), repository: repository.into(), tag, digest: None })
+    }
+
+    /// A reference in a kind of place that only an adapter knows, from its parts and not pinned.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::base::error::Kind::Usage) for a part that is not of the grammar, and for a scheme that is
+    /// read here.
+    pub fn other(scheme: &str, place: &str, path: &str) -> Result<Self> {
+        OtherName::new(scheme, place, path)?.to_string().parse().and_then(|read| match read {
+            Self::Other(_) => Ok(read),
+            _ => Err(Error::usage(format!("name {read}"), format!("'{scheme}' is a scheme of its own"))),
+        })
     }
 
     /// The word before `://` that names the kind of place.

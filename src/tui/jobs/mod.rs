@@ -142,8 +142,8 @@ impl Jobs {
             let more = query.is_some() && found.listing == Listing::WholeAndMore;
             let (sender, mut growing) = mpsc::channel(2);
             let cx = Context::default();
-            let work =
-                std::panic::AssertUnwindSafe(portal.catalog.list(&cx, &found.name, query.as_deref(), sender)).catch_unwind();
+            let work = std::panic::AssertUnwindSafe(portal.catalog.list(&cx, &found.name, query.as_deref(), sender))
+                .catch_unwind();
             let forward = async {
                 while let Some(rows) = growing.recv().await {
                     if !more {

@@ -13,10 +13,7 @@ use tokio::sync::mpsc;
 
 pub use links::Opened;
 
-use super::{
-    sources::Sources,
-    uses::Uses,
-};
+use super::{sources::Sources, uses::Uses};
 use crate::{
     base::{
         context::Context,

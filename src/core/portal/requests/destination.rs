@@ -66,8 +66,10 @@ pub(super) fn of(rules: &Requests, what: &str, reference: &ImageRef, project: Op
         }
         ImageRef::Glance { .. } if rules.cloud.is_empty() => Err(no_place(what, "cloud")),
         ImageRef::Glance { .. } => Ok(ImageRef::Glance { cloud: rules.cloud.clone(), image: reference.title() }),
-        ImageRef::Engine(_) | ImageRef::Volume { .. } | ImageRef::File { .. } => Err(Error::unsupported(what, "a steward on another machine cannot read it")
-            .hint("put it into a registry or a cloud first: wharf push")),
+        ImageRef::Engine(_) | ImageRef::Volume { .. } | ImageRef::File { .. } => {
+            Err(Error::unsupported(what, "a steward on another machine cannot read it")
+                .hint("put it into a registry or a cloud first: wharf push"))
+        }
     }
 }
 
