@@ -58,7 +58,12 @@ checkers! { cosign, notary, data_signature, sif, attached_reports, registry_scan
 /// Builds a portal from the configuration and what is found on this machine. Contacts nobody. Fails unless cache and
 /// state folder can be made accessible to this person alone.
 pub fn build(config: Config) -> Result<Portal> {
-    built(config, http::Reach::default()).map(Portal::new)
+    parts_of(config).map(Portal::new)
+}
+
+/// The parts from which [`build`] builds a portal, as the adapters make them. Contacts nobody, and fails as `build`.
+pub fn parts_of(config: Config) -> Result<PortalParts> {
+    built(config, http::Reach::default())
 }
 
 /// The same for a steward: with the site's sources only, and with redirects only to hosts that the site names.

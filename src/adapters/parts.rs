@@ -9,7 +9,7 @@ use super::shared::{
 use wharf_core::{
     base::error::{Error, Result},
     config::{Config, List},
-    image::reference::ImageRef,
+    image::reference::{ImageRef, OWN_SCHEMES},
     portal::{
         Source,
         doctor::{Finding, State},
@@ -65,6 +65,15 @@ pub fn unopened(reference: &ImageRef) -> Error {
         .hint("'wharf sources' shows the names of clouds and engines here, 'wharf doctor' what is missing")
 }
 
+/// The error for a reference of a scheme that no adapter has registered.
+fn unknown(reference: &ImageRef, registered: &[&str]) -> Error {
+    let mut known: Vec<&str> = OWN_SCHEMES.iter().chain(registered).copied().collect();
+    known.sort_unstable();
+    known.dedup();
+    Error::usage(format!("open {reference}"), format!("'{}://' is not a kind of image here", reference.scheme()))
+        .hint(format!("known: {}", known.join(", ")))
+}
+
 impl Parts {
     /// The configured entries of one type, then the discovered ones, each address only once.
     ///
@@ -115,7 +124,9 @@ impl Parts {
             || self.launchers.iter().any(|launcher| launcher.name() == name)
     }
 
-    /// Lets this adapter open references of a scheme (`oci`, `file`, …) that no source owns.
+    /// Registers a scheme: `open` makes the source for its references that no registered source owns, or fails with
+    /// what is wrong about them. A scheme that the core does not read itself is known from then on, wherever a reference
+    /// can be given.
     pub fn opens(&mut self, scheme: &'static str, open: OpenReference) {
         self.openers.push((scheme, open));
     }
@@ -123,12 +134,14 @@ impl Parts {
     /// Opens references that no source owns.
     ///
     /// # Errors
-    /// [`wharf_core::base::error::Kind::Unsupported`] if no adapter opens references of that scheme.
+    /// [`wharf_core::base::error::Kind::Usage`] for a scheme that nobody has registered, with those that are known;
+    /// [`wharf_core::base::error::Kind::Unsupported`] for one of the core's if no adapter opens it.
     pub fn opener(&self) -> impl Fn(&ImageRef, &Surroundings) -> Result<Source> + use<> {
         let openers = self.openers.clone();
         move |reference, around| match openers.iter().find(|(scheme, _)| *scheme == reference.scheme()) {
             Some((_, open)) => open(reference, around),
-            None => Err(unopened(reference)),
+            None if OWN_SCHEMES.contains(&reference.scheme()) => Err(unopened(reference)),
+            None => Err(unknown(reference, &openers.iter().map(|(scheme, _)| *scheme).collect::<Vec<_>>())),
         }
     }
 

@@ -47,6 +47,8 @@ impl Transfers {
     pub async fn copy(&self, cx: &Context, from: &ImageRef, to: &ImageRef, options: &Options) -> Result<Outcome> {
         let entry = self.journal.open_entry("copy", format!("{from} to {to}"));
         let copying = async {
+            // A place that is not known here is refused before anything is judged.
+            self.sources.of(to)?;
             cx.progress.phase("asking the policy");
             let pinned = self.evidence.admit_copy(cx, &entry, from, options).await?;
             if Self::moves_disk(from, to) {

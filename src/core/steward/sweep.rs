@@ -145,7 +145,7 @@ impl Sweeper {
         else {
             return Ok(());
         };
-        let Some(name) = from.name().map(|name| name.repository.clone()) else { return Ok(()) };
+        let Some(name) = from.repository().map(str::to_owned) else { return Ok(()) };
         match self.quarantine.place_of(id, &digest, &name) {
             at @ ImageRef::Oci(_) => self.clear_registry(cx, &at).await,
             _ => Ok(()),

@@ -12,8 +12,8 @@ use crate::{
         error::{Error, Kind, Result},
     },
     image::reference::ImageRef,
-    launch::plan::Workload,
-    ports::{Extent, Launcher, Terminal},
+    launch::{logs::Wanted, plan::Workload},
+    ports::{ByteStream, Extent, Launcher, Terminal},
 };
 
 /// How much of a workload's name or id must be given.
@@ -68,12 +68,12 @@ impl Launches {
         (all, failed)
     }
 
-    /// The workload that `id` means, and its backend; fails if there is none or if it is ambiguous.
-    pub async fn find_workload(&self, cx: &Context, id: &str, given: Given) -> Result<(Arc<dyn Launcher>, Workload)> {
+    /// The workload that `id` means; fails if there is none or if it is ambiguous.
+    pub async fn find_workload(&self, cx: &Context, id: &str, given: Given) -> Result<Workload> {
         let (all, failed) = self.workloads(cx).await;
         let fits = meant(&all, id, given);
         match fits.as_slice() {
-            [one] => Ok((self.launcher(Some(&one.backend), None)?, (*one).clone())),
+            [one] => Ok((*one).clone()),
             [] => {
                 let hint = failed.first().map_or_else(
                     || "'wharf workloads' lists them".to_owned(),
@@ -97,6 +97,11 @@ impl Launches {
                     .hint("type more of the id"))
             }
         }
+    }
+
+    /// The output of a workload so far, and as it arrives where that is wanted.
+    pub async fn logs(&self, cx: &Context, backend: &str, id: &str, wanted: Wanted) -> Result<ByteStream> {
+        self.launcher(Some(backend), None)?.logs(cx, id, wanted).await
     }
 
     /// Stops a workload; one that is stopped stays so.
