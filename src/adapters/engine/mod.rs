@@ -27,6 +27,7 @@ use super::{
     parts::{Parts, Surroundings},
     shared::{
         http,
+        samples::Samples,
         settings::{self, Wanted},
     },
 };
@@ -52,7 +53,7 @@ pub struct Engine {
     config: Wanted<Settings>,
     connection: Arc<OnceCell<Connection>>,
     facts: OnceCell<Facts>,
-    samples: Mutex<HashMap<String, usage::Sample>>,
+    samples: Samples<usage::Sample>,
     incoming: Mutex<HashMap<ImageRef, Vec<RawManifest>>>,
     /// Images that were exported and scanned, by image id.
     exports: Mutex<HashMap<String, Arc<Contents>>>,
@@ -151,7 +152,7 @@ fn source(config: &Wanted<Settings>, around: &Surroundings) -> (Source, Arc<dyn 
         config: config.clone(),
         connection: Arc::default(),
         facts: OnceCell::new(),
-        samples: Mutex::default(),
+        samples: Samples::default(),
         incoming: Mutex::default(),
         exports: Mutex::default(),
     });

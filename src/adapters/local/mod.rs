@@ -34,7 +34,7 @@ use self::runtime::Sandboxed;
 pub use self::runtime::Sandboxes;
 use super::{
     parts::{Parts, Surroundings},
-    shared::{exec, settings, settings::NameOnly},
+    shared::{exec, samples::Samples, settings, settings::NameOnly},
 };
 use wharf_core::{
     base::error::{Error, Result},
@@ -92,7 +92,7 @@ pub struct Local {
     sandboxes: Sandboxes,
     workloads: PathBuf,
     roots: PathBuf,
-    samples: std::sync::Mutex<std::collections::HashMap<String, (u64, std::time::Instant)>>,
+    samples: Samples<(u64, std::time::Instant)>,
 }
 
 impl Local {
@@ -103,7 +103,7 @@ impl Local {
             sandboxes: Sandboxes::new(program),
             workloads: state.join("local"),
             roots: cache.join("roots"),
-            samples: std::sync::Mutex::default(),
+            samples: Samples::default(),
         }
     }
 
