@@ -11,6 +11,7 @@ mod inside;
 mod keep;
 mod launcher;
 mod log;
+mod missing;
 mod mounts;
 mod node;
 mod people;

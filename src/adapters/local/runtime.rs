@@ -95,7 +95,7 @@ impl Sandboxes {
         (staging, folder): (&Path, &Path),
     ) -> Result<Sandboxed> {
         let what = "launch on local";
-        let unpacked = root::provide(cx, images, supply, plan::points(&sandboxed.inside)).await?;
+        let unpacked = root::provide(cx, images, supply).await?;
         let root = if sandboxed.inside.writable {
             cx.progress.phase("copying the image");
             let own = staging.join("root");
@@ -115,6 +115,10 @@ impl Sandboxes {
         // Reads files whose size the image decides, so it must not run in an asynchronous task.
         tokio::task::spawn_blocking(move || {
             let below = Below::new(&root)?;
+            // The shared image is never changed: what it lacks is made in the sandbox.
+            if sandboxed.inside.writable {
+                plan::points(&sandboxed.inside).iter().try_for_each(|point| below.make(point).map(drop))?;
+            }
             let who = people::who(&sandboxed.user, &below)?;
             plan::settle(&mut sandboxed.inside, &who, &below)?;
             sandboxed.argv = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.clone().into(), "WHARF", "TASK");
