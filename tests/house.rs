@@ -1,5 +1,10 @@
 //! The rules for imports: who may import whom. Reads the sources and fails on a wrong `use`.
-#![expect(clippy::unwrap_used, clippy::pedantic, reason = "a test that fails should say so")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::pedantic,
+    clippy::disallowed_methods,
+    reason = "a test that fails should say so"
+)]
 
 use std::{
     fs,

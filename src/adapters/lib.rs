@@ -1,5 +1,7 @@
 //! One folder (or file) per technology. An adapter knows the core and the shared helpers, but never another adapter.
 
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "unit tests read the files that they have written"))]
+
 pub mod formats;
 pub mod notify;
 pub mod parts;

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::pedantic,
+    clippy::disallowed_methods,
     reason = "a test that fails should say so"
 )]
 
