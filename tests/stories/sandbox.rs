@@ -518,6 +518,10 @@ fn a_workload_belongs_to_its_node_and_others_say_so() {
         }
         assert!(person.state(&id).contains("running"), "{}", person.state(&id));
         assert_eq!(said(&person.run(&["exec", &id, "--", "echo", "alive"])), "alive\n");
+        assert_eq!(person.run(&["exec", &id, "--", "no-such-program"]).status.code(), Some(127));
+        let audit = said(&person.run(&["audit"]));
+        let ended = audit.lines().find(|line| line.contains("no-such-program")).unwrap_or_default();
+        assert!(ended.contains("exit code 127") && !ended.contains("done"), "{audit}");
         assert_eq!(person.run(&["stop", &id]).status.code(), Some(0));
         // What has ended has ended everywhere.
         assert_eq!(elsewhere(&["remove", &id]).status.code(), Some(0));
