@@ -99,7 +99,7 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Console(args) => workloads::console(portal, &args.id, None).await,
         Verb::Stop(args) => workloads::stop(portal, &args.id, json).await,
         Verb::Start(args) => workloads::start(portal, &args.id, false, json).await,
-        Verb::Reboot(args) => workloads::start(portal, &args.id, true, json).await,
+        Verb::Restart(args) => workloads::start(portal, &args.id, true, json).await,
         Verb::Snapshot(args) => workloads::snapshot(portal, args, json).await,
         Verb::Attach(args) => workloads::attach(portal, args, true, json).await,
         Verb::Detach(args) => workloads::attach(portal, args, false, json).await,
