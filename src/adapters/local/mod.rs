@@ -34,11 +34,11 @@ use serde::{Deserialize, Serialize};
 use self::runtime::Sandboxed;
 pub use self::runtime::Sandboxes;
 use super::{
-    parts::{Parts, Surroundings},
+    parts::{Parts, Surroundings, refused},
     shared::{exec, samples::Samples, settings, settings::NameOnly},
 };
 use wharf_core::{
-    base::error::{Error, Result},
+    base::error::Result,
     config::{Config, Kind},
     launch::plan::Workload,
 };
@@ -153,8 +153,8 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     let wanted = parts.wanted::<NameOnly>(config, "local", Vec::new)?;
     if let [first, second, ..] = wanted.as_slice() {
         let why = format!("this machine is the backend '{}' already", first.name);
-        return Err(Error::usage(format!("{}: backend '{}'", second.origin, second.name), why)
-            .hint("leave one entry of this type, or give both one name"));
+        return Err(refused(config, &second.name, "type", &why)
+            .hint("leave one entry of this type; an entry of yours with the name of the site's replaces it"));
     }
     let name = wanted.into_iter().next().map_or_else(|| "local".to_owned(), |wanted| wanted.name);
     let (cache, state) = (&around.cache_dir, &around.state_dir);
