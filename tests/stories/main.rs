@@ -33,6 +33,7 @@ mod layers;
 mod lending;
 mod links;
 mod mirrors;
+mod mistyped;
 mod network;
 #[path = "../examples/backend.rs"]
 #[expect(unreachable_pub, reason = "elsewhere it is a crate of its own")]

@@ -70,7 +70,12 @@ impl Sandboxes {
         let inside = tokio::task::spawn_blocking(move || plan::inside(&asked, &given, Path::new(plan::ROOT), &name))
             .await
             .during("plan on local")??;
-        let risks = plan::risks(image, answers, &inside, program);
+        let mut risks = plan::risks(image, answers, &inside, program);
+        if inside.hostname != answers.get("name") && !answers.get("name").is_empty() {
+            let words =
+                format!("it is called '{}': names here have lower-case letters, digits and '-' only", inside.hostname);
+            risks.push(Risk::caution(words));
+        }
         let sandboxed = Sandboxed {
             runtime: program,
             argv: plan::argv(program, &inside, &plan::Ids::of(&image.config.user), "WHARF", "TASK"),
