@@ -229,7 +229,7 @@ impl Working {
             Standing::Sound => return Ok(()),
             Standing::Missing => {}
             // A workload may still run in it.
-            _ => std::fs::rename(&home, private::beside(&home, "aside")).during(what)?,
+            Standing::Changed(_) => std::fs::rename(&home, private::beside(&home, "aside")).during(what)?,
         }
         let mut scratch = self.inner.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         scratch.keep_as(&home).during(what)?;
