@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::shared::{
     http::Reach,
-    settings::{Registry, Settings, Wanted, read},
+    settings::{Registry, Settings, Wanted, lost_file, read},
 };
 use wharf_core::{
     base::error::{Error, Result},
@@ -59,6 +59,17 @@ pub struct Parts {
     pub findings: Vec<Finding>,
 }
 
+/// The error for a setting of a configured source or backend that was read, but cannot be used: with its file and line.
+pub fn refused(config: &Config, name: &str, key: &str, why: &str) -> Error {
+    let mut entries = [(List::Source, &config.sources), (List::Backend, &config.backends)]
+        .into_iter()
+        .flat_map(|(list, entries)| entries.iter().map(move |written| (list, written)));
+    match entries.find(|(_, written)| written.name == name) {
+        Some((list, written)) => written.refused(list, &[written.mistake(key, format!("{key}: {why}"))]),
+        None => Error::usage(format!("'{name}'"), format!("{key}: {why}")),
+    }
+}
+
 /// The error for a reference that no source owns and no adapter opens.
 pub fn unopened(reference: &ImageRef) -> Error {
     Error::unsupported(format!("open {reference}"), "no source here holds this kind of image")
@@ -93,7 +104,12 @@ impl Parts {
                     let mistake = written.mistake("name", why);
                     return Err(written.refused(list, &[mistake]).hint("choose another name"));
                 }
-                wanted.push(read(written).map_err(|mistakes| written.refused(list, &mistakes))?);
+                let one: Wanted<S> = read(written).map_err(|mistakes| written.refused(list, &mistakes))?;
+                if let Some((key, why)) = lost_file(&one.settings) {
+                    let mistake = written.mistake(key, why);
+                    return Err(written.refused(list, &[mistake]).hint("correct the path, or put the file there"));
+                }
+                wanted.push(one);
             }
         }
         if !config.discover {

@@ -26,7 +26,7 @@ use wharf_core::{
         standing::Standing,
     },
     image::reference::ImageRef,
-    portal::{Listed, Portal, SourceFacts},
+    portal::{Listed, Portal, SourceFacts, doctor::State},
     ports::Listing,
 };
 
@@ -107,6 +107,11 @@ pub(crate) async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8
             publisher: row.publisher.badge().word,
             note: row.note,
         });
+    }
+    if lines.is_empty() {
+        // What was set up and does not work may be why.
+        let bad = portal.doctor.findings().iter().filter(|finding| finding.state == State::Bad);
+        bad.for_each(|finding| output::remark(&format!("{}: {}: {}", finding.what, finding.found, finding.advice)));
     }
     print(&lines, json)?;
     // An incomplete list is not a success, even if other sources are complete.

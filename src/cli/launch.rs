@@ -48,6 +48,13 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
         return Ok(0);
     }
     let workload = portal.launches.launch(&progress::context(), &plan, args.because.as_deref()).await?;
+    let asked = answers.get("name");
+    if !asked.is_empty() && workload.name != asked {
+        output::remark(&format!(
+            "it is called '{}': '{asked}' cannot be a name on {}",
+            workload.name, workload.backend
+        ));
+    }
     if args.follow {
         workloads::follow(portal, &workload, args.raw).await?;
         let ended = portal.launches.find_workload(&cx, &workload.id, Given::Whole).await?;

@@ -17,7 +17,7 @@ use wharf_core::{
     },
     launch::{
         logs::Wanted,
-        plan::Workload,
+        plan::{State, Workload},
         usage::{UNTOLD, Usage},
     },
     portal::{Portal, launches::workloads::Given},
@@ -249,9 +249,18 @@ impl Drop for Restore {
     }
 }
 
-/// Stops a workload, which is given by its whole name or its id.
+/// Stops a workload, which is given by its whole name or its id; one that has ended is told to have been stopped.
 pub(crate) async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
     let workload = find(portal, id, Given::Whole, None).await?;
+    if matches!(workload.state, State::Exited(_) | State::Failed(_)) {
+        if json {
+            let (id, backend) = (&workload.id, &workload.backend);
+            output::json(&serde_json::json!({"id": id, "backend": backend, "done": "stopped", "already": true}))?;
+        } else {
+            output::line(&format!("{} on {} was stopped already", workload.name, workload.backend))?;
+        }
+        return Ok(0);
+    }
     portal.launches.stop(&Context::default(), &workload.backend, &workload.id).await?;
     said(&workload, "stopped", json)
 }
@@ -260,7 +269,7 @@ pub(crate) async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
 pub(crate) async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result<u8> {
     let workload = find(portal, id, Given::Whole, Some(Ability::Start)).await?;
     portal.launches.start(&Context::default(), &workload.backend, &workload.id, again).await?;
-    said(&workload, if again { "rebooted" } else { "started" }, json)
+    said(&workload, if again { "restarted" } else { "started" }, json)
 }
 
 /// Makes an image of a workload, then shares it. Each step can be repeated: the same call continues after a crash.

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::pedantic,
+    clippy::disallowed_methods,
     reason = "a test that fails should say so"
 )]
 
@@ -36,6 +37,7 @@ mod layers;
 mod lending;
 mod links;
 mod mirrors;
+mod mistyped;
 mod network;
 mod other_schemes;
 #[path = "../examples/backend.rs"]

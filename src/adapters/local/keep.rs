@@ -11,7 +11,10 @@ use super::{
     spec::Spec,
 };
 use crate::shared::private;
-use wharf_core::base::error::{During, Result};
+use wharf_core::base::{
+    error::{During, Result},
+    small_file,
+};
 
 /// How long to wait for the rest of the log after the end of a workload: a process outside may hold the pipe open.
 const REST: Duration = Duration::from_secs(2);
@@ -78,13 +81,13 @@ fn until_its_end(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
 /// The description of the workload in a folder.
 pub(super) fn read(folder: &Path) -> Result<Spec> {
     let what = format!("read {}", folder.display());
-    let bytes = std::fs::read(folder.join("spec.json")).during(&what)?;
+    let bytes = small_file::bytes(folder.join("spec.json")).during(&what)?;
     serde_json::from_slice(&bytes).during(what)
 }
 
 /// The running workload of a folder; `None` if it has ended.
 pub(super) fn running(folder: &Path) -> Option<Running> {
-    let running: Running = serde_json::from_slice(&std::fs::read(folder.join("running")).ok()?).ok()?;
+    let running: Running = serde_json::from_slice(&small_file::bytes(folder.join("running")).ok()?).ok()?;
     // The number alone could belong to another process by now.
     (processes::started(running.pid) == Some(running.started)).then_some(running)
 }

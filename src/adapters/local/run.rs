@@ -16,7 +16,10 @@ use super::{
     sealed,
 };
 use crate::shared::exec;
-use wharf_core::base::error::{During, Error, Result};
+use wharf_core::base::{
+    error::{During, Error, Result},
+    small_file,
+};
 
 /// The internal verb that runs a prepared folder; the command line does not list it.
 pub(super) const VERB: &str = "__run";
@@ -37,7 +40,7 @@ pub(super) fn run(folder: &Path) -> Result<u8> {
     // Other files that this process has open must not reach the sandbox.
     confine::close_others(&what)?;
     let ourselves = sealed::bequeath(sealed::ourselves(&what)?, &what)?;
-    let bytes = std::fs::read(sandboxed::file(folder)).during(&what)?;
+    let bytes = small_file::bytes(sandboxed::file(folder)).during(&what)?;
     let sandboxed: Sandboxed = serde_json::from_slice(&bytes).during(&what)?;
     let mut ready = ready(&sandboxed, &ourselves)?;
     // No process stays between: signals and the exit code are those of the sandbox.

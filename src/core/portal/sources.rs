@@ -11,7 +11,7 @@ use crate::{
     },
     image::{
         model::{Health, Image, Platform},
-        reference::ImageRef,
+        reference::{ImageRef, short_name},
         short_names::ShortNames,
     },
     ports::{Catalog, Content, Disks, Listing, Sharer, Upkeep, cannot},
@@ -205,7 +205,11 @@ impl Sources {
     /// The port for sharing an image; `Unsupported` if its source grants nothing.
     pub(crate) fn sharer(&self, reference: &ImageRef) -> Result<Arc<dyn Sharer>> {
         let source = self.of(reference)?;
-        source.sharer.ok_or_else(|| cannot(&source.name, "share from"))
+        source.sharer.ok_or_else(|| {
+            cannot(&source.name, "share from").hint(
+                "only clouds grant images to projects; an image of a registry is shared by a copy of it: wharf share REF --to PROJECT",
+            )
+        })
     }
 
     /// The port for moving disk images of a cloud; `Unsupported` if its source has none.
@@ -255,8 +259,34 @@ impl Sources {
         cx.run(&format!("list versions of {reference}"), source.catalog.tags(cx, reference)).await
     }
 
-    /// The reference for a name that was typed; `Usage` as in [`reference`](Self::reference). A short name may exist in several registries: the first that has it is
-    /// used, as Podman does.
+    /// The reference of a destination that was typed. Nothing is written to Docker Hub by mistake: a name without a
+    /// registry is refused if it begins with the name of a source here, or has only one part.
+    ///
+    /// # Errors
+    /// `Usage` for what is no reference, or for such a name, with what to write instead.
+    pub fn destination(&self, text: &str) -> Result<ImageRef> {
+        let reference = self.reference(text)?;
+        let (Some(short), Some(name)) = (short_name(text), reference.name()) else { return Ok(reference) };
+        let what = format!("destination '{text}'");
+        let hub = format!("for Docker Hub write {}", name.bare());
+        let Some((first, rest)) = short.split_once('/') else {
+            return Err(Error::usage(what, "a word alone does not say where")
+                .hint(format!("for a file or folder write ./{short}, {hub}")));
+        };
+        let Some(source) = self.all.iter().find(|source| source.name == first) else { return Ok(reference) };
+        let there = match &source.abilities.copies {
+            Copies::Registry(host) => format!("{host}/{rest}"),
+            Copies::Engine => format!("engine://{first}/{rest}"),
+            Copies::Folder => format!("file:{}/{rest}", source.address),
+            Copies::Refused if source.disks.is_some() => format!("glance://{first}/{rest}"),
+            Copies::Refused => return Err(cannot(first, "copy to").hint(hub)),
+        };
+        let why = format!("'{first}' is a source here, and a name without a registry is one of Docker Hub");
+        Err(Error::usage(what, why).hint(format!("for {first} write {there}, {hub}")))
+    }
+
+    /// The reference for a name that was typed; `Usage` as in [`reference`](Self::reference). A short name may exist in
+    /// several registries: the first that has it is used, as Podman does.
     pub async fn named(&self, text: &str) -> Result<ImageRef> {
         let candidates = self.short_names.candidates(text)?;
         if let [only] = candidates.as_slice() {

@@ -156,7 +156,11 @@ impl Launches {
                 credentials,
                 known: KnownAttachments::default(),
             };
-            cx.unless_cancelled(&format!("launch on {}", plan.backend), launcher.launch(cx, plan, &supply)).await
+            let what = format!("launch on {}", plan.backend);
+            let workload = cx.unless_cancelled(&what, launcher.launch(cx, plan, &supply)).await?;
+            // Later entries about the workload name its id.
+            entry.add_to_subject(&format!(": {} ({})", workload.name, workload.id));
+            Ok(workload)
         };
         let workload = self.journal.recorded_as(&entry, launching).await?;
         let place = format!("{}/{}", workload.backend, workload.name);

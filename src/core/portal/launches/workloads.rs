@@ -6,6 +6,7 @@ use futures_util::{StreamExt, stream};
 
 use super::Launches;
 use crate::{
+    audit::Entry,
     base::{
         clean,
         context::Context,
@@ -155,7 +156,12 @@ impl Launches {
     pub async fn exec(&self, cx: &Context, backend: &str, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
         let launcher = self.launcher(Some(backend), None)?;
         let entry = self.journal.entry("exec", format!("{} in {id} on {backend}", program(&command)));
-        self.journal.recorded(entry, launcher.exec(cx, id, command)).await
+        let told = |entry: &mut Entry, (_, code): &(Vec<u8>, i64)| {
+            if *code != 0 {
+                entry.outcome = format!("ended with exit code {code}");
+            }
+        };
+        self.journal.told_by(entry, launcher.exec(cx, id, command), told).await
     }
 
     /// Opens a terminal in a workload, or with a command in a new process of it. Typed input is not recorded in the
