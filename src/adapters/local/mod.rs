@@ -35,8 +35,8 @@ use std::{ffi::OsString, path::PathBuf};
 
 pub use self::{runtime::Sandboxes, sandbox_program::SandboxProgram, spec::Spec};
 use super::{
-    parts::{Parts, Surroundings},
-    shared::{exec, samples::Samples, settings, settings::NameOnly},
+    parts::{Parts, Surroundings, refused},
+    shared::{samples::Samples, settings, settings::NameOnly},
 };
 use wharf_core::{
     base::error::Result,
