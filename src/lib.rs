@@ -87,7 +87,8 @@
 //! - **Container lists are read leniently**: bollard's models refuse Podman's state `stopped`, and with it the whole
 //!   list.
 //! - **The daemonless backend mounts the unpacked image read-only**, so that a workload cannot change what the next one
-//!   gets; a workload that must write gets its own copy. `bwrap` and `unshare` only make namespaces: process 1 is this
+//!   gets; a workload that must write gets its own copy, and a place for a mount that the image lacks is made in the
+//!   sandbox alone. `bwrap` and `unshare` only make namespaces: process 1 is this
 //!   program again, from sealed memory and hidden from what it starts. It makes the mounts, and one last step
 //!   ([`adapters::local`]) confines every program, whether it was launched or entered later.
 //! - **A reference of an unknown scheme is a name all the same** ([`core::image::other`]): it is pinned, kept and printed
