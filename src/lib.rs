@@ -92,9 +92,14 @@
 //! - **Container lists are read leniently**: bollard's models refuse Podman's state `stopped`, and with it the whole
 //!   list.
 //! - **The daemonless backend mounts the unpacked image read-only**, so that a workload cannot change what the next one
-//!   gets; a workload that must write gets its own copy. `bwrap` and `unshare` only make namespaces: process 1 is this
+//!   gets; a workload that must write gets its own copy, and a place for a mount that the image lacks is made in the
+//!   sandbox alone. `bwrap` and `unshare` only make namespaces: process 1 is this
 //!   program again, from sealed memory and hidden from what it starts. It makes the mounts, and one last step
 //!   ([`adapters::local`]) confines every program, whether it was launched or entered later.
+//! - **A reference of an unknown scheme is a name all the same** ([`core::image::other`]): it is pinned, kept and printed
+//!   by the core, and only the adapter that registered the scheme knows what it means. It is refused where no adapter did.
+//! - **Front ends never hold a port**: they get facts of sources and names of backends ([`core::portal::SourceFacts`]), and
+//!   ask use cases for the rest.
 //! - **Text of an image has a type** ([`core::image::model::Foreign`]): it is run unchanged and shown cleaned; there is
 //!   no third way.
 //! - **No session keyring is joined** for the kernel's secret store: a keyring that Wharf joins ends with Wharf.

@@ -1,5 +1,10 @@
 //! The rules for imports: who may import whom. Reads the sources and fails on a wrong `use`.
-#![expect(clippy::unwrap_used, clippy::pedantic, reason = "a test that fails should say so")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::pedantic,
+    clippy::disallowed_methods,
+    reason = "a test that fails should say so"
+)]
 
 #[path = "house/imports.rs"]
 mod imports;
@@ -500,16 +505,39 @@ fn what_changes_something_writes_an_entry() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Front ends change workloads through the use cases, never through a backend: so the audit records it.
+/// Front ends reach sources and backends through the use cases, never through a port: so the audit records what they do.
 #[test]
-fn front_ends_change_nothing_behind_the_use_cases() {
+fn front_ends_hold_no_port() {
+    const PORTS: [&str; 6] = ["Catalog", "Content", "Disks", "Launcher", "Sharer", "Upkeep"];
+    let is_port = |path: &str| {
+        path == "core::portal::Source" || path.strip_prefix("core::ports::").is_some_and(|name| PORTS.contains(&name))
+    };
     let mut wrong = Vec::new();
     for (file, text) in house().iter().filter(|(file, _)| file.starts_with("cli/") || file.starts_with("tui/")) {
-        let code: String = text.lines().map(str::trim_start).collect();
-        let writes = ["launch", "stop", "start", "exec", "terminal", "attach", "detach", "snapshot", "remove"];
-        for write in writes.iter().map(|write| format!("launcher.{write}(")).filter(|write| code.contains(write)) {
-            wrong.push(format!("{file} calls {write}…)"));
-        }
+        wrong.extend(paths(text).into_iter().filter(|path| is_port(path)).map(|path| format!("{file} names {path}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The only stories that sleep, each once, and why.
+const SLEEPS: &[(&str, &str)] = &[
+    ("bad_input.rs", "a server that never answers"),
+    ("launchers.rs", "between two looks at a condition"),
+    ("stores.rs", "between two looks at a condition"),
+    ("wire.rs", "a wire that is slow"),
+];
+
+/// Stories wait on conditions: one that sleeps instead is slow on a fast machine, and fails on a slow one.
+#[test]
+fn stories_wait_on_conditions_and_do_not_sleep() {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories"), &mut files);
+    let mut found: Vec<String> = Vec::new();
+    for file in &files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let sleeps = fs::read_to_string(file).unwrap().matches("::sleep(").count();
+        found.extend(std::iter::repeat_n(name.to_owned(), sleeps));
+    }
+    found.sort();
+    assert_eq!(found, SLEEPS.iter().map(|(file, _)| *file).collect::<Vec<_>>(), "wait on a condition instead");
 }

@@ -13,19 +13,17 @@ use super::{
     parts::{Parts, Surroundings},
     shared::{
         http::{self, Reach, Server, Tls},
+        in_front::{Front, InFront},
         settings::{self, DOCKER_HUB_STORAGE, Wanted},
     },
 };
 use wharf_core::{
-    base::{badge::Publisher, clean, context::Context, error::Result, secret::Credentials, text},
+    base::{badge::Publisher, clean, context::Context, error::Result, text},
     catalog::rows::Row,
     config::{Config, Hosts, Kind},
-    image::{
-        model::{Health, Image, Platform},
-        reference::{DOCKER_HUB, ImageRef},
-    },
+    image::reference::{DOCKER_HUB, ImageRef},
     portal::{Abilities, Source},
-    ports::{Catalog, Extent, Listing, SignInServer},
+    ports::{Catalog, Extent, Listing},
 };
 
 /// The address of Docker Hub's search.
@@ -36,7 +34,7 @@ const PAGE: u32 = 50;
 struct Hub {
     name: String,
     server: Server,
-    registry: Source,
+    registry: Arc<dyn Catalog>,
 }
 
 #[derive(Deserialize)]
@@ -91,15 +89,18 @@ impl settings::Settings for Settings {
 fn source(wanted: Wanted<Settings>, registry: Source, reach: Reach) -> Result<Source> {
     let Wanted { name, origin, settings } = wanted;
     let server = Server::at(&settings.url, Tls::default(), reach, &format!("source '{name}'"))?;
-    let behind = registry.clone();
-    let hub = Arc::new(Hub { name: name.clone(), server, registry });
-    let abilities = Abilities { changed_at: "hub.docker.com", ..behind.abilities };
+    let hub = Arc::new(InFront(Hub { name: name.clone(), server, registry: registry.catalog.clone() }));
+    let abilities = Abilities { changed_at: "hub.docker.com", ..registry.abilities };
     let (address, user) = (settings.url, settings.user);
-    Ok(Source { name, adapter: "hub", address, origin, user, abilities, catalog: hub, upkeep: None, ..behind })
+    Ok(Source { name, adapter: "hub", address, origin, user, abilities, catalog: hub, upkeep: None, ..registry })
 }
 
 #[async_trait]
-impl Catalog for Hub {
+impl Front for Hub {
+    fn registry(&self) -> &dyn Catalog {
+        &*self.registry
+    }
+
     fn listing(&self) -> Listing {
         Listing::SearchOnly
     }
@@ -125,36 +126,8 @@ impl Catalog for Hub {
         Ok(Extent::Whole)
     }
 
-    fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
-        self.registry.catalog.reference(name, tag)
-    }
-
-    fn owns(&self, reference: &ImageRef) -> bool {
-        self.registry.catalog.owns(reference)
-    }
-
-    async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
-        self.registry.catalog.image(cx, reference, platform).await
-    }
-
-    async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
-        self.registry.catalog.tags(cx, reference).await
-    }
-
-    fn sign_in_place(&self) -> Option<String> {
-        self.registry.catalog.sign_in_place()
-    }
-
-    async fn sign_in_server(&self, cx: &Context) -> Result<Option<SignInServer>> {
-        self.registry.catalog.sign_in_server(cx).await
-    }
-
-    async fn health(&self, cx: &Context) -> Result<Health> {
-        self.registry.catalog.health(cx).await
-    }
-
-    async fn credentials(&self, reference: &ImageRef) -> Option<Credentials> {
-        self.registry.catalog.credentials(reference).await
+    fn looks_are_cheap(&self) -> bool {
+        false
     }
 }
 

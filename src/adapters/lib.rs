@@ -1,5 +1,7 @@
 //! One folder (or file) per technology. An adapter knows the core and the shared helpers, but never another adapter.
 
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "unit tests read the files that they have written"))]
+
 pub mod formats;
 pub mod notify;
 pub mod parts;
@@ -18,7 +20,7 @@ use self::{
 use wharf_core::{
     base::error::Result,
     config::{Config, Hosts, Kinds, List, Written},
-    portal::{Opener, Portal, PortalParts},
+    portal::{Opener, Portal, PortalParts, doctor::State},
     ports::{Notifier, Signers, Vault},
 };
 
@@ -58,7 +60,12 @@ checkers! { cosign, notary, data_signature, sif, attached_reports, registry_scan
 /// Builds a portal from the configuration and what is found on this machine. Contacts nobody. Fails unless cache and
 /// state folder can be made accessible to this person alone.
 pub fn build(config: Config) -> Result<Portal> {
-    built(config, http::Reach::default()).map(Portal::new)
+    parts_of(config).map(Portal::new)
+}
+
+/// The parts from which [`build`] builds a portal, as the adapters make them. Contacts nobody, and fails as `build`.
+pub fn parts_of(config: Config) -> Result<PortalParts> {
+    built(config, http::Reach::default())
 }
 
 /// The same for a steward: with the site's sources only, and with redirects only to hosts that the site names.
@@ -81,6 +88,15 @@ fn built(config: Config, reach: http::Reach) -> Result<PortalParts> {
         state_dir: config.state_dir.clone(),
     };
     let mut parts = Parts::default();
+    for (key, folder, lost) in [
+        ("cache_dir", &config.cache_dir, "no list is kept, no image is unpacked, and the starter image is not there"),
+        ("state_dir", &config.state_dir, "no audit is written, and no workload of this machine can be launched"),
+    ] {
+        if let Some(why) = private::keeps_nothing(folder) {
+            let found = format!("{} cannot be written ({why}): {lost}", folder.display());
+            parts.note(key, State::Bad, found, "make it a folder of your own, or name another one in the settings");
+        }
+    }
     register_all(&config, &around, &mut parts)?;
     register_checkers(&config, &around, &mut parts)?;
     // Configured sources come first, in their order.

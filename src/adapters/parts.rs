@@ -4,12 +4,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::shared::{
     http::Reach,
-    settings::{Registry, Settings, Wanted, read},
+    settings::{Registry, Settings, Wanted, lost_file, read},
 };
 use wharf_core::{
     base::error::{Error, Result},
     config::{Config, List},
-    image::reference::ImageRef,
+    image::reference::{ImageRef, OWN_SCHEMES},
     portal::{
         Source,
         doctor::{Finding, State},
@@ -59,10 +59,30 @@ pub struct Parts {
     pub findings: Vec<Finding>,
 }
 
+/// The error for a setting of a configured source or backend that was read, but cannot be used: with its file and line.
+pub fn refused(config: &Config, name: &str, key: &str, why: &str) -> Error {
+    let mut entries = [(List::Source, &config.sources), (List::Backend, &config.backends)]
+        .into_iter()
+        .flat_map(|(list, entries)| entries.iter().map(move |written| (list, written)));
+    match entries.find(|(_, written)| written.name == name) {
+        Some((list, written)) => written.refused(list, &[written.mistake(key, format!("{key}: {why}"))]),
+        None => Error::usage(format!("'{name}'"), format!("{key}: {why}")),
+    }
+}
+
 /// The error for a reference that no source owns and no adapter opens.
 pub fn unopened(reference: &ImageRef) -> Error {
     Error::unsupported(format!("open {reference}"), "no source here holds this kind of image")
         .hint("'wharf sources' shows the names of clouds and engines here, 'wharf doctor' what is missing")
+}
+
+/// The error for a reference of a scheme that no adapter has registered.
+fn unknown(reference: &ImageRef, registered: &[&str]) -> Error {
+    let mut known: Vec<&str> = OWN_SCHEMES.iter().chain(registered).copied().collect();
+    known.sort_unstable();
+    known.dedup();
+    Error::usage(format!("open {reference}"), format!("'{}://' is not a kind of image here", reference.scheme()))
+        .hint(format!("known: {}", known.join(", ")))
 }
 
 impl Parts {
@@ -84,7 +104,12 @@ impl Parts {
                     let mistake = written.mistake("name", why);
                     return Err(written.refused(list, &[mistake]).hint("choose another name"));
                 }
-                wanted.push(read(written).map_err(|mistakes| written.refused(list, &mistakes))?);
+                let one: Wanted<S> = read(written).map_err(|mistakes| written.refused(list, &mistakes))?;
+                if let Some((key, why)) = lost_file(&one.settings) {
+                    let mistake = written.mistake(key, why);
+                    return Err(written.refused(list, &[mistake]).hint("correct the path, or put the file there"));
+                }
+                wanted.push(one);
             }
         }
         if !config.discover {
@@ -115,7 +140,9 @@ impl Parts {
             || self.launchers.iter().any(|launcher| launcher.name() == name)
     }
 
-    /// Lets this adapter open references of a scheme (`oci`, `file`, …) that no source owns.
+    /// Registers a scheme: `open` makes the source for its references that no registered source owns, or fails with
+    /// what is wrong about them. A scheme that the core does not read itself is known from then on, wherever a reference
+    /// can be given.
     pub fn opens(&mut self, scheme: &'static str, open: OpenReference) {
         self.openers.push((scheme, open));
     }
@@ -123,12 +150,14 @@ impl Parts {
     /// Opens references that no source owns.
     ///
     /// # Errors
-    /// [`wharf_core::base::error::Kind::Unsupported`] if no adapter opens references of that scheme.
+    /// [`wharf_core::base::error::Kind::Usage`] for a scheme that nobody has registered, with those that are known;
+    /// [`wharf_core::base::error::Kind::Unsupported`] for one of the core's if no adapter opens it.
     pub fn opener(&self) -> impl Fn(&ImageRef, &Surroundings) -> Result<Source> + use<> {
         let openers = self.openers.clone();
         move |reference, around| match openers.iter().find(|(scheme, _)| *scheme == reference.scheme()) {
             Some((_, open)) => open(reference, around),
-            None => Err(unopened(reference)),
+            None if OWN_SCHEMES.contains(&reference.scheme()) => Err(unopened(reference)),
+            None => Err(unknown(reference, &openers.iter().map(|(scheme, _)| *scheme).collect::<Vec<_>>())),
         }
     }
 

@@ -44,7 +44,7 @@ pub(crate) async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8>
 
 /// Copies an image between two places. A source on the web is fetched by the cloud that it is copied to.
 pub(crate) async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &CopyOptions, json: bool) -> Result<u8> {
-    let mut to: ImageRef = to.parse()?;
+    let mut to = portal.sources.destination(to)?;
     if is_on_the_web(from) {
         let outcome = portal.transfers.import(&progress::context(), from, &to).await?;
         if json {

@@ -26,7 +26,7 @@ use wharf_core::{
         standing::Standing,
     },
     image::reference::ImageRef,
-    portal::{Listed, Portal, Source},
+    portal::{Listed, Portal, SourceFacts, doctor::State},
     ports::Listing,
 };
 
@@ -65,9 +65,9 @@ pub(crate) async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8
     }
     let query = Query::parse(&words);
     query.unknown.iter().for_each(|why| output::remark(why));
-    let wanted: Vec<Source> = match &args.source {
-        Some(name) => vec![portal.sources.called(name)?.clone()],
-        None => portal.sources.all().to_vec(),
+    let wanted: Vec<SourceFacts> = match &args.source {
+        Some(name) => vec![portal.sources.facts_of(name)?],
+        None => portal.sources.facts(),
     };
     let plain = query.words.join(" ");
     let cx = Context::default();
@@ -90,8 +90,7 @@ pub(crate) async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8
         if !query.stands_well(&standing.unwrap_or_default(), row.publisher) {
             continue;
         }
-        let reference =
-            portal.sources.called(source).and_then(|known| known.catalog.reference(row.name, row.favourite_tag())).ok();
+        let reference = portal.sources.row(source, row.name, row.favourite_tag()).ok();
         lines.push(Line {
             source,
             name: row.name,
@@ -108,6 +107,11 @@ pub(crate) async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8
             publisher: row.publisher.badge().word,
             note: row.note,
         });
+    }
+    if lines.is_empty() {
+        // What was set up and does not work may be why.
+        let bad = portal.doctor.findings().iter().filter(|finding| finding.state == State::Bad);
+        bad.for_each(|finding| output::remark(&format!("{}: {}: {}", finding.what, finding.found, finding.advice)));
     }
     print(&lines, json)?;
     // An incomplete list is not a success, even if other sources are complete.
@@ -167,7 +171,7 @@ async fn standings(
 ) -> HashMap<RowId, Standing> {
     let (most, time) = if query.standing.is_empty() { GLANCE } else { LOOK };
     let all = std::sync::Mutex::new(HashMap::new());
-    let cheap = |source: &str| portal.sources.called(source).is_ok_and(|source| source.catalog.looks_are_cheap());
+    let cheap = |source: &str| portal.sources.facts_of(source).is_ok_and(|source| source.looks_are_cheap);
     let rows: Vec<_> = found
         .iter()
         .filter_map(|id| sets.get(id.set as usize).map(|(source, set)| (*id, source, set)))
@@ -195,7 +199,7 @@ async fn standings(
 
 type Sets = Vec<(String, Arc<RowSet>)>;
 
-async fn cached(portal: &Portal, wanted: &[Source]) -> Result<Sets> {
+async fn cached(portal: &Portal, wanted: &[SourceFacts]) -> Result<Sets> {
     let all = portal.catalog.kept_lists().await?;
     Ok(all
         .into_iter()
@@ -204,19 +208,19 @@ async fn cached(portal: &Portal, wanted: &[Source]) -> Result<Sets> {
         .collect())
 }
 
-async fn fresh(portal: &Portal, cx: &Context, wanted: Vec<Source>, words: &str) -> (Sets, Vec<(String, Error)>) {
+async fn fresh(portal: &Portal, cx: &Context, wanted: Vec<SourceFacts>, words: &str) -> (Sets, Vec<(String, Error)>) {
     let asked: Vec<_> = wanted
         .into_iter()
         // A source that can only be searched has nothing to list without words.
-        .filter(|source| source.catalog.listing() != Listing::SearchOnly || !words.is_empty())
+        .filter(|source| source.listing != Listing::SearchOnly || !words.is_empty())
         .flat_map(|source| {
-            let searched = match source.catalog.listing() {
+            let searched = match source.listing {
                 Listing::Whole => vec![None],
                 Listing::SearchOnly => vec![Some(words)],
                 Listing::WholeAndMore if words.is_empty() => vec![None],
                 Listing::WholeAndMore => vec![None, Some(words)],
             };
-            searched.into_iter().map(move |query| (source.clone(), query))
+            searched.into_iter().map(move |query| (source.name.clone(), query))
         })
         .map(|(source, query)| ask(portal, cx, source, query))
         .collect();
@@ -236,8 +240,8 @@ async fn fresh(portal: &Portal, cx: &Context, wanted: Vec<Source>, words: &str) 
     (sets, failed)
 }
 
-async fn ask(portal: &Portal, cx: &Context, source: Source, query: Option<&str>) -> (String, Result<Listed>) {
+async fn ask(portal: &Portal, cx: &Context, source: String, query: Option<&str>) -> (String, Result<Listed>) {
     let (out, _) = mpsc::channel(1);
     let answer = portal.catalog.list(cx, &source, query, out).await;
-    (source.name, answer)
+    (source, answer)
 }

@@ -8,6 +8,7 @@ use wharf_core::{
     base::{
         error::{During, Result},
         secret::Secret,
+        small_file,
     },
     portal::{Portal, keys::PublicHalf},
     ports::signer::Curve,
@@ -21,7 +22,7 @@ pub(crate) async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
             said(&portal.keys.make(ask::asker(), name, curve, *passphrase).await?, Some(curve), *passphrase, json)?;
         }
         KeyVerb::Import { name, file } => {
-            let pem = std::fs::read_to_string(file).during(format!("read {}", file.display()))?;
+            let pem = small_file::text(file).during(format!("read {}", file.display()))?;
             said(&portal.keys.keep(ask::asker(), name, Secret::new(pem)).await?, None, false, json)?;
         }
         KeyVerb::Show { key } => {

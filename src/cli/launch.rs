@@ -39,21 +39,25 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
     if !args.command.is_empty() {
         answers.0.insert("command".to_owned(), join_words(&args.command));
     }
-    let plan = match &args.on {
-        Some(backend) => portal.launches.plan(&cx, backend, &image, &answers).await?,
-        None => any_plan(portal, &cx, &image, &answers).await?,
+    let (plan, form) = match &args.on {
+        Some(backend) => planned(portal, &cx, backend, &image, &answers, args.plan).await?,
+        None => any_plan(portal, &cx, &image, &answers, args.plan).await?,
     };
-    let launcher = portal.launches.launcher(Some(&plan.backend), None)?;
     if args.plan {
-        // A plan stands without its form: what the form would have told besides is left out then.
-        let form = portal.launches.form(&cx, &plan.backend, &image).await.ok();
         print(&plan, form.as_ref(), json)?;
         return Ok(0);
     }
     let workload = portal.launches.launch(&progress::context(), &plan, args.because.as_deref()).await?;
+    let asked = answers.get("name");
+    if !asked.is_empty() && workload.name != asked {
+        output::remark(&format!(
+            "it is called '{}': '{asked}' cannot be a name on {}",
+            workload.name, workload.backend
+        ));
+    }
     if args.follow {
-        workloads::follow(&launcher, &workload.id, args.raw).await?;
-        let (_, ended) = portal.launches.find_workload(&cx, &workload.id, Given::Whole).await?;
+        workloads::follow(portal, &workload, args.raw).await?;
+        let ended = portal.launches.find_workload(&cx, &workload.id, Given::Whole).await?;
         return Ok(match ended.state {
             wharf_core::launch::plan::State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
             _ => 0,
@@ -85,13 +89,33 @@ async fn linked(portal: &Portal, cx: &Context, mut link: Link, platform: Option<
     Ok(opened.image)
 }
 
-/// The plan of the first backend that answers and takes the image.
-async fn any_plan(portal: &Portal, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
+/// A backend's plan, and with `shown` its form, which is left out if the backend cannot tell it.
+async fn planned(
+    portal: &Portal,
+    cx: &Context,
+    backend: &str,
+    image: &Image,
+    answers: &Answers,
+    shown: bool,
+) -> Result<(Plan, Option<Form>)> {
+    // The form comes first: a backend plans with what it has told there, so that it is asked only once.
+    let form = if shown { portal.launches.form(cx, backend, image).await.ok() } else { None };
+    Ok((portal.launches.plan(cx, backend, image, answers).await?, form))
+}
+
+/// The plan of the first backend that answers and takes the image, and with `shown` its form.
+async fn any_plan(
+    portal: &Portal,
+    cx: &Context,
+    image: &Image,
+    answers: &Answers,
+    shown: bool,
+) -> Result<(Plan, Option<Form>)> {
     // Fails with the reason if no backend takes the image.
-    portal.launches.launcher(None, Some(image))?;
+    portal.launches.some_takes(image)?;
     let mut gone = None;
     for backend in portal.launches.backends_for(image) {
-        match portal.launches.plan(cx, backend, image, answers).await {
+        match planned(portal, cx, backend, image, answers, shown).await {
             Err(error) if error.kind == Kind::Unavailable => {
                 output::remark(&format!("{backend}: {}", error.why));
                 gone = Some(error);

@@ -10,6 +10,7 @@ mod images;
 mod inbox;
 mod key;
 mod launch;
+mod near;
 mod offers;
 mod output;
 mod policy;
@@ -65,7 +66,25 @@ pub async fn run(portal: &Arc<Portal>, cli: &Cli) -> Result<u8> {
     let verb = cli.verb.as_ref().ok_or_else(|| Error::usage("wharf", "no verb"))?;
     let done = signed_in(portal, verb, cli.json).await;
     portal.journal.troubles().iter().for_each(|trouble| output::remark(trouble));
-    done
+    match (done, image_of(verb)) {
+        (Err(error), Some(typed)) => Err(near::told(portal, typed, error).await),
+        (done, _) => done,
+    }
+}
+
+/// The image that a verb is about, as it was typed.
+fn image_of(verb: &Verb) -> Option<&str> {
+    Some(match verb {
+        Verb::Show(args) => &args.reference,
+        Verb::Verify(args) => &args.reference,
+        Verb::Launch(args) => &args.reference,
+        Verb::Shares(args) => &args.reference,
+        Verb::Pull(args) => &args.reference,
+        Verb::Copy(args) => &args.reference,
+        Verb::Sign(args) => &args.reference,
+        Verb::Request(args) => &args.reference,
+        _ => return None,
+    })
 }
 
 async fn signed_in(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> {
@@ -99,7 +118,7 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Console(args) => workloads::console(portal, &args.id, None).await,
         Verb::Stop(args) => workloads::stop(portal, &args.id, json).await,
         Verb::Start(args) => workloads::start(portal, &args.id, false, json).await,
-        Verb::Reboot(args) => workloads::start(portal, &args.id, true, json).await,
+        Verb::Restart(args) => workloads::start(portal, &args.id, true, json).await,
         Verb::Snapshot(args) => workloads::snapshot(portal, args, json).await,
         Verb::Attach(args) => workloads::attach(portal, args, true, json).await,
         Verb::Detach(args) => workloads::attach(portal, args, false, json).await,

@@ -5,7 +5,7 @@ use crate::args::{Policy as Args, PolicyVerb};
 use wharf_core::{
     base::{
         error::{During, Error, Result},
-        text,
+        small_file, text,
     },
     policy::{BUILT_IN, Policy},
     portal::Portal,
@@ -34,7 +34,7 @@ pub(crate) async fn run(portal: &Portal, args: &Args, json: bool) -> Result<u8> 
         }
         PolicyVerb::Test { file, days } => {
             let what = format!("read {}", file.display());
-            let text = std::fs::read_to_string(file).during(&what)?;
+            let text = small_file::text(file).during(&what)?;
             let other = Policy::read_file(&text, &file.display().to_string())?;
             let rehearsal = portal.evidence.rehearse(&other, *days).await?;
             if json {

@@ -13,13 +13,9 @@ use wharf_core::{
 /// Lists all sources and backends with their state.
 pub(crate) async fn list(portal: &Portal, json: bool) -> Result<u8> {
     let health = portal.doctor.health(&Context::default().within(std::time::Duration::from_secs(8))).await;
+    let known = portal.sources.facts();
     let address = |name: &str| {
-        portal
-            .sources
-            .all()
-            .iter()
-            .find(|source| source.name == name)
-            .map_or_else(String::new, |source| source.address.clone())
+        known.iter().find(|source| source.name == name).map_or_else(String::new, |source| source.address.clone())
     };
     if json {
         let all: Vec<_> = health

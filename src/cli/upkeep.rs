@@ -30,7 +30,7 @@ use wharf_core::{
 /// Sets another tag on an image. If the tag names another image, it is moved only with `--move` or when the person
 /// agrees.
 pub(crate) async fn tag(portal: &Portal, args: &Tag, json: bool) -> Result<u8> {
-    let reference: ImageRef = args.reference.parse()?;
+    let reference = portal.sources.reference(&args.reference)?;
     let new = named(&reference, &args.new)?;
     let moves = match args.moves {
         true => Move::Always,
@@ -83,7 +83,7 @@ async fn agreed(question: String, what: &str, yes: bool) -> Result<bool> {
 pub(crate) async fn remove(portal: &Portal, args: &RemoveImage, json: bool) -> Result<u8> {
     let cx = progress::context();
     let references: Vec<ImageRef> =
-        args.references.iter().map(|reference| reference.parse()).collect::<Result<Vec<_>>>()?;
+        args.references.iter().map(|reference| portal.sources.reference(reference)).collect::<Result<Vec<_>>>()?;
     let mut ends = Results::of(json, "reference");
     let mut meant = Vec::new();
     for (reference, told) in references.iter().zip(portal.upkeep.removals(&cx, &references).await) {
@@ -107,7 +107,7 @@ pub(crate) async fn remove(portal: &Portal, args: &RemoveImage, json: bool) -> R
 /// Removes images from a repository by a rule, after showing what would be removed and what stays, and asking.
 pub(crate) async fn prune(portal: &Portal, args: &Prune, json: bool) -> Result<u8> {
     let what = format!("clear out {}", args.repository);
-    let repository: ImageRef = args.repository.parse()?;
+    let repository = portal.sources.reference(&args.repository)?;
     let older_than = match args.older_than.as_deref() {
         None => 0,
         Some(given) => text::span(given).ok_or_else(|| {

@@ -1,6 +1,6 @@
 //! `wharf workloads`, `logs`, `exec`, `console`, `stop`, `attach`, `detach`, `remove`.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{io::Write, time::Duration};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -17,11 +17,11 @@ use wharf_core::{
     },
     launch::{
         logs::Wanted,
-        plan::Workload,
+        plan::{State, Workload},
         usage::{UNTOLD, Usage},
     },
     portal::{Portal, launches::workloads::Given},
-    ports::{Ability, Launcher},
+    ports::Ability,
     sharing::receiver::Receiver,
 };
 
@@ -111,31 +111,26 @@ fn incomplete(portal: &Portal, failed: &[(String, Error)]) -> u8 {
     matters.map_or(0, |(_, error)| if error.kind == ErrorKind::NotAllowed { error.kind.exit_code() } else { 8 })
 }
 
-/// The workload that is meant, and its backend. Where `needs` is something that its backend cannot do with it, that is
+/// The workload that is meant. Where `needs` is something that its backend cannot do with it, that is
 /// refused with what to do instead: before anybody is asked where no backend here can, else before that one is asked to.
-async fn find(
-    portal: &Portal,
-    id: &str,
-    given: Given,
-    needs: Option<Ability>,
-) -> Result<(Arc<dyn Launcher>, Workload)> {
+async fn find(portal: &Portal, id: &str, given: Given, needs: Option<Ability>) -> Result<Workload> {
     if let Some(ability) = needs {
         portal.launches.some_can(ability, id)?;
     }
-    let (launcher, workload) = portal.launches.find_workload(&Context::default(), id, given).await?;
+    let workload = portal.launches.find_workload(&Context::default(), id, given).await?;
     if let Some(ability) = needs {
-        launcher.must(ability, &workload.id)?;
+        portal.launches.must(&workload.backend, ability, &workload.id)?;
     }
-    Ok((launcher, workload))
+    Ok(workload)
 }
 
 /// Prints the output so far; with `follow`, more as it arrives. As JSON it is one object, or one for each piece of
 /// output.
 pub(crate) async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, &args.id, Given::Begun, Some(Ability::Logs)).await?;
+    let workload = find(portal, &args.id, Given::Begun, Some(Ability::Logs)).await?;
     let since = args.since.as_deref().map(text::since).transpose()?;
     let wanted = Wanted { follow: args.follow, times: args.timestamps, since };
-    let mut stream = launcher.logs(&Context::default(), &workload.id, wanted).await?;
+    let mut stream = portal.launches.logs(&Context::default(), &workload.backend, &workload.id, wanted).await?;
     if !json {
         copy_out(stream, args.raw).await?;
         return Ok(0);
@@ -163,8 +158,9 @@ pub(crate) async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8>
 }
 
 /// Prints output until the workload ends; `raw`: not cleaned, even on a terminal.
-pub(crate) async fn follow(launcher: &Arc<dyn Launcher>, id: &str, raw: bool) -> Result<()> {
-    copy_out(launcher.logs(&Context::default(), id, Wanted::following()).await?, raw).await
+pub(crate) async fn follow(portal: &Portal, workload: &Workload, raw: bool) -> Result<()> {
+    let cx = Context::default();
+    copy_out(portal.launches.logs(&cx, &workload.backend, &workload.id, Wanted::following()).await?, raw).await
 }
 
 async fn copy_out(mut stream: wharf_core::ports::ByteStream, raw: bool) -> Result<()> {
@@ -189,9 +185,9 @@ pub(crate) async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8>
     if args.terminal {
         return console(portal, &args.id, Some(args.command.clone())).await;
     }
-    let (launcher, workload) = find(portal, &args.id, Given::Whole, Some(Ability::Exec)).await?;
+    let workload = find(portal, &args.id, Given::Whole, Some(Ability::Exec)).await?;
     let (said, code) =
-        portal.launches.exec(&progress::context(), launcher.name(), &workload.id, args.command.clone()).await?;
+        portal.launches.exec(&progress::context(), &workload.backend, &workload.id, args.command.clone()).await?;
     if json {
         let output = String::from_utf8_lossy(&said);
         output::json(
@@ -207,9 +203,9 @@ pub(crate) async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8>
 pub(crate) async fn console(portal: &Portal, id: &str, command: Option<Vec<String>>) -> Result<u8> {
     const LEAVE: u8 = 0x1d;
     let needs = if command.is_some() { Ability::Terminal } else { Ability::Attach };
-    let (launcher, workload) = find(portal, id, Given::Begun, Some(needs)).await?;
+    let workload = find(portal, id, Given::Begun, Some(needs)).await?;
     let size = crossterm::terminal::size().unwrap_or((80, 24));
-    let at = (launcher.name(), workload.id.as_str());
+    let at = (workload.backend.as_str(), workload.id.as_str());
     let mut terminal = portal.launches.terminal(&Context::default(), at, command, size).await?;
     output::remark("ctrl-] leaves");
     crossterm::terminal::enable_raw_mode().during("use the terminal")?;
@@ -253,26 +249,35 @@ impl Drop for Restore {
     }
 }
 
-/// Stops a workload, which is given by its whole name or its id.
+/// Stops a workload, which is given by its whole name or its id; one that has ended is told to have been stopped.
 pub(crate) async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, id, Given::Whole, None).await?;
-    portal.launches.stop(&Context::default(), launcher.name(), &workload.id).await?;
+    let workload = find(portal, id, Given::Whole, None).await?;
+    if matches!(workload.state, State::Exited(_) | State::Failed(_)) {
+        if json {
+            let (id, backend) = (&workload.id, &workload.backend);
+            output::json(&serde_json::json!({"id": id, "backend": backend, "done": "stopped", "already": true}))?;
+        } else {
+            output::line(&format!("{} on {} was stopped already", workload.name, workload.backend))?;
+        }
+        return Ok(0);
+    }
+    portal.launches.stop(&Context::default(), &workload.backend, &workload.id).await?;
     said(&workload, "stopped", json)
 }
 
 /// Starts a stopped workload, or with `again` restarts a running one.
 pub(crate) async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, id, Given::Whole, Some(Ability::Start)).await?;
-    portal.launches.start(&Context::default(), launcher.name(), &workload.id, again).await?;
-    said(&workload, if again { "rebooted" } else { "started" }, json)
+    let workload = find(portal, id, Given::Whole, Some(Ability::Start)).await?;
+    portal.launches.start(&Context::default(), &workload.backend, &workload.id, again).await?;
+    said(&workload, if again { "restarted" } else { "started" }, json)
 }
 
 /// Makes an image of a workload, then shares it. Each step can be repeated: the same call continues after a crash.
 pub(crate) async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, &args.id, Given::Whole, Some(Ability::Snapshot)).await?;
+    let workload = find(portal, &args.id, Given::Whole, Some(Ability::Snapshot)).await?;
     let to: Vec<Receiver> = args.to.iter().map(|project| Receiver::Project(project.clone())).collect();
     let (image, shares) =
-        portal.sharing.snapshot(&progress::context(), launcher.name(), &workload.id, &args.name, &to).await?;
+        portal.sharing.snapshot(&progress::context(), &workload.backend, &workload.id, &args.name, &to).await?;
     let line = |text: &str| if json { Ok(()) } else { output::line(text) };
     line(&format!("✓ {} is {image}", args.name))?;
     let mut results = output::Results::new(json);
@@ -289,8 +294,8 @@ pub(crate) async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Re
 
 /// Attaches a volume to a server, or detaches it.
 pub(crate) async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -> Result<u8> {
-    let (launcher, server) = find(portal, &args.server, Given::Whole, Some(Ability::Volumes)).await?;
-    let volume = portal.launches.attach(&progress::context(), launcher.name(), &server.id, &args.volume, there).await?;
+    let server = find(portal, &args.server, Given::Whole, Some(Ability::Volumes)).await?;
+    let volume = portal.launches.attach(&progress::context(), &server.backend, &server.id, &args.volume, there).await?;
     let done = if there { "attached" } else { "detached" };
     if json {
         let (id, backend) = (&server.id, &server.backend);
@@ -304,8 +309,8 @@ pub(crate) async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: 
 
 /// Stops a workload if it runs, and removes it.
 pub(crate) async fn remove(portal: &Portal, id: &str, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, id, Given::Whole, Some(Ability::Remove)).await?;
-    portal.launches.remove(&Context::default(), launcher.name(), &workload.id).await?;
+    let workload = find(portal, id, Given::Whole, Some(Ability::Remove)).await?;
+    portal.launches.remove(&Context::default(), &workload.backend, &workload.id).await?;
     said(&workload, "removed", json)
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::entries::entries;
+use super::{entries::entries, tilde};
 use wharf_core::{
     base::{
         error::{Error, Kind, Result},
@@ -53,6 +53,7 @@ fn read(text: &str, path: &Path, kinds: &Kinds) -> Result<Everything> {
     let (sources, of_sources) = entries(text, path, List::Source, kinds);
     let (backends, of_backends) = entries(text, path, List::Backend, kinds);
     wrong.extend(of_sources.into_iter().chain(of_backends));
+    wrong.extend(tilde::mistakes(text));
     wrong.sort_by_key(|mistake| mistake.line);
     let Some(first) = wrong.first() else {
         return Ok(Everything { file: file.unwrap_or_default(), sources, backends });

@@ -6,6 +6,7 @@ mod entries;
 mod environment;
 mod file;
 mod settings;
+mod tilde;
 
 use std::path::{Path, PathBuf};
 

@@ -65,19 +65,19 @@ const FRAME: Duration = Duration::from_millis(8);
 pub fn state_of(portal: &Portal) -> State {
     let sources = portal
         .sources
-        .all()
-        .iter()
+        .facts()
+        .into_iter()
         .map(|source| SourceLine {
-            name: source.name.clone(),
+            name: source.name,
             adapter: source.adapter.to_owned(),
-            address: source.address.clone(),
-            origin: source.origin.clone(),
-            listing: source.catalog.listing(),
-            cheap: source.catalog.looks_are_cheap(),
-            signs_in: source.catalog.sign_in_place().is_some(),
-            grants: source.sharer.is_some(),
-            holds_disks: source.disks.is_some(),
-            abilities: source.abilities.clone(),
+            address: source.address,
+            origin: source.origin,
+            listing: source.listing,
+            cheap: source.looks_are_cheap,
+            signs_in: source.signs_in,
+            grants: source.grants,
+            holds_disks: source.holds_disks,
+            abilities: source.abilities,
         })
         .collect();
     let backends = portal.launches.backends().into_iter().map(str::to_owned).collect();

@@ -8,7 +8,7 @@ use super::{
         keymap::Keymap,
         list::{Row, Rows, Unseen},
     },
-    msg::Effect,
+    msg::{Effect, Target},
     popups::{Popup, Popups, pick::Pick},
     rows::WorkloadId,
 };
@@ -17,6 +17,7 @@ use wharf_core::{
         context::Note,
         error::{Error, Kind},
     },
+    image::reference::ImageRef,
     portal::{Abilities, doctor::Finding},
     ports::{Ability, Listing},
 };
@@ -203,6 +204,18 @@ impl Model {
         };
         let found = self.lacking.iter().find(|(name, ability, _)| name == backend && *ability == needed);
         found.map(|(_, _, why)| why.clone())
+    }
+
+    /// Why an image cannot be shared, if it cannot: it is neither in a registry nor in a cloud.
+    pub fn unshared(&self, target: &Target) -> Option<&'static str> {
+        let can = match target {
+            Target::Row { source, .. } => {
+                let known = self.sources.iter().find(|known| known.name == *source);
+                known.is_none_or(|known| known.grants || known.registry().is_some())
+            }
+            Target::Reference(reference) => !matches!(reference, ImageRef::Engine(_) | ImageRef::File { .. }),
+        };
+        (!can).then_some("only images in registries and clouds are shared into projects: copy it to one first (C)")
     }
 
     /// A number for a job that no other has.

@@ -62,8 +62,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn names(portal: &Portal, count: usize) -> Result<Vec<(String, String)>, Box<dyn std::error::Error>> {
     let (out, _rows) = tokio::sync::mpsc::channel(1);
-    let source = portal.sources.called("bench")?.clone();
-    let rows = portal.catalog.list(&Context::default(), &source, None, out).await?.rows;
+    let rows = portal.catalog.list(&Context::default(), "bench", None, out).await?.rows;
     let named = (0..rows.len()).filter_map(|at| {
         let row = rows.get(at)?;
         Some((row.name.to_owned(), row.favourite_tag()?.to_owned()))

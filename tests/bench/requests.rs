@@ -1,6 +1,11 @@
 //! Measures requests: the queue's first screen with 10,000 that wait, and the way from request to admission with many
 //! people and several stewards at once. usage: requests STORE UPSTREAM-IMAGES... (a PostgreSQL address with WHO in it, or a folder)
-#![expect(clippy::unwrap_used, clippy::pedantic, reason = "a benchmark that fails should say so")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::pedantic,
+    clippy::disallowed_methods,
+    reason = "a benchmark that fails should say so"
+)]
 
 use std::{sync::Arc, time::Instant};
 

@@ -250,7 +250,7 @@ async fn a_busy_registry_is_asked_again_when_it_says_and_its_limits_are_shown() 
     .await;
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("busy", &host)]);
-    let health = portal.sources.all()[0].catalog.health(&Context::default()).await.unwrap();
+    let health = portal.sources.health(&Context::default()).await.remove(0).2.unwrap();
     assert!(health.note.contains("76 of 100 pulls left"), "{}", health.note);
 }
 
@@ -271,7 +271,7 @@ async fn limits_that_are_told_only_after_the_sign_in_are_shown_too() {
     .await;
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("hublike", &host)]);
-    let health = portal.sources.all()[0].catalog.health(&Context::default()).await.unwrap();
+    let health = portal.sources.health(&Context::default()).await.remove(0).2.unwrap();
     assert!(health.note.contains("199 of 200 pulls left"), "{}", health.note);
 }
 
@@ -293,10 +293,9 @@ async fn hub_answers_searches_with_publishers_and_counts() {
     let home = Home::new();
     let hub = lab::written("hub", "hub", &format!("http://{host}/"));
     let portal = lab::portal(&home, vec![hub]);
-    let source = portal.sources.called("hub").unwrap().clone();
     let list = async |query: Option<&str>| {
         let (out, _) = tokio::sync::mpsc::channel(1);
-        portal.catalog.list(&Context::default(), &source, query, out).await.unwrap().rows
+        portal.catalog.list(&Context::default(), "hub", query, out).await.unwrap().rows
     };
     assert!(list(None).await.is_empty(), "without words nothing is asked");
     let rows = list(Some("alp")).await;
@@ -305,7 +304,7 @@ async fn hub_answers_searches_with_publishers_and_counts() {
     assert_eq!((row(1).publisher.badge().word, row(0).publisher.badge().word), ("official", "verified publisher"));
     assert!(row(1).note.contains("★11,000") && !row(1).note.contains('\u{1b}'), "{}", row(1).note);
     assert_eq!(
-        source.catalog.reference("library/alpine", Some("3.19")).unwrap().to_string(),
+        portal.sources.row("hub", "library/alpine", Some("3.19")).unwrap().to_string(),
         "oci://docker.io/library/alpine:3.19"
     );
 }

@@ -800,3 +800,13 @@ fn the_inbox_opens_what_it_is_about_and_launches_the_fixed_version_with_one_key(
         "{more:?}"
     );
 }
+
+#[test]
+fn the_key_that_shares_is_grey_where_nothing_can_be_shared_and_says_why() {
+    let mut state = state();
+    let why = |state: &State| wharf::tui::hints::disabled(state, wharf::tui::kit::action::Action::Share);
+    assert_eq!(why(&state), None);
+    state.model.sources[0].abilities = Abilities::default();
+    assert!(why(&state).unwrap().contains("copy it to one first"));
+    assert!(press(&mut state, "s").is_empty() && state.popups.is_empty());
+}

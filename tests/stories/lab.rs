@@ -10,7 +10,9 @@ use wharf::{
     adapters,
     core::{
         config::{Config, Written},
+        image::reference::ImageRef,
         portal::Portal,
+        transfer::copy::Place,
     },
 };
 
@@ -148,6 +150,14 @@ pub(crate) fn engine(name: &str, url: &str) -> Written {
 /// A portal over these sources.
 pub(crate) fn portal(home: &Home, sources: Vec<Written>) -> Arc<Portal> {
     Arc::new(adapters::build(Config { sources, ..home.config() }).unwrap())
+}
+
+/// The bytes of an image, over the port that the adapters make for this portal's configuration.
+pub(crate) fn place(portal: &Portal, at: &ImageRef) -> Place {
+    let parts = adapters::parts_of(portal.config().clone()).unwrap();
+    let own = parts.sources.iter().find(|source| source.catalog.owns(at)).cloned();
+    let source = own.unwrap_or_else(|| (parts.open)(at).unwrap());
+    Place { content: source.content.unwrap(), at: at.clone() }
 }
 
 /// The secret store of this home.

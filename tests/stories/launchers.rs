@@ -41,7 +41,7 @@ pub(crate) async fn supply(portal: &Portal, image: &Image) -> Supply {
     let reference = image.pinned.clone().unwrap().reference;
     Supply {
         image: image.pinned.clone().unwrap(),
-        content: Some(portal.sources.place(&reference).unwrap().content),
+        content: Some(lab::place(portal, &reference).content),
         credentials: None,
         known: Default::default(),
     }
@@ -165,10 +165,8 @@ async fn the_example_backend_keeps_the_contract() {
     contract(&launcher, &image, &supply, &[]).await;
 }
 
-/// What CONTRIBUTING promises: a backend is a folder and a word. Only its own files and the one that registers it name
-/// it.
-#[test]
-fn the_example_backend_is_named_where_it_is_registered_only() {
+/// The name that an example gives itself in quotes after `before`, and the other files that contain it.
+pub(crate) fn naming(example: &str, before: &str) -> (String, Vec<String>) {
     fn files(folder: &Path, all: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
             let path = entry.path();
@@ -176,10 +174,10 @@ fn the_example_backend_is_named_where_it_is_registered_only() {
         }
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let own = root.join("tests/examples/backend.rs");
-    // The backend's name is read from its own file: if it were written here, one more file would name it.
+    let own = root.join(example);
+    // The name is read from the example's own file: if it were written here, one more file would contain it.
     let text = std::fs::read_to_string(&own).unwrap();
-    let after = text.split_once("fn name(&self)").unwrap().1;
+    let after = text.split_once(before).unwrap().1;
     let name = after.split('"').nth(1).unwrap();
     let mut all = Vec::new();
     for folder in ["src", "tests", "assets", ".github", ".ci"] {
@@ -190,8 +188,17 @@ fn the_example_backend_is_named_where_it_is_registered_only() {
         let bytes = std::fs::read(path).unwrap();
         String::from_utf8_lossy(&bytes).to_lowercase().contains(name)
     };
-    let naming: Vec<&PathBuf> = all.iter().filter(|path| **path != own).filter(names).collect();
-    assert_eq!(naming, [&root.join("tests/stories/main.rs")], "{name}");
+    let naming = all.iter().filter(|path| **path != own).filter(names);
+    let below = |path: &PathBuf| path.strip_prefix(root).unwrap().display().to_string();
+    (name.to_owned(), naming.map(below).collect())
+}
+
+/// What CONTRIBUTING promises: a backend is a folder and a word. Only its own files and the one that registers it name
+/// it.
+#[test]
+fn the_example_backend_is_named_where_it_is_registered_only() {
+    let (own, naming) = naming("tests/examples/backend.rs", "fn name(&self)");
+    assert_eq!(naming, ["tests/stories/main.rs"], "{own}");
 }
 
 /// A prepared image runs by its command line alone, without cache, registry or keeper: so a batch script can run it on
@@ -500,11 +507,12 @@ async fn engine(name: &str, socket: &str, open: &str) {
     config.sources = vec![lab::registry("open", open), lab::engine(name, socket)];
     std::fs::create_dir(home.path("images")).unwrap();
     config.image_folders = vec![home.path("images")];
-    let portal = wharf::adapters::build(config).unwrap();
-    let launcher = portal.launches.launcher(Some(name), None).unwrap();
+    let parts = wharf::adapters::parts_of(config).unwrap();
+    let launcher = parts.launchers.iter().find(|launcher| launcher.name() == name).unwrap().clone();
+    let portal = Portal::new(parts);
     story(launcher, &portal, Some(&format!("{open}/library/alpine:latest"))).await;
     // It was pulled by digest, so the engine has no tag for it: its row opens nevertheless.
-    let row = portal.sources.called(name).unwrap().catalog.reference(&format!("{open}/library/alpine"), None).unwrap();
+    let row = portal.sources.row(name, &format!("{open}/library/alpine"), None).unwrap();
     let image = portal.sources.image(&Context::default(), &row, None).await.unwrap();
     assert!(image.pinned.is_some(), "{name}");
 }

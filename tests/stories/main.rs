@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::pedantic,
+    clippy::disallowed_methods,
     reason = "a test that fails should say so"
 )]
 
@@ -14,6 +15,10 @@ mod bad_input;
 mod cli;
 mod cloud_answers;
 mod clouds;
+#[path = "../examples/source.rs"]
+#[expect(unreachable_pub, reason = "elsewhere it is a crate of its own")]
+#[expect(dead_code, reason = "what only the list of adapters in the program reads")]
+mod corkboard;
 mod deciding;
 mod dialogs;
 mod doctor;
@@ -32,7 +37,9 @@ mod layers;
 mod lending;
 mod links;
 mod mirrors;
+mod mistyped;
 mod network;
+mod other_schemes;
 #[path = "../examples/backend.rs"]
 #[expect(unreachable_pub, reason = "elsewhere it is a crate of its own")]
 #[expect(dead_code, reason = "what only the list of adapters in the program reads")]
@@ -70,5 +77,6 @@ mod watching;
 mod websso;
 mod wire;
 
-/// Adds the backends that only these tests have, as `adapters! { … }` adds those of the program.
+/// Adds the sources and backends that only these tests have, as `adapters! { … }` adds those of the program.
+use corkboard::register as register_sources;
 use pinboard::register as register_backends;

@@ -142,12 +142,7 @@ async fn engines_keep_what_they_are_given() {
         let portal = wharf::adapters::build(config).unwrap();
         story(&portal, &home, &lab::starter(), &format!("engine://{name}/localhost/story/look:1"), false).await;
         let (out, _) = tokio::sync::mpsc::channel(1);
-        let rows = portal
-            .catalog
-            .list(&Context::default(), portal.sources.called(name).unwrap(), None, out)
-            .await
-            .unwrap()
-            .rows;
+        let rows = portal.catalog.list(&Context::default(), name, None, out).await.unwrap().rows;
         assert!(rows.find("localhost/story/look").is_some(), "{name} lists it");
     }
 }
@@ -163,7 +158,7 @@ async fn signatures_and_attachments_come_along() {
     let shared = share(&portal, &from, &format!("{token}/attached")).await;
     assert_eq!((shared.outcome.attachments, shared.outcome.left.len()), (1, 0));
     let to = reference(&shared.destination);
-    let place = portal.sources.place(&to).unwrap();
+    let place = lab::place(&portal, &to);
     let attached = place.content.attached(&Context::default(), &to, &shared.outcome.digest).await.unwrap();
     assert_eq!(attached.found.len(), 1, "the copy can be found from the copied image");
     assert_eq!(attached.unseen, [], "and every place was looked at");
@@ -200,10 +195,10 @@ async fn a_registry_with_an_authority_of_its_own_needs_that_authority() {
     };
     let cx = Context::default();
     let unknown = lab::portal(&home, vec![source(None)]);
-    let error = unknown.sources.all()[0].catalog.health(&cx).await.unwrap_err();
+    let error = unknown.sources.health(&cx).await.remove(0).2.unwrap_err();
     assert!(error.why.contains("certificate") && error.hint.contains("'ca'"), "{error}");
     let known = lab::portal(&home, vec![source(Some(&ca))]);
-    assert!(known.sources.all()[0].catalog.health(&cx).await.unwrap().reachable);
+    assert!(known.sources.health(&cx).await.remove(0).2.unwrap().reachable);
 }
 
 #[tokio::test]

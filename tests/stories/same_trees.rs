@@ -260,7 +260,8 @@ fn any_image_is_unpacked_to_the_files_that_podman_has_of_it() {
         let mut all = vec![(look.clone(), Packed::Plain)];
         // Folders that a sandbox has in every image.
         let folders = ["proc", "dev", "tmp", "run", "etc"].map(|name| Entry::new(name, Kind::Folder, 0o755));
-        let files = ["etc/hosts", "etc/hostname"].map(|name| Entry::new(name, Kind::File(Vec::new()), 0o644));
+        let files = ["etc/hosts", "etc/hostname", "etc/resolv.conf"]
+            .map(|name| Entry::new(name, Kind::File(Vec::new()), 0o644));
         all.push((layers::archive(&[folders.as_slice(), &files].concat()), Packed::Plain));
         made.implied.insert(Vec::new());
         for (steps, packed, named) in &plans {

@@ -396,6 +396,20 @@ fn mounts_are_what_the_plan_says_with_all_below_them() {
             "cat /tmp/x/y/file /run/x /var/run/z /new/deep/file",
         );
         assert_eq!(text, "from the host".repeat(4), "{}", person.runtime.word());
+        // A place that the image lacks is made beside everything that the image has there, and for this workload alone.
+        let text = run(
+            &format!("{data}:/etc/new {data}/file:/newer"),
+            "cat /etc/new/file /newer; ls -d /bin/sh /etc/new /etc/passwd /newer; touch /x /etc/x 2>/dev/null && echo WROTE",
+        );
+        let expected = "from the hostfrom the host/bin/sh\n/etc/new\n/etc/passwd\n/newer\n";
+        assert_eq!(text, expected, "{}", person.runtime.word());
+        let entries = std::fs::read_dir(person.path("home/cache/roots")).unwrap();
+        let trees: Vec<PathBuf> =
+            entries.map(|entry| entry.unwrap().path().join("root")).filter(|tree| tree.is_dir()).collect();
+        assert_eq!(trees.len(), 1, "{trees:?}");
+        for place in ["new", "newer", "etc/new"] {
+            assert!(!trees[0].join(place).exists(), "{place} is in the image that all workloads share");
+        }
         // If a link in the image leads elsewhere, the place is inside, or it is refused; nothing is made outside.
         let text = run(&format!("{data}:/link/x"), "ls -d /link/x");
         assert!(!text.contains("from the host") && !Path::new("/home/outside").exists(), "{text}");
@@ -504,6 +518,10 @@ fn a_workload_belongs_to_its_node_and_others_say_so() {
         }
         assert!(person.state(&id).contains("running"), "{}", person.state(&id));
         assert_eq!(said(&person.run(&["exec", &id, "--", "echo", "alive"])), "alive\n");
+        assert_eq!(person.run(&["exec", &id, "--", "no-such-program"]).status.code(), Some(127));
+        let audit = said(&person.run(&["audit"]));
+        let ended = audit.lines().find(|line| line.contains("no-such-program")).unwrap_or_default();
+        assert!(ended.contains("exit code 127") && !ended.contains("done"), "{audit}");
         assert_eq!(person.run(&["stop", &id]).status.code(), Some(0));
         // What has ended has ended everywhere.
         assert_eq!(elsewhere(&["remove", &id]).status.code(), Some(0));

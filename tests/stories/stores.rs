@@ -575,6 +575,31 @@ async fn superseded(people: &People, bad: &Watched) {
     assert_eq!(waits(one.watched(&due, 10).await.unwrap()), None, "they were told");
 }
 
+/// Images of places that only an adapter knows are asked for and used like those of registries, by their digest.
+async fn elsewhere(people: &People) {
+    let People { ada, bob, one, .. } = people;
+    let reference = format!("board://wall:1/notes/pin@{}", digest_of("pin"));
+    let pin = Asked { from: reference.clone(), tag: None, title: "something else".into(), ..asked("pin") };
+    let destination = "oci://lab.example/admitted/board__wall-1/notes/pin";
+    let (id, new) = ada.submit(&pin, destination, &wish("for the kitchen", false)).await.unwrap();
+    assert!(new);
+    assert_eq!(bob.submit(&pin, destination, &wish("me too", false)).await.unwrap(), (id, false));
+    assert_eq!(ada.request(id).await.unwrap().asked.title, "notes/pin");
+    ada.happen(id, &Event::Withdraw).await.unwrap();
+    bob.happen(id, &Event::Withdraw).await.unwrap();
+    let used = Use {
+        person: String::new(),
+        how: How::Launched,
+        reference: reference.clone(),
+        digest: digest_of("pin"),
+        place: "local/pin".into(),
+        at: text::now(),
+    };
+    ada.used(&used).await.unwrap();
+    let watched = one.watched(&Watch::default(), 100).await.unwrap();
+    assert!(watched.iter().any(|one| one.reference == reference), "{watched:?}");
+}
+
 #[tokio::test]
 async fn a_file_keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
@@ -591,6 +616,7 @@ async fn a_file_keeps_the_contract() {
         two: store("two", true, "steward-2"),
     };
     story(&people).await;
+    elsewhere(&people).await;
 }
 
 #[tokio::test]
@@ -606,6 +632,7 @@ async fn a_database_keeps_the_contract() {
         two: database.store("steward", "steward-2"),
     };
     story(&people).await;
+    elsewhere(&people).await;
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use wharf::core::{
     },
     image::reference::ImageRef,
     portal::Portal,
-    transfer::copy::{Options, Place},
+    transfer::copy::Options,
 };
 
 use crate::{
@@ -134,7 +134,7 @@ async fn a_cancelled_download_leaves_no_image_and_goes_on_from_there() {
         Ok(_) => assert!(folder.join("index.json").exists()),
     }
     portal.transfers.copy(&Context::default(), &there, &to, &Options::default()).await.unwrap();
-    let place: Place = portal.sources.place(&to).unwrap();
+    let place = lab::place(&portal, &to);
     assert!(place.content.manifest(&Context::default(), &to).await.is_ok());
 }
 
@@ -255,7 +255,7 @@ async fn a_registry_that_can_resume_is_sent_only_the_rest() {
     let home = Home::new();
     let from = layout(&home, 8 << 20);
     let portal = portal(&home, &[&host]);
-    let place = portal.sources.place(&from).unwrap();
+    let place = lab::place(&portal, &from);
     let at: ImageRef = format!("{host}/r/x:1").parse().unwrap();
     let (_, layers) = {
         let manifest = place.content.manifest(&Context::default(), &from).await.unwrap();
@@ -265,7 +265,7 @@ async fn a_registry_that_can_resume_is_sent_only_the_rest() {
         }
     };
     let source = wharf::core::transfer::copy::Checked::new(&Context::default(), &place, &layers[0]);
-    let to = portal.sources.place(&at).unwrap();
+    let to = lab::place(&portal, &at);
     to.content.put_blob(&Context::default(), &at, &layers[0], &source).await.unwrap();
     let seen = seen.lock().unwrap();
     assert_eq!(Digest::of(&seen.bytes), layers[0].digest, "every byte came once and in order");

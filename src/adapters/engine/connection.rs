@@ -57,6 +57,10 @@ impl settings::Settings for Settings {
             .or_else(|| settings::half_identity(self.client_certificate.as_ref(), self.client_key.as_ref()))
     }
 
+    fn files(&self) -> Vec<(&'static str, &PathBuf)> {
+        settings::tls_files(self.ca.as_ref(), self.client_certificate.as_ref(), self.client_key.as_ref())
+    }
+
     fn resolve(&mut self, written: &Written) {
         settings::resolve(written, [&mut self.ca, &mut self.client_certificate, &mut self.client_key]);
     }

@@ -14,6 +14,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use serde::Deserialize;
 
 use super::{Engine, catalog::pull_name, plan, terminal};
+use crate::shared::samples::Samples;
 use wharf_core::{
     base::{
         clean,
@@ -376,7 +377,7 @@ impl Engine {
             config: self.config.clone(),
             connection: self.connection.clone(),
             facts: self.facts.clone(),
-            samples: std::sync::Mutex::default(),
+            samples: Samples::default(),
             incoming: std::sync::Mutex::default(),
             exports: std::sync::Mutex::default(),
             name: self.name.clone(),

@@ -28,6 +28,7 @@ use super::{
     parts::{Parts, Surroundings},
     shared::{
         http,
+        samples::Samples,
         settings::{self, Wanted},
     },
 };
@@ -53,7 +54,7 @@ pub struct Engine {
     config: Wanted<Settings>,
     connection: Arc<OnceCell<Connection>>,
     facts: OnceCell<Facts>,
-    samples: Mutex<HashMap<String, sample::Sample>>,
+    samples: Samples<sample::Sample>,
     incoming: Mutex<HashMap<ImageRef, Vec<RawManifest>>>,
     /// Images that were exported and scanned, by image id.
     exports: Mutex<HashMap<String, Arc<Contents>>>,
@@ -152,7 +153,7 @@ fn source(config: &Wanted<Settings>, around: &Surroundings) -> (Source, Arc<dyn 
         config: config.clone(),
         connection: Arc::default(),
         facts: OnceCell::new(),
-        samples: Mutex::default(),
+        samples: Samples::default(),
         incoming: Mutex::default(),
         exports: Mutex::default(),
     });

@@ -17,9 +17,6 @@ use wharf_core::{
     launch::usage::{self, Traffic, Usage},
 };
 
-/// The most workloads whose last reading is remembered.
-const REMEMBERED: usize = 1000;
-
 /// The figures in an answer, except the use of processors.
 fn figures(stats: &ContainerStatsResponse) -> Usage {
     let memory = stats.memory_stats.as_ref();
@@ -58,11 +55,7 @@ impl Engine {
             .await?;
         let mut usage = figures(&stats);
         if let Some(sample) = Sample::of(&stats, Instant::now()) {
-            let mut samples = self.samples.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if samples.len() >= REMEMBERED {
-                samples.clear();
-            }
-            usage.cpu_percent = samples.insert(id.to_owned(), sample).and_then(|before| sample.since(&before));
+            usage.cpu_percent = self.samples.replace(id, sample).and_then(|before| sample.since(&before));
         }
         Ok(Some(usage))
     }

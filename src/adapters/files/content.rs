@@ -23,6 +23,7 @@ use wharf_core::{
         context::Context,
         digest::Hasher,
         error::{During, Error, Kind, Result},
+        small_file,
     },
     image::{
         manifest::{Descriptor, OCI_INDEX, RawManifest},
@@ -194,8 +195,10 @@ fn new_file(path: &Path, what: &str) -> Result<std::fs::File> {
 
 fn add_to_index(folder: &Path, tag: Option<&str>, manifest: &RawManifest, what: &str) -> Result<()> {
     let path = folder.join("index.json");
-    let mut index: serde_json::Value = match std::fs::read(&path) {
+    let mut index: serde_json::Value = match small_file::bytes(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes).during(what)?,
+        // An index that is there but cannot be read must not be replaced by one without its images.
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).during(what),
         Err(_) => serde_json::json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}),
     };
     let mut entry =

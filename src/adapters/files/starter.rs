@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::shared::private;
-use wharf_core::base::error::Result;
+use wharf_core::base::{error::Result, small_file};
 
 macro_rules! layout {
     ($($path:literal),+ $(,)?) => { &[$(($path, include_bytes!(concat!("../../../assets/starter/layout/", $path))),)+] };
@@ -27,7 +27,7 @@ pub(super) fn lay_out(cache: &Path) -> Result<PathBuf> {
     let folder = cache.join("starter");
     for (path, bytes) in FILES {
         let file = folder.join("look").join(path);
-        if std::fs::read(&file).is_ok_and(|there| there == *bytes) {
+        if small_file::bytes(&file).is_ok_and(|there| there == *bytes) {
             continue;
         }
         if let Some(parent) = file.parent() {

@@ -1,5 +1,7 @@
 //! Listing a Harbor: the projects that the account sees, their repositories, and the artifacts with their tags.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
@@ -9,21 +11,23 @@ use super::{
     answers::{Artifact, Project, Quota, Repository, SystemInfo, User},
     api::{split, twice},
 };
-use crate::shared::http::{Allowance, Part};
+use crate::shared::{
+    http::{Allowance, Part},
+    in_front::Front,
+};
 use wharf_core::{
     base::{
         clean,
         context::Context,
         error::{Kind, Result},
-        secret::Credentials,
         text,
     },
     catalog::rows::Row,
     image::{
-        model::{Health, Image, Platform},
+        model::Health,
         reference::{self, ImageRef},
     },
-    ports::{Catalog, Extent, SignInServer},
+    ports::{Catalog, Extent, Listing},
 };
 
 /// How many projects and repositories are read at the same time.
@@ -101,7 +105,15 @@ fn filled(quota: &Quota) -> String {
 }
 
 #[async_trait]
-impl Catalog for Harbor {
+impl Front for Arc<Harbor> {
+    fn registry(&self) -> &dyn Catalog {
+        &*self.registry.catalog
+    }
+
+    fn listing(&self) -> Listing {
+        Listing::Whole
+    }
+
     async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent> {
         // All projects share one allowance, so that together they cannot fill the memory.
         let allowance = Allowance::default();
@@ -127,32 +139,8 @@ impl Catalog for Harbor {
         Ok(Extent::of(cut.or(versions.ended().filter(|_| with_tags))))
     }
 
-    fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
-        self.registry.catalog.reference(name, tag)
-    }
-
-    fn owns(&self, reference: &ImageRef) -> bool {
-        self.registry.catalog.owns(reference)
-    }
-
-    async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
-        self.registry.catalog.image(cx, reference, platform).await
-    }
-
-    async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
-        self.registry.catalog.tags(cx, reference).await
-    }
-
-    fn sign_in_place(&self) -> Option<String> {
-        self.registry.catalog.sign_in_place()
-    }
-
     fn looks_are_cheap(&self) -> bool {
         true
-    }
-
-    async fn sign_in_server(&self, cx: &Context) -> Result<Option<SignInServer>> {
-        self.registry.catalog.sign_in_server(cx).await
     }
 
     async fn health(&self, cx: &Context) -> Result<Health> {
@@ -186,9 +174,5 @@ impl Catalog for Harbor {
             credentials: account.map(|account| account.origin).unwrap_or_default(),
             note,
         })
-    }
-
-    async fn credentials(&self, reference: &ImageRef) -> Option<Credentials> {
-        self.registry.catalog.credentials(reference).await
     }
 }

@@ -14,7 +14,10 @@ use self::{api::Api, evidence::HarborEvidence};
 use super::{
     formats::exploited::Catalogues,
     parts::{Parts, Surroundings},
-    shared::settings::{self, Registry},
+    shared::{
+        in_front::InFront,
+        settings::{self, Registry},
+    },
 };
 use wharf_core::{
     base::error::Result,
@@ -32,7 +35,7 @@ pub struct Harbor {
 fn source(registry: Source, api: Arc<Api>) -> Source {
     let in_front = registry.clone();
     let harbor = Arc::new(Harbor { name: registry.name.clone(), api, registry });
-    Source { adapter: "harbor", catalog: harbor.clone(), upkeep: Some(harbor), ..in_front }
+    Source { adapter: "harbor", catalog: Arc::new(InFront(harbor.clone())), upkeep: Some(harbor), ..in_front }
 }
 
 /// What a configuration may write of Harbors: what it may of any registry.

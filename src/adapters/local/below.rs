@@ -113,7 +113,28 @@ impl Below {
         }
     }
 
-    /// Like `find`, but creates the place and the folders above it if the image lacks them.
+    /// The path that a place has or would have, with all links resolved. It fails where the image has something else there.
+    pub(super) fn place(&self, point: &Point) -> Result<PathBuf> {
+        if let Some(path) = self.find(point)? {
+            return Ok(path);
+        }
+        let parent = point.path.parent().unwrap_or(Path::new("/")).to_owned();
+        let path = self.place(&Point { path: parent, folder: true })?.join(point.path.file_name().unwrap_or_default());
+        match self.open(&path, OFlags::PATH | OFlags::NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(path),
+            _ => Err(Error::usage(
+                format!("use {} of the image", clean::short(&point.path.display().to_string(), 200)),
+                "in the image it is a link to nowhere",
+            )),
+        }
+    }
+
+    /// Opens the root folder once more, with what is mounted over it by now.
+    pub(super) fn again(&self) -> Result<OwnedFd> {
+        Ok(Self::new(&self.path)?.fd)
+    }
+
+    /// Like `place`, but creates the place and the folders above it if the image lacks them.
     pub(super) fn make(&self, point: &Point) -> Result<PathBuf> {
         if let Some(path) = self.find(point)? {
             return Ok(path);
@@ -209,6 +230,9 @@ mod tests {
         std::fs::create_dir(folder.path().join("root/run")).unwrap();
         let point = |path: &str, folder| Point { path: path.into(), folder };
         assert_eq!(below.find(&point("/a/b", true)).unwrap(), None);
+        assert_eq!(below.place(&point("/a/b", true)).unwrap(), Path::new("/a/b"));
+        assert_eq!(below.place(&point("/etc/run/x", true)).unwrap(), Path::new("/run/x"));
+        assert!(below.place(&point("/data/x", true)).is_err() && !folder.path().join("root/a").exists());
         assert_eq!(below.make(&point("/a/b", true)).unwrap(), Path::new("/a/b"));
         assert_eq!(below.find(&point("/a/b", true)).unwrap().unwrap(), Path::new("/a/b"));
         assert!(below.make(&point("/data/x", true)).is_err());

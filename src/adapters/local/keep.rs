@@ -10,7 +10,10 @@ use super::{
     sealed,
     spec::Spec,
 };
-use wharf_core::base::error::{During, Result};
+use wharf_core::base::{
+    error::{During, Result},
+    small_file,
+};
 
 /// How long to wait for the rest of the log after the end of a workload: a process outside may hold the pipe open.
 const REST: Duration = Duration::from_secs(2);
@@ -63,6 +66,7 @@ fn until_its_end(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
 /// The description of the workload in a folder.
 pub(super) fn read(folder: &Path) -> Result<Spec> {
     let what = format!("read {}", folder.display());
-    let bytes = std::fs::read(folder.join("spec.json")).during(&what)?;
+    let bytes = small_file::bytes(folder.join("spec.json")).during(&what)?;
     serde_json::from_slice(&bytes).during(what)
 }
+

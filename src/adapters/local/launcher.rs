@@ -195,8 +195,7 @@ impl Launcher for Local {
         let (nanoseconds, memory, processes) =
             tokio::task::spawn_blocking(move || processes::usage(pid)).await.during(&what)?;
         let now = std::time::Instant::now();
-        let mut samples = self.samples.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let before = samples.insert(id.to_owned(), (nanoseconds, now));
+        let before = self.samples.replace(id, (nanoseconds, now));
         Ok(Some(Usage {
             cpu_percent: before
                 .and_then(|(used, then)| usage::percent(used, nanoseconds, now.duration_since(then).as_nanos() as f64)),

@@ -10,7 +10,10 @@ use std::{
 };
 
 use crate::shared::private;
-use wharf_core::base::error::{During, Result};
+use wharf_core::base::{
+    error::{During, Result},
+    small_file,
+};
 
 /// Size of a part in bytes. At most two parts are kept; older output is dropped.
 pub(super) const PART: u64 = 32 << 20;
@@ -157,7 +160,7 @@ impl Exit {
 
 /// The exit code, if the workload has ended.
 pub(super) fn exit_code(folder: &Path) -> Option<i64> {
-    std::fs::read_to_string(folder.join("exit")).ok()?.trim().parse().ok()
+    small_file::text(folder.join("exit")).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod inside;
 mod keep;
 mod launcher;
 mod log;
+mod missing;
 mod mounts;
 mod node;
 mod people;
@@ -35,11 +36,11 @@ use std::{ffi::OsString, path::PathBuf};
 
 pub use self::{runtime::Sandboxes, sandbox_program::SandboxProgram, spec::Spec};
 use super::{
-    parts::{Parts, Surroundings},
-    shared::{settings, settings::NameOnly},
+    parts::{Parts, Surroundings, refused},
+    shared::{samples::Samples, settings, settings::NameOnly},
 };
 use wharf_core::{
-    base::error::{Error, Result},
+    base::error::Result,
     config::{Config, Kind},
     launch::plan::Workload,
 };
@@ -63,7 +64,7 @@ pub struct Local {
     sandboxes: Sandboxes,
     workloads: PathBuf,
     roots: PathBuf,
-    samples: std::sync::Mutex<std::collections::HashMap<String, (u64, std::time::Instant)>>,
+    samples: Samples<(u64, std::time::Instant)>,
 }
 
 impl Local {
@@ -74,7 +75,7 @@ impl Local {
             sandboxes: Sandboxes::new(program),
             workloads: state.join("local"),
             roots: cache.join("roots"),
-            samples: std::sync::Mutex::default(),
+            samples: Samples::default(),
         }
     }
 
@@ -102,8 +103,8 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     let wanted = parts.wanted::<NameOnly>(config, "local", Vec::new)?;
     if let [first, second, ..] = wanted.as_slice() {
         let why = format!("this machine is the backend '{}' already", first.name);
-        return Err(Error::usage(format!("{}: backend '{}'", second.origin, second.name), why)
-            .hint("leave one entry of this type, or give both one name"));
+        return Err(refused(config, &second.name, "type", &why)
+            .hint("leave one entry of this type; an entry of yours with the name of the site's replaces it"));
     }
     let name = wanted.into_iter().next().map_or_else(|| "local".to_owned(), |wanted| wanted.name);
     let (cache, state) = (&around.cache_dir, &around.state_dir);

@@ -14,9 +14,13 @@ use rustix::{
 use super::{
     below::{self, Below},
     inside::{Inside, Text},
+    missing, plan,
 };
 use wharf_core::{
-    base::error::{During, Error, Result},
+    base::{
+        error::{During, Error, Result},
+        small_file,
+    },
     launch::plan::Mount,
 };
 
@@ -33,8 +37,12 @@ pub(super) fn set_up(inside: &Inside) -> Result<()> {
     let root = inside.root.canonicalize().during(WHAT)?;
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).during(WHAT)?;
     rustix::mount::mount_bind_recursive(&root, &root).during(WHAT)?;
-    let below = Below::new(&root)?;
     protect(&root, inside.writable)?;
+    // A workload's own copy has its places already.
+    if !inside.writable {
+        missing::make(&root, &plan::placed(inside, &Below::new(&root)?)?)?;
+    }
+    let below = Below::new(&root)?;
     mount(&below, "/proc", "proc", CAREFUL | MountFlags::NOEXEC, "")?;
     mount(&below, "/tmp", "tmpfs", CAREFUL, "mode=1777,size=256m")?;
     mount(&below, "/run", "tmpfs", CAREFUL, "mode=755,size=64m")?;
@@ -99,7 +107,7 @@ fn written(root: &Path, below: &Below, Text { at, text }: &Text, writes: bool) -
     std::fs::remove_file(file).during(WHAT)
 }
 
-/// Creates the place of a mount in the sandbox's own folders; in the image it exists already.
+/// Creates the place of a mount in the sandbox's own folders; below the image it exists already.
 fn make(below: &Below, at: &Path, folder: bool) -> Result<()> {
     if !below::is_own(at) && !at.starts_with("/dev") {
         return Ok(());
@@ -140,7 +148,7 @@ fn mount(below: &Below, at: &str, kind: &str, flags: MountFlags, data: &str) -> 
 /// Forbids devices, setuid programs and, if not allowed, writing in a mount and each mount below it: the kernel changes
 /// one mount at a time. What is forbidden already must stay forbidden.
 fn protect(path: &Path, writes: bool) -> Result<()> {
-    let list = std::fs::read_to_string("/proc/self/mountinfo").during(WHAT)?;
+    let list = small_file::text("/proc/self/mountinfo").during(WHAT)?;
     // Of several mounts at one place, the last is on top.
     let all: BTreeMap<_, _> = mounts(&list).into_iter().filter(|(at, _)| at.starts_with(path)).collect();
     for (at, has) in all {

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use wharf_core::base::small_file;
+
 /// A set of processes that see each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
@@ -30,7 +32,7 @@ pub enum Stands {
 impl Node {
     /// The node that this process is on.
     pub fn here() -> Self {
-        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+        let read = |path: &str| small_file::text(path).unwrap_or_default().trim().to_owned();
         Self {
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             machine: read("/etc/machine-id"),

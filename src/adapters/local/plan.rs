@@ -12,8 +12,11 @@ use super::{
     sockets,
 };
 use wharf_core::{
-    base::error::{During, Error, Result},
-    image::model::{Foreign, Image},
+    base::{
+        error::{During, Error, Result},
+        small_file,
+    },
+    image::model::{Foreign, Image, RunConfig},
     launch::{
         form::{Answers, Field, FieldKind, Section},
         plan::{Mount, Risk},
@@ -112,9 +115,16 @@ pub(super) fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) 
     })
 }
 
+/// The paths that every unpacked image gets, as from engines: they depend on the image alone.
+pub(super) fn usual_points(run: &RunConfig) -> Vec<Point> {
+    let files = ["/etc/hosts", "/etc/hostname", NAMES].map(|path| Point { path: path.into(), folder: false });
+    let folder = Path::new("/").join(run.working_dir.raw().trim_start_matches('/'));
+    files.into_iter().chain([Point { path: folder, folder: true }]).collect()
+}
+
 /// Files that engines write for each workload: `/etc/hosts` and `/etc/hostname` (hosts(5), hostname(5)).
 fn texts(name: &str, network: bool) -> Vec<Text> {
-    let machine = network.then(|| std::fs::read_to_string("/etc/hosts").ok()).flatten();
+    let machine = network.then(|| small_file::text("/etc/hosts").ok()).flatten();
     let known = machine.filter(|text| text.len() <= MOST_HOSTS);
     let known = known.unwrap_or_else(|| "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned());
     let hosts = format!("{}\n127.0.1.1\t{name}\n", known.trim_end());
@@ -131,7 +141,7 @@ pub(super) fn has(environment: &[Foreign], name: &str) -> bool {
     environment.iter().any(|pair| pair.raw().split_once('=').is_some_and(|(key, _)| key == name))
 }
 
-/// The paths that must exist in the unpacked image: mount points, written files, the working folder.
+/// The paths that must exist in the sandbox: mount points, written files, the working folder.
 pub(super) fn points(inside: &Inside) -> Vec<Point> {
     let mut points: Vec<Point> =
         inside.mounts.iter().map(|mount| Point { path: mount.inside.clone(), folder: mount.host.is_dir() }).collect();
@@ -144,21 +154,25 @@ pub(super) fn points(inside: &Inside) -> Vec<Point> {
     points
 }
 
+/// The same paths with all links of the unpacked image resolved, whether or not it has them.
+pub(super) fn placed(inside: &Inside, root: &Below) -> Result<Vec<Point>> {
+    let point = |point: Point| Ok(Point { path: root.place(&point)?, ..point });
+    points(inside).into_iter().map(point).collect()
+}
+
 /// Completes the sandbox for the unpacked image: replaces mount points by paths without links, and sets `HOME`.
 pub(super) fn settle(inside: &mut Inside, who: &Who, root: &Below) -> Result<()> {
     for mount in &mut inside.mounts {
         let what = format!("mount at {}", mount.inside.display());
         let point = Point { path: mount.inside.clone(), folder: mount.host.is_dir() };
-        mount.inside = root.find(&point)?.ok_or_else(|| Error::not_found(&what, "the image has no such place"))?;
+        mount.inside = root.place(&point)?;
         let at = &mount.inside;
         if at == Path::new("/") || at == Path::new("/dev") || at.starts_with("/proc") {
             return Err(Error::usage(what, "the sandbox has its own there"));
         }
     }
     for text in &mut inside.texts {
-        let what = format!("write {}", text.at.display());
-        let point = Point { path: text.at.clone(), folder: false };
-        text.at = root.find(&point)?.ok_or_else(|| Error::not_found(what, "the image has no such place"))?;
+        text.at = root.place(&Point { path: text.at.clone(), folder: false })?;
     }
     // An empty value counts as unset, as for runc.
     if !has(&inside.environment, "HOME") || inside.environment.iter().any(|pair| pair.raw() == "HOME=") {

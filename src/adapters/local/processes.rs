@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, fs, os::unix::fs::MetadataExt};
 
+use wharf_core::base::small_file;
+
 /// The fields of a process that are needed.
 #[derive(Debug, Clone, Copy)]
 struct Stat {
@@ -12,7 +14,7 @@ struct Stat {
 }
 
 fn stat(pid: u32) -> Option<Stat> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let text = small_file::text(format!("/proc/{pid}/stat")).ok()?;
     // The name is in brackets and may contain anything, so fields are counted after the last bracket.
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
@@ -51,7 +53,7 @@ pub(super) fn family(pid: u32) -> Vec<u32> {
 
 /// A process's number in its own namespace; `None` if that is ours.
 fn number_inside(pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let status = small_file::text(format!("/proc/{pid}/status")).ok()?;
     let numbers: Vec<u32> = status
         .lines()
         .find_map(|line| line.strip_prefix("NSpid:"))?

@@ -18,6 +18,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::{
     below::{Below, Point},
+    plan,
     seal::{self, Standing},
     unpack::Root,
 };
@@ -27,6 +28,7 @@ use wharf_core::{
         context::Context,
         digest::Digest,
         error::{During, Error, Kind, Result},
+        small_file,
     },
     image::{
         configuration::Configuration,
@@ -49,18 +51,18 @@ const ASIDE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long to wait for the end of an unpacking that was cancelled.
 const ENDING: Duration = Duration::from_secs(10);
 
-/// The root of the pinned image with these places in it. It is unpacked once, and used again only if nothing in it has
-/// changed. Layers are hashed while they are unpacked; after a wrong one nothing is kept.
-pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply, points: Vec<Point>) -> Result<PathBuf> {
+/// The root of the pinned image. It is unpacked once, depends on the image alone, and is used again only if nothing in it
+/// has changed. Layers are hashed while they are unpacked; after a wrong one nothing is kept.
+pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Result<PathBuf> {
     let what = format!("unpack {}", supply.image.reference);
     let image = supply.image.manifest.clone();
     let home = roots.join(image.hex());
-    let points: Arc<[Point]> = points.into();
-    let (below, wanted, digest) = (roots.to_owned(), points.clone(), image.clone());
-    let kept = tokio::task::spawn_blocking(move || {
+    let (below, at) = (roots.to_owned(), home.clone());
+    let digest = image.clone();
+    let kept = tokio::task::spawn_blocking(move || -> Result<Standing> {
         private::folder(&below)?;
         sweep(&below);
-        kept(&below, &digest, &wanted)
+        Ok(seal::check(&at, &digest))
     });
     match kept.await.during(&what)?? {
         Standing::Sound => return Ok(home.join("root")),
@@ -78,13 +80,15 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply, points:
         return Err(Error::failed(what, "not a single image"));
     };
     let config = fetch::blob(cx, &*content, &at, &config, CONFIG_LIMIT).await?;
-    let layers = with_diff_ids(layers, Configuration::read(&config).unwrap_or_default().diff_ids, &what)?;
+    let config = Configuration::read(&config).unwrap_or_default();
+    let points = plan::usual_points(&config.run);
+    let layers = with_diff_ids(layers, config.diff_ids, &what)?;
     cx.progress.total(layers.iter().map(|(layer, _)| layer.size).fold(0, u64::saturating_add));
     let working = Working::begin(roots, &image, &what)?;
     let place = Place { content, at };
-    cx.unless_cancelled(&what, working.unpack(cx, &place, layers, points.clone(), &what)).await?;
+    cx.unless_cancelled(&what, working.unpack(cx, &place, layers, &points, &what)).await?;
     let below = roots.to_owned();
-    tokio::task::spawn_blocking(move || working.publish(&below, &image, &points)).await.during(&what)??;
+    tokio::task::spawn_blocking(move || working.publish(&below, &image)).await.during(&what)??;
     Ok(home.join("root"))
 }
 
@@ -99,36 +103,6 @@ fn with_diff_ids(layers: Vec<Descriptor>, ids: Vec<Digest>, what: &str) -> Resul
     let ids = ids.into_iter().map(Some).chain(std::iter::repeat(None));
     let pairs = layers.into_iter().zip(ids);
     Ok(pairs.map(|(layer, id)| (layer.clone(), id.filter(|id| *id != layer.digest))).collect())
-}
-
-/// The standing of a kept tree. If it is sound but lacks some of the places, they are created and it is sealed again.
-fn kept(roots: &Path, image: &Digest, points: &[Point]) -> Result<Standing> {
-    let home = roots.join(image.hex());
-    let standing = seal::check(&home, image);
-    if standing != Standing::Sound || complete(&home, points)? {
-        return Ok(standing);
-    }
-    let _lock = lock(roots)?;
-    // Another process may have changed it meanwhile.
-    let standing = seal::check(&home, image);
-    if standing == Standing::Sound {
-        let root = Below::new(&home.join("root"))?;
-        // If one cannot be created, those that were must still be sealed.
-        let made = points.iter().try_for_each(|point| root.make(point).map(drop));
-        seal::write(&home, image)?;
-        made?;
-    }
-    Ok(standing)
-}
-
-fn complete(home: &Path, points: &[Point]) -> Result<bool> {
-    let root = Below::new(&home.join("root"))?;
-    for point in points {
-        if root.find(point)?.is_none() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// The lock under which finished trees are moved into place.
@@ -175,7 +149,7 @@ impl Working {
         cx: &Context,
         place: &Place,
         layers: Vec<(Descriptor, Option<Digest>)>,
-        points: Arc<[Point]>,
+        points: &[Point],
         what: &str,
     ) -> Result<()> {
         let mut root = Root::new(&self.path().join("root"))?;
@@ -187,7 +161,10 @@ impl Working {
         }
         root.mount_points(&ALWAYS.map(Path::new), what)?;
         let below = Below::new(&self.path().join("root"))?;
-        points.iter().try_for_each(|point| below.make(point).map(drop))?;
+        for point in points {
+            // Where the image has something else there, a launch that needs the place says so.
+            let _ = below.make(point);
+        }
         if root.left_out > 0 {
             tracing::info!(count = root.left_out, "devices in the image were left out");
         }
@@ -242,17 +219,17 @@ impl Working {
     }
 
     /// Seals the tree and moves it into place, unless another process has done so with the same bytes.
-    fn publish(&self, roots: &Path, image: &Digest, points: &[Point]) -> Result<()> {
+    fn publish(&self, roots: &Path, image: &Digest) -> Result<()> {
         let what = "keep an unpacked image";
         let path = self.path();
         seal::write(&path, image)?;
         let home = roots.join(image.hex());
         let _lock = lock(roots)?;
         match seal::check(&home, image) {
-            Standing::Sound if complete(&home, points)? => return Ok(()),
+            Standing::Sound => return Ok(()),
             Standing::Missing => {}
             // A workload may still run in it.
-            _ => std::fs::rename(&home, private::beside(&home, "aside")).during(what)?,
+            Standing::Changed(_) => std::fs::rename(&home, private::beside(&home, "aside")).during(what)?,
         }
         let mut scratch = self.inner.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         scratch.keep_as(&home).during(what)?;
@@ -304,7 +281,7 @@ impl Read for Chunks {
 
 /// The id of this machine's current boot.
 fn boot() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+    small_file::text("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 /// Removes abandoned unfinished trees, and changed trees that were set aside long ago.

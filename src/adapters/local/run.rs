@@ -17,7 +17,10 @@ use super::{
     sealed,
 };
 use crate::shared::exec;
-use wharf_core::base::error::{During, Error, Result};
+use wharf_core::base::{
+    error::{During, Error, Result},
+    small_file,
+};
 
 /// The internal verb that runs a prepared folder; the command line does not list it.
 pub(super) const VERB: &str = "__run";

@@ -52,7 +52,7 @@ pub(super) fn add_variables(place: &Path, environment: &mut Vec<Foreign>) {
 
 /// The running sandbox that is noted in a folder; `None` if it has ended.
 pub(super) fn running(folder: &Path) -> Option<Running> {
-    let running: Running = serde_json::from_slice(&std::fs::read(folder.join("running")).ok()?).ok()?;
+    let running: Running = serde_json::from_slice(&small_file::bytes(folder.join("running")).ok()?).ok()?;
     // The number alone could belong to another process by now.
     (processes::started(running.pid) == Some(running.started)).then_some(running)
 }

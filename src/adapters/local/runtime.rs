@@ -53,7 +53,12 @@ impl Sandboxes {
         let inside = tokio::task::spawn_blocking(move || plan::inside(&asked, &given, Path::new(plan::ROOT), &name))
             .await
             .during("plan on local")??;
-        let risks = plan::risks(image, answers, &inside, program);
+        let mut risks = plan::risks(image, answers, &inside, program);
+        if inside.hostname != answers.get("name") && !answers.get("name").is_empty() {
+            let words =
+                format!("it is called '{}': names here have lower-case letters, digits and '-' only", inside.hostname);
+            risks.push(Risk::caution(words));
+        }
         let sandboxed = Sandboxed {
             runtime: program,
             argv: plan::argv(program, &inside, &plan::Ids::of(&image.config.user), "WHARF", "TASK"),
@@ -78,7 +83,7 @@ impl Sandboxes {
         (staging, folder): (&Path, &Path),
     ) -> Result<Sandboxed> {
         let what = "launch on local";
-        let unpacked = root::provide(cx, images, supply, plan::points(&sandboxed.inside)).await?;
+        let unpacked = root::provide(cx, images, supply).await?;
         let root = if sandboxed.inside.writable {
             cx.progress.phase("copying the image");
             let own = staging.join("root");
@@ -98,6 +103,10 @@ impl Sandboxes {
         // Reads files whose size the image decides, so it must not run in an asynchronous task.
         tokio::task::spawn_blocking(move || {
             let below = Below::new(&root)?;
+            // The shared image is never changed: what it lacks is made in the sandbox.
+            if sandboxed.inside.writable {
+                plan::points(&sandboxed.inside).iter().try_for_each(|point| below.make(point).map(drop))?;
+            }
             let who = people::who(&sandboxed.user, &below)?;
             plan::settle(&mut sandboxed.inside, &who, &below)?;
             sandboxed.argv = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.clone().into(), "WHARF", "TASK");

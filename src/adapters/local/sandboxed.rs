@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use wharf_core::{
-    base::error::{During, Result},
+    base::{
+        error::{During, Result},
+        small_file,
+    },
     image::model::Foreign,
 };
 
@@ -40,5 +43,5 @@ pub(super) fn file(folder: &Path) -> PathBuf {
 pub(super) fn read(folder: &Path) -> Result<Sandboxed> {
     let file = file(folder);
     let what = format!("read {}", file.display());
-    serde_json::from_slice(&std::fs::read(&file).during(&what)?).during(what)
+    serde_json::from_slice(&small_file::bytes(&file).during(&what)?).during(what)
 }

@@ -23,7 +23,7 @@ use wharf_core::{
         context::Context,
         digest::Digest,
         error::{Kind as ErrorKind, Result},
-        text,
+        small_file, text,
     },
     config::Config,
     evidence::record::{By, Kind, Outcome, Record, tool},
@@ -134,11 +134,8 @@ impl Notary {
         };
         let pins = self.pins(&gun);
         let memory = self.memory(&gun);
-        let seen: Versions = tokio::fs::read(&memory)
-            .await
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
+        let seen: Versions =
+            small_file::bytes(&memory).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         let watch = Watch { gun: &gun, pins: &pins, seen: &seen, now };
         let at = server.address();
         let (chain, pin, all) = match self.chain(cx, server, &root, &watch).await? {

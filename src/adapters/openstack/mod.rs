@@ -47,14 +47,11 @@ use self::{
     settings::Entry,
 };
 use super::{
-    parts::{Parts, Surroundings},
+    parts::{Parts, Surroundings, refused},
     shared::settings as shared,
 };
 use wharf_core::{
-    base::{
-        clean,
-        error::{Error, Result},
-    },
+    base::{clean, error::Result},
     config::{Config, Kind as ConfigKind},
     portal::{Abilities, Source, doctor::State},
 };
@@ -205,11 +202,12 @@ fn wanted(config: &Config, parts: &mut Parts, known: Vec<Entry>) -> Result<Vec<W
         let called = |further: bool| known.iter().position(|entry| entry.name == cloud && entry.is_further == further);
         let Some(at) = called(false).or_else(|| called(true)) else {
             let names: Vec<&str> = known.iter().map(|entry| entry.name.as_str()).collect();
-            return Err(Error::usage(
-                format!("{origin}: cloud '{name}'"),
-                format!("no cloud is called '{cloud}' in clouds.yaml"),
-            )
-            .hint(format!("'cloud' is the name of one of: {}", names.join(", "))));
+            let error = refused(config, &name, "cloud", &format!("no cloud is called '{cloud}' in clouds.yaml"));
+            return Err(match names.as_slice() {
+                [] => error
+                    .hint("clouds.yaml has none: put it into ~/.config/openstack, or name it in OS_CLIENT_CONFIG_FILE"),
+                names => error.hint(format!("write cloud = with the name of one of: {}", names.join(", "))),
+            });
         };
         named.push(at);
         wanted.push(Wanted { name, origin, user, entry: known[at].clone() });

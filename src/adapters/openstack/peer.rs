@@ -3,13 +3,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use wharf_core::base::small_file;
+
 /// The state of an established connection.
 const OPEN: &str = "01";
 
 /// Whether the program at `peer`, connected to `own`, runs as this user; `false` if the table cannot be read.
 pub(super) fn is_own(peer: SocketAddr, own: SocketAddr) -> bool {
     let table = if peer.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
-    let table = std::fs::read_to_string(table).unwrap_or_default();
+    let table = small_file::text(table).unwrap_or_default();
     owner(&table, peer, own) == Some(rustix::process::geteuid().as_raw())
 }
 

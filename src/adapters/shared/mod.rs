@@ -3,6 +3,8 @@
 pub mod attachments;
 pub mod exec;
 pub mod http;
+pub mod in_front;
 pub mod private;
+pub mod samples;
 pub mod settings;
 pub mod terminal;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{FlockOperation, OFlags, flock},
+    fs::{Access, FlockOperation, OFlags, access, flock},
     io::Errno,
 };
 
@@ -57,6 +57,13 @@ pub fn home(path: &Path) -> Result<()> {
         return Err(refused(&what, format!("it is a link of user {}", link.uid())));
     }
     close(&real, &what)
+}
+
+/// Why nothing can be kept in this user's folder; `None` if something can.
+pub fn keeps_nothing(path: &Path) -> Option<String> {
+    let what = "use a folder of one's own";
+    let made = made(path, what);
+    made.and_then(|()| access(path, Access::WRITE_OK | Access::EXEC_OK).during(what)).err().map(|error| error.why)
 }
 
 /// Creates a folder below a [`home`], and missing ones above it, closed to other users.

@@ -28,6 +28,11 @@ pub trait Settings: DeserializeOwned + Default {
         Hosts::default()
     }
 
+    /// The files that it names, each with its setting. They are looked for before anything is made of the entry.
+    fn files(&self) -> Vec<(&'static str, &PathBuf)> {
+        Vec::new()
+    }
+
     /// Resolves relative paths; `written` knows the folder that they start from.
     fn resolve(&mut self, _written: &Written) {}
 }
@@ -73,6 +78,23 @@ pub fn read<S: Settings>(written: &Written) -> Result<Wanted<S>, Vec<Mistake>> {
 /// The same as those of [`read`].
 pub fn hosts<S: Settings>(written: &Written) -> Result<Hosts, Vec<Mistake>> {
     read::<S>(written).map(|wanted| wanted.settings.hosts())
+}
+
+/// The first file that an entry names and that is not there: its setting, and what is wrong, in words.
+pub fn lost_file(settings: &impl Settings) -> Option<(&'static str, String)> {
+    let is_lost = |file: &PathBuf| file.metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    let (key, file) = settings.files().into_iter().find(|(_, file)| is_lost(file))?;
+    Some((key, format!("{key}: there is no file {}", file.display())))
+}
+
+/// The files of a connection with TLS that are named, each with its setting.
+pub fn tls_files<'a>(
+    ca: Option<&'a PathBuf>,
+    certificate: Option<&'a PathBuf>,
+    key: Option<&'a PathBuf>,
+) -> Vec<(&'static str, &'a PathBuf)> {
+    let all = [("ca", ca), ("client_certificate", certificate), ("client_key", key)];
+    all.into_iter().filter_map(|(setting, file)| Some((setting, file?))).collect()
 }
 
 /// The mistake of an empty address; `example` shows how one is written.
@@ -182,6 +204,10 @@ impl Settings for Registry {
             .or_else(|| half_identity(self.client_certificate.as_ref(), self.client_key.as_ref()))
     }
 
+    fn files(&self) -> Vec<(&'static str, &PathBuf)> {
+        tls_files(self.ca.as_ref(), self.client_certificate.as_ref(), self.client_key.as_ref())
+    }
+
     fn hosts(&self) -> Hosts {
         let named = [&self.url, &self.token_server, &self.notary, &self.scanner];
         let servers = named.into_iter().filter(|address| !address.is_empty()).cloned().collect();
@@ -223,6 +249,17 @@ mod tests {
             .unwrap();
         assert_eq!(site.settings.ca.as_deref(), Some(Path::new("/etc/wharf/ca.pem")));
         assert_eq!(site.settings.identity(), Some(("/c".into(), "/etc/wharf/k".into())));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named_with_its_setting() {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = folder.path().join("ca.pem");
+        let settings = Registry { ca: Some(ca.clone()), ..Registry::at("https://r.example") };
+        let (key, why) = lost_file(&settings).unwrap();
+        assert!(key == "ca" && why.contains(&ca.display().to_string()), "{why}");
+        std::fs::write(&ca, "").unwrap();
+        assert_eq!(lost_file(&settings), None);
     }
 
     #[test]

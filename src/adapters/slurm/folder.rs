@@ -16,7 +16,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::shared::private;
 use wharf_core::{
-    base::error::{During, Error, Result},
+    base::{
+        error::{During, Error, Result},
+        small_file,
+    },
     launch::plan::State,
 };
 
@@ -123,13 +126,13 @@ impl Root {
 /// The launch in a folder, if Slurm has taken it.
 pub(super) fn launched(folder: &Path) -> Option<Launched> {
     let record = read(&folder.join("launch.json"))?;
-    let job = std::fs::read_to_string(folder.join("job")).ok()?.trim().to_owned();
+    let job = small_file::text(folder.join("job")).ok()?.trim().to_owned();
     let is_id = !job.is_empty() && job.bytes().all(|byte| byte.is_ascii_digit());
     is_id.then(|| Launched { record, job, ended: read(&folder.join("ended")) })
 }
 
 fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {
-    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+    serde_json::from_slice(&small_file::bytes(file).ok()?).ok()
 }
 
 /// Writes a value into a file of a launch's folder, completely or not at all.

@@ -19,7 +19,7 @@ use wharf_core::{
     base::{
         context::Context,
         error::{During, Error, Kind, Result},
-        text,
+        small_file, text,
     },
     launch::plan::{Plan, Request},
     ports::{Runtime, Supply},
@@ -133,7 +133,7 @@ impl Slurm {
     /// The job of an earlier try, of which no answer was kept. A program that sends may still be at work: until its
     /// deadline has passed, a job may yet appear.
     async fn sent(&self, what: &str, key: &str, folder: &Path) -> Result<Option<String>> {
-        let tried = blocking(what, folder, |folder| Ok(std::fs::read_to_string(folder.join("sending")).ok())).await?;
+        let tried = blocking(what, folder, |folder| Ok(small_file::text(folder.join("sending")).ok())).await?;
         let Some(tried) = tried else { return Ok(None) };
         let tried: i64 = tried.trim().parse().unwrap_or_else(|_| text::now());
         loop {

@@ -13,7 +13,10 @@ use super::sqlite::is_network;
 use crate::shared::private;
 use wharf_core::{
     audit::{self, Entry, Line, witness::Chain},
-    base::error::{During, Result},
+    base::{
+        error::{During, Result},
+        small_file,
+    },
     ports::Audit,
 };
 
@@ -87,7 +90,7 @@ impl Audit for AuditFile {
         let path = self.0.with_extension("id");
         let lock = private::open(&self.0, |options| options.create(true).append(true))?;
         private::lock(&lock, private::PATIENCE, &format!("read {}", path.display()))?;
-        let known = fs::read_to_string(&path).unwrap_or_default();
+        let known = small_file::text(&path).unwrap_or_default();
         let known = known.trim();
         let id = if known.len() == 16 && known.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
             known.to_owned()
@@ -110,7 +113,7 @@ fn place(folder: &Path) -> String {
 
 /// What the file system of a path is mounted from (proc_pid_mountinfo(5)).
 fn server(path: &Path) -> Option<String> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mounts = small_file::text("/proc/self/mountinfo").ok()?;
     let sources = mounts.lines().filter_map(|line| {
         let (mount, of) = line.split_once(" - ")?;
         let (point, source) = (mount.split(' ').nth(4)?, of.split(' ').nth(1)?);

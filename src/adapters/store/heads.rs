@@ -12,7 +12,7 @@ use std::{
 
 use crate::shared::private;
 use wharf_core::{
-    base::{digest::Digest, error::Result},
+    base::{digest::Digest, error::Result, small_file},
     catalog::rows::RowSet,
     ports::CachedRows,
 };
@@ -35,7 +35,7 @@ impl Heads {
     pub fn read(&self) -> Vec<CachedRows> {
         let Ok(entries) = fs::read_dir(&self.0) else { return Vec::new() };
         let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_none()).take(MOST);
-        let mut heads: Vec<CachedRows> = files.filter_map(|path| parse(&fs::read(path).ok()?)).collect();
+        let mut heads: Vec<CachedRows> = files.filter_map(|path| parse(&small_file::bytes(path).ok()?)).collect();
         heads.sort_by(|one, other| one.source.cmp(&other.source));
         heads
     }

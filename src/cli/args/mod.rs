@@ -95,7 +95,8 @@ pub enum Verb {
     /// Start a stopped workload.
     Start(WholeWorkload),
     /// Restart a running workload.
-    Reboot(WholeWorkload),
+    #[command(alias = "reboot")]
+    Restart(WholeWorkload),
     /// Make an image of a server's disk as it is now, and share it if you like.
     Snapshot(Snapshot),
     /// Attach a volume to a server of the same cloud.

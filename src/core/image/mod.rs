@@ -8,6 +8,7 @@ pub mod manifest;
 mod manifest_model;
 pub mod model;
 pub mod names;
+pub mod other;
 pub mod platform;
 pub mod reference;
 pub mod short_names;

@@ -1,9 +1,11 @@
 //! References: how people name images, and parsing such names strictly.
 //!
 //! `oci://host[:port]/repo[:tag][@digest]` (bare `host/repo:tag` or `repo:tag` means this),
-//! `engine://NAME/repo:tag`, `glance://CLOUD/ID`, `volume://CLOUD/ID`, `file:PATH[:tag]`.
+//! `engine://NAME/repo:tag`, `glance://CLOUD/ID`, `volume://CLOUD/ID`, `file:PATH[:tag]`; with any other scheme
+//! `scheme://PLACE/PATH[@digest]`, which an adapter opens.
 //! The grammar of names and tags is that of the OCI Distribution Specification, section "Pull".
 
+pub use super::other::OtherName;
 pub use crate::base::digest::is_tag;
 use std::{fmt, str::FromStr};
 
@@ -19,6 +21,9 @@ use crate::base::{
 pub const DOCKER_HUB: &str = "docker.io";
 /// Other host names of Docker Hub.
 const HUB_NAMES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
+
+/// The schemes whose references are read here; with any other, a reference is an [`OtherName`].
+pub const OWN_SCHEMES: [&str; 5] = ["oci", "engine", "glance", "volume", "file"];
 
 /// A reference to an image, as a person names it.
 ///
@@ -47,6 +52,8 @@ pub enum ImageRef {
     Volume { cloud: String, volume: String },
     /// A file or an OCI layout; `tag` names an image inside a layout.
     File { path: String, tag: Option<String>, digest: Option<Digest> },
+    /// An image in a kind of place that only an adapter knows.
+    Other(OtherName),
 }
 
 /// A name of the form `host/repository[:tag][@digest]`.
@@ -152,14 +159,27 @@ impl ImageRef {
         Self::Oci(Name { host: host.into(), repository: repository.into(), tag, digest: None })
     }
 
+    /// A reference in a kind of place that only an adapter knows, from its parts and not pinned.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::base::error::Kind::Usage) for a part that is not of the grammar, and for a scheme that is
+    /// read here.
+    pub fn other(scheme: &str, place: &str, path: &str) -> Result<Self> {
+        OtherName::new(scheme, place, path)?.to_string().parse().and_then(|read| match read {
+            Self::Other(_) => Ok(read),
+            _ => Err(Error::usage(format!("name {read}"), format!("'{scheme}' is a scheme of its own"))),
+        })
+    }
+
     /// The word before `://` that names the kind of place.
-    pub fn scheme(&self) -> &'static str {
+    pub fn scheme(&self) -> &str {
         match self {
             Self::Oci(_) => "oci",
             Self::Engine(_) => "engine",
             Self::Glance { .. } => "glance",
             Self::Volume { .. } => "volume",
             Self::File { .. } => "file",
+            Self::Other(name) => name.scheme(),
         }
     }
 
@@ -168,6 +188,15 @@ impl ImageRef {
         match self {
             Self::Oci(name) | Self::Engine(name) => Some(name),
             _ => None,
+        }
+    }
+
+    /// The path of the image in its registry, engine or other place, without a version; `None` for clouds and files.
+    pub fn repository(&self) -> Option<&str> {
+        match self {
+            Self::Oci(name) | Self::Engine(name) => Some(&name.repository),
+            Self::Other(name) => Some(name.path()),
+            Self::Glance { .. } | Self::Volume { .. } | Self::File { .. } => None,
         }
     }
 
@@ -185,7 +214,8 @@ impl ImageRef {
         match self {
             Self::Oci(name) | Self::Engine(name) => name.digest.as_ref(),
             Self::File { digest, .. } => digest.as_ref(),
-            _ => None,
+            Self::Other(name) => name.digest.as_ref(),
+            Self::Glance { .. } | Self::Volume { .. } => None,
         }
     }
 
@@ -214,7 +244,8 @@ impl ImageRef {
         match &mut other {
             Self::Oci(name) | Self::Engine(name) => name.digest = Some(new.clone()),
             Self::File { digest, .. } => *digest = Some(new.clone()),
-            _ => {}
+            Self::Other(name) => name.digest = Some(new.clone()),
+            Self::Glance { .. } | Self::Volume { .. } => {}
         }
         other
     }
@@ -226,7 +257,8 @@ impl ImageRef {
         match &mut other {
             Self::Oci(name) | Self::Engine(name) => (name.tag, name.digest) = (None, None),
             Self::File { tag, digest, .. } => (*tag, *digest) = (None, None),
-            _ => {}
+            Self::Other(name) => name.digest = None,
+            Self::Glance { .. } | Self::Volume { .. } => {}
         }
         other
     }
@@ -250,6 +282,7 @@ impl ImageRef {
             Self::Glance { image, .. } => (image.as_str(), None),
             Self::Volume { volume, .. } => (volume.as_str(), None),
             Self::File { path, tag, .. } => (path.rsplit('/').next().unwrap_or(path), tag.as_deref()),
+            Self::Other(name) => (name.base(), None),
         };
         tag.map_or_else(|| base.to_owned(), |tag| format!("{base}:{tag}"))
     }
@@ -290,8 +323,9 @@ impl FromStr for ImageRef {
             }
             Some(("glance", rest)) => cloud(rest).map(|(cloud, image)| Self::Glance { cloud, image }),
             Some(("volume", rest)) => cloud(rest).map(|(cloud, volume)| Self::Volume { cloud, volume }),
-            Some((scheme, _)) => Err(bad(&format!("'{scheme}://' is not a kind of image"))
+            Some((scheme, _)) if is_on_the_web(text) => Err(bad(&format!("'{scheme}://' is not a kind of image"))
                 .hint("use oci://, engine://, glance://, volume:// or file:")),
+            Some((scheme, rest)) => OtherName::parse(scheme, rest, &what).map(Self::Other),
             None => Ok(Self::Oci(of_hub(Name::parse(&bare(text), &what)?))),
         }
     }
@@ -398,6 +432,7 @@ impl fmt::Display for ImageRef {
                 tag.as_ref().map_or(Ok(()), |tag| write!(f, ":{tag}"))?;
                 digest.as_ref().map_or(Ok(()), |digest| write!(f, "@{digest}"))
             }
+            Self::Other(name) => name.fmt(f),
         }
     }
 }
@@ -466,7 +501,7 @@ mod tests {
             "oci://host",
             "oci://host/UPPER",
             "oci://host/../etc",
-            "ftp://x/y",
+            "http://x/y",
             "oci://h/a:b:c",
             "engine://x",
             "glance://x",
@@ -485,7 +520,7 @@ mod tests {
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(4000))]
         #[test]
-        fn what_is_printed_reads_back_the_same(text in "(file:/{0,4}|oci://|engine://|glance://|volume://)?[a-c0-2/:@._-]{1,24}(@sha256:[0-9a-f]{64})?") {
+        fn what_is_printed_reads_back_the_same(text in "(file:/{0,4}|oci://|engine://|glance://|volume://|board://)?[a-c0-2/:@._-]{1,24}(@sha256:[0-9a-f]{64})?") {
             if let Ok(reference) = text.parse::<ImageRef>() {
                 proptest::prop_assert_eq!(reference.to_string().parse::<ImageRef>().unwrap(), reference);
             }

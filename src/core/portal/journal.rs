@@ -1,4 +1,9 @@
 //! The journal of what this person does: it writes every entry of the audit and reports it to the store.
+//!
+//! One rule says what gets an entry. From the moment when it is known what shall be changed, and that its place can do
+//! such a thing at all, every attempt has one, whoever refuses it: our own checks, the policy, or the place. What comes
+//! before that has none, because nothing was asked of anybody: words that cannot be read, a name that nothing has, a
+//! place that cannot do it.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -46,6 +51,11 @@ impl OpenEntry {
     /// Sets the digest that the work is about.
     pub(crate) fn set_digest(&self, digest: &Digest) {
         self.change(|entry| entry.digest = Some(digest.clone()));
+    }
+
+    /// Adds to the subject what became known while the work ran.
+    pub(crate) fn add_to_subject(&self, words: &str) {
+        self.change(|entry| entry.subject.push_str(words));
     }
 
     /// Sets the verdict on which the work went on.

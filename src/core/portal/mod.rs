@@ -40,7 +40,7 @@ use secrets::Secrets;
 use sharing::Sharing;
 use sign_in::Accounts;
 use signatures::Signing;
-pub use sources::{Abilities, Copies, Opener, Source, Sources};
+pub use sources::{Abilities, Copies, Opener, Source, SourceFacts, Sources};
 use stewardship::Stewardship;
 use transfers::Transfers;
 use upkeep::Upkeep;
@@ -133,7 +133,7 @@ impl Portal {
         let journal = Arc::new(Journal::new(&config.person, audit, store.clone()));
 
         let keys = Arc::new(Keys::new(signers.clone(), secrets.clone(), journal.clone()));
-        let uses = Arc::new(Uses::new(&config.person, store.clone(), spool));
+        let uses = Arc::new(Uses::new(&config.person, sources.clone(), store.clone(), spool));
 
         let evidence = Arc::new(Evidence::new(
             config.clone(),

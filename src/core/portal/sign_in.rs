@@ -81,10 +81,10 @@ impl Accounts {
     ///
     /// If no lasting store is available, the person is asked whether a file may keep secrets.
     pub async fn sign_in(&self, cx: &Context, asker: Arc<dyn Asker>, wanted: SignIn) -> Result<SignedIn> {
+        let (host, source) = self.place_to_sign_in(&wanted.source)?;
         let entry = self.journal.entry("sign-in", wanted.source.clone());
         let signing = async {
             let what = format!("sign in to {}", wanted.source);
-            let (host, source) = self.place_to_sign_in(&wanted.source)?;
             let account = wanted.account.or_else(|| source.user.clone());
             if !source.catalog.keeps_a_secret() {
                 // Nothing is to be kept: the files of the source hold the secret.

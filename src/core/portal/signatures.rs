@@ -97,15 +97,18 @@ impl Signing {
     /// it changes nothing.
     pub async fn sign(&self, cx: &Context, asker: Arc<dyn Asker>, reference: &ImageRef, key: &str) -> Result<Signed> {
         let what = format!("sign {reference}");
-        let signer = (self.signers.open)(key, asker).await?;
-        let entry = self.journal.entry("sign", format!("{reference} with {}", signer.describe()));
+        let ImageRef::Oci(name) = reference else {
+            return Err(Error::unsupported(what, "only images in registries carry such signatures")
+                .hint("copy it to a registry first: wharf copy"));
+        };
+        let place = self.sources.place(reference)?;
+        // The name of a key is not written before it is read: by mistake it may hold a PIN.
+        let entry = self.journal.open_entry("sign", reference.to_string());
         let signing = async {
-            let ImageRef::Oci(name) = reference else {
-                return Err(Error::unsupported(what, "only images in registries carry such signatures")
-                    .hint("copy it to a registry first: wharf copy"));
-            };
-            let place = self.sources.place(reference)?;
+            let signer = (self.signers.open)(key, asker).await?;
+            entry.add_to_subject(&format!(" with {}", signer.describe()));
             let top = cx.run(&what, place.content.manifest(cx, reference)).await?;
+            entry.set_digest(&top.digest);
             let statement = Statement::of_image(name, &top.digest);
             let signatures = Signatures { cx, what: &what, content: &*place.content, name, digest: &top.digest };
             let already = !signatures.sign(&statement, &*signer).await?;
@@ -118,7 +121,7 @@ impl Signing {
                 already,
             })
         };
-        self.journal.told_by(entry, signing, |entry, done| entry.digest = Some(done.digest.clone())).await
+        self.journal.recorded_as(&entry, signing).await
     }
 }
 

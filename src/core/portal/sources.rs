@@ -11,10 +11,10 @@ use crate::{
     },
     image::{
         model::{Health, Image, Platform},
-        reference::ImageRef,
+        reference::{ImageRef, short_name},
         short_names::ShortNames,
     },
-    ports::{Catalog, Content, Disks, Sharer, Upkeep, cannot},
+    ports::{Catalog, Content, Disks, Listing, Sharer, Upkeep, cannot},
     transfer::copy::Place,
 };
 
@@ -55,7 +55,8 @@ impl Abilities {
     }
 }
 
-/// A source of images, with the ports that its adapter implements.
+/// A source of images, with the ports that its adapter implements: what adapters hand over. The use cases keep it to
+/// themselves, and front ends get [`SourceFacts`].
 #[derive(Clone)]
 pub struct Source {
     /// The name in lists and filters.
@@ -82,6 +83,49 @@ pub struct Source {
     pub upkeep: Option<Arc<dyn Upkeep>>,
 }
 
+/// What front ends are told of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// The name in lists and filters.
+    pub name: String,
+    /// The name of its adapter, for people to read only.
+    pub adapter: &'static str,
+    /// The address, in words.
+    pub address: String,
+    /// Where it was configured or found.
+    pub origin: String,
+    /// How it can be listed.
+    pub listing: Listing,
+    /// Whether describing one image is cheap, so that rows on the screen may be described.
+    pub looks_are_cheap: bool,
+    /// Whether people sign in there.
+    pub signs_in: bool,
+    /// Whether it grants images to projects.
+    pub grants: bool,
+    /// Whether it holds disk images that can be sent and fetched.
+    pub holds_disks: bool,
+    /// What it can be used for besides.
+    pub abilities: Abilities,
+}
+
+impl Source {
+    /// What front ends are told of it. Contacts nobody.
+    fn facts(&self) -> SourceFacts {
+        SourceFacts {
+            name: self.name.clone(),
+            adapter: self.adapter,
+            address: self.address.clone(),
+            origin: self.origin.clone(),
+            listing: self.catalog.listing(),
+            looks_are_cheap: self.catalog.looks_are_cheap(),
+            signs_in: self.catalog.sign_in_place().is_some(),
+            grants: self.sharer.is_some(),
+            holds_disks: self.disks.is_some(),
+            abilities: self.abilities.clone(),
+        }
+    }
+}
+
 /// Opens a source for a reference that no configured source owns.
 pub type Opener = Box<dyn Fn(&ImageRef) -> Result<Source> + Send + Sync>;
 
@@ -103,13 +147,29 @@ impl Sources {
         Self { all, open, short_names }
     }
 
+    /// What is known of all configured sources, in the order in which they are shown. Contacts nobody.
+    pub fn facts(&self) -> Vec<SourceFacts> {
+        self.all.iter().map(Source::facts).collect()
+    }
+
+    /// What is known of the source with this name; `NotFound`, with the known names, if there is none.
+    pub fn facts_of(&self, name: &str) -> Result<SourceFacts> {
+        self.called(name).map(Source::facts)
+    }
+
+    /// The reference of a row in a source's list, with `tag` where one is given. `NotFound` if there is no such source,
+    /// `Usage` for a name that no image can have.
+    pub fn row(&self, source: &str, name: &str, tag: Option<&str>) -> Result<ImageRef> {
+        self.called(source)?.catalog.reference(name, tag)
+    }
+
     /// The configured sources, in the order in which they are shown.
-    pub fn all(&self) -> &[Source] {
+    pub(crate) fn all(&self) -> &[Source] {
         &self.all
     }
 
     /// The source with this name; `NotFound`, with the known names, if there is none.
-    pub fn called(&self, name: &str) -> Result<&Source> {
+    pub(crate) fn called(&self, name: &str) -> Result<&Source> {
         let own = self.all.iter().find(|source| source.name == name);
         own.or_else(|| self.cloud_called(name)).ok_or_else(|| {
             let known: Vec<_> = self.all.iter().map(|source| source.name.as_str()).collect();
@@ -120,7 +180,7 @@ impl Sources {
 
     /// The source that holds `reference`: a configured one, otherwise one opened for its address. `NotFound` for a
     /// cloud that is not configured.
-    pub fn of(&self, reference: &ImageRef) -> Result<Source> {
+    pub(crate) fn of(&self, reference: &ImageRef) -> Result<Source> {
         if let Some(source) = self.all.iter().find(|source| source.catalog.owns(reference)) {
             return Ok(source.clone());
         }
@@ -145,7 +205,11 @@ impl Sources {
     /// The port for sharing an image; `Unsupported` if its source grants nothing.
     pub(crate) fn sharer(&self, reference: &ImageRef) -> Result<Arc<dyn Sharer>> {
         let source = self.of(reference)?;
-        source.sharer.ok_or_else(|| cannot(&source.name, "share from"))
+        source.sharer.ok_or_else(|| {
+            cannot(&source.name, "share from").hint(
+                "only clouds grant images to projects; an image of a registry is shared by a copy of it: wharf share REF --to PROJECT",
+            )
+        })
     }
 
     /// The port for moving disk images of a cloud; `Unsupported` if its source has none.
@@ -156,8 +220,22 @@ impl Sources {
         source.disks.ok_or_else(|| cannot(&source.name, what))
     }
 
+    /// A whole reference that was typed. `Usage` for a text that is none, or of a kind that nothing here opens.
+    pub fn reference(&self, text: &str) -> Result<ImageRef> {
+        let reference = text.parse()?;
+        self.is_known(&reference).map(|()| reference)
+    }
+
+    /// Fails for a reference of a kind that no adapter opens, with the kinds that are known here.
+    fn is_known(&self, reference: &ImageRef) -> Result<()> {
+        match reference {
+            ImageRef::Other(_) => self.of(reference).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
     /// The place of the bytes of `reference`; `Unsupported` if its source does not let them be read.
-    pub fn place(&self, reference: &ImageRef) -> Result<Place> {
+    pub(crate) fn place(&self, reference: &ImageRef) -> Result<Place> {
         let source = self.of(reference)?;
         let content = source.content.ok_or_else(|| cannot(&source.name, "read the bytes of"))?;
         Ok(Place { content, at: reference.clone() })
@@ -181,12 +259,38 @@ impl Sources {
         cx.run(&format!("list versions of {reference}"), source.catalog.tags(cx, reference)).await
     }
 
-    /// The reference for a name that was typed. A short name may exist in several registries: the first that has it is
-    /// used, as Podman does.
+    /// The reference of a destination that was typed. Nothing is written to Docker Hub by mistake: a name without a
+    /// registry is refused if it begins with the name of a source here, or has only one part.
+    ///
+    /// # Errors
+    /// `Usage` for what is no reference, or for such a name, with what to write instead.
+    pub fn destination(&self, text: &str) -> Result<ImageRef> {
+        let reference = self.reference(text)?;
+        let (Some(short), Some(name)) = (short_name(text), reference.name()) else { return Ok(reference) };
+        let what = format!("destination '{text}'");
+        let hub = format!("for Docker Hub write {}", name.bare());
+        let Some((first, rest)) = short.split_once('/') else {
+            return Err(Error::usage(what, "a word alone does not say where")
+                .hint(format!("for a file or folder write ./{short}, {hub}")));
+        };
+        let Some(source) = self.all.iter().find(|source| source.name == first) else { return Ok(reference) };
+        let there = match &source.abilities.copies {
+            Copies::Registry(host) => format!("{host}/{rest}"),
+            Copies::Engine => format!("engine://{first}/{rest}"),
+            Copies::Folder => format!("file:{}/{rest}", source.address),
+            Copies::Refused if source.disks.is_some() => format!("glance://{first}/{rest}"),
+            Copies::Refused => return Err(cannot(first, "copy to").hint(hub)),
+        };
+        let why = format!("'{first}' is a source here, and a name without a registry is one of Docker Hub");
+        Err(Error::usage(what, why).hint(format!("for {first} write {there}, {hub}")))
+    }
+
+    /// The reference for a name that was typed; `Usage` as in [`reference`](Self::reference). A short name may exist in
+    /// several registries: the first that has it is used, as Podman does.
     pub async fn named(&self, text: &str) -> Result<ImageRef> {
         let candidates = self.short_names.candidates(text)?;
         if let [only] = candidates.as_slice() {
-            return Ok(only.clone());
+            return self.is_known(only).map(|()| only.clone());
         }
         let what = format!("find '{text}'");
         let mut told = Vec::new();

@@ -45,8 +45,15 @@ impl Transfers {
     /// # Errors
     /// Those of reading and writing, and of the gate if the policy holds the image back.
     pub async fn copy(&self, cx: &Context, from: &ImageRef, to: &ImageRef, options: &Options) -> Result<Outcome> {
+        // Places that cannot do this are told before the policy is asked.
+        if !Self::moves_disk(from, to) {
+            self.sources.place(from)?;
+            self.sources.place(to)?;
+        }
         let entry = self.journal.open_entry("copy", format!("{from} to {to}"));
         let copying = async {
+            // A place that is not known here is refused before anything is judged.
+            self.sources.of(to)?;
             cx.progress.phase("asking the policy");
             let pinned = self.evidence.admit_copy(cx, &entry, from, options).await?;
             if Self::moves_disk(from, to) {

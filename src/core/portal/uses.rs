@@ -11,6 +11,7 @@ use crate::{
         text,
     },
     image::reference::ImageRef,
+    portal::sources::Sources,
     ports::store::{How, Spool, Store, Use},
 };
 
@@ -20,24 +21,29 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Sends records of use of this person to the shared store.
 pub(super) struct Uses {
     person: String,
+    sources: Arc<Sources>,
     store: Arc<dyn Store>,
     spool: Arc<dyn Spool>,
 }
 
 impl Uses {
     /// Records of this person; those that the store cannot take now wait in the spool.
-    pub(super) fn new(person: &str, store: Arc<dyn Store>, spool: Arc<dyn Spool>) -> Self {
-        Self { person: person.to_owned(), store, spool }
+    pub(super) fn new(person: &str, sources: Arc<Sources>, store: Arc<dyn Store>, spool: Arc<dyn Spool>) -> Self {
+        Self { person: person.to_owned(), sources, store, spool }
+    }
+
+    /// The image's reference for others, pinned if it has a place for a digest; `None` if nobody else can look at it.
+    fn for_others(&self, reference: &ImageRef, digest: &Digest) -> Option<ImageRef> {
+        // A volume has no digest, so nobody can say later what it was.
+        if matches!(reference, ImageRef::Volume { .. }) || self.sources.of(reference).ok()?.abilities.is_local {
+            return None;
+        }
+        Some(reference.with_digest(digest))
     }
 
     /// Records that this person used an image. If the store is away, the record is sent later; no error is given.
     pub(super) async fn remember(&self, how: How, reference: &ImageRef, digest: &Digest, place: &str) {
-        // Nobody else can look at an image that is only on this machine.
-        let reference = match reference {
-            ImageRef::Oci(_) => reference.with_digest(digest),
-            ImageRef::Glance { .. } => reference.clone(),
-            _ => return,
-        };
+        let Some(reference) = self.for_others(reference, digest) else { return };
         let used = Use {
             person: self.person.clone(),
             how,

@@ -40,6 +40,8 @@ impl Asked {
         if let Ok(ImageRef::Oci(name)) = self.from.parse::<ImageRef>() {
             let tag = self.tag.as_deref().map(|tag| format!(":{tag}")).unwrap_or_default();
             self.title = format!("{}{tag}", name.repository);
+        } else if let Ok(ImageRef::Other(name)) = self.from.parse::<ImageRef>() {
+            name.path().clone_into(&mut self.title);
         } else if self.from.starts_with("http") {
             self.title = name_of_url(&self.from);
         }

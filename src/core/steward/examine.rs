@@ -155,8 +155,8 @@ impl Examiner {
         }
         let digest: Digest = request.asked.digest.parse()?;
         let from = self.reach.of_site(&what, &request.asked.from)?.get().with_digest(&digest);
-        let name = from.name().map(|name| name.repository.clone()).unwrap_or_default();
-        let quarantine = self.quarantine.place_of(request.id, &digest, &name);
+        let name = from.repository().unwrap_or_default();
+        let quarantine = self.quarantine.place_of(request.id, &digest, name);
         self.quarantine.make_private().await?;
         let copied =
             copy::copy(cx, &self.sources.place(&from)?, &self.sources.place(&quarantine)?, &Options::default()).await?;

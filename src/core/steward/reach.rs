@@ -32,7 +32,8 @@ fn out_of_reach(what: &str, at: &ImageRef) -> Error {
     let place = match at {
         ImageRef::Oci(name) => name.host.as_str(),
         ImageRef::Glance { cloud, .. } => cloud,
-        _ => {
+        ImageRef::Other(name) => name.place(),
+        ImageRef::Engine(_) | ImageRef::Volume { .. } | ImageRef::File { .. } => {
             return Error::new(Kind::Denied, what, "it is in no registry and no cloud")
                 .hint("a steward reads nothing else");
         }
@@ -109,12 +110,12 @@ impl Reach {
             ImageRef::Glance { image, .. } if !cloud.is_empty() && !owned(&reference) => {
                 Ok(SiteReference(ImageRef::Glance { cloud: cloud.clone(), image: image.clone() }))
             }
-            ImageRef::Glance { .. } if owned(&reference) => Ok(SiteReference(reference)),
+            ImageRef::Glance { .. } | ImageRef::Other(_) if owned(&reference) => Ok(SiteReference(reference)),
             _ => Err(out_of_reach(what, &reference)),
         }
     }
 
-    /// Checks a reference of the watch: only images in registries, and those in the site's own cloud, are judged again.
+    /// Checks a reference of the watch: of images in clouds, only those in the site's own cloud are judged again.
     pub(super) fn watched_at(&self, what: &str, written: &str) -> Result<SiteReference> {
         let at = self.of_site(what, written)?;
         match at.get() {

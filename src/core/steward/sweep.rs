@@ -17,6 +17,7 @@ use crate::{
         context::Context,
         digest::Digest,
         error::{During, Error, Kind, Result},
+        small_file,
     },
     config::Config,
     image::reference::ImageRef,
@@ -108,7 +109,7 @@ impl Sweeper {
         if rules.quarantine.is_empty() && rules.cloud.is_empty() {
             return Ok(());
         }
-        let known = std::fs::read_to_string(mark).ok().and_then(|text| text.trim().parse().ok());
+        let known = small_file::text(mark).ok().and_then(|text| text.trim().parse().ok());
         let (mut since, mut last): (i64, Id) = (known.unwrap_or(0), 0);
         while !cx.cancel.is_cancelled() {
             let page = self.store.ended(since, last, PAGE).await?;
@@ -145,7 +146,7 @@ impl Sweeper {
         else {
             return Ok(());
         };
-        let Some(name) = from.name().map(|name| name.repository.clone()) else { return Ok(()) };
+        let Some(name) = from.repository().map(str::to_owned) else { return Ok(()) };
         match self.quarantine.place_of(id, &digest, &name) {
             at @ ImageRef::Oci(_) => self.clear_registry(cx, &at).await,
             _ => Ok(()),

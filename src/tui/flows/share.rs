@@ -120,7 +120,8 @@ fn share_by_copy(state: &mut State, target: Target, platform: Option<String>) ->
         // The reference may be in a registry that is not configured.
         (None, Target::Reference(ImageRef::Oci(name))) => name.host.clone(),
         (None, _) => {
-            state.say("only images in registries and clouds are shared into projects: copy it to one first (C)");
+            let why = state.unshared(&target).unwrap_or("no registry is known for this image");
+            state.say(why);
             return Vec::new();
         }
     };

@@ -13,8 +13,8 @@ use wharf_core::{
 
 /// Asks for a new tag of an image; images of clouds and files are told to have none.
 pub fn tag(state: &mut State, target: Target) -> Vec<Effect> {
-    if let Target::Reference(reference @ (ImageRef::Glance { .. } | ImageRef::Volume { .. } | ImageRef::File { .. })) =
-        &target
+    if let Target::Reference(reference) = &target
+        && reference.name().is_none()
     {
         state.say(format!("only images of registries and engines have tags: {} has none", reference.title()));
         return Vec::new();
@@ -70,6 +70,7 @@ fn changes(state: &mut State, job: u64, target: &Target) {
         let named = match reference {
             ImageRef::Oci(name) | ImageRef::Engine(name) => name.host.clone(),
             ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. } => cloud.clone(),
+            ImageRef::Other(name) => name.place().to_owned(),
             ImageRef::File { .. } => return None,
         };
         state

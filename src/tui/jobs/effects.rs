@@ -76,7 +76,7 @@ impl Jobs {
 pub(super) fn resolve(portal: &Portal, target: &Target) -> Result<ImageRef> {
     match target {
         Target::Reference(reference) => Ok(reference.clone()),
-        Target::Row { source, name, tag } => portal.sources.called(source)?.catalog.reference(name, tag.as_deref()),
+        Target::Row { source, name, tag } => portal.sources.row(source, name, tag.as_deref()),
     }
 }
 

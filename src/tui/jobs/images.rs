@@ -87,7 +87,7 @@ impl Jobs {
                 post.send(ImageNews::Compared(Box::new(compared.await))).await;
             }),
             ImageEffect::Import { job, url, destination } => self.write(job, move |cx| async move {
-                let to: ImageRef = destination.parse()?;
+                let to = portal.sources.destination(&destination)?;
                 let outcome = portal.transfers.import(&cx, &url, &to).await?;
                 Ok((format!("{to} is there: {}", outcome.digest.short()), None))
             }),
@@ -123,7 +123,7 @@ impl Jobs {
                 });
             }
             ImageEffect::CopyTo { job, target, platform, destination } => self.write(job, move |cx| async move {
-                let to: ImageRef = destination.parse()?;
+                let to = portal.sources.destination(&destination)?;
                 let outcome =
                     portal.transfers.copy(&cx, &resolve(&portal, &target)?, &to, &of_platform(platform)?).await?;
                 Ok((format!("{}: {}", to.spoken(), outcome.words()), None))

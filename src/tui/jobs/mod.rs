@@ -132,12 +132,12 @@ impl Jobs {
         let name = source.clone();
         let beside = query.is_some();
         let task = tokio::spawn(async move {
-            let Ok(found) = portal.sources.called(&name).cloned() else { return };
-            let more = query.is_some() && found.catalog.listing() == Listing::WholeAndMore;
+            let Ok(found) = portal.sources.facts_of(&name) else { return };
+            let more = query.is_some() && found.listing == Listing::WholeAndMore;
             let (sender, mut growing) = mpsc::channel(2);
             let cx = Context::default();
-            let work =
-                std::panic::AssertUnwindSafe(portal.catalog.list(&cx, &found, query.as_deref(), sender)).catch_unwind();
+            let work = std::panic::AssertUnwindSafe(portal.catalog.list(&cx, &found.name, query.as_deref(), sender))
+                .catch_unwind();
             let forward = async {
                 while let Some(rows) = growing.recv().await {
                     if !more {

@@ -114,8 +114,8 @@ async fn measure(portal: &Portal, mut of: Vec<WorkloadId>, post: &Post) {
 }
 
 async fn follow(portal: &Portal, backend: &str, id: &str, times: bool, post: &Post) -> Result<()> {
-    let launcher = portal.launches.launcher(Some(backend), None)?;
-    let mut stream = launcher.logs(&Context::default(), id, Wanted { times, ..Wanted::following() }).await?;
+    let wanted = Wanted { times, ..Wanted::following() };
+    let mut stream = portal.launches.logs(&Context::default(), backend, id, wanted).await?;
     while let Some(bytes) = stream.try_next().await? {
         post.send(RunNews::Log(bytes)).await;
     }

@@ -3,6 +3,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
+use super::scrolled;
 use crate::msg::Target;
 use wharf_core::{
     base::error::Result,
@@ -54,15 +55,11 @@ pub enum Outcome {
 impl Agree {
     /// Handles a key: enter agrees, j and k scroll, esc closes.
     pub fn key(&mut self, key: &KeyEvent) -> Outcome {
+        if let Some(top) = scrolled(self.top, self.lines().len(), key) {
+            self.top = top;
+            return Outcome::Stay;
+        }
         match key.code {
-            KeyCode::Char('j') | KeyCode::Down => {
-                self.top = (self.top + 1).min(self.lines().len().saturating_sub(1) as u16);
-                Outcome::Stay
-            }
-            KeyCode::Char('k') | KeyCode::Up => {
-                self.top = self.top.saturating_sub(1);
-                Outcome::Stay
-            }
             KeyCode::Enter | KeyCode::Char('y' | 'Y') => match self.possible() {
                 None => Outcome::Stay,
                 Some(none) if none.is_empty() => Outcome::Close,

@@ -11,7 +11,7 @@ use crate::{
     },
     msg::{Effect, Go, ImageEffect, LinkWish, ListEffect, RunEffect, Said, ShareEffect, Slot},
     popups::{
-        Ask, Popup, Sure, agree,
+        self, Ask, Popup, Sure, agree,
         pick::{Outcome, Purpose},
         removing,
     },
@@ -106,17 +106,11 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 state.done("copied, where the terminal allows it");
                 vec![Effect::Copy(text)]
             }
-            KeyCode::Char('j') | KeyCode::Down => {
-                let lines = crate::popups::view::folded(text, size.0).len();
-                *top = (*top + 1).min(lines.saturating_sub(1) as u16);
-                Vec::new()
-            }
-            KeyCode::Char('k') | KeyCode::Up => {
-                *top = top.saturating_sub(1);
-                Vec::new()
-            }
             _ => {
-                state.popups.pop();
+                match popups::scrolled(*top, popups::view::folded(text, size.0).len(), &key) {
+                    Some(to) => *top = to,
+                    None => drop(state.popups.pop()),
+                }
                 Vec::new()
             }
         },

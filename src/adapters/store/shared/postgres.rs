@@ -687,7 +687,8 @@ impl Store for Postgres {
         // Admitted images come first; then used images, one of each person in turn.
         let sql = "WITH every AS (
                 SELECT admitted->>'digest' AS digest, admitted->>'reference' AS reference, 0 AS later, '' AS person, changed AS admitted FROM wharf.request WHERE stage = 'admitted'
-                UNION ALL SELECT digest, reference, 1, person, NULL FROM wharf.used WHERE reference ~ '^(oci|glance)://'),
+                UNION ALL SELECT digest, reference, 1, person, NULL FROM wharf.used
+                    WHERE reference ~ '^[a-z][a-z0-9+.-]*://' AND reference !~ '^(engine|volume|file|https?):'),
             each AS (SELECT every.*, regexp_replace(reference, '(:[^/@]*)?@.*$', '') AS place FROM every),
             newest AS (SELECT place, max(admitted) AS admitted FROM each GROUP BY place),
             places AS (SELECT DISTINCT ON (digest, place) digest, reference, later, person, place FROM each

@@ -41,6 +41,12 @@ CREATE FUNCTION wharf.is_pinned(reference text, digest text) RETURNS boolean LAN
     SELECT coalesce(wharf.is_digest(digest) AND length(reference) <= 1000
         AND reference ~ '^oci://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?@'
         AND right(reference, length(digest) + 1) = '@' || digest AND reference !~ '@.*@', false) $$;
+-- An image in a kind of place that only an adapter knows, by the digest that is meant.
+CREATE FUNCTION wharf.is_other(reference text, digest text) RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(wharf.is_digest(digest) AND length(reference) <= 1000
+        AND reference ~ '^[a-z][a-z0-9+.-]{0,31}://[][A-Za-z0-9._:-]{1,255}(/[A-Za-z0-9%._~!$&''()*+,;=-]+)+@'
+        AND reference !~ '^(oci|engine|glance|volume|file|https?)://' AND reference !~ '/[.]{1,2}[/@]'
+        AND right(reference, length(digest) + 1) = '@' || digest AND reference !~ '@.*@', false) $$;
 -- A disk image of a cloud: its id or its name.
 CREATE FUNCTION wharf.is_disk(reference text) RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(wharf.is_line(reference) AND reference ~ '^glance://[A-Za-z0-9._-]{1,64}/[^/"''`\\{}<>|$&;%?#*]{1,255}$', false) $$;
@@ -179,15 +185,15 @@ CREATE FUNCTION wharf.rang() RETURNS trigger LANGUAGE plpgsql SET search_path = 
 CREATE TRIGGER rang AFTER INSERT ON wharf.notice FOR EACH STATEMENT EXECUTE FUNCTION wharf.rang();
 
 -- ── what people do ────────────────────────────────────────────────────────────────────────────────────────────────────
--- What is asked for has to be an image of a registry by its digest, a disk image of a cloud with its hash, or the address of
--- one on the web; and it has to be admitted where such images are.
+-- What is asked for has to be an image of a registry or another place by its digest, a disk image of a cloud with its hash, or
+-- the address of one on the web; and it has to be admitted where such images are.
 CREATE FUNCTION wharf.is_asked(asked jsonb, destination text) RETURNS void LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE source text := asked->>'from'; digest text := asked->>'digest';
 BEGIN
     PERFORM wharf.fits(asked, 'asked', 'what is asked for');
     PERFORM wharf.line(destination, 'the destination', 500);
-    IF source LIKE 'oci:%' THEN
-        IF NOT wharf.is_pinned(source, digest) THEN PERFORM wharf.wrong('an image is asked for by its digest: oci://HOST/NAME@sha256:…'); END IF;
+    IF source LIKE 'oci:%' OR wharf.is_other(source, digest) THEN
+        IF source LIKE 'oci:%' AND NOT wharf.is_pinned(source, digest) THEN PERFORM wharf.wrong('an image is asked for by its digest: oci://HOST/NAME@sha256:…'); END IF;
         IF destination !~ '^oci://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$' THEN
             PERFORM wharf.wrong('the destination of an image is oci://HOST/NAME, without a version');
         END IF;
@@ -195,7 +201,7 @@ BEGIN
         IF source LIKE 'glance:%' THEN
             IF NOT wharf.is_disk(source) OR NOT wharf.is_digest(digest) THEN PERFORM wharf.wrong('a disk image is asked for as glance://CLOUD/ID, with its hash'); END IF;
         ELSIF source !~ '^https?://[A-Za-z0-9][A-Za-z0-9.:-]*/[^[:space:]"\\]+$' OR digest IS DISTINCT FROM source THEN
-            PERFORM wharf.wrong('an image is asked for as oci://, glance:// or https://');
+            PERFORM wharf.wrong('an image is asked for as oci://, glance:// or https://, or elsewhere as SCHEME://PLACE/PATH by its digest');
         END IF;
         IF NOT wharf.is_disk(destination) THEN PERFORM wharf.wrong('the destination of a disk image is glance://CLOUD/NAME'); END IF;
     END IF;
@@ -207,6 +213,7 @@ CREATE FUNCTION wharf.title_of(asked jsonb) RETURNS text LANGUAGE sql IMMUTABLE 
     SELECT CASE
         WHEN asked->>'from' LIKE 'oci:%' THEN regexp_replace(regexp_replace(asked->>'from', '^oci://[^/]+/', ''), '(:[^/@]*)?@.*$', '') || coalesce(':' || (asked->>'tag'), '')
         WHEN asked->>'from' LIKE 'http%' THEN coalesce(NULLIF(regexp_replace(asked->>'from', '^.*/', ''), ''), asked->>'title')
+        WHEN wharf.is_other(asked->>'from', asked->>'digest') THEN regexp_replace(regexp_replace(asked->>'from', '^[^/]+://[^/]+/', ''), '@.*$', '')
         ELSE asked->>'title' END $$;
 
 CREATE FUNCTION wharf.submit(asked jsonb, destination text, reason text, until bigint, private boolean) RETURNS TABLE (id bigint, new boolean)
@@ -404,8 +411,9 @@ DECLARE moment bigint := wharf.now(); most bigint;
 BEGIN
     PERFORM wharf.must('wharf_user');
     IF use.how IS NULL OR use.how NOT IN ('launched', 'downloaded', 'given', 'supplied') THEN PERFORM wharf.wrong('an image is launched, downloaded, given or supplied'); END IF;
-    IF NOT wharf.is_pinned(use.reference, use.digest) AND NOT (wharf.is_disk(use.reference) AND wharf.is_digest(use.digest)) THEN
-        PERFORM wharf.wrong('only images of registries, by their digest, and of clouds are written down');
+    IF NOT wharf.is_pinned(use.reference, use.digest) AND NOT wharf.is_other(use.reference, use.digest)
+            AND NOT (wharf.is_disk(use.reference) AND wharf.is_digest(use.digest)) THEN
+        PERFORM wharf.wrong('only images of registries and other places, by their digest, and of clouds are written down');
     END IF;
     PERFORM wharf.line(use.place, 'the place', 1000);
     PERFORM wharf.within(use.ago, 'how long ago it was', 0, 31 * 86400);

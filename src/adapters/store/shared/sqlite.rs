@@ -743,7 +743,8 @@ impl Store for SqliteStore {
         let query = "SELECT of.digest, of.reference, of.later, of.person, of.admitted, watched.body, watched.checked FROM (
                 SELECT json_extract(body, '$.admitted.digest') AS digest, json_extract(body, '$.admitted.reference') AS reference, 0 AS later, '' AS person, changed AS admitted
                     FROM request WHERE stage = 'admitted' AND json_valid(body)
-                UNION SELECT digest, reference, 1, person, NULL FROM used WHERE reference LIKE 'oci://%' OR reference LIKE 'glance://%') AS of
+                UNION SELECT digest, reference, 1, person, NULL FROM used WHERE reference LIKE '%://%' AND reference NOT LIKE 'engine:%'
+                    AND reference NOT LIKE 'volume:%' AND reference NOT LIKE 'file:%' AND reference NOT LIKE 'http:%' AND reference NOT LIKE 'https:%') AS of
             LEFT JOIN watched ON watched.digest = of.digest AND watched.reference = of.reference
             WHERE of.digest IS NOT NULL AND of.reference IS NOT NULL ORDER BY later, of.reference, person";
         let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;

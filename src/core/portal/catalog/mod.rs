@@ -14,10 +14,7 @@ use tokio::sync::mpsc;
 
 pub use opened::Opened;
 
-use super::{
-    sources::{Source, Sources},
-    uses::Uses,
-};
+use super::{sources::Sources, uses::Uses};
 use crate::{
     base::{
         context::Context,
@@ -71,10 +68,11 @@ impl Catalog {
     pub async fn list(
         &self,
         cx: &Context,
-        source: &Source,
+        source: &str,
         query: Option<&str>,
         out: mpsc::Sender<Arc<RowSet>>,
     ) -> Result<Listed> {
+        let source = self.sources.called(source)?;
         let (pages, mut arriving) = mpsc::channel::<Vec<Row>>(16);
         let what = format!("list {}", source.name);
         let gather = async {

@@ -107,7 +107,7 @@ impl Evidence {
 
     /// The same for an image that is shared or copied; the verdict goes into the audit's entry.
     ///
-    /// The person's own files and an engine's images are held back only if they are denied: others check them once they
+    /// Images that are only on this person's machine are held back only if they are denied: others check them once they
     /// are in a registry.
     pub(in crate::portal) async fn admit_copy(
         &self,
@@ -117,7 +117,7 @@ impl Evidence {
         options: &Options,
     ) -> Result<ImageRef> {
         let what = entry.words();
-        let own = matches!(reference, ImageRef::File { .. } | ImageRef::Engine { .. });
+        let own = self.sources.of(reference)?.abilities.is_local;
         let wanted: Vec<Option<&Platform>> = match &options.platforms {
             Some(platforms) => platforms.iter().map(Some).collect(),
             None => vec![None],

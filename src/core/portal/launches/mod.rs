@@ -72,9 +72,19 @@ impl Launches {
         first.filter(|_| refused.iter().all(Result::is_err)).map_or(Ok(()), Err)
     }
 
+    /// Fails if this backend lacks an ability, and says why and what to do instead. Contacts nobody.
+    pub fn must(&self, backend: &str, ability: Ability, id: &str) -> Result<()> {
+        self.launcher(Some(backend), None)?.must(ability, id)
+    }
+
+    /// Fails if no backend takes this image, with the reason of each. Contacts nobody.
+    pub fn some_takes(&self, image: &Image) -> Result<()> {
+        self.launcher(None, Some(image)).map(|_| ())
+    }
+
     /// The launcher with this name (if several have it, one that accepts the image); without a name, the first that
     /// accepts the image.
-    pub fn launcher(&self, name: Option<&str>, image: Option<&Image>) -> Result<Arc<dyn Launcher>> {
+    pub(crate) fn launcher(&self, name: Option<&str>, image: Option<&Image>) -> Result<Arc<dyn Launcher>> {
         image.map_or(Ok(()), Image::must_run)?;
         let known = || self.launchers.iter().map(|launcher| launcher.name()).collect::<Vec<_>>().join(", ");
         match name {
@@ -146,7 +156,11 @@ impl Launches {
                 credentials,
                 known: KnownAttachments::default(),
             };
-            cx.unless_cancelled(&format!("launch on {}", plan.backend), launcher.launch(cx, plan, &supply)).await
+            let what = format!("launch on {}", plan.backend);
+            let workload = cx.unless_cancelled(&what, launcher.launch(cx, plan, &supply)).await?;
+            // Later entries about the workload name its id.
+            entry.add_to_subject(&format!(": {} ({})", workload.name, workload.id));
+            Ok(workload)
         };
         let workload = self.journal.recorded_as(&entry, launching).await?;
         let place = format!("{}/{}", workload.backend, workload.name);

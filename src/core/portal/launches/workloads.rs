@@ -6,14 +6,15 @@ use futures_util::{StreamExt, stream};
 
 use super::Launches;
 use crate::{
+    audit::Entry,
     base::{
         clean,
         context::Context,
         error::{Error, Kind, Result},
     },
     image::reference::ImageRef,
-    launch::plan::Workload,
-    ports::{Extent, Launcher, Terminal},
+    launch::{logs::Wanted, plan::Workload},
+    ports::{ByteStream, Extent, Launcher, Terminal},
 };
 
 /// How much of a workload's name or id must be given.
@@ -68,17 +69,17 @@ impl Launches {
         (all, failed)
     }
 
-    /// The workload that `id` means, and its backend; fails if there is none or if it is ambiguous.
-    pub async fn find_workload(&self, cx: &Context, id: &str, given: Given) -> Result<(Arc<dyn Launcher>, Workload)> {
+    /// The workload that `id` means; fails if there is none or if it is ambiguous.
+    pub async fn find_workload(&self, cx: &Context, id: &str, given: Given) -> Result<Workload> {
         let (all, failed) = self.workloads(cx).await;
         let fits = meant(&all, id, given);
         if fits.is_empty() {
             if let Some(part) = self.part(&all, id) {
-                return Ok((self.launcher(Some(&part.backend), None)?, part));
+                return Ok(part);
             }
         }
         match fits.as_slice() {
-            [one] => Ok((self.launcher(Some(&one.backend), None)?, (*one).clone())),
+            [one] => Ok((*one).clone()),
             [] => {
                 let hint = failed.first().map_or_else(
                     || "'wharf workloads' lists them".to_owned(),
@@ -112,6 +113,11 @@ impl Launches {
         };
         let whole = self.launchers.iter().find_map(of)?;
         Some(Workload { id: id.to_owned(), ..whole.clone() })
+    }
+
+    /// The output of a workload so far, and as it arrives where that is wanted.
+    pub async fn logs(&self, cx: &Context, backend: &str, id: &str, wanted: Wanted) -> Result<ByteStream> {
+        self.launcher(Some(backend), None)?.logs(cx, id, wanted).await
     }
 
     /// Stops a workload; one that is stopped stays so.
@@ -165,7 +171,12 @@ impl Launches {
     pub async fn exec(&self, cx: &Context, backend: &str, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
         let launcher = self.launcher(Some(backend), None)?;
         let entry = self.journal.entry("exec", format!("{} in {id} on {backend}", program(&command)));
-        self.journal.recorded(entry, launcher.exec(cx, id, command)).await
+        let told = |entry: &mut Entry, (_, code): &(Vec<u8>, i64)| {
+            if *code != 0 {
+                entry.outcome = format!("ended with exit code {code}");
+            }
+        };
+        self.journal.told_by(entry, launcher.exec(cx, id, command), told).await
     }
 
     /// Opens a terminal in a workload, or with a command in a new process of it. Typed input is not recorded in the

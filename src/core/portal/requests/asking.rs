@@ -39,7 +39,11 @@ impl Requests {
             self.asked_on_the_web(&what, image)?
         } else {
             let reference = self.sources.named(image).await?;
-            destination::of(&self.config.requests, &what, &reference, asking.project.as_deref())?;
+            let place = destination::of(&self.config.requests, &what, &reference, asking.project.as_deref())?;
+            // What is admitted into a registry is copied there, so its source must let its bytes be read.
+            if matches!(place, ImageRef::Oci(_)) {
+                self.sources.place(&reference)?;
+            }
             let found = self.sources.image(cx, &reference, None).await?;
             self.let_steward_see(cx, &found).await?;
             self.asked(&what, &found, asking.project.as_deref())?

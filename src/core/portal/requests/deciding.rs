@@ -40,14 +40,15 @@ fn taking(what: &str, request: &Request, said: Terms) -> Result<Terms> {
 impl Requests {
     /// Decides on a request. With a key, the approval is signed here: that signature is what admits the image.
     pub async fn decide(&self, cx: &Context, asker: Arc<dyn Asker>, id: Id, ruling: &Ruling) -> Result<Request> {
-        let entry = self.journal.entry(if ruling.approve { "approve" } else { "reject" }, format!("request {id}"));
+        let verb = if ruling.approve { "approve" } else { "reject" };
+        let what = format!("{verb} request {id}");
+        if !ruling.approve && ruling.reason.trim().is_empty() {
+            return Err(Error::usage(what, "a reason is needed: the requester reads it").hint("--reason TEXT"));
+        }
+        let request = cx.run(&what, self.store.request(id)).await?;
+        let entry = self.journal.entry(verb, format!("request {id}"));
         let deciding = async {
-            let what = format!("{} request {id}", if ruling.approve { "approve" } else { "reject" });
-            let request = cx.run(&what, self.store.request(id)).await?;
             let me = self.store.me().await?;
-            if !ruling.approve && ruling.reason.trim().is_empty() {
-                return Err(Error::usage(what, "a reason is needed: the requester reads it").hint("--reason TEXT"));
-            }
             // Checked before the key is opened: a person who may not decide need not type a PIN.
             let mut decision = Decision {
                 by: me.person.clone(),
@@ -140,16 +141,14 @@ impl Requests {
         reason: &str,
         key: Option<&str>,
     ) -> Result<Request> {
+        let what = format!("take back the admission of request {id}");
+        let reason = clean::short(reason.trim(), REASON);
+        if reason.is_empty() {
+            return Err(Error::usage(what, "a reason is needed: everybody who uses it reads it").hint("--reason TEXT"));
+        }
+        let request = cx.run(&what, self.store.request(id)).await?;
         let entry = self.journal.entry("take back", format!("the admission of request {id}"));
         let taking_back = async {
-            let what = format!("take back the admission of request {id}");
-            let reason = clean::short(reason.trim(), REASON);
-            if reason.is_empty() {
-                return Err(
-                    Error::usage(what, "a reason is needed: everybody who uses it reads it").hint("--reason TEXT")
-                );
-            }
-            let request = cx.run(&what, self.store.request(id)).await?;
             let me = self.store.me().await?;
             let mut decision = Decision {
                 by: me.person.clone(),

@@ -4,7 +4,7 @@ use crate::{
     base::error::{Error, Kind, Result},
     config::Requests,
     image::names::{is_disk_name, name_of_url},
-    image::reference::{ImageRef, is_on_the_web},
+    image::reference::{ImageRef, is_on_the_web, is_repository},
     request::Request,
 };
 
@@ -48,26 +48,39 @@ pub(super) fn of(rules: &Requests, what: &str, reference: &ImageRef, project: Op
             Err(Error::usage(what, why).hint("ask for the image that it was made from, at its own place"))
         }
         ImageRef::Oci(name) => {
-            let (host, admitted) = rules.admitted.split_once('/').ok_or_else(|| no_place(what, "admitted"))?;
-            let project = match project {
-                None => admitted,
-                Some(project) if project == admitted => admitted,
-                Some(project) => {
-                    rules.projects.iter().map(String::as_str).find(|one| *one == project).ok_or_else(|| {
-                        let known: Vec<&str> =
-                            std::iter::once(admitted).chain(rules.projects.iter().map(String::as_str)).collect();
-                        Error::usage(what, format!("'{project}' is no project that images are admitted into"))
-                            .hint(format!("known: {}", known.join(", ")))
-                    })?
-                }
-            };
+            let (host, project) = registry_of(rules, what, project)?;
             // For another registry, the host becomes part of the name: two registries may have the same repository.
             let from = if name.host == host { String::new() } else { format!("{}/", name.host.replace(':', "-")) };
             Ok(ImageRef::oci(host, format!("{project}/{}{}", from.to_lowercase(), name.repository), None))
         }
+        ImageRef::Other(name) => {
+            let (host, project) = registry_of(rules, what, project)?;
+            // No host has these underscores, so no image of a registry gets the same name.
+            let place = name.place().replace([':', '[', ']'], "-").to_lowercase();
+            let repository = format!("{project}/{}__{place}/{}", name.scheme(), name.path());
+            if !is_repository(&repository) {
+                return Err(Error::unsupported(what, "its name cannot be one in a registry")
+                    .hint("copy it into a registry under another name first: wharf copy"));
+            }
+            Ok(ImageRef::oci(host, repository, None))
+        }
         ImageRef::Glance { .. } if rules.cloud.is_empty() => Err(no_place(what, "cloud")),
         ImageRef::Glance { .. } => Ok(ImageRef::Glance { cloud: rules.cloud.clone(), image: reference.title() }),
-        _ => Err(Error::unsupported(what, "a steward on another machine cannot read it")
-            .hint("put it into a registry or a cloud first: wharf push")),
+        ImageRef::Engine(_) | ImageRef::Volume { .. } | ImageRef::File { .. } => {
+            Err(Error::unsupported(what, "a steward on another machine cannot read it")
+                .hint("put it into a registry or a cloud first: wharf push"))
+        }
     }
+}
+
+/// The registry and the project in it that images are admitted into; `project` is the one that was asked for.
+fn registry_of<'a>(rules: &'a Requests, what: &str, project: Option<&str>) -> Result<(&'a str, &'a str)> {
+    let (host, admitted) = rules.admitted.split_once('/').ok_or_else(|| no_place(what, "admitted"))?;
+    let Some(wanted) = project else { return Ok((host, admitted)) };
+    let known: Vec<&str> = std::iter::once(admitted).chain(rules.projects.iter().map(String::as_str)).collect();
+    let project = known.iter().find(|one| **one == wanted).ok_or_else(|| {
+        Error::usage(what, format!("'{wanted}' is no project that images are admitted into"))
+            .hint(format!("known: {}", known.join(", ")))
+    })?;
+    Ok((host, project))
 }

@@ -130,6 +130,11 @@ impl Page for Catalog {
             {
                 "no image is selected"
             }
+            Action::Share => {
+                let targets = self.targets();
+                let refused: Vec<&str> = targets.iter().filter_map(|target| model.unshared(target)).collect();
+                return refused.first().filter(|_| refused.len() == targets.len()).map(|why| (*why).to_owned());
+            }
             Action::Import if !model.sources.iter().any(|source| source.grants) => "no cloud is configured here",
             Action::SignIn if !model.sources.iter().any(|source| source.signs_in) => "no source here takes a sign-in",
             Action::Request if !model.requests => "the site has no place for admitted images: [requests] admitted",

@@ -235,6 +235,7 @@ impl page::Page for Page {
             Action::Request if !model.requests => {
                 Some("the site has no place for admitted images: [requests] admitted")
             }
+            Action::Share => self.refuses(action).or_else(|| model.unshared(&self.target())),
             _ => self.refuses(action),
         };
         why.map(str::to_owned)
