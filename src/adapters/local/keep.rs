@@ -69,4 +69,3 @@ pub(super) fn read(folder: &Path) -> Result<Spec> {
     let bytes = small_file::bytes(folder.join("spec.json")).during(&what)?;
     serde_json::from_slice(&bytes).during(what)
 }
-

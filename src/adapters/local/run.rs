@@ -17,10 +17,7 @@ use super::{
     sealed,
 };
 use crate::shared::exec;
-use wharf_core::base::{
-    error::{During, Error, Result},
-    small_file,
-};
+use wharf_core::base::error::{During, Error, Result};
 
 /// The internal verb that runs a prepared folder; the command line does not list it.
 pub(super) const VERB: &str = "__run";
