@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use wharf::{
     adapters::{
         local::{SandboxProgram, Sandboxes},
-        shared::settings::Wanted,
+        shared::settings::AdapterEntry,
         slurm::{Settings, Slurm},
     },
     core::{
@@ -155,7 +155,7 @@ impl Stage {
             pace: Some(pace),
             ..Settings::default()
         };
-        let wanted = Wanted { name: "lab".into(), origin: "test".into(), settings };
+        let wanted = AdapterEntry { name: "lab".into(), origin: "test".into(), settings };
         let runtime = Arc::new(Ours(Sandboxes::new(SandboxProgram::find())));
         Slurm::new(&wanted, &self.home.path("state"), vec![runtime]).into_launcher()
     }
@@ -228,7 +228,9 @@ async fn a_person_launches_jobs() {
 async fn what_would_never_start_is_refused(stage: &Stage, launcher: &Arc<dyn Launcher>, image: &Image) {
     let cx = Context::default();
     let form = launcher.form(&cx, image).await.unwrap();
-    assert!(form.room.iter().any(|room| room.label == "partition short" && room.words().contains("of 2 nodes idle")));
+    assert!(
+        form.room.iter().any(|room| room.label == "partition short" && room.describe().contains("of 2 nodes idle"))
+    );
     let before = stage.slurm("squeue", &["--me", "-h", "-o", "%i"]);
     let ended = stage.slurm("sbatch", &["--parsable", "-o", "/dev/null", "--wrap", "true"]);
     for (given, why) in [
@@ -388,7 +390,7 @@ async fn jobs_of_others_making_are_listed(stage: &Stage, launcher: &Arc<dyn Laun
     );
     let plain = stage.slurm("sbatch", &["--parsable", "--hold", "-o", "/dev/null", "-J", "plain", "--wrap", "true"]);
     let held = until(launcher, &plain, |state| matches!(state, State::Queued { .. })).await;
-    assert_eq!((held.name.as_str(), held.state.words().1.as_str()), ("plain", "queued: it is held"));
+    assert_eq!((held.name.as_str(), held.state.label().1.as_str()), ("plain", "queued: it is held"));
     let odd = until(launcher, &hostile, |_| true).await;
     assert!(odd.name.contains("two lines|pipe") && !odd.name.contains(['\u{1b}', '\n']), "{odd:?}");
     assert_eq!(launcher.remove(&cx, &plain).await.unwrap_err().kind, Kind::Unsupported, "it is not ours");

@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use super::{
-    confine::{self, Files, Last},
+    confine::{self, Files, ProgramToStart},
     keep, processes, running, sandboxed, sealed,
 };
 use wharf_core::{
@@ -55,7 +55,7 @@ pub(super) fn enter(words: &[OsString]) -> Result<u8> {
         return Err(usage());
     }
     sealed::hide(&what)?;
-    sealed::ourselves(&what)?;
+    sealed::run_from_memory(&what)?;
     let mut sandboxed = match place {
         Some(_) => sandboxed::read(folder)?,
         None => keep::read(folder)?.sandboxed,
@@ -72,12 +72,18 @@ pub(super) fn enter(words: &[OsString]) -> Result<u8> {
         environment.push(Foreign::new("TERM=xterm-256color"));
     }
     let network = sandboxed.inside.network;
-    let last = Last { argv, environment, working_dir: sandboxed.inside.working_dir, limits: running.limits, network };
+    let last = ProgramToStart {
+        argv,
+        environment,
+        working_dir: sandboxed.inside.working_dir,
+        limits: running.limits,
+        network,
+    };
     let ready = confine::prepare(files, &what)?;
     join(running.pid, &what)?;
     let mut child = match confine::start(ready, &last, &what)? {
         Ok(child) => child,
-        Err(not) => return Ok(not.said()),
+        Err(not) => return Ok(not.report()),
     };
     // The terminal's interrupt is for the program, which has the terminal; this process only waits.
     let status = child.wait().during(what)?;

@@ -6,9 +6,9 @@ use super::{
     confine,
     log::{Exit, Log},
     run,
-    running::Running,
+    running::RunningWorkload,
     sealed,
-    spec::Spec,
+    spec::WorkloadSpec,
 };
 use wharf_core::base::{
     error::{During, Result},
@@ -25,19 +25,19 @@ pub(super) fn keep(folder: &Path) -> Result<()> {
     confine::close_others(&what)?;
     // Everything of Wharf in the sandbox is started from this copy in sealed memory, so that updating the program
     // changes nothing in it.
-    let ourselves = sealed::bequeath(sealed::ourselves(&what)?, &what)?;
+    let ourselves = sealed::let_inherit(sealed::run_from_memory(&what)?, &what)?;
     // In a session of its own, the workload does not end with the terminal.
     let _ = rustix::process::setsid();
     let spec = read(folder)?;
     let exit = Exit::reserve(folder)?;
-    let code = until_its_end(folder, &spec, &ourselves).unwrap_or_else(|error| {
+    let code = supervise(folder, &spec, &ourselves).unwrap_or_else(|error| {
         Log::new(folder).put(format!("wharf: {error}\n").as_bytes());
         127
     });
     exit.write(folder, code)
 }
 
-fn until_its_end(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
+fn supervise(folder: &Path, spec: &WorkloadSpec, ourselves: &File) -> Result<i32> {
     let what = "start the sandbox";
     let mut ready = run::ready(&spec.sandboxed, ourselves)?;
     let (output, input) = std::io::pipe().during(what)?;
@@ -49,10 +49,10 @@ fn until_its_end(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
     let (done, ended) = mpsc::channel();
     let mut log = Log::new(folder);
     std::thread::spawn(move || {
-        log.take(output);
+        log.copy_from(output);
         let _ = done.send(());
     });
-    if let Err(error) = Running::of(child.id(), limits).write(folder) {
+    if let Err(error) = RunningWorkload::of(child.id(), limits).write(folder) {
         // The workload could not be found again, so it is ended.
         let _ = child.kill();
         let _ = child.wait();
@@ -64,7 +64,7 @@ fn until_its_end(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
 }
 
 /// The description of the workload in a folder.
-pub(super) fn read(folder: &Path) -> Result<Spec> {
+pub(super) fn read(folder: &Path) -> Result<WorkloadSpec> {
     let what = format!("read {}", folder.display());
     let bytes = small_file::bytes(folder.join("spec.json")).during(&what)?;
     serde_json::from_slice(&bytes).during(what)

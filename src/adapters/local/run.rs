@@ -8,10 +8,10 @@ use std::{
 };
 
 use super::{
-    confine::{self, Last, Limits},
+    confine::{self, Limits, ProgramToStart},
     inside::Task,
     plan, processes,
-    running::{self, Running},
+    running::{self, RunningWorkload},
     sandbox_program::SandboxProgram,
     sandboxed::{self, Sandboxed},
     sealed,
@@ -23,7 +23,7 @@ use wharf_core::base::error::{During, Error, Result};
 pub(super) const VERB: &str = "__run";
 
 /// A sandbox that is ready to start.
-pub(super) struct Ready {
+pub(super) struct ReadySandbox {
     /// The command that makes the namespaces; the caller sets its output.
     pub command: Command,
     /// The limits of everything that runs in the sandbox.
@@ -38,7 +38,7 @@ pub(super) fn run(folder: &Path, place: Option<&Path>) -> Result<u8> {
     let what = format!("run what is in {}", folder.display());
     // Other files that this process has open must not reach the sandbox.
     confine::close_others(&what)?;
-    let ourselves = sealed::bequeath(sealed::ourselves(&what)?, &what)?;
+    let ourselves = sealed::let_inherit(sealed::run_from_memory(&what)?, &what)?;
     let mut sandboxed = sandboxed::read(folder)?;
     if let Some(place) = place {
         running::add_variables(place, &mut sandboxed.inside.environment);
@@ -46,19 +46,19 @@ pub(super) fn run(folder: &Path, place: Option<&Path>) -> Result<u8> {
     let mut ready = ready(&sandboxed, &ourselves)?;
     if let Some(place) = place {
         // The sandbox program has this process's number.
-        Running::of(std::process::id(), ready.limits.clone()).write(place)?;
+        RunningWorkload::of(std::process::id(), ready.limits.clone()).write(place)?;
     }
     // No process stays between: signals and the exit code are those of the sandbox.
     Err(Error::failed(what, ready.command.exec()))
 }
 
 /// The command that starts a sandbox, with the sandbox's task.
-pub(super) fn ready(sandboxed: &Sandboxed, ourselves: &File) -> Result<Ready> {
+pub(super) fn ready(sandboxed: &Sandboxed, ourselves: &File) -> Result<ReadySandbox> {
     let what = "start the sandbox";
     let limits = limits(sandboxed, what)?;
     let task = Task {
         inside: sandboxed.inside.clone(),
-        last: Last {
+        last: ProgramToStart {
             argv: sandboxed.inside.argv.clone(),
             environment: sandboxed.inside.environment.clone(),
             working_dir: sandboxed.inside.working_dir.clone(),
@@ -67,18 +67,18 @@ pub(super) fn ready(sandboxed: &Sandboxed, ourselves: &File) -> Result<Ready> {
         },
     };
     // The task is not on the command line or in the environment, where other users of the machine could read it.
-    let told = sealed::tell(&task, what)?;
+    let told = sealed::share_value(&task, what)?;
     let who = sandboxed.who.clone().ok_or_else(|| Error::failed(what, "nobody was found to run as"))?;
     let (ourselves, number) = (sealed::path(ourselves), sealed::number(&told));
     let words = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.into(), &ourselves, &number);
     let mut command = Command::new(program(sandboxed.runtime)?);
     command.args(words.iter().skip(1)).env_clear();
-    Ok(Ready { command, limits, _told: told })
+    Ok(ReadySandbox { command, limits, _told: told })
 }
 
 fn program(program: SandboxProgram) -> Result<PathBuf> {
-    exec::on_path(program.word()).ok_or_else(|| {
-        Error::unsupported("start the sandbox", format!("{} is not on the path of this machine", program.word()))
+    exec::on_path(program.name()).ok_or_else(|| {
+        Error::unsupported("start the sandbox", format!("{} is not on the path of this machine", program.name()))
             .hint("install it here, or launch again with what is here")
     })
 }

@@ -16,7 +16,7 @@ use wharf_core::{
 
 /// A running sandbox, as it was noted when it started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Running {
+pub(super) struct RunningWorkload {
     /// The process number of the sandbox program.
     pub pid: u32,
     /// When it started, in clock ticks since boot. Together with the number this identifies the process.
@@ -25,7 +25,7 @@ pub(super) struct Running {
     pub limits: Limits,
 }
 
-impl Running {
+impl RunningWorkload {
     /// The sandbox of the process with this number.
     pub(super) fn of(pid: u32, limits: Limits) -> Self {
         Self { pid, started: processes::started(pid).unwrap_or(0), limits }
@@ -51,8 +51,8 @@ pub(super) fn add_variables(place: &Path, environment: &mut Vec<Foreign>) {
 }
 
 /// The running sandbox that is noted in a folder; `None` if it has ended.
-pub(super) fn running(folder: &Path) -> Option<Running> {
-    let running: Running = serde_json::from_slice(&small_file::bytes(folder.join("running")).ok()?).ok()?;
+pub(super) fn running(folder: &Path) -> Option<RunningWorkload> {
+    let running: RunningWorkload = serde_json::from_slice(&small_file::bytes(folder.join("running")).ok()?).ok()?;
     // The number alone could belong to another process by now.
     (processes::started(running.pid) == Some(running.started)).then_some(running)
 }

@@ -76,7 +76,7 @@ impl<T: Front> Catalog for InFront<T> {
         self.0.registry().sign_in_server(cx).await
     }
 
-    fn looks_are_cheap(&self) -> bool {
+    fn describes_cheaply(&self) -> bool {
         self.0.looks_are_cheap()
     }
 

@@ -160,20 +160,23 @@ pub(super) fn risks(job: &Job, site: &Site) -> Vec<Risk> {
     let partition = site.partition(&job.partition);
     let name = partition.map_or("Slurm's default", |one| one.name.as_str());
     let name = clean::short(name, 40);
-    let mut risks = vec![Risk::fine(format!("the job runs as you on a node of partition {name}, started by Slurm"))];
+    let mut risks =
+        vec![Risk::harmless(format!("the job runs as you on a node of partition {name}, started by Slurm"))];
     let time = job.time.or(partition.and_then(|one| one.usual.or(one.most)));
     risks.push(match time {
-        Some(time) => Risk::fine(format!("Slurm ends it after {}", format_duration(time))),
+        Some(time) => Risk::harmless(format!("Slurm ends it after {}", format_duration(time))),
         None => Risk::caution("no limit of time: it runs until it ends or you stop it"),
     });
     let usual = partition.and_then(|one| one.memory_per_processor);
     match (job.memory, usual) {
         (Some(memory), _) => {
-            risks.push(Risk::fine(format!("Slurm gives it {} of memory on each node", text::size(memory))))
+            risks.push(Risk::harmless(format!("Slurm gives it {} of memory on each node", text::size(memory))))
         }
         (None, Some(each)) => {
             let all = text::size(each.saturating_mul(job.processors).saturating_mul(job.tasks));
-            risks.push(Risk::fine(format!("Slurm gives it {all} of memory, as the site does where none is asked for")));
+            risks.push(Risk::harmless(format!(
+                "Slurm gives it {all} of memory, as the site does where none is asked for"
+            )));
         }
         (None, None) => risks.push(Risk::caution("the site's own default of memory, which may be a whole node")),
     }
@@ -186,7 +189,7 @@ pub(super) fn risks(job: &Job, site: &Site) -> Vec<Risk> {
              sees no others is up to the site's control groups",
         ));
     }
-    risks.push(Risk::fine("nothing of this session's environment is sent: no tokens, no keys"));
+    risks.push(Risk::harmless("nothing of this session's environment is sent: no tokens, no keys"));
     risks
 }
 

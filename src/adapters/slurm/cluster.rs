@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{commands::Commands, folder::Root, lists::Lists, settings::Settings, site::Facts, usage::Samples};
-use crate::shared::settings::Wanted;
+use crate::shared::settings::AdapterEntry;
 use wharf_core::{
     base::error::{Error, Result},
     image::model::Image,
@@ -24,7 +24,7 @@ pub struct Slurm {
 impl Slurm {
     /// The cluster of these settings, on which images are started by the first of these runtimes that takes them.
     /// `state` is where launches are kept if the settings name no folder. Contacts nobody.
-    pub fn new(wanted: &Wanted<Settings>, state: &Path, runtimes: Vec<Arc<dyn Runtime>>) -> Self {
+    pub fn new(wanted: &AdapterEntry<Settings>, state: &Path, runtimes: Vec<Arc<dyn Runtime>>) -> Self {
         let settings = &wanted.settings;
         let root = settings.folder.clone().unwrap_or_else(|| state.join("slurm").join(&wanted.name));
         Self {

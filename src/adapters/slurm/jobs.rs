@@ -217,7 +217,7 @@ fn tasks(rows: &[Row]) -> String {
         let word = match &row.state {
             State::Queued { .. } => "queued".to_owned(),
             State::Failed(_) => "failed".to_owned(),
-            other => other.words().1,
+            other => other.label().1,
         };
         match counts.iter_mut().find(|(of, _)| *of == word) {
             Some((_, count)) => *count += row.count,

@@ -27,7 +27,7 @@ use wharf_core::{
     image::model::{Health, Image},
     launch::{
         form::{Answers, Form},
-        logs::Wanted,
+        logs::LogRange,
         plan::{Plan, Request, State, Workload, key},
         usage::Usage,
     },
@@ -117,7 +117,7 @@ impl Launcher for Cluster {
         Ok(Health { reachable: true, account, credentials: String::new(), note })
     }
 
-    async fn logs(&self, _cx: &Context, id: &str, wanted: Wanted) -> Result<ByteStream> {
+    async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
         let what = format!("read the output of job {id}");
         if wanted.needs_times() {
             return Err(Error::unsupported(what, "Slurm keeps the output of jobs without times")

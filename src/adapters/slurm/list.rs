@@ -158,7 +158,7 @@ impl Slurm {
         }
         match row {
             Some(row) if row.state.is_live() => Ok((found, row)),
-            Some(row) => Err(Error::unsupported(what, format!("it does not run: it is {}", row.state.words().1))),
+            Some(row) => Err(Error::unsupported(what, format!("it does not run: it is {}", row.state.label().1))),
             None => Err(Error::new(Kind::Unsupported, what, "it does not run")),
         }
     }

@@ -28,16 +28,16 @@ mod usage;
 pub use self::{cluster::Slurm, settings::Settings};
 use super::{
     parts::{Parts, Surroundings},
-    shared::{exec, settings as shared_settings, settings::Wanted},
+    shared::{exec, settings as shared_settings, settings::AdapterEntry},
 };
 use wharf_core::{
     base::error::{Error, Result},
-    config::{Config, Kind},
+    config::{Config, EntryKind},
     portal::doctor::State,
 };
 
 /// How a configuration's entries for clusters are read.
-pub const KIND: Kind = Kind::backend(shared_settings::hosts::<Settings>);
+pub const KIND: EntryKind = EntryKind::backend(shared_settings::hosts::<Settings>);
 
 /// Registers the clusters of the configuration, and the one that this machine's commands speak to. It is looked for by
 /// its configuration: without one, the commands may wait for a minute.
@@ -65,10 +65,10 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
 }
 
 /// The cluster that this machine's commands speak to, if they are here and have a configuration.
-fn discover() -> Vec<Wanted<Settings>> {
+fn discover() -> Vec<AdapterEntry<Settings>> {
     let commands = ["sbatch", "squeue"].iter().all(|program| exec::on_path(program).is_some());
     let Some(conf) = settings::configuration().filter(|conf| commands && conf.is_file()) else { return Vec::new() };
     let origin = format!("Slurm's commands and {}", conf.display());
     let settings = Settings { conf: Some(conf), ..Settings::default() };
-    vec![Wanted { name: "slurm".into(), origin, settings }]
+    vec![AdapterEntry { name: "slurm".into(), origin, settings }]
 }

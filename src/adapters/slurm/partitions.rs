@@ -60,10 +60,10 @@ impl Partition {
     pub(super) fn room(&self) -> Room {
         let label = format!("partition {}", clean::short(&self.name, 30));
         if !self.is_up() {
-            return Room::told(label, clean::short(&self.state.to_lowercase(), 30));
+            return Room::described(label, clean::short(&self.state.to_lowercase(), 30));
         }
         let ((nodes, idle), (all, free)) = (self.nodes, self.processors);
-        Room::told(label, format!("{idle} of {nodes} nodes idle, {free} of {all} processors free"))
+        Room::described(label, format!("{idle} of {nodes} nodes idle, {free} of {all} processors free"))
     }
 }
 
@@ -209,8 +209,8 @@ mod tests {
         assert_eq!((short.nodes, short.processors, short.largest), ((3, 2), (12, 11), 4));
         assert_eq!((short.memory, short.features.join(" ")), (8000 << 20, "avx big".to_owned()));
         assert_eq!(gpu.gpus, BTreeMap::from([("tiny".to_owned(), 2), (String::new(), 1)]));
-        assert_eq!(short.room().words(), "2 of 3 nodes idle, 11 of 12 processors free");
-        assert_eq!(all[4].room().words(), "down");
+        assert_eq!(short.room().describe(), "2 of 3 nodes idle, 11 of 12 processors free");
+        assert_eq!(all[4].room().describe(), "down");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::shared::settings;
-use wharf_core::config::Written;
+use wharf_core::config::ConfigEntry;
 
 /// The fewest seconds between two questions about all jobs, where nothing else is set: the controller answers everybody.
 const PACE: u64 = 10;
@@ -53,7 +53,7 @@ impl settings::Settings for Settings {
         (self.pace == Some(0)).then(|| ("pace", "write at least 1 (seconds)".to_owned()))
     }
 
-    fn resolve(&mut self, written: &Written) {
+    fn resolve(&mut self, written: &ConfigEntry) {
         settings::resolve(written, [&mut self.bin, &mut self.conf, &mut self.folder]);
         // So that an entry and what is found by itself are known to be the same cluster.
         self.conf = self.conf.take().or_else(configuration);
@@ -63,10 +63,10 @@ impl settings::Settings for Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use settings::{Wanted, read};
+    use settings::{AdapterEntry, read};
 
-    fn of(text: &str) -> Result<Wanted<Settings>, Vec<wharf_core::base::mistakes::Mistake>> {
-        let mut written = Written::new("lab", "slurm", "wharf.toml", toml::from_str(text).unwrap());
+    fn of(text: &str) -> Result<AdapterEntry<Settings>, Vec<wharf_core::base::mistakes::Mistake>> {
+        let mut written = ConfigEntry::new("lab", "slurm", "wharf.toml", toml::from_str(text).unwrap());
         written.base = "/etc/wharf".into();
         read(&written)
     }
