@@ -12,7 +12,7 @@ use super::{
         reports::{self, Document, Report, Software, Vex},
     },
     parts::{Parts, Surroundings},
-    shared::attachments::{self, Clock, Wanted},
+    shared::attachments::{self, AttachmentQuery, Clock},
 };
 use wharf_core::{
     base::{
@@ -22,7 +22,7 @@ use wharf_core::{
     config::Config,
     evidence::{
         findings::MOST_FINDINGS,
-        record::{By, Kind, Outcome, Record},
+        record::{CheckedBy, Kind, Outcome, Record},
     },
     image::{model::Image, reference::ImageRef},
     portal::doctor::State,
@@ -99,7 +99,8 @@ fn may_hold(kind: &str) -> bool {
     words.iter().any(|word| kind.contains(word))
 }
 
-const REPORTS: Wanted = Wanted { words: "reports", tags: &[".att", ".sbom"], kind: may_hold, layer: may_hold };
+const REPORTS: AttachmentQuery =
+    AttachmentQuery { words: "reports", tags: &[".att", ".sbom"], kind: may_hold, layer: may_hold };
 
 #[async_trait]
 impl Checker for Attachments {
@@ -120,13 +121,13 @@ impl Checker for Attachments {
         let clock = Clock::start(cx);
         let index = (pinned.digest != pinned.manifest).then_some(&pinned.digest);
         for digest in std::iter::once(&pinned.manifest).chain(index) {
-            let looked = attachments::of(cx, supply, digest, &REPORTS).await?;
+            let looked = attachments::find(cx, supply, digest, &REPORTS).await?;
             unseen.extend(looked.unseen);
             for attached in looked.attached {
                 for layer in &attached.layers {
                     let read = async {
                         if layer.size() > room {
-                            let what = format!("read {}", attached.at.spoken());
+                            let what = format!("read {}", attached.at.short_text());
                             return Err(Error::new(ErrorKind::Failed, what, "there is more than anybody reads"));
                         }
                         layer.read(cx, &**content, &attached.at, LIMIT).await
@@ -143,7 +144,7 @@ impl Checker for Attachments {
                     let of = digest.clone();
                     let parsed = tokio::task::spawn_blocking(move || reports::read(&bytes, &[&of])).await;
                     if let Some(document) = parsed.ok().flatten() {
-                        found.take(document, attached.at.spoken());
+                        found.take(document, attached.at.short_text());
                     }
                 }
             }
@@ -155,7 +156,7 @@ impl Checker for Attachments {
         }
         let record = |tool: &str, outcome: Outcome, reason: String| Record {
             reason,
-            ..Record::now(pinned, By::Attached, format!("{TOOL} {tool}"), outcome, VALID)
+            ..Record::now(pinned, CheckedBy::Attached, format!("{TOOL} {tool}"), outcome, VALID)
         };
         let mut records = Vec::new();
         if let Some((report, place)) = found.scan {

@@ -20,7 +20,7 @@ use rsa::{
 
 use super::{
     formats::{
-        certificates::{self, Distrust, Read},
+        certificates::{self, Distrust, ParsedCertificate},
         keys::Keys,
     },
     parts::{Parts, Surroundings},
@@ -34,7 +34,7 @@ use wharf_core::{
         small_file, text,
     },
     config::Config,
-    evidence::record::{By, Kind, Outcome, Record, tool},
+    evidence::record::{CheckedBy, Kind, Outcome, Record, tool},
     image::{
         model::{DataSignature, Image},
         reference::ImageRef,
@@ -115,14 +115,14 @@ fn fits(claim: &DataSignature, spki: &[u8], hashed: &digest::Digest) -> bool {
         }
 }
 
-fn read_all(path: &std::path::Path) -> Result<Vec<Read>> {
+fn read_all(path: &std::path::Path) -> Result<Vec<ParsedCertificate>> {
     let what = format!("read the certificates in {}", path.display());
-    Ok(certificates::all_of_pem(&small_file::text(path).during(what)?))
+    Ok(certificates::all_from_pem(&small_file::text(path).during(what)?))
 }
 
 impl Glance {
     /// The certificate that a claim names, if it is trusted; else the result to record.
-    fn certificate(&self, claim: &DataSignature, now: i64) -> std::result::Result<Read, Found> {
+    fn certificate(&self, claim: &DataSignature, now: i64) -> std::result::Result<ParsedCertificate, Found> {
         let none = |state, reason: String| (state, String::new(), reason);
         if !is_understood(claim) {
             let words = format!("{} with {} is not understood here", claim.key_type, claim.hash);
@@ -169,7 +169,7 @@ impl Glance {
             self.record(image, (state, name.clone(), why.to_owned()), TOOL, CLAIM).into_iter().collect::<Vec<_>>()
         };
         let ImageRef::Glance { image: here, .. } = &pinned.reference else { return Vec::new() };
-        let (id, digest, stated) = match Payload::read(payload) {
+        let (id, digest, stated) = match Payload::parse(payload) {
             Some(Payload::Disk { id, digest, stated }) => (id, digest, stated),
             Some(Payload::TakenBack { digest, place, reason, .. })
                 if digest == pinned.digest.as_str() && place == *here =>
@@ -185,7 +185,7 @@ impl Glance {
         if id != *here {
             return record(Signature::Elsewhere, "its statement was made for another image of the cloud");
         }
-        if let Some(why) = stated.is_over(text::now()) {
+        if let Some(why) = stated.why_ended(text::now()) {
             return record(Signature::Expired, &why);
         }
         let signer = stated.signer(name);
@@ -201,7 +201,7 @@ impl Glance {
         let (state, signer, reason) = found;
         let outcome = Outcome::Signature { state, signer };
         let inputs = self.inputs();
-        Some(Record { inputs, reason, ..Record::now(pinned, By::Wharf, tool(name), outcome, valid) })
+        Some(Record { inputs, reason, ..Record::now(pinned, CheckedBy::Wharf, tool(name), outcome, valid) })
     }
 }
 

@@ -12,15 +12,15 @@ use tokio::sync::mpsc;
 use super::{
     parts::{Parts, Surroundings},
     shared::{
-        http::{self, Reach, Server, Tls},
+        http::{self, AllowedServers, Server, Tls},
         in_front::{Front, InFront},
-        settings::{self, DOCKER_HUB_STORAGE, Wanted},
+        settings::{self, AdapterEntry, DOCKER_HUB_STORAGE},
     },
 };
 use wharf_core::{
     base::{badge::Publisher, clean, context::Context, error::Result, text},
     catalog::rows::Row,
-    config::{Config, Hosts, Kind},
+    config::{Config, EntryKind, Hosts},
     image::reference::{DOCKER_HUB, ImageRef},
     portal::{Abilities, Source},
     ports::{Catalog, Extent, Listing},
@@ -86,8 +86,8 @@ impl settings::Settings for Settings {
 }
 
 /// Docker Hub's search, combined with `registry`, which serves `docker.io`.
-fn source(wanted: Wanted<Settings>, registry: Source, reach: Reach) -> Result<Source> {
-    let Wanted { name, origin, settings } = wanted;
+fn source(wanted: AdapterEntry<Settings>, registry: Source, reach: AllowedServers) -> Result<Source> {
+    let AdapterEntry { name, origin, settings } = wanted;
     let server = Server::at(&settings.url, Tls::default(), reach, &format!("source '{name}'"))?;
     let hub = Arc::new(InFront(Hub { name: name.clone(), server, registry: registry.catalog.clone() }));
     let abilities = Abilities { changed_at: "hub.docker.com", ..registry.abilities };
@@ -108,7 +108,7 @@ impl Front for Hub {
     async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent> {
         let Some(query) = query.map(str::trim).filter(|query| query.len() > 1) else { return Ok(Extent::Whole) };
         let what = format!("search {}", self.name);
-        let place = self.server.place("v2/search/repositories/")?;
+        let place = self.server.address("v2/search/repositories/")?;
         let place = place.with("query", query).with("page_size", &PAGE.to_string());
         let answer: Answer = cx
             .run(&what, async {
@@ -148,11 +148,12 @@ fn row(found: Found) -> Option<Row> {
 }
 
 /// How a configuration's entries for Docker Hub are read.
-pub const KIND: Kind = Kind::source(settings::hosts::<Settings>);
+pub const KIND: EntryKind = EntryKind::source(settings::hosts::<Settings>);
 
 /// Registers Docker Hub: as configured, otherwise with its built-in address.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
-    let built_in = || vec![Wanted { name: "hub".into(), origin: "built in".into(), settings: Settings::default() }];
+    let built_in =
+        || vec![AdapterEntry { name: "hub".into(), origin: "built in".into(), settings: Settings::default() }];
     for wanted in parts.wanted(config, "hub", built_in)? {
         let registry = match parts
             .sources

@@ -19,7 +19,7 @@ use self::{
 };
 use wharf_core::{
     base::error::Result,
-    config::{Config, Hosts, Kinds, List, Written},
+    config::{Config, ConfigEntry, EntryKinds, Hosts, List},
     portal::{Opener, Portal, PortalParts, doctor::State},
     ports::{Notifier, Signers, Vault},
 };
@@ -30,8 +30,8 @@ macro_rules! adapters {
     ($($name:ident),+ $(,)?) => {
         $(pub mod $name;)+
         /// The types of sources and backends that a configuration may have.
-        pub fn kinds() -> Kinds {
-            Kinds(vec![$($name::KIND.named(stringify!($name))),+])
+        pub fn kinds() -> EntryKinds {
+            EntryKinds(vec![$($name::KIND.with_name(stringify!($name))),+])
         }
         fn register_all(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
             $($name::register(config, around, parts)?;)+
@@ -65,16 +65,16 @@ pub fn build(config: Config) -> Result<Portal> {
 
 /// The parts from which [`build`] builds a portal, as the adapters make them. Contacts nobody, and fails as `build`.
 pub fn parts_of(config: Config) -> Result<PortalParts> {
-    built(config, http::Reach::default())
+    built(config, http::AllowedServers::default())
 }
 
 /// The same for a steward: with the site's sources only, and with redirects only to hosts that the site names.
 pub fn build_for_stewards(config: Config) -> Result<Portal> {
-    let reach = http::Reach::of_site(&config.requests, &hosts(&config)?);
+    let reach = http::AllowedServers::for_site(&config.requests, &hosts(&config)?);
     built(config, reach).map(|parts| Portal::new(parts.for_stewards()))
 }
 
-fn built(config: Config, reach: http::Reach) -> Result<PortalParts> {
+fn built(config: Config, reach: http::AllowedServers) -> Result<PortalParts> {
     private::home(&config.cache_dir)?;
     private::home(&config.state_dir)?;
     hosts(&config)?;
@@ -105,7 +105,7 @@ fn built(config: Config, reach: http::Reach) -> Result<PortalParts> {
     let place = |name: &str| written.iter().position(|known| *known == name).unwrap_or(usize::MAX);
     parts.sources.sort_by_key(|source| place(&source.name));
     let cache = Arc::new(store::sqlite::Sqlite::new(config.cache_dir.join("cache.db")));
-    let store = store::shared::of(&config)?;
+    let store = store::shared::open(&config)?;
     let (keys, looked_at, signature) = (vault.clone(), vault.clone(), config.policy.signature.clone());
     let opener = parts.opener();
     let open: Opener = Box::new(move |reference| opener(reference, &around));
@@ -117,7 +117,7 @@ fn built(config: Config, reach: http::Reach) -> Result<PortalParts> {
             open: Box::new(move |key, asker| signing::open(key.to_owned(), asker, keys.clone())),
             make: Arc::new(signing::make),
             write: Arc::new(signing::write),
-            look: Box::new(move |key| signing::look::look(key.to_owned(), looked_at.clone())),
+            look: Box::new(move |key| signing::look::describe_key(key.to_owned(), looked_at.clone())),
             named: Arc::new(move || signing::look::named(&signature)),
             trusted: signing::trusted(config.policy.signature.admitting()),
         },
@@ -144,11 +144,11 @@ fn hosts(config: &Config) -> Result<Vec<Hosts>> {
     let mut all = Vec::new();
     for (list, entries) in [(List::Source, &config.sources), (List::Backend, &config.backends)] {
         for written in entries {
-            let hosts = kinds.read(list, written).map_err(|mistakes| written.refused(list, &mistakes))?;
+            let hosts = kinds.parse(list, written).map_err(|mistakes| written.refused(list, &mistakes))?;
             all.push(hosts);
         }
     }
-    let twice = |backend: &&Written| config.sources.iter().any(|source| source.name == backend.name);
+    let twice = |backend: &&ConfigEntry| config.sources.iter().any(|source| source.name == backend.name);
     match config.backends.iter().find(twice) {
         Some(backend) => {
             let why = "there is a source of this name";
@@ -161,7 +161,7 @@ fn hosts(config: &Config) -> Result<Vec<Hosts>> {
 
 /// The ways of notifying people that the site has configured.
 fn notifiers(config: &Config) -> Result<Vec<Arc<dyn Notifier>>> {
-    let mail = mail::Mail::of(config)?.map(|mail| Arc::new(mail) as Arc<dyn Notifier>);
-    let webhook = webhook::Webhook::of(config)?.map(|webhook| Arc::new(webhook) as Arc<dyn Notifier>);
+    let mail = mail::Mail::from_config(config)?.map(|mail| Arc::new(mail) as Arc<dyn Notifier>);
+    let webhook = webhook::Webhook::from_config(config)?.map(|webhook| Arc::new(webhook) as Arc<dyn Notifier>);
     Ok(mail.into_iter().chain(webhook).collect())
 }

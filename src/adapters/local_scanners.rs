@@ -31,13 +31,13 @@ use wharf_core::{
         text,
     },
     config::Config,
-    evidence::record::{By, Kind, Outcome, Record},
+    evidence::record::{CheckedBy, Kind, Outcome, Record},
     image::{
         model::Image,
         reference::{DOCKER_HUB, ImageRef},
     },
     portal::doctor::State,
-    ports::{Checker, Supply, checker::Ready},
+    ports::{Checker, Supply, checker::CheckTool},
 };
 
 /// How long a scan may take: it fetches the image, and perhaps its database.
@@ -95,12 +95,12 @@ pub struct Scanner {
     /// The folder in which the scanner's working folders are created.
     cache_dir: PathBuf,
     /// What trivy said about itself, and the time stamp of its database then.
-    known: tokio::sync::Mutex<Option<(u128, About)>>,
+    known: tokio::sync::Mutex<Option<(u128, ScannerVersion)>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-struct About {
+struct ScannerVersion {
     version: String,
     #[serde(rename = "VulnerabilityDB")]
     database: Option<Database>,
@@ -120,7 +120,7 @@ struct Status {
 }
 
 /// A scanner's cache folder: as its own variable says, else below `XDG_CACHE_HOME` or the home folder.
-fn cache_of(variable: &str, name: &str) -> Option<PathBuf> {
+fn cache_folder(variable: &str, name: &str) -> Option<PathBuf> {
     let named = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = || named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")));
     named(variable).or_else(|| cache().map(|cache| cache.join(name)))
@@ -128,15 +128,15 @@ fn cache_of(variable: &str, name: &str) -> Option<PathBuf> {
 
 /// When trivy's database was written, in milliseconds since 1970; `None` if it is not found.
 fn stamp() -> Option<u128> {
-    let cache = cache_of("TRIVY_CACHE_DIR", "trivy")?;
+    let cache = cache_folder("TRIVY_CACHE_DIR", "trivy")?;
     let changed = std::fs::metadata(cache.join("db/trivy.db")).ok()?.modified().ok()?;
     Some(changed.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis())
 }
 
 /// The folder that a scanner works in: empty but for its settings, and removed when dropped.
-struct Room(PathBuf);
+struct ScannerFolder(PathBuf);
 
-impl Room {
+impl ScannerFolder {
     fn new(cache_dir: &Path, what: &str) -> Result<Self> {
         static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -162,14 +162,14 @@ impl Room {
     }
 }
 
-impl Drop for Room {
+impl Drop for ScannerFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
 impl Make {
-    fn word(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Trivy => "trivy",
             Self::Grype => "grype",
@@ -180,9 +180,9 @@ impl Make {
 impl Scanner {
     /// trivy's version and the date of its database, asked again when the database has changed. grype's reports have
     /// both.
-    async fn about(&self) -> About {
+    async fn about(&self) -> ScannerVersion {
         if self.make == Make::Grype {
-            return About::default();
+            return ScannerVersion::default();
         }
         let stamp = stamp();
         let mut known = self.known.lock().await;
@@ -196,7 +196,7 @@ impl Scanner {
         about
     }
 
-    async fn asked(&self) -> Result<About> {
+    async fn asked(&self) -> Result<ScannerVersion> {
         let program = self.program.display().to_string();
         let what = format!("ask {program}");
         let words: &[&str] = match self.make {
@@ -204,7 +204,7 @@ impl Scanner {
             Make::Grype => &["db", "status", "--output", "json"],
         };
         let argv: Vec<&str> = std::iter::once(program.as_str()).chain(words.iter().copied()).collect();
-        let room = Room::new(&self.cache_dir, &what)?;
+        let room = ScannerFolder::new(&self.cache_dir, &what)?;
         let environment = self.environment(&room);
         let patience = Duration::from_secs(20);
         let said = exec::run_at(&argv, Some(&environment), Some(&room.0), b"", 1 << 20, patience).await?;
@@ -214,13 +214,13 @@ impl Scanner {
             Make::Grype => {
                 let status: Status = serde_json::from_slice(&said.stdout).unwrap_or_default();
                 let database = Some(Database { updated_at: status.built }).filter(|one| !one.updated_at.is_empty());
-                Ok(About { version: String::new(), database })
+                Ok(ScannerVersion { version: String::new(), database })
             }
         }
     }
 
     /// The whole command line, which sets everything that a person's configuration could change.
-    fn arguments(&self, target: &str, plain: bool, room: &Room) -> Vec<String> {
+    fn arguments(&self, target: &str, plain: bool, room: &ScannerFolder) -> Vec<String> {
         let (settings, ignored) = (room.path("settings.yaml"), room.path("ignored"));
         let words: &[&str] = match self.make {
             Make::Trivy => &[
@@ -260,7 +260,7 @@ impl Scanner {
     }
 
     /// The whole environment, as `NAME=value`.
-    fn environment(&self, room: &Room) -> Vec<String> {
+    fn environment(&self, room: &ScannerFolder) -> Vec<String> {
         let passed = PASSED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
         let mut environment: Vec<(String, String)> = passed.collect();
         let mut set = |name: &str, value: String| {
@@ -273,7 +273,7 @@ impl Scanner {
         set("DOCKER_CONFIG", home);
         // The database is in the person's cache, although the home folder is not theirs.
         for (variable, name) in [("TRIVY_CACHE_DIR", "trivy"), ("GRYPE_DB_CACHE_DIR", "grype/db")] {
-            if let Some(cache) = cache_of(variable, name) {
+            if let Some(cache) = cache_folder(variable, name) {
                 set(variable, cache.display().to_string());
             }
         }
@@ -286,7 +286,7 @@ impl Scanner {
     }
 
     /// Writes the registry's account to the Docker configuration in the working folder.
-    fn leave_account(&self, host: &str, supply: &Supply, room: &Room, what: &str) -> Result<()> {
+    fn leave_account(&self, host: &str, supply: &Supply, room: &ScannerFolder, what: &str) -> Result<()> {
         let Some(known) = &supply.credentials else { return Ok(()) };
         let pair = if known.identity_token { String::new() } else { known.secret.reveal().to_owned() };
         let auth = STANDARD.encode(format!("{}:{pair}", known.username));
@@ -306,7 +306,7 @@ impl Scanner {
 #[async_trait]
 impl Checker for Scanner {
     fn name(&self) -> &'static str {
-        self.make.word()
+        self.make.name()
     }
 
     fn kind(&self) -> Kind {
@@ -317,10 +317,10 @@ impl Checker for Scanner {
         true
     }
 
-    async fn ready(&self, _cx: &Context) -> Option<Result<Ready>> {
-        let make = self.make.word();
+    async fn ready(&self, _cx: &Context) -> Option<Result<CheckTool>> {
+        let make = self.make.name();
         let server = Some(&self.server).filter(|server| self.make == Make::Trivy && !server.is_empty());
-        let ready = |about: About| Ready {
+        let ready = |about: ScannerVersion| CheckTool {
             tool: match &server {
                 Some(server) => format!("{make}, by its server {}", clean::short(server, 100)),
                 None => format!("{make} {}", clean::short(&about.version, 40)).trim_end().to_owned(),
@@ -350,11 +350,11 @@ impl Checker for Scanner {
         let Some(pinned) = &image.pinned else { return Ok(Vec::new()) };
         let ImageRef::Oci(name) = &pinned.reference else { return Ok(Vec::new()) };
         let what = format!("scan {}", pinned.reference);
-        let make = self.make.word();
+        let make = self.make.name();
         // By the digest of the platform's manifest: what is scanned is what would be launched.
         let target = format!("{}/{}@{}", name.host, name.repository, pinned.manifest);
         let plain = self.plain.contains(&name.host);
-        let room = Room::new(&self.cache_dir, &what)?;
+        let room = ScannerFolder::new(&self.cache_dir, &what)?;
         self.leave_account(&name.host, supply, &room, &what)?;
         let argv = self.arguments(&target, plain, &room);
         let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
@@ -389,7 +389,7 @@ impl Checker for Scanner {
             inputs: inputs.clone(),
             valid_until: began + VALID,
             reason,
-            ..Record::now(pinned, By::Wharf, tool.clone(), outcome, VALID)
+            ..Record::now(pinned, CheckedBy::Wharf, tool.clone(), outcome, VALID)
         };
         let software = match self.make {
             Make::Trivy => report.packages.clone().outcome(&tool),
@@ -419,7 +419,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     };
     let found = [Make::Trivy, Make::Grype]
         .into_iter()
-        .find_map(|make| exec::on_path(make.word()).filter(|program| fit(program)).map(|program| (make, program)));
+        .find_map(|make| exec::on_path(make.name()).filter(|program| fit(program)).map(|program| (make, program)));
     if let (None, Some(why)) = (&found, unfit) {
         let advice = "let only root or yourself write to it and to the folders above it";
         parts.note("scanner", State::Bad, why, advice);

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::shared::{
-    http::Reach,
-    settings::{Registry, Settings, Wanted, lost_file, read},
+    http::AllowedServers,
+    settings::{AdapterEntry, Registry, Settings, lost_file, read},
 };
 use wharf_core::{
     base::error::{Error, Result},
@@ -18,7 +18,7 @@ use wharf_core::{
 };
 
 /// Makes the source of a configured registry.
-pub type MakeRegistry = fn(&Wanted<Registry>, &Surroundings) -> Result<Source>;
+pub type MakeRegistry = fn(&AdapterEntry<Registry>, &Surroundings) -> Result<Source>;
 
 /// Opens a source for a reference that no configured source owns.
 pub type OpenReference = fn(&ImageRef, &Surroundings) -> Result<Source>;
@@ -28,7 +28,7 @@ pub struct Surroundings {
     /// The secret store: where passwords, tokens and keys are kept.
     pub vault: Arc<dyn Vault>,
     /// The servers to which answers may redirect.
-    pub reach: Reach,
+    pub reach: AllowedServers,
     /// Makes a registry, for sources that add something to one.
     pub make_registry: MakeRegistry,
     /// Opens the registry that a reference names.
@@ -45,7 +45,7 @@ pub struct Parts {
     /// Sources that were made, in the order of registering.
     pub sources: Vec<Source>,
     /// The settings of the registries among them, with the other servers that their entries name.
-    pub registries: Vec<Wanted<Registry>>,
+    pub registries: Vec<AdapterEntry<Registry>>,
     /// Backends that were made, in the order of preference.
     pub launchers: Vec<Arc<dyn Launcher>>,
     /// Runtimes that run images as processes, the preferred one first, for backends that start no containers on their
@@ -94,9 +94,9 @@ impl Parts {
         &self,
         config: &Config,
         kind: &str,
-        found: impl FnOnce() -> Vec<Wanted<S>>,
-    ) -> Result<Vec<Wanted<S>>> {
-        let mut wanted: Vec<Wanted<S>> = Vec::new();
+        found: impl FnOnce() -> Vec<AdapterEntry<S>>,
+    ) -> Result<Vec<AdapterEntry<S>>> {
+        let mut wanted: Vec<AdapterEntry<S>> = Vec::new();
         for (list, entries) in [(List::Source, &config.sources), (List::Backend, &config.backends)] {
             for written in entries.iter().filter(|written| written.kind == kind) {
                 if self.is_taken(&written.name) {
@@ -104,7 +104,7 @@ impl Parts {
                     let mistake = written.mistake("name", why);
                     return Err(written.refused(list, &[mistake]).hint("choose another name"));
                 }
-                let one: Wanted<S> = read(written).map_err(|mistakes| written.refused(list, &mistakes))?;
+                let one: AdapterEntry<S> = read(written).map_err(|mistakes| written.refused(list, &mistakes))?;
                 if let Some((key, why)) = lost_file(&one.settings) {
                     let mistake = written.mistake(key, why);
                     return Err(written.refused(list, &[mistake]).hint("correct the path, or put the file there"));

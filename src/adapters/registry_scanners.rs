@@ -14,8 +14,8 @@ use super::{
     },
     parts::{Parts, Surroundings},
     shared::{
-        http::{self, Place, Reach, Server as Http, Tls},
-        settings::{Registry, Wanted},
+        http::{self, AllowedServers, Server as Http, ServerAddress, Tls},
+        settings::{AdapterEntry, Registry},
     },
 };
 use wharf_core::{
@@ -27,7 +27,7 @@ use wharf_core::{
         text,
     },
     config::Config,
-    evidence::record::{By, Kind, Outcome, Record},
+    evidence::record::{CheckedBy, Kind, Outcome, Record},
     image::{
         model::Image,
         reference::{ImageRef, Name},
@@ -75,7 +75,7 @@ enum Answer {
 }
 
 impl Server {
-    fn new(registry: &Wanted<Registry>, reach: Reach) -> Result<Self> {
+    fn new(registry: &AdapterEntry<Registry>, reach: AllowedServers) -> Result<Self> {
         let (what, settings) = (format!("scanner of source '{}'", registry.name), &registry.settings);
         let (scanner, url) =
             if settings.scanner == QUAY { (Scanner::Quay, &settings.url) } else { (Scanner::Clair, &settings.scanner) };
@@ -83,8 +83,8 @@ impl Server {
         Ok(Self { scanner, http })
     }
 
-    fn place(&self, name: &Name, digest: &Digest) -> Result<Place> {
-        self.http.place(&match &self.scanner {
+    fn place(&self, name: &Name, digest: &Digest) -> Result<ServerAddress> {
+        self.http.address(&match &self.scanner {
             Scanner::Quay => {
                 format!("api/v1/repository/{}/manifest/{digest}/security?vulnerabilities=true", name.repository)
             }
@@ -144,11 +144,11 @@ impl Checker for Served {
         };
         let record = |outcome: Outcome, valid: i64| Record {
             reason: name.host.clone(),
-            ..Record::now(pinned, By::Source, format!("{TOOL} {tool}"), outcome, valid)
+            ..Record::now(pinned, CheckedBy::Source, format!("{TOOL} {tool}"), outcome, valid)
         };
         Ok(match server.ask(cx, name, &pinned.manifest).await? {
             Answer::Nothing => Vec::new(),
-            Answer::Stands(state) => vec![record(Outcome::stands(state), SOON)],
+            Answer::Stands(state) => vec![record(Outcome::from_scan_state(state), SOON)],
             Answer::Found(mut report) => {
                 // These servers compare what they have indexed with the vulnerabilities known today.
                 report.scanned = report.scanned.or(Some(now));
@@ -164,7 +164,7 @@ impl Checker for Served {
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut servers = BTreeMap::new();
     let settings = Registry { scanner: QUAY.into(), ..Registry::at("https://quay.io") };
-    let public = Wanted { settings, ..Wanted::default() };
+    let public = AdapterEntry { settings, ..AdapterEntry::default() };
     servers.insert("quay.io".to_owned(), Server::new(&public, around.reach.clone())?);
     for registry in parts.registries.iter().filter(|registry| !registry.settings.scanner.is_empty()) {
         servers.insert(registry.settings.host().to_owned(), Server::new(registry, around.reach.clone())?);

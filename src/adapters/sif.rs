@@ -29,7 +29,7 @@ use wharf_core::{
         text,
     },
     config::Config,
-    evidence::record::{By, Kind, Outcome, Record, tool},
+    evidence::record::{CheckedBy, Kind, Outcome, Record, tool},
     image::{
         model::{Image, ImageKind},
         reference::ImageRef,
@@ -196,7 +196,7 @@ fn misfit(path: &Path, members: &[format::Object], wanted_by_id: &BTreeMap<u32, 
             return Ok(Some(format!("{} is no hash that is understood", clean::short(algorithm, 20))));
         }
         let mut hasher = Hasher::of(algorithm);
-        hasher.read(file.take(object.size)).during(&what)?;
+        hasher.update_from(file.take(object.size)).during(&what)?;
         if hasher.finish().as_str() != wanted {
             return Ok(Some(format!("object {} is not the one that was signed", object.id)));
         }
@@ -234,7 +234,7 @@ impl Checker for Sif {
         };
         let outcome = Outcome::Signature { state, signer };
         let inputs = self.inputs();
-        Ok(vec![Record { inputs, reason, ..Record::now(pinned, By::Wharf, tool(TOOL), outcome, VALID) }])
+        Ok(vec![Record { inputs, reason, ..Record::now(pinned, CheckedBy::Wharf, tool(TOOL), outcome, VALID) }])
     }
 }
 

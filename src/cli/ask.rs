@@ -14,16 +14,16 @@ use wharf_core::{
         error::{During, Error, Result},
         secret::Secret,
     },
-    portal::sign_in::Nobody,
+    portal::sign_in::NoAsker,
     ports::{Asker, Question, QuestionKind},
 };
 
 /// Asks on standard error and reads answers from standard input; a secret is not shown while it is typed.
 pub(crate) struct Terminal;
 
-/// The terminal if there is one; else [`Nobody`], with which every question fails.
+/// The terminal if there is one; else [`NoAsker`], with which every question fails.
 pub(crate) fn asker() -> Arc<dyn Asker> {
-    if is_there() { Arc::new(Terminal) } else { Arc::new(Nobody) }
+    if is_there() { Arc::new(Terminal) } else { Arc::new(NoAsker) }
 }
 
 /// Whether a person can be asked: standard input and standard error are terminals.

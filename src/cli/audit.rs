@@ -6,7 +6,7 @@ use crate::args::Audit;
 use wharf_core::{
     audit::{
         self, Entry,
-        witness::{self, Decided, Summary, Witnessed},
+        witness::{self, Decided, Summary, WitnessedPosition},
     },
     base::{
         error::{Error, Kind, Result},
@@ -119,7 +119,7 @@ async fn verify(portal: &Portal, written: &str, json: bool) -> Result<u8> {
 
 /// Lists what was decided, admitted and done at the site, and whether each person's chain is complete.
 async fn site(portal: &Portal, limit: i64, json: bool) -> Result<u8> {
-    let (seen, decided) = portal.journal.of_site(limit).await?;
+    let (seen, decided) = portal.journal.site_audit(limit).await?;
     let chains = witness::summaries(&seen.iter().rev().cloned().collect::<Vec<_>>());
     if json {
         let seen: Vec<_> = seen.iter().map(|seen| serde_json::json!({"at": text::timestamp(seen.at), "person": seen.person,
@@ -169,7 +169,7 @@ fn decision(it: &Decided) -> (i64, Vec<String>) {
 }
 
 /// An entry that the store was told of, with the time and person that the store itself recorded.
-fn done(seen: &Witnessed) -> Option<(i64, Vec<String>)> {
+fn done(seen: &WitnessedPosition) -> Option<(i64, Vec<String>)> {
     let entry = Entry { who: one_line(&seen.person), ..seen.entry()? };
     Some((seen.at, cells(&text::timestamp(seen.at), &entry)))
 }

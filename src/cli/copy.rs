@@ -27,7 +27,7 @@ pub(crate) fn file_reference(file: &str) -> String {
 
 /// Copies an image to a file or folder; without a name for it, the image's own name is used.
 pub(crate) async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
-    let reference = portal.sources.named(&args.reference).await?;
+    let reference = portal.sources.resolve(&args.reference).await?;
     let tag = reference.tag().unwrap_or("latest");
     let file = match &args.file {
         Some(file) => file.clone(),
@@ -55,7 +55,7 @@ pub(crate) async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &C
         }
         return Ok(0);
     }
-    let from = portal.sources.named(from).await?;
+    let from = portal.sources.resolve(from).await?;
     if !Transfers::moves_disk(&from, &to) && to.tag().is_none() {
         to = to.with_tag(from.tag().unwrap_or("latest"));
     }

@@ -16,12 +16,12 @@ use wharf_core::{
 
 /// Says what was found, what does not work, why, and what to do. The exit code is not 0 if anything does not work.
 pub(crate) async fn run(portal: &Portal, json: bool) -> Result<u8> {
-    let findings = portal.doctor.look().await;
+    let findings = portal.doctor.run_checks().await;
     if json {
         output::json(&findings)?;
     } else {
         let coloured = is_coloured();
-        findings.iter().try_for_each(|finding| output::line(&words(finding, coloured)))?;
+        findings.iter().try_for_each(|finding| output::line(&describe(finding, coloured)))?;
     }
     let red = findings.iter().any(|finding| finding.state == State::Bad);
     Ok(if red { Kind::Failed.exit_code() } else { 0 })
@@ -33,7 +33,7 @@ fn is_coloured() -> bool {
     std::io::stdout().is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-fn words(finding: &Finding, coloured: bool) -> String {
+fn describe(finding: &Finding, coloured: bool) -> String {
     let colour = match finding.state {
         State::Good => "32",
         State::Caution => "33",

@@ -23,7 +23,7 @@ use wharf_core::{
         query::Query,
         rows::RowSet,
         search::{self, RowId, Sort},
-        standing::Standing,
+        standing::Badges,
     },
     image::reference::ImageRef,
     portal::{Listed, Portal, SourceFacts, doctor::State},
@@ -47,7 +47,7 @@ struct Line<'a> {
     #[serde(skip)]
     spoken: String,
     #[serde(skip)]
-    standing: Option<Standing>,
+    standing: Option<Badges>,
 }
 
 /// How many rows are looked up for their badge, and for how long in all. More and longer if the filter asks for badges.
@@ -87,16 +87,16 @@ pub(crate) async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8
         let Some((source, set)) = sets.get(id.set as usize) else { continue };
         let Some(row) = set.get(id.row as usize) else { continue };
         let standing = standings.get(&id).copied();
-        if !query.stands_well(&standing.unwrap_or_default(), row.publisher) {
+        if !query.matches_badges(&standing.unwrap_or_default(), row.publisher) {
             continue;
         }
         let reference = portal.sources.row(source, row.name, row.favourite_tag()).ok();
         lines.push(Line {
             source,
             name: row.name,
-            kind: row.kind.word(),
+            kind: row.kind.name(),
             tags: row.tags.split(' ').filter(|tag| !tag.is_empty()).collect(),
-            spoken: reference.as_ref().map(ImageRef::spoken).unwrap_or_default(),
+            spoken: reference.as_ref().map(ImageRef::short_text).unwrap_or_default(),
             reference: reference.map(|reference| reference.to_string()),
             trust: standing.map(|standing| standing.trust.word),
             scan: standing.map(|standing| standing.scan.word),
@@ -157,7 +157,7 @@ fn print(lines: &[Line<'_>], json: bool) -> Result<()> {
 }
 
 /// A badge in a column; `–` if nothing is known.
-fn cell(standing: Option<Standing>, part: fn(Standing) -> Badge) -> String {
+fn cell(standing: Option<Badges>, part: fn(Badges) -> Badge) -> String {
     standing.map(part).map_or_else(|| "–".to_owned(), |badge| format!("{} {}", badge.sign, badge.word))
 }
 
@@ -165,10 +165,10 @@ fn cell(standing: Option<Standing>, part: fn(Standing) -> Badge) -> String {
 async fn standings(
     portal: &Portal,
     cx: &Context,
-    sets: &Sets,
+    sets: &RowSets,
     query: &Query,
     found: &[RowId],
-) -> HashMap<RowId, Standing> {
+) -> HashMap<RowId, Badges> {
     let (most, time) = if query.standing.is_empty() { GLANCE } else { LOOK };
     let all = std::sync::Mutex::new(HashMap::new());
     let cheap = |source: &str| portal.sources.facts_of(source).is_ok_and(|source| source.looks_are_cheap);
@@ -197,9 +197,9 @@ async fn standings(
     all.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-type Sets = Vec<(String, Arc<RowSet>)>;
+type RowSets = Vec<(String, Arc<RowSet>)>;
 
-async fn cached(portal: &Portal, wanted: &[SourceFacts]) -> Result<Sets> {
+async fn cached(portal: &Portal, wanted: &[SourceFacts]) -> Result<RowSets> {
     let all = portal.catalog.kept_lists().await?;
     Ok(all
         .into_iter()
@@ -208,7 +208,12 @@ async fn cached(portal: &Portal, wanted: &[SourceFacts]) -> Result<Sets> {
         .collect())
 }
 
-async fn fresh(portal: &Portal, cx: &Context, wanted: Vec<SourceFacts>, words: &str) -> (Sets, Vec<(String, Error)>) {
+async fn fresh(
+    portal: &Portal,
+    cx: &Context,
+    wanted: Vec<SourceFacts>,
+    words: &str,
+) -> (RowSets, Vec<(String, Error)>) {
     let asked: Vec<_> = wanted
         .into_iter()
         // A source that can only be searched has nothing to list without words.

@@ -26,10 +26,10 @@ pub(crate) async fn run(portal: &Portal, args: &Inbox, json: bool) -> Result<u8>
     } else {
         let now = text::now();
         for notice in &notices {
-            said(notice, now)?;
+            print_notice(notice, now)?;
         }
         for offer in &offers {
-            output::line(&format!("• offer {}: {} from {}", offer.id, offer.title, offer.from.words()))?;
+            output::line(&format!("• offer {}: {} from {}", offer.id, offer.title, offer.from.label()))?;
         }
     }
     if args.read {
@@ -39,7 +39,7 @@ pub(crate) async fn run(portal: &Portal, args: &Inbox, json: bool) -> Result<u8>
     Ok(0)
 }
 
-fn said(notice: &Notice, now: i64) -> Result<()> {
+fn print_notice(notice: &Notice, now: i64) -> Result<()> {
     let sign = if notice.seen { " " } else { "•" };
     let about = notice.request.map(|id| format!("request {id}: ")).unwrap_or_default();
     output::line(&format!("{sign} {about}{} {} · {}", notice.title, notice.words, text::ago(notice.at, now)))?;

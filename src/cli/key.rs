@@ -19,11 +19,16 @@ pub(crate) async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
     match &args.verb {
         KeyVerb::New { name, curve, passphrase } => {
             let curve = curve.parse()?;
-            said(&portal.keys.make(ask::asker(), name, curve, *passphrase).await?, Some(curve), *passphrase, json)?;
+            print_key(
+                &portal.keys.make(ask::asker(), name, curve, *passphrase).await?,
+                Some(curve),
+                *passphrase,
+                json,
+            )?;
         }
         KeyVerb::Import { name, file } => {
             let pem = small_file::text(file).during(format!("read {}", file.display()))?;
-            said(&portal.keys.keep(ask::asker(), name, Secret::new(pem)).await?, None, false, json)?;
+            print_key(&portal.keys.keep(ask::asker(), name, Secret::new(pem)).await?, None, false, json)?;
         }
         KeyVerb::Show { key } => {
             let half = portal.keys.public_half(ask::asker(), key).await?;
@@ -47,13 +52,13 @@ pub(crate) async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
 }
 
 /// Says which key was created or imported, and what to do next.
-fn said(half: &PublicHalf, made: Option<Curve>, locked: bool, json: bool) -> Result<()> {
+fn print_key(half: &PublicHalf, made: Option<Curve>, locked: bool, json: bool) -> Result<()> {
     if json {
         return output::json(half);
     }
     match &half.public_file {
         Some(file) => {
-            let curve = made.unwrap_or_default().word();
+            let curve = made.unwrap_or_default().name();
             output::line(&format!("✓ {} is made ({curve}, for you alone), id {}", half.key, half.id))?;
             output::line(&format!("  its public half: {}", file.display()))?;
         }

@@ -18,7 +18,7 @@ use wharf_core::{
         form::{Answers, Form, join_words},
         plan::Plan,
     },
-    portal::{Portal, launches::workloads::Given},
+    portal::{Portal, launches::workloads::IdMatch},
 };
 
 /// Makes a plan and, without `--plan`, carries it out.
@@ -28,7 +28,7 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
     let image = if args.reference.trim_start().starts_with("wharf:") {
         linked(portal, &cx, args.reference.parse()?, platform).await?
     } else {
-        portal.sources.image(&cx, &portal.sources.named(&args.reference).await?, platform.as_ref()).await?
+        portal.sources.image(&cx, &portal.sources.resolve(&args.reference).await?, platform.as_ref()).await?
     };
     let mut answers = Answers::default();
     for pair in &args.set {
@@ -57,7 +57,7 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
     }
     if args.follow {
         workloads::follow(portal, &workload, args.raw).await?;
-        let ended = portal.launches.find_workload(&cx, &workload.id, Given::Whole).await?;
+        let ended = portal.launches.find_workload(&cx, &workload.id, IdMatch::Whole).await?;
         return Ok(match ended.state {
             wharf_core::launch::plan::State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
             _ => 0,
@@ -66,7 +66,7 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
     if json {
         output::json(&workload)?;
     } else {
-        let (facts, state) = (workload.facts_words(), workload.state.words().1);
+        let (facts, state) = (workload.facts_words(), workload.state.label().1);
         let facts = if facts.is_empty() { facts } else { format!("  {facts}") };
         output::line(&format!("{}  {} on {}  ({state}){facts}", workload.id, workload.name, workload.backend))?;
     }
@@ -130,7 +130,7 @@ async fn any_plan(
 
 /// A plan, and beside it what is good to know: the questions, the room there is, the policy's gate.
 #[derive(Serialize)]
-struct Planned<'a> {
+struct PlanJson<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,7 +139,7 @@ struct Planned<'a> {
 
 fn print(plan: &Plan, form: Option<&Form>, json: bool) -> Result<()> {
     if json {
-        return output::json_as_sent(&Planned { plan, form });
+        return output::json_as_sent(&PlanJson { plan, form });
     }
     let mut page = output::Page::default();
     page.line(&format!("on {}: {}", plan.backend, plan.image.reference));
@@ -165,9 +165,9 @@ fn answers(page: &mut output::Page, form: &Form, plan: &Plan) {
     }
     if !form.room.is_empty() {
         page.line("Room:");
-        form.room.iter().for_each(|room| page.line(&format!("  {:<14} {}", room.label, room.words())));
+        form.room.iter().for_each(|room| page.line(&format!("  {:<14} {}", room.label, room.describe())));
     }
     if let Some(gate) = &form.gate {
-        page.line(&format!("{} {}", gate.verdict.badge().sign, gate.words()));
+        page.line(&format!("{} {}", gate.verdict.badge().sign, gate.describe()));
     }
 }

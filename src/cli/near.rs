@@ -55,7 +55,7 @@ async fn near(portal: &Portal, word: &str) -> Vec<String> {
     for (source, set) in &lists {
         let fits = (0..set.len()).filter_map(|at| set.get(at)).filter(|row| is_near(row.name, word));
         let named = fits.filter_map(|row| portal.sources.row(source, row.name, row.favourite_tag()).ok());
-        meant.extend(named.map(|reference| reference.spoken()).take(MOST));
+        meant.extend(named.map(|reference| reference.short_text()).take(MOST));
     }
     meant.truncate(MOST);
     meant

@@ -7,12 +7,12 @@ use wharf_core::{
     image::reference::ImageRef,
     portal::Portal,
     ports::{Question, QuestionKind},
-    sharing::offer::Gift,
+    sharing::offer::TransferKey,
 };
 
 /// Lists the projects that an image is shared with.
 pub(crate) async fn shares(portal: &Portal, reference: &str, json: bool) -> Result<u8> {
-    let found = portal.sharing.shares(&Context::default(), &portal.sources.named(reference).await?).await?;
+    let found = portal.sharing.shares(&Context::default(), &portal.sources.resolve(reference).await?).await?;
     if json {
         output::json(&found)?;
         return Ok(0);
@@ -25,9 +25,9 @@ pub(crate) async fn shares(portal: &Portal, reference: &str, json: bool) -> Resu
     let rows: Vec<Vec<String>> = found
         .iter()
         .map(|share| {
-            let (sign, word) = share.standing.words();
+            let (sign, word) = share.standing.label();
             let age = share.created.map(|created| text::ago(created, now)).unwrap_or_default();
-            vec![share.project.words(), format!("{sign} {word}"), age, share.id.clone()]
+            vec![share.project.label(), format!("{sign} {word}"), age, share.id.clone()]
         })
         .collect();
     output::table(&["PROJECT", "STANDS", "SINCE", "ID"], &rows)?;
@@ -39,7 +39,7 @@ pub(crate) async fn run(portal: &Portal, args: &Offers, json: bool) -> Result<u8
     let cx = Context::default();
     match &args.answer {
         None => list(portal, &cx, json).await,
-        Some(Answer::Accept { id }) if id.contains("/transfer/") => take(portal, &cx, id, json).await,
+        Some(Answer::Accept { id }) if id.contains("/transfer/") => accept_transfer(portal, &cx, id, json).await,
         Some(Answer::Accept { id }) => answer(portal, &cx, id, true, json).await,
         Some(Answer::Cancel { id }) => cancel(portal, &cx, id, json).await,
         Some(Answer::Reject { id }) => answer(portal, &cx, id, false, json).await,
@@ -47,15 +47,15 @@ pub(crate) async fn run(portal: &Portal, args: &Offers, json: bool) -> Result<u8
 }
 
 /// Accepts a volume with the transfer key that its giver has sent.
-async fn take(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u8> {
+async fn accept_transfer(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u8> {
     let key = if ask::is_there() {
         let question = Question { words: format!("key of {id}"), kind: QuestionKind::Secret };
         ask::asker().ask(question).await?
     } else {
         ask::piped("read the key")?
     };
-    let key = Gift::key_in(&key);
-    let volume = portal.sharing.take(cx, id, &key).await?;
+    let key = TransferKey::key_in(&key);
+    let volume = portal.sharing.accept_transfer(cx, id, &key).await?;
     if json {
         output::json(&serde_json::json!({"offer": id, "done": "accepted", "volume": volume}))?;
     } else {
@@ -65,8 +65,8 @@ async fn take(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u8>
 }
 
 /// Creates a transfer of a volume; its key is printed only this once.
-pub(crate) async fn give(portal: &Portal, reference: &ImageRef, json: bool) -> Result<u8> {
-    let given = portal.sharing.give(&Context::default(), reference).await?;
+pub(crate) async fn create_transfer(portal: &Portal, reference: &ImageRef, json: bool) -> Result<u8> {
+    let given = portal.sharing.create_transfer(&Context::default(), reference).await?;
     if json {
         let object = serde_json::json!({"id": given.id, "transfer": given.transfer, "title": given.title, "key": given.key.reveal()});
         output::json(&object)?;
@@ -120,7 +120,7 @@ async fn list(portal: &Portal, cx: &Context, json: bool) -> Result<u8> {
             .iter()
             .map(|offer| {
                 let age = offer.since.map(|since| text::ago(since, now)).unwrap_or_default();
-                let from = if offer.outgoing { "you".to_owned() } else { offer.from.words() };
+                let from = if offer.outgoing { "you".to_owned() } else { offer.from.label() };
                 vec![offer.title.clone(), from, age, offer.note.clone(), offer.id.clone()]
             })
             .collect();

@@ -154,7 +154,7 @@ pub fn report(error: &Error, json: bool) {
 
 /// An error as a JSON object: kind, what, why, hint.
 fn object(error: &Error) -> serde_json::Value {
-    serde_json::json!({"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint})
+    serde_json::json!({"kind": error.kind.name(), "what": error.what, "why": error.why, "hint": error.hint})
 }
 
 /// The results for several projects or images: each is printed when it is there, or all as JSON at the end.
@@ -169,11 +169,11 @@ pub(crate) struct Results {
 impl Results {
     /// No results yet; their names are projects.
     pub(crate) fn new(json: bool) -> Self {
-        Self::of(json, "project")
+        Self::under_key(json, "project")
     }
 
     /// No results yet; their names are under this JSON key.
-    pub(crate) fn of(json: bool, key: &'static str) -> Self {
+    pub(crate) fn under_key(json: bool, key: &'static str) -> Self {
         Self { json, key, all: Vec::new(), first: None }
     }
 

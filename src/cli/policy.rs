@@ -58,8 +58,8 @@ pub(crate) async fn run(portal: &Portal, args: &Args, json: bool) -> Result<u8> 
                             change.subject.digest.short()
                         ),
                         change.launches.to_string(),
-                        change.before.word().to_owned(),
-                        change.after.verdict.word().to_owned(),
+                        change.before.name().to_owned(),
+                        change.after.verdict.name().to_owned(),
                         why.to_owned(),
                     ]
                 })

@@ -9,9 +9,9 @@ use wharf_core::{
     },
     portal::{
         Portal,
-        requests::{Asking, Ruling, Submitted},
+        requests::{ApproverDecision, RequestDetails, Submitted},
     },
-    request::{Event, Pace, RemarkKind, Request, Stage, Terms, Which},
+    request::{Event, Pace, RemarkKind, Request, RequestFilter, Stage, Terms},
 };
 
 /// At most this many requests are listed, also with `--json`.
@@ -29,9 +29,9 @@ fn code(stage: Stage) -> u8 {
 
 /// Requests the admission of an image; with `--wait`, the exit code says how the request ended.
 pub(crate) async fn ask(portal: &Portal, args: &Wanted, json: bool) -> Result<u8> {
-    let asking = Asking {
+    let asking = RequestDetails {
         reason: args.reason.clone(),
-        until: args.until.as_deref().map(text::when).transpose()?,
+        until: args.until.as_deref().map(text::parse_future_time).transpose()?,
         private: args.private,
         project: args.to.clone(),
     };
@@ -49,20 +49,20 @@ pub(crate) async fn ask(portal: &Portal, args: &Wanted, json: bool) -> Result<u8
             .await?;
         }
     }
-    said(&submitted, json)?;
+    print_submitted(&submitted, json)?;
     Ok(if args.wait { code(submitted.request.stage) } else { 0 })
 }
 
-fn said(submitted: &Submitted, json: bool) -> Result<()> {
+fn print_submitted(submitted: &Submitted, json: bool) -> Result<()> {
     if json {
         return output::json(submitted);
     }
     let request = &submitted.request;
-    let others = request.wanted_by().count().saturating_sub(1) as u64;
+    let others = request.open_wishes().count().saturating_sub(1) as u64;
     let with = if others == 0 { String::new() } else { format!(", with {}", text::plural(others, "other", "others")) };
     output::line(&format!("request {}: {} for {}{with}", request.id, request.asked.title, request.destination))?;
     output::line(&format!("{} {}", request.stage.sign(), request.standing(submitted.pace, text::now())))?;
-    if let Some(place) = request.place(submitted.ahead) {
+    if let Some(place) = request.queue_position(submitted.ahead) {
         output::line(&format!("  {place}"))?;
     }
     if !request.stage.is_over() {
@@ -87,7 +87,7 @@ pub(crate) async fn run(portal: &Portal, args: &Requests, json: bool) -> Result<
         }
         Some(RequestsVerb::Withdraw { id }) => done(&portal.requests.speak(&cx, *id, &Event::Withdraw).await?, json),
         Some(RequestsVerb::Renew { id, reference }) => {
-            said(&portal.requests.ask_again(&cx, *id, reference.as_deref()).await?, json).map(|()| 0)
+            print_submitted(&portal.requests.ask_again(&cx, *id, reference.as_deref()).await?, json).map(|()| 0)
         }
         Some(RequestsVerb::Classes) => classes(portal, json).await,
         Some(RequestsVerb::EndClass { id }) => {
@@ -115,9 +115,9 @@ fn done(request: &Request, json: bool) -> Result<u8> {
 
 async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
     let which = match (args.queue, args.all) {
-        (true, _) => Which::Queue,
-        (_, true) => Which::All,
-        _ => Which::Mine,
+        (true, _) => RequestFilter::Queue,
+        (_, true) => RequestFilter::All,
+        _ => RequestFilter::Mine,
     };
     let all = portal.requests.list(which, 0, LISTED).await?;
     if json {
@@ -126,9 +126,9 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
     }
     if all.is_empty() {
         output::line(match which {
-            Which::Queue => "nothing waits for a decision",
-            Which::All => "nobody has asked for anything yet",
-            Which::Mine => "you have asked for nothing yet: wharf request REF --reason TEXT",
+            RequestFilter::Queue => "nothing waits for a decision",
+            RequestFilter::All => "nobody has asked for anything yet",
+            RequestFilter::Mine => "you have asked for nothing yet: wharf request REF --reason TEXT",
         })?;
         return Ok(0);
     }
@@ -138,14 +138,14 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
         vec![
             request.id.to_string(),
             request.asked.title.clone(),
-            format!("{} {}", request.stage.sign(), request.stage.word()),
+            format!("{} {}", request.stage.sign(), request.stage.name()),
             text::age(request.since, now),
-            request.wanted_by().map(|wish| wish.person.as_str()).collect::<Vec<_>>().join(" "),
+            request.open_wishes().map(|wish| wish.person.as_str()).collect::<Vec<_>>().join(" "),
             standing.chars().take(100).collect(),
         ]
     };
     let head = ["NR", "IMAGE", "STAGE", "AGE", "BY", "HOW IT STANDS"];
-    if which != Which::Queue {
+    if which != RequestFilter::Queue {
         output::table(&head, &all.iter().map(row).collect::<Vec<_>>())?;
         return Ok(0);
     }
@@ -169,7 +169,7 @@ pub(crate) async fn show(portal: &Portal, id: i64, json: bool) -> Result<u8> {
         output::json(&portal.requests.followed(id).await?)?;
         return Ok(0);
     }
-    let (_, text) = portal.requests.told(id).await?;
+    let (_, text) = portal.requests.request_with_text(id).await?;
     output::text(&text)?;
     Ok(0)
 }
@@ -193,7 +193,7 @@ async fn classes(portal: &Portal, json: bool) -> Result<u8> {
                 class.id.to_string(),
                 class.rule.clone(),
                 base,
-                decision.terms.words(),
+                decision.terms.describe(),
                 decision.by.clone(),
                 decision.reason.clone(),
             ]
@@ -204,7 +204,7 @@ async fn classes(portal: &Portal, json: bool) -> Result<u8> {
 }
 
 /// Decides on requests one after the other; the exit code is that of the first failure.
-async fn decide(portal: &Portal, ids: &[i64], ruling: &Ruling, json: bool) -> Result<u8> {
+async fn decide(portal: &Portal, ids: &[i64], ruling: &ApproverDecision, json: bool) -> Result<u8> {
     let mut first: Option<Error> = None;
     let mut all = Vec::new();
     for id in ids {
@@ -212,7 +212,7 @@ async fn decide(portal: &Portal, ids: &[i64], ruling: &Ruling, json: bool) -> Re
             Ok(request) if json => all.push(serde_json::json!(request)),
             Ok(request) => {
                 done(&request, false)?;
-                let terms = request.decision.as_ref().map(|decision| decision.terms.words()).unwrap_or_default();
+                let terms = request.decision.as_ref().map(|decision| decision.terms.describe()).unwrap_or_default();
                 if !terms.is_empty() {
                     output::line(&format!("  approved {terms}"))?;
                 }
@@ -232,18 +232,21 @@ async fn decide(portal: &Portal, ids: &[i64], ruling: &Ruling, json: bool) -> Re
 /// Approves requests, or all requests of a class.
 pub(crate) async fn approve(portal: &Portal, args: &Approve, json: bool) -> Result<u8> {
     let terms = Terms {
-        until: args.until.as_deref().map(text::when).transpose()?,
+        until: args.until.as_deref().map(text::parse_future_time).transpose()?,
         only: args.only,
         exceptions: args.exceptions.clone(),
         rules: Vec::new(),
     };
-    let ruling = Ruling { approve: true, reason: args.reason.clone(), terms, key: args.key.clone() };
+    let ruling = ApproverDecision { approve: true, reason: args.reason.clone(), terms, key: args.key.clone() };
     let Some(rule) = &args.rule else { return decide(portal, &args.ids, &ruling, json).await };
     let class = portal.requests.approve_class(&progress::context(), ask::asker(), (&args.base, rule), &ruling).await?;
     if json {
         output::json(&serde_json::json!({"class": class}))?;
     } else {
-        output::line(&format!("class {class} is approved: what '{rule}' blocks is admitted {}", ruling.terms.words()))?;
+        output::line(&format!(
+            "class {class} is approved: what '{rule}' blocks is admitted {}",
+            ruling.terms.describe()
+        ))?;
         output::line(&format!("'wharf requests end-class {class}' ends it"))?;
     }
     Ok(0)
@@ -251,6 +254,6 @@ pub(crate) async fn approve(portal: &Portal, args: &Approve, json: bool) -> Resu
 
 /// Rejects requests, with the given reason.
 pub(crate) async fn reject(portal: &Portal, args: &Reject, json: bool) -> Result<u8> {
-    let ruling = Ruling { approve: false, reason: args.reason.clone(), ..Ruling::default() };
+    let ruling = ApproverDecision { approve: false, reason: args.reason.clone(), ..ApproverDecision::default() };
     decide(portal, &args.ids, &ruling, json).await
 }

@@ -1,22 +1,22 @@
 //! `wharf share` and `wharf open`.
 
 use super::{copy, offers, output, progress, show};
-use crate::args::{Open, Share};
+use crate::args::{OpenLink, Share};
 use wharf_core::{
     base::{context::Context, error::Result, text},
     image::{link::Link, reference::ImageRef},
-    portal::{Portal, sharing::Shared},
+    portal::{Portal, sharing::ShareResult},
     sharing::receiver::Receiver,
 };
 
 /// Shares an image with projects, plans that, makes a link, or gives a volume away.
 pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
-    let reference = portal.sources.named(&args.reference).await?;
+    let reference = portal.sources.resolve(&args.reference).await?;
     if args.link {
         return link(portal, args, &reference, json).await;
     }
     if args.give {
-        return offers::give(portal, &reference, json).await;
+        return offers::create_transfer(portal, &reference, json).await;
     }
     let everybody = args.community.then_some(Receiver::Community).or(args.public.then_some(Receiver::Public));
     let receivers = args.to.iter().map(|project| Receiver::Project(project.clone())).chain(everybody);
@@ -29,7 +29,7 @@ pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u
             plan(portal, &reference, &to, json).await
         } else {
             let shared = portal.sharing.share_to(&progress::context(), &reference, &to, &options).await;
-            shared.and_then(|shared| said(&shared, json).map(|()| result(&name, &shared)))
+            shared.and_then(|shared| print_share(&shared, json).map(|()| result(&name, &shared)))
         };
         results.add(&name, answer);
     }
@@ -37,19 +37,19 @@ pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u
 }
 
 /// Prints what was done, in one line.
-fn said(shared: &Shared, json: bool) -> Result<()> {
+fn print_share(shared: &ShareResult, json: bool) -> Result<()> {
     if json {
         return Ok(());
     }
-    output::line(&shared.words())?;
-    if let Shared::Shared(copied) = shared {
+    output::line(&shared.describe())?;
+    if let ShareResult::Shared(copied) = shared {
         copied.outcome.left.iter().for_each(|left| output::remark(&format!("left behind: {left}")));
     }
     Ok(())
 }
 
 /// The JSON object for one receiver: its project and what was done.
-pub(crate) fn result(project: &str, shared: &Shared) -> serde_json::Value {
+pub(crate) fn result(project: &str, shared: &ShareResult) -> serde_json::Value {
     let mut result = serde_json::json!({"project": project});
     if let (Some(result), Ok(serde_json::Value::Object(shared))) =
         (result.as_object_mut(), serde_json::to_value(shared))
@@ -72,7 +72,7 @@ async fn plan(portal: &Portal, reference: &ImageRef, to: &Receiver, json: bool) 
 }
 
 async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -> Result<u8> {
-    let until = args.until.as_deref().map(text::when).transpose()?;
+    let until = args.until.as_deref().map(text::parse_future_time).transpose()?;
     let platform = args.options.platform.first().map(|platform| platform.parse()).transpose()?;
     let link = portal.catalog.link(&Context::default(), reference, platform.as_ref(), until).await?;
     if json {
@@ -89,7 +89,7 @@ async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -
 }
 
 /// Shows what a link points to.
-pub(crate) async fn open(portal: &Portal, args: &Open, json: bool) -> Result<u8> {
+pub(crate) async fn open(portal: &Portal, args: &OpenLink, json: bool) -> Result<u8> {
     let link: Link = args.link.parse()?;
     let opened = portal.catalog.open_link(&Context::default(), &link).await?;
     if json {

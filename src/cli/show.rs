@@ -10,7 +10,7 @@ use wharf_core::{
 };
 
 async fn image(portal: &Portal, args: &Show) -> Result<Image> {
-    let reference = portal.sources.named(&args.reference).await?;
+    let reference = portal.sources.resolve(&args.reference).await?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
     portal.sources.image(&Context::default(), &reference, platform.as_ref()).await
 }
@@ -72,7 +72,7 @@ pub(crate) fn facts(image: &Image) -> Vec<(&'static str, String)> {
     add("command", join_words(&shown(&config.command)));
     if image.disk.is_none() && image.artifact.is_none() {
         add("user", config.user_words());
-        add("warning", config.unread_words().unwrap_or_default());
+        add("warning", config.unread_fields().unwrap_or_default());
     }
     add("ports", config.ports.join(", "));
     add("volumes", config.volumes.join(", "));

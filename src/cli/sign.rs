@@ -6,7 +6,7 @@ use wharf_core::{base::error::Result, portal::Portal};
 
 /// Signs an image with a key from a file or on hardware.
 pub(crate) async fn run(portal: &Portal, args: &Sign, json: bool) -> Result<u8> {
-    let reference = portal.sources.named(&args.reference).await?;
+    let reference = portal.sources.resolve(&args.reference).await?;
     let signed = portal.signing.sign(&progress::context(), ask::asker(), &reference, &args.key).await?;
     if json {
         output::json(&signed)?;

@@ -12,7 +12,7 @@ use wharf_core::{
 
 /// Lists all sources and backends with their state.
 pub(crate) async fn list(portal: &Portal, json: bool) -> Result<u8> {
-    let health = portal.doctor.health(&Context::default().within(std::time::Duration::from_secs(8))).await;
+    let health = portal.doctor.health(&Context::default().with_deadline(std::time::Duration::from_secs(8))).await;
     let known = portal.sources.facts();
     let address = |name: &str| {
         known.iter().find(|source| source.name == name).map_or_else(String::new, |source| source.address.clone())
@@ -22,7 +22,7 @@ pub(crate) async fn list(portal: &Portal, json: bool) -> Result<u8> {
             .iter()
             .map(|(name, kind, answer)| match answer {
                 Ok(health) => serde_json::json!({"name": name, "type": kind, "address": address(name), "health": health}),
-                Err(error) => serde_json::json!({"name": name, "type": kind, "address": address(name), "error": {"kind": error.kind.word(), "why": error.why, "hint": error.hint}}),
+                Err(error) => serde_json::json!({"name": name, "type": kind, "address": address(name), "error": {"kind": error.kind.name(), "why": error.why, "hint": error.hint}}),
             })
             .collect();
         output::json(&all)?;

@@ -46,7 +46,7 @@ pub(crate) async fn run(portal: &Arc<Portal>, args: &args::Steward, json: bool) 
     });
     if args.once {
         let round = steward.round(&cx, &tools).await?;
-        said(&round, json);
+        print_round(&round, json);
         return Ok(u8::from(!round.failed.is_empty()));
     }
     if !json {
@@ -54,7 +54,7 @@ pub(crate) async fn run(portal: &Arc<Portal>, args: &args::Steward, json: bool) 
     }
     let from = portal.clone();
     let tell = move |round: &Round| {
-        said(round, json);
+        print_round(round, json);
         from.journal.troubles().iter().for_each(|trouble| output::remark(trouble));
     };
     steward.work(&cx, &tools, Arc::new(tell)).await?;
@@ -62,7 +62,7 @@ pub(crate) async fn run(portal: &Arc<Portal>, args: &args::Steward, json: bool) 
 }
 
 /// Prints a line for everything that happened, with its time: a service's journal shows this.
-fn said(round: &Round, json: bool) {
+fn print_round(round: &Round, json: bool) {
     if json {
         let _ = output::json_line(round);
         return;

@@ -17,8 +17,8 @@ use wharf_core::{
     portal::{
         Portal,
         upkeep::{
-            Pruning, Rule,
-            tag::{Move, named},
+            PruneRule, Pruning,
+            tag::{Move, new_reference},
         },
     },
     ports::{
@@ -31,7 +31,7 @@ use wharf_core::{
 /// agrees.
 pub(crate) async fn tag(portal: &Portal, args: &Tag, json: bool) -> Result<u8> {
     let reference = portal.sources.reference(&args.reference)?;
-    let new = named(&reference, &args.new)?;
+    let new = new_reference(&reference, &args.new)?;
     let moves = match args.moves {
         true => Move::Always,
         false if ask::is_there() && !json => Move::Ask(ask::asker()),
@@ -41,13 +41,13 @@ pub(crate) async fn tag(portal: &Portal, args: &Tag, json: bool) -> Result<u8> {
     if json {
         output::json(&tagged)?
     } else {
-        output::line(&tagged.words())?
+        output::line(&tagged.describe())?
     }
     Ok(0)
 }
 
 /// Prints what a removal would do, and returns it as JSON.
-fn told(removal: &Removal, json: bool) -> Result<serde_json::Value> {
+fn print_removal(removal: &Removal, json: bool) -> Result<serde_json::Value> {
     if !json {
         output::line(&removal.reference.to_string())?;
         removal.lines(Digest::to_string).iter().try_for_each(|line| output::line(&format!("   {line}")))?;
@@ -67,7 +67,7 @@ fn removed(reference: &ImageRef, how: Removed, json: bool) -> Result<serde_json:
 }
 
 /// Asks whether to do it. Where nobody can be asked, `--yes` must have been given; else it is a usage error.
-async fn agreed(question: String, what: &str, yes: bool) -> Result<bool> {
+async fn confirm(question: String, what: &str, yes: bool) -> Result<bool> {
     if yes {
         return Ok(true);
     }
@@ -84,7 +84,7 @@ pub(crate) async fn remove(portal: &Portal, args: &RemoveImage, json: bool) -> R
     let cx = progress::context();
     let references: Vec<ImageRef> =
         args.references.iter().map(|reference| portal.sources.reference(reference)).collect::<Result<Vec<_>>>()?;
-    let mut ends = Results::of(json, "reference");
+    let mut ends = Results::under_key(json, "reference");
     let mut meant = Vec::new();
     for (reference, told) in references.iter().zip(portal.upkeep.removals(&cx, &references).await) {
         match told {
@@ -94,12 +94,12 @@ pub(crate) async fn remove(portal: &Portal, args: &RemoveImage, json: bool) -> R
     }
     if args.plan {
         for removal in &meant {
-            ends.add(&removal.reference.to_string(), Ok(told(removal, json)?));
+            ends.add(&removal.reference.to_string(), Ok(print_removal(removal, json)?));
         }
         return ends.finish();
     }
     if !args.yes && !json {
-        meant.iter().try_for_each(|removal| told(removal, false).map(|_| ()))?;
+        meant.iter().try_for_each(|removal| print_removal(removal, false).map(|_| ()))?;
     }
     finish(portal, &cx, ends, json, &meant, ("remove images", args.yes)).await
 }
@@ -115,8 +115,9 @@ pub(crate) async fn prune(portal: &Portal, args: &Prune, json: bool) -> Result<u
         })?,
     };
     let cx = progress::context();
-    let pruning = portal.upkeep.pruning(&cx, &repository, &Rule { keep: args.keep.unwrap_or(0), older_than }).await?;
-    let ends = Results::of(json, "reference");
+    let pruning =
+        portal.upkeep.pruning(&cx, &repository, &PruneRule { keep: args.keep.unwrap_or(0), older_than }).await?;
+    let ends = Results::under_key(json, "reference");
     if args.plan && json {
         output::json(&pruning)?;
         return Ok(0);
@@ -168,7 +169,7 @@ async fn finish(
         _ => format!("Remove {}? This cannot be undone", text::plural(count, "image", "images")),
     };
     if !meant.is_empty() {
-        if !agreed(question, what, yes).await? {
+        if !confirm(question, what, yes).await? {
             output::remark("nothing was removed");
             return Ok(1);
         }

@@ -13,7 +13,7 @@ const LISTED: usize = 20;
 
 /// Checks and judges an image; the exit code says the verdict.
 pub(crate) async fn run(portal: &Portal, args: &Verify, json: bool) -> Result<u8> {
-    let reference = portal.sources.named(&args.reference).await?;
+    let reference = portal.sources.resolve(&args.reference).await?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
     if args.data {
         portal.evidence.verify_data(&progress::context(), &reference).await?;
@@ -23,12 +23,12 @@ pub(crate) async fn run(portal: &Portal, args: &Verify, json: bool) -> Result<u8
     if json {
         output::json(&verified)?;
     } else {
-        said(&verified)?;
+        print_verified(&verified)?;
     }
     Ok(verified.judgement.verdict.exit_code())
 }
 
-fn said(verified: &Verified) -> Result<()> {
+fn print_verified(verified: &Verified) -> Result<()> {
     output::text(&verified.explain(text::now()))?;
     for record in &verified.records {
         if let Outcome::Scan { worst, .. } = &record.outcome {

@@ -16,11 +16,11 @@ use wharf_core::{
         text,
     },
     launch::{
-        logs::Wanted,
+        logs::LogRange,
         plan::{State, Workload},
         usage::{UNTOLD, Usage},
     },
-    portal::{Portal, launches::workloads::Given},
+    portal::{Portal, launches::workloads::IdMatch},
     ports::Ability,
     sharing::receiver::Receiver,
 };
@@ -32,7 +32,7 @@ const MEASURED: Duration = Duration::from_secs(1);
 
 /// A workload as JSON, with what it uses if that is known.
 #[derive(Serialize)]
-struct Told<'a> {
+struct WorkloadJson<'a> {
     #[serde(flatten)]
     workload: &'a Workload,
     usage: Option<&'a Usage>,
@@ -47,7 +47,7 @@ pub(crate) async fn list(portal: &Portal, json: bool) -> Result<u8> {
     let code = incomplete(portal, &failed);
     let known = portal.launches.usages(&all, MEASURED).await;
     if json {
-        let told = |workload| Told { workload, usage: known.get(&workload.key()) };
+        let told = |workload| WorkloadJson { workload, usage: known.get(&workload.key()) };
         output::json(&all.iter().map(told).collect::<Vec<_>>())?;
         return Ok(code);
     }
@@ -78,7 +78,7 @@ pub(crate) async fn list(portal: &Portal, json: bool) -> Result<u8> {
             let live = |words: Option<String>| {
                 words.unwrap_or_else(|| if one.state.is_live() { UNTOLD } else { "" }.to_owned())
             };
-            let (sign, word) = one.state.words();
+            let (sign, word) = one.state.label();
             let age = one.created.map(|created| text::age(created, now)).unwrap_or_default();
             let cells = [
                 one.id.clone(),
@@ -113,7 +113,7 @@ fn incomplete(portal: &Portal, failed: &[(String, Error)]) -> u8 {
 
 /// The workload that is meant. Where `needs` is something that its backend cannot do with it, that is
 /// refused with what to do instead: before anybody is asked where no backend here can, else before that one is asked to.
-async fn find(portal: &Portal, id: &str, given: Given, needs: Option<Ability>) -> Result<Workload> {
+async fn find(portal: &Portal, id: &str, given: IdMatch, needs: Option<Ability>) -> Result<Workload> {
     if let Some(ability) = needs {
         portal.launches.some_can(ability, id)?;
     }
@@ -127,9 +127,9 @@ async fn find(portal: &Portal, id: &str, given: Given, needs: Option<Ability>) -
 /// Prints the output so far; with `follow`, more as it arrives. As JSON it is one object, or one for each piece of
 /// output.
 pub(crate) async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8> {
-    let workload = find(portal, &args.id, Given::Begun, Some(Ability::Logs)).await?;
+    let workload = find(portal, &args.id, IdMatch::Begun, Some(Ability::Logs)).await?;
     let since = args.since.as_deref().map(text::since).transpose()?;
-    let wanted = Wanted { follow: args.follow, times: args.timestamps, since };
+    let wanted = LogRange { follow: args.follow, times: args.timestamps, since };
     let mut stream = portal.launches.logs(&Context::default(), &workload.backend, &workload.id, wanted).await?;
     if !json {
         copy_out(stream, args.raw).await?;
@@ -160,7 +160,7 @@ pub(crate) async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8>
 /// Prints output until the workload ends; `raw`: not cleaned, even on a terminal.
 pub(crate) async fn follow(portal: &Portal, workload: &Workload, raw: bool) -> Result<()> {
     let cx = Context::default();
-    copy_out(portal.launches.logs(&cx, &workload.backend, &workload.id, Wanted::following()).await?, raw).await
+    copy_out(portal.launches.logs(&cx, &workload.backend, &workload.id, LogRange::following()).await?, raw).await
 }
 
 async fn copy_out(mut stream: wharf_core::ports::ByteStream, raw: bool) -> Result<()> {
@@ -185,7 +185,7 @@ pub(crate) async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8>
     if args.terminal {
         return console(portal, &args.id, Some(args.command.clone())).await;
     }
-    let workload = find(portal, &args.id, Given::Whole, Some(Ability::Exec)).await?;
+    let workload = find(portal, &args.id, IdMatch::Whole, Some(Ability::Exec)).await?;
     let (said, code) =
         portal.launches.exec(&progress::context(), &workload.backend, &workload.id, args.command.clone()).await?;
     if json {
@@ -203,7 +203,7 @@ pub(crate) async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8>
 pub(crate) async fn console(portal: &Portal, id: &str, command: Option<Vec<String>>) -> Result<u8> {
     const LEAVE: u8 = 0x1d;
     let needs = if command.is_some() { Ability::Terminal } else { Ability::Attach };
-    let workload = find(portal, id, Given::Begun, Some(needs)).await?;
+    let workload = find(portal, id, IdMatch::Begun, Some(needs)).await?;
     let size = crossterm::terminal::size().unwrap_or((80, 24));
     let at = (workload.backend.as_str(), workload.id.as_str());
     let mut terminal = portal.launches.terminal(&Context::default(), at, command, size).await?;
@@ -251,7 +251,7 @@ impl Drop for Restore {
 
 /// Stops a workload, which is given by its whole name or its id; one that has ended is told to have been stopped.
 pub(crate) async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
-    let workload = find(portal, id, Given::Whole, None).await?;
+    let workload = find(portal, id, IdMatch::Whole, None).await?;
     if matches!(workload.state, State::Exited(_) | State::Failed(_)) {
         if json {
             let (id, backend) = (&workload.id, &workload.backend);
@@ -262,19 +262,19 @@ pub(crate) async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
         return Ok(0);
     }
     portal.launches.stop(&Context::default(), &workload.backend, &workload.id).await?;
-    said(&workload, "stopped", json)
+    print_workload(&workload, "stopped", json)
 }
 
 /// Starts a stopped workload, or with `again` restarts a running one.
 pub(crate) async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result<u8> {
-    let workload = find(portal, id, Given::Whole, Some(Ability::Start)).await?;
+    let workload = find(portal, id, IdMatch::Whole, Some(Ability::Start)).await?;
     portal.launches.start(&Context::default(), &workload.backend, &workload.id, again).await?;
-    said(&workload, if again { "restarted" } else { "started" }, json)
+    print_workload(&workload, if again { "restarted" } else { "started" }, json)
 }
 
 /// Makes an image of a workload, then shares it. Each step can be repeated: the same call continues after a crash.
 pub(crate) async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8> {
-    let workload = find(portal, &args.id, Given::Whole, Some(Ability::Snapshot)).await?;
+    let workload = find(portal, &args.id, IdMatch::Whole, Some(Ability::Snapshot)).await?;
     let to: Vec<Receiver> = args.to.iter().map(|project| Receiver::Project(project.clone())).collect();
     let (image, shares) =
         portal.sharing.snapshot(&progress::context(), &workload.backend, &workload.id, &args.name, &to).await?;
@@ -282,7 +282,7 @@ pub(crate) async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Re
     line(&format!("✓ {} is {image}", args.name))?;
     let mut results = output::Results::new(json);
     for (project, shared) in args.to.iter().zip(shares) {
-        let said = shared.and_then(|shared| line(&shared.words()).map(|()| share::result(project, &shared)));
+        let said = shared.and_then(|shared| line(&shared.describe()).map(|()| share::result(project, &shared)));
         results.add(project, said);
     }
     let (shares, code) = results.taken();
@@ -294,7 +294,7 @@ pub(crate) async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Re
 
 /// Attaches a volume to a server, or detaches it.
 pub(crate) async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -> Result<u8> {
-    let server = find(portal, &args.server, Given::Whole, Some(Ability::Volumes)).await?;
+    let server = find(portal, &args.server, IdMatch::Whole, Some(Ability::Volumes)).await?;
     let volume = portal.launches.attach(&progress::context(), &server.backend, &server.id, &args.volume, there).await?;
     let done = if there { "attached" } else { "detached" };
     if json {
@@ -309,12 +309,12 @@ pub(crate) async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: 
 
 /// Stops a workload if it runs, and removes it.
 pub(crate) async fn remove(portal: &Portal, id: &str, json: bool) -> Result<u8> {
-    let workload = find(portal, id, Given::Whole, Some(Ability::Remove)).await?;
+    let workload = find(portal, id, IdMatch::Whole, Some(Ability::Remove)).await?;
     portal.launches.remove(&Context::default(), &workload.backend, &workload.id).await?;
-    said(&workload, "removed", json)
+    print_workload(&workload, "removed", json)
 }
 
-fn said(workload: &Workload, what: &str, json: bool) -> Result<u8> {
+fn print_workload(workload: &Workload, what: &str, json: bool) -> Result<u8> {
     if json {
         output::json(&serde_json::json!({"id": workload.id, "backend": workload.backend, "done": what}))?;
     } else {

@@ -9,7 +9,7 @@ use wharf_core::{
         clean,
         mistakes::{MOST, Mistake},
     },
-    config::{Kinds, List, Written},
+    config::{ConfigEntry, EntryKinds, List},
 };
 
 /// The longest name of a source or backend, in characters: names are a column of every list.
@@ -32,13 +32,13 @@ pub(super) fn is_name(text: &str) -> bool {
 
 /// All entries of one list in a file's text, in their order, and all mistakes in them. Text that is not TOML gives
 /// neither: reading the rest of the file reports that.
-pub(super) fn entries(text: &str, path: &Path, list: List, kinds: &Kinds) -> (Vec<Written>, Vec<Mistake>) {
+pub(super) fn entries(text: &str, path: &Path, list: List, kinds: &EntryKinds) -> (Vec<ConfigEntry>, Vec<Mistake>) {
     let (mut all, mut mistakes) = (Vec::new(), Vec::new());
     let (Ok(values), Ok(places)) = (toml::from_str::<toml::Table>(text), DeTable::parse(text)) else {
         return (all, mistakes);
     };
-    let Some(tables) = values.get(list.word()).and_then(toml::Value::as_array) else { return (all, mistakes) };
-    let places = places.get_ref().iter().find(|(key, _)| key.get_ref() == list.word());
+    let Some(tables) = values.get(list.key()).and_then(toml::Value::as_array) else { return (all, mistakes) };
+    let places = places.get_ref().iter().find(|(key, _)| key.get_ref() == list.key());
     let places = places.and_then(|(_, value)| value.get_ref().as_array()).into_iter().flatten();
     // Where each line ends: an entry asks for many lines, and a text may have many entries.
     let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
@@ -47,36 +47,36 @@ pub(super) fn entries(text: &str, path: &Path, list: List, kinds: &Kinds) -> (Ve
         let line = |at: usize| ends.partition_point(|end| *end < at) + 1;
         let lines: BTreeMap<String, usize> =
             keys.iter().map(|(key, _)| (key.get_ref().to_string(), line(key.span().start))).collect();
-        let mut written = Written {
+        let mut written = ConfigEntry {
             settings: table.clone(),
             origin: path.display().to_string(),
             base: path.parent().unwrap_or(Path::new(".")).to_owned(),
             line: line(place.span().start),
             lines,
-            ..Written::default()
+            ..ConfigEntry::default()
         };
         let mut wrong = Vec::new();
         // No more are told than anybody mends at once.
         if mistakes.len() > MOST {
             break;
         }
-        written.name = word_of(&mut written, "name", &mut wrong);
-        written.kind = word_of(&mut written, "type", &mut wrong);
+        written.name = required_word(&mut written, "name", &mut wrong);
+        written.kind = required_word(&mut written, "type", &mut wrong);
         if !is_name(&written.name) && !written.name.is_empty() {
             wrong.push(written.mistake("name", format!("name: {NAME_RULE}")));
         }
-        let first = all.iter().find(|other: &&Written| !other.name.is_empty() && other.name == written.name);
+        let first = all.iter().find(|other: &&ConfigEntry| !other.name.is_empty() && other.name == written.name);
         if let Some(first) = first {
             let words = format!(
                 "name: '{}' is the name of the {} in line {} already",
                 clean::line(&written.name),
-                list.word(),
+                list.key(),
                 first.line
             );
             wrong.push(written.mistake("name", words));
         }
         if !written.kind.is_empty() {
-            wrong.extend(kinds.read(list, &written).err().into_iter().flatten());
+            wrong.extend(kinds.parse(list, &written).err().into_iter().flatten());
         }
         mistakes.extend(wrong);
         all.push(written);
@@ -85,7 +85,7 @@ pub(super) fn entries(text: &str, path: &Path, list: List, kinds: &Kinds) -> (Ve
 }
 
 /// Takes a setting out of an entry; it must be there and be a string that is not empty.
-fn word_of(written: &mut Written, key: &str, wrong: &mut Vec<Mistake>) -> String {
+fn required_word(written: &mut ConfigEntry, key: &str, wrong: &mut Vec<Mistake>) -> String {
     match written.settings.remove(key) {
         Some(toml::Value::String(word)) if !word.is_empty() => return word,
         Some(toml::Value::String(_)) => wrong.push(written.mistake(key, format!("{key}: it is empty"))),

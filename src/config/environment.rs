@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{entries::is_name, file::set};
 use wharf_core::{
     base::error::{Error, Result},
-    config::{Config, Kinds, Written},
+    config::{Config, ConfigEntry, EntryKinds},
 };
 
 /// The value of a variable; an empty one counts as unset.
@@ -17,7 +17,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
 ///
 /// # Errors
 /// [`Kind::Usage`](wharf_core::base::error::Kind::Usage) where a yes-or-no variable holds neither.
-pub(super) fn environment(config: &mut Config, kinds: &Kinds) -> Result<()> {
+pub(super) fn environment(config: &mut Config, kinds: &EntryKinds) -> Result<()> {
     let flag = |name: &str| -> Result<Option<bool>> {
         match variable(name).map(|value| value.to_lowercase()).as_deref() {
             None => Ok(None),
@@ -54,7 +54,7 @@ pub(super) fn environment(config: &mut Config, kinds: &Kinds) -> Result<()> {
             continue;
         }
         let settings = toml::Table::from_iter([(setting.to_owned(), address.into())]);
-        config.sources.push(Written::new(host, kind, "WHARF_REGISTRIES", settings));
+        config.sources.push(ConfigEntry::new(host, kind, "WHARF_REGISTRIES", settings));
     }
     Ok(())
 }

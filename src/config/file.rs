@@ -13,7 +13,7 @@ use wharf_core::{
         error::{Error, Kind, Result},
         mistakes, small_file,
     },
-    config::{Config, Kinds, List, Notify, Requests, Supplier, Written},
+    config::{Config, ConfigEntry, EntryKinds, List, Notify, Requests, Supplier},
     policy::Policy,
 };
 
@@ -41,22 +41,22 @@ struct File {
 }
 
 /// A whole file, with its source and backend entries, whose settings the adapters read.
-struct Everything {
+struct WholeFile {
     file: File,
-    sources: Vec<Written>,
-    backends: Vec<Written>,
+    sources: Vec<ConfigEntry>,
+    backends: Vec<ConfigEntry>,
 }
 
 /// Parses a file, or reports all mistakes in it at once.
-fn read(text: &str, path: &Path, kinds: &Kinds) -> Result<Everything> {
-    let (file, mut wrong) = mistakes::read::<File>(text);
+fn parse(text: &str, path: &Path, kinds: &EntryKinds) -> Result<WholeFile> {
+    let (file, mut wrong) = mistakes::parse::<File>(text);
     let (sources, of_sources) = entries(text, path, List::Source, kinds);
     let (backends, of_backends) = entries(text, path, List::Backend, kinds);
     wrong.extend(of_sources.into_iter().chain(of_backends));
     wrong.extend(tilde::mistakes(text));
     wrong.sort_by_key(|mistake| mistake.line);
     let Some(first) = wrong.first() else {
-        return Ok(Everything { file: file.unwrap_or_default(), sources, backends });
+        return Ok(WholeFile { file: file.unwrap_or_default(), sources, backends });
     };
     let left = wrong.len().saturating_sub(mistakes::MOST);
     let more =
@@ -72,11 +72,11 @@ fn read(text: &str, path: &Path, kinds: &Kinds) -> Result<Everything> {
 ///
 /// # Errors
 /// [`Kind::Usage`] where it cannot be read, or with all mistakes in it, each with its line.
-pub(super) fn apply(config: &mut Config, path: &Path, kinds: &Kinds) -> Result<()> {
+pub(super) fn apply(config: &mut Config, path: &Path, kinds: &EntryKinds) -> Result<()> {
     let what = format!("read {}", path.display());
     let text = small_file::text(path)
         .map_err(|error| Error::new(Kind::Usage, &what, error.to_string()).hint("check the path and its rights"))?;
-    let Everything { file, sources, backends } = read(&text, path, kinds)?;
+    let WholeFile { file, sources, backends } = parse(&text, path, kinds)?;
     let base = path.parent().unwrap_or(Path::new("."));
     let absolute = |relative: PathBuf| if relative.is_absolute() { relative } else { base.join(relative) };
     set(&mut config.person, file.person);
@@ -98,7 +98,7 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &Kinds) -> Result<(
                 *key = absolute(PathBuf::from(&*key)).display().to_string();
             }
         }
-        over(&mut config.requests, requests);
+        merge(&mut config.requests, requests);
     }
     if let Some(mut notify) = file.notify {
         notify.webhook_secret = notify.webhook_secret.map(absolute);
@@ -133,7 +133,7 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &Kinds) -> Result<(
 }
 
 /// Merges the requests settings of a later file over the site's, key by key. Where the site is stricter, it stays so.
-fn over(below: &mut Requests, above: Requests) {
+fn merge(below: &mut Requests, above: Requests) {
     let text = |below: &mut String, above: String| {
         if !above.is_empty() {
             *below = above;
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
     use wharf_core::{
         base::mistakes::Mistake,
-        config::{Hosts, Kind as Adapter},
+        config::{EntryKind as Adapter, Hosts},
     };
 
     #[derive(Default, Deserialize)]
@@ -192,10 +192,11 @@ mod tests {
         storage: Vec<String>,
     }
 
-    fn kinds() -> Kinds {
-        let read =
-            |written: &Written| -> Result<Hosts, Vec<Mistake>> { written.read::<Registry>().map(|_| Hosts::default()) };
-        Kinds(vec![
+    fn kinds() -> EntryKinds {
+        let read = |written: &ConfigEntry| -> Result<Hosts, Vec<Mistake>> {
+            written.parse::<Registry>().map(|_| Hosts::default())
+        };
+        EntryKinds(vec![
             Adapter { name: "oci", source: Some(read), ..Adapter::default() },
             Adapter { name: "local", backend: Some(read), ..Adapter::default() },
         ])
@@ -216,7 +217,7 @@ mod tests {
         layers(&[text])
     }
 
-    fn names(entries: &[Written]) -> Vec<(&str, &str)> {
+    fn names(entries: &[ConfigEntry]) -> Vec<(&str, &str)> {
         entries.iter().map(|entry| (entry.name.as_str(), entry.text("url").unwrap_or_default())).collect()
     }
 

@@ -17,7 +17,7 @@ use self::{
 };
 use wharf_core::{
     base::error::{Error, Result},
-    config::{Config, Kinds},
+    config::{Config, EntryKinds},
 };
 
 /// What the command line may override.
@@ -33,7 +33,7 @@ pub struct Flags {
 ///
 /// # Errors
 /// [`Kind::Usage`](wharf_core::base::error::Kind::Usage) where a file or a variable cannot be read, with file and line.
-pub fn load(flags: &Flags, kinds: &Kinds) -> Result<Config> {
+pub fn load(flags: &Flags, kinds: &EntryKinds) -> Result<Config> {
     let folders = directories::ProjectDirs::from("", "", "wharf")
         .ok_or_else(|| Error::usage("find your folders", "HOME is not set").hint("set HOME"))?;
     let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
@@ -51,7 +51,7 @@ pub fn load(flags: &Flags, kinds: &Kinds) -> Result<Config> {
     let named = variable("WHARF_SITE").map(PathBuf::from);
     let site = named.clone().unwrap_or_else(|| PathBuf::from("/etc/wharf/site.toml"));
     if named.is_some() || may_be_there(&site) {
-        apply(&mut config, &site, kinds).map_err(|error| of_the_site(error, named.is_some()))?;
+        apply(&mut config, &site, kinds).map_err(|error| site_file_error(error, named.is_some()))?;
     }
     let written = flags.config.clone().or_else(|| variable("WHARF_CONFIG").map(PathBuf::from));
     let user = written.clone().unwrap_or_else(|| folders.config_dir().join("wharf.toml"));
@@ -86,7 +86,7 @@ fn may_be_there(path: &Path) -> bool {
 }
 
 /// A site file that cannot be read is an error: its policy must not be taken for missing.
-fn of_the_site(error: Error, named: bool) -> Error {
+fn site_file_error(error: Error, named: bool) -> Error {
     let whose = if named { "the site's file that WHARF_SITE names" } else { "the site's file" };
     let hint = format!("{}; nothing is done without {whose}, because its policy may be in it", error.hint);
     error.hint(hint)

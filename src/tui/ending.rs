@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_millis(600);
 pub fn watch() -> io::Result<()> {
     let terminal = terminal()?;
     thread::Builder::new().name("signals".into()).spawn(|| {
-        if let Ok(number) = told() {
+        if let Ok(number) = wait_for_signal() {
             thread::sleep(GRACE);
             leave(number);
         }
@@ -51,7 +51,7 @@ fn wait_for_its_end(terminal: &OwnedFd) {
 }
 
 /// Waits for SIGHUP, SIGTERM or SIGINT and returns its number.
-fn told() -> io::Result<i32> {
+fn wait_for_signal() -> io::Result<i32> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
         let mut hangup = signal(SignalKind::hangup())?;

@@ -21,15 +21,15 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
 }
 
 /// The hints of the shown screen, the most useful first; while text is typed, those of the text field.
-pub fn of(state: &State) -> Vec<Hint> {
+pub fn shown_hints(state: &State) -> Vec<Hint> {
     let page = state.shown();
     if state.is_typing() || page.takes_all_keys() {
         let (action, hints) = page.typing_hints();
         return hints.iter().map(|(key, words)| Hint { action, key: (*key).into(), words, disabled: None }).collect();
     }
     let hint = |action: &Action| {
-        let key = state.keymap.key(page.scope(), *action)?.words();
-        Some(Hint { action: *action, key, words: page.words(*action), disabled: disabled(state, *action) })
+        let key = state.keymap.key(page.scope(), *action)?.label();
+        Some(Hint { action: *action, key, words: page.label(*action), disabled: disabled(state, *action) })
     };
     page.offered().iter().filter(|action| !page.hides(**action, &state.model)).filter_map(hint).collect()
 }

@@ -44,7 +44,7 @@ use self::{
     model::{Notice, SourceLine, Tone},
     msg::{Effect, Msg},
     state::State,
-    suspend::{JobControl, Wish},
+    suspend::{JobControl, JobSignal},
 };
 use wharf_core::{
     base::{
@@ -62,7 +62,7 @@ use wharf_core::{
 const FRAME: Duration = Duration::from_millis(8);
 
 /// The state at start, with the portal's sources, backends, keys and themes.
-pub fn state_of(portal: &Portal) -> State {
+pub fn initial_state(portal: &Portal) -> State {
     let sources = portal
         .sources
         .facts()
@@ -107,7 +107,7 @@ pub fn mistakes(config: &Config) -> Vec<String> {
 
 /// Runs the screens on this terminal until the person leaves.
 pub async fn run(portal: Portal) -> Result<()> {
-    let mut state = state_of(&portal);
+    let mut state = initial_state(&portal);
     let guard = terminal::Guard::enter(state.mouse).during("use the terminal")?;
     ending::watch().during("watch the terminal")?;
     let mut screen = Terminal::new(ratatui::backend::CrosstermBackend::new(std::io::BufWriter::with_capacity(
@@ -130,7 +130,7 @@ pub async fn run_loop<B: Backend>(
 where
     B::Error: std::fmt::Display,
 {
-    let depth = Depth::of_terminal();
+    let depth = Depth::from_environment();
     let folder = portal.config().themes_dir.clone();
     let mut theme = Theme::load(&state.theme, folder.as_deref(), depth);
     // What is wrong in the configuration is also shown by the checks of the Sources screen.
@@ -184,14 +184,14 @@ where
             _ = interrupt.recv() => Some(Msg::Ended),
             wish = job_control.wish() => {
                 match wish {
-                    Wish::Stop => state.suspend = true,
-                    Wish::GoOn => gone_on(screen, state)?,
+                    JobSignal::Stop => state.suspend = true,
+                    JobSignal::GoOn => resume(screen, state)?,
                 }
                 dirty = true;
                 None
             }
             event = keys.recv() => match event {
-                Some(event) => of_event(event),
+                Some(event) => message_from_event(event),
                 // The terminal is closed.
                 None => Some(Msg::Ended),
             },
@@ -210,11 +210,11 @@ where
             if batch >= 512 || state.quit {
                 break;
             }
-            next = keys.try_recv().ok().and_then(of_event).or_else(|| jobs.ready());
+            next = keys.try_recv().ok().and_then(message_from_event).or_else(|| jobs.ready());
         }
         if std::mem::take(&mut state.suspend) && !state.quit {
             if job_control.stop().await {
-                gone_on(screen, state)?;
+                resume(screen, state)?;
             } else {
                 state.say("no shell started Wharf here: there is nothing to go back to");
             }
@@ -238,11 +238,11 @@ where
 
 /// The program continues after it was stopped: enters the terminal again and draws everything, because the shell may
 /// have written to the screen.
-fn gone_on<B: Backend>(screen: &mut Terminal<B>, state: &mut State) -> Result<()>
+fn resume<B: Backend>(screen: &mut Terminal<B>, state: &mut State) -> Result<()>
 where
     B::Error: std::fmt::Display,
 {
-    terminal::take(state.mouse).during("use the terminal")?;
+    terminal::enter(state.mouse).during("use the terminal")?;
     let size = screen.size().during("use the terminal")?;
     update::update(state, Msg::Resize(size.width, size.height));
     // `clear` would ask the terminal for its cursor's position, and some terminals do not answer.
@@ -267,8 +267,8 @@ fn perform(
             }
             Effect::CopyReference(target) => match jobs.resolve(&target) {
                 Ok(reference) => {
-                    terminal::copy(&reference.spoken());
-                    state.done(format!("copied {}", reference.spoken()));
+                    terminal::copy(&reference.short_text());
+                    state.done(format!("copied {}", reference.short_text()));
                 }
                 Err(error) => state.fail(&error),
             },
@@ -289,7 +289,7 @@ fn perform(
     }
 }
 
-fn of_event(event: Event) -> Option<Msg> {
+fn message_from_event(event: Event) -> Option<Msg> {
     match event {
         Event::Key(key) => Some(Msg::Key(key)),
         Event::Paste(text) => Some(Msg::Paste(text)),

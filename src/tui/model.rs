@@ -6,9 +6,9 @@ use super::{
     kit::{
         action::Action,
         keymap::Keymap,
-        list::{Row, Rows, Unseen},
+        list::{NotSeen, Row, Rows},
     },
-    msg::{Effect, Target},
+    msg::{Effect, ImageTarget},
     popups::{Popup, Popups, pick::Pick},
     rows::WorkloadId,
 };
@@ -167,7 +167,7 @@ impl Model {
             popups: Popups::default(),
             waiting: VecDeque::new(),
             expects: false,
-            jobs: Rows::of(Vec::new()),
+            jobs: Rows::new(Vec::new()),
             notice: None,
             said: None,
             keymap,
@@ -192,7 +192,7 @@ impl Model {
     }
 
     /// Why an action is nothing that the backend of a workload can do, if it is not.
-    pub fn lacks(&self, backend: &str, action: Action) -> Option<String> {
+    pub fn why_lacking(&self, backend: &str, action: Action) -> Option<String> {
         let needed = match action {
             Action::Shell => Ability::Terminal,
             Action::Attach => Ability::Attach,
@@ -207,13 +207,13 @@ impl Model {
     }
 
     /// Why an image cannot be shared, if it cannot: it is neither in a registry nor in a cloud.
-    pub fn unshared(&self, target: &Target) -> Option<&'static str> {
+    pub fn unshared(&self, target: &ImageTarget) -> Option<&'static str> {
         let can = match target {
-            Target::Row { source, .. } => {
+            ImageTarget::Row { source, .. } => {
                 let known = self.sources.iter().find(|known| known.name == *source);
                 known.is_none_or(|known| known.grants || known.registry().is_some())
             }
-            Target::Reference(reference) => !matches!(reference, ImageRef::Engine(_) | ImageRef::File { .. }),
+            ImageTarget::Reference(reference) => !matches!(reference, ImageRef::Engine(_) | ImageRef::File { .. }),
         };
         (!can).then_some("only images in registries and clouds are shared into projects: copy it to one first (C)")
     }
@@ -225,7 +225,7 @@ impl Model {
     }
 
     /// The rows to act on; if they were not seen, tells the person why nothing is done and returns `None`.
-    pub fn seen<T>(&mut self, seen: Result<T, Unseen>) -> Option<T> {
+    pub fn act_on<T>(&mut self, seen: Result<T, NotSeen>) -> Option<T> {
         seen.map_err(|why| self.say(why.to_string())).ok()
     }
 

@@ -1,6 +1,6 @@
 //! How the rows of lists are identified and named, and which changes of them a decision must have seen ([`Row`]).
 
-use super::kit::list::{Row, Seen};
+use super::kit::list::{Row, SeenRow};
 use wharf_core::{
     base::text,
     launch::plan::{Plan, Workload},
@@ -29,7 +29,7 @@ impl Row for Offer {
         self.id.clone()
     }
     fn called(&self) -> String {
-        if self.outgoing { self.title.clone() } else { format!("{} from {}", self.title, self.from.words()) }
+        if self.outgoing { self.title.clone() } else { format!("{} from {}", self.title, self.from.label()) }
     }
     fn edition(&self) -> String {
         // The same offer may be given another name or another image by its giver.
@@ -66,7 +66,7 @@ impl Row for Plan {
         self.idempotency_key.clone()
     }
     fn called(&self) -> String {
-        self.image.reference.spoken()
+        self.image.reference.short_text()
     }
 }
 
@@ -74,7 +74,7 @@ impl Row for Plan {
 pub const NAMED: usize = 5;
 
 /// The names of requests for a message: one in full, of several the first [`NAMED`].
-pub fn named(requests: &[Seen<Id>]) -> String {
+pub fn named(requests: &[SeenRow<Id>]) -> String {
     let [one] = requests else {
         let names: Vec<&str> =
             requests.iter().take(NAMED).map(|one| one.called().trim_start_matches("request ")).collect();

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use crossterm::event::KeyEvent;
 
 use super::{
-    kit::{keymap::Keymap, list::Shown},
+    kit::{keymap::Keymap, list::ScrollArea},
     model::{Model, SourceLine},
     msg::{Effect, ListEffect},
     popups::Popup,
@@ -82,7 +82,7 @@ impl State {
     }
 
     /// The list or text of the shown screen that the movement keys go through.
-    pub fn list(&mut self) -> Option<Shown<'_>> {
+    pub fn list(&mut self) -> Option<ScrollArea<'_>> {
         let (page, model) = self.shown_mut();
         page.list(model)
     }
@@ -100,9 +100,9 @@ impl State {
     }
 
     /// Opens a popup that was not asked for. While the person types or another popup is open, it waits.
-    pub fn come(&mut self, popup: Popup) {
+    pub fn open_unasked(&mut self, popup: Popup) {
         if self.popups.is_empty() && !self.is_typing() {
-            self.popups.come(popup)
+            self.popups.open_unasked(popup)
         } else {
             self.waiting.push_back(popup)
         }
@@ -110,7 +110,7 @@ impl State {
 
     /// Opens a question of the core if the person waits for one; else the question waits until they open it.
     pub fn asked(&mut self, question: Popup) {
-        if self.expects { self.come(question) } else { self.waiting.push_back(question) }
+        if self.expects { self.open_unasked(question) } else { self.waiting.push_back(question) }
     }
 }
 

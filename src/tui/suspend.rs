@@ -15,7 +15,7 @@ pub struct JobControl {
 
 /// What job control asks the program to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum JobSignal {
     /// Stop: SIGTSTP was received.
     Stop,
     /// Continue after having been stopped in whatever way: SIGCONT was received.
@@ -30,10 +30,10 @@ impl JobControl {
     }
 
     /// Waits for the next signal of job control.
-    pub async fn wish(&mut self) -> Wish {
+    pub async fn wish(&mut self) -> JobSignal {
         tokio::select! {
-            _ = self.stop.recv() => Wish::Stop,
-            _ = self.go_on.recv() => Wish::GoOn,
+            _ = self.stop.recv() => JobSignal::Stop,
+            _ = self.go_on.recv() => JobSignal::GoOn,
         }
     }
 

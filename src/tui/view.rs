@@ -73,7 +73,7 @@ fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
 
 /// The line that says what waits for the person, and which key opens it.
 fn waiting(state: &State, popup: &Popup, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-    let key = state.keymap.key(state.scope(), Action::Attend).map_or_else(String::new, Key::words);
+    let key = state.keymap.key(state.scope(), Action::Attend).map_or_else(String::new, Key::label);
     let first = if state.is_typing() { "when you have done, " } else { "" };
     let more = match state.waiting.len() {
         0 | 1 => String::new(),
@@ -101,7 +101,7 @@ fn bottom(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let key = state.keymap.key(state.scope(), Action::Attend).filter(|_| words.width() > width);
         // A message that does not fit can be opened in full; while text is typed, that key would be a letter.
         let more = match key {
-            Some(key) if state.popups.is_empty() && !state.is_typing() => format!(" {} shows it all ", key.words()),
+            Some(key) if state.popups.is_empty() && !state.is_typing() => format!(" {} shows it all ", key.label()),
             _ => String::new(),
         };
         let line = Line::from(vec![
@@ -112,7 +112,7 @@ fn bottom(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     }
     let mut spans = vec![Span::raw(" ")];
     let mut used = 1;
-    for hint in hints::of(state) {
+    for hint in hints::shown_hints(state) {
         let width = hint.key.width() + hint.words.width() + 3;
         if used + width > area.width as usize {
             break;

@@ -6,10 +6,10 @@ use std::{sync::Arc, time::Instant};
 use futures_util::{StreamExt, stream};
 use wharf::core::{
     base::context::Context,
-    config::{Config, Written},
+    config::{Config, ConfigEntry},
     evidence::{
         findings::Counts,
-        record::{By, Outcome, Record, Subject},
+        record::{CheckedBy, Outcome, Record, Subject},
     },
     image::model::Pinned,
     policy::{Facts, Policy},
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let count: usize = count.parse()?;
     let servers = [("url", registry), ("notary", notary), ("scanner", scanner)];
     let settings = servers.map(|(key, host)| (key.to_owned(), format!("http://{host}").into()));
-    let source = Written::new("bench", "oci", "bench", settings.into_iter().collect());
+    let source = ConfigEntry::new("bench", "oci", "bench", settings.into_iter().collect());
     let folder = std::path::PathBuf::from(folder);
     let config = Config {
         sources: vec![source],
@@ -101,11 +101,11 @@ fn verdicts() {
     let pinned = Pinned { reference, digest: digest.clone(), platform: None, manifest: digest.clone() };
     let now = wharf::core::base::text::now();
     let record = |outcome| Record {
-        subject: Subject::of(&pinned),
+        subject: Subject::for_pinned(&pinned),
         check: "bench".into(),
         tool: "bench".into(),
         inputs: Vec::new(),
-        by: By::Wharf,
+        by: CheckedBy::Wharf,
         at: now,
         valid_until: now + 1000,
         outcome,

@@ -14,7 +14,9 @@ use wharf::{
     core::{
         base::{badge::Verdict, error::Result, text},
         ports::store::Store,
-        request::{Asked, Dossier, Event, Ground, Me, Which, Wish, event::Next},
+        request::{
+            Caller, Dossier, Event, RequestFilter, RequestedImage, RequestedUse, StoredReason, event::PolicyOutcome,
+        },
     },
 };
 
@@ -22,23 +24,23 @@ fn store(place: &str, person: &str, worker: &str) -> Arc<dyn Store> {
     if place.starts_with("postgres") {
         return Arc::new(Postgres::new(&place.replace("WHO", person), worker.into()).unwrap());
     }
-    let me = Me { person: person.into(), approver: person == "carol", steward: true, own: false };
+    let me = Caller { person: person.into(), approver: person == "carol", steward: true, own: false };
     Arc::new(SqliteStore::new(format!("{place}/requests.db").into(), me, worker.into()))
 }
 
-fn asked(number: usize) -> Asked {
+fn asked(number: usize) -> RequestedImage {
     let digest = format!("sha256:{number:064x}");
-    Asked {
+    RequestedImage {
         from: format!("oci://r.example/a/{number}@{digest}"),
         title: format!("a/{number}"),
         digest,
-        ..Asked::default()
+        ..RequestedImage::default()
     }
 }
 
 fn dossier(number: usize) -> Box<Dossier> {
     let rule = ["signature", "scan", "platforms"][number % 3];
-    let ground = Ground {
+    let ground = StoredReason {
         verdict: Verdict::NeedsApproval,
         rule: rule.into(),
         words: format!("{rule}: not as it should be"),
@@ -74,7 +76,7 @@ async fn main() -> Result<()> {
     }
     let (ada, carol, steward) = (store(&place, "ada", "a"), store(&place, "carol", "c"), store(&place, "steward", "s"));
     let began = Instant::now();
-    let wish = Wish {
+    let wish = RequestedUse {
         person: String::new(),
         reason: "for the paper".into(),
         until: None,
@@ -85,7 +87,7 @@ async fn main() -> Result<()> {
     for number in 0..count {
         let (id, _) = ada.submit(&asked(number), &format!("oci://r.example/admitted/{number}"), &wish).await?;
         steward.claim(std::time::Duration::from_secs(60), 9).await?;
-        steward.happen(id, &Event::Judged(dossier(number), Next::Wait)).await?;
+        steward.apply_event(id, &Event::Judged(dossier(number), PolicyOutcome::Wait)).await?;
     }
     let each = began.elapsed().as_secs_f64() * 1000.0 / count as f64;
     println!("{count} requests asked for, taken and judged: {each:.2} ms each");
@@ -93,9 +95,9 @@ async fn main() -> Result<()> {
         // Whoever opens the queue anew: a connection, the first screenful, its groups, who they are.
         let fresh = store(&place, "carol", "fresh");
         let began = Instant::now();
-        let first = fresh.requests(Which::Queue, 0, 200).await?;
+        let first = fresh.requests(RequestFilter::Queue, 0, 200).await?;
         let shown = began.elapsed();
-        let (groups, _) = (fresh.groups().await?, fresh.me().await?);
+        let (groups, _) = (fresh.groups().await?, fresh.caller().await?);
         let all = began.elapsed();
         println!(
             "queue of {count}: first {} in {:.1} ms with the connection, and {} groups after {:.1} ms",
@@ -106,7 +108,7 @@ async fn main() -> Result<()> {
         );
     }
     let began = Instant::now();
-    let last = carol.requests(Which::Queue, count as i64 - 200, 200).await?;
+    let last = carol.requests(RequestFilter::Queue, count as i64 - 200, 200).await?;
     println!(
         "the last {} of it: {:.1} ms; unread of carol: {}",
         last.len(),
@@ -114,7 +116,7 @@ async fn main() -> Result<()> {
         carol.unread().await?
     );
     let began = Instant::now();
-    let mine = ada.requests(Which::Mine, 0, 200).await?;
+    let mine = ada.requests(RequestFilter::Mine, 0, 200).await?;
     println!("the first {} of one's own {count}: {:.1} ms", mine.len(), began.elapsed().as_secs_f64() * 1000.0);
     Ok(())
 }

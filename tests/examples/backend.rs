@@ -14,7 +14,7 @@ use wharf::core::{
         error::{Error, Kind, Result},
         text,
     },
-    config::{Config, Kind as ConfigKind},
+    config::{Config, EntryKind as ConfigKind},
     image::model::{Health, Image, Pinned},
     launch::{
         form::{Answers, Field, FieldKind, Form, Section},
@@ -86,7 +86,7 @@ impl Launcher for Pinboard {
             backend: self.name().to_owned(),
             steps: vec![format!("remember {} as {}", pinned.reference, answers.get("name"))],
             request: Request::Argv(vec!["remember".into(), pinned.reference.to_string(), pinned.digest.to_string()]),
-            risks: vec![Risk::fine("it runs nothing, and reads none of your files")],
+            risks: vec![Risk::harmless("it runs nothing, and reads none of your files")],
             image: pinned,
             answers,
             privileged: false,

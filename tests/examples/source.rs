@@ -18,7 +18,7 @@ use wharf::core::{
         error::{Error, Result},
     },
     catalog::rows::Row,
-    config::{Config, Kind as ConfigKind},
+    config::{Config, EntryKind as ConfigKind},
     image::{
         manifest::{Descriptor, RawManifest},
         model::{Health, Image, Platform},

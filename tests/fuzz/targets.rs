@@ -28,12 +28,12 @@ use wharf::{
         evidence::{findings::Exploited, record::Outcome},
         image::{
             link::Link,
-            manifest::{Manifest, Pieces, RawManifest, describe},
+            manifest::{ImageParts, Manifest, RawManifest, describe},
             reference::ImageRef,
         },
         policy::{Policy, SignatureRules},
         request::{
-            Asked, Decision, Pace, Request, Terms,
+            Decision, Pace, Request, RequestedImage, Terms,
             notice::Notice,
             statement::{Payload, Statement},
         },
@@ -82,7 +82,7 @@ fn text(bytes: &[u8]) {
 fn manifest(bytes: &[u8]) {
     let (top, config) = bytes.iter().position(|byte| *byte == b'\n').map_or((bytes, &b""[..]), |at| bytes.split_at(at));
     let Ok(raw) = RawManifest::new(None, bytes::Bytes::copy_from_slice(top), "read") else { return };
-    let is_index = matches!(raw.said(), Manifest::Index { .. });
+    let is_index = matches!(raw.parsed(), Manifest::Index { .. });
     let document: serde_json::Value = serde_json::from_slice(top).expect("it was read");
     for (key, value) in document.as_object().expect("it is an object") {
         // A reader that takes no notice of case finds nothing else in it.
@@ -91,11 +91,11 @@ fn manifest(bytes: &[u8]) {
         assert!(is_index || !of(&["manifests"]), "an image is no index, too");
     }
     let reference: ImageRef = "r.example/a:1".parse().expect("a reference");
-    let listed = match raw.said() {
+    let listed = match raw.parsed() {
         Manifest::Index { manifests, .. } => manifests.clone(),
         Manifest::Image { .. } => Vec::new(),
     };
-    let pieces = Pieces { reference: &reference, top: &raw, listed: &listed, manifest: &raw, config };
+    let pieces = ImageParts { reference: &reference, top: &raw, listed: &listed, manifest: &raw, config };
     if let Ok(image) = describe(&pieces, "show") {
         assert!(image.platforms.iter().all(|entry| entry.platform.is_known()), "what nobody knows is no platform");
     }
@@ -196,7 +196,7 @@ fn evidence(bytes: &[u8]) {
     if let Some(key) = Key::parse(&text) {
         assert!(!key.verifies(b"message", bytes), "what is no signature verifies nothing");
     }
-    if let Ok(policy) = Policy::read(&text, "fuzz") {
+    if let Ok(policy) = Policy::parse(&text, "fuzz") {
         let judgement = policy.judge(&Default::default(), 0);
         assert!(!judgement.reasons.is_empty());
     }
@@ -231,8 +231,8 @@ fn trust(bytes: &[u8]) {
     let watch = tuf::Watch { gun: "r.example/a", pins: &pins, seen: &seen, now: 1_800_000_000 };
     assert!(tuf::trusted(bytes, &[bytes.to_vec()], &watch).is_err(), "no key of it is pinned");
     let _ = tuf::Root::read(bytes);
-    let read = certificates::Read::of_der(bytes);
-    for certificate in certificates::all_of_pem(&String::from_utf8_lossy(bytes)).into_iter().chain(read) {
+    let read = certificates::ParsedCertificate::from_der(bytes);
+    for certificate in certificates::all_from_pem(&String::from_utf8_lossy(bytes)).into_iter().chain(read) {
         assert!(certificate.leads_to(&[], &[], 1_800_000_000).is_err(), "nobody is trusted");
         let _ = certificate.key();
     }
@@ -255,7 +255,7 @@ fn seeds_of_trust() -> Vec<Vec<u8>> {
 /// What a signature states, and requests as others may have written them into the shared store.
 fn request(bytes: &[u8]) {
     let digest = Digest::of(b"image");
-    match Payload::read(bytes) {
+    match Payload::parse(bytes) {
         Some(
             Payload::Image { digest: of, .. }
             | Payload::Disk { digest: of, .. }
@@ -267,11 +267,11 @@ fn request(bytes: &[u8]) {
     }
     let text = String::from_utf8_lossy(bytes);
     if let Ok(request) = shared::read::<Request>(&text, "fuzz") {
-        let told = request.told(&[], Pace::default(), 1, 1_800_000_000);
+        let told = request.describe(&[], Pace::default(), 1, 1_800_000_000);
         assert!(!told.contains('\u{1b}') && !told.contains('\u{202e}'), "text of others is cleaned");
         // Whatever stands in a row: what is signed names the digest that is asked for, and the place.
-        if let Ok(statement) = Statement::of_approval(&request, &decision(&request), 1) {
-            if let Some(Payload::Image { repository, digest: of, .. }) = Payload::read(statement.bytes()) {
+        if let Ok(statement) = Statement::for_approval(&request, &decision(&request), 1) {
+            if let Some(Payload::Image { repository, digest: of, .. }) = Payload::parse(statement.bytes()) {
                 assert_eq!(of, request.asked.digest);
                 assert!(request.destination.ends_with(&repository) || request.destination.contains(&repository));
             }
@@ -298,11 +298,14 @@ fn decision(request: &Request) -> Decision {
 }
 
 fn seeds_of_requests() -> Vec<Vec<u8>> {
-    let asked = Asked { from: "oci://r.example/a:1".into(), title: "a\u{1b}[31m".into(), ..Asked::default() };
+    let asked =
+        RequestedImage { from: "oci://r.example/a:1".into(), title: "a\u{1b}[31m".into(), ..RequestedImage::default() };
     let request = Request::new(1, asked.clone(), "oci://r.example/admitted/a", 1_700_000_000);
-    let signed =
-        Request { asked: Asked { digest: Digest::of(b"image").to_string(), ..asked.clone() }, ..request.clone() };
-    let statement = Statement::of_approval(&signed, &decision(&signed), 1).expect("a statement");
+    let signed = Request {
+        asked: RequestedImage { digest: Digest::of(b"image").to_string(), ..asked.clone() },
+        ..request.clone()
+    };
+    let statement = Statement::for_approval(&signed, &decision(&signed), 1).expect("a statement");
     let notice = r#"{"id":1,"at":1,"to":"ada","topic":"vulnerability","key":"k","title":"t","words":"w","request":null,"warning":{"reference":"r","digest":"d","findings":[["CVE-1","openssl","3.1"]],"fixed":null,"workloads":["local/a"],"because":["you launched it"]},"seen":false}"#;
     vec![serde_json::to_vec(&request).expect("a seed"), statement.bytes().to_vec(), notice.into()]
 }

@@ -719,7 +719,7 @@ fn a_registry_that_answers_slowly_holds_nobody_up_for_ever() {
     let portal = lab::portal(&home, vec![lab::registry("told", &told.address)]);
     let begin = std::time::Instant::now();
     let state = tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let cx = wharf::core::base::context::Context::default().within(std::time::Duration::from_secs(2));
+        let cx = wharf::core::base::context::Context::default().with_deadline(std::time::Duration::from_secs(2));
         let verified = portal.evidence.verify(&cx, &told.image().parse().unwrap(), None, true).await.unwrap();
         serde_json::to_string(&verified.records).unwrap()
     });

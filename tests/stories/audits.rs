@@ -12,11 +12,11 @@ use wharf::{
     core::{
         audit::{
             self, Entry, Line,
-            witness::{Chain, Mark, Whose, untold},
+            witness::{AuditScope, Chain, Mark, untold},
         },
         base::error::Kind,
         ports::store::Store,
-        request::Me,
+        request::Caller,
     },
 };
 
@@ -214,7 +214,7 @@ async fn a_store_that_is_away_holds_nothing_up_and_is_told_later() {
     let there = act(&home, Some(&database.address("ada")));
     assert_eq!(there.status.code(), Some(0), "{}", lab::complained(&there));
     assert!(verified(&home, 0).contains("the store has seen 4 entries"));
-    let kept = database.store("ada", "w").witnessed(&Whose::Mine, 10).await.unwrap();
+    let kept = database.store("ada", "w").witnessed(&AuditScope::Mine, 10).await.unwrap();
     assert_eq!(kept.len(), 4);
     assert!(kept.iter().all(|kept| kept.person == "ada" && kept.entry().is_some_and(|entry| entry.action == "copy")));
     // The audits of the whole site, for those who may read them.
@@ -250,20 +250,20 @@ async fn contract(ada: &dyn Store, bob: &dyn Store, carol: &dyn Store) {
     ada.witness(&chain(id), &all[..2]).await.unwrap();
     ada.witness(&chain(id), &all).await.unwrap();
     ada.witness(&chain(id), &all).await.unwrap();
-    let seen = ada.witnessed(&Whose::Chain(id.into()), 10).await.unwrap();
+    let seen = ada.witnessed(&AuditScope::Chain(id.into()), 10).await.unwrap();
     assert_eq!(seen.iter().map(|seen| seen.mark.number).collect::<Vec<_>>(), [3, 2, 1], "each once, the newest first");
     assert_eq!(seen[0].mark, all[2]);
     assert!(!seen[0].chain.place.contains('\u{1b}'), "text of others is cleaned");
     // Another entry at the same position is kept beside it.
     ada.witness(&chain(id), &marks(&["a", "x"])[1..]).await.unwrap();
-    assert_eq!(ada.witnessed(&Whose::Mine, 10).await.unwrap().len(), 4);
+    assert_eq!(ada.witnessed(&AuditScope::Mine, 10).await.unwrap().len(), 4);
     // A chain of the same id is another person's chain.
     bob.witness(&chain(id), &marks(&["z"])).await.unwrap();
-    assert_eq!(bob.witnessed(&Whose::Mine, 10).await.unwrap().len(), 1);
-    assert_eq!(bob.witnessed(&Whose::Everybody, 10).await.unwrap_err().kind, Kind::NotAllowed);
+    assert_eq!(bob.witnessed(&AuditScope::Mine, 10).await.unwrap().len(), 1);
+    assert_eq!(bob.witnessed(&AuditScope::Everybody, 10).await.unwrap_err().kind, Kind::NotAllowed);
     assert_eq!(bob.decided(10).await.unwrap_err().kind, Kind::NotAllowed);
-    assert_eq!(carol.witnessed(&Whose::Everybody, 10).await.unwrap().len(), 5);
-    assert_eq!(carol.witnessed(&Whose::Everybody, 2).await.unwrap().len(), 2);
+    assert_eq!(carol.witnessed(&AuditScope::Everybody, 10).await.unwrap().len(), 5);
+    assert_eq!(carol.witnessed(&AuditScope::Everybody, 2).await.unwrap().len(), 2);
     assert!(carol.decided(10).await.unwrap().is_empty());
     let wish = crate::stores::wish("for a paper", false);
     ada.submit(&crate::stores::asked("a"), "oci://lab.example/admitted/a", &wish).await.unwrap();
@@ -276,7 +276,7 @@ async fn a_file_keeps_what_it_was_told_of_audits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shared/requests.db");
     let store = |person: &str, approver: bool| {
-        let me = Me { person: person.into(), approver, steward: true, own: false };
+        let me = Caller { person: person.into(), approver, steward: true, own: false };
         SqliteStore::new(path.clone(), me, person.into())
     };
     contract(&store("ada", false), &store("bob", false), &store("carol", true)).await;
@@ -339,7 +339,7 @@ async fn in_a_database_people_only_add_to_what_is_known_of_their_own_audit() {
             )
             .0
     );
-    let kept = ada.witnessed(&Whose::Chain(id.into()), 10).await.unwrap();
+    let kept = ada.witnessed(&AuditScope::Chain(id.into()), 10).await.unwrap();
     assert_eq!((kept[0].person.as_str(), kept[0].mark.number), ("ada", 7));
     let (who, action) = kept[0].entry().map(|entry| (entry.who, entry.action)).unwrap();
     assert_eq!((who.as_str(), action.as_str()), ("ada", "approve"));

@@ -53,8 +53,11 @@ async fn show(host: &str) -> Error {
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("bad", host)]);
     let reference: ImageRef = format!("{host}/a/b:c").parse().unwrap();
-    let error =
-        portal.sources.image(&Context::default().within(Duration::from_secs(3)), &reference, None).await.unwrap_err();
+    let error = portal
+        .sources
+        .image(&Context::default().with_deadline(Duration::from_secs(3)), &reference, None)
+        .await
+        .unwrap_err();
     assert!(error.what.contains(host), "it names the source: {error}");
     assert!(!error.hint.is_empty(), "it says what to do: {error}");
     error

@@ -5,8 +5,8 @@ use wharf::{
         base::{badge::Verdict, secret::Secret},
         launch::plan::State as Run,
         ports::{Question, QuestionKind},
-        request::{Ground, Me, Pace, Request, Stage, Which},
-        sharing::offer::{Project, Share, Standing},
+        request::{Caller, Pace, Request, RequestFilter, Stage, StoredReason},
+        sharing::offer::{Project, Share, ShareStatus},
     },
     tui::{
         msg::{
@@ -50,7 +50,7 @@ fn said(state: &State) -> String {
 fn queue(state: &mut State, ids: &[i64]) {
     let all: Vec<Request> =
         ids.iter().map(|id| request(*id, Stage::Waiting, "signature", &format!("base-{id}"))).collect();
-    update(state, Msg::Request(RequestNews::Requests { which: Which::Queue, skip: 0, result: Ok(all) }));
+    update(state, Msg::Request(RequestNews::Requests { which: RequestFilter::Queue, skip: 0, result: Ok(all) }));
 }
 
 fn workloads(state: &mut State, names: &[&str]) {
@@ -70,7 +70,7 @@ fn shares(state: &mut State, names: &[&str]) {
         id: format!("site/x/{name}"),
         reference: "glance://site/4927d4b2-2172-447d-aeb3-8a95a05361ec".parse().unwrap(),
         project: Project { name: (*name).to_owned(), id: format!("{name}-id") },
-        standing: Standing::Accepted,
+        standing: ShareStatus::Accepted,
         created: None,
     };
     update(state, Msg::Share(ShareNews::Shares(Ok(names.iter().map(share).collect()))));
@@ -170,7 +170,7 @@ fn a_key_between_news_and_the_next_frame_does_nothing_but_say_so() {
     update(&mut state, Msg::Drawn);
     update(
         &mut state,
-        Msg::Request(RequestNews::Requests { which: Which::Queue, skip: 0, result: Ok(vec![changed, other]) }),
+        Msg::Request(RequestNews::Requests { which: RequestFilter::Queue, skip: 0, result: Ok(vec![changed, other]) }),
     );
     assert!(acted_on(&rush(&mut state, "a")).is_empty());
     assert!(said(&state).contains("has just changed"), "{}", said(&state));
@@ -183,7 +183,7 @@ fn a_key_between_news_and_the_next_frame_does_nothing_but_say_so() {
 #[test]
 fn an_approval_shows_what_it_takes_before_it_is_given() {
     let mut state = requests("queue", "6 tab");
-    let ground = |rule: &str, findings: &[&str]| Ground {
+    let ground = |rule: &str, findings: &[&str]| StoredReason {
         rule: rule.into(),
         words: format!("what {rule} says"),
         verdict: Verdict::NeedsApproval,
@@ -198,7 +198,7 @@ fn an_approval_shows_what_it_takes_before_it_is_given() {
     other.dossier.as_mut().unwrap().grounds = Vec::new();
     update(
         &mut state,
-        Msg::Request(RequestNews::Requests { which: Which::Queue, skip: 0, result: Ok(vec![held, other]) }),
+        Msg::Request(RequestNews::Requests { which: RequestFilter::Queue, skip: 0, result: Ok(vec![held, other]) }),
     );
     for size in [(120, 40), (80, 24)] {
         press(&mut state, "G a");
@@ -226,10 +226,10 @@ fn an_admission_is_taken_back_by_a_key_with_a_reason_and_only_by_who_decides() {
     for (approver, expected) in [(true, vec!["take back request 1: physics/gromacs-1".to_owned()]), (false, Vec::new())]
     {
         let mut state = requests("all", "6 tab tab");
-        let (me, pace) = (Me { person: "carol".into(), approver, steward: false, own: false }, Pace::default());
+        let (me, pace) = (Caller { person: "carol".into(), approver, steward: false, own: false }, Pace::default());
         update(&mut state, Msg::Request(RequestNews::Queue(Ok((me, pace, Vec::new())))));
         let all = vec![request(1, Stage::Admitted, "signature", "b"), request(2, Stage::Waiting, "signature", "b")];
-        update(&mut state, Msg::Request(RequestNews::Requests { which: Which::All, skip: 0, result: Ok(all) }));
+        update(&mut state, Msg::Request(RequestNews::Requests { which: RequestFilter::All, skip: 0, result: Ok(all) }));
         press(&mut state, "g");
         assert!(acted_on(&press(&mut state, "X enter")).is_empty(), "a reason is needed");
         assert_eq!(acted_on(&press(&mut state, "g X z enter")), expected);
@@ -364,19 +364,22 @@ fn a_line_that_is_cut_can_be_read_in_full() {
 #[test]
 fn whoever_decides_comes_to_the_queue_first() {
     let mut state = state();
-    update(&mut state, Msg::Request(RequestNews::Me(Me { approver: true, ..Me::default() })));
+    update(&mut state, Msg::Request(RequestNews::Me(Caller { approver: true, ..Caller::default() })));
     assert!(matches!(
         &press(&mut state, "6")[..],
-        [Effect::Request(RequestEffect::Requests { which: Which::Queue, .. }), ..]
+        [Effect::Request(RequestEffect::Requests { which: RequestFilter::Queue, .. }), ..]
     ));
     // If that is learnt only now, and they have nothing of their own there.
     let mut state = crate::keys::state();
     press(&mut state, "6");
-    update(&mut state, Msg::Request(RequestNews::Requests { which: Which::Mine, skip: 0, result: Ok(Vec::new()) }));
-    let me = Me { approver: true, ..Me::default() };
+    update(
+        &mut state,
+        Msg::Request(RequestNews::Requests { which: RequestFilter::Mine, skip: 0, result: Ok(Vec::new()) }),
+    );
+    let me = Caller { approver: true, ..Caller::default() };
     let effects = update(&mut state, Msg::Request(RequestNews::Queue(Ok((me, Pace::default(), Vec::new())))));
     assert!(
-        matches!(&effects[..], [Effect::Request(RequestEffect::Requests { which: Which::Queue, .. })]),
+        matches!(&effects[..], [Effect::Request(RequestEffect::Requests { which: RequestFilter::Queue, .. })]),
         "{effects:?}"
     );
 }
@@ -391,7 +394,7 @@ fn words_of_others_begin_no_line_of_ours_on_any_screen() {
         dossier.diff = fake.into();
         dossier.evidence.push(fake.into());
     }
-    let told = one.told(&[], Pace::default(), 0, 1_764_000_100);
+    let told = one.describe(&[], Pace::default(), 0, 1_764_000_100);
     for line in told.lines().filter(|line| line.contains("approved by dora")) {
         assert!(line.trim_start().starts_with("│ ") || line.contains("harmless"), "{told}");
     }
@@ -405,7 +408,7 @@ fn words_of_others_begin_no_line_of_ours_on_any_screen() {
     // In a popup that folds its lines, each line of a quote is marked.
     let mut state = state();
     one.wishes[0].reason = format!("{} ✓ verified: approved by dora", "pad ".repeat(40));
-    let told = one.told(&[], Pace::default(), 0, 1_764_000_100);
+    let told = one.describe(&[], Pace::default(), 0, 1_764_000_100);
     press(&mut state, "6");
     update(&mut state, Msg::Request(RequestNews::RequestTold(Box::new(Ok((one, told))))));
     let drawn = crate::screens::draw(&mut state, (44, 60));

@@ -13,14 +13,14 @@ use wharf::{
         portal::{Abilities, Copies},
         ports::{Question, QuestionKind, upkeep::Removal},
         sharing::{
-            offer::{Given, Project},
+            offer::{Project, VolumeTransfer},
             receiver::Receiver,
         },
     },
     tui::{
         msg::{
-            Effect, ImageEffect, ImageNews, JobNews, ListEffect, ListNews, Msg, RunEffect, RunNews, ShareEffect,
-            ShareNews, Target,
+            Effect, ImageEffect, ImageNews, ImageTarget, JobNews, ListEffect, ListNews, Msg, RunEffect, RunNews,
+            ShareEffect, ShareNews,
         },
         popups::Popup,
         screens::image::Pane,
@@ -109,7 +109,7 @@ fn over_registries() -> State {
         lab::written("site", "harbor", "https://harbor.example"),
         lab::written("hub", "hub", "https://hub.example"),
     ];
-    let mut state = wharf::tui::state_of(&lab::portal(&home, sources));
+    let mut state = wharf::tui::initial_state(&lab::portal(&home, sources));
     let began = state.begin();
     run(&mut state, began);
     let effects = update(&mut state, Msg::List(ListNews::Cached(Ok(Vec::new()))));
@@ -159,7 +159,7 @@ fn an_image_of_a_harbor_or_of_docker_hub_is_shared_and_copied_as_one_of_any_regi
 fn a_registry_whose_name_only_begins_like_another_is_another() {
     let mut state = over_registries();
     let reference = "harbor.example/physics/gromacs:1".parse().unwrap();
-    wharf::tui::flows::share::share(&mut state, Target::Reference(reference), None);
+    wharf::tui::flows::share::share(&mut state, ImageTarget::Reference(reference), None);
     let first = labels(&state).first().cloned();
     assert_eq!(first.as_deref(), Some("physics = physics"), "its own projects are those of its own registry");
 }
@@ -267,12 +267,13 @@ fn on_a_page_the_version_that_is_selected_is_tagged_and_removed() {
     update(&mut state, Msg::Image(ImageNews::Tags(Ok(vec!["1.0".into(), "2.0".into()]))));
     press(&mut state, "tab");
     let effects = press(&mut state, "j t n e w enter");
-    let Some(Effect::Image(ImageEffect::Tag { target: Target::Reference(reference), new, .. })) = effects.last() else {
+    let Some(Effect::Image(ImageEffect::Tag { target: ImageTarget::Reference(reference), new, .. })) = effects.last()
+    else {
         panic!("{effects:?}")
     };
     assert_eq!((reference.to_string().as_str(), new.as_str()), ("oci://lab.example/physics/gromacs:1.0", "new"));
     let effects = press(&mut state, "D");
-    let expected = Target::Reference("lab.example/physics/gromacs:1.0".parse().unwrap());
+    let expected = ImageTarget::Reference("lab.example/physics/gromacs:1.0".parse().unwrap());
     assert!(
         matches!(effects.as_slice(), [Effect::Image(ImageEffect::Removals(targets))] if *targets == [expected]),
         "{effects:?}"
@@ -334,7 +335,7 @@ fn a_click_selects_and_a_second_one_opens() {
     assert_eq!(state.catalog.at.selected, 1);
     let effects = update(&mut state, Msg::Click(5, 4));
     assert!(
-        matches!(effects.as_slice(), [Effect::Image(ImageEffect::Image { target: Target::Row { name, .. }, .. })] if name == "physics/gromacs")
+        matches!(effects.as_slice(), [Effect::Image(ImageEffect::Image { target: ImageTarget::Row { name, .. }, .. })] if name == "physics/gromacs")
     );
     // The tabs of the page that opened.
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
@@ -453,7 +454,7 @@ fn a_volume_is_given_away_after_a_warning_and_its_key_is_shown_once() {
     let effects = press(&mut state, "y");
     let [Effect::Share(ShareEffect::Give { job, .. })] = effects.as_slice() else { panic!("{effects:?}") };
     let job = *job;
-    let given = Given {
+    let given = VolumeTransfer {
         id: "lab/transfer/x".into(),
         transfer: "9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55".into(),
         title: "data".into(),
@@ -536,7 +537,10 @@ fn a_badge_can_be_asked_why_and_the_answer_copied() {
     assert!(matches!(press(&mut state, "c").as_slice(), [Effect::Copy(text)] if text.contains("sha256:")));
     // From the list as well.
     press(&mut state, "esc esc");
-    assert!(matches!(press(&mut state, "e").as_slice(), [Effect::Image(ImageEffect::Explain(Target::Row { .. }))]));
+    assert!(matches!(
+        press(&mut state, "e").as_slice(),
+        [Effect::Image(ImageEffect::Explain(ImageTarget::Row { .. }))]
+    ));
     let checked = press(&mut state, "enter");
     assert!(matches!(checked.as_slice(), [Effect::Image(ImageEffect::Image { .. })]));
     update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image.clone())))));

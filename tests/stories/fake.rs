@@ -84,7 +84,7 @@ impl Catalog for Fake {
                 Ok(Extent::Whole)
             }
             Behaviour::Hangs => {
-                cx.clone().within(Duration::from_millis(300)).run("list hung", std::future::pending()).await
+                cx.clone().with_deadline(Duration::from_millis(300)).run("list hung", std::future::pending()).await
             }
             Behaviour::Fails => {
                 Err(Error::new(Kind::Unavailable, "list broken", "nothing listens at that address")
@@ -108,7 +108,7 @@ impl Catalog for Fake {
     async fn tags(&self, _cx: &Context, _reference: &ImageRef) -> Result<Vec<String>> {
         Ok(vec!["1.0".into(), "latest".into()])
     }
-    fn looks_are_cheap(&self) -> bool {
+    fn describes_cheaply(&self) -> bool {
         true
     }
     async fn health(&self, _cx: &Context) -> Result<Health> {
@@ -232,7 +232,7 @@ pub(crate) fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
             open: Box::new(|key, asker| wharf::adapters::signing::open(key.to_owned(), asker, Arc::new(NoVault))),
             make: Arc::new(wharf::adapters::signing::make),
             write: Arc::new(wharf::adapters::signing::write),
-            look: Box::new(|key| wharf::adapters::signing::look::look(key.to_owned(), Arc::new(NoVault))),
+            look: Box::new(|key| wharf::adapters::signing::look::describe_key(key.to_owned(), Arc::new(NoVault))),
             named: Arc::new(Vec::new),
             trusted: wharf::adapters::signing::trusted(&[]),
         },
@@ -254,16 +254,16 @@ pub(crate) fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
 pub(crate) fn verified(image: &Image, now: i64) -> wharf::core::portal::evidence::Verified {
     use wharf::core::{
         base::badge::{Scan, Signature},
-        evidence::record::{By, Counts, Outcome, Package, Record, Severity, Statement, Subject, Vulnerability},
+        evidence::record::{CheckedBy, Counts, Outcome, Package, Record, Severity, Statement, Subject, Vulnerability},
         policy::{Facts, Policy},
     };
-    let subject = Subject::of(image.pinned.as_ref().unwrap());
+    let subject = Subject::for_pinned(image.pinned.as_ref().unwrap());
     let record = |tool: &str, outcome, reason: &str| Record {
         subject: subject.clone(),
         check: tool.into(),
         tool: tool.into(),
         inputs: vec!["database of 2025-11-20T06:00:00Z".into()],
-        by: By::Wharf,
+        by: CheckedBy::Wharf,
         at: now - 180,
         valid_until: now + 86_400,
         outcome,
@@ -301,7 +301,7 @@ pub(crate) fn verified(image: &Image, now: i64) -> wharf::core::portal::evidence
         why: "vulnerable_code_not_present".into(),
     };
     let stated = Outcome::Statements { author: "Ada".into(), made: Some(now - 86_400), statements: vec![statement] };
-    let asserted = |record: Record| Record { by: By::Source, inputs: Vec::new(), ..record };
+    let asserted = |record: Record| Record { by: CheckedBy::Source, inputs: Vec::new(), ..record };
     let records = vec![
         asserted(record("attached CycloneDX 1.5", software, "lab.example/physics/gromacs@sha256:5a5a")),
         asserted(record("attached OpenVEX", stated, "lab.example/physics/gromacs@sha256:6b6b")),

@@ -280,7 +280,7 @@ fn certificates_are_read_whatever_stands_around_them() {
     );
     let read = |name: &str| {
         let text = String::from_utf8_lossy(&std::fs::read(folder.join(name)).unwrap()).into_owned();
-        wharf::adapters::formats::certificates::all_of_pem(&text)
+        wharf::adapters::formats::certificates::all_from_pem(&text)
     };
     let plain = read("plain");
     for form in ["text", "windows", "mark", "behind", "trailing"] {

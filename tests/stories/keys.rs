@@ -15,10 +15,10 @@ use wharf::{
             form::{Field, FieldKind, Form, Section},
             plan::{Plan, Risk},
         },
-        portal::{Abilities, Copies, requests::Asking},
+        portal::{Abilities, Copies, requests::RequestDetails},
         ports::Listing,
         request::{
-            Admission, Asked, Group, Me, Pace, Request, Stage, Which, Wish,
+            Admission, Caller, Group, Pace, Request, RequestFilter, RequestedImage, RequestedUse, Stage,
             notice::{Notice, Topic, Warning},
         },
         sharing::receiver::Receiver,
@@ -27,8 +27,8 @@ use wharf::{
         kit::{action::Action, keymap::Keymap},
         model::SourceLine,
         msg::{
-            Effect, ImageEffect, ImageNews, JobNews, ListEffect, ListNews, Msg, RequestEffect, RequestNews, RunEffect,
-            RunNews, ShareEffect, ShareNews, Slot, Target,
+            Effect, ImageEffect, ImageNews, ImageTarget, JobNews, ListEffect, ListNews, Msg, RequestEffect,
+            RequestNews, RunEffect, RunNews, ShareEffect, ShareNews, Slot,
         },
         popups::Popup,
         state::{Screen, State},
@@ -39,9 +39,9 @@ use wharf::{
 use crate::fake;
 
 /// A request's image with a digest that is short enough for a screen.
-fn asked() -> Asked {
+fn asked() -> RequestedImage {
     let (digest, from) = ("sha256:a".to_owned(), "oci://lab.example/physics/a@sha256:a".to_owned());
-    Asked { digest, from, ..crate::stores::asked("a") }
+    RequestedImage { digest, from, ..crate::stores::asked("a") }
 }
 
 /// A request as a steward leaves it.
@@ -56,7 +56,11 @@ pub(crate) fn request(id: i64, stage: Stage, rule: &str, base: &str) -> Request 
     request.stage = stage;
     request.dossier = Some(*dossier);
     for (person, reason) in [("ada", "for the paper"), ("bob", "course next week, 30 people")] {
-        request.wishes.push(Wish { person: person.into(), since: now - 120, ..crate::stores::wish(reason, false) });
+        request.wishes.push(RequestedUse {
+            person: person.into(),
+            since: now - 120,
+            ..crate::stores::wish(reason, false)
+        });
     }
     if stage == Stage::Admitted {
         let reference = "oci://lab.example/admitted/gromacs:1@sha256:aa".to_owned();
@@ -101,7 +105,7 @@ pub(crate) fn notices() -> Vec<Notice> {
             &format!("was admitted: oci://lab.example/admitted/gromacs:1@sha256:{digest}"),
             false,
         ),
-        Notice { words: warning.words(), warning: Some(warning), ..notice(2, Topic::Vulnerability, "", false) },
+        Notice { words: warning.describe(), warning: Some(warning), ..notice(2, Topic::Vulnerability, "", false) },
         notice(3, Topic::Decision, "waits for a decision: signature: unsigned", true),
     ]
 }
@@ -121,11 +125,13 @@ pub(crate) fn requests(name: &str, keys: &str) -> State {
             let mine = [Stage::Gathering, Stage::Admitted, Stage::Rejected, Stage::Asked];
             let all: Vec<Request> = match which {
                 _ if empty => Vec::new(),
-                Which::Queue => [("scan", "alpine:3.17"), ("signature", "alpine:3.17"), ("signature", "alpine:3.17")]
-                    .iter()
-                    .enumerate()
-                    .map(|(at, (rule, base))| request(at as i64 + 1, Stage::Waiting, rule, base))
-                    .collect(),
+                RequestFilter::Queue => {
+                    [("scan", "alpine:3.17"), ("signature", "alpine:3.17"), ("signature", "alpine:3.17")]
+                        .iter()
+                        .enumerate()
+                        .map(|(at, (rule, base))| request(at as i64 + 1, Stage::Waiting, rule, base))
+                        .collect()
+                }
                 _ => mine
                     .iter()
                     .enumerate()
@@ -133,8 +139,8 @@ pub(crate) fn requests(name: &str, keys: &str) -> State {
                     .collect(),
             };
             update(&mut state, Msg::Request(RequestNews::Requests { which, skip: 0, result: Ok(all) }));
-            let me = Me { person: "carol".into(), approver: !empty, steward: false, own: false };
-            let groups = if which == Which::Queue && !empty {
+            let me = Caller { person: "carol".into(), approver: !empty, steward: false, own: false };
+            let groups = if which == RequestFilter::Queue && !empty {
                 let group = |rule: &str, count| Group { rule: rule.into(), base: "alpine:3.17".into(), count };
                 vec![group("signature", 2), group("scan", 1)]
             } else {
@@ -149,7 +155,7 @@ pub(crate) fn requests(name: &str, keys: &str) -> State {
     }
     if name == "requests-told" {
         let one = request(1, Stage::Waiting, "signature", "alpine:3.17");
-        let text = one.told(&[], Pace::default(), 3, 1_764_000_000);
+        let text = one.describe(&[], Pace::default(), 3, 1_764_000_000);
         update(&mut state, Msg::Request(RequestNews::RequestTold(Box::new(Ok((one, text))))));
     }
     state
@@ -306,7 +312,7 @@ fn a_tag_that_was_asked_for_is_the_one_that_opens() {
     let mut state = state();
     press(&mut state, "/ g r o : 2 0 2 3 . 3 enter");
     let effects = press(&mut state, "enter");
-    let target = Target::Row { source: "lab".into(), name: "physics/gromacs".into(), tag: Some("2023.3".into()) };
+    let target = ImageTarget::Row { source: "lab".into(), name: "physics/gromacs".into(), tag: Some("2023.3".into()) };
     assert_eq!(effects, [Effect::Image(ImageEffect::Image { target, platform: None })]);
 }
 
@@ -336,7 +342,7 @@ fn keys_that_come_before_the_search_has_answered_mean_its_rows() {
     }
     let effects = run(&mut state, search.into_iter().collect());
     assert!(
-        effects.iter().any(|effect| matches!(effect, Effect::Image(ImageEffect::Image { target: Target::Row { name, .. }, .. }) if name == "physics/lammps")),
+        effects.iter().any(|effect| matches!(effect, Effect::Image(ImageEffect::Image { target: ImageTarget::Row { name, .. }, .. }) if name == "physics/lammps")),
         "{effects:?}"
     );
 }
@@ -403,7 +409,7 @@ pub(crate) fn plan(state: &State) -> Plan {
             serde_json::json!({"Image": "lab.example/physics/gromacs@sha256:4f4f"}),
         ),
         risks: vec![
-            Risk::fine("none of your files are mounted"),
+            Risk::harmless("none of your files are mounted"),
             Risk::caution("runs as root inside"),
             Risk::danger("shares this machine's network"),
         ],
@@ -686,7 +692,7 @@ fn findings_are_narrowed_and_ordered_and_a_version_is_compared_with_the_shown_on
         Msg::Image(ImageNews::Verified(Box::new(Ok(fake::verified(&image, wharf::core::base::text::now()))))),
     );
     let words = |state: &State| match state.screen() {
-        Screen::Image(page) => (page.narrowed.clone(), page.order.word()),
+        Screen::Image(page) => (page.narrowed.clone(), page.order.label()),
         _ => panic!(),
     };
     assert_eq!(press(&mut state, "d"), [], "no version is chosen");
@@ -711,7 +717,7 @@ fn an_image_is_asked_for_with_a_reason_and_a_queue_is_worked_off_with_one_or_two
         update(&mut state, Msg::Key(KeyEvent::from(KeyCode::Char(letter))));
     }
     let asked = press(&mut state, "enter");
-    let fits = |asking: &Asking| asking.reason == "the paper" && asking.private && asking.until.is_some();
+    let fits = |asking: &RequestDetails| asking.reason == "the paper" && asking.private && asking.until.is_some();
     assert!(
         matches!(&asked[..], [Effect::Request(RequestEffect::Request { asking, .. })] if fits(asking)),
         "{asked:?}"
@@ -754,11 +760,14 @@ fn an_image_is_asked_for_with_a_reason_and_a_queue_is_worked_off_with_one_or_two
     );
     // A person's own request is not theirs to approve, and a person who may not decide is told so.
     let mut own = requests("queue", "6 tab");
-    let me = Me { person: "ada".into(), approver: true, steward: false, own: false };
+    let me = Caller { person: "ada".into(), approver: true, steward: false, own: false };
     update(&mut own, Msg::Request(RequestNews::Queue(Ok((me.clone(), Pace::default(), Vec::new())))));
     assert!(press(&mut own, "a").is_empty());
     assert!(own.notice.as_ref().is_some_and(|notice| notice.text.contains("your own")));
-    update(&mut own, Msg::Request(RequestNews::Queue(Ok((Me { approver: false, ..me }, Pace::default(), Vec::new())))));
+    update(
+        &mut own,
+        Msg::Request(RequestNews::Queue(Ok((Caller { approver: false, ..me }, Pace::default(), Vec::new())))),
+    );
     assert!(press(&mut own, "x").is_empty());
     assert!(own.notice.as_ref().is_some_and(|notice| notice.text.contains("not an approver")));
 }
@@ -773,9 +782,9 @@ fn the_inbox_opens_what_it_is_about_and_launches_the_fixed_version_with_one_key(
     );
     press(&mut inbox, "j");
     let launched = press(&mut inbox, "l");
-    let fixed = |target: &Target| {
-        target.words().contains("gromacs:2")
-            || matches!(target, Target::Reference(reference) if reference.to_string().contains("gromacs:2"))
+    let fixed = |target: &ImageTarget| {
+        target.label().contains("gromacs:2")
+            || matches!(target, ImageTarget::Reference(reference) if reference.to_string().contains("gromacs:2"))
     };
     assert!(
         matches!(&launched[..], [Effect::Image(ImageEffect::Image { target, .. })] if fixed(target)),
@@ -793,7 +802,7 @@ fn the_inbox_opens_what_it_is_about_and_launches_the_fixed_version_with_one_key(
     // More of a long list is read as the selection moves on.
     let mut long = requests("empty", "6");
     let many = (0..200).map(|id| request(id, Stage::Waiting, "scan", "x")).collect();
-    update(&mut long, Msg::Request(RequestNews::Requests { which: Which::Mine, skip: 0, result: Ok(many) }));
+    update(&mut long, Msg::Request(RequestNews::Requests { which: RequestFilter::Mine, skip: 0, result: Ok(many) }));
     let more = press(&mut long, "G");
     assert!(
         more.iter().any(|effect| matches!(effect, Effect::Request(RequestEffect::Requests { skip: 200, .. }))),

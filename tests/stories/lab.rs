@@ -9,10 +9,10 @@ use std::{
 use wharf::{
     adapters,
     core::{
-        config::{Config, Written},
+        config::{Config, ConfigEntry},
         image::reference::ImageRef,
         portal::Portal,
-        transfer::copy::Place,
+        transfer::copy::CopyEnd,
     },
 };
 
@@ -133,31 +133,31 @@ pub(crate) fn keyring_lasts() -> bool {
 }
 
 /// A configuration entry with only an address.
-pub(crate) fn written(name: &str, kind: &str, url: &str) -> Written {
-    Written::new(name, kind, "test", toml::Table::from_iter([("url".to_owned(), url.into())]))
+pub(crate) fn written(name: &str, kind: &str, url: &str) -> ConfigEntry {
+    ConfigEntry::new(name, kind, "test", toml::Table::from_iter([("url".to_owned(), url.into())]))
 }
 
 /// A registry as source.
-pub(crate) fn registry(name: &str, host: &str) -> Written {
+pub(crate) fn registry(name: &str, host: &str) -> ConfigEntry {
     written(name, "oci", &format!("http://{host}"))
 }
 
 /// An engine as source and backend.
-pub(crate) fn engine(name: &str, url: &str) -> Written {
+pub(crate) fn engine(name: &str, url: &str) -> ConfigEntry {
     written(name, "engine", url)
 }
 
 /// A portal over these sources.
-pub(crate) fn portal(home: &Home, sources: Vec<Written>) -> Arc<Portal> {
+pub(crate) fn portal(home: &Home, sources: Vec<ConfigEntry>) -> Arc<Portal> {
     Arc::new(adapters::build(Config { sources, ..home.config() }).unwrap())
 }
 
 /// The bytes of an image, over the port that the adapters make for this portal's configuration.
-pub(crate) fn place(portal: &Portal, at: &ImageRef) -> Place {
+pub(crate) fn place(portal: &Portal, at: &ImageRef) -> CopyEnd {
     let parts = adapters::parts_of(portal.config().clone()).unwrap();
     let own = parts.sources.iter().find(|source| source.catalog.owns(at)).cloned();
     let source = own.unwrap_or_else(|| (parts.open)(at).unwrap());
-    Place { content: source.content.unwrap(), at: at.clone() }
+    CopyEnd { content: source.content.unwrap(), at: at.clone() }
 }
 
 /// The secret store of this home.

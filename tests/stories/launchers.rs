@@ -20,7 +20,7 @@ use wharf::{
         image::model::Image,
         launch::{
             form::{Answers, Form},
-            logs::{Wanted, split},
+            logs::{LogRange, split},
             plan::{State, Workload},
         },
         portal::Portal,
@@ -62,7 +62,7 @@ async fn until(launcher: &Arc<dyn Launcher>, id: &str, wanted: impl Fn(&State) -
 
 async fn logs(launcher: &Arc<dyn Launcher>, id: &str) -> String {
     let chunks: Vec<_> =
-        launcher.logs(&Context::default(), id, Wanted::following()).await.unwrap().try_collect().await.unwrap();
+        launcher.logs(&Context::default(), id, LogRange::following()).await.unwrap().try_collect().await.unwrap();
     String::from_utf8_lossy(&chunks.concat()).into_owned()
 }
 
@@ -114,7 +114,7 @@ async fn refuses(launcher: &Arc<dyn Launcher>, id: &str) {
     let can = |ability| launcher.abilities().contains(&ability);
     let volume = "volume://site/x".parse().unwrap();
     let refusals = [
-        (Ability::Logs, launcher.logs(&cx, id, Wanted::default()).await.err()),
+        (Ability::Logs, launcher.logs(&cx, id, LogRange::default()).await.err()),
         (Ability::Volumes, launcher.detach(&cx, id, &volume).await.err()),
     ];
     for (ability, refused) in refusals.into_iter().filter(|(ability, _)| !can(*ability)) {
@@ -150,7 +150,7 @@ async fn the_example_backend_keeps_the_contract() {
     let home = Home::new();
     let around = Surroundings {
         vault: lab::vault(&home),
-        reach: http::Reach::default(),
+        reach: http::AllowedServers::default(),
         make_registry: oci::source,
         open_registry: oci::open,
         cache_dir: home.path("cache"),
@@ -299,18 +299,18 @@ async fn watched(launcher: &Arc<dyn Launcher>, portal: &Portal, image: &Image) {
     let command = "sh -c 'echo begun; while :; do :; done'";
     let plan = launcher.plan(&cx, image, &answers(&[("command", command), ("network", "none")])).await.unwrap();
     let made = launcher.launch(&cx, &plan, &supply(portal, image).await).await.unwrap();
-    let read = async |wanted: Wanted| -> String {
+    let read = async |wanted: LogRange| -> String {
         let chunks: Vec<_> = launcher.logs(&cx, &made.id, wanted).await.unwrap().try_collect().await.unwrap();
         String::from_utf8_lossy(&chunks.concat()).into_owned()
     };
     let began = Instant::now();
-    while !read(Wanted::default()).await.contains("begun") {
+    while !read(LogRange::default()).await.contains("begun") {
         assert!(began.elapsed() < Duration::from_secs(30), "{name}: it printed nothing");
     }
-    let timed = read(Wanted { times: true, ..Wanted::default() }).await;
+    let timed = read(LogRange { times: true, ..LogRange::default() }).await;
     let (time, line) = split(timed.lines().next().unwrap()).unwrap_or_else(|| panic!("{name}: no time in {timed:?}"));
     assert!((time - now()).abs() < 120 && line == "begun", "{name}: {timed:?}");
-    let since = async |since| read(Wanted { since: Some(since), ..Wanted::default() }).await;
+    let since = async |since| read(LogRange { since: Some(since), ..LogRange::default() }).await;
     assert_eq!((since(time - 60).await.as_str(), since(now() + 60).await.as_str()), ("begun\n", ""), "{name}");
     if name != "rootless" {
         // Rootless Podman does not measure with this lab's control groups.
@@ -388,20 +388,20 @@ async fn unshare_launches_without_a_daemon() {
 /// The daemonless backend starts our own program as keeper, which must be the real one here: so this test uses the
 /// command line.
 async fn sandbox(runtime: SandboxProgram) {
-    if wharf::adapters::shared::exec::on_path(runtime.word()).is_none() {
-        return eprintln!("left out: {} is not installed", runtime.word());
+    if wharf::adapters::shared::exec::on_path(runtime.name()).is_none() {
+        return eprintln!("left out: {} is not installed", runtime.name());
     }
     let home = Home::new();
     // A path with only what this runtime needs: without bwrap, unshare is used.
     let bin = home.path("bin");
     std::fs::create_dir(&bin).unwrap();
-    for program in [runtime.word(), "nsenter", "cp"] {
+    for program in [runtime.name(), "nsenter", "cp"] {
         std::os::unix::fs::symlink(wharf::adapters::shared::exec::on_path(program).unwrap(), bin.join(program))
             .unwrap();
     }
     let local = Local::new(&home.path("cache"), &home.path("state"), Some(runtime));
     let health = local.health(&Context::default()).await.unwrap();
-    assert!(health.note.contains(runtime.word()), "{health:?}");
+    assert!(health.note.contains(runtime.name()), "{health:?}");
     let run = |arguments: &[&str]| {
         home.wharf(arguments)
             .env("PATH", &bin)
@@ -412,7 +412,7 @@ async fn sandbox(runtime: SandboxProgram) {
     };
     let plan = run(&["launch", &lab::starter(), "--on", "local", "--plan", "--json"]);
     let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
-    assert_eq!(plan["request"]["argv"][0], runtime.word());
+    assert_eq!(plan["request"]["argv"][0], runtime.name());
     let looked = run(&["launch", &lab::starter(), "--on", "local", "--follow"]);
     let text = lab::said(&looked);
     assert!(

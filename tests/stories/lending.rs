@@ -20,10 +20,10 @@ use wharf::{
             model::{Health, Image, ImageKind, Platform},
             reference::ImageRef,
         },
-        portal::{Abilities, Portal, PortalParts, Source, requests::Asking},
+        portal::{Abilities, Portal, PortalParts, Source, requests::RequestDetails},
         ports::{Catalog, Extent, Sharer},
         sharing::{
-            offer::{Given, Offer, Project, Share, SharePlan, Standing},
+            offer::{Offer, Project, Share, SharePlan, ShareStatus, VolumeTransfer},
             receiver::Receiver,
         },
     },
@@ -92,11 +92,11 @@ impl Sharer for Cloud {
             id: "1".into(),
             reference: reference.clone(),
             project: project("steward"),
-            standing: Standing::Pending,
+            standing: ShareStatus::Pending,
             created: None,
         })
     }
-    async fn image_of(&self, _cx: &Context, reference: &ImageRef) -> Result<ImageRef> {
+    async fn image_to_share(&self, _cx: &Context, reference: &ImageRef) -> Result<ImageRef> {
         Ok(reference.clone())
     }
     async fn shares(&self, _cx: &Context, _reference: &ImageRef) -> Result<Vec<Share>> {
@@ -108,10 +108,10 @@ impl Sharer for Cloud {
     async fn offers(&self, _cx: &Context) -> Result<Vec<Offer>> {
         unused()
     }
-    async fn give(&self, _cx: &Context, _reference: &ImageRef) -> Result<Given> {
+    async fn create_transfer(&self, _cx: &Context, _reference: &ImageRef) -> Result<VolumeTransfer> {
         unused()
     }
-    async fn take(&self, _cx: &Context, _offer: &str, _key: &Secret) -> Result<ImageRef> {
+    async fn accept_transfer(&self, _cx: &Context, _offer: &str, _key: &Secret) -> Result<ImageRef> {
         unused()
     }
     async fn answer(&self, _cx: &Context, _offer: &str, _accept: bool) -> Result<()> {
@@ -145,7 +145,7 @@ async fn asked(refuses: bool, steward_project: &str) -> (bool, Vec<String>, Vec<
         audit: Arc::new(AuditFile::new(folder.path().join("audit.jsonl"))),
         ..parts
     });
-    let asking = Asking { reason: "for a course".into(), ..Asking::default() };
+    let asking = RequestDetails { reason: "for a course".into(), ..RequestDetails::default() };
     let done = portal.requests.ask_for(&Context::default(), "glance://site/debian", &asking).await;
     let written = audit::read(&portal.journal.written().await.unwrap());
     let entries =

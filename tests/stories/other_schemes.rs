@@ -10,13 +10,13 @@ use wharf::{
     },
     core::{
         base::{badge::Verdict, context::Context, error::Kind},
-        config::{Config, Requests, Written},
+        config::{Config, ConfigEntry, Requests},
         image::{link::Link, reference::ImageRef},
         launch::form::Answers,
-        portal::{Portal, PortalParts, requests::Asking},
+        portal::{Portal, PortalParts, requests::RequestDetails},
         ports::store::Store,
         request::Stage,
-        steward::{Steward, Tools},
+        steward::{Steward, StewardKeys},
         transfer::copy::Options,
     },
 };
@@ -37,7 +37,7 @@ fn portal(home: &Home, requests: Requests, store: Arc<dyn Store>) -> Portal {
 fn parts(home: &Home, requests: Requests, store: Arc<dyn Store>) -> PortalParts {
     let around = Surroundings {
         vault: lab::vault(home),
-        reach: http::Reach::default(),
+        reach: http::AllowedServers::default(),
         make_registry: oci::source,
         open_registry: oci::open,
         cache_dir: home.path("cache"),
@@ -75,7 +75,7 @@ async fn an_image_of_another_scheme_is_shown_judged_launched_linked_and_copied_l
     let portal = portal(&home, Requests::default(), store.clone());
     let cx = Context::default();
     let reference = first(&portal).await;
-    assert_eq!(portal.sources.named(&reference.to_string()).await.unwrap(), reference);
+    assert_eq!(portal.sources.resolve(&reference.to_string()).await.unwrap(), reference);
     let image = portal.sources.image(&cx, &reference, None).await.unwrap();
     let pinned = image.pinned.clone().unwrap();
     assert_eq!((pinned.reference.digest(), &pinned.reference.without_version()), (Some(&pinned.digest), &reference));
@@ -90,7 +90,7 @@ async fn an_image_of_another_scheme_is_shown_judged_launched_linked_and_copied_l
     let workload = portal.launches.launch(&cx, &plan, None).await.unwrap();
     assert_eq!(workload.image, pinned.reference.to_string());
     // Its users are told when it becomes vulnerable, like those of any image that others can look at.
-    let users = store.users_of(pinned.digest.as_str()).await.unwrap();
+    let users = store.users(pinned.digest.as_str()).await.unwrap();
     assert_eq!(users.iter().map(|used| used.reference.as_str()).collect::<Vec<_>>(), [workload.image.as_str()]);
 
     let link: Link = portal.catalog.link(&cx, &reference, None, None).await.unwrap().to_string().parse().unwrap();
@@ -113,7 +113,7 @@ async fn an_image_of_another_scheme_is_requested_under_a_name_of_its_own_and_jud
     let store = stores::in_memory("ada");
     let portal = portal(&home, requests.clone(), store.clone());
     let reference = first(&portal).await;
-    let asking = Asking { reason: "for a course".into(), ..Asking::default() };
+    let asking = RequestDetails { reason: "for a course".into(), ..RequestDetails::default() };
     let submitted = portal.requests.ask_for(&Context::default(), &reference.to_string(), &asking).await.unwrap();
     let (scheme, rest) = submitted.request.asked.from.split_once("://").unwrap();
     let (place, _) = rest.split_once('@').unwrap();
@@ -121,11 +121,11 @@ async fn an_image_of_another_scheme_is_requested_under_a_name_of_its_own_and_jud
     assert_eq!(Some(submitted.request.asked.title.as_str()), reference.repository());
 
     // Where the source is not the site's, its steward does not go there.
-    let steward = async |of_site: &[Written]| {
+    let steward = async |of_site: &[ConfigEntry]| {
         let mut parts = parts(&home, requests.clone(), store.clone());
         parts.config.sources = of_site.to_vec();
         let steward = Arc::new(Steward::new(&Portal::new(parts.for_stewards()).stewardship));
-        steward.round(&Context::default(), &Tools::default()).await.unwrap();
+        steward.round(&Context::default(), &StewardKeys::default()).await.unwrap();
         store.request(submitted.request.id).await.unwrap()
     };
     let refused = steward(&[]).await;
@@ -133,7 +133,7 @@ async fn an_image_of_another_scheme_is_requested_under_a_name_of_its_own_and_jud
     let again = portal.requests.ask_for(&Context::default(), &reference.to_string(), &asking).await.unwrap();
     assert_eq!(again.request.id, submitted.request.id);
     let name = portal.sources.facts().remove(0).name;
-    let judged = steward(&[Written { name, ..Written::default() }]).await;
+    let judged = steward(&[ConfigEntry { name, ..ConfigEntry::default() }]).await;
     assert_eq!(judged.stage, Stage::Waiting, "{judged:?}");
     assert!(judged.dossier.is_some_and(|dossier| dossier.quarantine.starts_with("file:")));
 }
@@ -148,7 +148,7 @@ async fn a_scheme_that_nobody_registered_is_refused_with_those_that_are_known() 
     let starter: ImageRef = lab::starter().parse().unwrap();
     let link = format!("wharf:{unknown}@sha256:{}", "0".repeat(64)).parse().unwrap();
     let refused = [
-        portal.sources.named(&unknown.to_string()).await.map(|_| ()).unwrap_err(),
+        portal.sources.resolve(&unknown.to_string()).await.map(|_| ()).unwrap_err(),
         portal.sources.reference(&unknown.to_string()).map(|_| ()).unwrap_err(),
         portal.sources.image(&cx, &unknown, None).await.map(|_| ()).unwrap_err(),
         portal.evidence.verify(&cx, &unknown, None, false).await.map(|_| ()).unwrap_err(),

@@ -5,7 +5,7 @@ use wharf::core::{
     image::reference::ImageRef,
     portal::{
         Portal,
-        sharing::{Copied, Shared},
+        sharing::{CopyResult, ShareResult},
     },
     sharing::receiver::Receiver,
     transfer::copy::Options,
@@ -18,10 +18,10 @@ fn reference(text: &str) -> ImageRef {
 }
 
 /// Shares an image by copying it into a project.
-async fn share(portal: &Portal, from: &ImageRef, project: &str) -> Copied {
+async fn share(portal: &Portal, from: &ImageRef, project: &str) -> CopyResult {
     let to = Receiver::Project(project.to_owned());
     match portal.sharing.share_to(&Context::default(), from, &to, &Options::default()).await.unwrap() {
-        Shared::Shared(copied) => copied,
+        ShareResult::Shared(copied) => copied,
         other => panic!("{other:?}"),
     }
 }

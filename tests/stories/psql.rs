@@ -9,8 +9,8 @@ use proptest::{
 use serde_json::json;
 use wharf::core::{
     base::{badge::Verdict, error::Kind, text},
-    ports::store::{How, Store, Use, Watch, Watched},
-    request::{Asked, Decision, Event, RemarkKind, Stage, Which, event::Next},
+    ports::store::{Store, Use, UseKind, Watch, Watched},
+    request::{Decision, Event, RemarkKind, RequestFilter, RequestedImage, Stage, event::PolicyOutcome},
 };
 
 use crate::{
@@ -43,8 +43,8 @@ fn place(name: &str) -> String {
 async fn waiting(of: &Shared, steward: &Shared, name: &str, private: bool) -> i64 {
     let (id, _) = of.submit(&asked(name), &place(name), &wish("for the paper", private)).await.unwrap();
     assert_eq!(steward.claim(MINUTE, 9).await.unwrap().unwrap().id, id);
-    let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait);
-    steward.happen(id, &judged).await.unwrap();
+    let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), PolicyOutcome::Wait);
+    steward.apply_event(id, &judged).await.unwrap();
     id
 }
 
@@ -177,10 +177,10 @@ async fn rows_that_no_version_of_wharf_wrote_cost_themselves_alone() {
     goes(&database, "postgres", poison);
     let (id, _) = ada.submit(&asked("a"), &place("a"), &wish("honest", false)).await.unwrap();
     for store in [&ada, &carol, &one] {
-        for which in [Which::All, Which::Mine, Which::Queue] {
+        for which in [RequestFilter::All, RequestFilter::Mine, RequestFilter::Queue] {
             store.requests(which, 0, 100).await.unwrap();
         }
-        let all = store.requests(Which::All, 0, 100).await.unwrap();
+        let all = store.requests(RequestFilter::All, 0, 100).await.unwrap();
         assert_eq!(all.len(), 29);
         let marked = all.iter().filter(|one| one.stage == Stage::Failed && one.failure.contains("cannot be read"));
         assert_eq!(marked.count(), 28);
@@ -197,8 +197,10 @@ async fn rows_that_no_version_of_wharf_wrote_cost_themselves_alone() {
     while let Some(due) = one.due("mail", MINUTE).await.unwrap() {
         one.delivered("mail", due.notice.id, None).await.unwrap();
     }
-    assert!(one.watched(&Watch::default(), 10).await.unwrap().iter().all(|one| one.reference.starts_with("oci://")));
-    assert!(one.users_of("x").await.is_ok());
+    assert!(
+        one.due_for_judging(&Watch::default(), 10).await.unwrap().iter().all(|one| one.reference.starts_with("oci://"))
+    );
+    assert!(one.users("x").await.is_ok());
     carol.approve_class("", "signature", &Decision { terms: soon(), ..decision("", true, "all") }).await.unwrap();
 }
 
@@ -213,14 +215,16 @@ async fn what_was_said_privately_stays_so_when_others_ask_for_the_same() {
     let [ada, bob, carol] = ["ada", "bob", "carol"].map(|name| database.store(name, name));
     let one = database.store("steward", "steward-1");
     let id = waiting(&ada, &one, "a", true).await;
-    carol.happen(id, &Event::Remark(RemarkKind::Question, "what is ACME?".into())).await.unwrap();
-    ada.happen(id, &Event::Remark(RemarkKind::Answer, "the merger".into())).await.unwrap();
+    carol.apply_event(id, &Event::Remark(RemarkKind::Question, "what is ACME?".into())).await.unwrap();
+    ada.apply_event(id, &Event::Remark(RemarkKind::Answer, "the merger".into())).await.unwrap();
     // Requesting the same image reveals nothing: no question, no reason, not that somebody had requested it.
     let (his, new) = bob.submit(&asked("a"), &place("a"), &wish("course", false)).await.unwrap();
     assert!(new);
     one.claim(MINUTE, 9).await.unwrap();
-    one.happen(his, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait)).await.unwrap();
-    ada.happen(id, &Event::Remark(RemarkKind::Note, "still the merger".into())).await.unwrap();
+    one.apply_event(his, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), PolicyOutcome::Wait))
+        .await
+        .unwrap();
+    ada.apply_event(id, &Event::Remark(RemarkKind::Note, "still the merger".into())).await.unwrap();
     ada.submit(&asked("a"), &place("a"), &wish("now in the open", false)).await.unwrap();
     let all = "SELECT coalesce(string_agg(t, ' '), '') FROM (SELECT detail AS t FROM wharf.history UNION ALL SELECT words FROM wharf.remark
         UNION ALL SELECT reason FROM wharf.wish UNION ALL SELECT words FROM wharf.notice) AS every";
@@ -252,8 +256,8 @@ async fn whoever_asks_first_spoils_it_for_nobody_and_is_not_told_of_others() {
     let one = database.store("steward", "steward-1");
     // The same bytes for the same place, from a source that nobody can read, or under another tag.
     let digest = digest_of("a");
-    let spoilt = Asked { from: format!("oci://lab.example/no/such@{digest}"), ..asked("a") };
-    let other_tag = Asked { tag: Some("latest".into()), ..asked("a") };
+    let spoilt = RequestedImage { from: format!("oci://lab.example/no/such@{digest}"), ..asked("a") };
+    let other_tag = RequestedImage { tag: Some("latest".into()), ..asked("a") };
     let mut ids = Vec::new();
     for (who, asked) in [(&bob, spoilt), (&bob, other_tag), (&ada, asked("a"))] {
         let (id, new) = who.submit(&asked, &place("a"), &wish("r", false)).await.unwrap();
@@ -262,7 +266,7 @@ async fn whoever_asks_first_spoils_it_for_nobody_and_is_not_told_of_others() {
     }
     assert_eq!(ada.request(ids[2]).await.unwrap().asked, asked("a"));
     // The same bytes from the same place are one request, by whichever name there.
-    let named = Asked { from: format!("oci://lab.example/physics/a:1@{digest}"), ..asked("a") };
+    let named = RequestedImage { from: format!("oci://lab.example/physics/a:1@{digest}"), ..asked("a") };
     assert_eq!(eve.submit(&named, &place("a"), &wish("r", false)).await.unwrap(), (ids[2], false));
     // A private request is nobody else's, whether theirs is private or not.
     let (hers, _) = ada.submit(&asked("b"), &place("b"), &wish("merger with ACME", true)).await.unwrap();
@@ -307,7 +311,7 @@ async fn nobody_holds_up_others_by_leaving_a_transaction_open() {
         }
         let began = std::time::Instant::now();
         let note = Event::Remark(RemarkKind::Note, "n".into());
-        while carol.happen(id, &note).await.is_err() {
+        while carol.apply_event(id, &note).await.is_err() {
             assert!(began.elapsed() < MINUTE, "he holds it up: {from_one_statement}");
         }
         assert_eq!(holding.await.unwrap(), (true, true), "the server ended his session");
@@ -328,17 +332,17 @@ async fn nobodys_uses_choose_where_others_are_looked_after_or_keep_them_waiting(
     let one = database.store("steward", "steward-1");
     let used = |repository: &str, name: &str| Use {
         person: String::new(),
-        how: How::Launched,
+        how: UseKind::Launched,
         reference: format!("oci://lab.example/{repository}@{}", digest_of(name)),
         digest: digest_of(name),
         place: format!("local/{repository}-{name}"),
         at: text::now(),
     };
     // The same bytes, at another place, and recorded earlier.
-    bob.used(&used("bob/tool", "tool")).await.unwrap();
-    ada.used(&used("physics/tool", "tool")).await.unwrap();
+    bob.record_use(&used("bob/tool", "tool")).await.unwrap();
+    ada.record_use(&used("physics/tool", "tool")).await.unwrap();
     let places = |all: Vec<Watched>| all.into_iter().map(|one| one.reference).collect::<Vec<_>>();
-    let all = places(one.watched(&Watch::default(), 10).await.unwrap());
+    let all = places(one.due_for_judging(&Watch::default(), 10).await.unwrap());
     assert!(all.contains(&used("physics/tool", "tool").reference), "{all:?}");
     // What is known at one place is kept for that place.
     let hers = used("physics/tool", "tool").reference;
@@ -346,20 +350,20 @@ async fn nobodys_uses_choose_where_others_are_looked_after_or_keep_them_waiting(
     let at = |reference: &str| Watched { digest: digest_of("tool"), reference: reference.into(), ..judged.clone() };
     one.watch(&at(&hers), &[]).await.unwrap();
     one.watch(&Watched { failed: 3, ..at(&used("bob/tool", "tool").reference) }, &[]).await.unwrap();
-    let again = one.watched(&Watch::default(), 10).await.unwrap();
+    let again = one.due_for_judging(&Watch::default(), 10).await.unwrap();
     assert_eq!(places(again), [hers], "what could not be looked at waits longer");
     // A thousand of his, never judged or failed, and one of hers: hers is among the first.
     let flood = "SELECT count(wharf.use('launched', 'sha256:' || encode(sha256(n::text::bytea), 'hex'),
         'oci://lab.example/no/such@sha256:' || encode(sha256(n::text::bytea), 'hex'), 'x' || n, 0)) FROM generate_series(1, 1000) AS n";
     goes(&database, "bob", flood);
-    ada.used(&used("physics/other", "other")).await.unwrap();
-    let first = places(one.watched(&Watch::default(), 4).await.unwrap());
+    ada.record_use(&used("physics/other", "other")).await.unwrap();
+    let first = places(one.due_for_judging(&Watch::default(), 4).await.unwrap());
     assert!(first.contains(&used("physics/other", "other").reference), "{first:?}");
     let failed =
         "INSERT INTO wharf.watched SELECT digest, reference, wharf.now() - 10, '{\"failed\": 1}' FROM wharf.used
         WHERE person = 'bob' ON CONFLICT DO NOTHING";
     goes(&database, "postgres", failed);
-    let due = one.watched(&Watch::default(), 4).await.unwrap();
+    let due = one.due_for_judging(&Watch::default(), 4).await.unwrap();
     assert!(due.iter().all(|one| one.failed == 0) && due.len() == 2, "{due:?}");
 }
 
@@ -380,37 +384,39 @@ async fn nobody_approves_what_they_asked_for_neither_themselves_nor_by_a_class()
     let kept = one.classes().await.unwrap();
     let by_class = |number: i64| {
         let class = kept.iter().find(|class| class.id == number).unwrap();
-        let by = Decision::of_class(&class.decision.by, number);
+        let by = Decision::class_author(&class.decision.by, number);
         Decision { by, digest: digest_of("own"), ..class.decision.clone() }
     };
     // Carol requests, somebody else does, too, and she withdraws: it stays hers.
     let (id, _) = carol.submit(&asked("own"), &place("own"), &wish("mine", false)).await.unwrap();
     ada.submit(&asked("own"), &place("own"), &wish("mine, too", false)).await.unwrap();
-    carol.happen(id, &Event::Withdraw).await.unwrap();
+    carol.apply_event(id, &Event::Withdraw).await.unwrap();
     one.claim(MINUTE, 9).await.unwrap().unwrap();
     let judged = |decision: Decision| {
-        Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Decided(decision))
+        Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), PolicyOutcome::Decided(decision))
     };
     for (forged, why) in [
         (by_class(of_carol), "who approved the class asked"),
         (Decision { by: "carol".into(), ..by_class(of_dora) }, "nobody has decided so"),
-        (Decision { by: Decision::of_class("ada", of_dora), ..by_class(of_dora) }, "nobody has decided so"),
+        (Decision { by: Decision::class_author("ada", of_dora), ..by_class(of_dora) }, "nobody has decided so"),
         (Decision { reason: "other words".into(), ..by_class(of_dora) }, "nobody has decided so"),
-        (Decision { by: Decision::of_class("dora", 99), ..by_class(of_dora) }, "nobody has decided so"),
+        (Decision { by: Decision::class_author("dora", 99), ..by_class(of_dora) }, "nobody has decided so"),
         (Decision { digest: digest_of("a"), ..by_class(of_dora) }, "another digest"),
     ] {
-        let refused = one.happen(id, &judged(forged)).await.unwrap_err();
+        let refused = one.apply_event(id, &judged(forged)).await.unwrap_err();
         assert!(refused.why.contains(why), "{refused}");
     }
-    one.happen(id, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait)).await.unwrap();
-    let own = carol.happen(id, &Event::Decide(decision("own", true, "fine"))).await.unwrap_err();
+    one.apply_event(id, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), PolicyOutcome::Wait))
+        .await
+        .unwrap();
+    let own = carol.apply_event(id, &Event::Decide(decision("own", true, "fine"))).await.unwrap_err();
     assert!(own.why.contains("your own"), "{own}");
     // Her new class does not return it to the stewards; dora's does, and admits it.
     class(&carol).await;
     assert!(one.claim(MINUTE, 9).await.unwrap().is_none());
     class(&dora).await;
     one.claim(MINUTE, 9).await.unwrap().unwrap();
-    let admitting = one.happen(id, &judged(by_class(of_dora))).await.unwrap();
+    let admitting = one.apply_event(id, &judged(by_class(of_dora))).await.unwrap();
     assert_eq!((admitting.stage, admitting.decision.unwrap().person()), (Stage::Admitting, "dora"));
 }
 
@@ -432,22 +438,22 @@ async fn there_is_an_end_to_what_one_person_may_ask_say_and_use() {
     assert!(!ada.submit(&asked("a"), &place("a"), &wish("r", false)).await.unwrap().1);
     database.store("bob", "w").submit(&asked("d"), &place("d"), &wish("r", false)).await.unwrap();
     for _ in 0..2 {
-        ada.happen(ids[0], &Event::Withdraw).await.unwrap();
+        ada.apply_event(ids[0], &Event::Withdraw).await.unwrap();
         ids[0] = ada.submit(&asked("a"), &place("a"), &wish("r", false)).await.unwrap().0;
     }
-    ada.happen(ids[0], &Event::Withdraw).await.unwrap();
+    ada.apply_event(ids[0], &Event::Withdraw).await.unwrap();
     let refused = ada.submit(&asked("e"), &place("e"), &wish("r", false)).await.unwrap_err();
     assert!(refused.why.contains("tomorrow"), "{refused}");
     let note = Event::Remark(RemarkKind::Note, "n".into());
     for _ in 0..2 {
-        ada.happen(ids[1], &note).await.unwrap();
+        ada.apply_event(ids[1], &note).await.unwrap();
     }
-    assert!(ada.happen(ids[1], &note).await.unwrap_err().why.contains("about it"));
-    ada.happen(ids[2], &note).await.unwrap();
-    assert!(ada.happen(ids[2], &note).await.unwrap_err().why.contains("tomorrow"));
+    assert!(ada.apply_event(ids[1], &note).await.unwrap_err().why.contains("about it"));
+    ada.apply_event(ids[2], &note).await.unwrap();
+    assert!(ada.apply_event(ids[2], &note).await.unwrap_err().why.contains("tomorrow"));
     let used = |number: i64, ago: i64| Use {
         person: String::new(),
-        how: How::Launched,
+        how: UseKind::Launched,
         reference: format!("oci://lab.example/a@{}", digest_of(&number.to_string())),
         digest: digest_of(&number.to_string()),
         place: format!("local/{number}"),
@@ -455,7 +461,7 @@ async fn there_is_an_end_to_what_one_person_may_ask_say_and_use() {
     };
     // The oldest are forgotten; a flood ends within a day.
     for number in 0..6 {
-        ada.used(&used(number, 3 * 86_400 - number)).await.unwrap();
+        ada.record_use(&used(number, 3 * 86_400 - number)).await.unwrap();
     }
     assert_eq!(goes(&database, "ada", "SELECT count(*) <= 3 FROM wharf.used"), "t");
     goes(&database, "postgres", "UPDATE wharf.setting SET value = '1000' WHERE key = 'uses'");
@@ -463,7 +469,7 @@ async fn there_is_an_end_to_what_one_person_may_ask_say_and_use() {
     let mut told = Vec::new();
     for number in 10..20 {
         // The time of recording counts, whatever time is claimed.
-        told.push(ada.used(&used(number, number % 2 * 3 * 86_400)).await.map_err(|error| error.kind));
+        told.push(ada.record_use(&used(number, number % 2 * 3 * 86_400)).await.map_err(|error| error.kind));
     }
     assert_eq!(told.iter().filter(|one| one.is_ok()).count(), 8 - before);
     assert_eq!(told.last(), Some(&Err(Kind::Denied)));
@@ -478,7 +484,7 @@ async fn a_steward_does_no_more_than_its_work() {
     let other = lab::fresh("steward").replace('-', "_");
     goes(&database, "postgres", &format!("CREATE ROLE {other} LOGIN IN ROLE wharf_steward"));
     let id = waiting(&ada, &one, "a", false).await;
-    carol.happen(id, &Event::Decide(decision("a", true, "fine"))).await.unwrap();
+    carol.apply_event(id, &Event::Decide(decision("a", true, "fine"))).await.unwrap();
     assert_eq!(one.claim(MINUTE, 9).await.unwrap().unwrap().stage, Stage::Admitting);
     let digest = digest_of("a");
     let there = json!({"reference": format!("oci://lab.example/admitted/a:1@{digest}"), "digest": digest, "signers": ["s"], "at": 1});
@@ -513,13 +519,13 @@ async fn a_steward_does_no_more_than_its_work() {
     // It notifies people about images that they use, and about no others.
     let used = |name: &str| Use {
         person: String::new(),
-        how: How::Launched,
+        how: UseKind::Launched,
         reference: format!("oci://lab.example/x/{name}@{}", digest_of(name)),
         digest: digest_of(name),
         place: String::new(),
         at: text::now(),
     };
-    ada.used(&used("used")).await.unwrap();
+    ada.record_use(&used("used")).await.unwrap();
     let told = |to: &str, name: &str, key: &str| {
         let warning = json!({"reference": "r", "digest": digest_of(name), "findings": [["CVE-1", "zlib", "2"]], "fixed": null, "workloads": [], "because": []});
         json!([{"id": 0, "at": 1, "to": to, "topic": "vulnerability", "key": key, "title": "t", "words": "w", "request": null, "warning": warning, "seen": false}])
@@ -549,7 +555,7 @@ async fn a_steward_does_no_more_than_its_work() {
     let watched =
         Watched { digest: digest_of("used"), reference: "r".into(), checked: text::now() + 3600, ..Watched::default() };
     one.watch(&watched, &[]).await.unwrap();
-    let kept = one.watched(&Watch::default(), 10).await.unwrap();
+    let kept = one.due_for_judging(&Watch::default(), 10).await.unwrap();
     assert!(kept.iter().all(|one| one.checked <= text::now() + 60), "{kept:?}");
 }
 
@@ -580,7 +586,7 @@ async fn a_database_of_the_first_layout_is_brought_up_to_date_and_loses_nothing(
         UNION ALL SELECT count(*) FROM wharf.contact) AS every";
     let before = goes(&database, "postgres", count);
     let (ada, bob) = (database.store("ada", "w"), database.store("bob", "w"));
-    let old = ada.me().await.unwrap_err();
+    let old = ada.caller().await.unwrap_err();
     assert!(old.why.contains("older Wharf") && old.hint.contains("--set-up"), "{old}");
     assert_eq!(ada.standing().await.unwrap().layout, Some(1));
     let owner = database.store("postgres", "owner");
@@ -588,7 +594,7 @@ async fn a_database_of_the_first_layout_is_brought_up_to_date_and_loses_nothing(
     assert!(done.contains("brought up to date from layout 1"), "{done}");
     assert!(owner.set_up().await.unwrap().contains("was up to date"));
     assert_eq!(goes(&database, "postgres", count), before);
-    let mine = ada.requests(Which::Mine, 0, 10).await.unwrap();
+    let mine = ada.requests(RequestFilter::Mine, 0, 10).await.unwrap();
     assert_eq!(
         mine.iter().map(|one| (one.id, one.stage)).collect::<Vec<_>>(),
         [(2, Stage::Submitted), (1, Stage::Asked)]
@@ -604,12 +610,12 @@ async fn a_database_of_the_first_layout_is_brought_up_to_date_and_loses_nothing(
     );
     refused(&database, "ada", "DELETE FROM wharf.wish");
     // Everybody goes on.
-    ada.happen(1, &Event::Remark(RemarkKind::Answer, "never mind".into())).await.unwrap();
+    ada.apply_event(1, &Event::Remark(RemarkKind::Answer, "never mind".into())).await.unwrap();
     let (carol, one) = (database.store("carol", "w"), database.store("steward", "new"));
-    assert_eq!(carol.requests(Which::Queue, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(carol.requests(RequestFilter::Queue, 0, 10).await.unwrap().len(), 1);
     assert_eq!(one.classes().await.unwrap().len(), 1);
     assert_eq!(one.claim(MINUTE, 9).await.unwrap().map(|one| one.id), Some(2));
-    assert!(one.watched(&Watch::default(), 10).await.unwrap()[0].judged);
+    assert!(one.due_for_judging(&Watch::default(), 10).await.unwrap()[0].judged);
 }
 
 /// A statement that a member of the group of users may send; the text is theirs.
@@ -696,7 +702,7 @@ fn whatever_users_send_nothing_is_admitted_nothing_private_is_read_and_nobodys_l
         }
         for (name, store) in &people {
             runtime.block_on(async {
-                for which in [Which::All, Which::Mine, Which::Queue] {
+                for which in [RequestFilter::All, RequestFilter::Mine, RequestFilter::Queue] {
                     let all = store.requests(which, 0, 100).await.map_err(|error| TestCaseError::fail(format!("{name}: {error}")))?;
                     prop_assert!(all.iter().all(|one| !one.failure.contains("cannot be read")), "{}: {:?}", name, all);
                 }

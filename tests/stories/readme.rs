@@ -10,8 +10,8 @@ fn tables() -> String {
     let mut text = String::from("## Keys\n\n| where | key | what it does |\n|---|---|---|\n");
     let map = Keymap::load(None);
     for scope in wharf::tui::kit::keymap::SCOPES {
-        for (action, keys) in map.of_scope(scope) {
-            let keys = keys.iter().map(|key| format!("`{}`", key.words())).collect::<Vec<_>>().join(" ");
+        for (action, keys) in map.bindings(scope) {
+            let keys = keys.iter().map(|key| format!("`{}`", key.label())).collect::<Vec<_>>().join(" ");
             text.push_str(&format!("| {scope} | {keys} | {} |\n", action.help()));
         }
     }
@@ -59,7 +59,7 @@ fn every_action_has_a_key_or_is_found_in_no_scope_by_mistake() {
     let map = Keymap::load(None);
     let bound: Vec<Action> = wharf::tui::kit::keymap::SCOPES
         .iter()
-        .flat_map(|scope| map.of_scope(scope))
+        .flat_map(|scope| map.bindings(scope))
         .map(|(action, _)| action)
         .collect();
     for action in Action::ALL {

@@ -431,18 +431,18 @@ async fn whoever_may_not_end_a_class_is_refused_and_that_is_written_down() {
         core::{
             audit,
             base::{context::Context, error::Kind},
-            portal::{Portal, PortalParts, sign_in::Nobody},
-            request::Me,
+            portal::{Portal, PortalParts, sign_in::NoAsker},
+            request::Caller,
         },
     };
     let folder = tempfile::tempdir().unwrap();
-    let me = Me { person: "ada".into(), approver: false, steward: false, own: false };
+    let me = Caller { person: "ada".into(), approver: false, steward: false, own: false };
     let portal = Portal::new(PortalParts {
         store: Arc::new(SqliteStore::new(folder.path().join("requests.db"), me, "worker".into())),
         audit: Arc::new(AuditFile::new(folder.path().join("audit.jsonl"))),
         ..crate::fake::parts(&[])
     });
-    let refused = portal.requests.end_class(&Context::default(), Arc::new(Nobody), 1, None).await.unwrap_err();
+    let refused = portal.requests.end_class(&Context::default(), Arc::new(NoAsker), 1, None).await.unwrap_err();
     assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
     let written = audit::read(&portal.journal.written().await.unwrap());
     let entries: Vec<_> = written.lines.iter().map(|(_, line)| &line.entry).collect();

@@ -15,7 +15,7 @@ use ratatui::{
     layout::{Position, Size},
 };
 use tokio::sync::{Notify, mpsc};
-use wharf::tui::{run_loop, state_of};
+use wharf::tui::{initial_state, run_loop};
 
 use crate::fake::{self, Behaviour};
 
@@ -101,7 +101,7 @@ use Step::{Key, See, Type};
 /// Runs the loop with these sources through all steps; gives the last screen.
 async fn run(sources: &[(&str, Behaviour)], steps: Vec<Step>) -> String {
     let portal = Arc::new(fake::portal(sources));
-    let mut state = state_of(&portal);
+    let mut state = initial_state(&portal);
     let watched = Watched::new(100, 20);
     let mut terminal = Terminal::new(watched.clone()).unwrap();
     let (sender, receiver) = mpsc::channel(64);

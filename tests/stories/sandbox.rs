@@ -28,8 +28,8 @@ struct Person {
 impl Person {
     /// `None` if the runtime is not installed.
     fn new(runtime: SandboxProgram) -> Option<Self> {
-        if wharf::adapters::shared::exec::on_path(runtime.word()).is_none() {
-            eprintln!("left out: {} is not installed", runtime.word());
+        if wharf::adapters::shared::exec::on_path(runtime.name()).is_none() {
+            eprintln!("left out: {} is not installed", runtime.name());
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -43,7 +43,7 @@ impl Person {
             std::fs::create_dir(person.path(name)).unwrap();
         }
         std::fs::copy(env!("CARGO_BIN_EXE_wharf"), person.path("bin/wharf")).unwrap();
-        for program in [runtime.word(), "cp"] {
+        for program in [runtime.name(), "cp"] {
             symlink(wharf::adapters::shared::exec::on_path(program).unwrap(), person.path("bin").join(program))
                 .unwrap();
         }
@@ -260,7 +260,7 @@ echo "ended as itself"
 
 /// Checks everything that a program printed about what it could do.
 fn holds(person: &Person, where_: &str, text: &str) {
-    let runtime = person.runtime.word();
+    let runtime = person.runtime.name();
     assert!(!text.contains("LEAK"), "{where_} on {runtime}:\n{text}");
     assert!(text.contains("ended as itself"), "{where_} on {runtime}:\n{text}");
     let limits = text.lines().find(|line| line.starts_with("processes ")).unwrap_or_default();
@@ -381,7 +381,7 @@ fn mounts_are_what_the_plan_says_with_all_below_them() {
         let read = "cat /in/file; cat /in/sub/file; for at in /in/x /in/sub/x /in/strict/x; do touch $at 2>/dev/null && echo WROTE $at; done; grep ' /in' /proc/self/mountinfo";
         let text = run(&format!("{data}:/in"), read);
         assert!(text.contains("from the host") && text.contains("below"), "{text}");
-        assert!(!text.contains("WROTE"), "{}: {text}", person.runtime.word());
+        assert!(!text.contains("WROTE"), "{}: {text}", person.runtime.name());
         let flags: Vec<&str> = text.lines().filter(|line| line.contains(" /in")).collect();
         assert!(flags.len() == 3 && flags.iter().all(|line| line.contains(" ro,nosuid,nodev")), "{flags:#?}");
         // A mount that is stricter already stays so; one that may be written is.
@@ -389,20 +389,20 @@ fn mounts_are_what_the_plan_says_with_all_below_them() {
             &format!("{data}/strict:/in {data}:/out:rw"),
             "cat /in/file; touch /out/made && echo wrote; touch /out/sub/made && echo wrote below; grep -c ' /out.* rw,nosuid,nodev' /proc/self/mountinfo",
         );
-        assert!(text.contains("strict\nwrote\nwrote below\n3"), "{}: {text}", person.runtime.word());
+        assert!(text.contains("strict\nwrote\nwrote below\n3"), "{}: {text}", person.runtime.name());
         // Below the folders that a sandbox has for itself, and over single files.
         let text = run(
             &format!("{data}:/tmp/x/y {data}/file:/run/x {data}/file:/var/run/z {data}:/new/deep"),
             "cat /tmp/x/y/file /run/x /var/run/z /new/deep/file",
         );
-        assert_eq!(text, "from the host".repeat(4), "{}", person.runtime.word());
+        assert_eq!(text, "from the host".repeat(4), "{}", person.runtime.name());
         // A place that the image lacks is made beside everything that the image has there, and for this workload alone.
         let text = run(
             &format!("{data}:/etc/new {data}/file:/newer"),
             "cat /etc/new/file /newer; ls -d /bin/sh /etc/new /etc/passwd /newer; touch /x /etc/x 2>/dev/null && echo WROTE",
         );
         let expected = "from the hostfrom the host/bin/sh\n/etc/new\n/etc/passwd\n/newer\n";
-        assert_eq!(text, expected, "{}", person.runtime.word());
+        assert_eq!(text, expected, "{}", person.runtime.name());
         let entries = std::fs::read_dir(person.path("home/cache/roots")).unwrap();
         let trees: Vec<PathBuf> =
             entries.map(|entry| entry.unwrap().path().join("root")).filter(|tree| tree.is_dir()).collect();
@@ -479,7 +479,7 @@ fn what_runs_is_byte_for_byte_what_the_image_says() {
             (text, code),
             (format!("<{odd}><ROOT><><{odd}>/w\n\u{1b}x\n"), Some(0)),
             "{}",
-            person.runtime.word()
+            person.runtime.name()
         );
         // Shown, it controls nobody's terminal; in JSON it is complete.
         for arguments in

@@ -16,13 +16,13 @@ use wharf::{
             form::{Field, FieldKind, Form, Section},
             plan::{State as Run, Workload},
             published::Published,
-            room::{Gate, Passage, Room},
+            room::{Gate, GateRequirement, Room},
             usage::Usage,
         },
         portal::doctor::{self, Finding},
         ports::{Question, QuestionKind},
         sharing::{
-            offer::{Given, Offer, Project, Share, Standing},
+            offer::{Offer, Project, Share, ShareStatus, VolumeTransfer},
             receiver::Receiver,
         },
     },
@@ -158,11 +158,11 @@ fn pictures() -> Vec<(&'static str, State)> {
         Section::new("Resources", "how much it may use", vec![text("memory", "Memory", FieldKind::Bytes, "2G")]),
         Section::new("Advanced", "", vec![text("user", "User", FieldKind::Text, "")]).folded(),
     ];
-    let gate = Gate { verdict: Verdict::Allow, passage: Passage::Open, grounds: "verified".into() };
+    let gate = Gate { verdict: Verdict::Allow, passage: GateRequirement::Open, grounds: "verified".into() };
     let room = vec![
         Room::bytes("memory", Some(57 << 30), Some(128 << 30)),
         Room::count("servers", Some(10), Some(10)),
-        Room::told("partition gpu", "2 of 4 nodes idle"),
+        Room::described("partition gpu", "2 of 4 nodes idle"),
     ];
     let form = Form { room, gate: Some(gate), ..Form::new(sections) };
     update(&mut launch, Msg::Run(RunNews::Form(Ok(("docker".into(), form)))));
@@ -292,7 +292,7 @@ fn pictures() -> Vec<(&'static str, State)> {
         "make it: wharf key new /etc/wharf/steward.key",
     );
     let old = Finding::new("scanner", doctor::State::Caution, "trivy 0.70, its data is of 9 days ago", "fetch it");
-    update(&mut sources, Msg::Checks(vec![Finding::good("secret store", "kernel keyring"), old, key]));
+    update(&mut sources, Msg::Checks(vec![Finding::works("secret store", "kernel keyring"), old, key]));
     all.push(("sources", sources));
     for (name, keys) in
         [("help", "?"), ("palette", ": l a u"), ("facets", "f"), ("share", "j s"), ("copy", "j C"), ("sign-in", "i")]
@@ -326,14 +326,15 @@ fn pictures() -> Vec<(&'static str, State)> {
     });
     update(&mut cloud, Msg::Image(ImageNews::Image(Box::new(Ok(disk)))));
     let project = |name: &str, id: char| Project { name: name.into(), id: id.to_string().repeat(32) };
-    let share = |project: Project, standing: Standing| Share {
+    let share = |project: Project, standing: ShareStatus| Share {
         id: format!("site/x/{}", project.id),
         reference: reference.clone(),
         project,
         standing,
         created: Some(1_763_999_000),
     };
-    let shares = vec![share(project("biology", 'b'), Standing::Accepted), share(project("", 'c'), Standing::Pending)];
+    let shares =
+        vec![share(project("biology", 'b'), ShareStatus::Accepted), share(project("", 'c'), ShareStatus::Pending)];
     update(&mut cloud, Msg::Share(ShareNews::Shares(Ok(shares))));
     all.push(("cloud-image", cloud));
     let mut shared = keys::state();
@@ -368,7 +369,7 @@ fn pictures() -> Vec<(&'static str, State)> {
     let mut gift = keys::state();
     let key = wharf::core::base::secret::Secret::new("46ca709f313b07a8");
     let (id, transfer) = ("site/transfer/x".to_owned(), "9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55".to_owned());
-    update(&mut gift, Msg::Share(ShareNews::Given(Given { id, transfer, title: "data".into(), key })));
+    update(&mut gift, Msg::Share(ShareNews::Given(VolumeTransfer { id, transfer, title: "data".into(), key })));
     all.push(("gift", gift));
     let mut offers = keys::state();
     keys::press(&mut offers, "5");

@@ -291,13 +291,15 @@ async fn a_database_that_is_not_there_is_told_at_once_with_the_reason() {
     let port = crate::site::free_port();
     let gone = Postgres::new(&format!("postgres://ada@127.0.0.1:{port}/wharf"), "w".into()).unwrap();
     let begun = Instant::now();
-    for failed in [gone.me().await.unwrap_err(), gone.standing().await.unwrap_err(), gone.unread().await.unwrap_err()] {
+    for failed in
+        [gone.caller().await.unwrap_err(), gone.standing().await.unwrap_err(), gone.unread().await.unwrap_err()]
+    {
         assert_eq!((failed.kind, failed.why.as_str()), (Kind::Unavailable, "connection refused"), "{failed}");
         assert!(failed.what.contains(&format!("wharf on 127.0.0.1:{port}")), "{failed}");
     }
     let folder = tempfile::tempdir().unwrap();
     let address = format!("postgres://ada@/wharf?host={}", folder.path().display()).replace("//ada@/", "///");
-    let no_socket = Postgres::new(&address, "w".into()).unwrap().me().await.unwrap_err();
+    let no_socket = Postgres::new(&address, "w".into()).unwrap().caller().await.unwrap_err();
     assert!(no_socket.what.contains(&folder.path().display().to_string()), "{no_socket}");
     assert!(no_socket.why.contains("no socket"), "{no_socket}");
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
@@ -313,7 +315,7 @@ async fn a_database_that_is_not_there_is_told_at_once_with_the_reason() {
     server.start();
     let database = Database::new(&server.host()).await;
     let store = database.store("postgres", "w");
-    store.me().await.unwrap();
+    store.caller().await.unwrap();
     server.stop();
     let begun = Instant::now();
     while store.unread().await.is_ok() {}
@@ -328,15 +330,15 @@ async fn a_store_says_who_one_is_its_version_and_which_stewards_live() {
     let empty = Postgres::new(&format!("postgres://postgres@{host}/postgres"), "w".into()).unwrap();
     let standing = empty.standing().await.unwrap();
     assert_eq!((standing.layout, standing.me.person.as_str()), (Some(0), "postgres"));
-    assert!(standing.unfit().is_some_and(|(why, hint)| why.contains("not set up") && hint.contains("--set-up")));
+    assert!(standing.why_unusable().is_some_and(|(why, hint)| why.contains("not set up") && hint.contains("--set-up")));
     let database = Database::new(&host).await;
     let (ada, carol) = (database.store("ada", "w"), database.store("carol", "w"));
     assert_eq!(ada.standing().await.unwrap().groups(), ["wharf_user"]);
     let standing = carol.standing().await.unwrap();
     assert_eq!(standing.groups(), ["wharf_user", "wharf_approver"]);
-    assert_eq!(standing.unfit(), None);
+    assert_eq!(standing.why_unusable(), None);
     let stranger = database.store("nobody", "w").standing().await.unwrap();
-    assert!(stranger.groups().is_empty() && stranger.unfit().is_some_and(|(_, hint)| hint.contains("GRANT")));
+    assert!(stranger.groups().is_empty() && stranger.why_unusable().is_some_and(|(_, hint)| hint.contains("GRANT")));
     // No steward is listed until it reports itself; nobody else can, and nobody for another.
     assert!(ada.stewards().await.unwrap().is_empty());
     assert_eq!(ada.alive("k", "1").await.unwrap_err().kind, Kind::NotAllowed);

@@ -8,10 +8,11 @@ use wharf::{
     core::{
         base::{badge::Verdict, digest::Digest, error::Kind, text},
         policy::Site,
-        ports::store::{How, Store, Use, Watch, Watched},
+        ports::store::{Store, Use, UseKind, Watch, Watched},
         request::{
-            Admission, Asked, Decision, Dossier, Event, Ground, Me, RemarkKind, Stage, Terms, Which, Wish,
-            event::Next,
+            Admission, Caller, Decision, Dossier, Event, RemarkKind, RequestFilter, RequestedImage, RequestedUse,
+            Stage, StoredReason, Terms,
+            event::PolicyOutcome,
             notice::{APPROVERS, Notice, Topic, Warning},
         },
     },
@@ -29,8 +30,8 @@ pub(crate) fn in_memory(person: &str) -> Shared {
     Arc::new(SqliteStore::new(folder.join("requests.db"), who(person, true), lab::fresh("worker")))
 }
 
-fn who(person: &str, approver: bool) -> Me {
-    Me { person: person.into(), approver, steward: true, own: false }
+fn who(person: &str, approver: bool) -> Caller {
+    Caller { person: person.into(), approver, steward: true, own: false }
 }
 
 /// A database server of one test, which can be killed and started again. PostgreSQL refuses to run as root.
@@ -173,9 +174,9 @@ pub(crate) fn digest_of(name: &str) -> String {
     Digest::of(name.as_bytes()).to_string()
 }
 
-pub(crate) fn asked(name: &str) -> Asked {
+pub(crate) fn asked(name: &str) -> RequestedImage {
     let digest = digest_of(name);
-    Asked {
+    RequestedImage {
         from: format!("oci://lab.example/physics/{name}@{digest}"),
         title: format!("physics/{name}:1"),
         tag: Some("1".into()),
@@ -185,8 +186,8 @@ pub(crate) fn asked(name: &str) -> Asked {
     }
 }
 
-pub(crate) fn wish(reason: &str, private: bool) -> Wish {
-    Wish { person: String::new(), reason: reason.into(), until: None, since: 0, private, withdrawn: false }
+pub(crate) fn wish(reason: &str, private: bool) -> RequestedUse {
+    RequestedUse { person: String::new(), reason: reason.into(), until: None, since: 0, private, withdrawn: false }
 }
 
 pub(crate) fn decision(name: &str, approve: bool, reason: &str) -> Decision {
@@ -203,7 +204,7 @@ pub(crate) fn decision(name: &str, approve: bool, reason: &str) -> Decision {
 }
 
 pub(crate) fn dossier(verdict: Verdict, rule: &str, base: &str) -> Box<Dossier> {
-    let ground = Ground {
+    let ground = StoredReason {
         verdict,
         rule: rule.into(),
         words: format!("{rule}: not as it should be"),
@@ -251,12 +252,12 @@ async fn story(people: &People) {
     assert_eq!(ada.submit(&asked("p"), hidden, &wish("a secret", true)).await.unwrap(), (hers, false));
     assert_eq!(ada.request(hers).await.unwrap().version, 2);
     assert_eq!(bob.request(hers).await.unwrap_err().kind, Kind::NotFound);
-    assert!(bob.requests(Which::All, 0, 10).await.unwrap().is_empty());
-    assert_eq!(bob.happen(hers, &Event::Withdraw).await.unwrap_err().kind, Kind::NotFound);
+    assert!(bob.requests(RequestFilter::All, 0, 10).await.unwrap().is_empty());
+    assert_eq!(bob.apply_event(hers, &Event::Withdraw).await.unwrap_err().kind, Kind::NotFound);
     let (his, new) = bob.submit(&asked("p"), hidden, &wish("course", false)).await.unwrap();
     assert!(new && his != hers);
-    ada.happen(hers, &Event::Withdraw).await.unwrap();
-    bob.happen(his, &Event::Withdraw).await.unwrap();
+    ada.apply_event(hers, &Event::Withdraw).await.unwrap();
+    bob.apply_event(his, &Event::Withdraw).await.unwrap();
     // The same image requested by two people is one request with two reasons; the same words again change nothing. A
     // person who privately requests what others request openly keeps their own reason to themselves.
     let destination = "oci://lab.example/admitted/a";
@@ -272,19 +273,19 @@ async fn story(people: &People) {
     assert_eq!(words(carol.history(id).await.unwrap()), ["course", "for the paper"]);
     assert_eq!(seen.wishes.iter().map(|wish| wish.person.as_str()).collect::<Vec<_>>(), ["bob"]);
     assert_eq!(carol.request(id).await.unwrap().wishes.len(), 2);
-    assert_eq!(ada.requests(Which::Mine, 0, 10).await.unwrap().len(), 2);
+    assert_eq!(ada.requests(RequestFilter::Mine, 0, 10).await.unwrap().len(), 2);
     assert_eq!(ada.ahead(id).await.unwrap(), 0);
     // One steward claims it, the other finds nothing; only the holder can go on.
     let taken = one.claim(MINUTE, 9).await.unwrap().unwrap();
     assert_eq!((taken.id, taken.stage), (id, Stage::Gathering));
     assert!(two.claim(MINUTE, 9).await.unwrap().is_none());
-    let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait);
-    assert!(two.happen(id, &judged).await.unwrap_err().why.contains("another steward"));
-    one.happen(id, &Event::Renew { lease: MINUTE }).await.unwrap();
-    let waiting = one.happen(id, &judged).await.unwrap();
+    let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), PolicyOutcome::Wait);
+    assert!(two.apply_event(id, &judged).await.unwrap_err().why.contains("another steward"));
+    one.apply_event(id, &Event::Renew { lease: MINUTE }).await.unwrap();
+    let waiting = one.apply_event(id, &judged).await.unwrap();
     assert_eq!((waiting.stage, waiting.rule(), waiting.base()), (Stage::Waiting, "signature", "alpine"));
     assert!(one.claim(MINUTE, 9).await.unwrap().is_none(), "nothing is to be done until somebody decides");
-    let queue = carol.requests(Which::Queue, 0, 10).await.unwrap();
+    let queue = carol.requests(RequestFilter::Queue, 0, 10).await.unwrap();
     assert_eq!(queue.iter().map(|request| request.id).collect::<Vec<_>>(), [id]);
     let groups = carol.groups().await.unwrap();
     assert_eq!((groups[0].rule.as_str(), groups[0].base.as_str(), groups[0].count), ("signature", "alpine", 1));
@@ -293,13 +294,13 @@ async fn story(people: &People) {
     assert_eq!((told[0].topic, told[0].to.as_str(), told[0].seen), (Topic::Decision, APPROVERS, false));
     assert_eq!(told[0].words, "waits for a decision: signature: not as it should be");
     assert_eq!((carol.unread().await.unwrap(), dora.unread().await.unwrap(), ada.unread().await.unwrap()), (1, 1, 0));
-    carol.seen(&[told[0].id]).await.unwrap();
+    carol.mark_notices_read(&[told[0].id]).await.unwrap();
     assert_eq!((carol.unread().await.unwrap(), dora.unread().await.unwrap()), (0, 1));
-    carol.happen(id, &Event::Remark(RemarkKind::Question, "what for?".into())).await.unwrap();
+    carol.apply_event(id, &Event::Remark(RemarkKind::Question, "what for?".into())).await.unwrap();
     assert_eq!(ada.notices(0, 10).await.unwrap()[0].words, "a question: what for?");
-    let refused = ada.happen(id, &Event::Remark(RemarkKind::Question, "why?".into())).await.unwrap_err();
+    let refused = ada.apply_event(id, &Event::Remark(RemarkKind::Question, "why?".into())).await.unwrap_err();
     assert_eq!(refused.kind, Kind::NotAllowed);
-    let answered = ada.happen(id, &Event::Remark(RemarkKind::Answer, "a thesis".into())).await.unwrap();
+    let answered = ada.apply_event(id, &Event::Remark(RemarkKind::Answer, "a thesis".into())).await.unwrap();
     assert_eq!((answered.stage, answered.remarks.len()), (Stage::Waiting, 2));
     // Her answer belongs to her private wish.
     assert_eq!(bob.request(id).await.unwrap().remarks.len(), 1);
@@ -307,12 +308,12 @@ async fn story(people: &People) {
     assert_eq!(carol.request(id).await.unwrap().remarks.len(), 2);
     assert_eq!(dora.notices(0, 10).await.unwrap()[0].words, "was answered");
     // Two decide at once: one wins, the other is told so.
-    let refused = ada.happen(id, &Event::Decide(decision("a", true, "mine"))).await.unwrap_err();
+    let refused = ada.apply_event(id, &Event::Decide(decision("a", true, "mine"))).await.unwrap_err();
     assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
-    let wrong = carol.happen(id, &Event::Decide(decision("b", true, "x"))).await.unwrap_err();
+    let wrong = carol.apply_event(id, &Event::Decide(decision("b", true, "x"))).await.unwrap_err();
     assert!(wrong.why.contains("another digest"), "{wrong}");
     let (yes, no) = (Event::Decide(decision("a", true, "fine")), Event::Decide(decision("a", false, "no")));
-    let (first, second) = tokio::join!(carol.happen(id, &yes), dora.happen(id, &no));
+    let (first, second) = tokio::join!(carol.apply_event(id, &yes), dora.apply_event(id, &no));
     let loser = match (&first, &second) {
         (Ok(_), Err(loser)) | (Err(loser), Ok(_)) => loser.clone(),
         other => panic!("{other:?}"),
@@ -329,9 +330,9 @@ async fn story(people: &People) {
 async fn approved(people: &People, name: &str) {
     let (id, _) = people.ada.submit(&asked(name), "oci://lab.example/admitted/a", &wish("again", false)).await.unwrap();
     people.one.claim(MINUTE, 9).await.unwrap().unwrap();
-    let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait);
-    people.one.happen(id, &judged).await.unwrap();
-    people.carol.happen(id, &Event::Decide(decision(name, true, "fine"))).await.unwrap();
+    let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), PolicyOutcome::Wait);
+    people.one.apply_event(id, &judged).await.unwrap();
+    people.carol.apply_event(id, &Event::Decide(decision(name, true, "fine"))).await.unwrap();
     Box::pin(admitted(people, id)).await
 }
 
@@ -352,19 +353,19 @@ async fn admitted(people: &People, id: i64) {
     assert_eq!((taken.id, taken.stage), (id, Stage::Admitting));
     // It fails once, and is tried again later.
     let later = Event::Failed { why: "the registry is away".into(), again: Some(60 * MINUTE) };
-    assert_eq!(two.happen(id, &later).await.unwrap().tries, 1);
+    assert_eq!(two.apply_event(id, &later).await.unwrap().tries, 1);
     assert!(one.claim(MINUTE, 9).await.unwrap().is_none());
     let again = Event::Failed { why: "still".into(), again: Some(Duration::ZERO) };
-    assert!(two.happen(id, &again).await.unwrap_err().why.contains("another steward"), "the claim was given back");
+    assert!(two.apply_event(id, &again).await.unwrap_err().why.contains("another steward"), "the claim was given back");
     // A second one, whose wait is zero.
     let (other, _) = ada.submit(&asked("now"), "oci://lab.example/admitted/now", &wish("quick", false)).await.unwrap();
     assert_eq!(ada.ahead(other).await.unwrap(), 1, "the one that is tried again later");
     one.claim(MINUTE, 9).await.unwrap().unwrap();
-    let allowed = Next::Decided(Decision { by: "policy test".into(), ..decision("now", true, "clean") });
-    one.happen(other, &Event::Judged(dossier(Verdict::Allow, "scan", ""), allowed)).await.unwrap();
-    let done = one.happen(other, &Event::Admitted(admission("now"))).await.unwrap();
+    let allowed = PolicyOutcome::Decided(Decision { by: "policy test".into(), ..decision("now", true, "clean") });
+    one.apply_event(other, &Event::Judged(dossier(Verdict::Allow, "scan", ""), allowed)).await.unwrap();
+    let done = one.apply_event(other, &Event::Admitted(admission("now"))).await.unwrap();
     assert_eq!((done.stage, done.claimed), (Stage::Admitted, None));
-    assert!(one.happen(other, &Event::Admitted(admission("now"))).await.is_err(), "never twice");
+    assert!(one.apply_event(other, &Event::Admitted(admission("now"))).await.is_err(), "never twice");
     assert_eq!(one.admitted_at("oci://lab.example/admitted/now").await.unwrap().unwrap(), done.admitted.unwrap());
     let told = ada.notices(0, 10).await.unwrap();
     assert_eq!(told[0].words, format!("was admitted: oci://lab.example/admitted/now@{}", digest_of("now")));
@@ -377,7 +378,7 @@ async fn admitted(people: &People, id: i64) {
     // A class: an approver approves all that one rule blocks on one base image.
     let (third, _) = bob.submit(&asked("c"), "oci://lab.example/admitted/c", &wish("course", false)).await.unwrap();
     one.claim(MINUTE, 9).await.unwrap().unwrap();
-    one.happen(third, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait))
+    one.apply_event(third, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), PolicyOutcome::Wait))
         .await
         .unwrap();
     let mut class = decision("", true, "our base");
@@ -393,11 +394,11 @@ async fn admitted(people: &People, id: i64) {
     assert_eq!(one.claim(MINUTE, 9).await.unwrap().unwrap().id, third, "what waits is judged anew");
     carol.end_class(kept).await.unwrap();
     assert!(carol.end_class(kept).await.is_err() && one.classes().await.unwrap().is_empty());
-    one.happen(
+    one.apply_event(
         third,
         &Event::Judged(
             dossier(Verdict::Deny, "scan", "alpine"),
-            Next::Decided(Decision { by: "policy test".into(), ..decision("c", false, "bad") }),
+            PolicyOutcome::Decided(Decision { by: "policy test".into(), ..decision("c", false, "bad") }),
         ),
     )
     .await
@@ -406,8 +407,8 @@ async fn admitted(people: &People, id: i64) {
     // A rejected image can be requested again; withdrawn by the last requester, a request is over.
     let (fourth, new) = bob.submit(&asked("c"), "oci://lab.example/admitted/c", &wish("please", false)).await.unwrap();
     assert!(new && fourth != third);
-    assert_eq!(dora.happen(fourth, &Event::Withdraw).await.unwrap_err().kind, Kind::NotAllowed);
-    assert_eq!(bob.happen(fourth, &Event::Withdraw).await.unwrap().stage, Stage::Withdrawn);
+    assert_eq!(dora.apply_event(fourth, &Event::Withdraw).await.unwrap_err().kind, Kind::NotAllowed);
+    assert_eq!(bob.apply_event(fourth, &Event::Withdraw).await.unwrap().stage, Stage::Withdrawn);
     Box::pin(watched(people)).await
 }
 
@@ -422,12 +423,12 @@ async fn watched(people: &People) {
         at: text::now(),
     };
     for _ in 0..2 {
-        bob.used(&used(How::Launched, "local/look-1")).await.unwrap();
+        bob.record_use(&used(UseKind::Launched, "local/look-1")).await.unwrap();
     }
-    let users: Vec<(String, How)> =
-        one.users_of(&digest_of("now")).await.unwrap().into_iter().map(|used| (used.person, used.how)).collect();
-    assert_eq!(users, [("ada".to_owned(), How::Requested), ("bob".to_owned(), How::Launched)]);
-    let due = one.watched(&Watch::default(), 10).await.unwrap();
+    let users: Vec<(String, UseKind)> =
+        one.users(&digest_of("now")).await.unwrap().into_iter().map(|used| (used.person, used.how)).collect();
+    assert_eq!(users, [("ada".to_owned(), UseKind::Requested), ("bob".to_owned(), UseKind::Launched)]);
+    let due = one.due_for_judging(&Watch::default(), 10).await.unwrap();
     assert_eq!((due.len(), due[0].digest.as_str(), due[0].judged), (1, digest_of("now").as_str(), false));
     assert_eq!(due[0].age, None);
     assert!(due[0].reference.starts_with("oci://lab.example/admitted/now@"));
@@ -444,7 +445,7 @@ async fn watched(people: &People) {
         topic: Topic::Vulnerability,
         key: "vulnerability now CVE-1".into(),
         title: "now".into(),
-        words: warning.words(),
+        words: warning.describe(),
         request: None,
         warning: Some(warning),
         seen: false,
@@ -453,8 +454,8 @@ async fn watched(people: &People) {
     for _ in 0..2 {
         one.watch(&now, std::slice::from_ref(&notice)).await.unwrap();
     }
-    assert!(one.watched(&Watch { after: MINUTE, ..Watch::default() }, 10).await.unwrap().is_empty());
-    let kept = one.watched(&Watch::default(), 10).await.unwrap();
+    assert!(one.due_for_judging(&Watch { after: MINUTE, ..Watch::default() }, 10).await.unwrap().is_empty());
+    let kept = one.due_for_judging(&Watch::default(), 10).await.unwrap();
     assert!(kept[0].age.is_some_and(|age| age < MINUTE) && kept[0].checked > 0, "by the store's clock");
     let Watched { checked, age, superseded, .. } = kept[0];
     assert_eq!(kept, [Watched { checked, age, superseded, ..now.clone() }]);
@@ -486,7 +487,7 @@ async fn watched(people: &People) {
             loop {
                 // News from before listening began is not lost: a listener reads again first.
                 let _ = tokio::time::timeout(std::time::Duration::from_secs(2), ada.news()).await;
-                if ada.requests(Which::All, 0, 1).await.unwrap()[0].asked.title == "physics/news:1" {
+                if ada.requests(RequestFilter::All, 0, 1).await.unwrap()[0].asked.title == "physics/news:1" {
                     return true;
                 }
             }
@@ -502,7 +503,7 @@ async fn taken_back(people: &People, now: &Watched) {
     let People { ada, bob, carol, one, .. } = people;
     let digests = [now.digest.clone()];
     let place = "oci://lab.example/admitted/now";
-    let knows = bob.known(&digests, place).await.unwrap();
+    let knows = bob.known_at_site(&digests, place).await.unwrap();
     assert!(matches!(knows, Site::Judged { verdict: Verdict::Allow, .. }), "{knows:?}");
     let bad = Watched {
         verdict: "deny".into(),
@@ -511,21 +512,21 @@ async fn taken_back(people: &People, now: &Watched) {
         ..now.clone()
     };
     one.watch(&bad, &[]).await.unwrap();
-    match bob.known(&digests, place).await.unwrap() {
+    match bob.known_at_site(&digests, place).await.unwrap() {
         Site::Judged { verdict, findings, .. } => {
             assert_eq!((verdict, findings), (Verdict::Deny, vec!["CVE-1".into()]))
         }
         other => panic!("{other:?}"),
     }
-    let admitted = one.admissions_of(&now.digest).await.unwrap();
+    let admitted = one.admissions(&now.digest).await.unwrap();
     let id = admitted[0].id;
     let why = Decision { digest: admitted[0].asked.digest.clone(), ..decision("x", false, "it leaks") };
-    let refused = bob.happen(id, &Event::Revoke(why.clone())).await.unwrap_err();
+    let refused = bob.apply_event(id, &Event::Revoke(why.clone())).await.unwrap_err();
     assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
-    let taken = carol.happen(id, &Event::Revoke(why.clone())).await.unwrap();
+    let taken = carol.apply_event(id, &Event::Revoke(why.clone())).await.unwrap();
     assert_eq!((taken.stage, taken.decision.unwrap().by.as_str()), (Stage::Revoking, "carol"));
-    assert!(carol.happen(id, &Event::Revoke(why)).await.is_err(), "once");
-    let knows = ada.known(&digests, place).await.unwrap();
+    assert!(carol.apply_event(id, &Event::Revoke(why)).await.is_err(), "once");
+    let knows = ada.known_at_site(&digests, place).await.unwrap();
     assert!(matches!(&knows, Site::TakenBack { by, reason, .. } if by == "carol" && reason == "it leaks"), "{knows:?}");
     for (who, name) in [(ada, "who asked for it"), (bob, "who launched it")] {
         assert_eq!(who.notices(0, 1).await.unwrap()[0].words, "was taken back by carol: it leaks", "{name}");
@@ -534,23 +535,23 @@ async fn taken_back(people: &People, now: &Watched) {
     let claimed = one.claim(MINUTE, 0).await.unwrap().unwrap();
     assert_eq!((claimed.id, claimed.stage), (id, Stage::Revoking));
     assert!(one.claim(MINUTE, 0).await.unwrap().is_none());
-    assert_eq!(one.happen(id, &Event::Revoked).await.unwrap().stage, Stage::Revoked);
-    assert!(one.admissions_of(&now.digest).await.unwrap().is_empty());
-    assert!(matches!(bob.known(&digests, place).await.unwrap(), Site::TakenBack { .. }));
+    assert_eq!(one.apply_event(id, &Event::Revoked).await.unwrap().stage, Stage::Revoked);
+    assert!(one.admissions(&now.digest).await.unwrap().is_empty());
+    assert!(matches!(bob.known_at_site(&digests, place).await.unwrap(), Site::TakenBack { .. }));
     // Revoked in one place, it stays admitted in another.
     let elsewhere = "oci://lab.example/admitted/else/now";
     let (second, _) = ada.submit(&claimed.asked, elsewhere, &wish("there, too", false)).await.unwrap();
     while one.claim(MINUTE, 99).await.unwrap().unwrap().id != second {}
-    let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait);
-    one.happen(second, &judged).await.unwrap();
+    let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), PolicyOutcome::Wait);
+    one.apply_event(second, &judged).await.unwrap();
     let yes = Decision { digest: claimed.asked.digest.clone(), ..decision("x", true, "there it may") };
-    carol.happen(second, &Event::Decide(yes)).await.unwrap();
+    carol.apply_event(second, &Event::Decide(yes)).await.unwrap();
     one.claim(MINUTE, 9).await.unwrap();
     let reference = format!("{elsewhere}@{}", claimed.asked.digest);
     let admission = Admission { reference, ..claimed.admitted.clone().unwrap() };
-    one.happen(second, &Event::Admitted(admission)).await.unwrap();
-    assert!(!matches!(bob.known(&digests, elsewhere).await.unwrap(), Site::TakenBack { .. }));
-    assert!(matches!(bob.known(&digests, place).await.unwrap(), Site::TakenBack { .. }));
+    one.apply_event(second, &Event::Admitted(admission)).await.unwrap();
+    assert!(!matches!(bob.known_at_site(&digests, elsewhere).await.unwrap(), Site::TakenBack { .. }));
+    assert!(matches!(bob.known_at_site(&digests, place).await.unwrap(), Site::TakenBack { .. }));
     // It can be requested again; that is another request.
     let (again, new) = ada.submit(&claimed.asked, &claimed.destination, &wish("fixed", false)).await.unwrap();
     assert!(new && again != id);
@@ -564,39 +565,39 @@ async fn superseded(people: &People, bad: &Watched) {
     let (newer, _) =
         ada.submit(&asked("newer"), "oci://lab.example/admitted/now", &wish("fixed", false)).await.unwrap();
     while one.claim(MINUTE, 99).await.unwrap().unwrap().id != newer {}
-    let allowed = Next::Decided(Decision { by: "policy test".into(), ..decision("newer", true, "clean") });
-    one.happen(newer, &Event::Judged(dossier(Verdict::Allow, "scan", ""), allowed)).await.unwrap();
+    let allowed = PolicyOutcome::Decided(Decision { by: "policy test".into(), ..decision("newer", true, "clean") });
+    one.apply_event(newer, &Event::Judged(dossier(Verdict::Allow, "scan", ""), allowed)).await.unwrap();
     let reference = format!("oci://lab.example/admitted/now@{}", digest_of("newer"));
-    one.happen(newer, &Event::Admitted(Admission { reference, ..admission("newer") })).await.unwrap();
+    one.apply_event(newer, &Event::Admitted(Admission { reference, ..admission("newer") })).await.unwrap();
     let waits = |all: Vec<Watched>| all.into_iter().find(|one| one.reference == bad.reference);
-    let found = waits(one.watched(&due, 10).await.unwrap()).unwrap();
+    let found = waits(one.due_for_judging(&due, 10).await.unwrap()).unwrap();
     assert!(found.superseded && found.awaits_fix(), "{found:?}");
     one.watch(&Watched { fixed: Some("oci://lab.example/admitted/now@new".into()), ..found }, &[]).await.unwrap();
-    assert_eq!(waits(one.watched(&due, 10).await.unwrap()), None, "they were told");
+    assert_eq!(waits(one.due_for_judging(&due, 10).await.unwrap()), None, "they were told");
 }
 
 /// Images of places that only an adapter knows are asked for and used like those of registries, by their digest.
 async fn elsewhere(people: &People) {
     let People { ada, bob, one, .. } = people;
     let reference = format!("board://wall:1/notes/pin@{}", digest_of("pin"));
-    let pin = Asked { from: reference.clone(), tag: None, title: "something else".into(), ..asked("pin") };
+    let pin = RequestedImage { from: reference.clone(), tag: None, title: "something else".into(), ..asked("pin") };
     let destination = "oci://lab.example/admitted/board__wall-1/notes/pin";
     let (id, new) = ada.submit(&pin, destination, &wish("for the kitchen", false)).await.unwrap();
     assert!(new);
     assert_eq!(bob.submit(&pin, destination, &wish("me too", false)).await.unwrap(), (id, false));
     assert_eq!(ada.request(id).await.unwrap().asked.title, "notes/pin");
-    ada.happen(id, &Event::Withdraw).await.unwrap();
-    bob.happen(id, &Event::Withdraw).await.unwrap();
+    ada.apply_event(id, &Event::Withdraw).await.unwrap();
+    bob.apply_event(id, &Event::Withdraw).await.unwrap();
     let used = Use {
         person: String::new(),
-        how: How::Launched,
+        how: UseKind::Launched,
         reference: reference.clone(),
         digest: digest_of("pin"),
         place: "local/pin".into(),
         at: text::now(),
     };
-    ada.used(&used).await.unwrap();
-    let watched = one.watched(&Watch::default(), 100).await.unwrap();
+    ada.record_use(&used).await.unwrap();
+    let watched = one.due_for_judging(&Watch::default(), 100).await.unwrap();
     assert!(watched.iter().any(|one| one.reference == reference), "{watched:?}");
 }
 
@@ -642,7 +643,9 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
     let (ada, one) = (database.store("ada", "w"), database.store("steward", "steward-1"));
     let (id, _) = ada.submit(&asked("a"), "oci://lab.example/admitted/a", &wish("secret plans", true)).await.unwrap();
     one.claim(MINUTE, 9).await.unwrap().unwrap();
-    one.happen(id, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", ""), Next::Wait)).await.unwrap();
+    one.apply_event(id, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", ""), PolicyOutcome::Wait))
+        .await
+        .unwrap();
     let yes = serde_json::to_string(&decision("a", true, "x")).unwrap();
     let refused = [
         // Deciding, in every possible way.
@@ -698,7 +701,9 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
     let carol = database.store("carol", "w");
     let (own, _) = carol.submit(&asked("c"), "oci://lab.example/admitted/c", &wish("mine", false)).await.unwrap();
     one.claim(MINUTE, 9).await.unwrap().unwrap();
-    one.happen(own, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", ""), Next::Wait)).await.unwrap();
+    one.apply_event(own, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", ""), PolicyOutcome::Wait))
+        .await
+        .unwrap();
     let (went, said) = database.psql(
         "carol",
         &database.name,
@@ -718,10 +723,10 @@ async fn an_address_with_a_password_a_missing_layout_and_an_unknown_person_are_t
     assert!(refused.why.contains("password") && !refused.to_string().contains("secret"), "{refused}");
     let host = need!("WHARF_LAB_POSTGRES");
     let empty = Postgres::new(&format!("postgres://postgres@{host}/postgres?sslmode=disable"), "w".into()).unwrap();
-    assert!(empty.me().await.unwrap_err().hint.contains("--set-up"));
+    assert!(empty.caller().await.unwrap_err().hint.contains("--set-up"));
     let database = Database::new(&host).await;
-    let stranger = database.store("stranger", "w").me().await.unwrap_err();
+    let stranger = database.store("stranger", "w").caller().await.unwrap_err();
     assert_eq!(stranger.kind, Kind::NotAllowed, "{stranger}");
     let gone = Postgres::new("postgres://ada@127.0.0.1:1/wharf", "w".into()).unwrap();
-    assert_eq!(gone.me().await.unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(gone.caller().await.unwrap_err().kind, Kind::Unavailable);
 }

@@ -259,12 +259,12 @@ async fn a_registry_that_can_resume_is_sent_only_the_rest() {
     let at: ImageRef = format!("{host}/r/x:1").parse().unwrap();
     let (_, layers) = {
         let manifest = place.content.manifest(&Context::default(), &from).await.unwrap();
-        match manifest.said().clone() {
+        match manifest.parsed().clone() {
             wharf::core::image::manifest::Manifest::Image { config, layers, .. } => (config, layers),
             other => panic!("{other:?}"),
         }
     };
-    let source = wharf::core::transfer::copy::Checked::new(&Context::default(), &place, &layers[0]);
+    let source = wharf::core::transfer::copy::VerifiedBlob::new(&Context::default(), &place, &layers[0]);
     let to = lab::place(&portal, &at);
     to.content.put_blob(&Context::default(), &at, &layers[0], &source).await.unwrap();
     let seen = seen.lock().unwrap();

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Command};
 
-use wharf::adapters::notary::tuf::{self, Fault, Versions, Watch};
+use wharf::adapters::notary::tuf::{self, ChainFault, Versions, Watch};
 
 use crate::lab::{self, Home, need};
 
@@ -168,7 +168,7 @@ fn every_file_that_is_changed_exchanged_or_out_of_date_is_noticed() {
     };
     let own = files(&trust);
     assert_eq!(check(&own, &trust.gun(), now), Ok(1));
-    let wrong = |result: Result<usize, Fault>| matches!(result, Err(Fault::Wrong(_)));
+    let wrong = |result: Result<usize, ChainFault>| matches!(result, Err(ChainFault::Wrong(_)));
     for at in 0..4 {
         // One digit of the signed part, and one of the signatures.
         let text = String::from_utf8(own[at].clone()).unwrap();
@@ -185,9 +185,9 @@ fn every_file_that_is_changed_exchanged_or_out_of_date_is_noticed() {
     }
     assert!(wrong(check(&own, &other.gun(), now)), "the certificate is for another name");
     let later = now + 40 * 365 * 86_400;
-    assert!(matches!(check(&own, &trust.gun(), later), Err(Fault::Expired(_))));
+    assert!(matches!(check(&own, &trust.gun(), later), Err(ChainFault::Expired(_))));
     // The timestamp ends first, after two weeks.
     assert!(
-        matches!(check(&own, &trust.gun(), now + 20 * 86_400), Err(Fault::Expired(why)) if why.contains("timestamp"))
+        matches!(check(&own, &trust.gun(), now + 20 * 86_400), Err(ChainFault::Expired(why)) if why.contains("timestamp"))
     );
 }

@@ -131,10 +131,11 @@ fn the_end_of_a_plan_stays_in_sight() {
 fn hints_name_only_keys_that_do_something_here() {
     let mut state = state();
     state.stack.push(Screen::Console(Box::new(console::Page::new(workload(Runs::Running), (80, 24)))));
-    let shown: Vec<String> = hints::of(&state).into_iter().map(|hint| hint.key).collect();
+    let shown: Vec<String> = hints::shown_hints(&state).into_iter().map(|hint| hint.key).collect();
     assert_eq!(shown, ["ctrl-]"], "all other keys go to what runs there");
     let mut inbox = crate::keys::requests("inbox", "7 j");
-    let launches = |state: &State| hints::of(state).iter().filter(|hint| hint.action == Action::Launch).count();
+    let launches =
+        |state: &State| hints::shown_hints(state).iter().filter(|hint| hint.action == Action::Launch).count();
     assert_eq!(launches(&inbox), 1);
     press(&mut inbox, "j");
     assert_eq!(launches(&inbox), 0, "what waits for a decision has nothing to launch");

@@ -147,7 +147,7 @@ impl Keyless {
         signature: &str,
         annotations: &std::collections::BTreeMap<String, String>,
     ) -> Option<Answer> {
-        let certificate = certificates::Read::of_pem(annotations.get(CERTIFICATE)?);
+        let certificate = certificates::ParsedCertificate::from_pem(annotations.get(CERTIFICATE)?);
         let Some(certificate) = certificate else {
             return Some(Answer::Unknown("its certificate cannot be read".to_owned()));
         };
@@ -209,7 +209,7 @@ mod tests {
         Keyless::new(&SignatureRules { identity: rules, ..SignatureRules::default() }).unwrap()
     }
 
-    fn words(answer: Answer) -> String {
+    fn describe(answer: Answer) -> String {
         match answer {
             Answer::NoRule(words) => words,
             other => panic!("{other:?}"),
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_bundle_of_the_public_instance_is_verified_offline_and_counts_by_rule_only() {
         let digest: Digest = SHA256.parse().unwrap();
-        let said = words(with(vec![]).bundle(ATTESTED.as_bytes(), &digest));
+        let said = describe(with(vec![]).bundle(ATTESTED.as_bytes(), &digest));
         let (identity, issuer) = said.split_once(" vouched for by ").unwrap();
         let rule = |identity: &str, issuer: &str| Identity { identity: identity.into(), issuer: issuer.into() };
         let begin = format!("{}*", &identity[..identity.len() / 2]);
@@ -239,7 +239,7 @@ mod tests {
     fn another_image_a_changed_signature_and_another_root_are_refused() {
         let digest: Digest = SHA256.parse().unwrap();
         let keyless = with(vec![]);
-        let said = words(keyless.bundle(ATTESTED.as_bytes(), &digest));
+        let said = describe(keyless.bundle(ATTESTED.as_bytes(), &digest));
         let (identity, issuer) = said.split_once(" vouched for by ").unwrap();
         let rule = |identity: &str| vec![Identity { identity: identity.into(), issuer: issuer.into() }];
         let named = with(rule(&format!("{}*", &identity[..identity.len() / 2])));
@@ -284,7 +284,7 @@ mod tests {
             [(CERTIFICATE.to_owned(), pem), (LOGGED.to_owned(), logged.to_string())].into_iter().collect();
         let signature = text(&bundle["messageSignature"]["signature"]);
         let keyless = with(vec![]);
-        let said = words(keyless.classic(TEXT, &signature, &annotations).unwrap());
+        let said = describe(keyless.classic(TEXT, &signature, &annotations).unwrap());
         assert!(said.contains(" vouched for by "), "{said}");
         assert!(matches!(keyless.classic(b"other", &signature, &annotations), Some(Answer::Unclaimed(_))));
         assert_eq!(keyless.classic(TEXT, &signature, &std::collections::BTreeMap::new()), None);

@@ -10,12 +10,12 @@ use async_trait::async_trait;
 
 use self::{
     keyless::{Answer, Keyless},
-    payload::{Bundle, Miss},
+    payload::{Bundle, PayloadMismatch},
 };
 use super::{
     formats::keys::Key,
     parts::{Parts, Surroundings},
-    shared::attachments::{self, Clock, Layer, Wanted},
+    shared::attachments::{self, AttachmentQuery, Clock, Layer},
 };
 use wharf_core::{
     base::{
@@ -28,8 +28,8 @@ use wharf_core::{
     },
     config::Config,
     evidence::{
-        record::{By, Kind, Outcome, Record, tool},
-        terms::{Attested, Stated},
+        record::{CheckedBy, Kind, Outcome, Record, tool},
+        terms::{AttestedScan, SignatureClaims},
     },
     image::{
         model::{Image, Pinned},
@@ -56,7 +56,7 @@ const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 /// The artifact type of a classic signature that is attached as an artifact.
 const CLASSIC_ARTIFACT: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
 /// What attachments hold signatures. The tags of attestations have another ending (`.att`).
-const SIGNATURES: Wanted = Wanted {
+const SIGNATURES: AttachmentQuery = AttachmentQuery {
     words: "signatures",
     tags: &[".sig"],
     kind: |kind| kind == CLASSIC_ARTIFACT || is_signature(kind),
@@ -83,14 +83,14 @@ struct Found {
     state: Signature,
     signer: String,
     reason: String,
-    stated: Stated,
+    stated: SignatureClaims,
     /// The id of the policy's key that verified it.
     key: Option<String>,
 }
 
 impl Found {
     fn new(state: Signature, signer: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { state, signer: signer.into(), reason: reason.into(), stated: Stated::default(), key: None }
+        Self { state, signer: signer.into(), reason: reason.into(), stated: SignatureClaims::default(), key: None }
     }
 }
 
@@ -118,20 +118,20 @@ impl Cosign {
             return found;
         }
         let name = at.name().map(Name::bare).unwrap_or_default();
-        let (signed_in, stated) = match Payload::read(payload) {
+        let (signed_in, stated) = match Payload::parse(payload) {
             Some(Payload::Image { repository, stated, .. }) => (repository, stated),
-            _ => (String::new(), Stated::default()),
+            _ => (String::new(), SignatureClaims::default()),
         };
         let may_admit = found.key.as_ref().is_some_and(|key| self.admitting.contains(key));
         found.stated = if may_admit { stated } else { stated.conditions() };
-        let signed_in = payload::repository_of(&signed_in);
-        if let Some(why) = found.stated.is_over(text::now()) {
+        let signed_in = payload::repository(&signed_in);
+        if let Some(why) = found.stated.why_ended(text::now()) {
             found.state = Signature::Expired;
             found.reason = format!("{why} ({})", found.reason);
         } else if let Some(why) = found.stated.is_elsewhere(&name) {
             found.state = Signature::Elsewhere;
             found.reason = format!("{why} ({})", found.reason);
-        } else if !signed_in.is_empty() && !self.rules.is_of(&signed_in, &name) {
+        } else if !signed_in.is_empty() && !self.rules.covers(&signed_in, &name) {
             // This goes for admissions too: in another repository, an admission would survive its revocation.
             found.state = Signature::Elsewhere;
             found.reason = format!("it was made for {} ({})", clean::short(&signed_in, 80), found.reason);
@@ -162,8 +162,8 @@ impl Cosign {
     }
 
     /// The revocation of this digest's admission in this repository, if a key that may admit images has signed one.
-    fn taken_back(&self, bytes: &[u8], signatures: &[Vec<u8>], digest: &Digest, at: &ImageRef) -> Option<Found> {
-        let Some(Payload::TakenBack { digest: of, place, stated, reason }) = Payload::read(bytes) else { return None };
+    fn revocation(&self, bytes: &[u8], signatures: &[Vec<u8>], digest: &Digest, at: &ImageRef) -> Option<Found> {
+        let Some(Payload::TakenBack { digest: of, place, stated, reason }) = Payload::parse(bytes) else { return None };
         let here = at.name().map(Name::bare).unwrap_or_default();
         let key = self.keys.iter().find(|key| signatures.iter().any(|signature| key.verifies(bytes, signature)))?;
         let counts = of == digest.as_str() && place == here && self.admitting.contains(&key.id);
@@ -187,7 +187,7 @@ impl Cosign {
     /// any.
     fn made_here(&self, mut found: Found, repositories: &[String], at: &ImageRef) -> Found {
         let name = at.name().map(Name::bare).unwrap_or_default();
-        let here = repositories.is_empty() || repositories.iter().any(|one| self.rules.is_of(one, &name));
+        let here = repositories.is_empty() || repositories.iter().any(|one| self.rules.covers(one, &name));
         if found.state.is_good() && !here {
             found.state = Signature::Elsewhere;
             found.reason = format!("it was made for {} ({})", clean::short(&repositories.join(", "), 80), found.reason);
@@ -200,7 +200,7 @@ impl Cosign {
     ///
     /// Everybody who may push can attach anything. So a signature of another image is ignored and not a failed one:
     /// failed is only a signature that claims this digest and a trusted key, and is not valid.
-    async fn of_layer(
+    async fn layer_result(
         &self,
         cx: &Context,
         content: &dyn Content,
@@ -210,7 +210,7 @@ impl Cosign {
         tag: Option<&str>,
     ) -> Result<Option<Found>> {
         let classic = layer.media_type == PAYLOAD;
-        let place = at.spoken();
+        let place = at.short_text();
         let other = |why: String| {
             let reason = format!("none of this image: something else is attached: {why} ({place})");
             Found::new(Signature::NoneFound, "", reason)
@@ -219,12 +219,12 @@ impl Cosign {
         if classic {
             let text = layer.annotations.get(ANNOTATION).map_or("", String::as_str);
             let signatures: Vec<Vec<u8>> = payload::base64(text).into_iter().collect();
-            if let Some(taken) = self.taken_back(&bytes, &signatures, digest, at) {
+            if let Some(taken) = self.revocation(&bytes, &signatures, digest, at) {
                 return Ok(Some(taken));
             }
             return Ok(match payload::classic_misses(&bytes, digest, tag) {
-                Some(Miss::Other(_)) => None,
-                Some(Miss::Wrong(why)) => Some(other(why)),
+                Some(PayloadMismatch::Other(_)) => None,
+                Some(PayloadMismatch::Wrong(why)) => Some(other(why)),
                 miss => {
                     let by_key = self.bound(self.judged(&bytes, &signatures, "", &place), &bytes, at);
                     let by_key = for_tag(by_key, miss.as_ref());
@@ -241,8 +241,8 @@ impl Cosign {
         }
         let Some(bundle) = Bundle::read(&bytes) else { return Ok(None) };
         Ok(match bundle.misses(digest) {
-            Some(Miss::Other(_)) => None,
-            Some(Miss::Wrong(why) | Miss::Tag(why)) => Some(other(why)),
+            Some(PayloadMismatch::Other(_)) => None,
+            Some(PayloadMismatch::Wrong(why) | PayloadMismatch::Tag(why)) => Some(other(why)),
             None => {
                 let found = if bundle.is_keyless() {
                     Some(self.certified(|keyless| keyless.bundle(&bytes, digest), &place))
@@ -273,8 +273,8 @@ fn standing(found: &Found) -> (u8, bool, bool) {
 }
 
 /// A valid signature that was made for another tag does not count for this one.
-fn for_tag(mut found: Found, miss: Option<&Miss>) -> Found {
-    if let (true, Some(Miss::Tag(why))) = (found.state.is_good(), miss) {
+fn for_tag(mut found: Found, miss: Option<&PayloadMismatch>) -> Found {
+    if let (true, Some(PayloadMismatch::Tag(why))) = (found.state.is_good(), miss) {
         found.state = Signature::Expired;
         found.reason = format!("{why} ({})", found.reason);
     }
@@ -314,11 +314,11 @@ impl Checker for Cosign {
         let listed = image.platforms.iter().any(|entry| entry.digest == pinned.manifest);
         let index = (pinned.digest != pinned.manifest && listed).then_some(&pinned.digest);
         for digest in std::iter::once(&pinned.manifest).chain(index) {
-            let looked = attachments::of(cx, supply, digest, &SIGNATURES).await?;
+            let looked = attachments::find(cx, supply, digest, &SIGNATURES).await?;
             blind.extend(looked.unseen);
             for attached in &looked.attached {
                 for layer in &attached.layers {
-                    let looked = self.of_layer(cx, &**content, &attached.at, layer, digest, tag);
+                    let looked = self.layer_result(cx, &**content, &attached.at, layer, digest, tag);
                     let mut one = match clock.run(looked).await {
                         Ok(Some(one)) => one,
                         Ok(None) => continue,
@@ -336,13 +336,13 @@ impl Checker for Cosign {
             }
         }
         all.extend(unseen(&blind));
-        Ok(self.told(pinned, all))
+        Ok(self.combined(pinned, all))
     }
 }
 
 impl Cosign {
     /// The records of all signatures together: the signature that decides, and the scan that one of them states.
-    fn told(&self, pinned: &Pinned, mut all: Vec<Found>) -> Vec<Record> {
+    fn combined(&self, pinned: &Pinned, mut all: Vec<Found>) -> Vec<Record> {
         // A revoked admission does not count, unless the image was admitted again later.
         let taken_back = all.iter().filter(|one| one.state == Signature::TakenBack).map(|one| one.stated.at).max();
         let newest = all.iter().filter(|one| one.state.is_good() && one.stated.admits()).map(|one| one.stated.at).max();
@@ -374,7 +374,7 @@ impl Cosign {
             _ => FOUND,
         };
         let outcome = Outcome::Signature { state: best.state, signer: best.signer };
-        let signed = Record::now(pinned, By::Wharf, tool("cosign"), outcome, valid);
+        let signed = Record::now(pinned, CheckedBy::Wharf, tool("cosign"), outcome, valid);
         let own_end = best.stated.terms.until.filter(|_| best.state.is_good()).unwrap_or(i64::MAX);
         let terms = Some(Terms { exceptions, rules, ..best.stated.terms }).filter(|terms| !terms.is_empty());
         let valid_until = signed.valid_until.min(ends).min(own_end);
@@ -384,7 +384,7 @@ impl Cosign {
     }
 
     /// The scan that a valid signature states, as evidence made by a key that may admit images.
-    fn stated(&self, pinned: &Pinned, key: String, scan: Attested) -> Record {
+    fn stated(&self, pinned: &Pinned, key: String, scan: AttestedScan) -> Record {
         let outcome = Outcome::Scan {
             state: scan.state,
             counts: scan.counts,
@@ -393,7 +393,7 @@ impl Cosign {
             database: scan.database,
             worst: scan.named,
         };
-        let record = Record::now(pinned, By::Signer(key), clean::short(&scan.tool, 60), outcome, FOUND);
+        let record = Record::now(pinned, CheckedBy::Signer(key), clean::short(&scan.tool, 60), outcome, FOUND);
         let reason = "it is part of what is signed".to_owned();
         Record { at: scan.scanned.min(record.at), inputs: self.inputs(), reason, ..record }
     }

@@ -18,7 +18,7 @@ const STATEMENTS: [&str; 2] = ["https://in-toto.io/Statement/v1", "https://in-to
 
 /// Why a payload is no signature of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Miss {
+pub enum PayloadMismatch {
     /// It is not a signature of an image at all.
     Other(String),
     /// It is a signature of another image, attached to the wrong one.
@@ -30,19 +30,19 @@ pub enum Miss {
 /// Why a classic payload is no signature of this image; `None` if it is one.
 ///
 /// `tag` is the tag that was asked for: a payload that names another tag does not count for it.
-pub fn classic_misses(payload: &[u8], digest: &Digest, tag: Option<&str>) -> Option<Miss> {
-    let Some(Payload::Image { repository, digest: signed, .. }) = Payload::read(payload) else {
-        return Some(Miss::Other("it is no image signature".to_owned()));
+pub fn classic_misses(payload: &[u8], digest: &Digest, tag: Option<&str>) -> Option<PayloadMismatch> {
+    let Some(Payload::Image { repository, digest: signed, .. }) = Payload::parse(payload) else {
+        return Some(PayloadMismatch::Other("it is no image signature".to_owned()));
     };
     if signed != digest.as_str() {
-        return Some(Miss::Wrong(format!("it is over {}, another image", clean::short(&signed, 30))));
+        return Some(PayloadMismatch::Wrong(format!("it is over {}, another image", clean::short(&signed, 30))));
     }
     // A reference with a digest names no tag, and the colon of a port comes before the last slash.
     let name = repository.split('@').next().unwrap_or("");
     let last = name.rsplit('/').next().unwrap_or("");
     match (last.split_once(':'), tag) {
         (Some((_, signed)), Some(asked)) if signed != asked => {
-            Some(Miss::Tag(format!("it was made for the tag {}, not {asked}", clean::short(signed, 40))))
+            Some(PayloadMismatch::Tag(format!("it was made for the tag {}, not {asked}", clean::short(signed, 40))))
         }
         _ => None,
     }
@@ -50,7 +50,7 @@ pub fn classic_misses(payload: &[u8], digest: &Digest, tag: Option<&str>) -> Opt
 
 /// The repository that a signature was made in, without tag and digest. cosign calls Docker Hub `index.docker.io`; here
 /// it is `docker.io`. A text that is no reference is returned unchanged.
-pub fn repository_of(reference: &str) -> String {
+pub fn repository(reference: &str) -> String {
     let reference = reference.strip_prefix("index.").filter(|rest| rest.starts_with("docker.io/")).unwrap_or(reference);
     match reference.parse::<ImageRef>() {
         Ok(ImageRef::Oci(name)) => name.bare(),
@@ -153,21 +153,22 @@ impl Bundle {
             .into_iter()
             .filter(|one| one.digest.get(digest.algorithm()).is_some_and(|hex| hex == digest.hex()));
         // A name without a slash (`_`, or a file's) is no repository.
-        ours.filter_map(|one| one.name).filter(|name| name.contains('/')).map(|name| repository_of(&name)).collect()
+        ours.filter_map(|one| one.name).filter(|name| name.contains('/')).map(|name| repository(&name)).collect()
     }
 
     /// Why the bundle is no signature of this image; `None` if it is one.
-    pub fn misses(&self, digest: &Digest) -> Option<Miss> {
+    pub fn misses(&self, digest: &Digest) -> Option<PayloadMismatch> {
         let Some(statement) = self.statement() else {
-            return Some(Miss::Other("its statement is not understood".to_owned()));
+            return Some(PayloadMismatch::Other("its statement is not understood".to_owned()));
         };
         if !STATEMENTS.contains(&statement.kind.as_str()) || !PREDICATES.contains(&statement.predicate.as_str()) {
             let words = format!("it is a '{}', not an image signature", clean::short(&statement.predicate, 60));
-            return Some(Miss::Other(words));
+            return Some(PayloadMismatch::Other(words));
         }
         let names =
             |subject: &StatementSubject| subject.digest.get(digest.algorithm()).is_some_and(|hex| hex == digest.hex());
-        (!statement.subject.iter().flatten().any(names)).then(|| Miss::Wrong("it is over another image".to_owned()))
+        (!statement.subject.iter().flatten().any(names))
+            .then(|| PayloadMismatch::Wrong("it is over another image".to_owned()))
     }
 }
 
@@ -198,12 +199,12 @@ mod tests {
         let by_digest = format!("r.example:5000/a/b@{}", digest());
         assert_eq!(misses(&payload(CLASSIC, &digest(), &by_digest), Some("1")), None);
         assert_eq!(misses(&payload(CLASSIC, &digest(), &format!("r.example/a/b:1@{}", digest())), Some("1")), None);
-        let wrong = |miss: Option<Miss>| matches!(miss, Some(Miss::Wrong(_)));
+        let wrong = |miss: Option<PayloadMismatch>| matches!(miss, Some(PayloadMismatch::Wrong(_)));
         let other_tag = misses(&payload(CLASSIC, &digest(), "r.example/a/b:2"), Some("1"));
-        assert!(matches!(other_tag, Some(Miss::Tag(_))), "{other_tag:?}");
+        assert!(matches!(other_tag, Some(PayloadMismatch::Tag(_))), "{other_tag:?}");
         assert!(wrong(misses(&payload(CLASSIC, &Digest::of(b"other"), "r/a"), None)));
         let other = misses(&payload("atomic container signature", &digest(), "r/a"), None);
-        assert!(matches!(other, Some(Miss::Other(_))), "{other:?}");
+        assert!(matches!(other, Some(PayloadMismatch::Other(_))), "{other:?}");
         assert!(misses("{", None).is_some());
     }
 

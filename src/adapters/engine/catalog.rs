@@ -78,7 +78,7 @@ impl Catalog for Engine {
             let docker = self.docker().await?;
             let image = self.inspect(name, &what).await?;
             let asked = image.id.clone().unwrap_or_default();
-            let history = docker.image_history(&asked).await.map_err(|error| self.words(&what, &error))?;
+            let history = docker.image_history(&asked).await.map_err(|error| self.library_error(&what, &error))?;
             // Engines list the newest step first; the page shows them in the order of building.
             let steps: Vec<(String, u64)> = history
                 .iter()
@@ -187,7 +187,7 @@ impl Engine {
     /// repository.
     pub(super) async fn inspect(&self, name: &Name, what: &str) -> Result<ImageInspect> {
         let docker = self.docker().await?;
-        let inspected = docker.inspect_image(&spelled(name)).await.map_err(|error| self.words(what, &error));
+        let inspected = docker.inspect_image(&spelled(name)).await.map_err(|error| self.library_error(what, &error));
         match inspected {
             // An image that was pulled by digest is found by its repository and that digest.
             Err(error) if error.kind == Kind::NotFound && name.tag.is_none() => {
@@ -197,7 +197,7 @@ impl Engine {
                     digest.is_some() && (name.digest.is_none() || digest == name.digest)
                 };
                 let Some(found) = images.iter().find(ours) else { return Err(error) };
-                docker.inspect_image(&found.id).await.map_err(|error| self.words(what, &error))
+                docker.inspect_image(&found.id).await.map_err(|error| self.library_error(what, &error))
             }
             other => other,
         }

@@ -7,14 +7,14 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::shared::{
     http,
-    settings::{self, Identity, Wanted},
+    settings::{self, AdapterEntry, Identity},
 };
 use wharf_core::{
     base::{
         clean,
         error::{Error, Kind, Result},
     },
-    config::Written,
+    config::ConfigEntry,
 };
 
 /// How long an engine may take to tell its API version.
@@ -61,7 +61,7 @@ impl settings::Settings for Settings {
         settings::tls_files(self.ca.as_ref(), self.client_certificate.as_ref(), self.client_key.as_ref())
     }
 
-    fn resolve(&mut self, written: &Written) {
+    fn resolve(&mut self, written: &ConfigEntry) {
         settings::resolve(written, [&mut self.ca, &mut self.client_certificate, &mut self.client_key]);
     }
 }
@@ -77,7 +77,7 @@ pub(super) enum Address {
 
 impl Address {
     /// Parses a configured address. TLS is used if the scheme or configured certificates say so.
-    pub(super) fn of(config: &Wanted<Settings>) -> Result<Self> {
+    pub(super) fn parse(config: &AdapterEntry<Settings>) -> Result<Self> {
         let what = format!("connect to {}", config.name);
         let settings = &config.settings;
         let named = settings.ca.is_some() || settings.identity().is_some() || settings.unchecked;
@@ -120,7 +120,7 @@ fn tls(settings: &Settings) -> http::Tls {
 /// The API versions that an engine supports (`GET /version`, Docker Engine API).
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub(super) struct Spoken {
+pub(super) struct VersionAnswer {
     api_version: Option<String>,
     #[serde(rename = "MinAPIVersion")]
     min_api_version: Option<String>,
@@ -132,7 +132,7 @@ fn version(text: Option<&str>) -> Option<ClientVersion> {
 }
 
 /// The newest version that both sides support. An engine that names none is treated as the oldest one.
-fn agreed(spoken: &Spoken, what: &str) -> Result<ClientVersion> {
+fn agreed_version(spoken: &VersionAnswer, what: &str) -> Result<ClientVersion> {
     let newest = version(spoken.api_version.as_deref()).unwrap_or(OLDEST);
     let oldest = version(spoken.min_api_version.as_deref());
     let agreed = if newest < *API_DEFAULT_VERSION { newest } else { *API_DEFAULT_VERSION };
@@ -148,7 +148,7 @@ fn agreed(spoken: &Spoken, what: &str) -> Result<ClientVersion> {
 }
 
 /// The error for an engine without an answer, from the texts of an error and its causes.
-pub(super) fn no_answer(config: &Wanted<Settings>, what: &str, causes: &[String]) -> Error {
+pub(super) fn no_answer(config: &AdapterEntry<Settings>, what: &str, causes: &[String]) -> Error {
     let (name, address) = (&config.name, clean::short(&config.settings.url, 200));
     let all = causes.join(": ").to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
@@ -159,7 +159,7 @@ pub(super) fn no_answer(config: &Wanted<Settings>, what: &str, causes: &[String]
         Error::new(Kind::Unavailable, what, format!("nothing answers at {address}"))
             .hint(format!("start {name}, or remove it from the configuration"))
     } else {
-        let (why, hint) = http::why_none(causes, false);
+        let (why, hint) = http::why_no_answer(causes, false);
         Error::new(Kind::Unavailable, what, format!("{address}: {why}")).hint(hint)
     }
 }
@@ -174,16 +174,16 @@ enum Reader {
 pub(super) struct Connection {
     /// The client library's connection.
     pub docker: Docker,
-    config: Wanted<Settings>,
+    config: AdapterEntry<Settings>,
     reader: Reader,
     version: ClientVersion,
 }
 
 impl Connection {
     /// Connects to an engine and agrees on an API version.
-    pub(super) async fn open(config: &Wanted<Settings>) -> Result<Self> {
+    pub(super) async fn open(config: &AdapterEntry<Settings>) -> Result<Self> {
         let what = format!("connect to {}", config.name);
-        let address = Address::of(config)?;
+        let address = Address::parse(config)?;
         let reader = match &address {
             Address::Socket(path) => Reader::Socket(http::local_client(path, &what)?),
             Address::Host { host, secured } => {
@@ -191,15 +191,15 @@ impl Connection {
                 let server = http::Server::at(
                     &format!("{scheme}://{host}"),
                     tls(&config.settings),
-                    http::Reach::default(),
+                    http::AllowedServers::default(),
                     &what,
                 )?;
                 Reader::Host(Box::new(server))
             }
         };
-        let asked = tokio::time::timeout(FIRST, reader.read::<Spoken>(config, "version", &what)).await;
+        let asked = tokio::time::timeout(FIRST, reader.read::<VersionAnswer>(config, "version", &what)).await;
         let spoken = asked.unwrap_or_else(|_| Err(wharf_core::base::context::timed_out(&what, FIRST)))?;
-        let version = agreed(&spoken, &what)?;
+        let version = agreed_version(&spoken, &what)?;
         let docker = library(config, &address, version, &what)?;
         Ok(Self { docker, config: config.clone(), reader, version })
     }
@@ -212,9 +212,9 @@ impl Connection {
 }
 
 impl Reader {
-    async fn read<T: DeserializeOwned>(&self, config: &Wanted<Settings>, path: &str, what: &str) -> Result<T> {
+    async fn read<T: DeserializeOwned>(&self, config: &AdapterEntry<Settings>, path: &str, what: &str) -> Result<T> {
         let response = match self {
-            Self::Host(server) => server.get(&server.place(path)?)?.send(what).await?,
+            Self::Host(server) => server.get(&server.address(path)?)?.send(what).await?,
             Self::Socket(client) => {
                 let answer = client.get(format!("http://engine/{path}")).send().await;
                 answer.map_err(|error| no_answer(config, what, &http::causes(&error)))?
@@ -223,18 +223,18 @@ impl Reader {
         let status = response.status();
         if !status.is_success() {
             #[derive(Default, Deserialize)]
-            struct Said {
+            struct ErrorAnswer {
                 #[serde(default)]
                 message: String,
             }
-            let said: Said = http::json(response, what).await.unwrap_or_default();
+            let said: ErrorAnswer = http::json(response, what).await.unwrap_or_default();
             return Err(http::refused(what, status, &said.message));
         }
         http::json(response, what).await
     }
 }
 
-fn library(config: &Wanted<Settings>, address: &Address, version: ClientVersion, what: &str) -> Result<Docker> {
+fn library(config: &AdapterEntry<Settings>, address: &Address, version: ClientVersion, what: &str) -> Result<Docker> {
     let connected = match address {
         Address::Socket(path) => Docker::connect_with_unix(&path.to_string_lossy(), ANSWER, &version),
         Address::Host { host, secured: false } => Docker::connect_with_http(host, ANSWER, &version),

@@ -95,7 +95,7 @@ impl Content for Engine {
         let name = self.local(at)?;
         let manifests = self.incoming.lock().unwrap_or_else(PoisonError::into_inner).remove(at).unwrap_or_default();
         let manifest = for_this_machine(&manifests, &what)?;
-        let Manifest::Image { config, layers, .. } = manifest.said() else {
+        let Manifest::Image { config, layers, .. } = manifest.parsed() else {
             return Err(Error::failed(what, "it is an index, not one image"));
         };
         let archive = self.staging.join(format!("{}-{}.tar", manifest.digest.hex(), std::process::id()));
@@ -132,7 +132,7 @@ impl Engine {
         let docker = self.docker().await?;
         let mut answers = std::pin::pin!(docker.import_image_stream(ImportImageOptions::default(), stream, None));
         while let Some(answer) = answers.next().await {
-            let answer = answer.map_err(|error| self.words(what, &error))?;
+            let answer = answer.map_err(|error| self.library_error(what, &error))?;
             if let Some(detail) = answer.error_detail {
                 return Err(Error::failed(
                     what,
@@ -170,7 +170,7 @@ impl Engine {
             let mut stream = std::pin::pin!(docker.export_image(&id));
             let write = async {
                 while let Some(chunk) = stream.next().await {
-                    file.write_all(&chunk.map_err(|error| self.words(&what, &error))?).await.during(&what)?;
+                    file.write_all(&chunk.map_err(|error| self.library_error(&what, &error))?).await.during(&what)?;
                 }
                 file.flush().await.during(&what)
             };
@@ -202,9 +202,9 @@ async fn forget_old(folder: &std::path::Path) {
 /// The image for this machine among the manifests that were written.
 fn for_this_machine<'a>(manifests: &'a [RawManifest], what: &str) -> Result<&'a RawManifest> {
     let top = manifests.last().ok_or_else(|| Error::failed(what, "no manifest was written"))?;
-    match top.said() {
+    match top.parsed() {
         Manifest::Index { .. } => {
-            let listed = manifests.iter().flat_map(|manifest| match manifest.said() {
+            let listed = manifests.iter().flat_map(|manifest| match manifest.parsed() {
                 Manifest::Index { manifests, .. } => manifests.clone(),
                 Manifest::Image { .. } => Vec::new(),
             });

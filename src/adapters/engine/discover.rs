@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 
 use super::connection::Settings;
-use crate::shared::settings::Wanted;
+use crate::shared::settings::AdapterEntry;
 use wharf_core::base::clean;
 use wharf_core::base::small_file;
 
@@ -53,7 +53,7 @@ fn same(url: &str) -> String {
 
 /// The engines that were found, each once.
 #[derive(Default)]
-struct Found(Vec<Wanted<Settings>>);
+struct Found(Vec<AdapterEntry<Settings>>);
 
 impl Found {
     fn add(&mut self, name: &str, url: String, origin: &str, files: Files) {
@@ -70,7 +70,7 @@ impl Found {
         let (client_certificate, client_key) = files.identity.unzip();
         let settings =
             Settings { url, ca: files.authority, client_certificate, client_key, unchecked: files.unchecked };
-        self.0.push(Wanted { name: unique, origin: origin.into(), settings });
+        self.0.push(AdapterEntry { name: unique, origin: origin.into(), settings });
     }
 }
 
@@ -84,19 +84,19 @@ struct Files {
 
 impl Files {
     /// The certificate files in a folder, by Docker's names for them; missing files are not used.
-    fn of(folder: &Path) -> Self {
+    fn in_folder(folder: &Path) -> Self {
         let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
         Self { authority: there("ca.pem"), identity: there("cert.pem").zip(there("key.pem")), unchecked: false }
     }
 
     /// The files that `DOCKER_TLS_VERIFY`, `DOCKER_TLS` and `DOCKER_CERT_PATH` name, as Docker's own client reads them.
-    fn of_environment(home: &Path) -> Self {
+    fn from_environment(home: &Path) -> Self {
         let (verify, tls) = (variable("DOCKER_TLS_VERIFY").is_some(), variable("DOCKER_TLS").is_some());
         if !verify && !tls {
             return Self::default();
         }
         let folder = variable("DOCKER_CERT_PATH").map_or_else(|| settings(home), PathBuf::from);
-        Self { unchecked: !verify, ..Self::of(&folder) }
+        Self { unchecked: !verify, ..Self::in_folder(&folder) }
     }
 }
 
@@ -111,11 +111,11 @@ fn over_tls(url: &str) -> String {
 }
 
 /// Every engine that was found, once, with the place where it was found.
-pub(super) fn discover() -> Vec<Wanted<Settings>> {
+pub(super) fn discover() -> Vec<AdapterEntry<Settings>> {
     let mut found = Found::default();
     let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
     if let Some(host) = variable("DOCKER_HOST") {
-        found.add("docker", over_tls(&host), "DOCKER_HOST", Files::of_environment(&home));
+        found.add("docker", over_tls(&host), "DOCKER_HOST", Files::from_environment(&home));
     }
     if let Some(host) = variable("CONTAINER_HOST") {
         found.add("podman", host, "CONTAINER_HOST", Files::default());
@@ -138,7 +138,7 @@ pub(super) fn discover() -> Vec<Wanted<Settings>> {
         let Some(endpoint) = context.endpoints.get("docker") else { continue };
         let Some(host) = endpoint.host.as_deref().filter(|host| !host.is_empty()) else { continue };
         // The folder of a context is named by the hash of its name, for both its settings and its certificates.
-        let files = Files::of(&settings(&home).join("contexts/tls").join(folder).join("docker"));
+        let files = Files::in_folder(&settings(&home).join("contexts/tls").join(folder).join("docker"));
         let files = Files { unchecked: endpoint.unchecked == Some(true), ..files };
         found.add(&clean::short(&context.name, 40), clean::line(host).into_owned(), "a docker context", files);
     }

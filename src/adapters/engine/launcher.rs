@@ -29,13 +29,13 @@ use wharf_core::{
     },
     launch::{
         form::{Answers, Form},
-        logs::Wanted,
+        logs::LogRange,
         plan::{Plan, State, Workload, key, label, name_from},
         published::{self, Published},
         usage::Usage,
     },
     ports::{Ability, ByteStream, Catalog, Extent, Launcher, Supply, Terminal},
-    transfer::copy::{self, Options, Place},
+    transfer::copy::{self, CopyEnd, Options},
 };
 
 /// Seconds that a program has to end when it is stopped, before it is killed.
@@ -70,7 +70,7 @@ impl Launcher for Engine {
             (kind, _) => {
                 return Err(Error::unsupported(
                     what,
-                    format!("a container engine does not run a {} image", kind.word()),
+                    format!("a container engine does not run a {} image", kind.name()),
                 ));
             }
         }
@@ -124,9 +124,12 @@ impl Launcher for Engine {
         }
         let created = cx
             .clone()
-            .within(std::time::Duration::from_secs(60))
+            .with_deadline(std::time::Duration::from_secs(60))
             .run(&what, async {
-                docker.create_container(Some(options.build()), body).await.map_err(|error| self.words(&what, &error))
+                docker
+                    .create_container(Some(options.build()), body)
+                    .await
+                    .map_err(|error| self.library_error(&what, &error))
             })
             .await
             .map_err(|error| {
@@ -142,7 +145,7 @@ impl Launcher for Engine {
                 docker
                     .start_container(&created.id, None::<StartContainerOptions>)
                     .await
-                    .map_err(|error| self.words(&what, &error))
+                    .map_err(|error| self.library_error(&what, &error))
             })
             .await;
         if let Err(error) = started {
@@ -180,10 +183,10 @@ impl Launcher for Engine {
                 workload.state = State::Exited(inspected.state.and_then(|state| state.exit_code).unwrap_or(0));
             }
         }
-        Ok((workloads, Extent::of(cut)))
+        Ok((workloads, Extent::cut_short(cut)))
     }
 
-    async fn logs(&self, _cx: &Context, id: &str, wanted: Wanted) -> Result<ByteStream> {
+    async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
         let what = format!("read the logs of {id}");
         let since = wanted.since.map_or(0, |since| i32::try_from(since).unwrap_or(i32::MAX));
         let options = LogsOptionsBuilder::default()
@@ -233,10 +236,14 @@ impl Launcher for Engine {
     async fn stop(&self, cx: &Context, id: &str) -> Result<()> {
         let what = format!("stop {id}");
         let options = StopContainerOptionsBuilder::default().t(STOP_AFTER).build();
-        let patient = cx.clone().within(std::time::Duration::from_secs(40));
+        let patient = cx.clone().with_deadline(std::time::Duration::from_secs(40));
         let stopped = patient
             .run(&what, async {
-                self.docker().await?.stop_container(id, Some(options)).await.map_err(|error| self.words(&what, &error))
+                self.docker()
+                    .await?
+                    .stop_container(id, Some(options))
+                    .await
+                    .map_err(|error| self.library_error(&what, &error))
             })
             .await;
         match stopped {
@@ -263,7 +270,7 @@ impl Launcher for Engine {
                     .await?
                     .remove_container(id, Some(options))
                     .await
-                    .map_err(|error| self.words(&what, &error))
+                    .map_err(|error| self.library_error(&what, &error))
             })
             .await;
         match removed {
@@ -332,7 +339,7 @@ impl Engine {
         let mut layers: HashMap<String, (u64, u64)> = HashMap::new();
         cx.unless_cancelled(&what, async {
             while let Some(note) = stream.next().await {
-                let note = note.map_err(|error| self.words(&what, &error))?;
+                let note = note.map_err(|error| self.library_error(&what, &error))?;
                 if let Some(detail) = note.error_detail {
                     return Err(Error::failed(&what, clean::short(&detail.message.unwrap_or_default(), 300)));
                 }
@@ -352,7 +359,7 @@ impl Engine {
 
     /// Fails unless the engine's own record of the digest is that of the judged image.
     async fn compare(&self, full: &str, wanted: &Digest, what: &str) -> Result<()> {
-        let image = self.docker().await?.inspect_image(full).await.map_err(|error| self.words(what, &error))?;
+        let image = self.docker().await?.inspect_image(full).await.map_err(|error| self.library_error(what, &error))?;
         let has = image.repo_digests.iter().flatten().any(|digest| digest.ends_with(wanted.as_str()))
             || image.id.as_deref() == Some(wanted.as_str());
         if has {
@@ -385,13 +392,14 @@ impl Engine {
             staging: self.staging.clone(),
         };
         // Only the manifest that was judged is copied, so that the engine cannot choose another.
-        let from = Place { content: supply.bytes()?, at: plan.image.reference.with_digest(&plan.image.manifest) };
+        let from = CopyEnd { content: supply.bytes()?, at: plan.image.reference.with_digest(&plan.image.manifest) };
         let options = Options { attachments: false, ..Options::default() };
         let manifest = from.content.manifest(cx, &from.at).await?;
-        copy::copy(cx, &from, &Place { content: Arc::new(staged), at: to.clone() }, &options).await?;
+        copy::copy(cx, &from, &CopyEnd { content: Arc::new(staged), at: to.clone() }, &options).await?;
         let name = super::catalog::spelled(to.name().ok_or_else(|| Error::failed(what, "no name"))?);
-        let image = self.docker().await?.inspect_image(&name).await.map_err(|error| self.words(what, &error))?;
-        let wharf_core::image::manifest::Manifest::Image { config, .. } = manifest.said() else {
+        let image =
+            self.docker().await?.inspect_image(&name).await.map_err(|error| self.library_error(what, &error))?;
+        let wharf_core::image::manifest::Manifest::Image { config, .. } = manifest.parsed() else {
             return Err(Error::failed(what, "not a single image"));
         };
         let id = image.id.unwrap_or_default();

@@ -28,7 +28,7 @@ impl Engine {
     /// Starts a container. A running one stays as it is, or is restarted with `again`.
     pub(super) async fn start_container(&self, cx: &Context, id: &str, again: bool) -> Result<()> {
         let what = format!("{} {id}", if again { "restart" } else { "start" });
-        let patient = cx.clone().within(std::time::Duration::from_secs(40));
+        let patient = cx.clone().with_deadline(std::time::Duration::from_secs(40));
         let started = patient
             .run(&what, async {
                 let docker = self.docker().await?;
@@ -38,7 +38,7 @@ impl Engine {
                 } else {
                     docker.start_container(id, None::<StartContainerOptions>).await
                 };
-                done.map_err(|error| self.words(&what, &error))
+                done.map_err(|error| self.library_error(&what, &error))
             })
             .await;
         match started {
@@ -60,7 +60,7 @@ impl Engine {
         let reference = format!("engine://{}/{repository}:{tag}", self.name);
         let reference: ImageRef = reference.parse().map_err(|error: Error| error.during(&what))?;
         let full = format!("{repository}:{tag}");
-        let patient = cx.clone().within(PATIENCE);
+        let patient = cx.clone().with_deadline(PATIENCE);
         patient
             .run(&what, async {
                 let docker = self.docker().await?;
@@ -79,7 +79,7 @@ impl Engine {
                     .comment(&origin(id))
                     .build();
                 let made = docker.commit_container(options, ContainerConfig::default()).await;
-                made.map(|_| ()).map_err(|error| self.words(&what, &error))
+                made.map(|_| ()).map_err(|error| self.library_error(&what, &error))
             })
             .await?;
         Ok(reference)

@@ -29,7 +29,7 @@ use super::{
     shared::{
         http,
         samples::Samples,
-        settings::{self, Wanted},
+        settings::{self, AdapterEntry},
     },
 };
 use wharf_core::{
@@ -37,7 +37,7 @@ use wharf_core::{
         clean,
         error::{Error, Kind, Result},
     },
-    config::{Config, Kind as ConfigKind},
+    config::{Config, EntryKind as ConfigKind},
     image::{manifest::RawManifest, reference::ImageRef},
     portal::{Abilities, Copies, Source, doctor::State},
     ports::Launcher,
@@ -51,7 +51,7 @@ pub struct Engine {
     name: String,
     address: String,
     staging: PathBuf,
-    config: Wanted<Settings>,
+    config: AdapterEntry<Settings>,
     connection: Arc<OnceCell<Connection>>,
     facts: OnceCell<Facts>,
     samples: Samples<sample::Sample>,
@@ -116,7 +116,7 @@ struct Component {
     name: Option<String>,
 }
 
-fn facts_of(info: Info, version: Version) -> Facts {
+fn facts_from(info: Info, version: Version) -> Facts {
     let is_podman = |part: &Component| part.name.as_deref().unwrap_or_default().to_lowercase().contains("podman");
     let podman = version.components.iter().flatten().any(is_podman);
     let has = |word: &str| {
@@ -145,7 +145,7 @@ fn facts_of(info: Info, version: Version) -> Facts {
 }
 
 /// The source and the launcher of an engine.
-fn source(config: &Wanted<Settings>, around: &Surroundings) -> (Source, Arc<dyn Launcher>) {
+fn source(config: &AdapterEntry<Settings>, around: &Surroundings) -> (Source, Arc<dyn Launcher>) {
     let engine = Arc::new(Engine {
         name: config.name.clone(),
         address: config.settings.url.clone(),
@@ -188,7 +188,7 @@ impl Engine {
                 let what = format!("ask {}", self.name);
                 let info: Info = self.read("/info", &what).await?;
                 let version: Version = self.read("/version", &what).await?;
-                Ok(facts_of(info, version))
+                Ok(facts_from(info, version))
             })
             .await
     }
@@ -198,7 +198,7 @@ impl Engine {
     }
 
     /// An error of the client library as an error of Wharf.
-    fn words(&self, what: &str, error: &EngineError) -> Error {
+    fn library_error(&self, what: &str, error: &EngineError) -> Error {
         match error {
             EngineError::DockerResponseServerError { status_code, message } => {
                 let message = clean::short(message.trim(), 300);
@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     fn facts(info: &str) -> Facts {
-        facts_of(serde_json::from_str(info).unwrap(), Version::default())
+        facts_from(serde_json::from_str(info).unwrap(), Version::default())
     }
 
     #[test]

@@ -139,9 +139,9 @@ pub(super) fn image_name(pinned: &Pinned) -> String {
 /// The request body of `POST /containers/create`.
 pub(super) fn body(pinned: &Pinned, facts: &Facts, answers: &Answers, key: &str) -> Result<ContainerCreateBody> {
     let rights = answers.get("rights");
-    let (exposed, bindings) = ports(&answers.words("ports"))?;
-    let mounts: Vec<String> = questions::mounts_of(answers)?.iter().map(ToString::to_string).collect();
-    let words = |key: &str| Some(answers.words(key)).filter(|words| !words.is_empty());
+    let (exposed, bindings) = ports(&answers.split_words("ports"))?;
+    let mounts: Vec<String> = questions::mounts_from(answers)?.iter().map(ToString::to_string).collect();
+    let words = |key: &str| Some(answers.split_words(key)).filter(|words| !words.is_empty());
     let text = |key: &str| Some(answers.get(key).to_owned()).filter(|text| !text.is_empty());
     let host = HostConfig {
         cap_drop: (rights != "default").then(|| vec!["ALL".into()]),
@@ -226,13 +226,13 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     let user = if answers.get("user").is_empty() { shown.as_str() } else { answers.get("user") };
     let is_root = matches!(user.split(':').next().unwrap_or(""), "" | "0" | "root");
     let mut risks = vec![match (is_root, facts.rootless, facts.remapped) {
-        (true, true, _) => Risk::fine("root inside is you outside: the engine is rootless"),
-        (true, false, true) => Risk::fine("root inside is nobody outside: the engine remaps users"),
+        (true, true, _) => Risk::harmless("root inside is you outside: the engine is rootless"),
+        (true, false, true) => Risk::harmless("root inside is nobody outside: the engine remaps users"),
         (true, false, false) => {
             Risk::caution("runs as root inside, and that is root outside: name a user, or use a rootless engine")
         }
-        (false, true, _) => Risk::fine(format!("runs as {user} inside, a sub-user of yours outside")),
-        (false, false, _) => Risk::fine(format!("runs as {user} inside and outside")),
+        (false, true, _) => Risk::harmless(format!("runs as {user} inside, a sub-user of yours outside")),
+        (false, false, _) => Risk::harmless(format!("runs as {user} inside and outside")),
     }];
     if image.config.hides_user() && answers.get("user").is_empty() {
         risks.push(Risk::danger("what the image says of its user cannot be read: name one"));
@@ -242,15 +242,15 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     }
     risks.push(match answers.get("rights") {
         "none" => questions::no_rights(),
-        "service" => Risk::fine("six harmless capabilities, and it cannot gain privileges"),
+        "service" => Risk::harmless("six harmless capabilities, and it cannot gain privileges"),
         _ => Risk::caution("the engine's default capabilities (among them raw network access); it cannot gain more"),
     });
     risks.push(match answers.get("network") {
         "none" => questions::no_network(),
         "host" => questions::host_network(),
-        _ => Risk::fine("a network of its own that reaches out; nobody reaches in but through open ports"),
+        _ => Risk::harmless("a network of its own that reaches out; nobody reaches in but through open ports"),
     });
-    for port in answers.words("ports") {
+    for port in answers.split_words("ports") {
         if port.split(':').count() > 2 && !port.starts_with("127.") {
             risks.push(Risk::caution(format!("port {port} is open to other machines")));
         }
@@ -261,7 +261,7 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
             Risk::caution("this engine cannot set limits here (cgroup v1 without rights): it may use all memory")
         }
         ("", true) => Risk::caution("no memory limit"),
-        (limit, true) => Risk::fine(format!(
+        (limit, true) => Risk::harmless(format!(
             "at most {limit} of memory, {} processors, {} processes",
             answers.get("cpus"),
             answers.get("processes")

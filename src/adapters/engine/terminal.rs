@@ -41,14 +41,15 @@ pub(super) async fn attach(
     let inspected = docker
         .inspect_container(id, None::<InspectContainerOptions>)
         .await
-        .map_err(|error| engine.words(what, &error))?;
+        .map_err(|error| engine.library_error(what, &error))?;
     if inspected.config.and_then(|config| config.tty) != Some(true) {
         return Err(Error::unsupported(what, "it was launched without a terminal")
             .hint("open a shell in it instead, or follow its logs"));
     }
     let options =
         AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stderr(true).stream(true).logs(true).build();
-    let attached = docker.attach_container(id, Some(options)).await.map_err(|error| engine.words(what, &error))?;
+    let attached =
+        docker.attach_container(id, Some(options)).await.map_err(|error| engine.library_error(what, &error))?;
     let (resize, mut sizes) = mpsc::channel::<(u16, u16)>(4);
     let id = id.to_owned();
     tokio::spawn(async move {
@@ -79,10 +80,10 @@ pub(super) async fn exec(
         cmd: Some(command),
         ..CreateExecOptions::default()
     };
-    let created = docker.create_exec(id, options).await.map_err(|error| engine.words(what, &error))?;
+    let created = docker.create_exec(id, options).await.map_err(|error| engine.library_error(what, &error))?;
     let start = StartExecOptions { detach: false, tty: true, output_capacity: None };
     let StartExecResults::Attached { output, input } =
-        docker.start_exec(&created.id, Some(start)).await.map_err(|error| engine.words(what, &error))?
+        docker.start_exec(&created.id, Some(start)).await.map_err(|error| engine.library_error(what, &error))?
     else {
         return Err(Error::failed(what, "the engine did not attach"));
     };
@@ -110,19 +111,21 @@ pub(super) async fn run(
         cmd: Some(command),
         ..CreateExecOptions::default()
     };
-    let created = docker.create_exec(id, options).await.map_err(|error| engine.words(what, &error))?;
+    let created = docker.create_exec(id, options).await.map_err(|error| engine.library_error(what, &error))?;
     let mut collected = Vec::new();
-    if let StartExecResults::Attached { mut output, .. } =
-        docker.start_exec(&created.id, None::<StartExecOptions>).await.map_err(|error| engine.words(what, &error))?
+    if let StartExecResults::Attached { mut output, .. } = docker
+        .start_exec(&created.id, None::<StartExecOptions>)
+        .await
+        .map_err(|error| engine.library_error(what, &error))?
     {
         while let Some(chunk) = output.next().await {
-            let chunk = chunk.map_err(|error| engine.words(what, &error))?.into_bytes();
+            let chunk = chunk.map_err(|error| engine.library_error(what, &error))?.into_bytes();
             if collected.len() < OUTPUT_LIMIT {
                 collected.extend_from_slice(&chunk);
             }
         }
     }
-    let inspected = docker.inspect_exec(&created.id).await.map_err(|error| engine.words(what, &error))?;
+    let inspected = docker.inspect_exec(&created.id).await.map_err(|error| engine.library_error(what, &error))?;
     Ok((collected, inspected.exit_code.unwrap_or(-1)))
 }
 

@@ -27,7 +27,7 @@ struct Container {
 }
 
 impl Container {
-    fn words(&self) -> String {
+    fn describe(&self) -> String {
         let name = self.names.iter().flatten().next().map(|name| name.trim_start_matches('/'));
         let id = self.id.as_deref().unwrap_or_default();
         clean::short(name.unwrap_or(id.get(..12).unwrap_or(id)), 60)
@@ -54,11 +54,11 @@ impl Engine {
         let all: Vec<Container> = cx.run(what, self.read("/containers/json?all=true", what)).await?;
         let uses =
             |one: &&Container| one.image_id.as_deref().is_some_and(|used| id(used).is_ok_and(|used| used == *image));
-        Ok(all.iter().filter(uses).map(Container::words).collect())
+        Ok(all.iter().filter(uses).map(Container::describe).collect())
     }
 
     /// What removing an image would do; `before` are the images that will have been removed by then.
-    async fn removal_of(&self, cx: &Context, reference: &ImageRef, before: &[&Name]) -> Result<Removal> {
+    async fn removal(&self, cx: &Context, reference: &ImageRef, before: &[&Name]) -> Result<Removal> {
         let what = format!("remove {reference}");
         let name = self.local(reference)?;
         let (own, tags) = self.known(cx, name, &what).await?;
@@ -110,7 +110,7 @@ impl Upkeep for Engine {
         let mut removals = Vec::new();
         for (at, reference) in references.iter().enumerate() {
             let before: Vec<&Name> = references.iter().take(at).filter_map(ImageRef::name).collect();
-            removals.push(self.removal_of(cx, reference, &before).await);
+            removals.push(self.removal(cx, reference, &before).await);
         }
         removals
     }
@@ -121,7 +121,7 @@ impl Upkeep for Engine {
         let removed = cx.run(&what, async {
             let docker = self.docker().await?;
             let done = docker.remove_image(&spelled(name), None::<RemoveImageOptions>, None).await;
-            done.map(|_| ()).map_err(|error| self.words(&what, &error))
+            done.map(|_| ()).map_err(|error| self.library_error(&what, &error))
         });
         match removed.await {
             Err(error) if error.kind == Kind::NotFound => Ok(()),
@@ -136,7 +136,7 @@ impl Upkeep for Engine {
             let named = to.tag.as_deref().unwrap_or("latest");
             let options = TagImageOptionsBuilder::default().repo(&to.repository).tag(named).build();
             let tagged = self.docker().await?.tag_image(&spelled(from), Some(options)).await;
-            tagged.map_err(|error| self.words(&what, &error))
+            tagged.map_err(|error| self.library_error(&what, &error))
         })
         .await
     }

@@ -50,7 +50,7 @@ impl Engine {
                 let mut stream = std::pin::pin!(docker.stats(id, Some(options)));
                 let first = stream.next().await;
                 let stats = first.ok_or_else(|| Error::failed(&what, "the engine has no figures"))?;
-                stats.map_err(|error| self.words(&what, &error))
+                stats.map_err(|error| self.library_error(&what, &error))
             })
             .await?;
         let mut usage = figures(&stats);

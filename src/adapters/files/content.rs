@@ -71,7 +71,7 @@ impl Content for Files {
         let (folder, _) = self.target(at)?;
         let path = blob_path(&folder, &blob.digest);
         let partial = path.with_extension("partial");
-        private::parent_of(&path)?;
+        private::make_parent(&path)?;
         for attempt in 0..=RESUMES {
             let have = fs::metadata(&partial).await.map_or(0, |meta| meta.len()).min(blob.size);
             match self.fetch(cx, &partial, have, blob, source, &what).await {
@@ -104,7 +104,7 @@ impl Content for Files {
         let (manifest, tag) = (manifest.clone(), tag.map(str::to_owned));
         let last = archive && tag.is_none();
         tokio::task::spawn_blocking(move || {
-            private::parent_of(&path)?;
+            private::make_parent(&path)?;
             write_whole(&path, &manifest.bytes, &what)?;
             write_whole(&folder.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#, &what)?;
             // A manifest without a tag is a platform or an attachment and not listed, unless it is the only one.
@@ -152,7 +152,7 @@ impl Files {
         let hasher = blob.digest.hasher();
         let mut hasher = tokio::task::spawn_blocking(move || hash_file(hasher, &path, have)).await.during(what)??;
         let mut options = fs::OpenOptions::new();
-        options.create(true).truncate(false).write(true).mode(private::mode_of(partial));
+        options.create(true).truncate(false).write(true).mode(private::file_mode(partial));
         let mut file = options.open(partial).await.during(what)?;
         file.set_len(have).await.during(what)?;
         tokio::io::AsyncSeekExt::seek(&mut file, std::io::SeekFrom::Start(have)).await.during(what)?;
@@ -165,7 +165,7 @@ impl Files {
                     .map_err(|error| Error::failed(what, error).hint("check the space left on that file system"))?;
             }
         } else {
-            cx.progress.spare(blob.size);
+            cx.progress.add_saved_bytes(blob.size);
         }
         file.flush().await.during(what)?;
         file.sync_data().await.during(what)?;
@@ -178,7 +178,7 @@ fn hash_file(mut hasher: Hasher, path: &Path, bytes: u64) -> Result<Hasher> {
         return Ok(hasher);
     }
     let what = format!("read {}", path.display());
-    hasher.read(disk_header::open(path)?.take(bytes)).during(&what)?;
+    hasher.update_from(disk_header::open(path)?.take(bytes)).during(&what)?;
     Ok(hasher)
 }
 
@@ -190,7 +190,7 @@ fn write_whole(path: &Path, bytes: &[u8], what: &str) -> Result<()> {
 
 fn new_file(path: &Path, what: &str) -> Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true).mode(private::mode_of(path)).open(path).during(what)
+    options.write(true).create_new(true).mode(private::file_mode(path)).open(path).during(what)
 }
 
 fn add_to_index(folder: &Path, tag: Option<&str>, manifest: &RawManifest, what: &str) -> Result<()> {

@@ -101,7 +101,7 @@ impl Layout {
         match self {
             Self::Folder { path, .. } => {
                 let bytes = read_bounded(&blob_path(path, digest), &what)?;
-                RawManifest::named(digest, None, bytes.into(), &what)
+                RawManifest::with_digest(digest, None, bytes.into(), &what)
             }
             Self::Archive(contents) => {
                 if let Some(image) = contents.images.iter().find(|image| image.manifest.digest == *digest) {
@@ -114,7 +114,7 @@ impl Layout {
                 let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(MANIFEST_LIMIT)];
                 std::os::unix::fs::FileExt::read_exact_at(&disk_header::open(&contents.path)?, &mut bytes, offset)
                     .during(&what)?;
-                RawManifest::named(digest, None, bytes.into(), &what)
+                RawManifest::with_digest(digest, None, bytes.into(), &what)
             }
         }
     }

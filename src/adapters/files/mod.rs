@@ -19,7 +19,7 @@ use self::layout::Layout;
 use super::{
     formats::{disk_header, sif},
     parts::{Parts, Surroundings},
-    shared::settings::{self, Wanted},
+    shared::settings::{self, AdapterEntry},
 };
 use wharf_core::{
     base::{
@@ -30,7 +30,7 @@ use wharf_core::{
         error::{During, Error, Result},
     },
     catalog::rows::Row,
-    config::{Config, Kind, Written},
+    config::{Config, ConfigEntry, EntryKind},
     image::{
         model::{DiskFacts, Health, Image, ImageKind, Pinned, Platform, RunConfig},
         reference::ImageRef,
@@ -189,7 +189,7 @@ impl Catalog for Files {
         let (file, task) = (path.to_owned(), what.clone());
         let work = tokio::task::spawn_blocking(move || {
             let mut hasher = Hasher::default();
-            hasher.read(disk_header::open(&file)?).during(&task)?;
+            hasher.update_from(disk_header::open(&file)?).during(&task)?;
             Ok::<_, Error>(hasher.finish())
         });
         let digest = work.await.during(&what)??;
@@ -259,13 +259,13 @@ impl settings::Settings for Settings {
         settings::missing(self.address(), "/srv/images")
     }
 
-    fn resolve(&mut self, written: &Written) {
+    fn resolve(&mut self, written: &ConfigEntry) {
         self.url = written.path(&self.url);
     }
 }
 
 /// How a configuration's entries for folders of images are read.
-pub const KIND: Kind = Kind::source(settings::hosts::<Settings>);
+pub const KIND: EntryKind = EntryKind::source(settings::hosts::<Settings>);
 
 /// Registers the starter catalog, the configured folders of images, and `file:` references.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
@@ -278,7 +278,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             parts.note("starter catalog", State::Caution, error.why, "check that the cache folder can be written")
         }
     }
-    for Wanted { name, origin, settings } in parts.wanted::<Settings>(config, "files", Vec::new)? {
+    for AdapterEntry { name, origin, settings } in parts.wanted::<Settings>(config, "files", Vec::new)? {
         parts.sources.push(source(&name, &settings.url, &origin, false, around));
     }
     let there: Vec<&PathBuf> = config.image_folders.iter().filter(|folder| folder.is_dir()).collect();

@@ -28,7 +28,7 @@ pub(super) fn rows(root: &Path) -> Result<(Vec<Row>, Extent)> {
     })?;
     walk(root, root, DEPTH, &mut seen, &mut rows);
     let cut = (seen > MOST_ENTRIES).then(|| format!("{} holds more than {MOST_ENTRIES} files", root.display()));
-    Ok((rows, Extent::of(cut)))
+    Ok((rows, Extent::cut_short(cut)))
 }
 
 fn walk(root: &Path, folder: &Path, depth: usize, seen: &mut usize, rows: &mut Vec<Row>) {

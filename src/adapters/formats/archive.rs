@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::{
     disk_header,
-    layer::{Budget, Decompressed, Layer, What},
+    layer::{Budget, Decompressed, EntryKind, Layer},
 };
 use crate::shared::private;
 use wharf_core::{
@@ -92,7 +92,7 @@ pub struct Index {
 
 /// An image in an archive: its name, if it has one, and its manifest.
 #[derive(Debug)]
-pub struct Named {
+pub struct ArchiveImage {
     /// `repository:tag` or a tag, as the archive has it; may be empty.
     pub name: String,
     /// The manifest. `docker save` files have none, so it is made from their lists.
@@ -107,14 +107,14 @@ pub struct Contents {
     #[expect(dead_code, reason = "its end frees the file")]
     kept: Option<Arc<File>>,
     /// The images in the archive.
-    pub images: Vec<Named>,
+    pub images: Vec<ArchiveImage>,
     /// The blobs by digest: offset and length in bytes.
     pub blobs: HashMap<Digest, (u64, u64)>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Saved {
+struct ArchiveEntry {
     config: String,
     #[serde(default)]
     repo_tags: Option<Vec<String>>,
@@ -184,15 +184,15 @@ impl Index {
             entries.remove(&name);
             links.remove(&name);
             match item.what {
-                What::File => {
+                EntryKind::File => {
                     entries.insert(name, archive.data());
                 }
                 // Docker before 25 saves a layer that occurs twice only once, and a link in its second place.
-                What::Link => {
+                EntryKind::Link => {
                     let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
                     links.insert(name.clone(), plain(&format!("{folder}/{target}")));
                 }
-                What::HardLink => {
+                EntryKind::HardLink => {
                     links.insert(name, plain(&target));
                 }
                 _ => {}
@@ -238,7 +238,7 @@ impl Index {
         let Some(word) = compression(&head) else { return Ok(None) };
         file.seek(SeekFrom::Start(offset)).during(what)?;
         let mut hasher = Hasher::default();
-        hasher.read(file.take(length)).during(what)?;
+        hasher.update_from(file.take(length)).during(what)?;
         Ok(Some((hasher.finish(), word)))
     }
 
@@ -260,7 +260,7 @@ impl Index {
         let mut images = Vec::new();
         for (name, digest) in layout_index(&self.read("index.json", MANIFEST_LIMIT)?, &what)? {
             let bytes = self.read(&format!("blobs/{}/{}", digest.algorithm(), digest.hex()), MANIFEST_LIMIT)?;
-            images.push(Named { name, manifest: RawManifest::named(&digest, None, bytes.into(), &what)? });
+            images.push(ArchiveImage { name, manifest: RawManifest::with_digest(&digest, None, bytes.into(), &what)? });
         }
         Ok(Contents { path: self.path.clone(), kept: self.kept.clone(), images, blobs })
     }
@@ -269,14 +269,15 @@ impl Index {
     /// digests of the uncompressed layers; for a layer that is stored compressed, the digest is computed.
     fn saved(&self) -> Result<Contents> {
         let what = format!("read {}", self.shown);
-        let saved: Vec<Saved> = serde_json::from_slice(&self.read("manifest.json", MANIFEST_LIMIT)?).during(&what)?;
+        let saved: Vec<ArchiveEntry> =
+            serde_json::from_slice(&self.read("manifest.json", MANIFEST_LIMIT)?).during(&what)?;
         let mut contents =
             Contents { path: self.path.clone(), kept: self.kept.clone(), images: Vec::new(), blobs: HashMap::new() };
         // Images may share layers, which are hashed once.
         let mut hashed: HashMap<(u64, u64), Option<(Digest, &'static str)>> = HashMap::new();
         for image in saved {
             let config = self.read(&image.config, CONFIG_LIMIT)?;
-            let ids = Configuration::read(&config).unwrap_or_default().diff_ids;
+            let ids = Configuration::parse(&config).unwrap_or_default().diff_ids;
             if ids.len() != image.layers.len() {
                 return Err(Error::failed(what, "its layers and its configuration do not fit together"));
             }
@@ -306,7 +307,7 @@ impl Index {
             let bytes = bytes::Bytes::from(serde_json::to_vec(&manifest).during(&what)?);
             let names = image.repo_tags.filter(|names| !names.is_empty()).unwrap_or_else(|| vec![String::new()]);
             for name in names.into_iter().take(MOST_NAMES) {
-                contents.images.push(Named {
+                contents.images.push(ArchiveImage {
                     name: clean::short(&name, 300),
                     manifest: RawManifest::new(Some(OCI_MANIFEST), bytes.clone(), &what)?,
                 });

@@ -13,7 +13,7 @@ use super::keys::{Key, pem};
 
 /// A certificate with its most important fields.
 #[derive(Debug, Clone)]
-pub struct Read {
+pub struct ParsedCertificate {
     /// The certificate's bytes (DER).
     pub der: Vec<u8>,
     /// The common name of the subject; empty if it has none.
@@ -35,9 +35,9 @@ pub enum Distrust {
     Unknown(String),
 }
 
-impl Read {
+impl ParsedCertificate {
     /// Reads a certificate from DER.
-    pub fn of_der(der: &[u8]) -> Option<Self> {
+    pub fn from_der(der: &[u8]) -> Option<Self> {
         let certificate = Certificate::from_der(der).ok()?;
         let body = &certificate.tbs_certificate;
         let seconds = |time: &x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).ok();
@@ -54,13 +54,13 @@ impl Read {
     }
 
     /// Reads the first certificate of a PEM text.
-    pub fn of_pem(pem: &str) -> Option<Self> {
-        all_of_pem(pem).into_iter().next()
+    pub fn from_pem(pem: &str) -> Option<Self> {
+        all_from_pem(pem).into_iter().next()
     }
 
     /// The public key, if it is of a supported kind.
     pub fn key(&self) -> Option<Key> {
-        Key::of_der(self.spki.clone())
+        Key::from_der(self.spki.clone())
     }
 
     /// Whether the certificate is valid at this time, in seconds since 1970.
@@ -105,9 +105,9 @@ impl Read {
 const CODE_SIGNING: [u8; 8] = [0x2b, 6, 1, 5, 5, 7, 3, 3];
 
 /// All certificates of a PEM text; those that cannot be read are left out.
-pub fn all_of_pem(pem: &str) -> Vec<Read> {
+pub fn all_from_pem(pem: &str) -> Vec<ParsedCertificate> {
     // OpenSSL writes certificates under three labels.
     let is_one = |label: &str| matches!(label, "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE");
     let blocks = pem::read(pem).into_iter().filter(|block| is_one(&block.label));
-    blocks.filter_map(|block| Read::of_der(&block.der)).collect()
+    blocks.filter_map(|block| ParsedCertificate::from_der(&block.der)).collect()
 }

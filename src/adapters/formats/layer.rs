@@ -219,7 +219,7 @@ pub type Parts = Vec<(u64, u64)>;
 
 /// The kind of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum EntryKind {
     /// A regular file; its data follows in the layer.
     File,
     /// A sparse file: its parts in order, and its length in bytes. The data that follows is that of the parts only.
@@ -244,7 +244,7 @@ pub struct Item {
     /// The target of a link, byte for byte; empty for other kinds.
     pub target: Vec<u8>,
     /// The kind of the entry.
-    pub what: What,
+    pub what: EntryKind,
     /// The permission bits, including setuid, setgid and sticky.
     pub mode: u32,
     /// When the content was changed: seconds since 1970, and nanoseconds.
@@ -253,17 +253,17 @@ pub struct Item {
 
 /// What PAX records say about the entry that follows them.
 #[derive(Default)]
-struct Said {
+struct PaxRecords {
     path: Option<Vec<u8>>,
     target: Option<Vec<u8>>,
     size: Option<u64>,
     modified: Option<(i64, u32)>,
-    holes: Holes,
+    holes: SparseMap,
 }
 
 /// What PAX records say about a sparse file (GNU tar, "Storing Sparse Files": formats 0.0, 0.1 and 1.0).
 #[derive(Default)]
-struct Holes {
+struct SparseMap {
     version: (Option<Vec<u8>>, Option<Vec<u8>>),
     name: Option<Vec<u8>>,
     length: Option<u64>,
@@ -271,7 +271,7 @@ struct Holes {
     map: Vec<u64>,
 }
 
-impl Holes {
+impl SparseMap {
     /// Whether the map comes before the data (format 1.0); `None` if the file is not sparse.
     fn in_data(&self) -> Option<bool> {
         let part = |text: &Option<Vec<u8>>| text.clone().unwrap_or_default();
@@ -393,9 +393,9 @@ impl<'a> Layer<'a> {
 
     /// The next entry; what was not read of the one before is skipped. `None` at the end.
     pub fn next(&mut self, budget: &mut Budget) -> io::Result<Option<Item>> {
-        let (mut said, mut long_name, mut long_target) = (Said::default(), None, None);
+        let (mut said, mut long_name, mut long_target) = (PaxRecords::default(), None, None);
         loop {
-            self.pass()?;
+            self.skip_rest()?;
             let Some(block) = self.block()? else { return Ok(None) };
             if block.iter().all(|byte| *byte == 0) {
                 return match self.block()? {
@@ -438,7 +438,7 @@ impl<'a> Layer<'a> {
         size: u64,
         name: Vec<u8>,
         target: Vec<u8>,
-        said: &Said,
+        said: &PaxRecords,
         budget: &mut Budget,
     ) -> io::Result<Item> {
         let in_data = said.holes.in_data();
@@ -448,32 +448,32 @@ impl<'a> Layer<'a> {
         let kind = header.entry_type();
         let what = match kind {
             // In the oldest archives only a slash at the end of its name marks a folder.
-            EntryType::Regular if header.as_bytes()[156] == 0 && name.ends_with(b"/") => What::Folder,
+            EntryType::Regular if header.as_bytes()[156] == 0 && name.ends_with(b"/") => EntryKind::Folder,
             EntryType::Regular | EntryType::Continuous if in_data == Some(true) => {
                 let (parts, length, map) = self.map_in_data(size, said.holes.length)?;
                 budget.bytes(length)?;
                 self.begins(size - map);
-                let what = What::Sparse(parts, length);
+                let what = EntryKind::Sparse(parts, length);
                 return Ok(Item { name, target, what, mode: mode(header), modified: modified(header, said) });
             }
             EntryType::Regular | EntryType::Continuous if in_data.is_some() => {
                 let length = said.holes.length.unwrap_or(size);
-                What::Sparse(parts_of(&said.holes.map, length, size)?, length)
+                EntryKind::Sparse(sparse_parts(&said.holes.map, length, size)?, length)
             }
-            EntryType::Regular | EntryType::Continuous => What::File,
-            EntryType::Directory => What::Folder,
-            EntryType::Symlink => What::Link,
-            EntryType::Link => What::HardLink,
-            EntryType::Fifo => What::Pipe,
+            EntryType::Regular | EntryType::Continuous => EntryKind::File,
+            EntryType::Directory => EntryKind::Folder,
+            EntryType::Symlink => EntryKind::Link,
+            EntryType::Link => EntryKind::HardLink,
+            EntryType::Fifo => EntryKind::Pipe,
             EntryType::GNUSparse => self.sparse(header, size)?,
-            _ => What::Other,
+            _ => EntryKind::Other,
         };
         let data = match kind {
             EntryType::Directory | EntryType::Symlink | EntryType::Link => 0,
             EntryType::Char | EntryType::Block | EntryType::Fifo => 0,
             _ => size,
         };
-        budget.bytes(if let What::Sparse(_, length) = &what { *length } else { data })?;
+        budget.bytes(if let EntryKind::Sparse(_, length) = &what { *length } else { data })?;
         self.begins(data);
         Ok(Item { name, target, what, mode: mode(header), modified: modified(header, said) })
     }
@@ -517,11 +517,11 @@ impl<'a> Layer<'a> {
         }
         let data = size.checked_sub(read).ok_or_else(broken)?;
         let length = length.ok_or_else(broken)?;
-        Ok((parts_of(&numbers, length, data)?, length, read))
+        Ok((sparse_parts(&numbers, length, data)?, length, read))
     }
 
     /// Reads the map of a sparse file in GNU's old format, which may continue in blocks of its own.
-    fn sparse(&mut self, header: &Header, size: u64) -> io::Result<What> {
+    fn sparse(&mut self, header: &Header, size: u64) -> io::Result<EntryKind> {
         let gnu = header.as_gnu().ok_or_else(|| wrong("a file with holes has no map"))?;
         let length = gnu.real_size()?;
         let (mut parts, mut end, mut data) = (Vec::new(), 0_u64, 0_u64);
@@ -556,7 +556,7 @@ impl<'a> Layer<'a> {
         if data != size {
             return Err(wrong("a file with holes has other data than its map"));
         }
-        Ok(What::Sparse(parts, length))
+        Ok(EntryKind::Sparse(parts, length))
     }
 
     fn begins(&mut self, size: u64) {
@@ -565,7 +565,7 @@ impl<'a> Layer<'a> {
     }
 
     /// Skips what is left of the current entry.
-    fn pass(&mut self) -> io::Result<()> {
+    fn skip_rest(&mut self) -> io::Result<()> {
         let left = self.rest + self.filler;
         self.reader.skip(left)?;
         self.position += left;
@@ -637,7 +637,7 @@ fn mode(header: &Header) -> u32 {
 }
 
 /// When an entry's content was changed: PAX records tell nanoseconds, headers only seconds.
-fn modified(header: &Header, said: &Said) -> (i64, u32) {
+fn modified(header: &Header, said: &PaxRecords) -> (i64, u32) {
     let in_header = || (header.mtime().ok().and_then(|seconds| i64::try_from(seconds).ok()).unwrap_or(0), 0);
     said.modified.unwrap_or_else(in_header)
 }
@@ -660,7 +660,7 @@ fn time(text: &[u8]) -> Option<(i64, u32)> {
 }
 
 /// The parts of a sparse file from offsets and lengths, checked against its length and the amount of data.
-fn parts_of(numbers: &[u64], length: u64, data: u64) -> io::Result<Parts> {
+fn sparse_parts(numbers: &[u64], length: u64, data: u64) -> io::Result<Parts> {
     let broken = || wrong("the map of a file with holes is wrong");
     let (mut parts, mut end, mut sum) = (Vec::new(), 0_u64, 0_u64);
     for pair in numbers.chunks(2) {
@@ -677,9 +677,9 @@ fn parts_of(numbers: &[u64], length: u64, data: u64) -> io::Result<Parts> {
     Ok(parts)
 }
 
-fn records(mut data: &[u8]) -> io::Result<Said> {
+fn records(mut data: &[u8]) -> io::Result<PaxRecords> {
     let broken = || wrong("a PAX record is broken");
-    let mut said = Said::default();
+    let mut said = PaxRecords::default();
     while !data.is_empty() {
         let space = data.iter().take(20).position(|byte| *byte == b' ').ok_or_else(broken)?;
         let length = number(&data[..space]).and_then(|length| usize::try_from(length).ok()).ok_or_else(broken)?;
@@ -779,10 +779,10 @@ mod tests {
         assert_eq!(
             seen,
             [
-                (&*long, &b""[..], &What::File),
-                (b"\xff\xfe/yyy", b"a\nb=c\xf0\xf1", &What::Link),
-                (b"old/", b"", &What::Folder),
-                (b"\xe9t\xe9", b"", &What::File),
+                (&*long, &b""[..], &EntryKind::File),
+                (b"\xff\xfe/yyy", b"a\nb=c\xf0\xf1", &EntryKind::Link),
+                (b"old/", b"", &EntryKind::Folder),
+                (b"\xe9t\xe9", b"", &EntryKind::File),
             ]
         );
     }
@@ -805,7 +805,7 @@ mod tests {
             header.as_bytes().to_vec()
         };
         let fine = [sparse(&[part(0, 3), part(1000, 2)], false, 5, 5000), b"abcde".to_vec(), vec![0; 507]].concat();
-        assert_eq!(items(&*fine).unwrap()[0].what, What::Sparse(vec![(0, 3), (1000, 2)], 5000));
+        assert_eq!(items(&*fine).unwrap()[0].what, EntryKind::Sparse(vec![(0, 3), (1000, 2)], 5000));
         for (parts, size, real) in [
             (vec![part(1000, 2), part(0, 3)], 5, 5000),
             (vec![part(0, 3)], 5, 5000),

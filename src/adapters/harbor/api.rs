@@ -6,8 +6,8 @@ use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::shared::{
-    http::{self, Allowance, Part, Place, Reach, Request, Server, Tls},
-    settings::{Registry, Wanted},
+    http::{self, Allowance, AllowedServers, Part, Request, Server, ServerAddress, Tls},
+    settings::{AdapterEntry, Registry},
 };
 use wharf_core::{
     base::{
@@ -27,17 +27,17 @@ const REPORT: usize = 256 << 20;
 const REFUSAL: usize = 64 << 10;
 
 /// The message in an error answer (`errors` in swagger.yaml).
-fn said(bytes: &[u8]) -> String {
+fn error_message(bytes: &[u8]) -> String {
     #[derive(serde::Deserialize)]
-    struct Said {
-        errors: Vec<One>,
+    struct ErrorAnswer {
+        errors: Vec<ErrorItem>,
     }
     #[derive(serde::Deserialize)]
-    struct One {
+    struct ErrorItem {
         #[serde(default)]
         message: String,
     }
-    let said: Option<Said> = serde_json::from_slice(bytes).ok();
+    let said: Option<ErrorAnswer> = serde_json::from_slice(bytes).ok();
     said.and_then(|said| said.errors.into_iter().next()).map(|one| one.message).unwrap_or_default()
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Api {
 }
 
 /// A repository name as one part of a path: encoded twice, as Harbor requires it.
-pub(super) fn twice(name: &str) -> String {
+pub(super) fn encode_twice(name: &str) -> String {
     name.replace('%', "%2525").replace('/', "%252F")
 }
 
@@ -61,11 +61,15 @@ pub(super) fn split(repository: &str) -> Option<(&str, &str)> {
 
 impl Api {
     /// A connection to the Harbor of a configured source.
-    pub(super) fn new(wanted: &Wanted<Registry>, registry: Arc<dyn Catalog>, reach: Reach) -> Result<Self> {
+    pub(super) fn new(
+        wanted: &AdapterEntry<Registry>,
+        registry: Arc<dyn Catalog>,
+        reach: AllowedServers,
+    ) -> Result<Self> {
         let (what, settings) = (format!("source '{}'", wanted.name), &wanted.settings);
         let root = format!("{}/api/v2.0", settings.url.trim_end_matches('/'));
         let server = Server::at(&root, Tls::beside(settings, &settings.url), reach, &what)?;
-        Ok(Self { host: server.origin().place(), server, registry })
+        Ok(Self { host: server.origin().host_and_port(), server, registry })
     }
 
     /// The host as references name it, with the port if it has one.
@@ -73,7 +77,7 @@ impl Api {
         &self.host
     }
 
-    async fn request(&self, method: Method, place: &Place) -> Result<Request<'_>> {
+    async fn request(&self, method: Method, place: &ServerAddress) -> Result<Request<'_>> {
         let request = self.server.request(method, place)?;
         let account = self.registry.credentials(&ImageRef::oci(&self.host, "library/any", None)).await;
         Ok(match account.filter(|account| !account.identity_token) {
@@ -82,7 +86,7 @@ impl Api {
         })
     }
 
-    async fn answer(&self, what: &str, method: Method, place: &Place) -> Result<Response> {
+    async fn answer(&self, what: &str, method: Method, place: &ServerAddress) -> Result<Response> {
         let request = self.request(method, place).await?;
         // Without this header, Harbor lists findings in an outdated form.
         let request =
@@ -93,32 +97,32 @@ impl Api {
             return Ok(response);
         }
         let wants_sign_in = (status == StatusCode::UNAUTHORIZED).then(|| self.host.clone());
-        let said = said(&http::body(response, REFUSAL, what).await.unwrap_or_default());
+        let said = error_message(&http::body(response, REFUSAL, what).await.unwrap_or_default());
         Err(http::refused(what, status, &said).sign_in_at(wants_sign_in))
     }
 
     /// Reads a JSON answer.
     pub(super) async fn get<T: DeserializeOwned>(&self, cx: &Context, what: &str, path: &str) -> Result<T> {
-        let place = self.server.place(path)?;
+        let place = self.server.address(path)?;
         cx.run(what, async { http::json(self.answer(what, Method::GET, &place).await?, what).await }).await
     }
 
     /// Reads the bytes of a report.
     pub(super) async fn report(&self, cx: &Context, what: &str, path: &str) -> Result<Vec<u8>> {
-        let place = self.server.place(path)?;
+        let place = self.server.address(path)?;
         let read = async { http::body(self.answer(what, Method::GET, &place).await?, REPORT, what).await };
         cx.run(what, read).await.map(|bytes| bytes.to_vec())
     }
 
     /// Sends a request that changes something, and ignores its answer.
     pub(super) async fn send(&self, cx: &Context, what: &str, method: Method, path: &str) -> Result<()> {
-        let place = self.server.place(path)?;
+        let place = self.server.address(path)?;
         cx.run(what, self.answer(what, method, &place)).await.map(|_| ())
     }
 
     /// Starts something, like a scan; it is no error if the same is already under way.
     pub(super) async fn post(&self, cx: &Context, what: &str, path: &str) -> Result<()> {
-        let place = self.server.place(path)?;
+        let place = self.server.address(path)?;
         match cx.run(what, self.answer(what, Method::POST, &place)).await {
             // Harbor answers 409 while the same is under way.
             Err(error) if error.kind == Kind::Failed && error.why.contains("409") => Ok(()),
@@ -140,7 +144,7 @@ impl Api {
             if let Some(why) = allowance.ended() {
                 return Ok(Part { rows: all, cut: Some(why) });
             }
-            let place = self.server.place(&format!("{path}{sign}page={page}&page_size={PAGE}"))?;
+            let place = self.server.address(&format!("{path}{sign}page={page}&page_size={PAGE}"))?;
             let (found, bytes, total): (Vec<T>, usize, Option<usize>) = cx
                 .run(what, async {
                     let response = self.answer(what, Method::GET, &place).await?;
@@ -155,7 +159,7 @@ impl Api {
             if count < PAGE || total.is_some_and(|total| all.len() >= total) {
                 break;
             }
-            if let Some(why) = allowance.spend(count, bytes) {
+            if let Some(why) = allowance.count_page(count, bytes) {
                 return Ok(Part { rows: all, cut: Some(why) });
             }
         }
@@ -169,8 +173,8 @@ mod tests {
 
     #[test]
     fn a_repository_is_one_part_of_a_path() {
-        assert_eq!(twice("gromacs"), "gromacs");
-        assert_eq!(twice("deep/er/tool"), "deep%252Fer%252Ftool");
+        assert_eq!(encode_twice("gromacs"), "gromacs");
+        assert_eq!(encode_twice("deep/er/tool"), "deep%252Fer%252Ftool");
         assert_eq!(split("physics/deep/tool"), Some(("physics", "deep/tool")));
     }
 }

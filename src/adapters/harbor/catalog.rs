@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::{
     Harbor,
     answers::{Artifact, Project, Quota, Repository, SystemInfo, User},
-    api::{split, twice},
+    api::{encode_twice, split},
 };
 use crate::shared::{
     http::{Allowance, Part},
@@ -45,7 +45,7 @@ impl Harbor {
             return Ok(Part { rows: Vec::new(), cut: None });
         }
         let what = format!("list the repositories of {} in {}", clean::short(&project.name, 60), self.name);
-        self.api.all(cx, &what, &format!("projects/{}/repositories", twice(&project.name)), allowance).await
+        self.api.all(cx, &what, &format!("projects/{}/repositories", encode_twice(&project.name)), allowance).await
     }
 
     /// The row of a repository with its tags, and with size and date of its newest artifact. A repository whose
@@ -59,7 +59,8 @@ impl Harbor {
         };
         let Some((project, rest)) = split(&row.name).filter(|_| with_tags) else { return Ok(row) };
         let what = format!("list versions of {} in {}", row.name, self.name);
-        let path = format!("projects/{}/repositories/{}/artifacts?with_tag=true", twice(project), twice(rest));
+        let path =
+            format!("projects/{}/repositories/{}/artifacts?with_tag=true", encode_twice(project), encode_twice(rest));
         match self.api.all::<Artifact>(cx, &what, &path, allowance).await {
             Ok(Part { rows: artifacts, cut }) => {
                 if let Some(why) = cut {
@@ -129,14 +130,14 @@ impl Front for Arc<Harbor> {
         let first = repositories.iter().map(|one| Row { name: one.name.clone(), note: note(one), ..Row::default() });
         let _ = pages.send(first.collect()).await;
         let with_tags = repositories.len() <= TAGS_OF_AT_MOST;
-        let versions = Allowance::of(usize::MAX, MOST_OF_VERSIONS);
+        let versions = Allowance::new(usize::MAX, MOST_OF_VERSIONS);
         let rows: Vec<_> = repositories.into_iter().map(|one| self.row(cx, one, with_tags, &versions)).collect();
         let mut rows = stream::iter(rows).buffer_unordered(AT_ONCE).chunks(64);
         while let Some(chunk) = rows.next().await {
             let _ = pages.send(chunk.into_iter().collect::<Result<Vec<Row>>>()?).await;
         }
         drop(rows);
-        Ok(Extent::of(cut.or(versions.ended().filter(|_| with_tags))))
+        Ok(Extent::cut_short(cut.or(versions.ended().filter(|_| with_tags))))
     }
 
     fn looks_are_cheap(&self) -> bool {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     answers::{AllowList, Artifact, Overview, Project},
-    api::{Api, split, twice},
+    api::{Api, encode_twice, split},
 };
 use crate::formats::{exploited::Catalogues, reports};
 use wharf_core::{
@@ -19,7 +19,7 @@ use wharf_core::{
     },
     evidence::{
         findings::MOST_FINDINGS,
-        record::{By, Kind, Outcome, Record, Statement},
+        record::{CheckedBy, Kind, Outcome, Record, Statement},
     },
     image::{
         model::{Image, Pinned},
@@ -44,7 +44,7 @@ pub(super) struct HarborEvidence {
 }
 
 /// An artifact in a Harbor.
-struct Place<'a> {
+struct HarborArtifact<'a> {
     api: &'a Api,
     project: &'a str,
     path: String,
@@ -52,14 +52,19 @@ struct Place<'a> {
 }
 
 impl HarborEvidence {
-    fn place<'a>(&'a self, name: &'a Name, pinned: &Pinned) -> Option<Place<'a>> {
+    fn place<'a>(&'a self, name: &'a Name, pinned: &Pinned) -> Option<HarborArtifact<'a>> {
         let api = self.servers.get(&name.host)?;
         let (project, rest) = split(&name.repository)?;
-        let path = format!("projects/{}/repositories/{}/artifacts/{}", twice(project), twice(rest), pinned.manifest);
-        Some(Place { api, project, path, what: format!("ask {} about {}", name.host, name.repository) })
+        let path = format!(
+            "projects/{}/repositories/{}/artifacts/{}",
+            encode_twice(project),
+            encode_twice(rest),
+            pinned.manifest
+        );
+        Some(HarborArtifact { api, project, path, what: format!("ask {} about {}", name.host, name.repository) })
     }
 
-    async fn artifact(cx: &Context, place: &Place<'_>) -> Result<Option<Artifact>> {
+    async fn artifact(cx: &Context, place: &HarborArtifact<'_>) -> Result<Option<Artifact>> {
         let path = format!("{}?with_scan_overview=true&with_accessory=true&with_tag=false", place.path);
         match place.api.get(cx, &place.what, &path).await {
             Ok(artifact) => Ok(Some(artifact)),
@@ -69,17 +74,17 @@ impl HarborEvidence {
     }
 
     /// The outcome of a scan and the scanner's name: the findings if it is done, else its state.
-    async fn scan(&self, cx: &Context, place: &Place<'_>, overview: &Overview) -> Result<(Outcome, String)> {
+    async fn scan(&self, cx: &Context, place: &HarborArtifact<'_>, overview: &Overview) -> Result<(Outcome, String)> {
         let scanner = &overview.scanner;
         let tool = format!("{} {}", clean::short(&scanner.name, 40), clean::short(&scanner.version, 20));
         match overview.scan_status.as_str() {
-            "Pending" | "Scheduled" | "Running" => return Ok((Outcome::stands(Scan::Running), tool)),
+            "Pending" | "Scheduled" | "Running" => return Ok((Outcome::from_scan_state(Scan::Running), tool)),
             "Success" => {}
-            _ => return Ok((Outcome::stands(Scan::Failed), tool)),
+            _ => return Ok((Outcome::from_scan_state(Scan::Failed), tool)),
         }
         let bytes = place.api.report(cx, &place.what, &format!("{}/additions/vulnerabilities", place.path)).await?;
         let report = tokio::task::spawn_blocking(move || reports::harbor::read(&bytes)).await.during(&place.what)?;
-        let Some(mut report) = report else { return Ok((Outcome::stands(Scan::Failed), tool)) };
+        let Some(mut report) = report else { return Ok((Outcome::from_scan_state(Scan::Failed), tool)) };
         report.scanned = text::parse_timestamp(&overview.end_time).or(report.scanned);
         Ok((report.outcome(self.catalogues.get()), tool))
     }
@@ -147,7 +152,7 @@ impl Checker for HarborEvidence {
             let waits = matches!(outcome, Outcome::Scan { state: Scan::Running, .. });
             let (tool, valid) = (format!("{TOOL} {tool}"), if waits { SOON } else { VALID });
             let reason = place.api.host().to_owned();
-            Record { reason, ..Record::now(pinned, By::Source, tool.trim(), outcome, valid) }
+            Record { reason, ..Record::now(pinned, CheckedBy::Source, tool.trim(), outcome, valid) }
         };
         let mut records = Vec::new();
         if let Some(overview) = artifact.scan_overview.unwrap_or_default().into_values().next() {
@@ -167,7 +172,7 @@ impl Checker for HarborEvidence {
         }
         // A project that cannot be read adds no statements.
         if let Ok(project) =
-            place.api.get::<Project>(cx, &place.what, &format!("projects/{}", twice(place.project))).await
+            place.api.get::<Project>(cx, &place.what, &format!("projects/{}", encode_twice(place.project))).await
         {
             records.extend(allowed(&project, now).map(|outcome| record("", outcome)));
         }

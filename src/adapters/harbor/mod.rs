@@ -21,7 +21,7 @@ use super::{
 };
 use wharf_core::{
     base::error::Result,
-    config::{Config, Kind},
+    config::{Config, EntryKind},
     portal::Source,
 };
 
@@ -39,7 +39,7 @@ fn source(registry: Source, api: Arc<Api>) -> Source {
 }
 
 /// What a configuration may write of Harbors: what it may of any registry.
-pub const KIND: Kind = Kind::source(settings::hosts::<Registry>);
+pub const KIND: EntryKind = EntryKind::source(settings::hosts::<Registry>);
 
 /// Registers the configured Harbors, and the checker for images in them.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {

@@ -6,7 +6,7 @@ use reqwest::Method;
 use super::{
     Harbor,
     answers::Artifact,
-    api::{split, twice},
+    api::{encode_twice, split},
 };
 use wharf_core::{
     base::{
@@ -23,7 +23,7 @@ use wharf_core::{
 /// The API path of an artifact, given by tag or digest; `None` if the name has no project.
 fn path(name: &Name, selector: &str) -> Option<String> {
     let (project, repository) = split(&name.repository)?;
-    Some(format!("projects/{project}/repositories/{}/artifacts/{selector}", twice(repository)))
+    Some(format!("projects/{project}/repositories/{}/artifacts/{selector}", encode_twice(repository)))
 }
 
 fn name_of<'a>(reference: &'a ImageRef, what: &str) -> Result<&'a Name> {
@@ -40,7 +40,7 @@ impl Harbor {
         self.api.get(cx, what, &format!("{path}?{with}")).await
     }
 
-    async fn removal_of(&self, cx: &Context, reference: &ImageRef, before: &[&Name]) -> Result<Removal> {
+    async fn removal(&self, cx: &Context, reference: &ImageRef, before: &[&Name]) -> Result<Removal> {
         let what = format!("remove {reference}");
         let name = name_of(reference, &what)?;
         let artifact = self.artifact(cx, name, &what).await?;
@@ -61,9 +61,9 @@ impl Harbor {
             return Err(Error::failed(what, why).hint("ask the administrators of the project to change that rule"));
         }
         if let Some(tag) = alone {
-            return Ok(Removal::of_tag(reference, tag, digest, &others));
+            return Ok(Removal::for_tag(reference, tag, digest, &others));
         }
-        let mut removal = Removal::of_image(reference, named, digest, &others);
+        let mut removal = Removal::for_image(reference, named, digest, &others);
         let kinds: Vec<String> =
             artifact.accessories.unwrap_or_default().iter().map(|one| clean::short(&one.r#type, 60)).collect();
         if !kinds.is_empty() {
@@ -88,7 +88,7 @@ impl Upkeep for Harbor {
         let mut removals = Vec::new();
         for (at, reference) in references.iter().enumerate() {
             let before: Vec<&Name> = references.iter().take(at).filter_map(ImageRef::name).collect();
-            removals.push(self.removal_of(cx, reference, &before).await);
+            removals.push(self.removal(cx, reference, &before).await);
         }
         removals
     }

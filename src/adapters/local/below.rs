@@ -22,14 +22,14 @@ use wharf_core::base::{
 const MOST: u64 = 1 << 20;
 
 /// The root folder of an unpacked image.
-pub(super) struct Below {
+pub(super) struct RootFolder {
     fd: OwnedFd,
     path: PathBuf,
 }
 
 /// A place in the image that a sandbox needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Point {
+pub(super) struct MountPoint {
     /// The absolute path as seen inside.
     pub path: PathBuf,
     /// Whether it is a folder; else it is a file.
@@ -41,7 +41,7 @@ pub(super) fn is_own(path: &Path) -> bool {
     ["/tmp", "/run"].iter().any(|own| path.starts_with(own))
 }
 
-impl Below {
+impl RootFolder {
     /// Opens the root folder.
     pub(super) fn new(root: &Path) -> Result<Self> {
         let what = format!("open {}", root.display());
@@ -78,7 +78,7 @@ impl Below {
 
     /// The path of a mount or working folder with all links resolved; `None` if the image lacks it. Places in the
     /// sandbox's own `/tmp` and `/run` are always there, because they are created when it starts.
-    pub(super) fn find(&self, point: &Point) -> Result<Option<PathBuf>> {
+    pub(super) fn find(&self, point: &MountPoint) -> Result<Option<PathBuf>> {
         let at = point.path.as_path();
         let what = format!("use {} of the image", clean::short(&at.display().to_string(), 200));
         let plain =
@@ -102,7 +102,7 @@ impl Below {
             Err(Errno::NOENT) => match at.parent() {
                 // A folder of the image may be a link to one of the sandbox's own folders.
                 Some(parent) => {
-                    let above = self.find(&Point { path: parent.to_owned(), folder: true })?;
+                    let above = self.find(&MountPoint { path: parent.to_owned(), folder: true })?;
                     let path = above.map(|above| above.join(at.file_name().unwrap_or_default()));
                     Ok(path.filter(|path| is_own(path)))
                 }
@@ -114,12 +114,13 @@ impl Below {
     }
 
     /// The path that a place has or would have, with all links resolved. It fails where the image has something else there.
-    pub(super) fn place(&self, point: &Point) -> Result<PathBuf> {
+    pub(super) fn place(&self, point: &MountPoint) -> Result<PathBuf> {
         if let Some(path) = self.find(point)? {
             return Ok(path);
         }
         let parent = point.path.parent().unwrap_or(Path::new("/")).to_owned();
-        let path = self.place(&Point { path: parent, folder: true })?.join(point.path.file_name().unwrap_or_default());
+        let path =
+            self.place(&MountPoint { path: parent, folder: true })?.join(point.path.file_name().unwrap_or_default());
         match self.open(&path, OFlags::PATH | OFlags::NOFOLLOW) {
             Err(Errno::NOENT) => Ok(path),
             _ => Err(Error::usage(
@@ -135,13 +136,13 @@ impl Below {
     }
 
     /// Like `place`, but creates the place and the folders above it if the image lacks them.
-    pub(super) fn make(&self, point: &Point) -> Result<PathBuf> {
+    pub(super) fn make(&self, point: &MountPoint) -> Result<PathBuf> {
         if let Some(path) = self.find(point)? {
             return Ok(path);
         }
         let what = format!("make {} in the image", clean::short(&point.path.display().to_string(), 200));
         let parent = point.path.parent().unwrap_or(Path::new("/")).to_owned();
-        let above = self.make(&Point { path: parent, folder: true })?;
+        let above = self.make(&MountPoint { path: parent, folder: true })?;
         let name = point.path.file_name().unwrap_or_default();
         let folder = self.open(&above, OFlags::PATH | OFlags::DIRECTORY).during(&what)?;
         let made = if point.folder {
@@ -192,10 +193,10 @@ mod tests {
 
     use super::*;
 
-    fn root() -> (tempfile::TempDir, Below) {
+    fn root() -> (tempfile::TempDir, RootFolder) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("root/etc")).unwrap();
-        let below = Below::new(&folder.path().join("root")).unwrap();
+        let below = RootFolder::new(&folder.path().join("root")).unwrap();
         (folder, below)
     }
 
@@ -228,7 +229,7 @@ mod tests {
         symlink(&outside, folder.path().join("root/data")).unwrap();
         symlink("/run", folder.path().join("root/etc/run")).unwrap();
         std::fs::create_dir(folder.path().join("root/run")).unwrap();
-        let point = |path: &str, folder| Point { path: path.into(), folder };
+        let point = |path: &str, folder| MountPoint { path: path.into(), folder };
         assert_eq!(below.find(&point("/a/b", true)).unwrap(), None);
         assert_eq!(below.place(&point("/a/b", true)).unwrap(), Path::new("/a/b"));
         assert_eq!(below.place(&point("/etc/run/x", true)).unwrap(), Path::new("/run/x"));

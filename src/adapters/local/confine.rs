@@ -49,7 +49,7 @@ pub(super) enum Files {
 
 /// The program to start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Last {
+pub(super) struct ProgramToStart {
     /// The program and its arguments.
     pub argv: Vec<Foreign>,
     /// The environment, as `NAME=value`.
@@ -69,12 +69,12 @@ pub(super) fn code(status: ExitStatus) -> i32 {
 }
 
 /// This process before it is confined, holding a file that it could not open afterwards.
-pub(super) struct Ready {
+pub(super) struct ReadyProcess {
     status: File,
 }
 
 /// Leaves the terminal, closes all but the standard files, and opens the file that tells this process's rights later.
-pub(super) fn prepare(files: Files, what: &str) -> Result<Ready> {
+pub(super) fn prepare(files: Files, what: &str) -> Result<ReadyProcess> {
     match files {
         Files::Terminal => {}
         // Without a session of its own, the program could open the terminal of Wharf as /dev/tty.
@@ -85,7 +85,7 @@ pub(super) fn prepare(files: Files, what: &str) -> Result<Ready> {
         }
     }
     close_others(what)?;
-    Ok(Ready { status: File::open("/proc/self/status").during(what)? })
+    Ok(ReadyProcess { status: File::open("/proc/self/status").during(what)? })
 }
 
 /// The error that a program could not be started, with the exit code for it.
@@ -96,14 +96,14 @@ pub(super) struct NotStarted {
 
 impl NotStarted {
     /// Prints the error to standard error and returns the exit code.
-    pub(super) fn said(&self) -> u8 {
+    pub(super) fn report(&self) -> u8 {
         let _ = writeln!(std::io::stderr(), "wharf: {}", self.error);
         self.code
     }
 }
 
 /// Confines this process for good and starts the program as its child, in the sandbox that this process is in.
-pub(super) fn start(ready: Ready, last: &Last, what: &str) -> Result<Result<Child, NotStarted>> {
+pub(super) fn start(ready: ReadyProcess, last: &ProgramToStart, what: &str) -> Result<Result<Child, NotStarted>> {
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let folder = Path::new(if last.working_dir.is_empty() { "/" } else { last.working_dir.raw() });
     // In the image it has been created before; in /tmp, /run and mounts it is created here.
@@ -181,7 +181,7 @@ pub(super) fn close_others(what: &str) -> Result<()> {
 }
 
 /// Drops all capabilities, also those that a marked program could gain; then checks that none are left.
-fn give_up_rights(mut ready: Ready, what: &str) -> Result<()> {
+fn give_up_rights(mut ready: ReadyProcess, what: &str) -> Result<()> {
     use rustix::thread;
     thread::set_no_new_privs(true).during(what)?;
     let _ = thread::clear_ambient_capability_set();

@@ -12,9 +12,9 @@ use rustix::{
 };
 
 use super::{
-    confine::{self, Files, Last},
+    confine::{self, Files, ProgramToStart},
     keep, processes, sealed,
-    spec::Spec,
+    spec::WorkloadSpec,
 };
 use wharf_core::{
     base::{
@@ -51,8 +51,8 @@ pub(super) fn enter(words: &[OsString]) -> Result<u8> {
         return Err(usage());
     }
     sealed::hide(&what)?;
-    sealed::ourselves(&what)?;
-    let Spec { sandboxed, .. } = keep::read(folder)?;
+    sealed::run_from_memory(&what)?;
+    let WorkloadSpec { sandboxed, .. } = keep::read(folder)?;
     let running = keep::running(folder).ok_or_else(|| Error::unsupported(&what, "it is not running"))?;
     let argv = command.iter().map(|word| word.to_str().map(Foreign::new)).collect::<Option<Vec<_>>>();
     let argv = argv.ok_or_else(|| Error::usage(&what, "the command is not text"))?;
@@ -61,12 +61,18 @@ pub(super) fn enter(words: &[OsString]) -> Result<u8> {
         environment.push(Foreign::new("TERM=xterm-256color"));
     }
     let network = sandboxed.inside.network;
-    let last = Last { argv, environment, working_dir: sandboxed.inside.working_dir, limits: running.limits, network };
+    let last = ProgramToStart {
+        argv,
+        environment,
+        working_dir: sandboxed.inside.working_dir,
+        limits: running.limits,
+        network,
+    };
     let ready = confine::prepare(files, &what)?;
     join(running.pid, &what)?;
     let mut child = match confine::start(ready, &last, &what)? {
         Ok(child) => child,
-        Err(not) => return Ok(not.said()),
+        Err(not) => return Ok(not.report()),
     };
     // The terminal's interrupt is for the program, which has the terminal; this process only waits.
     let status = child.wait().during(what)?;

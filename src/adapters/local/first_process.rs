@@ -16,14 +16,14 @@ use wharf_core::base::error::{During, Result};
 pub(super) fn enter(word: &str) -> Result<u8> {
     let what = "set up the sandbox";
     sealed::hide(what)?;
-    sealed::ourselves(what)?;
-    let task: Task = sealed::told(word, what)?;
+    sealed::run_from_memory(what)?;
+    let task: Task = sealed::shared_value(word, what)?;
     let ready = confine::prepare(Files::Kept, what)?;
     mounts::set_up(&task.inside)?;
     rustix::system::sethostname(task.inside.hostname.as_bytes()).during(what)?;
     match confine::start(ready, &task.last, what)? {
         Ok(child) => reap(child.id(), what),
-        Err(not) => Ok(not.said()),
+        Err(not) => Ok(not.report()),
     }
 }
 

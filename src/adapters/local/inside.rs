@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::confine::Last;
+use super::confine::ProgramToStart;
 use wharf_core::{image::model::Foreign, launch::plan::Mount};
 
 /// A small file that is written for one sandbox.
@@ -18,7 +18,7 @@ pub struct Text {
 
 /// What a sandbox looks like from the inside.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inside {
+pub struct SandboxLayout {
     /// The root file system on the host.
     pub root: PathBuf,
     /// Whether the program may write to the root file system.
@@ -44,7 +44,7 @@ pub struct Inside {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Task {
     /// What the sandbox looks like from the inside.
-    pub inside: Inside,
+    pub inside: SandboxLayout,
     /// The program to run.
-    pub last: Last,
+    pub last: ProgramToStart,
 }

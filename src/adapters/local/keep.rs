@@ -8,7 +8,7 @@ use super::{
     confine::{self, Limits},
     log::{Exit, Log},
     processes, run, sealed,
-    spec::Spec,
+    spec::WorkloadSpec,
 };
 use crate::shared::private;
 use wharf_core::base::{
@@ -21,7 +21,7 @@ const REST: Duration = Duration::from_secs(2);
 
 /// A running workload, as the keeper has noted it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Running {
+pub(super) struct RunningWorkload {
     /// The process number of the sandbox program.
     pub pid: u32,
     /// When it started, in clock ticks since boot. Together with the number this identifies the process.
@@ -37,19 +37,19 @@ pub(super) fn keep(folder: &Path) -> Result<()> {
     confine::close_others(&what)?;
     // Everything of Wharf in the sandbox is started from this copy in sealed memory, so that updating the program
     // changes nothing in it.
-    let ourselves = sealed::bequeath(sealed::ourselves(&what)?, &what)?;
+    let ourselves = sealed::let_inherit(sealed::run_from_memory(&what)?, &what)?;
     // In a session of its own, the workload does not end with the terminal.
     let _ = rustix::process::setsid();
     let spec = read(folder)?;
     let exit = Exit::reserve(folder)?;
-    let code = until_its_end(folder, &spec, &ourselves).unwrap_or_else(|error| {
+    let code = supervise(folder, &spec, &ourselves).unwrap_or_else(|error| {
         Log::new(folder).put(format!("wharf: {error}\n").as_bytes());
         127
     });
     exit.write(folder, code)
 }
 
-fn until_its_end(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
+fn supervise(folder: &Path, spec: &WorkloadSpec, ourselves: &File) -> Result<i32> {
     let what = "start the sandbox";
     let mut ready = run::ready(&spec.sandboxed, ourselves)?;
     let (output, input) = std::io::pipe().during(what)?;
@@ -61,11 +61,11 @@ fn until_its_end(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
     let (done, ended) = mpsc::channel();
     let mut log = Log::new(folder);
     std::thread::spawn(move || {
-        log.take(output);
+        log.copy_from(output);
         let _ = done.send(());
     });
     let started = processes::started(child.id()).unwrap_or(0);
-    let running = Running { pid: child.id(), started, limits };
+    let running = RunningWorkload { pid: child.id(), started, limits };
     let written = serde_json::to_string(&running).during(what).and_then(|text| write(folder, "running", &text));
     if let Err(error) = written {
         // The workload could not be found again, so it is ended.
@@ -79,15 +79,15 @@ fn until_its_end(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
 }
 
 /// The description of the workload in a folder.
-pub(super) fn read(folder: &Path) -> Result<Spec> {
+pub(super) fn read(folder: &Path) -> Result<WorkloadSpec> {
     let what = format!("read {}", folder.display());
     let bytes = small_file::bytes(folder.join("spec.json")).during(&what)?;
     serde_json::from_slice(&bytes).during(what)
 }
 
 /// The running workload of a folder; `None` if it has ended.
-pub(super) fn running(folder: &Path) -> Option<Running> {
-    let running: Running = serde_json::from_slice(&small_file::bytes(folder.join("running")).ok()?).ok()?;
+pub(super) fn running(folder: &Path) -> Option<RunningWorkload> {
+    let running: RunningWorkload = serde_json::from_slice(&small_file::bytes(folder.join("running")).ok()?).ok()?;
     // The number alone could belong to another process by now.
     (processes::started(running.pid) == Some(running.started)).then_some(running)
 }

@@ -14,8 +14,8 @@ use rustix::process::{Pid, Signal};
 use tokio::{fs, io::AsyncReadExt, sync::mpsc};
 
 use super::{
-    Kept, Local, Spec, keep, log,
-    node::{Node, Stands},
+    KeptWorkload, Local, WorkloadSpec, keep, log,
+    node::{Node, NodeRelation},
     plan, processes, room,
 };
 use crate::shared::{exec, private};
@@ -29,7 +29,7 @@ use wharf_core::{
     image::model::{Health, Image},
     launch::{
         form::{Answers, Form},
-        logs::Wanted,
+        logs::LogRange,
         plan::{Plan, Request, State, Workload},
         usage::{self, Usage},
     },
@@ -81,7 +81,7 @@ impl Launcher for Local {
             std::process::id() ^ (rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u32)
         );
         let (sandboxed, risks) = self.sandboxes.sandboxed(image, &answers).await?;
-        let spec = Spec {
+        let spec = WorkloadSpec {
             name: sandboxed.inside.hostname.clone(),
             sandboxed,
             reference: pinned.reference.to_string(),
@@ -109,12 +109,12 @@ impl Launcher for Local {
         if folder.join("spec.json").is_file() {
             return self.find(&plan.idempotency_key).await.map(|kept| kept.workload);
         }
-        let mut spec: Spec = serde_json::from_value(plan.request.body(what)?.clone()).during(what)?;
+        let mut spec: WorkloadSpec = serde_json::from_value(plan.request.body(what)?.clone()).during(what)?;
         let staging = self.workloads.join(format!(".{}", plan.idempotency_key));
         private::folder(&staging)?;
         let made = async {
             let places = (staging.as_path(), folder.as_path());
-            spec.sandboxed = self.sandboxes.placed(cx, supply, spec.sandboxed, &self.roots, places).await?;
+            spec.sandboxed = self.sandboxes.prepared_in(cx, supply, spec.sandboxed, &self.roots, places).await?;
             // The form may have been open for long.
             spec.created = text::now();
             spec.node = Node::here();
@@ -155,7 +155,7 @@ impl Launcher for Local {
         Ok((self.all().await?.into_iter().map(|kept| kept.workload).collect(), Extent::Whole))
     }
 
-    async fn logs(&self, _cx: &Context, id: &str, wanted: Wanted) -> Result<ByteStream> {
+    async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
         let what = format!("read the logs of {id}");
         let kept = self.find(id).await?;
         if wanted.needs_times() {
@@ -294,13 +294,13 @@ impl Launcher for Local {
             reachable: true,
             account: "you".into(),
             credentials: String::new(),
-            note: format!("{} on unpacked images", program.word()),
+            note: format!("{} on unpacked images", program.name()),
         })
     }
 }
 
 impl Local {
-    async fn all(&self) -> Result<Vec<Kept>> {
+    async fn all(&self) -> Result<Vec<KeptWorkload>> {
         let (folder, name) = (self.workloads.clone(), self.name.clone());
         tokio::task::spawn_blocking(move || {
             let Ok(entries) = std::fs::read_dir(&folder) else { return Vec::new() };
@@ -311,7 +311,7 @@ impl Local {
         .during(format!("list workloads of {}", self.name))
     }
 
-    async fn find(&self, id: &str) -> Result<Kept> {
+    async fn find(&self, id: &str) -> Result<KeptWorkload> {
         let (folder, name) = (self.workloads.join(id), self.name.clone());
         let inside = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         let kept = tokio::task::spawn_blocking(move || load(&folder, &name)).await.during("read a workload")?;
@@ -333,10 +333,10 @@ impl Local {
     }
 }
 
-impl Kept {
+impl KeptWorkload {
     /// This workload, if it runs on this node; otherwise an error that says where.
     fn here(self, what: &str) -> Result<Self> {
-        if self.stands == Stands::Elsewhere {
+        if self.stands == NodeRelation::Elsewhere {
             let node = elsewhere(&self.spec.node);
             return Err(Error::unsupported(what, format!("it is {node}, which this is not"))
                 .hint(format!("do it there; if there is no such place any more, delete {}", self.folder.display())));
@@ -414,7 +414,7 @@ impl Reader {
             }
             // Output that was written between the last read and the end is still read.
             let folder = self.folder.clone();
-            self.ended = tokio::task::spawn_blocking(move || over(&folder)).await.during(&what)?;
+            self.ended = tokio::task::spawn_blocking(move || is_ended(&folder)).await.during(&what)?;
             if !self.ended {
                 tokio::time::sleep(FOLLOW).await;
             }
@@ -423,26 +423,27 @@ impl Reader {
 }
 
 /// Whether a workload writes nothing more, as far as this node can tell.
-fn over(folder: &Path) -> bool {
+fn is_ended(folder: &Path) -> bool {
     load(folder, "").is_none_or(|kept| {
         log::exit_code(folder).is_some()
-            || (kept.stands != Stands::Elsewhere && matches!(kept.workload.state, State::Other(_)))
+            || (kept.stands != NodeRelation::Elsewhere && matches!(kept.workload.state, State::Other(_)))
     })
 }
 
 /// Reads a workload's folder; an incomplete or damaged one is not listed.
-fn load(folder: &Path, backend: &str) -> Option<Kept> {
+fn load(folder: &Path, backend: &str) -> Option<KeptWorkload> {
     let spec = keep::read(folder).ok()?;
     let exit = log::exit_code(folder);
     let stands = Node::here().sees(&spec.node);
     // On another node, the same number is another process.
-    let pid = keep::running(folder).filter(|_| exit.is_none() && stands == Stands::Here).map(|running| running.pid);
+    let pid =
+        keep::running(folder).filter(|_| exit.is_none() && stands == NodeRelation::Here).map(|running| running.pid);
     let state = match (exit, pid) {
         (Some(code), _) => State::Exited(code),
         (None, Some(_)) => State::Running,
-        (None, None) if stands == Stands::Elsewhere => State::Other(elsewhere(&spec.node)),
+        (None, None) if stands == NodeRelation::Elsewhere => State::Other(elsewhere(&spec.node)),
         (None, None) if text::now() - spec.created < 5 => State::Created,
-        (None, None) if stands == Stands::Before => State::Other("lost (the machine was restarted)".into()),
+        (None, None) if stands == NodeRelation::Before => State::Other("lost (the machine was restarted)".into()),
         (None, None) => State::Other("lost (its keeper was ended)".into()),
     };
     let workload = Workload {
@@ -458,7 +459,7 @@ fn load(folder: &Path, backend: &str) -> Option<Kept> {
         note: String::new(),
         facts: Vec::new(),
     };
-    Some(Kept { folder: folder.to_owned(), spec, workload, pid, stands })
+    Some(KeptWorkload { folder: folder.to_owned(), spec, workload, pid, stands })
 }
 
 fn signal(pid: u32, signal: Signal) {

@@ -56,7 +56,7 @@ impl Log {
     }
 
     /// Writes everything until the output ends. If the disk is full, output is lost but the program continues.
-    pub(super) fn take(&mut self, mut from: impl Read) {
+    pub(super) fn copy_from(&mut self, mut from: impl Read) {
         let mut buffer = vec![0; 64 << 10];
         loop {
             match from.read(&mut buffer) {
@@ -89,7 +89,7 @@ impl Log {
 
     fn write(&mut self, bytes: &[u8]) -> bool {
         if self.size >= PART {
-            self.turn();
+            self.rotate();
         }
         if self.file.is_none() {
             self.file = self.open();
@@ -101,7 +101,7 @@ impl Log {
     }
 
     /// Begins the next part, and removes the one before the last.
-    fn turn(&mut self) {
+    fn rotate(&mut self) {
         if let Some(old) = self.number.checked_sub(1) {
             let _ = std::fs::remove_file(self.part(old));
         }

@@ -13,7 +13,7 @@ use rustix::{
     mount::MountFlags,
 };
 
-use super::below::{self, Below, Point};
+use super::below::{self, MountPoint, RootFolder};
 use wharf_core::base::error::{During, Error, Result};
 
 const WHAT: &str = "make a place for a mount";
@@ -21,10 +21,10 @@ const CAREFUL: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
 /// Makes these places below the mounted root, where they are missing. They have no links in them. Afterwards the folders
 /// that cover those of the image cannot be written either.
-pub(super) fn make(root: &Path, points: &[Point]) -> Result<()> {
-    for (folder, points) in by_folder(&Below::new(root)?, points) {
+pub(super) fn make(root: &Path, points: &[MountPoint]) -> Result<()> {
+    for (folder, points) in by_folder(&RootFolder::new(root)?, points) {
         // The root may be covered by now, so it is opened again.
-        let covering = cover(&Below::new(root)?, &folder)?;
+        let covering = cover(&RootFolder::new(root)?, &folder)?;
         for point in points {
             let mut at = covering.try_clone().during(WHAT)?;
             let names: Vec<_> = point.path.strip_prefix(&folder).during(WHAT)?.iter().collect();
@@ -39,9 +39,9 @@ pub(super) fn make(root: &Path, points: &[Point]) -> Result<()> {
 }
 
 /// The missing places by the deepest folder above them that is there, outer folders first.
-fn by_folder<'a>(below: &Below, points: &'a [Point]) -> BTreeMap<PathBuf, Vec<&'a Point>> {
+fn by_folder<'a>(below: &RootFolder, points: &'a [MountPoint]) -> BTreeMap<PathBuf, Vec<&'a MountPoint>> {
     let is_there = |path: &Path| below.point(path, WHAT).is_ok();
-    let mut missing: BTreeMap<PathBuf, Vec<&Point>> = BTreeMap::new();
+    let mut missing: BTreeMap<PathBuf, Vec<&MountPoint>> = BTreeMap::new();
     // In these every sandbox has folders of its own.
     let is_own = |path: &Path| below::is_own(path) || path.starts_with("/dev");
     for point in points.iter().filter(|point| !is_own(&point.path) && !is_there(&point.path)) {
@@ -52,7 +52,7 @@ fn by_folder<'a>(below: &Below, points: &'a [Point]) -> BTreeMap<PathBuf, Vec<&'
 }
 
 /// Covers a folder by an empty one, in which everything that it has is mounted again; gives the new folder.
-fn cover(below: &Below, folder: &Path) -> Result<OwnedFd> {
+fn cover(below: &RootFolder, folder: &Path) -> Result<OwnedFd> {
     let old = below.point(folder, WHAT)?;
     let mode = rustix::fs::fstat(&old).during(WHAT)?.st_mode & 0o7777;
     let options = std::ffi::CString::new(format!("mode={mode:o},size=1m")).during(WHAT)?;
@@ -102,9 +102,9 @@ mod tests {
     fn only_missing_places_are_made_each_in_the_deepest_folder_that_is_there() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("etc/there")).unwrap();
-        let point = |path: &str| Point { path: path.into(), folder: true };
+        let point = |path: &str| MountPoint { path: path.into(), folder: true };
         let points = ["/etc/there", "/etc/new/deep", "/data", "/tmp/x", "/run/x", "/etc/new"].map(point);
-        let below = Below::new(folder.path()).unwrap();
+        let below = RootFolder::new(folder.path()).unwrap();
         let found = by_folder(&below, &points);
         let told: Vec<(&Path, Vec<&Path>)> = found
             .iter()

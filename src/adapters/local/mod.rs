@@ -33,14 +33,14 @@ pub mod unpack;
 
 use std::{ffi::OsString, path::PathBuf};
 
-pub use self::{runtime::Sandboxes, sandbox_program::SandboxProgram, spec::Spec};
+pub use self::{runtime::Sandboxes, sandbox_program::SandboxProgram, spec::WorkloadSpec};
 use super::{
     parts::{Parts, Surroundings, refused},
     shared::{samples::Samples, settings, settings::NameOnly},
 };
 use wharf_core::{
     base::error::Result,
-    config::{Config, Kind},
+    config::{Config, EntryKind},
     launch::plan::Workload,
 };
 
@@ -85,16 +85,16 @@ impl Local {
 }
 
 /// A workload that is kept in a folder.
-struct Kept {
+struct KeptWorkload {
     folder: PathBuf,
-    spec: Spec,
+    spec: WorkloadSpec,
     workload: Workload,
     pid: Option<u32>,
-    stands: node::Stands,
+    stands: node::NodeRelation,
 }
 
 /// How a configuration's entry for this machine as a backend is read: it has only a name.
-pub const KIND: Kind = Kind::backend(settings::hosts::<NameOnly>);
+pub const KIND: EntryKind = EntryKind::backend(settings::hosts::<NameOnly>);
 
 /// Registers the backend under its configured name, and the runtime with which other backends run sandboxes.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {

@@ -12,8 +12,8 @@ use rustix::{
 };
 
 use super::{
-    below::{self, Below},
-    inside::{Inside, Text},
+    below::{self, RootFolder},
+    inside::{SandboxLayout, Text},
     missing, plan,
 };
 use wharf_core::{
@@ -33,16 +33,16 @@ const HIDDEN: [&str; 5] = ["kcore", "keys", "key-users", "timer_list", "sched_de
 const CAREFUL: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
 /// Makes all mounts and changes the root.
-pub(super) fn set_up(inside: &Inside) -> Result<()> {
+pub(super) fn set_up(inside: &SandboxLayout) -> Result<()> {
     let root = inside.root.canonicalize().during(WHAT)?;
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).during(WHAT)?;
     rustix::mount::mount_bind_recursive(&root, &root).during(WHAT)?;
     protect(&root, inside.writable)?;
     // A workload's own copy has its places already.
     if !inside.writable {
-        missing::make(&root, &plan::placed(inside, &Below::new(&root)?)?)?;
+        missing::make(&root, &plan::placed(inside, &RootFolder::new(&root)?)?)?;
     }
-    let below = Below::new(&root)?;
+    let below = RootFolder::new(&root)?;
     mount(&below, "/proc", "proc", CAREFUL | MountFlags::NOEXEC, "")?;
     mount(&below, "/tmp", "tmpfs", CAREFUL, "mode=1777,size=256m")?;
     mount(&below, "/run", "tmpfs", CAREFUL, "mode=755,size=64m")?;
@@ -75,7 +75,7 @@ pub(super) fn set_up(inside: &Inside) -> Result<()> {
     rustix::process::chdir("/").during(WHAT)
 }
 
-fn devices(root: &Path, below: &Below) -> Result<()> {
+fn devices(root: &Path, below: &RootFolder) -> Result<()> {
     let dev = root.join("dev");
     for device in DEVICES {
         let at = Path::new("/dev").join(device);
@@ -98,7 +98,7 @@ fn devices(root: &Path, below: &Below) -> Result<()> {
 }
 
 /// Mounts a small file with this text; it exists only as long as the mount.
-fn written(root: &Path, below: &Below, Text { at, text }: &Text, writes: bool) -> Result<()> {
+fn written(root: &Path, below: &RootFolder, Text { at, text }: &Text, writes: bool) -> Result<()> {
     let file = root.join("dev/.written");
     std::fs::write(&file, text).during(WHAT)?;
     make(below, at, false)?;
@@ -108,7 +108,7 @@ fn written(root: &Path, below: &Below, Text { at, text }: &Text, writes: bool) -
 }
 
 /// Creates the place of a mount in the sandbox's own folders; below the image it exists already.
-fn make(below: &Below, at: &Path, folder: bool) -> Result<()> {
+fn make(below: &RootFolder, at: &Path, folder: bool) -> Result<()> {
     if !below::is_own(at) && !at.starts_with("/dev") {
         return Ok(());
     }
@@ -132,13 +132,13 @@ fn make(below: &Below, at: &Path, folder: bool) -> Result<()> {
     Ok(())
 }
 
-fn bind(below: &Below, from: &Path, at: &Path) -> Result<()> {
+fn bind(below: &RootFolder, from: &Path, at: &Path) -> Result<()> {
     let point: OwnedFd = below.point(at, WHAT)?;
     rustix::mount::mount_bind_recursive(from, below::link(&point))
         .map_err(|error| Error::failed(WHAT, format!("mount {} at {}: {error}", from.display(), at.display())))
 }
 
-fn mount(below: &Below, at: &str, kind: &str, flags: MountFlags, data: &str) -> Result<()> {
+fn mount(below: &RootFolder, at: &str, kind: &str, flags: MountFlags, data: &str) -> Result<()> {
     let point = below.point(Path::new(at), WHAT)?;
     let data = std::ffi::CString::new(data).during(WHAT)?;
     rustix::mount::mount(kind, below::link(&point), kind, flags, Some(data.as_c_str()))

@@ -20,7 +20,7 @@ pub struct Node {
 
 /// How another node relates to this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stands {
+pub enum NodeRelation {
     /// The same processes: what is not found here has ended.
     Here,
     /// The same machine before its last boot: nothing of it runs any more.
@@ -44,17 +44,17 @@ impl Node {
     }
 
     /// How `other` relates to this node.
-    pub fn sees(&self, other: &Self) -> Stands {
+    pub fn sees(&self, other: &Self) -> NodeRelation {
         if self.boot == other.boot {
             return if self.processes == other.processes && !self.boot.is_empty() {
-                Stands::Here
+                NodeRelation::Here
             } else {
-                Stands::Elsewhere
+                NodeRelation::Elsewhere
             };
         }
         // Machines made from one image may share a host name or an id, but hardly both.
         let same = self.host == other.host && self.machine == other.machine && !self.machine.is_empty();
-        if same && self.processes == other.processes { Stands::Before } else { Stands::Elsewhere }
+        if same && self.processes == other.processes { NodeRelation::Before } else { NodeRelation::Elsewhere }
     }
 }
 
@@ -69,12 +69,12 @@ mod tests {
     #[test]
     fn only_the_same_processes_are_here() {
         let here = node("a", "1", "x", "pid:[1]");
-        assert_eq!(here.sees(&here.clone()), Stands::Here);
-        assert_eq!(here.sees(&node("a", "1", "y", "pid:[1]")), Stands::Before, "started anew");
-        assert_eq!(here.sees(&node("a", "1", "x", "pid:[2]")), Stands::Elsewhere, "a container beside");
-        assert_eq!(here.sees(&node("b", "1", "y", "pid:[1]")), Stands::Elsewhere);
-        assert_eq!(here.sees(&node("a", "2", "y", "pid:[1]")), Stands::Elsewhere);
-        assert_eq!(here.sees(&Node::default()), Stands::Elsewhere, "written by an older version");
-        assert_eq!(Node::here().sees(&Node::here()), Stands::Here);
+        assert_eq!(here.sees(&here.clone()), NodeRelation::Here);
+        assert_eq!(here.sees(&node("a", "1", "y", "pid:[1]")), NodeRelation::Before, "started anew");
+        assert_eq!(here.sees(&node("a", "1", "x", "pid:[2]")), NodeRelation::Elsewhere, "a container beside");
+        assert_eq!(here.sees(&node("b", "1", "y", "pid:[1]")), NodeRelation::Elsewhere);
+        assert_eq!(here.sees(&node("a", "2", "y", "pid:[1]")), NodeRelation::Elsewhere);
+        assert_eq!(here.sees(&Node::default()), NodeRelation::Elsewhere, "written by an older version");
+        assert_eq!(Node::here().sees(&Node::here()), NodeRelation::Here);
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::below::Below;
+use super::below::RootFolder;
 use wharf_core::{
     base::error::{Error, Result},
     image::model::Foreign,
@@ -11,7 +11,7 @@ use wharf_core::{
 
 /// A user of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Who {
+pub struct ImageUser {
     /// The number of the user inside.
     pub uid: u32,
     /// The number of the group inside.
@@ -21,7 +21,7 @@ pub struct Who {
 }
 
 /// Resolves `USER[:GROUP]` in the image; empty is root. Fails for names that the image does not list.
-pub(super) fn who(user: &Foreign, root: &Below) -> Result<Who> {
+pub(super) fn resolve(user: &Foreign, root: &RootFolder) -> Result<ImageUser> {
     let what = format!("run as {user}");
     let (name, group) = match user.raw().split_once(':') {
         Some((name, group)) => (name, Some(group).filter(|group| !group.is_empty())),
@@ -54,7 +54,7 @@ pub(super) fn who(user: &Foreign, root: &Below) -> Result<Who> {
         },
     };
     let home = listed.as_ref().and_then(|fields| fields.get(5)).filter(|home| home.starts_with('/'));
-    Ok(Who { uid, gid, home: home.map_or_else(|| "/".to_owned(), |home| (*home).to_owned()) })
+    Ok(ImageUser { uid, gid, home: home.map_or_else(|| "/".to_owned(), |home| (*home).to_owned()) })
 }
 
 fn line(text: &str, fits: impl Fn(&[&str]) -> bool) -> Option<Vec<&str>> {
@@ -77,8 +77,8 @@ mod tests {
         let passwd = "root:x:0:0::/root:/bin/sh\napp:x:1234:99::/home/app:/bin/sh\n";
         std::fs::write(root.path().join("etc/passwd"), passwd).unwrap();
         std::fs::write(root.path().join("etc/group"), "staff:x:50:\n").unwrap();
-        let below = Below::new(root.path()).unwrap();
-        let resolved = |user: &str| who(&Foreign::new(user), &below).map(|who| (who.uid, who.gid, who.home));
+        let below = RootFolder::new(root.path()).unwrap();
+        let resolved = |user: &str| resolve(&Foreign::new(user), &below).map(|who| (who.uid, who.gid, who.home));
         for (user, uid, gid, home) in [
             ("", 0, 0, "/root"),
             ("app", 1234, 99, "/home/app"),

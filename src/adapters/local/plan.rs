@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    below::{Below, Point},
+    below::{MountPoint, RootFolder},
     calls,
-    inside::{Inside, Text},
+    inside::{SandboxLayout, Text},
     log,
-    people::Who,
+    people::ImageUser,
     sandbox_program::SandboxProgram,
     sockets,
 };
@@ -64,9 +64,9 @@ pub(super) fn questions(image: &Image) -> Vec<Section> {
 }
 
 /// The sandbox as data, from the image and the answers. Resolves links in the mounts' host paths.
-pub(super) fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Result<Inside> {
+pub(super) fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Result<SandboxLayout> {
     let own = |words: Vec<String>| words.into_iter().map(Foreign::new).collect::<Vec<_>>();
-    let words = own(answers.words("command"));
+    let words = own(answers.split_words("command"));
     // Some builders write one empty word if there is no program.
     let program = Some(&image.config.entrypoint).filter(|words| !words.iter().all(Foreign::is_empty));
     let program = program.cloned().unwrap_or_default();
@@ -89,8 +89,8 @@ pub(super) fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) 
     if !has(&environment, "HOSTNAME") {
         environment.push(Foreign::new(format!("HOSTNAME={name}")));
     }
-    environment.extend(own(answers.words("env")));
-    let mut mounts = questions::mounts_of(answers)?;
+    environment.extend(own(answers.split_words("env")));
+    let mut mounts = questions::mounts_from(answers)?;
     for mount in &mut mounts {
         mount.host = real(&mount.host)?;
     }
@@ -102,7 +102,7 @@ pub(super) fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) 
         let found = Path::new(NAMES).canonicalize().ok();
         mounts.extend(found.map(|host| Mount { host, inside: NAMES.into(), writes: false }));
     }
-    Ok(Inside {
+    Ok(SandboxLayout {
         root: root.to_owned(),
         writable: answers.is("writable"),
         mounts,
@@ -116,10 +116,10 @@ pub(super) fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) 
 }
 
 /// The paths that every unpacked image gets, as from engines: they depend on the image alone.
-pub(super) fn usual_points(run: &RunConfig) -> Vec<Point> {
-    let files = ["/etc/hosts", "/etc/hostname", NAMES].map(|path| Point { path: path.into(), folder: false });
+pub(super) fn usual_points(run: &RunConfig) -> Vec<MountPoint> {
+    let files = ["/etc/hosts", "/etc/hostname", NAMES].map(|path| MountPoint { path: path.into(), folder: false });
     let folder = Path::new("/").join(run.working_dir.raw().trim_start_matches('/'));
-    files.into_iter().chain([Point { path: folder, folder: true }]).collect()
+    files.into_iter().chain([MountPoint { path: folder, folder: true }]).collect()
 }
 
 /// Files that engines write for each workload: `/etc/hosts` and `/etc/hostname` (hosts(5), hostname(5)).
@@ -142,29 +142,32 @@ pub(super) fn has(environment: &[Foreign], name: &str) -> bool {
 }
 
 /// The paths that must exist in the sandbox: mount points, written files, the working folder.
-pub(super) fn points(inside: &Inside) -> Vec<Point> {
-    let mut points: Vec<Point> =
-        inside.mounts.iter().map(|mount| Point { path: mount.inside.clone(), folder: mount.host.is_dir() }).collect();
-    points.extend(inside.texts.iter().map(|text| Point { path: text.at.clone(), folder: false }));
+pub(super) fn points(inside: &SandboxLayout) -> Vec<MountPoint> {
+    let mut points: Vec<MountPoint> = inside
+        .mounts
+        .iter()
+        .map(|mount| MountPoint { path: mount.inside.clone(), folder: mount.host.is_dir() })
+        .collect();
+    points.extend(inside.texts.iter().map(|text| MountPoint { path: text.at.clone(), folder: false }));
     let folder = Path::new("/").join(inside.working_dir.raw().trim_start_matches('/'));
     // Below a mount, the path belongs to the host.
     if !points.iter().any(|point| folder.starts_with(&point.path)) {
-        points.push(Point { path: folder, folder: true });
+        points.push(MountPoint { path: folder, folder: true });
     }
     points
 }
 
 /// The same paths with all links of the unpacked image resolved, whether or not it has them.
-pub(super) fn placed(inside: &Inside, root: &Below) -> Result<Vec<Point>> {
-    let point = |point: Point| Ok(Point { path: root.place(&point)?, ..point });
+pub(super) fn placed(inside: &SandboxLayout, root: &RootFolder) -> Result<Vec<MountPoint>> {
+    let point = |point: MountPoint| Ok(MountPoint { path: root.place(&point)?, ..point });
     points(inside).into_iter().map(point).collect()
 }
 
 /// Completes the sandbox for the unpacked image: replaces mount points by paths without links, and sets `HOME`.
-pub(super) fn settle(inside: &mut Inside, who: &Who, root: &Below) -> Result<()> {
+pub(super) fn complete(inside: &mut SandboxLayout, who: &ImageUser, root: &RootFolder) -> Result<()> {
     for mount in &mut inside.mounts {
         let what = format!("mount at {}", mount.inside.display());
-        let point = Point { path: mount.inside.clone(), folder: mount.host.is_dir() };
+        let point = MountPoint { path: mount.inside.clone(), folder: mount.host.is_dir() };
         mount.inside = root.place(&point)?;
         let at = &mount.inside;
         if at == Path::new("/") || at == Path::new("/dev") || at.starts_with("/proc") {
@@ -172,7 +175,7 @@ pub(super) fn settle(inside: &mut Inside, who: &Who, root: &Below) -> Result<()>
         }
     }
     for text in &mut inside.texts {
-        text.at = root.place(&Point { path: text.at.clone(), folder: false })?;
+        text.at = root.place(&MountPoint { path: text.at.clone(), folder: false })?;
     }
     // An empty value counts as unset, as for runc.
     if !has(&inside.environment, "HOME") || inside.environment.iter().any(|pair| pair.raw() == "HOME=") {
@@ -190,7 +193,7 @@ pub(super) struct Ids {
 
 impl Ids {
     /// The ids as far as they are known before the image is unpacked.
-    pub(super) fn of(user: &Foreign) -> Self {
+    pub(super) fn from_user(user: &Foreign) -> Self {
         let user = if user.is_empty() { "0".to_owned() } else { user.to_string() };
         let (uid, gid) = user.split_once(':').unwrap_or((&user, &user));
         let word = |name: &str, kind: &str| {
@@ -200,15 +203,21 @@ impl Ids {
     }
 }
 
-impl From<Who> for Ids {
-    fn from(who: Who) -> Self {
+impl From<ImageUser> for Ids {
+    fn from(who: ImageUser) -> Self {
         Self { uid: who.uid.to_string(), gid: who.gid.to_string() }
     }
 }
 
 /// The command line of the sandbox program. It makes the namespaces and starts this program as process 1 in them, with
 /// the number of the open file that holds its task. Process 1 does the rest.
-pub(super) fn argv(runtime: SandboxProgram, inside: &Inside, ids: &Ids, ourselves: &str, told: &str) -> Vec<String> {
+pub(super) fn argv(
+    runtime: SandboxProgram,
+    inside: &SandboxLayout,
+    ids: &Ids,
+    ourselves: &str,
+    told: &str,
+) -> Vec<String> {
     let (uid, gid) = (ids.uid.as_str(), ids.gid.as_str());
     let mut argv = match runtime {
         SandboxProgram::Unshare => {
@@ -247,19 +256,19 @@ pub(super) fn steps(image: &Image, root: &Path) -> Vec<String> {
 }
 
 /// The risk lines of the launch.
-pub(super) fn risks(image: &Image, answers: &Answers, inside: &Inside, runtime: SandboxProgram) -> Vec<Risk> {
+pub(super) fn risks(image: &Image, answers: &Answers, inside: &SandboxLayout, runtime: SandboxProgram) -> Vec<Risk> {
     let user = match &image.config {
         config if config.hides_user() => "nobody knows whom".to_owned(),
         config if config.user.is_empty() => "root".to_owned(),
         config => config.user.to_string(),
     };
     let mut risks = vec![
-        Risk::fine(format!("runs as {user} inside and as you outside: it can do nothing that you cannot")),
+        Risk::harmless(format!("runs as {user} inside and as you outside: it can do nothing that you cannot")),
         questions::no_rights(),
         if inside.network { questions::host_network() } else { questions::no_network() },
     ];
     if inside.network && sockets::can_be_divided() {
-        risks.push(Risk::fine("it cannot reach programs of yours that listen on abstract sockets"));
+        risks.push(Risk::harmless("it cannot reach programs of yours that listen on abstract sockets"));
     } else if inside.network {
         risks.push(Risk::danger(
             "with this machine's network it also reaches programs of yours that listen without a file, on abstract sockets: \
@@ -271,32 +280,32 @@ pub(super) fn risks(image: &Image, answers: &Answers, inside: &Inside, runtime: 
     if mounts.is_empty() {
         risks.push(questions::nothing_mounted());
     }
-    risks.extend(mounts.iter().map(|mount| mount.gives_away()));
-    risks.extend(names.iter().map(|mount| mount.gives_away()));
+    risks.extend(mounts.iter().map(|mount| mount.exposure()));
+    risks.extend(names.iter().map(|mount| mount.exposure()));
     risks.push(if inside.writable {
-        Risk::fine("it may change its own copy of the image")
+        Risk::harmless("it may change its own copy of the image")
     } else {
-        Risk::fine("the image's files cannot be changed; /tmp and /run can, and are gone afterwards")
+        Risk::harmless("the image's files cannot be changed; /tmp and /run can, and are gone afterwards")
     });
     risks.push(if calls::known() {
-        Risk::fine("it cannot use the kernel's keyrings, where passwords may be, nor make sandboxes of its own")
+        Risk::harmless("it cannot use the kernel's keyrings, where passwords may be, nor make sandboxes of its own")
     } else {
         Risk::caution("for this processor there is no filter of system calls: it can use your kernel keyrings")
     });
-    risks.push(Risk::fine(format!("at most {} processors", answers.get("cpus"))));
+    risks.push(Risk::harmless(format!("at most {} processors", answers.get("cpus"))));
     risks.push(if rustix::process::geteuid().is_root() {
         Risk::caution("no limit of processes: the kernel lets root have any number")
     } else {
-        Risk::fine(format!("at most {} processes more than you have now", answers.get("processes")))
+        Risk::harmless(format!("at most {} processes more than you have now", answers.get("processes")))
     });
     risks.push(if answers.get("memory").is_empty() {
         Risk::caution("no memory limit")
     } else {
-        Risk::fine(format!("at most {} of memory for each process", answers.get("memory")))
+        Risk::harmless(format!("at most {} of memory for each process", answers.get("memory")))
     });
     risks.push(Risk::caution(format!(
         "isolation is a user namespace ({}): the kernel is shared with this host",
-        runtime.word()
+        runtime.name()
     )));
     risks
 }

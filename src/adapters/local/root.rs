@@ -17,9 +17,9 @@ use futures_util::TryStreamExt;
 use rustix::fs::{FlockOperation, flock};
 
 use super::{
-    below::{Below, Point},
+    below::{MountPoint, RootFolder},
     plan,
-    seal::{self, Standing},
+    seal::{self, SealState},
     unpack::Root,
 };
 use crate::shared::private::{self, Scratch};
@@ -36,7 +36,7 @@ use wharf_core::{
     },
     ports::{BlobSource, Supply},
     transfer::{
-        copy::{Checked, Place},
+        copy::{CopyEnd, VerifiedBlob},
         fetch,
     },
 };
@@ -59,15 +59,15 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Resu
     let home = roots.join(image.hex());
     let (below, at) = (roots.to_owned(), home.clone());
     let digest = image.clone();
-    let kept = tokio::task::spawn_blocking(move || -> Result<Standing> {
+    let kept = tokio::task::spawn_blocking(move || -> Result<SealState> {
         private::folder(&below)?;
         sweep(&below);
         Ok(seal::check(&at, &digest))
     });
     match kept.await.during(&what)?? {
-        Standing::Sound => return Ok(home.join("root")),
-        Standing::Missing => {}
-        Standing::Changed(why) => {
+        SealState::Sound => return Ok(home.join("root")),
+        SealState::Missing => {}
+        SealState::Changed(why) => {
             tracing::warn!(image = %image, why, "an unpacked image is not used again");
             cx.progress.phase(format!("unpacking again: {why}"));
         }
@@ -76,16 +76,16 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Resu
     let content = supply.bytes()?;
     let manifest = content.manifest(cx, &at).await?;
     image.matches(&manifest.digest, &what)?;
-    let Manifest::Image { config, layers, .. } = manifest.said().clone() else {
+    let Manifest::Image { config, layers, .. } = manifest.parsed().clone() else {
         return Err(Error::failed(what, "not a single image"));
     };
     let config = fetch::blob(cx, &*content, &at, &config, CONFIG_LIMIT).await?;
-    let config = Configuration::read(&config).unwrap_or_default();
+    let config = Configuration::parse(&config).unwrap_or_default();
     let points = plan::usual_points(&config.run);
     let layers = with_diff_ids(layers, config.diff_ids, &what)?;
     cx.progress.total(layers.iter().map(|(layer, _)| layer.size).fold(0, u64::saturating_add));
-    let working = Working::begin(roots, &image, &what)?;
-    let place = Place { content, at };
+    let working = UnpackingTree::begin(roots, &image, &what)?;
+    let place = CopyEnd { content, at };
     cx.unless_cancelled(&what, working.unpack(cx, &place, layers, &points, &what)).await?;
     let below = roots.to_owned();
     tokio::task::spawn_blocking(move || working.publish(&below, &image)).await.during(&what)??;
@@ -115,7 +115,7 @@ fn lock(roots: &Path) -> Result<std::fs::File> {
 }
 
 /// A tree that is being unpacked. It is removed when dropped, once no thread writes to it any more.
-struct Working {
+struct UnpackingTree {
     /// Shared with every thread that writes into the tree.
     inner: Arc<Inner>,
 }
@@ -126,7 +126,7 @@ struct Inner {
     lock: std::fs::File,
 }
 
-impl Working {
+impl UnpackingTree {
     fn begin(roots: &Path, image: &Digest, what: &str) -> Result<Self> {
         // The lock tells whether a tree is in use: the folder gets the name that is cleaned up only after it is locked.
         let begun = private::beside(&roots.join(image.hex()), "begun");
@@ -147,9 +147,9 @@ impl Working {
     async fn unpack(
         &self,
         cx: &Context,
-        place: &Place,
+        place: &CopyEnd,
         layers: Vec<(Descriptor, Option<Digest>)>,
-        points: &[Point],
+        points: &[MountPoint],
         what: &str,
     ) -> Result<()> {
         let mut root = Root::new(&self.path().join("root"))?;
@@ -160,7 +160,7 @@ impl Working {
             root = self.layer(cx, place, layer, root, what).await?;
         }
         root.mount_points(&ALWAYS.map(Path::new), what)?;
-        let below = Below::new(&self.path().join("root"))?;
+        let below = RootFolder::new(&self.path().join("root"))?;
         for point in points {
             // Where the image has something else there, a launch that needs the place says so.
             let _ = below.make(point);
@@ -175,16 +175,16 @@ impl Working {
     async fn layer(
         &self,
         cx: &Context,
-        place: &Place,
+        place: &CopyEnd,
         (layer, diff_id): &(Descriptor, Option<Digest>),
         root: Root,
         what: &str,
     ) -> Result<Root> {
         let diff_id = diff_id.clone();
-        let mut stream = Checked::new(cx, place, layer).open(0).await?;
+        let mut stream = VerifiedBlob::new(cx, place, layer).open(0).await?;
         let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(16);
         let (inner, task) = (self.inner.clone(), what.to_owned());
-        let mut stop = Stop(Some(root.stop()));
+        let mut stop = StopUnpacking(Some(root.stop()));
         let unpacking = tokio::task::spawn_blocking(move || {
             let mut root = root;
             let mut reader = Chunks { receiver, chunk: Bytes::new() };
@@ -226,10 +226,10 @@ impl Working {
         let home = roots.join(image.hex());
         let _lock = lock(roots)?;
         match seal::check(&home, image) {
-            Standing::Sound => return Ok(()),
-            Standing::Missing => {}
+            SealState::Sound => return Ok(()),
+            SealState::Missing => {}
             // A workload may still run in it.
-            Standing::Changed(_) => std::fs::rename(&home, private::beside(&home, "aside")).during(what)?,
+            SealState::Changed(_) => std::fs::rename(&home, private::beside(&home, "aside")).during(what)?,
         }
         let mut scratch = self.inner.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         scratch.keep_as(&home).during(what)?;
@@ -238,7 +238,7 @@ impl Working {
     }
 }
 
-impl Drop for Working {
+impl Drop for UnpackingTree {
     fn drop(&mut self) {
         // A thread that still writes would put new files into the folder that is being removed.
         let end = std::time::Instant::now() + ENDING;
@@ -249,9 +249,9 @@ impl Drop for Working {
 }
 
 /// Ends an unpacking when it is dropped.
-struct Stop(Option<Arc<std::sync::atomic::AtomicBool>>);
+struct StopUnpacking(Option<Arc<std::sync::atomic::AtomicBool>>);
 
-impl Drop for Stop {
+impl Drop for StopUnpacking {
     fn drop(&mut self) {
         if let Some(stop) = &self.0 {
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -289,7 +289,7 @@ fn sweep(roots: &Path) {
     let Ok(entries) = std::fs::read_dir(roots) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
         let gone = match path.extension().and_then(std::ffi::OsStr::to_str) {
-            Some("partial") => abandoned(&path),
+            Some("partial") => is_abandoned(&path),
             Some("begun") => older(&path, ABANDONED),
             Some("aside") => older(&path, ASIDE),
             _ => false,
@@ -304,7 +304,7 @@ fn sweep(roots: &Path) {
 }
 
 /// Whether an unfinished tree is no longer in use.
-fn abandoned(path: &Path) -> bool {
+fn is_abandoned(path: &Path) -> bool {
     let Ok(mut lock) = private::open(&path.join("lock"), |options| options.read(true).write(true)) else {
         return older(path, ABANDONED);
     };

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    confine::{self, Last, Limits},
+    confine::{self, Limits, ProgramToStart},
     inside::Task,
     plan, processes,
     sandbox_program::SandboxProgram,
@@ -25,7 +25,7 @@ use wharf_core::base::{
 pub(super) const VERB: &str = "__run";
 
 /// A sandbox that is ready to start.
-pub(super) struct Ready {
+pub(super) struct ReadySandbox {
     /// The command that makes the namespaces; the caller sets its output.
     pub command: Command,
     /// The limits of everything that runs in the sandbox.
@@ -39,7 +39,7 @@ pub(super) fn run(folder: &Path) -> Result<u8> {
     let what = format!("run what is in {}", folder.display());
     // Other files that this process has open must not reach the sandbox.
     confine::close_others(&what)?;
-    let ourselves = sealed::bequeath(sealed::ourselves(&what)?, &what)?;
+    let ourselves = sealed::let_inherit(sealed::run_from_memory(&what)?, &what)?;
     let bytes = small_file::bytes(sandboxed::file(folder)).during(&what)?;
     let sandboxed: Sandboxed = serde_json::from_slice(&bytes).during(&what)?;
     let mut ready = ready(&sandboxed, &ourselves)?;
@@ -48,12 +48,12 @@ pub(super) fn run(folder: &Path) -> Result<u8> {
 }
 
 /// The command that starts a sandbox, with the sandbox's task.
-pub(super) fn ready(sandboxed: &Sandboxed, ourselves: &File) -> Result<Ready> {
+pub(super) fn ready(sandboxed: &Sandboxed, ourselves: &File) -> Result<ReadySandbox> {
     let what = "start the sandbox";
     let limits = limits(sandboxed, what)?;
     let task = Task {
         inside: sandboxed.inside.clone(),
-        last: Last {
+        last: ProgramToStart {
             argv: sandboxed.inside.argv.clone(),
             environment: sandboxed.inside.environment.clone(),
             working_dir: sandboxed.inside.working_dir.clone(),
@@ -62,18 +62,18 @@ pub(super) fn ready(sandboxed: &Sandboxed, ourselves: &File) -> Result<Ready> {
         },
     };
     // The task is not on the command line or in the environment, where other users of the machine could read it.
-    let told = sealed::tell(&task, what)?;
+    let told = sealed::share_value(&task, what)?;
     let who = sandboxed.who.clone().ok_or_else(|| Error::failed(what, "nobody was found to run as"))?;
     let (ourselves, number) = (sealed::path(ourselves), sealed::number(&told));
     let words = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.into(), &ourselves, &number);
     let mut command = Command::new(program(sandboxed.runtime)?);
     command.args(words.iter().skip(1)).env_clear();
-    Ok(Ready { command, limits, _told: told })
+    Ok(ReadySandbox { command, limits, _told: told })
 }
 
 fn program(program: SandboxProgram) -> Result<PathBuf> {
-    exec::on_path(program.word()).ok_or_else(|| {
-        Error::unsupported("start the sandbox", format!("{} is not on the path of this machine", program.word()))
+    exec::on_path(program.name()).ok_or_else(|| {
+        Error::unsupported("start the sandbox", format!("{} is not on the path of this machine", program.name()))
             .hint("install it here, or launch again with what is here")
     })
 }

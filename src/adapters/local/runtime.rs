@@ -6,7 +6,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::{
-    below::Below,
+    below::RootFolder,
     people, plan, root, run,
     sandbox_program::SandboxProgram,
     sandboxed::{Sandboxed, file},
@@ -61,7 +61,7 @@ impl Sandboxes {
         }
         let sandboxed = Sandboxed {
             runtime: program,
-            argv: plan::argv(program, &inside, &plan::Ids::of(&image.config.user), "WHARF", "TASK"),
+            argv: plan::argv(program, &inside, &plan::Ids::from_user(&image.config.user), "WHARF", "TASK"),
             inside,
             user: image.config.user.clone(),
             who: None,
@@ -74,7 +74,7 @@ impl Sandboxes {
 
     /// The same process, ready to run: the image is unpacked below `images`; if the process may write, it gets a copy
     /// in `staging`, which it will find as `folder`.
-    pub async fn placed(
+    pub async fn prepared_in(
         self,
         cx: &Context,
         supply: &Supply,
@@ -102,13 +102,13 @@ impl Sandboxes {
         };
         // Reads files whose size the image decides, so it must not run in an asynchronous task.
         tokio::task::spawn_blocking(move || {
-            let below = Below::new(&root)?;
+            let below = RootFolder::new(&root)?;
             // The shared image is never changed: what it lacks is made in the sandbox.
             if sandboxed.inside.writable {
                 plan::points(&sandboxed.inside).iter().try_for_each(|point| below.make(point).map(drop))?;
             }
-            let who = people::who(&sandboxed.user, &below)?;
-            plan::settle(&mut sandboxed.inside, &who, &below)?;
+            let who = people::resolve(&sandboxed.user, &below)?;
+            plan::complete(&mut sandboxed.inside, &who, &below)?;
             sandboxed.argv = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.clone().into(), "WHARF", "TASK");
             sandboxed.who = Some(who);
             Ok(sandboxed)
@@ -128,7 +128,7 @@ impl Runtime for Sandboxes {
         let what = format!("launch {} on local", image.reference);
         self.program()?;
         if image.kind != ImageKind::Container || image.pinned.is_none() {
-            return Err(Error::unsupported(what, format!("a {} image is not a root file system", image.kind.word())));
+            return Err(Error::unsupported(what, format!("a {} image is not a root file system", image.kind.name())));
         }
         match image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref()) {
             Some(platform) if !platform.serves(&Platform::host()) => Err(Error::unsupported(
@@ -164,7 +164,7 @@ impl Runtime for Sandboxes {
             return Ok(());
         }
         let sandboxed = serde_json::from_value(process.0.clone()).during(&what)?;
-        let placed = self.placed(cx, supply, sandboxed, images, (folder, folder)).await?;
+        let placed = self.prepared_in(cx, supply, sandboxed, images, (folder, folder)).await?;
         let bytes = serde_json::to_vec_pretty(&placed).during(&what)?;
         tokio::task::spawn_blocking(move || private::write(&written, &bytes)).await.during(&what)?
     }

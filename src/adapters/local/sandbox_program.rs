@@ -28,7 +28,7 @@ impl SandboxProgram {
     }
 
     /// The name of the program.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Bwrap => "bwrap",
             Self::Unshare => "unshare",

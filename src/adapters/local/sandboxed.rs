@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use wharf_core::image::model::Foreign;
 
-use super::{inside::Inside, people::Who, sandbox_program::SandboxProgram};
+use super::{inside::SandboxLayout, people::ImageUser, sandbox_program::SandboxProgram};
 
 /// One process in a sandbox, as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,11 +15,11 @@ pub struct Sandboxed {
     /// The command line as the plan shows it; the real one has the values that are known later.
     pub argv: Vec<String>,
     /// What the sandbox looks like from the inside.
-    pub inside: Inside,
+    pub inside: SandboxLayout,
     /// User and group, as the image names them.
     pub user: Foreign,
     /// The user's numbers and home, once the image is unpacked.
-    pub who: Option<Who>,
+    pub who: Option<ImageUser>,
     /// The most memory of a single process, in bytes; 0 for no limit.
     pub memory: u64,
     /// The most processors that it may use; 0 for no limit.

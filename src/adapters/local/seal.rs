@@ -46,7 +46,7 @@ struct Seal {
 
 /// The standing of a kept image.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum SealState {
     /// Nothing in it was changed.
     Sound,
     /// It does not exist.
@@ -62,17 +62,17 @@ pub(super) fn write(folder: &Path, image: &Digest) -> Result<()> {
 }
 
 /// Compares the tree in `folder/root` with its seal.
-pub(super) fn check(folder: &Path, image: &Digest) -> Standing {
+pub(super) fn check(folder: &Path, image: &Digest) -> SealState {
     match folder.symlink_metadata() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Standing::Missing,
-        Err(error) => return Standing::Changed(error.to_string()),
-        Ok(meta) if !meta.is_dir() => return Standing::Changed("it is no folder".into()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return SealState::Missing,
+        Err(error) => return SealState::Changed(error.to_string()),
+        Ok(meta) if !meta.is_dir() => return SealState::Changed("it is no folder".into()),
         Ok(_) => {}
     }
     match fits(folder, image) {
-        Ok(true) => Standing::Sound,
-        Ok(false) => Standing::Changed("something in it was changed after it was unpacked".into()),
-        Err(error) => Standing::Changed(error.why),
+        Ok(true) => SealState::Sound,
+        Ok(false) => SealState::Changed("something in it was changed after it was unpacked".into()),
+        Err(error) => SealState::Changed(error.why),
     }
 }
 
@@ -168,17 +168,17 @@ mod tests {
             std::fs::create_dir_all(folder.path().join("root/a")).unwrap();
             std::fs::write(folder.path().join("root/a/file"), "data").unwrap();
             std::os::unix::fs::symlink("nowhere", folder.path().join("root/dangling")).unwrap();
-            assert!(matches!(check(folder.path(), &image), Standing::Changed(_)));
+            assert!(matches!(check(folder.path(), &image), SealState::Changed(_)));
             write(folder.path(), &image).unwrap();
-            assert_eq!(check(folder.path(), &image), Standing::Sound);
-            assert!(matches!(check(folder.path(), &Digest::of(b"another")), Standing::Changed(_)));
+            assert_eq!(check(folder.path(), &image), SealState::Sound);
+            assert!(matches!(check(folder.path(), &Digest::of(b"another")), SealState::Changed(_)));
             // The clocks of file systems advance every few milliseconds.
             std::thread::sleep(std::time::Duration::from_millis(20));
-            assert_eq!(check(folder.path(), &image), Standing::Sound, "reading changes nothing");
+            assert_eq!(check(folder.path(), &image), SealState::Sound, "reading changes nothing");
             change(&folder.path().join("root"));
-            assert!(matches!(check(folder.path(), &image), Standing::Changed(_)), "change {number}");
+            assert!(matches!(check(folder.path(), &image), SealState::Changed(_)), "change {number}");
         }
-        assert_eq!(check(Path::new("/nowhere/at/all"), &image), Standing::Missing);
+        assert_eq!(check(Path::new("/nowhere/at/all"), &image), SealState::Missing);
     }
 
     #[test]
@@ -189,6 +189,6 @@ mod tests {
         write(folder.path(), &image).unwrap();
         std::fs::rename(folder.path().join("done"), folder.path().join("elsewhere")).unwrap();
         std::os::unix::fs::symlink("elsewhere", folder.path().join("done")).unwrap();
-        assert!(matches!(check(folder.path(), &image), Standing::Changed(_)));
+        assert!(matches!(check(folder.path(), &image), SealState::Changed(_)));
     }
 }

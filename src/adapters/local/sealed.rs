@@ -37,7 +37,7 @@ pub(super) fn hide(what: &str) -> Result<()> {
 
 /// This program in sealed memory. If it does not run from there yet, it starts itself again from there and does not
 /// return; of the environment it keeps only the path.
-pub(super) fn ourselves(what: &str) -> Result<File> {
+pub(super) fn run_from_memory(what: &str) -> Result<File> {
     let own = File::open("/proc/self/exe").during(what)?;
     if rustix::fs::fcntl_get_seals(&own).is_ok_and(|seals| seals.contains(ALL)) {
         // Otherwise it would be listed under the number of its file.
@@ -56,13 +56,13 @@ pub(super) fn ourselves(what: &str) -> Result<File> {
 }
 
 /// A value in sealed memory, for a process that inherits the file.
-pub(super) fn tell(value: &impl Serialize, what: &str) -> Result<File> {
+pub(super) fn share_value(value: &impl Serialize, what: &str) -> Result<File> {
     let bytes = serde_json::to_vec(value).during(what)?;
-    bequeath(memory(&*bytes, MemfdFlags::NOEXEC_SEAL, what)?, what)
+    let_inherit(memory(&*bytes, MemfdFlags::NOEXEC_SEAL, what)?, what)
 }
 
 /// The value that another process of Wharf has left in the open file with the number `word`.
-pub(super) fn told<T: DeserializeOwned>(word: &str, what: &str) -> Result<T> {
+pub(super) fn shared_value<T: DeserializeOwned>(word: &str, what: &str) -> Result<T> {
     let number: u32 = word.parse().during(what)?;
     let mut bytes = Vec::new();
     File::open(format!("/proc/self/fd/{number}"))
@@ -72,7 +72,7 @@ pub(super) fn told<T: DeserializeOwned>(word: &str, what: &str) -> Result<T> {
 }
 
 /// Lets started programs inherit an open file.
-pub(super) fn bequeath(file: File, what: &str) -> Result<File> {
+pub(super) fn let_inherit(file: File, what: &str) -> Result<File> {
     rustix::io::fcntl_setfd(&file, FdFlags::empty()).during(what)?;
     Ok(file)
 }
@@ -108,8 +108,8 @@ mod tests {
 
     #[test]
     fn what_is_told_can_be_read_and_not_changed() {
-        let mut told_file = tell(&vec!["a\n", "b"], "test").unwrap();
-        assert_eq!(told::<Vec<String>>(&number(&told_file), "test").unwrap(), ["a\n", "b"]);
+        let mut told_file = share_value(&vec!["a\n", "b"], "test").unwrap();
+        assert_eq!(shared_value::<Vec<String>>(&number(&told_file), "test").unwrap(), ["a\n", "b"]);
         assert!(told_file.write_all(b"x").is_err());
         assert!(told_file.set_len(0).is_err());
     }

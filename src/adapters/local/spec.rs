@@ -6,7 +6,7 @@ use super::{node::Node, sandboxed::Sandboxed};
 
 /// The description of a workload, with everything that its keeper needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spec {
+pub struct WorkloadSpec {
     /// The sandbox of the workload, with the program in it.
     #[serde(flatten)]
     pub sandboxed: Sandboxed,

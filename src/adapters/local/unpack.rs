@@ -24,7 +24,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::formats::layer::{Budget, Item, Layer, TooMuch, What, too_much};
+use crate::formats::layer::{Budget, EntryKind, Item, Layer, TooMuch, too_much};
 use wharf_core::base::{
     digest::Digest,
     error::{During, Error, Kind, Result},
@@ -50,7 +50,7 @@ pub struct Root {
 
 /// What the current layer has created: its opaque folders hide only files of lower layers.
 #[derive(Default)]
-struct Own {
+struct LayerEntries {
     hash: RandomState,
     /// Hashes of folder (inode) and name.
     placed: HashSet<u64>,
@@ -58,7 +58,7 @@ struct Own {
     emptied: HashSet<u64>,
 }
 
-impl Own {
+impl LayerEntries {
     fn key(&self, folder: u64, name: &OsStr) -> u64 {
         self.hash.hash_one((folder, name))
     }
@@ -85,12 +85,12 @@ impl Root {
             None => Layer::new(layer, &self.budget),
         };
         let mut layer = layer.map_err(|error| unreadable(what, &error))?;
-        let mut own = Own::default();
+        let mut own = LayerEntries::default();
         let (mut folders, mut root_modified) = (Vec::new(), None);
         while let Some(item) = layer.next(&mut self.budget).map_err(|error| unreadable(what, &error))? {
             let path = PathBuf::from(OsString::from_vec(item.name.clone()));
             let Some(path) = inside(&path, what)? else {
-                if item.what == What::Folder {
+                if item.what == EntryKind::Folder {
                     let mode = Mode::from_raw_mode(item.mode & PERMISSIONS);
                     rustix::fs::fchmod(&self.fd, mode | Mode::RWXU).during(what)?;
                     root_modified = Some(item.modified);
@@ -112,7 +112,7 @@ impl Root {
             } else {
                 let folder = self.place(&mut layer, &item, &parent, &name, what)?;
                 own.placed.insert(own.key(folder, &name));
-                if item.what == What::Folder {
+                if item.what == EntryKind::Folder {
                     folders.push((parent, name, item.modified));
                 }
             }
@@ -146,18 +146,18 @@ impl Root {
         let number = rustix::fs::fstat(&folder).during(what)?.st_ino;
         let target = OsStr::from_bytes(&item.target);
         match &item.what {
-            What::Folder => {
+            EntryKind::Folder => {
                 make_dir(&folder, name, Mode::from_raw_mode(item.mode & PERMISSIONS)).during(what)?;
                 self.deeper(&folder, number, name, what)?;
             }
-            What::HardLink => self.hard_link(&folder, name, Path::new(target), parent, what)?,
-            What::Link => {
+            EntryKind::HardLink => self.hard_link(&folder, name, Path::new(target), parent, what)?,
+            EntryKind::Link => {
                 remove(&folder, name).during(what)?;
                 // The target is kept unchanged: only programs inside the root follow it.
                 rustix::fs::symlinkat(target, &folder, name).during(what)?;
                 set_time(&folder, name, item.modified);
             }
-            What::File | What::Sparse(..) => {
+            EntryKind::File | EntryKind::Sparse(..) => {
                 remove(&folder, name).during(what)?;
                 let mode = Mode::from_raw_mode(item.mode & PERMISSIONS);
                 let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -167,7 +167,7 @@ impl Root {
                 rustix::fs::fchmod(&file, mode | Mode::RUSR).during(what)?;
                 set_time(&folder, name, item.modified);
             }
-            What::Pipe => {
+            EntryKind::Pipe => {
                 remove(&folder, name).during(what)?;
                 let mode = Mode::from_raw_mode(item.mode & PERMISSIONS);
                 rustix::fs::mknodat(&folder, name, FileType::Fifo, mode, 0).during(what)?;
@@ -175,7 +175,7 @@ impl Root {
                 rustix::fs::chmodat(&folder, name, mode, AtFlags::empty()).during(what)?;
                 set_time(&folder, name, item.modified);
             }
-            What::Other => {
+            EntryKind::Other => {
                 remove(&folder, name).during(what)?;
                 self.left_out += 1;
             }
@@ -255,8 +255,8 @@ fn set_time(folder: &OwnedFd, name: &OsStr, (seconds, nanoseconds): (i64, u32)) 
 }
 
 /// Writes a file's data; holes stay holes.
-fn fill(file: &mut File, data: &mut Layer<'_>, what: &What) -> std::io::Result<()> {
-    let What::Sparse(parts, length) = what else { return std::io::copy(data, file).map(|_| ()) };
+fn fill(file: &mut File, data: &mut Layer<'_>, what: &EntryKind) -> std::io::Result<()> {
+    let EntryKind::Sparse(parts, length) = what else { return std::io::copy(data, file).map(|_| ()) };
     for (offset, count) in parts {
         file.seek(SeekFrom::Start(*offset))?;
         std::io::copy(&mut data.take(*count), file)?;
@@ -314,7 +314,7 @@ fn make_dir(folder: &OwnedFd, name: &OsStr, mode: Mode) -> Result<(), Errno> {
 
 /// Removes files of lower layers from `folder`; returns whether it is empty then. Each folder is searched once for a
 /// layer.
-fn empty(folder: &OwnedFd, own: &mut Own) -> Result<bool, Errno> {
+fn empty(folder: &OwnedFd, own: &mut LayerEntries) -> Result<bool, Errno> {
     let number = rustix::fs::fstat(folder)?.st_ino;
     if !own.emptied.insert(number) {
         return Ok(false);
@@ -340,7 +340,7 @@ fn empty(folder: &OwnedFd, own: &mut Own) -> Result<bool, Errno> {
 }
 
 /// Removes what lower layers have under a name, but nothing that this layer has created there or deeper.
-fn hide(folder: &OwnedFd, name: &OsStr, own: &mut Own) -> Result<(), Errno> {
+fn hide(folder: &OwnedFd, name: &OsStr, own: &mut LayerEntries) -> Result<(), Errno> {
     let placed = own.placed.contains(&own.key(rustix::fs::fstat(folder)?.st_ino, name));
     let there = match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => return Ok(()),
@@ -396,16 +396,16 @@ pub(super) fn names(folder: impl AsFd) -> Result<Vec<OsString>, Errno> {
 mod tests {
     use super::*;
 
-    enum Made<'a> {
+    enum CreatedEntry<'a> {
         Dir(&'a str),
         File(&'a str, &'a str),
         Link(&'a str, &'a str),
         Hard(&'a str, &'a str),
     }
-    use Made::{Dir, File as Plain, Hard, Link};
+    use CreatedEntry::{Dir, File as Plain, Hard, Link};
 
     /// A tar archive with any names, even those that the tar crate refuses to write.
-    fn layer(items: &[Made<'_>]) -> Vec<u8> {
+    fn layer(items: &[CreatedEntry<'_>]) -> Vec<u8> {
         let mut builder = tar::Builder::new(Vec::new());
         for item in items {
             let mut header = tar::Header::new_gnu();
@@ -512,7 +512,7 @@ mod tests {
     #[test]
     fn opaque_folders_without_number_take_no_quadratic_time() {
         let names: Vec<String> = (0..20_000).map(|number| format!("d/f{number}")).collect();
-        let mut items: Vec<Made<'_>> = names.iter().map(|name| Plain(name, "")).collect();
+        let mut items: Vec<CreatedEntry<'_>> = names.iter().map(|name| Plain(name, "")).collect();
         items.extend((0..20_000).map(|_| Plain("d/.wh..wh..opq", "")));
         let began = std::time::Instant::now();
         let (folder, result) = unpack(&[layer(&[Plain("d/old", "")]), layer(&items)]);

@@ -3,8 +3,8 @@
 use reqwest::StatusCode;
 
 use crate::shared::{
-    http::{self, Reach, Server as Http, Tls},
-    settings::{Registry, Wanted},
+    http::{self, AllowedServers, Server as Http, Tls},
+    settings::{AdapterEntry, Registry},
 };
 use wharf_core::base::{context::Context, error::Result};
 
@@ -18,7 +18,7 @@ pub(super) struct Server {
 
 impl Server {
     /// The Notary server that a source names.
-    pub(super) fn new(registry: &Wanted<Registry>, reach: Reach) -> Result<Self> {
+    pub(super) fn new(registry: &AdapterEntry<Registry>, reach: AllowedServers) -> Result<Self> {
         let (what, settings) = (format!("notary of source '{}'", registry.name), &registry.settings);
         Ok(Self { http: Http::at(&settings.notary, Tls::beside(settings, &settings.notary), reach, &what)? })
     }
@@ -31,7 +31,7 @@ impl Server {
     /// The file of a role for a repository (GUN); `None` if the server has none.
     pub(super) async fn file(&self, cx: &Context, gun: &str, role: &str) -> Result<Option<Vec<u8>>> {
         let what = format!("read {role} of {gun} at {}", self.address());
-        let place = self.http.place(&format!("v2/{gun}/_trust/tuf/{role}.json"))?;
+        let place = self.http.address(&format!("v2/{gun}/_trust/tuf/{role}.json"))?;
         cx.run(&what, async {
             let response = self.http.get(&place)?.send(&what).await?;
             match response.status() {

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use self::{
     files::Server,
-    tuf::{Chain, Fault, Targets, Versions, Watch},
+    tuf::{Chain, ChainFault, Targets, Versions, Watch},
 };
 use super::{
     parts::{Parts, Surroundings},
@@ -26,7 +26,7 @@ use wharf_core::{
         small_file, text,
     },
     config::Config,
-    evidence::record::{By, Kind, Outcome, Record, tool},
+    evidence::record::{CheckedBy, Kind, Outcome, Record, tool},
     image::{
         model::Image,
         reference::{ImageRef, Name},
@@ -78,7 +78,7 @@ impl Notary {
         server: &Server,
         root: &[u8],
         watch: &Watch<'_>,
-    ) -> Result<std::result::Result<(Chain, String, Vec<Targets>), Fault>> {
+    ) -> Result<std::result::Result<(Chain, String, Vec<Targets>), ChainFault>> {
         let older = self.older(cx, server, root, watch).await?;
         let (mut chain, pin) = match tuf::trusted(root, &older, watch) {
             Ok(trusted) => trusted,
@@ -92,7 +92,7 @@ impl Notary {
                 }
             };
         }
-        let missing = |role: &str| Fault::Wrong(format!("the server has no {role} file"));
+        let missing = |role: &str| ChainFault::Wrong(format!("the server has no {role} file"));
         let Some(bytes) = server.file(cx, watch.gun, "timestamp").await? else { return Ok(Err(missing("timestamp"))) };
         let meta = checked!(chain.timestamp(&bytes, watch));
         let Some(bytes) = server.file(cx, watch.gun, "snapshot").await? else { return Ok(Err(missing("snapshot"))) };
@@ -100,7 +100,7 @@ impl Notary {
         let Some(bytes) = server.file(cx, watch.gun, "targets").await? else { return Ok(Err(missing("targets"))) };
         let own = checked!(chain.targets(&bytes, &snapshot, watch));
         let mut all = Vec::new();
-        for name in own.hands_over_to().into_iter().filter(|name| snapshot.has(name)).take(DELEGATIONS) {
+        for name in own.signs().into_iter().filter(|name| snapshot.has(name)).take(DELEGATIONS) {
             let Some(bytes) = server.file(cx, watch.gun, &name).await? else { return Ok(Err(missing(&name))) };
             all.push(checked!(chain.delegated(&bytes, &name, &own, &snapshot, watch)));
         }
@@ -112,7 +112,7 @@ impl Notary {
     /// The roots before the newest one, newest first, if the newest has no pinned key.
     async fn older(&self, cx: &Context, server: &Server, root: &[u8], watch: &Watch<'_>) -> Result<Vec<Vec<u8>>> {
         let mut older = Vec::new();
-        let unpinned = matches!(tuf::trusted(root, &[], watch), Err(Fault::Untrusted(_)));
+        let unpinned = matches!(tuf::trusted(root, &[], watch), Err(ChainFault::Untrusted(_)));
         let Ok(newest) = tuf::Root::read(root) else { return Ok(older) };
         let first = newest.version().saturating_sub(OLDER).max(1);
         for version in (first..newest.version()).rev().filter(|_| unpinned && !watch.pins.is_empty()) {
@@ -140,9 +140,11 @@ impl Notary {
         let at = server.address();
         let (chain, pin, all) = match self.chain(cx, server, &root, &watch).await? {
             Ok(whole) => whole,
-            Err(Fault::Wrong(why)) => return Ok(none(Signature::Invalid, format!("{why} ({at})"), now + FOUND)),
-            Err(Fault::Expired(why)) => return Ok(none(Signature::Expired, format!("{why} ({at})"), now + ABSENT)),
-            Err(Fault::Untrusted(why)) => {
+            Err(ChainFault::Wrong(why)) => return Ok(none(Signature::Invalid, format!("{why} ({at})"), now + FOUND)),
+            Err(ChainFault::Expired(why)) => {
+                return Ok(none(Signature::Expired, format!("{why} ({at})"), now + ABSENT));
+            }
+            Err(ChainFault::Untrusted(why)) => {
                 let state = if pins.is_empty() { Signature::NoKey } else { Signature::Untrusted };
                 return Ok(none(state, format!("{why} ({at})"), now + ABSENT));
             }
@@ -150,7 +152,7 @@ impl Notary {
         remember(&memory, &chain.versions);
         let until = chain.expires.min(now + FOUND);
         let tag = name.tag.as_deref();
-        let said = all.iter().find_map(|targets| targets.says(tag, digest, length).map(|fits| (targets, fits)));
+        let said = all.iter().find_map(|targets| targets.tag_means(tag, digest, length).map(|fits| (targets, fits)));
         let short = |id: &str| id.get(..16).unwrap_or(id).to_owned();
         Ok(match said {
             Some((targets, true)) => Found {
@@ -210,7 +212,7 @@ impl Checker for Notary {
             inputs: self.inputs(),
             valid_until: found.until,
             reason: found.reason,
-            ..Record::now(pinned, By::Wharf, tool("notary"), outcome, 0)
+            ..Record::now(pinned, CheckedBy::Wharf, tool("notary"), outcome, 0)
         }])
     }
 }

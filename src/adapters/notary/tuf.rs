@@ -18,7 +18,7 @@ const MOST_SIGNATURES: usize = 64;
 
 /// Why a chain is not valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum ChainFault {
     /// A file was changed, rolled back, or does not have the required signatures.
     Wrong(String),
     /// A file has expired.
@@ -27,10 +27,10 @@ pub enum Fault {
     Untrusted(String),
 }
 
-type Result<T> = std::result::Result<T, Fault>;
+type Result<T> = std::result::Result<T, ChainFault>;
 
 fn wrong<T>(words: impl Into<String>) -> Result<T> {
-    Err(Fault::Wrong(words.into()))
+    Err(ChainFault::Wrong(words.into()))
 }
 
 #[derive(Deserialize)]
@@ -188,16 +188,16 @@ impl WrittenKey {
         key_id(&self.keytype, &self.keyval.public)
     }
 
-    fn certificate(&self) -> Option<certificates::Read> {
+    fn certificate(&self) -> Option<certificates::ParsedCertificate> {
         let pem = STANDARD.decode(&self.keyval.public).ok()?;
-        certificates::Read::of_pem(&String::from_utf8(pem).ok()?)
+        certificates::ParsedCertificate::from_pem(&String::from_utf8(pem).ok()?)
     }
 
     fn key(&self) -> Option<Key> {
         match self.keytype.as_str() {
             "ecdsa-x509" | "rsa-x509" => self.certificate()?.key(),
-            "ecdsa" | "rsa" => Key::of_der(STANDARD.decode(&self.keyval.public).ok()?),
-            "ed25519" => Key::of_ed25519(&STANDARD.decode(&self.keyval.public).ok()?),
+            "ecdsa" | "rsa" => Key::from_der(STANDARD.decode(&self.keyval.public).ok()?),
+            "ed25519" => Key::from_ed25519(&STANDARD.decode(&self.keyval.public).ok()?),
             _ => None,
         }
     }
@@ -274,7 +274,7 @@ impl Root {
     }
 
     /// Whether this root's keys have signed the next root, which is how root keys are changed.
-    fn hands_over_to(&self, next: &[u8]) -> bool {
+    fn signs(&self, next: &[u8]) -> bool {
         let (Ok(envelope), Some(role)) = (parsed::<Envelope<'_>>(next, "root"), self.body.roles.get("root")) else {
             return false;
         };
@@ -290,7 +290,7 @@ impl Root {
                     return wrong(format!("the root's certificate is for '{}'", clean::short(&certificate.name, 100)));
                 }
                 if !certificate.is_valid(watch.now) {
-                    return Err(Fault::Expired("the root's certificate is past its date".into()));
+                    return Err(ChainFault::Expired("the root's certificate is past its date".into()));
                 }
             }
         }
@@ -314,7 +314,7 @@ pub fn trusted(bytes: &[u8], older: &[Vec<u8>], watch: &Watch<'_>) -> Result<(Ch
             break;
         }
         let earlier = Root::read(before)?;
-        if earlier.version + 1 != next.1 || !earlier.hands_over_to(next.0) {
+        if earlier.version + 1 != next.1 || !earlier.signs(next.0) {
             return wrong("a change of root keys is not signed by the keys before it");
         }
         pin = earlier.pinned(watch).map(str::to_owned);
@@ -322,7 +322,7 @@ pub fn trusted(bytes: &[u8], older: &[Vec<u8>], watch: &Watch<'_>) -> Result<(Ch
     }
     root.names(watch)?;
     if root.expires <= watch.now {
-        return Err(Fault::Expired("the root is past its date".into()));
+        return Err(ChainFault::Expired("the root is past its date".into()));
     }
     let versions = Versions([("root".to_owned(), root.version)].into());
     let (expires, signers) = (root.expires, root.signers.clone());
@@ -331,7 +331,7 @@ pub fn trusted(bytes: &[u8], older: &[Vec<u8>], watch: &Watch<'_>) -> Result<(Ch
         Some(pin) => Ok((chain, pin)),
         None => {
             let id = signers.first().map_or("", String::as_str);
-            Err(Fault::Untrusted(format!("its root key {} is pinned nowhere", id.get(..16).unwrap_or(id))))
+            Err(ChainFault::Untrusted(format!("its root key {} is pinned nowhere", id.get(..16).unwrap_or(id))))
         }
     }
 }
@@ -372,7 +372,7 @@ impl Chain {
             return wrong(format!("the {role_name} file was rolled back to version {version}"));
         }
         if expires <= watch.now {
-            return Err(Fault::Expired(format!("the {role_name} file is past its date")));
+            return Err(ChainFault::Expired(format!("the {role_name} file is past its date")));
         }
         self.versions.0.insert(role_name.to_owned(), version);
         self.expires = self.expires.min(expires);
@@ -463,7 +463,7 @@ impl Snapshot {
 
 impl Targets {
     /// The roles to which this one delegates names.
-    pub fn hands_over_to(&self) -> Vec<String> {
+    pub fn signs(&self) -> Vec<String> {
         self.delegations.roles.iter().map(|role| role.name.clone()).filter(|name| is_role(name)).collect()
     }
 
@@ -479,7 +479,7 @@ impl Targets {
 
     /// What it says about a tag, or about any tag if `None`: `None` if nothing, `Some(false)` if the tag means other
     /// bytes.
-    pub fn says(&self, tag: Option<&str>, digest: &Digest, length: u64) -> Option<bool> {
+    pub fn tag_means(&self, tag: Option<&str>, digest: &Digest, length: u64) -> Option<bool> {
         match tag {
             Some(tag) => self.names.get(tag).map(|meta| meta.is(digest, length)),
             None => self.names.values().any(|meta| meta.is(digest, length)).then_some(true),

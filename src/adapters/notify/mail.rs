@@ -17,7 +17,7 @@ use wharf_core::{
         error::{During, Error, Kind, Result},
     },
     config::{Config, Notify, Supplier},
-    ports::{Notifier, store::Due},
+    ports::{Notifier, store::DueNotice},
     request::notice::APPROVERS,
 };
 
@@ -39,7 +39,7 @@ pub struct Mail {
 
 impl Mail {
     /// The mail that the configuration wants; `None` if it wants none.
-    pub fn of(config: &Config) -> Result<Option<Self>> {
+    pub fn from_config(config: &Config) -> Result<Option<Self>> {
         let rules = config.notify.clone();
         if rules.mail.is_empty() {
             return Ok(None);
@@ -74,7 +74,7 @@ impl Mail {
     }
 
     /// The address for a notice's receiver: named by the site, given by the person, or made from their name.
-    fn address(&self, due: &Due) -> Option<String> {
+    fn address(&self, due: &DueNotice) -> Option<String> {
         let to = due.notice.to.as_str();
         if to == APPROVERS {
             return Some(self.rules.approvers.clone()).filter(|address| !address.is_empty());
@@ -96,7 +96,7 @@ fn host() -> String {
 }
 
 /// A refused address is an error that is not tried again; everything else may be.
-fn of_smtp(error: &SmtpError, what: &str) -> Error {
+fn smtp_error(error: &SmtpError, what: &str) -> Error {
     let words = clean::short(&error.to_string(), 300);
     if error.is_permanent() {
         return Error::usage(what, words).hint("check the address");
@@ -106,7 +106,7 @@ fn of_smtp(error: &SmtpError, what: &str) -> Error {
 
 #[async_trait]
 impl Notifier for Mail {
-    fn way(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         "mail"
     }
 
@@ -131,7 +131,7 @@ impl Notifier for Mail {
         }
     }
 
-    async fn deliver(&self, _cx: &Context, due: &Due) -> Result<bool> {
+    async fn deliver(&self, _cx: &Context, due: &DueNotice) -> Result<bool> {
         let what = format!("send a letter to {}", due.notice.to);
         let Some(address) = self.address(due) else { return Ok(false) };
         let to: Mailbox = address.parse().map_err(|error| Error::usage(&what, format!("'{address}': {error}")))?;
@@ -147,7 +147,7 @@ impl Notifier for Mail {
             .body(body)
             .during(&what)?;
         match &self.transport {
-            Transport::Smtp(smtp) => smtp.send(letter).await.map_err(|error| of_smtp(&error, &what)).map(|_| true),
+            Transport::Smtp(smtp) => smtp.send(letter).await.map_err(|error| smtp_error(&error, &what)).map(|_| true),
             Transport::Sendmail => sendmail(&letter, &what).await.map(|()| true),
         }
     }

@@ -8,7 +8,7 @@ use aws_lc_rs::hmac;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::shared::http::{Next, Place, Reach, Server, Tls};
+use crate::shared::http::{AllowedServers, NextPage, Server, ServerAddress, Tls};
 use wharf_core::{
     base::{
         context::Context,
@@ -16,20 +16,20 @@ use wharf_core::{
         small_file, text,
     },
     config::Config,
-    ports::{Notifier, store::Due},
+    ports::{Notifier, store::DueNotice},
 };
 
 /// Sends notices to the site's webhook.
 pub struct Webhook {
     server: Server,
-    place: Place,
+    place: ServerAddress,
     /// The secret; if it cannot be read, that is told when a notice is sent, because only the steward may read it.
     key: Result<hmac::Key>,
 }
 
 impl Webhook {
     /// The webhook that the configuration wants; `None` if it wants none.
-    pub fn of(config: &Config) -> Result<Option<Self>> {
+    pub fn from_config(config: &Config) -> Result<Option<Self>> {
         let what = "read [notify]";
         let address = config.notify.webhook.clone();
         if address.is_empty() {
@@ -57,10 +57,10 @@ impl Webhook {
         // The path may be known to both ends only, so it is not repeated in messages.
         let address = url::Url::parse(&address)
             .map_err(|error| Error::usage(what, format!("webhook: {error}")).hint("write https://host/path"))?;
-        let server =
-            Server::new(address.clone(), Tls::default(), Reach::default()).map_err(|error| error.during(what))?;
-        let place = server.next(&server.place("")?, address.as_str());
-        let Some(Next::Here(place)) = place else {
+        let server = Server::new(address.clone(), Tls::default(), AllowedServers::default())
+            .map_err(|error| error.during(what))?;
+        let place = server.next(&server.address("")?, address.as_str());
+        let Some(NextPage::Here(place)) = place else {
             return Err(Error::usage(what, "webhook: no address").hint("write https://host/path"));
         };
         Ok(Some(Self { server, place, key }))
@@ -78,7 +78,7 @@ fn key(text: &str, file: &Path, what: &str) -> Result<hmac::Key> {
 
 #[async_trait]
 impl Notifier for Webhook {
-    fn way(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         "webhook"
     }
 
@@ -88,7 +88,7 @@ impl Notifier for Webhook {
         Ok(format!("{}, its secret is there", self.server.origin()))
     }
 
-    async fn deliver(&self, _cx: &Context, due: &Due) -> Result<bool> {
+    async fn deliver(&self, _cx: &Context, due: &DueNotice) -> Result<bool> {
         let what = format!("send a notice to {}", self.server.origin());
         let key = self.key.as_ref().map_err(Clone::clone)?;
         let notice = &due.notice;

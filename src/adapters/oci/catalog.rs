@@ -12,7 +12,7 @@ use super::{
     Oci,
     client::{self, Registry, success},
 };
-use crate::shared::http::{self, Allowance, Part, Place};
+use crate::shared::http::{self, Allowance, Part, ServerAddress};
 use wharf_core::{
     base::{
         context::Context,
@@ -53,8 +53,8 @@ struct Pages<'a> {
     what: &'a str,
     scopes: client::Scopes,
     allowance: &'a Allowance,
-    next: Option<Place>,
-    seen: HashSet<Place>,
+    next: Option<ServerAddress>,
+    seen: HashSet<ServerAddress>,
     /// Why the list ended early, if it did.
     cut: Option<String>,
 }
@@ -73,19 +73,25 @@ impl Pages<'_> {
             if self.seen.contains(&after) {
                 self.cut = Some("its pages lead in a circle".to_owned());
             } else {
-                self.cut = self.allowance.spend(names.len(), bytes);
+                self.cut = self.allowance.count_page(names.len(), bytes);
             }
             self.next = Some(after).filter(|_| self.cut.is_none());
         } else {
             // The last page counts too, because other lists share the allowance.
-            let _ = self.allowance.spend(names.len(), bytes);
+            let _ = self.allowance.count_page(names.len(), bytes);
         }
         Ok(Some(names))
     }
 }
 
 impl Oci {
-    fn names<'a>(&'a self, what: &'a str, first: Place, scopes: client::Scopes, allowance: &'a Allowance) -> Pages<'a> {
+    fn names<'a>(
+        &'a self,
+        what: &'a str,
+        first: ServerAddress,
+        scopes: client::Scopes,
+        allowance: &'a Allowance,
+    ) -> Pages<'a> {
         let (registry, next) = (&*self.registry, Some(first));
         Pages { registry, what, scopes, allowance, next, seen: HashSet::new(), cut: None }
     }
@@ -95,13 +101,13 @@ impl Oci {
             return Ok(Part { rows: self.repositories.clone(), cut: None });
         }
         let allowance = Allowance::default();
-        let first = self.registry.place(&format!("v2/_catalog?n={PAGE}"))?;
+        let first = self.registry.address(&format!("v2/_catalog?n={PAGE}"))?;
         let mut pages = self.names(what, first, client::listing(), &allowance);
         let mut page = pages.next().await;
         if page.as_ref().is_err_and(|error| error.kind == Kind::Failed) {
             // docker-registry with `catalog.maxentries` refuses larger pages (PAGINATION_NUMBER_INVALID), and others
             // refuse any page size: they are asked for pages of their own size.
-            pages = self.names(what, self.registry.place("v2/_catalog")?, client::listing(), &allowance);
+            pages = self.names(what, self.registry.address("v2/_catalog")?, client::listing(), &allowance);
             page = pages.next().await;
         }
         let mut all = Vec::new();
@@ -112,7 +118,7 @@ impl Oci {
             // `last` only.
             let last = names.last().filter(|_| names.len() >= PAGE && pages.next.is_none() && pages.cut.is_none());
             if let Some(last) = last.filter(|last| all.last().is_none_or(|before| before < *last)) {
-                let first = self.registry.place(&format!("v2/_catalog?n={PAGE}"))?;
+                let first = self.registry.address(&format!("v2/_catalog?n={PAGE}"))?;
                 pages.next = Some(first.with("last", last)).filter(|next| !pages.seen.contains(next));
             }
             all.extend(names);
@@ -140,7 +146,7 @@ impl Oci {
 
     pub(super) async fn tags_of(&self, repository: &str, allowance: &Allowance) -> Result<Part<String>> {
         let what = format!("list versions of {}/{repository}", self.registry.host);
-        let first = self.registry.place(&format!("v2/{repository}/tags/list"))?;
+        let first = self.registry.address(&format!("v2/{repository}/tags/list"))?;
         let mut pages = self.names(&what, first, client::pull(repository), allowance);
         let mut tags = Vec::new();
         while let Some(names) = pages.next().await? {
@@ -175,9 +181,9 @@ impl Catalog for Oci {
         let what = format!("list {}", self.name);
         let Part { rows: names, cut } = cx.run(&what, self.repositories(&what, &pages)).await?;
         if names.len() > TAGS_OF_AT_MOST {
-            return Ok(Extent::of(cut));
+            return Ok(Extent::cut_short(cut));
         }
-        let allowance = Allowance::of(usize::MAX, MOST_OF_TAGS);
+        let allowance = Allowance::new(usize::MAX, MOST_OF_TAGS);
         let asked: Vec<_> = names.into_iter().map(|name| self.row(cx, name, &allowance)).collect();
         let mut rows = stream::iter(asked).buffer_unordered(TAG_LISTS).chunks(64);
         while let Some(chunk) = rows.next().await {
@@ -185,7 +191,7 @@ impl Catalog for Oci {
             let _ = pages.send(page).await;
         }
         drop(rows);
-        Ok(Extent::of(cut.or(allowance.ended())))
+        Ok(Extent::cut_short(cut.or(allowance.ended())))
     }
 
     fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
@@ -205,7 +211,7 @@ impl Catalog for Oci {
             ImageRef::Oci(name) => {
                 let what = format!("list versions of {reference}");
                 // The tags that can be pulled.
-                let (place, there) = self.place_of(&what, name)?;
+                let (place, there) = self.final_place(&what, name)?;
                 place.tags_of(&there.repository, &Allowance::default()).await?.whole(&what)
             }
             _ => Ok(Vec::new()),
@@ -221,14 +227,14 @@ impl Catalog for Oci {
         cx.run(&what, self.registry.sign_in_server(&what)).await
     }
 
-    fn looks_are_cheap(&self) -> bool {
+    fn describes_cheaply(&self) -> bool {
         // Docker Hub counts every manifest that is read against the account's limit.
         self.registry.host != reference::DOCKER_HUB
     }
 
     async fn health(&self, cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.name);
-        let place = self.registry.place("v2/")?;
+        let place = self.registry.address("v2/")?;
         let response = self.registry.send(&what, &Vec::new(), || self.registry.request(Method::GET, &place)).await?;
         let account = self.registry.account("").await;
         success(&what, response).await?;

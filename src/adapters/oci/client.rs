@@ -15,10 +15,10 @@ use url::Url;
 
 use super::{
     challenge, credentials, registries,
-    token::{Asking, Realm},
-    trust::{self, Manner},
+    token::{Realm, TokenRequest},
+    trust::{self, ContactMode},
 };
-use crate::shared::http::{self, Origin, Place, Reach, Request, Server, Tls};
+use crate::shared::http::{self, AllowedServers, Origin, Request, Server, ServerAddress, Tls};
 use wharf_core::{
     base::{
         clean,
@@ -44,7 +44,7 @@ pub(super) struct Registry {
     /// The server. Secrets are sent only there, except those for its token server.
     pub server: Server,
     tls: Tls,
-    reach: Reach,
+    reach: AllowedServers,
     /// The token server that the configuration names, if it names one.
     token_server: Option<Origin>,
     vault: Arc<dyn Vault>,
@@ -74,7 +74,7 @@ pub(super) fn push(repository: &str) -> Scopes {
 }
 
 /// The scope to cancel an upload, for which registries want the right to delete.
-pub(super) fn give_back(repository: &str) -> Scopes {
+pub(super) fn cancel_scopes(repository: &str) -> Scopes {
     vec![format!("repository:{repository}:pull,push,delete")]
 }
 
@@ -85,7 +85,7 @@ pub(super) fn listing() -> Scopes {
 
 impl Registry {
     /// A registry at `base`, which is `http` only if a person has written it so.
-    pub(super) fn new(host: String, base: Url, tls: Tls, reach: Reach, vault: Arc<dyn Vault>) -> Result<Self> {
+    pub(super) fn new(host: String, base: Url, tls: Tls, reach: AllowedServers, vault: Arc<dyn Vault>) -> Result<Self> {
         Ok(Self {
             host,
             entries: registries::entries(),
@@ -105,19 +105,25 @@ impl Registry {
     }
 
     /// A registry that is not configured, by its host.
-    pub(super) fn at(what: &str, host: &str, manner: Manner, reach: Reach, vault: Arc<dyn Vault>) -> Result<Self> {
+    pub(super) fn at(
+        what: &str,
+        host: &str,
+        manner: ContactMode,
+        reach: AllowedServers,
+        vault: Arc<dyn Vault>,
+    ) -> Result<Self> {
         let address = match (host, manner) {
             (DOCKER_HUB, _) => "https://registry-1.docker.io/".to_owned(),
-            (host, Manner::Plain) => format!("http://{host}/"),
-            (host, Manner::Tls | Manner::Unchecked) => format!("https://{host}/"),
+            (host, ContactMode::Plain) => format!("http://{host}/"),
+            (host, ContactMode::Tls | ContactMode::Unchecked) => format!("https://{host}/"),
         };
         let base = Url::parse(&address).map_err(|error| Error::usage(what, error.to_string()))?;
-        let tls = Tls { unchecked: manner == Manner::Unchecked, ..Tls::of_host(host) };
+        let tls = Tls { unchecked: manner == ContactMode::Unchecked, ..Tls::for_host(host) };
         Self::new(host.to_owned(), base, tls, reach, vault)
     }
 
     /// Another registry that images of this one are pulled from; fails if it is out of the same reach.
-    pub(super) fn beside(&self, what: &str, host: &str, insecure: bool) -> Result<Self> {
+    pub(super) fn mirror_client(&self, what: &str, host: &str, insecure: bool) -> Result<Self> {
         let manner = trust::manner(host, insecure, self.reach.is_anywhere());
         let other = Self::at(what, host, manner, self.reach.clone(), self.vault.clone())?;
         self.reach.check(what, self.server.origin(), other.server.origin())?;
@@ -132,12 +138,12 @@ impl Registry {
     }
 
     /// An address on this registry: `v2/…`.
-    pub(super) fn place(&self, path: &str) -> Result<Place> {
-        self.server.place(path)
+    pub(super) fn address(&self, path: &str) -> Result<ServerAddress> {
+        self.server.address(path)
     }
 
     /// A new request, not sent yet.
-    pub(super) fn request(&self, method: Method, place: &Place) -> Result<Request<'_>> {
+    pub(super) fn request(&self, method: Method, place: &ServerAddress) -> Result<Request<'_>> {
         self.server.request(method, place)
     }
 
@@ -251,13 +257,13 @@ impl Registry {
     }
 
     async fn ping(&self, what: &str) -> Result<Response> {
-        self.server.get(&self.place("v2/")?)?.send(what).await
+        self.server.get(&self.address("v2/")?)?.send(what).await
     }
 
     /// The token server that signing in would send the account to, if it is on another host than the registry.
     pub(super) async fn sign_in_server(&self, what: &str) -> Result<Option<SignInServer>> {
         let response = self.ping(what).await?;
-        let Some(realm) = challenges(&response).iter().find_map(Realm::of) else { return Ok(None) };
+        let Some(realm) = challenges(&response).iter().find_map(Realm::from_challenge) else { return Ok(None) };
         if response.status() != StatusCode::UNAUTHORIZED || realm.origin.host() == self.server.origin().host() {
             return Ok(None);
         }
@@ -275,7 +281,7 @@ impl Registry {
         }
         let (vault, place) = (self.vault.clone(), SignInServer::place(&self.host));
         let kept = tokio::task::spawn_blocking(move || vault.get(&place).ok().flatten()).await.ok().flatten();
-        kept.and_then(|(address, _)| Origin::of(&Url::parse(&address).ok()?))
+        kept.and_then(|(address, _)| Origin::from_url(&Url::parse(&address).ok()?))
     }
 
     fn cached(&self, scopes: &Scopes) -> Option<Secret> {
@@ -300,7 +306,7 @@ impl Registry {
     async fn sign_in(&self, what: &str, scopes: &Scopes, response: &Response) -> Result<bool> {
         let challenges = challenges(response);
         let basic = challenges.iter().any(|challenge| challenge.scheme == "basic");
-        if let Some(realm) = challenges.iter().find_map(Realm::of) {
+        if let Some(realm) = challenges.iter().find_map(Realm::from_challenge) {
             match self.fetch_token(what, scopes, &realm).await {
                 // The registry also takes the account itself (basic authentication).
                 Err(error) if basic && error.kind == Kind::NotAllowed => {}
@@ -333,7 +339,7 @@ impl Registry {
                 account.secret = newer.clone();
             }
         }
-        let asking = Asking { what, registry, tls: &self.tls, reach: &self.reach };
+        let asking = TokenRequest { what, registry, tls: &self.tls, reach: &self.reach };
         let fresh = realm.token(&asking, account.as_ref(), scopes).await.map_err(|error| {
             let host = (error.kind == Kind::NotAllowed).then(|| self.host.clone());
             error.sign_in_at(host)
@@ -375,11 +381,11 @@ fn repository_of(scopes: &Scopes) -> &str {
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
-    wait_of(response.headers().get(header::RETRY_AFTER)?.to_str().ok()?, text::now())
+    parse_retry_after(response.headers().get(header::RETRY_AFTER)?.to_str().ok()?, text::now())
 }
 
 /// The wait that `Retry-After` asks for: seconds, or a date (RFC 9110, section 10.2.3). `now` in seconds since 1970.
-fn wait_of(said: &str, now: i64) -> Option<Duration> {
+fn parse_retry_after(said: &str, now: i64) -> Option<Duration> {
     let said = said.trim();
     match said.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
@@ -395,16 +401,16 @@ fn pause(tries: u32) -> Duration {
 }
 
 /// What an error answer says: the registry's list of errors, or the beginning of the text.
-pub(super) async fn said(response: Response) -> String {
+pub(super) async fn error_message(response: Response) -> String {
     match http::body(response, 64 << 10, "read the refusal").await {
-        Ok(bytes) => words_of(&bytes),
+        Ok(bytes) => parse_error_message(&bytes),
         Err(_) => String::new(),
     }
 }
 
 /// The words of an error answer: the list of errors (distribution specification, "Error Codes"), or a single message,
 /// as some proxies in front of registries send it.
-fn words_of(bytes: &[u8]) -> String {
+fn parse_error_message(bytes: &[u8]) -> String {
     let said: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let word = |of: &Value, names: &[&str]| {
         let texts = names.iter().filter_map(|name| of.get(name).and_then(Value::as_str));
@@ -437,7 +443,7 @@ pub(super) async fn success(what: &str, response: Response) -> Result<Response> 
         return Ok(response);
     }
     if let Some(KnownAccount(name)) = response.extensions().get().cloned() {
-        let said = clean::short(&said(response).await, 200);
+        let said = clean::short(&error_message(response).await, 200);
         let said = if said.is_empty() { said } else { format!(" ({said})") };
         let why = format!("the account '{}' has no right to do that{said}", clean::short(&name, 60));
         return Err(Error::new(Kind::NotAllowed, what, why)
@@ -446,9 +452,9 @@ pub(super) async fn success(what: &str, response: Response) -> Result<Response> 
     let wait = retry_after(&response);
     let host = host_and_port(response.url()).filter(|_| status == StatusCode::UNAUTHORIZED);
     // Docker Hub answers under another host name than people sign in to.
-    let host = host.map(|host| credentials::host_of(&host).to_owned());
-    let said = said(response).await;
-    let missing = host.as_deref().and_then(credentials::why_missing);
+    let host = host.map(|host| credentials::normalize_host(&host).to_owned());
+    let said = error_message(response).await;
+    let missing = host.as_deref().and_then(credentials::why_unreadable);
     let mut error = http::refused(what, status, &said).sign_in_at(host);
     if let Some(missing) = missing {
         let hint = format!("{}; {missing}", error.hint);
@@ -484,13 +490,13 @@ mod tests {
             ("<html>", ""),
             ("", ""),
         ] {
-            assert_eq!(words_of(body.as_bytes()), words, "{body}");
+            assert_eq!(parse_error_message(body.as_bytes()), words, "{body}");
         }
     }
 
     #[test]
     fn a_wait_is_said_in_seconds_or_as_a_time() {
-        let wait = |said: &str| wait_of(said, 1_445_412_480).map(|wait| wait.as_secs());
+        let wait = |said: &str| parse_retry_after(said, 1_445_412_480).map(|wait| wait.as_secs());
         assert_eq!(wait("7"), Some(7));
         assert_eq!(wait(" 0 "), Some(0));
         // 1445412480 is 2015-10-21T07:28:00Z.

@@ -9,7 +9,7 @@ use super::{
     Oci,
     client::{self, success},
 };
-use crate::shared::http::{self, Next, Origin, Place};
+use crate::shared::http::{self, NextPage, Origin, ServerAddress};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use reqwest::{Body, Method, Response, StatusCode, header};
@@ -54,7 +54,7 @@ impl Content for Oci {
     async fn has_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor) -> Result<bool> {
         let name = self.name(at)?;
         let what = format!("look for blob {} in {at}", blob.digest.short());
-        let url = self.registry.place(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
+        let url = self.registry.address(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
         cx.run(&what, async {
             let response = self
                 .registry
@@ -76,7 +76,7 @@ impl Content for Oci {
         let what = format!("mount blob {} into {at}", blob.digest.short());
         let url = self
             .registry
-            .place(&format!("v2/{}/blobs/uploads/?mount={}&from={}", to.repository, blob.digest, from.repository))?;
+            .address(&format!("v2/{}/blobs/uploads/?mount={}&from={}", to.repository, blob.digest, from.repository))?;
         // Token servers want the scopes for reading and for writing in one token.
         let mut scopes = client::push(&to.repository);
         scopes.extend(client::pull(&from.repository));
@@ -93,7 +93,7 @@ impl Content for Oci {
                 // The registry has begun an upload instead. It is cancelled; the copy makes its own.
                 StatusCode::ACCEPTED => {
                     if let Ok(Some(upload)) = self.location(&what, &response, &url) {
-                        self.give_back(&what, &to.repository, &upload).await;
+                        self.cancel_upload(&what, &to.repository, &upload).await;
                     }
                     Ok(false)
                 }
@@ -108,10 +108,10 @@ impl Content for Oci {
         let name = self.name(at)?;
         let what = format!("write {at}");
         let scopes = client::push(&name.repository);
-        let start = self.registry.place(&format!("v2/{}/blobs/uploads/", name.repository))?;
+        let start = self.registry.address(&format!("v2/{}/blobs/uploads/", name.repository))?;
         let upload = self.begin_upload(cx, &what, &scopes, &start).await?;
         let given = async {
-            self.give_back(&what, &name.repository, &upload).await;
+            self.cancel_upload(&what, &name.repository, &upload).await;
             Ok(())
         };
         let _ = cx.run(&what, given).await;
@@ -122,7 +122,7 @@ impl Content for Oci {
         let name = self.name(at)?;
         let what = format!("write blob {} to {at}", blob.digest.short());
         let scopes = client::push(&name.repository);
-        let start = self.registry.place(&format!("v2/{}/blobs/uploads/", name.repository))?;
+        let start = self.registry.address(&format!("v2/{}/blobs/uploads/", name.repository))?;
         let mut upload = self.begin_upload(cx, &what, &scopes, &start).await?;
         let mut sent = 0;
         for attempt in 0..=RESUMES {
@@ -133,7 +133,7 @@ impl Content for Oci {
                 }
                 // 416: the registry has received another number of bytes than were sent.
                 Err(error) if attempt == RESUMES || error.kind != Kind::Unavailable && !error.why.contains("416") => {
-                    self.give_back(&what, &name.repository, &upload).await;
+                    self.cancel_upload(&what, &name.repository, &upload).await;
                     return Err(error);
                 }
                 Err(error) => {
@@ -153,7 +153,7 @@ impl Content for Oci {
         let make = || Ok(self.registry.request(Method::PUT, &upload)?.header("Content-Length", "0"));
         // The registry hashes the whole blob before it answers, so large blobs get more time.
         let patience = cx.deadline.max(Duration::from_secs(60 + blob.size / (20 << 20)));
-        let response = cx.clone().within(patience).run(&what, self.registry.send(&what, &scopes, make)).await?;
+        let response = cx.clone().with_deadline(patience).run(&what, self.registry.send(&what, &scopes, make)).await?;
         success(&what, response).await.map(|_| ())
     }
 
@@ -173,11 +173,11 @@ impl Content for Oci {
         let response = self.put_raw(cx, name, tag.unwrap_or(manifest.digest.as_str()), manifest, &what).await?;
         let knows_referrers = response.headers().contains_key("oci-subject");
         let response = success(&what, response).await?;
-        if let Some(kept) = digest_of(&response).filter(|kept| kept.algorithm() == manifest.digest.algorithm()) {
+        if let Some(kept) = digest_header(&response).filter(|kept| kept.algorithm() == manifest.digest.algorithm()) {
             // A registry that rewrites a manifest would keep another image than the one that was judged.
             manifest.digest.matches(&kept, &what)?;
         }
-        if let (false, Some(subject)) = (knows_referrers, manifest.said().subject()) {
+        if let (false, Some(subject)) = (knows_referrers, manifest.parsed().subject()) {
             self.add_referrer(cx, name, &subject.digest, manifest, &what).await?;
         }
         Ok(())
@@ -187,7 +187,7 @@ impl Content for Oci {
 impl Oci {
     /// The manifest that this registry itself has under a name, without asking mirrors.
     pub(super) async fn manifest_here(&self, cx: &Context, name: &Name, what: &str) -> Result<RawManifest> {
-        let url = self.registry.place(&format!("v2/{}/manifests/{}", name.repository, name.selector()))?;
+        let url = self.registry.address(&format!("v2/{}/manifests/{}", name.repository, name.selector()))?;
         let accept = ALL_TYPES.join(", ");
         cx.run(what, async {
             let make = || Ok(self.registry.request(Method::GET, &url)?.header("Accept", &accept));
@@ -195,13 +195,13 @@ impl Oci {
             let response = success(what, response).await?;
             let stated =
                 response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-            let promised = digest_of(&response);
+            let promised = digest_header(&response);
             let bytes = http::body(response, MANIFEST_LIMIT, what).await?;
             if let Some(promised) = promised {
                 promised.check(&bytes, what)?;
             }
             match &name.digest {
-                Some(wanted) => RawManifest::named(wanted, stated.as_deref(), bytes, what),
+                Some(wanted) => RawManifest::with_digest(wanted, stated.as_deref(), bytes, what),
                 None => RawManifest::new(stated.as_deref(), bytes, what),
             }
         })
@@ -217,14 +217,14 @@ impl Oci {
         from: u64,
         what: &str,
     ) -> Result<ByteStream> {
-        let url = self.registry.place(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
+        let url = self.registry.address(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
         let make = || {
             let request = self.registry.request(Method::GET, &url)?;
             Ok(if from > 0 { request.header("Range", format!("bytes={from}-")) } else { request })
         };
         let response = cx.run(what, self.registry.send(what, &client::pull(&name.repository), make)).await?;
         let response = success(what, response).await?;
-        let start = start_of(&response, from);
+        let start = range_start(&response, from);
         let stream = cx.budget.paced(Self::stream(response, what.to_owned()), what);
         match from.checked_sub(start) {
             Some(0) => Ok(stream),
@@ -242,7 +242,7 @@ impl Oci {
         manifest: &RawManifest,
         what: &str,
     ) -> Result<Response> {
-        let url = self.registry.place(&format!("v2/{}/manifests/{selector}", name.repository))?;
+        let url = self.registry.address(&format!("v2/{}/manifests/{selector}", name.repository))?;
         let make = || {
             Ok(self
                 .registry
@@ -258,11 +258,11 @@ impl Oci {
         &self,
         what: &str,
         scopes: &client::Scopes,
-        upload: &Place,
+        upload: &ServerAddress,
         blob: &Descriptor,
         source: &dyn BlobSource,
         from: u64,
-    ) -> Result<Place> {
+    ) -> Result<ServerAddress> {
         if from >= blob.size && blob.size > 0 {
             return Ok(upload.clone());
         }
@@ -304,23 +304,31 @@ impl Oci {
 
     /// Where an upload continues, which must be at this registry. A registry behind a proxy may name its own host with
     /// another scheme or port: then this registry's scheme and port are used.
-    fn location(&self, what: &str, response: &Response, current: &Place) -> Result<Option<Place>> {
+    fn location(&self, what: &str, response: &Response, current: &ServerAddress) -> Result<Option<ServerAddress>> {
         let Some(target) = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()) else {
             return Ok(None);
         };
         let own = self.registry.server.origin();
         match self.registry.server.next(current, target) {
             None => Ok(None),
-            Some(Next::Here(place)) => Ok(Some(place)),
-            Some(Next::Elsewhere(url)) if Origin::of(&url).is_some_and(|other| other.host() == own.host()) => {
+            Some(NextPage::Here(place)) => Ok(Some(place)),
+            Some(NextPage::Elsewhere(url))
+                if Origin::from_url(&url).is_some_and(|other| other.host() == own.host()) =>
+            {
                 Ok(self.registry.server.rebased(current, target))
             }
-            Some(Next::Elsewhere(url)) => Err(http::sent_elsewhere(what, own, &url)),
+            Some(NextPage::Elsewhere(url)) => Err(http::sent_elsewhere(what, own, &url)),
         }
     }
 
     /// Begins an upload and returns its address.
-    async fn begin_upload(&self, cx: &Context, what: &str, scopes: &client::Scopes, start: &Place) -> Result<Place> {
+    async fn begin_upload(
+        &self,
+        cx: &Context,
+        what: &str,
+        scopes: &client::Scopes,
+        start: &ServerAddress,
+    ) -> Result<ServerAddress> {
         let make = || Ok(self.registry.request(Method::POST, start)?.header("Content-Length", "0"));
         let response = cx.run(what, self.registry.send(what, scopes, make)).await?;
         let response = success(what, response).await?;
@@ -328,8 +336,8 @@ impl Oci {
     }
 
     /// Cancels an upload. If the account may not, the registry removes it some day.
-    async fn give_back(&self, what: &str, repository: &str, upload: &Place) {
-        let scopes = client::give_back(repository);
+    async fn cancel_upload(&self, what: &str, repository: &str, upload: &ServerAddress) {
+        let scopes = client::cancel_scopes(repository);
         let _ = self.registry.send(what, &scopes, || self.registry.request(Method::DELETE, upload)).await;
     }
 
@@ -339,8 +347,8 @@ impl Oci {
         cx: &Context,
         what: &str,
         scopes: &client::Scopes,
-        upload: &Place,
-    ) -> Result<(Place, u64)> {
+        upload: &ServerAddress,
+    ) -> Result<(ServerAddress, u64)> {
         let response =
             cx.run(what, self.registry.send(what, scopes, || self.registry.request(Method::GET, upload))).await?;
         let response = success(what, response).await?;
@@ -353,7 +361,7 @@ impl Oci {
 
     pub(super) async fn has_manifest(&self, cx: &Context, name: &Name, selector: &str) -> Result<bool> {
         let what = format!("look for {selector}");
-        let url = self.registry.place(&format!("v2/{}/manifests/{selector}", name.repository))?;
+        let url = self.registry.address(&format!("v2/{}/manifests/{selector}", name.repository))?;
         let accept = ALL_TYPES.join(", ");
         cx.run(&what, async {
             let make = || Ok(self.registry.request(Method::HEAD, &url)?.header("Accept", &accept));
@@ -394,7 +402,7 @@ impl Oci {
             serde_json::from_slice(&manifest.bytes).map_err(|error| Error::failed(what, error))?;
         let mut entry = serde_json::json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.bytes.len()});
         if let Some(entry) = entry.as_object_mut() {
-            if let Some(kind) = manifest.said().kind() {
+            if let Some(kind) = manifest.parsed().kind() {
                 entry.insert("artifactType".into(), kind.into());
             }
             if let Some(annotations) = document.get("annotations") {
@@ -420,12 +428,12 @@ impl Oci {
 }
 
 /// The digest in the response's header, if it is of a known kind.
-fn digest_of(response: &Response) -> Option<Digest> {
+fn digest_header(response: &Response) -> Option<Digest> {
     response.headers().get("docker-content-digest")?.to_str().ok()?.trim().parse().ok()
 }
 
 /// The byte at which a response to a range request begins (RFC 9110, section 14.4).
-fn start_of(response: &Response, asked: u64) -> u64 {
+fn range_start(response: &Response, asked: u64) -> u64 {
     if response.status() != StatusCode::PARTIAL_CONTENT {
         return 0;
     }

@@ -105,7 +105,7 @@ pub fn known_hosts() -> Vec<(String, PathBuf)> {
     for path in files() {
         let Some(file) = read(&path) else { continue };
         for key in file.auths.into_keys().chain(file.cred_helpers.into_keys()) {
-            let host = host_of(&key).to_owned();
+            let host = normalize_host(&key).to_owned();
             if !hosts.iter().any(|(known, _)| *known == host) {
                 hosts.push((host, path.clone()));
             }
@@ -129,7 +129,7 @@ pub fn broken() -> Vec<(PathBuf, String)> {
 }
 
 /// Why credentials may be missing although a person has signed in: an unreadable file, a helper without an answer.
-pub fn why_missing(host: &str) -> Option<String> {
+pub fn why_unreadable(host: &str) -> Option<String> {
     let files = broken().into_iter().map(|(path, why)| format!("{} cannot be read: {why}", path.display()));
     let helpers =
         lock(&HELPED).values().filter(|one| one.host == host).filter_map(|one| one.failed.clone()).collect::<Vec<_>>();
@@ -138,11 +138,11 @@ pub fn why_missing(host: &str) -> Option<String> {
 }
 
 /// The answers of helpers in this run: each is asked once for each registry.
-static HELPED: Mutex<BTreeMap<(String, String), Helped>> = Mutex::new(BTreeMap::new());
+static HELPED: Mutex<BTreeMap<(String, String), HelperCredentials>> = Mutex::new(BTreeMap::new());
 /// Helpers may ask the person or a server far away, so only one is asked at a time.
 static ASKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-struct Helped {
+struct HelperCredentials {
     host: String,
     found: Option<Credentials>,
     failed: Option<String>,
@@ -153,7 +153,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// The host that a key in such a file means. Docker writes Docker Hub as a URL.
-pub fn host_of(key: &str) -> &str {
+pub fn normalize_host(key: &str) -> &str {
     let bare = key.trim_start_matches("https://").trim_start_matches("http://");
     let host = bare.split('/').next().unwrap_or(bare);
     if host == "index.docker.io" || host == "registry-1.docker.io" { DOCKER_HUB } else { host }
@@ -178,7 +178,8 @@ pub async fn find(vault: &Arc<dyn Vault>, host: &str, repository: &str) -> Optio
 
 async fn from_file(file: &AuthFile, path: &std::path::Path, host: &str, repository: &str) -> Option<Credentials> {
     let origin = path.display().to_string();
-    let helper = file.cred_helpers.iter().find(|(key, _)| host_of(key) == host).map(|(_, helper)| helper.as_str());
+    let helper =
+        file.cred_helpers.iter().find(|(key, _)| normalize_host(key) == host).map(|(_, helper)| helper.as_str());
     if let Some(helper) = helper.or(Some(file.creds_store.as_str())).filter(|helper| !helper.is_empty()) {
         let keys: &[&str] = if host == DOCKER_HUB { &["https://index.docker.io/v1/", host] } else { &[host] };
         for key in keys {
@@ -191,7 +192,7 @@ async fn from_file(file: &AuthFile, path: &std::path::Path, host: &str, reposito
     let whole = format!("{host}/{repository}");
     let fits = |key: &str| {
         let bare = key.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
-        host_of(key) == host
+        normalize_host(key) == host
             && (!bare.contains('/')
                 || bare.ends_with("/v1")
                 || bare.ends_with("/v2")
@@ -240,7 +241,7 @@ async fn ask_helper_once(helper: &str, key: &str, host: &str) -> Option<Credenti
             (None, Some(format!("docker-credential-{helper}: {why}")))
         }
     };
-    lock(&HELPED).insert(asked, Helped { host: host.to_owned(), found: found.clone(), failed });
+    lock(&HELPED).insert(asked, HelperCredentials { host: host.to_owned(), found: found.clone(), failed });
     found
 }
 

@@ -5,12 +5,12 @@ use super::{
     registries::{self, Entry},
     trust,
 };
-use crate::shared::settings::{Registry, Wanted};
+use crate::shared::settings::{AdapterEntry, Registry};
 use wharf_core::image::reference::DOCKER_HUB;
 
 /// A source for each registry in Docker's and Podman's files, except Docker Hub, which has an adapter of its own.
-pub(super) fn discover() -> Vec<Wanted<Registry>> {
-    let mut found: Vec<Wanted<Registry>> = Vec::new();
+pub(super) fn discover() -> Vec<AdapterEntry<Registry>> {
+    let mut found: Vec<AdapterEntry<Registry>> = Vec::new();
     let entries = registries::entries();
     let place = |entry: &Entry| if entry.location.is_empty() { entry.prefix.clone() } else { entry.location.clone() };
     let named = entries.iter().filter(|entry| !entry.blocked && !place(entry).contains('*'));
@@ -25,7 +25,7 @@ pub(super) fn discover() -> Vec<Wanted<Registry>> {
             continue;
         }
         let scheme = if insecure || trust::is_plain(&host) { "http" } else { "https" };
-        found.push(Wanted {
+        found.push(AdapterEntry {
             settings: Registry::at(format!("{scheme}://{host}")),
             name: host,
             origin: format!("named in {}", file.display()),

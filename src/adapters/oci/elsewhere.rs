@@ -12,7 +12,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::{
     pulls::{self, Pull},
-    source::{Elsewhere, Oci},
+    source::{Oci, OtherRegistries},
     trust,
 };
 use wharf_core::{
@@ -36,10 +36,10 @@ const CHECKED: u64 = 8 << 20;
 
 /// What mirrors without the image have answered, to be added to the error of the last place.
 #[derive(Default)]
-struct Tried(Vec<String>);
+struct TriedMirrors(Vec<String>);
 
-impl Tried {
-    fn told(&self, error: Error) -> Error {
+impl TriedMirrors {
+    fn add_tried(&self, error: Error) -> Error {
         if self.0.is_empty() || error.kind == Kind::Cancelled {
             return error;
         }
@@ -63,22 +63,22 @@ impl Oci {
         let registry = if key.0 == self.registry.host {
             self.registry.clone()
         } else {
-            Arc::new(self.registry.beside(what, &key.0, pull.insecure)?)
+            Arc::new(self.registry.mirror_client(what, &key.0, pull.insecure)?)
         };
-        let (name, elsewhere) = (self.name.clone(), Self::nowhere());
+        let (name, elsewhere) = (self.name.clone(), Self::none());
         let there = Arc::new(Self { registry, name, repositories: Vec::new(), elsewhere });
         opened.insert(key, there.clone());
         Ok(there)
     }
 
-    fn nowhere() -> Arc<Elsewhere> {
+    fn none() -> Arc<OtherRegistries> {
         Arc::default()
     }
 
     /// The place that a name is pulled from if no mirror has it.
-    pub(super) fn place_of(&self, what: &str, name: &Name) -> Result<(Arc<Self>, Name)> {
+    pub(super) fn final_place(&self, what: &str, name: &Name) -> Result<(Arc<Self>, Name)> {
         let asked = trust::check(&self.registry.entries, &name.bare(), what);
-        let pull = pulls::of(&self.registry.entries, name).place.ok_or_else(|| {
+        let pull = pulls::for_name(&self.registry.entries, name).place.ok_or_else(|| {
             Error::failed(what, "registries.conf leads to what is no name of an image").hint("mend its 'location'")
         })?;
         asked?;
@@ -86,12 +86,12 @@ impl Oci {
     }
 
     /// The mirrors of a name, without those that failed recently.
-    fn mirrors_of(&self, what: &str, name: &Name) -> Vec<(Arc<Self>, Name)> {
-        let mut all = pulls::of(&self.registry.entries, name).mirrors;
+    fn mirrors(&self, what: &str, name: &Name) -> Vec<(Arc<Self>, Name)> {
+        let mut all = pulls::for_name(&self.registry.entries, name).mirrors;
         if let Some(digest) = &name.digest {
             // A mirror that gave a tag's image also gives its parts, even if it is not set up for digests.
             let tagged = Name { digest: None, ..name.clone() };
-            for pull in pulls::of(&self.registry.entries, &tagged).mirrors {
+            for pull in pulls::for_name(&self.registry.entries, &tagged).mirrors {
                 let pull = Pull { name: Name { digest: Some(digest.clone()), ..pull.name }, ..pull };
                 if self.elsewhere.serves(&name.bare(), &pull.name.host) && !all.contains(&pull) {
                     all.push(pull);
@@ -99,7 +99,7 @@ impl Oci {
             }
         }
         all.into_iter()
-            .filter(|pull| !self.elsewhere.rests(&pull.name.host))
+            .filter(|pull| !self.elsewhere.is_resting(&pull.name.host))
             .filter_map(|pull| match self.at(what, &pull) {
                 Ok(there) => Some((there, pull.name)),
                 Err(error) => {
@@ -111,7 +111,7 @@ impl Oci {
     }
 
     /// Notes that a mirror does not have something; fails only if the person has cancelled.
-    fn passed(&self, mirror: &Name, error: Error, tried: &mut Tried) -> Result<()> {
+    fn note_failure(&self, mirror: &Name, error: Error, tried: &mut TriedMirrors) -> Result<()> {
         if error.kind == Kind::Cancelled {
             return Err(error);
         }
@@ -125,9 +125,9 @@ impl Oci {
 
     /// The manifest that a name means, from a mirror or from its own place.
     pub(super) async fn pulled_manifest(&self, cx: &Context, name: &Name, what: &str) -> Result<RawManifest> {
-        let mut tried = Tried::default();
-        for (mirror, there) in self.mirrors_of(what, name) {
-            let short = cx.clone().within(cx.deadline.min(PATIENCE));
+        let mut tried = TriedMirrors::default();
+        for (mirror, there) in self.mirrors(what, name) {
+            let short = cx.clone().with_deadline(cx.deadline.min(PATIENCE));
             match mirror.manifest_here(&short, &there, what).await {
                 Ok(found) => {
                     if name.digest.is_none() {
@@ -135,11 +135,11 @@ impl Oci {
                     }
                     return Ok(found);
                 }
-                Err(error) => self.passed(&there, error, &mut tried)?,
+                Err(error) => self.note_failure(&there, error, &mut tried)?,
             }
         }
-        let (place, there) = self.place_of(what, name)?;
-        place.manifest_here(cx, &there, what).await.map_err(|error| tried.told(error))
+        let (place, there) = self.final_place(what, name)?;
+        place.manifest_here(cx, &there, what).await.map_err(|error| tried.add_tried(error))
     }
 
     /// A blob from a mirror or from the image's own place. A large blob from a mirror is verified only at its end.
@@ -152,25 +152,25 @@ impl Oci {
         what: &str,
     ) -> Result<ByteStream> {
         // Blobs are named by digest, however the image is named.
-        let mut tried = Tried::default();
-        for (mirror, there) in self.mirrors_of(what, name) {
-            let short = cx.clone().within(cx.deadline.min(PATIENCE));
+        let mut tried = TriedMirrors::default();
+        for (mirror, there) in self.mirrors(what, name) {
+            let short = cx.clone().with_deadline(cx.deadline.min(PATIENCE));
             let found = match mirror.blob_here(&short, &there, blob, from, what).await {
                 Ok(stream) if from == 0 && blob.size <= CHECKED => whole(cx, stream, blob, what).await,
-                Ok(stream) => Ok(self.watched(stream, there.host.clone(), blob, from)),
+                Ok(stream) => Ok(self.watch_stream(stream, there.host.clone(), blob, from)),
                 Err(error) => Err(error),
             };
             match found {
                 Ok(stream) => return Ok(stream),
-                Err(error) => self.passed(&there, error, &mut tried)?,
+                Err(error) => self.note_failure(&there, error, &mut tried)?,
             }
         }
-        let (place, there) = self.place_of(what, name)?;
-        place.blob_here(cx, &there, blob, from, what).await.map_err(|error| tried.told(error))
+        let (place, there) = self.final_place(what, name)?;
+        place.blob_here(cx, &there, blob, from, what).await.map_err(|error| tried.add_tried(error))
     }
 
     /// A mirror's stream; if it breaks or its bytes are wrong, the mirror is not asked for a while.
-    fn watched(&self, stream: ByteStream, host: String, blob: &Descriptor, from: u64) -> ByteStream {
+    fn watch_stream(&self, stream: ByteStream, host: String, blob: &Descriptor, from: u64) -> ByteStream {
         let elsewhere = self.elsewhere.clone();
         let (digest, size) = (blob.digest.clone(), blob.size.saturating_sub(from));
         let mut hasher = (from == 0).then(|| blob.digest.hasher());
@@ -197,15 +197,15 @@ impl Oci {
     /// What is attached to a digest: at its own place, and if that cannot be read, at its mirrors.
     pub(super) async fn pulled_attachments(&self, cx: &Context, name: &Name, digest: &Digest) -> Result<Attachments> {
         let what = format!("look for what is attached to {}", digest.short());
-        let mut found = match self.place_of(&what, name) {
+        let mut found = match self.final_place(&what, name) {
             Ok((place, there)) => place.attachments(cx, &there, digest).await?,
             Err(error) => Attachments { unseen: vec![error], ..Attachments::default() },
         };
         let named = Name { tag: None, digest: Some(digest.clone()), ..name.clone() };
         // A mirror may be behind, so it is not believed that nothing is attached.
         if found.found.is_empty() && !found.unseen.is_empty() {
-            for (mirror, there) in self.mirrors_of(&what, &named) {
-                let short = cx.clone().within(cx.deadline.min(PATIENCE));
+            for (mirror, there) in self.mirrors(&what, &named) {
+                let short = cx.clone().with_deadline(cx.deadline.min(PATIENCE));
                 let others = mirror.attachments(&short, &there, digest).await?;
                 found.extend(Attachments { unseen: Vec::new(), ..others });
             }

@@ -24,12 +24,12 @@ use super::{
     parts::{Parts, Surroundings, unopened},
     shared::{
         http::{self, Origin, Tls},
-        settings::{self, Registry as Settings, Wanted},
+        settings::{self, AdapterEntry, Registry as Settings},
     },
 };
 use wharf_core::{
     base::error::{Error, Result},
-    config::{Config, Kind},
+    config::{Config, EntryKind},
     image::reference::ImageRef,
     portal::{Abilities, Copies, Source, doctor::State},
 };
@@ -41,7 +41,7 @@ use self::{
 pub use self::{registries::short_names, source::Oci};
 
 /// The source for a configured registry.
-pub fn source(wanted: &Wanted<Settings>, around: &Surroundings) -> Result<Source> {
+pub fn source(wanted: &AdapterEntry<Settings>, around: &Surroundings) -> Result<Source> {
     let (what, settings) = (format!("source '{}'", wanted.name), &wanted.settings);
     let hint = "write https://host[:port] (or http:// for a test registry)";
     let address =
@@ -52,7 +52,7 @@ pub fn source(wanted: &Wanted<Settings>, around: &Surroundings) -> Result<Source
     let registry =
         Registry::new(host, base, Tls::beside(settings, &settings.url), around.reach.clone(), around.vault.clone())
             .map_err(|error| error.during(&what))?
-            .with_token_server(token_server.transpose()?.as_ref().and_then(Origin::of));
+            .with_token_server(token_server.transpose()?.as_ref().and_then(Origin::from_url));
     let source = finished(&wanted.name, &wanted.origin, Arc::new(registry), settings.repositories.clone());
     Ok(Source { user: settings.user.clone(), ..source })
 }
@@ -66,7 +66,7 @@ pub fn open(reference: &ImageRef, around: &Surroundings) -> Result<Source> {
     let what = format!("open {reference}");
     let host = name.host.as_str();
     // An entry may apply to this repository only.
-    let place = pulls::of(&registries::entries(), name).place;
+    let place = pulls::for_name(&registries::entries(), name).place;
     let insecure = place.is_some_and(|place| place.insecure && place.name.host == host);
     let manner = trust::manner(host, insecure, around.reach.is_anywhere());
     let registry = Registry::at(&what, host, manner, around.reach.clone(), around.vault.clone())?;
@@ -94,7 +94,7 @@ fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec
 }
 
 /// What a configuration may write of registries.
-pub const KIND: Kind = Kind::source(settings::hosts::<Settings>).of_address("url");
+pub const KIND: EntryKind = EntryKind::source(settings::hosts::<Settings>).of_address("url");
 
 /// Registers the registries of the configuration and of Docker's and Podman's files.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {

@@ -23,9 +23,10 @@ pub(super) struct Pulls {
 }
 
 /// The places for a name, by the entries of Podman's configuration.
-pub(super) fn of(entries: &[Entry], name: &Name) -> Pulls {
+pub(super) fn for_name(entries: &[Entry], name: &Name) -> Pulls {
     let whole = name.to_string();
-    let Some((entry, fit)) = Entry::of(entries, &whole).and_then(|entry| Some((entry, entry.fit(&whole)?))) else {
+    let Some((entry, fit)) = Entry::longest_match(entries, &whole).and_then(|entry| Some((entry, entry.fit(&whole)?)))
+    else {
         return Pulls { mirrors: Vec::new(), place: Some(Pull { name: name.clone(), insecure: false }) };
     };
     let at = |location: &str, insecure: bool| {
@@ -64,7 +65,7 @@ mod tests {
 
     fn pulled(entries: &[Entry], reference: &str) -> Vec<String> {
         let ImageRef::Oci(name) = reference.parse().unwrap() else { panic!("{reference}") };
-        let pulls = of(entries, &name);
+        let pulls = for_name(entries, &name);
         pulls.mirrors.into_iter().chain(pulls.place).map(|pull| pull.name.to_string()).collect()
     }
 

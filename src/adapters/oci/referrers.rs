@@ -14,7 +14,7 @@ use super::{
     Oci,
     client::{self, success},
 };
-use crate::shared::http::{self, Next};
+use crate::shared::http::{self, NextPage};
 use wharf_core::{
     base::{
         context::Context,
@@ -64,7 +64,7 @@ fn is_web_page(kind: &str) -> bool {
 fn read(kind: &str, bytes: &[u8]) -> Answer {
     let says_index = kind.to_ascii_lowercase().starts_with(OCI_INDEX);
     let other = |why: String| if says_index { Answer::Broken(why) } else { Answer::None };
-    let index: Index = match document::read(bytes) {
+    let index: Index = match document::parse(bytes) {
         Ok(index) => index,
         Err(Refusal::Ambiguous(why)) => return Answer::Broken(why),
         Err(Refusal::Unknown(why)) => return other(why),
@@ -86,11 +86,11 @@ fn read(kind: &str, bytes: &[u8]) -> Answer {
 /// The digest and type of an entry; its media type and size are not needed to fetch it.
 fn entry(value: &Value) -> Option<(Digest, String)> {
     #[derive(Deserialize)]
-    struct Bare {
+    struct ReferrerEntry {
         digest: Digest,
     }
-    let digest = Bare::deserialize(value).ok()?.digest;
-    let kind = Entry::deserialize(value).ok().and_then(|entry| entry.read().ok()).and_then(|one| one.artifact_type);
+    let digest = ReferrerEntry::deserialize(value).ok()?.digest;
+    let kind = Entry::deserialize(value).ok().and_then(|entry| entry.parse().ok()).and_then(|one| one.artifact_type);
     Some((digest, kind.unwrap_or_default()))
 }
 
@@ -135,7 +135,7 @@ impl Oci {
     /// Whether a tag exists. That it does not is believed only of the registry, not of a proxy's web page.
     async fn tag_is_there(&self, cx: &Context, name: &Name, tag: &str) -> Result<bool> {
         let what = self.place(name, &format!("the tag {tag}"));
-        let url = self.registry.place(&format!("v2/{}/manifests/{tag}", name.repository))?;
+        let url = self.registry.address(&format!("v2/{}/manifests/{tag}", name.repository))?;
         let accept = ALL_TYPES.join(", ");
         cx.run(&what, async {
             let ask = async |method: Method| {
@@ -197,7 +197,7 @@ impl Oci {
         kind: Option<&str>,
         all: &mut Attachments,
     ) -> Result<()> {
-        let mut url = self.registry.place(&format!("v2/{}/referrers/{digest}", name.repository))?;
+        let mut url = self.registry.address(&format!("v2/{}/referrers/{digest}", name.repository))?;
         if let Some(kind) = kind {
             url = url.with("artifactType", kind);
         }
@@ -220,10 +220,10 @@ impl Oci {
                 Answer::List { listed, unread } => take(all, name, listed, unread, what),
             }
             url = match next {
-                Some(Next::Here(next)) if next == url => {
+                Some(NextPage::Here(next)) if next == url => {
                     return Err(Error::failed(what, "a page of its list leads to itself"));
                 }
-                Some(Next::Here(next)) => next,
+                Some(NextPage::Here(next)) => next,
                 None if !continues => return Ok(()),
                 _ => return Err(Error::failed(what, "its list goes on at another address")),
             };
@@ -250,7 +250,7 @@ impl Oci {
             return Ok(());
         }
         let what = self.place(name, &format!("the tag {tag}"));
-        let url = self.registry.place(&format!("v2/{}/manifests/{tag}", name.repository))?;
+        let url = self.registry.address(&format!("v2/{}/manifests/{tag}", name.repository))?;
         let accept = ALL_TYPES.join(", ");
         let (kind, bytes) = cx
             .run(&what, async {

@@ -12,7 +12,7 @@ use wharf_core::image::short_names::{Mode, ShortNames};
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-struct Written {
+struct RegistryToml {
     registry: Vec<Registry>,
     unqualified_search_registries: Option<Vec<String>>,
     short_name_mode: String,
@@ -26,13 +26,13 @@ struct Registry {
     prefix: String,
     insecure: bool,
     blocked: bool,
-    mirror: Vec<WrittenMirror>,
+    mirror: Vec<MirrorToml>,
     mirror_by_digest_only: bool,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-struct WrittenMirror {
+struct MirrorToml {
     location: String,
     insecure: bool,
     pull_from_mirror: String,
@@ -86,7 +86,7 @@ impl Entry {
     }
 
     /// The entry with the longest prefix that fits the name.
-    pub(super) fn of<'a>(all: &'a [Self], name: &str) -> Option<&'a Self> {
+    pub(super) fn longest_match<'a>(all: &'a [Self], name: &str) -> Option<&'a Self> {
         all.iter().filter(|entry| entry.fit(name).is_some()).max_by_key(|entry| entry.prefix.len())
     }
 }
@@ -147,15 +147,15 @@ fn chosen_file() -> PathBuf {
     }
 }
 
-fn read(file: &Path) -> Result<Written, String> {
+fn read(file: &Path) -> Result<RegistryToml, String> {
     match small_file::text(file) {
         Ok(text) => toml::from_str(&text).map_err(|error| error.message().to_owned()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Written::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(RegistryToml::default()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn mirror(written: &WrittenMirror, digests_only: bool) -> Option<Mirror> {
+fn mirror(written: &MirrorToml, digests_only: bool) -> Option<Mirror> {
     let (tags, digests) = match written.pull_from_mirror.as_str() {
         _ if digests_only => (false, true),
         "" | "all" => (true, true),
@@ -220,7 +220,7 @@ mod tests {
     fn the_longest_prefix_that_ends_where_a_part_of_the_name_ends_is_taken() {
         let all = ["r.example", "r.example/a", "r.example:5000", "*.wild.example", "r.example/a/b:1"]
             .map(|prefix| Entry { prefix: prefix.into(), ..Entry::default() });
-        let found = |name: &str| Entry::of(&all, name).map(|entry| entry.prefix.as_str());
+        let found = |name: &str| Entry::longest_match(&all, name).map(|entry| entry.prefix.as_str());
         for (name, prefix) in [
             ("r.example/a/b", Some("r.example/a")),
             ("r.example/a/b:1", Some("r.example/a/b:1")),
@@ -265,7 +265,7 @@ mod tests {
             location = "m.example"
             proxy = "http://proxy.example:1"
         "#;
-        let written: Written = toml::from_str(text).unwrap();
+        let written: RegistryToml = toml::from_str(text).unwrap();
         let entries: Vec<Entry> = written.registry.iter().filter_map(|one| entry(one, Path::new("f"))).collect();
         let of = |entry: &Entry| -> Vec<(String, bool, bool, bool)> {
             let one = |mirror: &Mirror| (mirror.location.clone(), mirror.tags, mirror.digests, mirror.insecure);

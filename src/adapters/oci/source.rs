@@ -17,7 +17,7 @@ pub struct Oci {
     /// The repositories to list, if the registry does not list them itself.
     pub(super) repositories: Vec<String>,
     /// The other registries that images are pulled from.
-    pub(super) elsewhere: Arc<Elsewhere>,
+    pub(super) elsewhere: Arc<OtherRegistries>,
 }
 
 /// How long a mirror that failed is not asked again.
@@ -25,7 +25,7 @@ const REST: Duration = Duration::from_secs(120);
 
 /// The other registries that images are pulled from.
 #[derive(Default)]
-pub(super) struct Elsewhere {
+pub(super) struct OtherRegistries {
     /// The registries that were opened, by host and whether they are insecure.
     pub(super) opened: Mutex<HashMap<(String, bool), Arc<Oci>>>,
     /// Mirrors that failed, and until when they are not asked.
@@ -34,9 +34,9 @@ pub(super) struct Elsewhere {
     serving: Mutex<HashSet<(String, String)>>,
 }
 
-impl Elsewhere {
+impl OtherRegistries {
     /// Whether this mirror failed recently.
-    pub(super) fn rests(&self, host: &str) -> bool {
+    pub(super) fn is_resting(&self, host: &str) -> bool {
         let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
         resting.get(host).is_some_and(|until| *until > Instant::now())
     }

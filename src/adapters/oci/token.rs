@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::challenge::Challenge;
-use crate::shared::http::{self, Origin, Reach, Server, Tls};
+use crate::shared::http::{self, AllowedServers, Origin, Server, Tls};
 use wharf_core::base::{
     error::{Error, Kind, Result},
     secret::{Credentials, Secret},
@@ -38,12 +38,12 @@ pub(super) struct Realm {
 
 impl Realm {
     /// The token server in a challenge; `None` if the challenge is not for tokens or has no usable address.
-    pub(super) fn of(challenge: &Challenge) -> Option<Self> {
+    pub(super) fn from_challenge(challenge: &Challenge) -> Option<Self> {
         if challenge.scheme != "bearer" {
             return None;
         }
         let mut url = Url::parse(challenge.get("realm")).ok()?;
-        let origin = Origin::of(&url)?;
+        let origin = Origin::from_url(&url)?;
         // An account inside the address is not used.
         let _ = url.set_username("");
         let _ = url.set_password(None);
@@ -86,7 +86,7 @@ impl Realm {
     /// Registries with tenants or behind another name grant only what they named.
     fn scopes(&self, ours: &[String]) -> Vec<String> {
         let mut wanted: Vec<String> = ours.to_vec();
-        let actions: Vec<&str> = ours.iter().flat_map(|scope| actions_of(scope)).collect();
+        let actions: Vec<&str> = ours.iter().flat_map(|scope| actions(scope)).collect();
         for scope in &self.scopes {
             let Some((resource, named)) = scope.rsplit_once(':') else { continue };
             let fit: Vec<&str> = named.split(',').filter(|action| actions.contains(action)).collect();
@@ -101,10 +101,10 @@ impl Realm {
     /// Asks for a token for the scopes `ours`, with an account or anonymously.
     pub(super) async fn token(
         &self,
-        asking: &Asking<'_>,
+        asking: &TokenRequest<'_>,
         account: Option<&Credentials>,
         ours: &[String],
-    ) -> Result<Fresh> {
+    ) -> Result<IssuedToken> {
         let what = format!("{}: token server {}", asking.what, self.origin);
         let tls = Tls {
             // A client certificate is sent only to the registry that it was configured for.
@@ -115,7 +115,7 @@ impl Realm {
         root.set_path("/");
         let server = Server::new(root, tls, asking.reach.clone())?;
         asking.reach.check(&what, asking.registry, &self.origin)?;
-        let place = server.place(self.url.path())?;
+        let place = server.address(self.url.path())?;
         let scopes = self.scopes(ours);
         let mut pairs: Vec<(&str, &str)> = self.service.iter().map(|service| ("service", service.as_str())).collect();
         let request = match account {
@@ -149,18 +149,18 @@ impl Realm {
     }
 
     /// Adds the query of the realm's own address.
-    fn queried(&self, place: http::Place) -> http::Place {
+    fn queried(&self, place: http::ServerAddress) -> http::ServerAddress {
         self.url.query_pairs().fold(place, |place, (key, value)| place.with(&key, &value))
     }
 }
 
 /// The actions of a scope; the name before them may contain a colon.
-fn actions_of(scope: &str) -> impl Iterator<Item = &str> {
+fn actions(scope: &str) -> impl Iterator<Item = &str> {
     scope.rsplit_once(':').map_or("", |(_, actions)| actions).split(',').filter(|action| !action.is_empty())
 }
 
 /// What a token is asked for.
-pub(super) struct Asking<'a> {
+pub(super) struct TokenRequest<'a> {
     /// What is being done, for error messages.
     pub what: &'a str,
     /// The registry's scheme, host and port.
@@ -168,12 +168,12 @@ pub(super) struct Asking<'a> {
     /// The TLS settings of the registry.
     pub tls: &'a Tls,
     /// The addresses that may be contacted.
-    pub reach: &'a Reach,
+    pub reach: &'a AllowedServers,
 }
 
 /// A token that was just issued.
 #[derive(Debug)]
-pub(super) struct Fresh {
+pub(super) struct IssuedToken {
     /// The token to send with requests.
     pub token: Secret,
     /// How long the token is used: nine tenths of its lifetime.
@@ -206,7 +206,7 @@ impl Answer {
         http::parse(bytes, what)
     }
 
-    fn fresh(self, what: &str, now: i64) -> Result<Fresh> {
+    fn fresh(self, what: &str, now: i64) -> Result<IssuedToken> {
         let token = self.token.or(self.access_token);
         let token = token.filter(|token| token.reveal().bytes().all(|byte| byte.is_ascii_graphic()));
         let token = token.ok_or_else(|| {
@@ -223,7 +223,7 @@ impl Answer {
         let issued = self.issued_at.as_str().and_then(text::parse_timestamp).unwrap_or(now);
         let age = u64::try_from(now.saturating_sub(issued)).unwrap_or(0);
         let left = lasts.saturating_sub(age).clamp(LEAST, MOST);
-        Ok(Fresh { token, lasts: Duration::from_secs(left * 9 / 10), refresh: self.refresh_token })
+        Ok(IssuedToken { token, lasts: Duration::from_secs(left * 9 / 10), refresh: self.refresh_token })
     }
 }
 
@@ -267,14 +267,14 @@ mod tests {
 
     fn realm(text: &str, scope: &str) -> Realm {
         let header = format!(r#"Bearer realm="{text}",service="s",scope="{scope}""#);
-        Realm::of(&crate::oci::challenge::parse(&header)[0]).unwrap()
+        Realm::from_challenge(&crate::oci::challenge::parse(&header)[0]).unwrap()
     }
 
     fn origin(text: &str) -> Origin {
-        Origin::of(&Url::parse(text).unwrap()).unwrap()
+        Origin::from_url(&Url::parse(text).unwrap()).unwrap()
     }
 
-    fn answer(text: &str, now: i64) -> Result<Fresh> {
+    fn answer(text: &str, now: i64) -> Result<IssuedToken> {
         Answer::read(text.as_bytes(), "t")?.fresh("t", now)
     }
 
@@ -310,7 +310,7 @@ mod tests {
             r#"Bearer realm="ftp://x/""#,
             r#"Basic realm="https://x/""#,
         ] {
-            assert!(Realm::of(&crate::oci::challenge::parse(unusable)[0]).is_none(), "{unusable}");
+            assert!(Realm::from_challenge(&crate::oci::challenge::parse(unusable)[0]).is_none(), "{unusable}");
         }
         let with_account = realm("https://user:secret@auth.example/t?x=1#f", "");
         assert_eq!(with_account.url.as_str(), "https://auth.example/t?x=1");

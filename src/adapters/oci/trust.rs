@@ -20,12 +20,12 @@ pub(super) fn check(all: &[Entry], name: &str, what: &str) -> Result<()> {
 
 /// The file of the entry that blocks `host/repository` (or `host`), if one does.
 pub(super) fn blocked<'a>(all: &'a [Entry], name: &str) -> Option<&'a Path> {
-    Entry::of(all, name).filter(|entry| entry.blocked).map(|entry| entry.file.as_path())
+    Entry::longest_match(all, name).filter(|entry| entry.blocked).map(|entry| entry.file.as_path())
 }
 
 /// How a registry is contacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum ContactMode {
     /// With TLS and a verified certificate.
     Tls,
     /// With TLS, without verifying the certificate, because a configuration says so.
@@ -36,12 +36,12 @@ pub(super) enum Manner {
 
 /// How to contact a registry: with TLS, unless Docker's or Podman's files or an `insecure` entry say otherwise. `here`:
 /// whether this machine's own addresses may be tried.
-pub(super) fn manner(host: &str, insecure: bool, here: bool) -> Manner {
+pub(super) fn manner(host: &str, insecure: bool, here: bool) -> ContactMode {
     if insecure || is_plain(host) {
         // "Unencrypted HTTP as well as TLS connections with untrusted certificates are allowed."
-        return if tried::speaks_tls(host) { Manner::Unchecked } else { Manner::Plain };
+        return if tried::speaks_tls(host) { ContactMode::Unchecked } else { ContactMode::Plain };
     }
-    if here && is_plain_here(host) { Manner::Plain } else { Manner::Tls }
+    if here && is_plain_here(host) { ContactMode::Plain } else { ContactMode::Tls }
 }
 
 /// Whether Docker's or Podman's configuration says that this registry uses plain http.
@@ -58,7 +58,8 @@ pub(super) fn is_plain(host: &str) -> bool {
             .unwrap_or_default()
     };
     let all = entries();
-    let written = all.iter().find(|entry| entry.prefix == host || entry.location == host).or(Entry::of(&all, host));
+    let written =
+        all.iter().find(|entry| entry.prefix == host || entry.location == host).or(Entry::longest_match(&all, host));
     match written {
         Some(entry) => entry.insecure,
         None => docker().insecure_registries.iter().any(|entry| entry == host),
@@ -68,7 +69,7 @@ pub(super) fn is_plain(host: &str) -> bool {
 /// Like [`is_plain`], and true for a registry on this machine's own address that speaks only plain http, which engines
 /// use without asking. That is tried out only by a person's program, never by a steward.
 fn is_plain_here(host: &str) -> bool {
-    is_plain(host) || (Entry::of(&entries(), host).is_none() && tried::is_plain(host))
+    is_plain(host) || (Entry::longest_match(&entries(), host).is_none() && tried::is_plain(host))
 }
 
 /// Trying out whether a registry speaks TLS or plain http.

@@ -31,7 +31,7 @@ use wharf_core::{
     },
     ports::{
         Content, InMemory, Upkeep,
-        upkeep::{Removal, some},
+        upkeep::{Removal, tags_in_words},
     },
     transfer::fetch,
 };
@@ -46,7 +46,7 @@ const PLACEHOLDER: &str = "application/vnd.wharf.removed.v1";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// What the tags of a repository mean.
-struct Look {
+struct RepositoryTags {
     /// The tags with their digests, in the repository's order.
     tags: Vec<(String, Digest)>,
     /// The tags of the indexes that list a digest, by that digest.
@@ -55,7 +55,7 @@ struct Look {
     indexes: BTreeSet<Digest>,
 }
 
-impl Look {
+impl RepositoryTags {
     fn tags_of(&self, digest: &Digest) -> Vec<&str> {
         self.tags.iter().filter(|(_, known)| known == digest).map(|(tag, _)| tag.as_str()).collect()
     }
@@ -74,7 +74,7 @@ impl Oci {
     /// not tell.
     async fn head(&self, cx: &Context, name: &Name) -> Result<(Digest, bool)> {
         let what = format!("look at {}", ImageRef::Oci(name.clone()));
-        let url = self.registry.place(&format!("v2/{}/manifests/{}", name.repository, name.selector()))?;
+        let url = self.registry.address(&format!("v2/{}/manifests/{}", name.repository, name.selector()))?;
         let accept = ALL_TYPES.join(", ");
         let said = cx
             .run(&what, async {
@@ -104,7 +104,7 @@ impl Oci {
     }
 
     /// What all tags of a repository mean, and what its indexes list.
-    async fn look(&self, cx: &Context, name: &Name) -> Result<Look> {
+    async fn read_tags(&self, cx: &Context, name: &Name) -> Result<RepositoryTags> {
         let what = format!("look at the tags of {}", name.bare());
         let tags = cx.unless_cancelled(&what, self.tags_of(&name.repository, &Allowance::default())).await?;
         let tags = tags.whole(&what)?;
@@ -122,7 +122,7 @@ impl Oci {
             (tag, head)
         });
         let heads: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
-        let mut look = Look { tags: Vec::new(), inside: HashMap::new(), indexes: BTreeSet::new() };
+        let mut look = RepositoryTags { tags: Vec::new(), inside: HashMap::new(), indexes: BTreeSet::new() };
         for (tag, head) in heads {
             match head {
                 Ok((digest, is_index)) => {
@@ -166,11 +166,11 @@ impl Oci {
     }
 
     /// What removing one of several images of a repository would do; `before` and `after` are the others in the order.
-    async fn removal_of(
+    async fn removal(
         &self,
         cx: &Context,
         name: &Name,
-        look: &Look,
+        look: &RepositoryTags,
         before: &[&Name],
         after: &[&Name],
     ) -> Result<Removal> {
@@ -196,7 +196,7 @@ impl Oci {
         }
         let kept: Vec<String> =
             others.iter().filter(|other| !gone(other, after)).map(|other| (*other).to_owned()).collect();
-        Ok(Removal::of_tag(&reference, tag, digest, &kept))
+        Ok(Removal::for_tag(&reference, tag, digest, &kept))
     }
 
     /// What removing a digest would do, with these tags of it and what is attached to it.
@@ -204,20 +204,20 @@ impl Oci {
         &self,
         cx: &Context,
         name: &Name,
-        look: &Look,
+        look: &RepositoryTags,
         digest: Digest,
         tags: &[String],
         reference: &ImageRef,
     ) -> Result<Removal> {
         let what = format!("remove {reference}");
         if let Some(indexes) = look.inside.get(&digest) {
-            let why = format!("it is one platform of {}, which would be broken without it", some(indexes));
+            let why = format!("it is one platform of {}, which would be broken without it", tags_in_words(indexes));
             return Err(Error::failed(what, why).hint("remove that image as a whole"));
         }
         let exactly = |digest: Digest| ImageRef::Oci(Name { tag: None, digest: Some(digest), ..name.clone() });
         let attached = self.attachments(cx, name, &digest).await?;
         let named = name.tag.as_deref().filter(|_| name.digest.is_none());
-        let mut removal = Removal::of_image(reference, named, digest.clone(), tags);
+        let mut removal = Removal::for_image(reference, named, digest.clone(), tags);
         for one in Box::pin(self.digests_of(cx, name, &digest, &attached)).await? {
             let one = exactly(one);
             if !removal.removes.contains(&one) {
@@ -264,15 +264,15 @@ impl Oci {
     }
 
     async fn deleted(&self, cx: &Context, name: &Name, selector: &str, what: &str) -> Result<Deleted> {
-        let url = self.registry.place(&format!("v2/{}/manifests/{selector}", name.repository))?;
-        let scopes = client::give_back(&name.repository);
+        let url = self.registry.address(&format!("v2/{}/manifests/{selector}", name.repository))?;
+        let scopes = client::cancel_scopes(&name.repository);
         cx.run(what, async {
             let response = self.registry.send(what, &scopes, || self.registry.request(Method::DELETE, &url)).await?;
             let status = response.status();
             match status {
                 StatusCode::NOT_FOUND => Ok(Deleted::Gone),
                 StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
-                    Ok(Deleted::Refused(success(what, response).await.err().unwrap_or_else(|| nothing(what))))
+                    Ok(Deleted::Refused(success(what, response).await.err().unwrap_or_else(|| deleted_nothing(what))))
                 }
                 _ => success(what, response).await.map(|_| Deleted::Gone),
             }
@@ -304,7 +304,7 @@ impl Oci {
             let placeholder = placeholder(&empty, tag, what)?;
             self.put_manifest(cx, &at, under, &placeholder).await?;
             if let Deleted::Refused(_) = self.deleted(cx, name, placeholder.digest.as_str(), what).await? {
-                return Err(nothing(what));
+                return Err(deleted_nothing(what));
             }
         }
         Ok(())
@@ -323,7 +323,7 @@ fn placeholder(empty: &Descriptor, tag: &str, what: &str) -> Result<RawManifest>
 }
 
 /// The error that the registry deletes nothing.
-fn nothing(what: &str) -> Error {
+fn deleted_nothing(what: &str) -> Error {
     Error::unsupported(what, "this registry lets nothing be deleted through its interface")
         .hint("ask its administrators to allow that, or use its own pages")
 }
@@ -361,17 +361,17 @@ impl Upkeep for Oci {
 
     async fn removals(&self, cx: &Context, references: &[ImageRef]) -> Vec<Result<Removal>> {
         let names: Vec<Result<&Name>> = references.iter().map(|reference| self.name(reference)).collect();
-        let mut looks: BTreeMap<&str, Result<Look>> = BTreeMap::new();
+        let mut looks: BTreeMap<&str, Result<RepositoryTags>> = BTreeMap::new();
         for name in names.iter().flatten() {
             if !looks.contains_key(name.repository.as_str()) {
-                looks.insert(&name.repository, self.look(cx, name).await);
+                looks.insert(&name.repository, self.read_tags(cx, name).await);
             }
         }
         let mut removals = Vec::new();
         for (at, name) in names.iter().enumerate() {
             let one = async {
                 let name = name.as_ref().map_err(Clone::clone)?;
-                let look = looks.get(name.repository.as_str()).ok_or_else(|| nothing("look"))?;
+                let look = looks.get(name.repository.as_str()).ok_or_else(|| deleted_nothing("look"))?;
                 let look = look.as_ref().map_err(Clone::clone)?;
                 let same = |part: &[Result<&'_ Name>]| -> Vec<Name> {
                     let all = part.iter().flatten().filter(|other| other.repository == name.repository);
@@ -380,7 +380,7 @@ impl Upkeep for Oci {
                 let (before, after) = names.split_at(at);
                 let (before, after) = (same(before), same(after.get(1..).unwrap_or_default()));
                 let (before, after): (Vec<&Name>, Vec<&Name>) = (before.iter().collect(), after.iter().collect());
-                Box::pin(self.removal_of(cx, name, look, &before, &after)).await
+                Box::pin(self.removal(cx, name, look, &before, &after)).await
             };
             removals.push(one.await);
         }
@@ -393,7 +393,7 @@ impl Upkeep for Oci {
         match (&name.digest, &name.tag) {
             (Some(digest), _) => match self.deleted(cx, name, digest.as_str(), &what).await? {
                 Deleted::Gone => Ok(()),
-                Deleted::Refused(error) => Err(Error { hint: nothing(&what).hint, ..error }),
+                Deleted::Refused(error) => Err(Error { hint: deleted_nothing(&what).hint, ..error }),
             },
             (None, Some(tag)) => self.untag(cx, name, tag, &what).await,
             (None, None) => Err(Error::usage(what, "it names all versions")),

@@ -11,12 +11,12 @@ use tokio::sync::{Mutex, OnceCell, RwLock};
 use super::{
     asking::Answers,
     keystone::{Keystone, Session},
-    methods::{self, Grant, Way},
+    methods::{self, Grant, SignInMethod},
     profile,
     settings::Settings,
     vault_key::place,
 };
-use crate::shared::http::Reach;
+use crate::shared::http::AllowedServers;
 use wharf_core::{
     base::{
         clean,
@@ -45,7 +45,7 @@ struct Failed {
 
 /// Credentials that an identity service of a cloud has refused. Regions may have a service each, but usually share the
 /// accounts behind them.
-pub(super) type Refusal = Mutex<Option<(u64, Error)>>;
+pub(super) type RefusedCredentials = Mutex<Option<(u64, Error)>>;
 
 /// An account, its credentials and its current session.
 pub(super) struct Account {
@@ -56,12 +56,12 @@ pub(super) struct Account {
     /// The settings with the fetched profile.
     whole: OnceCell<Settings>,
     vault: Arc<dyn Vault>,
-    reach: Reach,
+    reach: AllowedServers,
     session: RwLock<Option<Arc<Session>>>,
     /// Held during a sign-in, so that many requests at once sign in only once.
     signing: Mutex<Failed>,
     /// Shared with the other identity services of the cloud.
-    refused: Arc<Refusal>,
+    refused: Arc<RefusedCredentials>,
 }
 
 impl Account {
@@ -70,8 +70,8 @@ impl Account {
         name: String,
         settings: Settings,
         vault: Arc<dyn Vault>,
-        reach: Reach,
-        refused: Arc<Refusal>,
+        reach: AllowedServers,
+        refused: Arc<RefusedCredentials>,
     ) -> Self {
         let (whole, session, signing) = Default::default();
         Self { name, written: settings, whole, vault, reach, session, signing, refused }
@@ -85,27 +85,27 @@ impl Account {
     /// The complete settings; a profile at an address is fetched first.
     async fn whole(&self) -> Result<&Settings> {
         let Some(remote) = &self.written.remote else { return Ok(&self.written) };
-        self.whole.get_or_try_init(|| profile::under(&self.name, &self.written, remote, &self.reach)).await
+        self.whole.get_or_try_init(|| profile::with_profile(&self.name, &self.written, remote, &self.reach)).await
     }
 
     /// The name under which the vault keeps its secrets.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn vault_key(&self) -> String {
         place(&self.name)
     }
 
     /// The kind of credentials and where they come from, in words.
     pub(super) fn credentials(&self) -> String {
-        let way = methods::way(self.settings());
-        let words = clean::short(&methods::words(&way), 80);
+        let way = methods::method(self.settings());
+        let words = clean::short(&methods::describe(&way), 80);
         match way {
-            Way::Browser | Way::OpenId(Grant::Device) => words,
+            SignInMethod::Browser | SignInMethod::OpenId(Grant::Device) => words,
             _ if self.wants_secret() => format!("the secret that was kept by a sign-in: {words}"),
             _ => format!("clouds.yaml: {words}"),
         }
     }
 
     /// The account and project as the files name them, in words.
-    pub(super) fn words(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let first = |keys: &[&str]| self.settings().first_auth(keys).map(|text| clean::short(text, 80));
         let user = first(&ACCOUNT);
         let project = first(&["project_name", "project_id"]);
@@ -120,7 +120,7 @@ impl Account {
     pub(super) async fn signed_in_as(&self) -> Result<String> {
         let session = self.session().await?;
         Ok(match (self.settings().first_auth(&ACCOUNT), &session.project) {
-            (Some(_), _) => self.words(),
+            (Some(_), _) => self.describe(),
             (None, Some(project)) => format!("{} in {}", session.user, project.name),
             (None, None) => session.user.clone(),
         })
@@ -203,9 +203,9 @@ impl Account {
     async fn entered(&self, asker: Option<Arc<dyn Asker>>, failed: &mut Failed) -> Result<Session> {
         let by_hand = asker.is_some();
         let known = self.whole().await?;
-        let way = methods::way(known);
+        let way = methods::method(known);
         let answers = Answers { cloud: self.name.clone(), vault: self.vault.clone(), asker };
-        if let (Way::Unknown(name), None) = (&way, &known.broken) {
+        if let (SignInMethod::Unknown(name), None) = (&way, &known.broken) {
             let what = format!("sign in to {}", self.name);
             let name = clean::short(name, 60);
             return Err(
@@ -241,7 +241,7 @@ impl Account {
         &self,
         keystone: &Keystone<'_>,
         settings: &Settings,
-        way: &Way,
+        way: &SignInMethod,
         answers: &Answers,
         proof: u64,
         failed: &mut Failed,
@@ -252,7 +252,7 @@ impl Account {
             let why = format!("another region's identity service has refused this account and secret: {}", error.why);
             return Err(Error::new(Kind::NotAllowed, &keystone.what, why)
                 .hint(format!("correct the secret, or send it anyway with 'wharf login {}'", self.name))
-                .sign_in_at(Some(self.place())));
+                .sign_in_at(Some(self.vault_key())));
         }
         let session = keystone.sign_in(settings, way, answers).await;
         // A person who signs in may take their time, and others must not wait for it.
@@ -273,12 +273,12 @@ impl Account {
 
     /// Whether signing in takes an account and a secret that could be kept, and the files lack the secret.
     pub(super) fn wants_secret(&self) -> bool {
-        let wanted = methods::secrets(self.settings(), &methods::way(self.settings()));
+        let wanted = methods::secrets(self.settings(), &methods::method(self.settings()));
         wanted.into_iter().any(|key| key != "passcode" && self.settings().auth(key).is_none())
     }
 
     /// The settings with the account and the secrets that the files lack, from the vault or the person.
-    async fn completed(&self, way: &Way, answers: &Answers) -> Result<Settings> {
+    async fn completed(&self, way: &SignInMethod, answers: &Answers) -> Result<Settings> {
         let mut settings = self.settings().clone();
         if methods::wants_user(&settings, way) {
             let account = answers.account().await?;
@@ -295,7 +295,7 @@ impl Account {
 }
 
 /// A hash of the credentials, so that they can be recognized without keeping them.
-fn proof(settings: &Settings, way: &Way) -> u64 {
+fn proof(settings: &Settings, way: &SignInMethod) -> u64 {
     let mut hasher = DefaultHasher::new();
     for key in methods::secrets(settings, way) {
         settings.auth(key).hash(&mut hasher);
@@ -312,9 +312,9 @@ mod tests {
     use wharf_core::base::secret::Secret;
 
     /// A vault without secrets.
-    struct Empty;
+    struct EmptyVault;
 
-    impl Vault for Empty {
+    impl Vault for EmptyVault {
         fn describe(&self) -> String {
             "empty".into()
         }
@@ -336,8 +336,9 @@ mod tests {
             return eprintln!("left out: WHARF_LAB_CLOUDS is not up (tests/run starts the lab)");
         };
         let text = std::fs::read_to_string(file).unwrap();
-        let settings = crate::openstack::settings::of_text(&text, "alice");
-        let cloud = Account::new("site".into(), settings, Arc::new(Empty), Reach::default(), Arc::default());
+        let settings = crate::openstack::settings::parse_one(&text, "alice");
+        let cloud =
+            Account::new("site".into(), settings, Arc::new(EmptyVault), AllowedServers::default(), Arc::default());
         let token = || async { cloud.session().await.unwrap().token.reveal().to_owned() };
         let first = token().await;
         cloud.renewed_for(Duration::from_secs(60)).await.unwrap();

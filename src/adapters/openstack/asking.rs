@@ -44,7 +44,7 @@ impl Answers {
     }
 
     /// The asker; fails with the advice how to sign in if nobody can be asked.
-    pub(super) fn somebody(&self) -> Result<&Arc<dyn Asker>> {
+    pub(super) fn asker(&self) -> Result<&Arc<dyn Asker>> {
         self.asker.as_ref().ok_or_else(|| {
             let what = format!("sign in to {}", self.cloud);
             Error::new(Kind::NotAllowed, what, "it needs a sign-in with a browser, which has not been done yet")
@@ -54,14 +54,14 @@ impl Answers {
     }
 
     /// Asks for a yes; anything else cancels the sign-in.
-    pub(super) async fn agreed(&self, words: String) -> Result<()> {
-        let answer = self.somebody()?.ask(Question { words, kind: QuestionKind::Confirm }).await?;
+    pub(super) async fn confirm(&self, words: String) -> Result<()> {
+        let answer = self.asker()?.ask(Question { words, kind: QuestionKind::Confirm }).await?;
         if answer.reveal() == "yes" { Ok(()) } else { Err(Error::cancelled(format!("sign in to {}", self.cloud))) }
     }
 
     /// Asks the person to open an address in a browser and type a code there, and waits for their yes.
-    pub(super) async fn opened(&self, address: &str, code: &str) -> Result<()> {
-        self.agreed(format!("Open {address} in any browser and type the code {code}. Have you")).await
+    pub(super) async fn ask_to_open(&self, address: &str, code: &str) -> Result<()> {
+        self.confirm(format!("Open {address} in any browser and type the code {code}. Have you")).await
     }
 
     async fn kept(&self) -> Option<(String, Secret)> {
@@ -72,7 +72,7 @@ impl Answers {
     }
 
     async fn ask(&self, key: &str, kind: QuestionKind) -> Result<Secret> {
-        let word = word_of(key);
+        let word = setting_label(key);
         if let Some(asker) = &self.asker {
             let question = Question { words: format!("{word} for {}", self.cloud), kind };
             if let Ok(answer) = asker.ask(question).await {
@@ -87,7 +87,7 @@ impl Answers {
 }
 
 /// A setting's name in words.
-fn word_of(key: &str) -> String {
+fn setting_label(key: &str) -> String {
     match key {
         "passcode" => "one-time passcode".to_owned(),
         other => clean::short(&other.replace('_', " "), 60),

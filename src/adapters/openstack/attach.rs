@@ -61,7 +61,7 @@ impl Images {
     }
 
     /// Detaches a volume from a server, and waits until it is free. It is no error if it is not attached.
-    pub async fn take_out(&self, cx: &Context, server: &str, volume: &ImageRef) -> Result<()> {
+    pub async fn detach(&self, cx: &Context, server: &str, volume: &ImageRef) -> Result<()> {
         let what = format!("detach {volume} from {server}");
         let (found, inside) = self.volume_in(&what, server, volume).await?;
         if !inside {

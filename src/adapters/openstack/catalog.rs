@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Images,
-    answers::{GlanceImage, Member, Names},
+    answers::{GlanceImage, Member, UniqueNames},
     pages::{self, Page},
     service::{Request, Service, query},
 };
@@ -33,7 +33,7 @@ const FIRST: usize = 50;
 const PAGE: usize = 1000;
 /// The end of the list that a cursor starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum ListEnd {
     Newest,
     Oldest,
 }
@@ -46,25 +46,26 @@ impl Images {
 
     /// All images that fit a filter: first a small page, then from both ends until the cursors meet.
     async fn all(&self, what: &str, filter: &str, names: &Naming, pages: &mpsc::Sender<Vec<Row>>) -> Result<Extent> {
-        let first = self.page(what, &asked(End::Newest, FIRST, filter)).await?;
+        let first = self.page(what, &asked(ListEnd::Newest, FIRST, filter)).await?;
         let (full, last) = (first.rows.len() + first.odd >= FIRST, first.rows.last().map(|image| image.id.clone()));
         let more = first.next.is_some() || last.is_some();
-        names.odd(first.odd);
+        names.add_unreadable(first.odd);
         let _ = pages.send(names.named(&first.rows, false)).await;
         if !more {
             return Ok(names.extent());
         }
         let down = match (first.next, last) {
             // Glance's link repeats the small limit; the following pages are larger.
-            (_, Some(last)) => pages::after(&asked(End::Newest, PAGE, filter), &last),
+            (_, Some(last)) => pages::after(&asked(ListEnd::Newest, PAGE, filter), &last),
             (Some(next), None) => next,
-            (None, None) => asked(End::Newest, PAGE, filter),
+            (None, None) => asked(ListEnd::Newest, PAGE, filter),
         };
-        let mut down = Box::pin(self.walk(what, down, End::Newest, filter, names, pages));
+        let mut down = Box::pin(self.walk(what, down, ListEnd::Newest, filter, names, pages));
         if !full {
             return down.await;
         }
-        let mut up = Box::pin(self.walk(what, asked(End::Oldest, PAGE, filter), End::Oldest, filter, names, pages));
+        let mut up =
+            Box::pin(self.walk(what, asked(ListEnd::Oldest, PAGE, filter), ListEnd::Oldest, filter, names, pages));
         // The first cursor that meets what the other has sent ends both. If one fails, the other reads the rest.
         tokio::select! {
             done = &mut down => match done { Ok(extent) => Ok(extent), Err(error) => up.await.map_err(|_| error) },
@@ -76,7 +77,7 @@ impl Images {
         &self,
         what: &str,
         mut asking: String,
-        end: End,
+        end: ListEnd,
         filter: &str,
         names: &Naming,
         pages: &mpsc::Sender<Vec<Row>>,
@@ -84,7 +85,7 @@ impl Images {
         let allowance = Allowance::default();
         loop {
             let page = self.page(what, &asking).await?;
-            names.odd(page.odd);
+            names.add_unreadable(page.odd);
             let fresh: Vec<GlanceImage> = page.rows.iter().filter(|image| !names.knows(&image.id)).cloned().collect();
             let met = fresh.len() < page.rows.len();
             let last = page.rows.last().map(|image| image.id.clone());
@@ -97,7 +98,7 @@ impl Images {
                 _ => return Ok(names.extent()),
             };
             // The first cursor that ends stops both, so each may use half of the allowance.
-            if let Some(why) = allowance.spend((fresh.len() + page.odd) * 2, page.bytes * 2) {
+            if let Some(why) = allowance.count_page((fresh.len() + page.odd) * 2, page.bytes * 2) {
                 return Ok(Extent::Cut(why));
             }
         }
@@ -136,7 +137,7 @@ impl Images {
     pub async fn offered(&self, what: &str) -> Result<Vec<GlanceImage>> {
         let filter = "&visibility=shared&member_status=pending";
         let (project, _) = self.cloud.project().await?;
-        let candidates = self.page(what, &asked(End::Newest, PAGE, filter)).await?.rows;
+        let candidates = self.page(what, &asked(ListEnd::Newest, PAGE, filter)).await?.rows;
         let asked = candidates.into_iter().filter(|image| image.owner.as_deref() != Some(&project)).map(|image| {
             let path = format!("images/{}/members/{project}", image.id);
             async move {
@@ -178,19 +179,19 @@ impl Images {
 }
 
 /// The query for a page from one end of the list.
-fn asked(end: End, limit: usize, filter: &str) -> String {
-    let direction = if end == End::Newest { "desc" } else { "asc" };
+fn asked(end: ListEnd, limit: usize, filter: &str) -> String {
+    let direction = if end == ListEnd::Newest { "desc" } else { "asc" };
     // Sorted by id too, so that both cursors see the same order of images of one second.
     format!("limit={limit}&sort_key=created_at&sort_dir={direction}&sort_key=id&sort_dir={direction}{filter}")
 }
 
 /// The ids and names of the images that were sent to the list.
 #[derive(Default)]
-struct Naming(std::sync::Mutex<(HashSet<String>, Names)>, std::sync::atomic::AtomicUsize);
+struct Naming(std::sync::Mutex<(HashSet<String>, UniqueNames)>, std::sync::atomic::AtomicUsize);
 
 impl Naming {
     /// Adds to the number of rows that could not be read.
-    fn odd(&self, count: usize) {
+    fn add_unreadable(&self, count: usize) {
         self.1.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
     }
 
@@ -278,7 +279,7 @@ impl Catalog for Images {
     }
 
     fn sign_in_place(&self) -> Option<String> {
-        Some(self.cloud.account().place())
+        Some(self.cloud.account().vault_key())
     }
 
     fn keeps_a_secret(&self) -> bool {

@@ -11,13 +11,13 @@ use super::{
     account::Account,
     answers::Listed,
     endpoints,
-    keystone::{Session, tls_of},
+    keystone::{Session, tls},
     pages::{self, Page},
     service::{Body, Request, Service},
     settings::Settings,
     words,
 };
-use crate::shared::http::{self as shared, Allowance, Origin, Part, Reach, Server, Visitor};
+use crate::shared::http::{self as shared, Allowance, AllowedServers, Origin, Part, Server, Visitor};
 use wharf_core::{
     base::{
         clean,
@@ -45,7 +45,7 @@ pub(super) struct Cloud {
     account: Arc<Account>,
     /// The services, each with its own origin: a token is sent only to those that the catalogue names.
     servers: [OnceCell<Server>; 5],
-    reach: Reach,
+    reach: AllowedServers,
     visitor: Visitor,
 }
 
@@ -56,9 +56,9 @@ impl Cloud {
         also: Option<String>,
         settings: Settings,
         account: Arc<Account>,
-        reach: Reach,
+        reach: AllowedServers,
     ) -> Self {
-        let visitor = Visitor::new(tls_of(&settings), reach.clone());
+        let visitor = Visitor::new(tls(&settings), reach.clone());
         Self { name, also, written: settings, account, servers: Default::default(), reach, visitor }
     }
 
@@ -94,7 +94,7 @@ impl Cloud {
     /// The address and region of the cloud, which are the same for everybody; `None` if the files name no address.
     pub(super) fn place_of_cloud(&self) -> Option<CloudPlace> {
         let url = Url::parse(&self.address()).ok()?;
-        Origin::of(&url)?;
+        Origin::from_url(&url)?;
         let region = self.settings().region().map(str::to_owned);
         Some(CloudPlace { address: url.to_string(), region })
     }
@@ -111,13 +111,13 @@ impl Cloud {
 
     /// A service at the address that the catalogue or the files name. Looked up once.
     pub(super) async fn server(&self, service: Service) -> Result<&Server> {
-        let what = format!("find the {} service of {}", service.word(), self.name);
+        let what = format!("find the {} service of {}", service.name(), self.name);
         self.servers[service as usize]
             .get_or_try_init(|| async {
                 let session = self.session().await?;
                 let named = self.named(&what, service, &session)?;
                 let id = session.project.as_ref().map_or("", |project| project.id.as_str());
-                let server = Server::new(service.root(&named, id), tls_of(self.settings()), self.reach.clone())
+                let server = Server::new(service.root(&named, id), tls(self.settings()), self.reach.clone())
                     .map_err(|error| error.during(&what))?;
                 self.may_have_token(&what, &server)?;
                 Ok(server)
@@ -148,7 +148,7 @@ impl Cloud {
             return Ok(session.identity.clone());
         }
         let regions = endpoints::regions(&session.endpoints, service);
-        let word = service.word();
+        let word = service.name();
         let used = region.or_else(|| endpoints::home(&session.endpoints));
         Err(match (used, regions.is_empty()) {
             (Some(region), false) if !regions.iter().any(|known| known == region) => Error::unsupported(
@@ -184,7 +184,7 @@ impl Cloud {
 
     /// Fails if a token that arrived encrypted would be sent unencrypted, except to this machine itself.
     fn may_have_token(&self, what: &str, server: &Server) -> Result<()> {
-        let identity = Url::parse(&self.address()).ok().as_ref().and_then(Origin::of);
+        let identity = Url::parse(&self.address()).ok().as_ref().and_then(Origin::from_url);
         let (to, encrypted) = (server.origin(), identity.as_ref().is_some_and(Origin::is_secure));
         if encrypted && !to.is_secure() && !to.is_this_machine() {
             return Err(Error::new(Kind::NotAllowed, what, format!("the catalogue of {} has it at {to}, unencrypted", self.name))
@@ -245,9 +245,9 @@ impl Cloud {
 
     /// The error for a refusal.
     pub(super) fn refusal(&self, what: &str, service: Service, status: u16, body: &[u8]) -> Error {
-        let error = words::of_refusal(what, &self.name, service, status, body);
+        let error = words::service_error(what, &self.name, service, status, body);
         // A sign-in is for all regions.
-        if error.sign_in.is_some() { error.sign_in_at(Some(self.account.place())) } else { error }
+        if error.sign_in.is_some() { error.sign_in_at(Some(self.account.vault_key())) } else { error }
     }
 
     async fn send_once(
@@ -258,7 +258,7 @@ impl Cloud {
         token: &Secret,
     ) -> Result<(http::StatusCode, Bytes)> {
         let server = self.server(service).await?;
-        let mut builder = server.request(request.method.clone(), &server.place(request.path)?)?;
+        let mut builder = server.request(request.method.clone(), &server.address(request.path)?)?;
         builder = builder.secret_header(TOKEN, token.reveal());
         if let Some(version) = request.version {
             builder = builder.header("OpenStack-API-Version", format!("{} {version}", service.header()));
@@ -318,7 +318,7 @@ impl Cloud {
                 (None, Some(last)) if is_news => pages::after(&first, &last),
                 _ => break None,
             };
-            if let Some(why) = allowance.spend(count, page.bytes) {
+            if let Some(why) = allowance.count_page(count, page.bytes) {
                 break Some(why);
             }
         };

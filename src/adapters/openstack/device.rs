@@ -41,7 +41,7 @@ pub(super) async fn token(keystone: &Keystone<'_>, settings: &Settings, answers:
         return Err(begun.refusal(keystone));
     };
     let until = Instant::now() + Duration::from_secs(begun.number("expires_in").unwrap_or(LONGEST).min(LONGEST));
-    answers.opened(&clean::short(address, 300), &clean::short(user, 60)).await?;
+    answers.ask_to_open(&clean::short(address, 300), &clean::short(user, 60)).await?;
     let mut pause = begun.number("interval").unwrap_or(PAUSE).clamp(SHORTEST, 60);
     loop {
         let form = vec![
@@ -55,17 +55,17 @@ pub(super) async fn token(keystone: &Keystone<'_>, settings: &Settings, answers:
             Some("access_denied") => {
                 return Err(Error::new(Kind::NotAllowed, what, "it was refused in the browser").hint("sign in again"));
             }
-            Some("expired_token") => return Err(late(what)),
+            Some("expired_token") => return Err(too_late(what)),
             _ => return answer.token(keystone, settings),
         }
         if Instant::now() + Duration::from_secs(pause) >= until {
-            return Err(late(what));
+            return Err(too_late(what));
         }
         tokio::time::sleep(Duration::from_secs(pause)).await;
     }
 }
 
-fn late(what: &str) -> Error {
+fn too_late(what: &str) -> Error {
     Error::new(Kind::NotAllowed, what, "nobody has confirmed in the browser in time: the code has expired")
         .hint("sign in again")
 }

@@ -49,7 +49,7 @@ const TRIES: usize = 4;
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 fn hash(file: &Path, mut hasher: Hasher, what: &str) -> Result<Digest> {
-    hasher.read(disk_header::open(file)?).during(what)?;
+    hasher.update_from(disk_header::open(file)?).during(what)?;
     Ok(hasher.finish())
 }
 
@@ -58,7 +58,7 @@ impl Images {
     pub async fn bytes_request(&self, method: Method, path: &str) -> Result<shared::Request<'_>> {
         let server = self.cloud.server(Service::Image).await?;
         let token = self.cloud.token().await?;
-        Ok(server.request(method, &server.place(path)?)?.secret_header(TOKEN, token.reveal()))
+        Ok(server.request(method, &server.address(path)?)?.secret_header(TOKEN, token.reveal()))
     }
 
     /// An active image of this project with this name and the same data, so that it need not be sent again.
@@ -91,7 +91,7 @@ impl Images {
             .header("Content-Type", "application/octet-stream")
             .body(HttpBody::wrap_stream(stream));
         let answer = request.send(what).await?;
-        self.good(what, answer).await?;
+        self.check(what, answer).await?;
         let hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(hasher.finish())
     }
@@ -118,7 +118,7 @@ impl Images {
                 let digest = tokio::task::spawn_blocking(move || hash(&file, Hasher::of("sha512"), &task));
                 return Ok((made.id, digest.await.during(what)??));
             }
-            self.drop_half(what, &made.id).await;
+            self.delete_incomplete(what, &made.id).await;
             if !may_try {
                 return Err(error);
             }
@@ -128,7 +128,7 @@ impl Images {
         Err(Error::failed(what, "it was not sent"))
     }
 
-    pub async fn good(&self, what: &str, answer: reqwest::Response) -> Result<reqwest::Response> {
+    pub async fn check(&self, what: &str, answer: reqwest::Response) -> Result<reqwest::Response> {
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);
@@ -137,7 +137,7 @@ impl Images {
         Err(self.cloud.refusal(what, Service::Image, status.as_u16(), &body))
     }
 
-    pub async fn drop_half(&self, what: &str, id: &str) {
+    pub async fn delete_incomplete(&self, what: &str, id: &str) {
         let path = format!("images/{id}");
         let _ = self.cloud.send(what, Service::Image, Request::new(Method::DELETE, &path, Body::None)).await;
     }
@@ -150,7 +150,7 @@ impl Disks for Images {
         cx.progress.total(upload.size);
         cx.progress.phase("looking whether it is there");
         if let Some(image) = self.sent_already(&what, upload).await? {
-            cx.progress.spare(upload.size);
+            cx.progress.add_saved_bytes(upload.size);
             let digest = image.digest().ok_or_else(|| Error::failed(&what, "the cloud keeps no hash"))?;
             return Ok((self.image_ref(&image.id), outcome(digest, 0, upload.size)));
         }
@@ -160,7 +160,7 @@ impl Disks for Images {
         match now.digest() {
             // A cloud with another kind of hash is not asked further: its own record is used later.
             Some(digest) if digest.algorithm() == ours.algorithm() && digest != ours => {
-                self.drop_half(&what, &id).await;
+                self.delete_incomplete(&what, &id).await;
                 Err(Error::new(Kind::Integrity, what, "the cloud has other bytes than were sent").hint("try again"))
             }
             digest => Ok((self.image_ref(&id), outcome(digest.unwrap_or(ours), upload.size, 0))),
@@ -231,7 +231,7 @@ impl Disks for Images {
         cx.progress.total(size);
         cx.progress.phase("downloading");
         self.cloud.account().renewed().await?;
-        private::parent_of(target)?;
+        private::make_parent(target)?;
         let partial = private::beside(target, "partial");
         let arrived = cx.unless_cancelled(&what, self.receive(cx, &what, &image, &partial)).await;
         let checked = arrived.and_then(|digest| wanted.matches(&digest, &what));
@@ -250,7 +250,7 @@ impl Images {
     /// Downloads the data; after a broken connection it continues where it was.
     async fn receive(&self, cx: &Context, what: &str, image: &GlanceImage, partial: &Path) -> Result<Digest> {
         let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(private::mode_of(partial));
+        options.write(true).create(true).truncate(true).mode(private::file_mode(partial));
         let mut file = options.open(partial).await.during(what)?;
         let (mut hasher, mut arrived) = (image.hasher(), 0);
         for again in 1.. {
@@ -285,7 +285,7 @@ impl Images {
             request = request.header("Range", format!("bytes={arrived}-"));
         }
         let answer = request.send(what).await?;
-        let answer = self.good(what, answer).await?;
+        let answer = self.check(what, answer).await?;
         if *arrived > 0 && answer.status() != reqwest::StatusCode::PARTIAL_CONTENT {
             // The server sends only the whole data, so it begins again.
             file.set_len(0).await.during(what)?;

@@ -130,14 +130,14 @@ mod tests {
     const GOOD: &str = "POST /auth/websso/ HTTP/1.1\r\nHost: localhost:9990\r\nOrigin: http://c.example:5000\r\n\
                         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\nSec-Fetch-Mode: navigate";
 
-    fn said(head: &str) -> Result<usize, &'static str> {
+    fn argument(head: &str) -> Result<usize, &'static str> {
         let form = Form { port: 9990, from: "http://c.example:5000".into() };
         form.length(head.as_bytes()).map_err(|refusal| refusal.status)
     }
 
     #[test]
     fn the_form_of_the_clouds_page_is_taken_and_nothing_else() {
-        assert_eq!(said(GOOD), Ok(7));
+        assert_eq!(argument(GOOD), Ok(7));
         for (from, to, status) in [
             ("POST", "GET", "405"),
             ("POST", "OPTIONS", "405"),
@@ -155,11 +155,11 @@ mod tests {
             ("HTTP/1.1", "HTTP/9", "400"),
             ("Host: localhost:9990", "Host", "400"),
         ] {
-            let refused = said(&GOOD.replacen(from, to, 1)).unwrap_err();
+            let refused = argument(&GOOD.replacen(from, to, 1)).unwrap_err();
             assert!(refused.starts_with(status), "{to}: {refused}");
         }
-        assert_eq!(said(&GOOD.replace("http://c.example:5000", "null")), Ok(7));
-        assert_eq!(said(&GOOD.replace("Origin: http://c.example:5000\r\n", "")), Ok(7));
+        assert_eq!(argument(&GOOD.replace("http://c.example:5000", "null")), Ok(7));
+        assert_eq!(argument(&GOOD.replace("Origin: http://c.example:5000\r\n", "")), Ok(7));
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Images {
         match fetched {
             Ok(image) => Ok((image, true)),
             Err(error) => {
-                self.drop_half(what, &made.id).await;
+                self.delete_incomplete(what, &made.id).await;
                 Err(error)
             }
         }
@@ -69,7 +69,7 @@ impl Images {
             match now.status.as_str() {
                 "active" => break now,
                 "queued" if begun || !now.property("os_glance_failed_import").is_empty() => {
-                    return Err(Error::failed(what, self.why_not_fetched(what, id).await)
+                    return Err(Error::failed(what, self.import_failure(what, id).await)
                         .hint("check that the cloud may reach the address, or download it and push the file"));
                 }
                 "killed" | "deleted" => return Err(Error::failed(what, "the cloud gave up on it")),
@@ -79,7 +79,7 @@ impl Images {
         // The data in the cloud is checked, which may differ from what the web server sent here.
         let request = self.bytes_request(Method::GET, &format!("images/{id}/file")).await?;
         let answer = request.send(what).await?;
-        let head = begin_of(what, self.good(what, answer).await?).await?;
+        let head = first_bytes(what, self.check(what, answer).await?).await?;
         let facts = disk_header::read(&head, image.size.unwrap_or(0));
         refuse_references(what, facts.refers, &facts.warnings)?;
         let claimed = image.disk_format.as_deref().unwrap_or("");
@@ -91,7 +91,7 @@ impl Images {
     }
 
     /// Why an import has failed, from the tasks of the image.
-    async fn why_not_fetched(&self, what: &str, id: &str) -> String {
+    async fn import_failure(&self, what: &str, id: &str) -> String {
         let path = format!("images/{id}/tasks");
         let tasks: Result<serde_json::Value> = self.cloud.json(what, Service::Image, Request::get(&path)).await;
         let tasks = tasks.unwrap_or_default();
@@ -117,7 +117,7 @@ impl Images {
                 .get("content-range")
                 .and_then(|range| range.to_str().ok()?.rsplit('/').next()?.parse().ok())
                 .or(answer.content_length());
-            let head = begin_of(what, answer).await?;
+            let head = first_bytes(what, answer).await?;
             let facts = disk_header::read(&head, whole.unwrap_or(head.len() as u64));
             refuse_references(what, facts.refers, &facts.warnings)?;
             return Ok(facts.format);
@@ -135,7 +135,7 @@ impl Images {
 }
 
 /// The first bytes of an answer.
-async fn begin_of(what: &str, answer: reqwest::Response) -> Result<Vec<u8>> {
+async fn first_bytes(what: &str, answer: reqwest::Response) -> Result<Vec<u8>> {
     let mut stream = shared::stream(answer, what.to_owned());
     let mut head = Vec::with_capacity(HEAD);
     while let Some(chunk) = stream.try_next().await? {

@@ -7,10 +7,10 @@ use url::Url;
 
 use super::{
     endpoints::{self, Endpoint},
-    settings::{Settings, Trouble, at_home},
+    settings::{Settings, SettingsFault, at_home},
     words,
 };
-use crate::shared::http::{self as shared, Origin, Reach, Server, Tls};
+use crate::shared::http::{self as shared, AllowedServers, Origin, Server, Tls};
 use wharf_core::base::{
     clean, context,
     error::{Error, Result},
@@ -53,7 +53,7 @@ pub(super) struct Session {
 }
 
 /// The TLS settings in `clouds.yaml`, by openstackclient's names for them.
-pub(super) fn tls_of(settings: &Settings) -> Tls {
+pub(super) fn tls(settings: &Settings) -> Tls {
     let path = |key: &str| settings.option(key).map(at_home);
     Tls {
         authorities: path("cacert").into_iter().collect(),
@@ -68,7 +68,7 @@ pub(super) fn tls_of(settings: &Settings) -> Tls {
 pub(super) struct Keystone<'a> {
     pub cloud: &'a str,
     pub settings: &'a Settings,
-    pub reach: &'a Reach,
+    pub reach: &'a AllowedServers,
     /// What is being done, for error messages.
     pub what: String,
     pub(super) server: Server,
@@ -76,7 +76,7 @@ pub(super) struct Keystone<'a> {
 
 impl<'a> Keystone<'a> {
     /// Finds version 3 of the service at the address that the files name. No secret is sent.
-    pub(super) async fn find(cloud: &'a str, settings: &'a Settings, reach: &'a Reach) -> Result<Self> {
+    pub(super) async fn find(cloud: &'a str, settings: &'a Settings, reach: &'a AllowedServers) -> Result<Self> {
         let what = format!("sign in to {cloud}");
         if let Some(why) = &settings.broken {
             return Err(Error::usage(what, why).hint("correct the entry in clouds.yaml"));
@@ -91,28 +91,27 @@ impl<'a> Keystone<'a> {
         };
         let hint = "check auth_url in clouds.yaml";
         let url = Url::parse(address).map_err(|error| Error::usage(&what, format!("auth_url: {error}")).hint(hint))?;
-        let server =
-            Server::new(url, tls_of(settings), reach.clone()).map_err(|error| error.during(&what).hint(hint))?;
+        let server = Server::new(url, tls(settings), reach.clone()).map_err(|error| error.during(&what).hint(hint))?;
         let what = format!("sign in to {cloud} at {}", server.origin());
-        let page = within(LOOK, &what, visit(&server, &what)).await?;
-        let root = root_of(&server, &page, &what)?;
-        let server = Server::new(root, tls_of(settings), reach.clone()).map_err(|error| error.during(&what))?;
+        let page = with_timeout(LOOK, &what, visit(&server, &what)).await?;
+        let root = version_root(&server, &page, &what)?;
+        let server = Server::new(root, tls(settings), reach.clone()).map_err(|error| error.during(&what))?;
         Ok(Self { cloud, settings, reach, what, server })
     }
 
     /// The page to open in a browser, which at the end leads it to `back`.
     pub(super) fn page_of_sign_in(&self, settings: &Settings, back: &str) -> Result<Url> {
-        let mut page = self.server.place(&format!("auth/{}/websso", federation(settings)))?.url().clone();
+        let mut page = self.server.address(&format!("auth/{}/websso", federation(settings)))?.url().clone();
         page.set_query(Some(&format!("origin={back}")));
         Ok(page)
     }
 
     /// The session of a token, from the cloud's own information about it.
     pub(super) async fn known(&self, token: &str) -> Result<Session> {
-        let request = self.server.get(&self.server.place("auth/tokens")?)?;
+        let request = self.server.get(&self.server.address("auth/tokens")?)?;
         let (status, _, body) = self.send(request.secret_header(TOKEN, token).secret_header(SUBJECT, token)).await?;
         if status != 200 {
-            return Err(words::of_refused_sign_in(&self.what, self.cloud, status, &body));
+            return Err(words::sign_in_error(&self.what, self.cloud, status, &body));
         }
         self.read(Secret::new(token), &body).await
     }
@@ -124,7 +123,7 @@ impl<'a> Keystone<'a> {
             let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
             Ok((status, headers, shared::body(answer, LONGEST, &self.what).await?))
         };
-        within(CHECK, &self.what, asked).await
+        with_timeout(CHECK, &self.what, asked).await
     }
 
     /// The session in an answer, or why the cloud has refused it.
@@ -132,7 +131,7 @@ impl<'a> Keystone<'a> {
         let token = headers.get(SUBJECT).and_then(|value| value.to_str().ok());
         match token {
             Some(token) if (200..300).contains(&status) => self.read(Secret::new(token), body).await,
-            _ => Err(words::of_refused_sign_in(&self.what, self.cloud, status, body)),
+            _ => Err(words::sign_in_error(&self.what, self.cloud, status, body)),
         }
     }
 
@@ -165,7 +164,7 @@ impl<'a> Keystone<'a> {
     /// Reads another piece of information; null if the service does not tell it.
     async fn ask(&self, path: &str, key: &str, token: &Secret) -> Value {
         let asked = async {
-            let request = self.server.get(&self.server.place(path)?)?.secret_header(TOKEN, token.reveal());
+            let request = self.server.get(&self.server.address(path)?)?.secret_header(TOKEN, token.reveal());
             let (_, _, body) = self.send(request).await?;
             let mut answer: Value = shared::parse(&body, &self.what)?;
             Ok::<_, Error>(answer.get_mut(key).map(Value::take).unwrap_or_default())
@@ -211,7 +210,7 @@ fn part(name: &str) -> String {
         .collect()
 }
 
-pub(super) async fn within<T>(most: Duration, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn with_timeout<T>(most: Duration, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(most, work)
         .await
         .map_err(|_| context::timed_out(what, most).hint("check auth_url, the network and the proxy, then try again"))?
@@ -220,8 +219,8 @@ pub(super) async fn within<T>(most: Duration, what: &str, work: impl Future<Outp
 /// Reads what the identity service says about itself. Being redirected to another server is an error, because the
 /// password would be sent there next.
 async fn visit(server: &Server, what: &str) -> Result<Value> {
-    let answer = server.get(&server.place("")?)?.send(what).await.map_err(words::in_clouds_yaml)?;
-    if Origin::of(answer.url()).as_ref() != Some(server.origin()) {
+    let answer = server.get(&server.address("")?)?.send(what).await.map_err(words::in_clouds_yaml)?;
+    if Origin::from_url(answer.url()).as_ref() != Some(server.origin()) {
         return Err(shared::sent_elsewhere(what, server.origin(), answer.url())
             .hint("if that is the identity service, name it as auth_url in clouds.yaml"));
     }
@@ -235,7 +234,7 @@ async fn visit(server: &Server, what: &str) -> Result<Value> {
 
 /// The root of version 3: the address that the service names if it is at the same server, else below the configured
 /// one.
-fn root_of(server: &Server, page: &Value, what: &str) -> Result<Url> {
+fn version_root(server: &Server, page: &Value, what: &str) -> Result<Url> {
     let versions = versions(page);
     if !versions.is_empty() && !versions.iter().any(|(id, _)| id.starts_with("v3")) {
         let ids: Vec<String> = versions.iter().map(|(id, _)| clean::short(id, 20)).collect();
@@ -247,7 +246,7 @@ fn root_of(server: &Server, page: &Value, what: &str) -> Result<Url> {
     }
     let link = versions.into_iter().find(|(id, _)| id.starts_with("v3")).and_then(|(_, link)| link);
     let place = match link {
-        Some(link) => server.rebased(&server.place("")?, &link),
+        Some(link) => server.rebased(&server.address("")?, &link),
         None => None,
     };
     let mut root = place.map_or_else(|| server.base().clone(), |place| place.url().clone());
@@ -275,7 +274,7 @@ fn versions(page: &Value) -> Vec<(String, Option<String>)> {
 }
 
 /// What cannot be used of the files, in one line.
-pub(super) fn told(troubles: &[Trouble]) -> String {
+pub(super) fn describe_faults(troubles: &[SettingsFault]) -> String {
     let all = troubles.iter().map(|trouble| format!("{}: {}", trouble.place, trouble.why));
     clean::short(&all.collect::<Vec<_>>().join("; "), 600)
 }
@@ -287,8 +286,8 @@ mod tests {
     use super::*;
 
     fn root(page: &Value, address: &str) -> Result<String> {
-        let server = Server::new(Url::parse(address).unwrap(), Tls::default(), Reach::default()).unwrap();
-        root_of(&server, page, "test").map(|url| url.to_string())
+        let server = Server::new(Url::parse(address).unwrap(), Tls::default(), AllowedServers::default()).unwrap();
+        version_root(&server, page, "test").map(|url| url.to_string())
     }
 
     #[test]

@@ -29,7 +29,7 @@ const VISIT: Duration = Duration::from_secs(10);
 const MOST: usize = 16;
 
 /// The open page, which listens on this machine.
-pub(super) struct Landing {
+pub(super) struct LandingPage {
     listeners: Vec<TcpListener>,
     form: Form,
     visits: JoinSet<std::result::Result<Secret, Option<String>>>,
@@ -37,7 +37,7 @@ pub(super) struct Landing {
     pub refused: Option<String>,
 }
 
-impl Landing {
+impl LandingPage {
     /// Opens the page at a port of this machine, for a form from pages at the origin `from`.
     pub(super) async fn open(what: &str, port: u16, from: String) -> Result<Self> {
         let mut listeners = Vec::new();

@@ -28,7 +28,7 @@ pub(super) enum Grant {
 
 /// A way to sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum SignInMethod {
     /// By the cloud itself, with these proofs.
     Methods(Vec<Method>),
     /// By an identity provider (OpenID Connect).
@@ -43,23 +43,24 @@ const TOKEN_INSTEAD: &str = "make an application credential in the cloud's dashb
      output of 'openstack token issue' there: auth_type: v3token and token";
 
 /// The way that an entry names, or that its settings imply.
-pub(super) fn way(settings: &Settings) -> Way {
+pub(super) fn method(settings: &Settings) -> SignInMethod {
     let named = settings.option("auth_type").unwrap_or("").to_ascii_lowercase();
     if let Some(grant) = grant(&named) {
-        return Way::OpenId(grant);
+        return SignInMethod::OpenId(grant);
     }
     match named.as_str() {
-        "" | "none" if settings.auth("auth_url").is_some() || settings.remote.is_some() => told(settings),
-        "v3websso" => Way::Browser,
+        "" | "none" if settings.auth("auth_url").is_some() || settings.remote.is_some() => implied_method(settings),
+        "v3websso" => SignInMethod::Browser,
         "v3multifactor" | "multifactor" => {
-            let methods: Vec<_> = settings.methods.iter().map(|name| method(name).ok_or(name)).collect();
+            let methods: Vec<_> = settings.methods.iter().map(|name| method_by_name(name).ok_or(name)).collect();
             match methods.iter().find_map(|method| method.err()) {
-                Some(unknown) => Way::Unknown(unknown.clone()),
-                None if methods.is_empty() => Way::Unknown("v3multifactor without auth_methods".to_owned()),
-                None => Way::Methods(methods.into_iter().flatten().collect()),
+                Some(unknown) => SignInMethod::Unknown(unknown.clone()),
+                None if methods.is_empty() => SignInMethod::Unknown("v3multifactor without auth_methods".to_owned()),
+                None => SignInMethod::Methods(methods.into_iter().flatten().collect()),
             }
         }
-        name => method(name).map_or_else(|| Way::Unknown(name.to_owned()), |method| Way::Methods(vec![method])),
+        name => method_by_name(name)
+            .map_or_else(|| SignInMethod::Unknown(name.to_owned()), |method| SignInMethod::Methods(vec![method])),
     }
 }
 
@@ -74,7 +75,7 @@ fn grant(name: &str) -> Option<Grant> {
     }
 }
 
-fn method(name: &str) -> Option<Method> {
+fn method_by_name(name: &str) -> Option<Method> {
     match name.to_ascii_lowercase().as_str() {
         // Version 2 is gone, but its entries name user, password and project too.
         "password" | "v3password" | "v2password" => Some(Method::Password),
@@ -89,33 +90,33 @@ fn method(name: &str) -> Option<Method> {
 }
 
 /// The way that the settings imply if they name none.
-fn told(settings: &Settings) -> Way {
+fn implied_method(settings: &Settings) -> SignInMethod {
     let has = |keys: &[&str]| settings.first_auth(keys).is_some();
     if has(&["application_credential_id", "application_credential_name"]) {
-        return Way::Methods(vec![Method::Application]);
+        return SignInMethod::Methods(vec![Method::Application]);
     }
     if has(&["identity_provider"]) {
         if has(&["access_token"]) {
-            return Way::OpenId(Grant::AccessToken);
+            return SignInMethod::OpenId(Grant::AccessToken);
         }
         if has(&["discovery_endpoint", "access_token_endpoint"]) {
             let by_person = has(&["username", "password"]);
-            return Way::OpenId(if by_person { Grant::Password } else { Grant::ClientCredentials });
+            return SignInMethod::OpenId(if by_person { Grant::Password } else { Grant::ClientCredentials });
         }
     }
     if has(&["token"]) && !has(&["password"]) {
-        return Way::Methods(vec![Method::Token]);
+        return SignInMethod::Methods(vec![Method::Token]);
     }
     if has(&["passcode"]) {
         let second = Some(Method::Totp);
         let first = Some(Method::Password).filter(|_| has(&["password"]));
-        return Way::Methods(first.into_iter().chain(second).collect());
+        return SignInMethod::Methods(first.into_iter().chain(second).collect());
     }
-    Way::Methods(vec![Method::Password])
+    SignInMethod::Methods(vec![Method::Password])
 }
 
 /// A way in words.
-pub(super) fn words(way: &Way) -> String {
+pub(super) fn describe(way: &SignInMethod) -> String {
     let proof = |method: &Method| match method {
         Method::Password => "a password",
         Method::Totp => "a one-time passcode",
@@ -123,14 +124,14 @@ pub(super) fn words(way: &Way) -> String {
         Method::Application => "an application credential",
     };
     match way {
-        Way::Methods(methods) => methods.iter().map(proof).collect::<Vec<_>>().join(" and "),
-        Way::OpenId(Grant::Password) => "a password at the identity provider".to_owned(),
-        Way::OpenId(Grant::ClientCredentials) => "a client's secret at the identity provider".to_owned(),
-        Way::OpenId(Grant::Code) => "a code of the identity provider".to_owned(),
-        Way::OpenId(Grant::AccessToken) => "a token of the identity provider".to_owned(),
-        Way::OpenId(Grant::Device) => "a sign-in in any browser, by a code".to_owned(),
-        Way::Browser => "a sign-in in a browser that comes back to this machine".to_owned(),
-        Way::Unknown(name) => format!("'{name}', which Wharf does not know"),
+        SignInMethod::Methods(methods) => methods.iter().map(proof).collect::<Vec<_>>().join(" and "),
+        SignInMethod::OpenId(Grant::Password) => "a password at the identity provider".to_owned(),
+        SignInMethod::OpenId(Grant::ClientCredentials) => "a client's secret at the identity provider".to_owned(),
+        SignInMethod::OpenId(Grant::Code) => "a code of the identity provider".to_owned(),
+        SignInMethod::OpenId(Grant::AccessToken) => "a token of the identity provider".to_owned(),
+        SignInMethod::OpenId(Grant::Device) => "a sign-in in any browser, by a code".to_owned(),
+        SignInMethod::Browser => "a sign-in in a browser that comes back to this machine".to_owned(),
+        SignInMethod::Unknown(name) => format!("'{name}', which Wharf does not know"),
     }
 }
 
@@ -145,7 +146,7 @@ pub(super) fn advice(name: &str) -> String {
 }
 
 /// The names of the secrets that a way needs; the entry may lack some.
-pub(super) fn secrets(settings: &Settings, way: &Way) -> Vec<&'static str> {
+pub(super) fn secrets(settings: &Settings, way: &SignInMethod) -> Vec<&'static str> {
     let of = |method: &Method| match method {
         Method::Password => "password",
         Method::Totp => "passcode",
@@ -153,28 +154,30 @@ pub(super) fn secrets(settings: &Settings, way: &Way) -> Vec<&'static str> {
         Method::Application => "application_credential_secret",
     };
     match way {
-        Way::Methods(methods) => methods
+        SignInMethod::Methods(methods) => methods
             .iter()
             .map(of)
             .filter(|key| *key != "application_credential_secret" || settings.auth("oauth2_client_secret").is_none())
             .collect(),
-        Way::OpenId(Grant::Password) => {
+        SignInMethod::OpenId(Grant::Password) => {
             let once = settings.auth("idp_otp_key").map(|_| "passcode");
             std::iter::once("password").chain(once).collect()
         }
-        Way::OpenId(Grant::ClientCredentials) => vec!["client_secret"],
-        Way::OpenId(Grant::Code) => vec!["code"],
-        Way::OpenId(Grant::AccessToken) => vec!["access_token"],
-        Way::OpenId(Grant::Device) | Way::Browser | Way::Unknown(_) => Vec::new(),
+        SignInMethod::OpenId(Grant::ClientCredentials) => vec!["client_secret"],
+        SignInMethod::OpenId(Grant::Code) => vec!["code"],
+        SignInMethod::OpenId(Grant::AccessToken) => vec!["access_token"],
+        SignInMethod::OpenId(Grant::Device) | SignInMethod::Browser | SignInMethod::Unknown(_) => Vec::new(),
     }
 }
 
 /// Whether a way needs a user name that the entry lacks.
-pub(super) fn wants_user(settings: &Settings, way: &Way) -> bool {
+pub(super) fn wants_user(settings: &Settings, way: &SignInMethod) -> bool {
     let by_user = match way {
-        Way::Methods(methods) => methods.iter().any(|method| matches!(method, Method::Password | Method::Totp)),
-        Way::OpenId(grant) => *grant == Grant::Password,
-        Way::Browser | Way::Unknown(_) => false,
+        SignInMethod::Methods(methods) => {
+            methods.iter().any(|method| matches!(method, Method::Password | Method::Totp))
+        }
+        SignInMethod::OpenId(grant) => *grant == Grant::Password,
+        SignInMethod::Browser | SignInMethod::Unknown(_) => false,
     };
     by_user && settings.first_auth(&["username", "user_id"]).is_none()
 }
@@ -296,8 +299,8 @@ mod tests {
 
     fn made(entry: &str) -> Value {
         let settings = read_one(entry);
-        match way(&settings) {
-            Way::Methods(methods) => body(&settings, &methods)["auth"].clone(),
+        match method(&settings) {
+            SignInMethod::Methods(methods) => body(&settings, &methods)["auth"].clone(),
             other => panic!("{other:?}"),
         }
     }
@@ -335,20 +338,26 @@ mod tests {
     #[test]
     fn the_keys_tell_the_way_where_none_is_named() {
         for (keys, wanted) in [
-            ("username: n, password: p", Way::Methods(vec![Method::Password])),
-            ("token: t", Way::Methods(vec![Method::Token])),
-            ("application_credential_id: i", Way::Methods(vec![Method::Application])),
-            ("username: n, password: p, passcode: '1'", Way::Methods(vec![Method::Password, Method::Totp])),
-            ("identity_provider: i, protocol: o, access_token: t", Way::OpenId(Grant::AccessToken)),
-            ("identity_provider: i, discovery_endpoint: d, username: n", Way::OpenId(Grant::Password)),
-            ("identity_provider: i, discovery_endpoint: d, client_id: c", Way::OpenId(Grant::ClientCredentials)),
+            ("username: n, password: p", SignInMethod::Methods(vec![Method::Password])),
+            ("token: t", SignInMethod::Methods(vec![Method::Token])),
+            ("application_credential_id: i", SignInMethod::Methods(vec![Method::Application])),
+            ("username: n, password: p, passcode: '1'", SignInMethod::Methods(vec![Method::Password, Method::Totp])),
+            ("identity_provider: i, protocol: o, access_token: t", SignInMethod::OpenId(Grant::AccessToken)),
+            ("identity_provider: i, discovery_endpoint: d, username: n", SignInMethod::OpenId(Grant::Password)),
+            (
+                "identity_provider: i, discovery_endpoint: d, client_id: c",
+                SignInMethod::OpenId(Grant::ClientCredentials),
+            ),
         ] {
-            assert_eq!(way(&read_one(&format!("{{auth: {{auth_url: u, {keys}}}}}"))), wanted, "{keys}");
+            assert_eq!(method(&read_one(&format!("{{auth: {{auth_url: u, {keys}}}}}"))), wanted, "{keys}");
         }
-        assert_eq!(way(&read_one("{auth_type: v3websso, auth: {auth_url: u, identity_provider: i}}")), Way::Browser);
+        assert_eq!(
+            method(&read_one("{auth_type: v3websso, auth: {auth_url: u, identity_provider: i}}")),
+            SignInMethod::Browser
+        );
         for unknown in ["v3kerberos", "v3samlpassword", "v3adfspassword"] {
-            let named = way(&read_one(&format!("{{auth_type: {unknown}, auth: {{auth_url: u}}}}")));
-            assert_eq!(named, Way::Unknown(unknown.to_owned()));
+            let named = method(&read_one(&format!("{{auth_type: {unknown}, auth: {{auth_url: u}}}}")));
+            assert_eq!(named, SignInMethod::Unknown(unknown.to_owned()));
             assert!(advice(unknown).contains("application credential"));
         }
     }
@@ -361,7 +370,7 @@ mod tests {
             ("{auth_type: v3oidcdeviceauthz, auth: {auth_url: u}}", "a sign-in in any browser, by a code"),
             ("{auth_type: v3kerberos, auth: {auth_url: u}}", "'v3kerberos', which Wharf does not know"),
         ] {
-            assert_eq!(words(&way(&read_one(entry))), wanted);
+            assert_eq!(describe(&method(&read_one(entry))), wanted);
         }
     }
 

@@ -42,7 +42,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use self::{
-    account::{Account, Refusal},
+    account::{Account, RefusedCredentials},
     cloud::Cloud,
     settings::Entry,
 };
@@ -52,7 +52,7 @@ use super::{
 };
 use wharf_core::{
     base::{clean, error::Result},
-    config::{Config, Kind as ConfigKind},
+    config::{Config, EntryKind as ConfigKind},
     portal::{Abilities, Source, doctor::State},
 };
 
@@ -78,7 +78,7 @@ impl Images {
 }
 
 /// A cloud to be shown: its name as a source, its origin, and its entry.
-struct Wanted {
+struct CloudEntry {
     name: String,
     origin: String,
     user: Option<String>,
@@ -88,7 +88,7 @@ struct Wanted {
 /// The settings of a cloud in the configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Written {
+pub struct CloudSettings {
     /// The name in `clouds.yaml`; if empty, the name of the entry.
     #[serde(alias = "url")]
     cloud: String,
@@ -96,14 +96,14 @@ pub struct Written {
     user: Option<String>,
 }
 
-impl shared::Settings for Written {
+impl shared::Settings for CloudSettings {
     fn address(&self) -> &str {
         &self.cloud
     }
 }
 
 /// How a configuration's entries for clouds are read: each is a source and a backend.
-pub const KIND: ConfigKind = ConfigKind::both(shared::hosts::<Written>);
+pub const KIND: ConfigKind = ConfigKind::both(shared::hosts::<CloudSettings>);
 
 /// Registers the configured clouds and all that are found.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
@@ -113,9 +113,9 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     troubles.retain(|trouble| !trouble.cloud.as_ref().is_some_and(told));
     if !troubles.is_empty() {
         let advice = "correct it; what else there is works";
-        parts.note("OpenStack clouds", State::Bad, keystone::told(&troubles), advice);
+        parts.note("OpenStack clouds", State::Bad, keystone::describe_faults(&troubles), advice);
     }
-    let wanted = wanted(config, parts, known)?;
+    let wanted = clouds_to_show(config, parts, known)?;
     if wanted.is_empty() && troubles.is_empty() {
         parts.note(
             "OpenStack clouds",
@@ -126,7 +126,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     }
     let shown: Vec<String> = wanted.iter().map(|cloud| cloud.name.clone()).collect();
     let accounts = accounts(&wanted, around);
-    for (Wanted { name, origin, user, entry }, account) in wanted.into_iter().zip(accounts) {
+    for (CloudEntry { name, origin, user, entry }, account) in wanted.into_iter().zip(accounts) {
         if let Some(why) = &entry.settings.broken {
             let found = format!("'{}' cannot be used: {why}", clean::short(&entry.name, 60));
             parts.note("OpenStack clouds", State::Bad, found, "correct the entry; the other clouds work");
@@ -154,23 +154,23 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
 }
 
 /// An account, and the regions that sign in with it.
-struct Made<'a> {
+struct AccountRegions<'a> {
     entry: &'a Entry,
     regions: Vec<Option<&'a str>>,
     account: Arc<Account>,
 }
 
 /// The account of each cloud: regions of one entry that sign in alike share an account, under the name of the first.
-fn accounts(wanted: &[Wanted], around: &Surroundings) -> Vec<Arc<Account>> {
-    let mut made: Vec<Made<'_>> = Vec::new();
-    let mut refused: Vec<(&str, Arc<Refusal>)> = Vec::new();
+fn accounts(wanted: &[CloudEntry], around: &Surroundings) -> Vec<Arc<Account>> {
+    let mut made: Vec<AccountRegions<'_>> = Vec::new();
+    let mut refused: Vec<(&str, Arc<RefusedCredentials>)> = Vec::new();
     let mut found: Vec<(usize, Arc<Account>)> = Vec::new();
-    let mut order: Vec<(usize, &Wanted)> = wanted.iter().enumerate().collect();
+    let mut order: Vec<(usize, &CloudEntry)> = wanted.iter().enumerate().collect();
     order.sort_by_key(|(_, cloud)| cloud.entry.is_further);
-    for (at, Wanted { name, entry, .. }) in order {
+    for (at, CloudEntry { name, entry, .. }) in order {
         let region = entry.settings.region();
         // If the configuration gives two names to one region, these are two sign-ins with secrets of their own.
-        let fits = |known: &&mut Made<'_>| {
+        let fits = |known: &&mut AccountRegions<'_>| {
             let same = known.entry.cloud == entry.cloud && !known.regions.contains(&region);
             same && known.entry.settings.signs_in_as(&entry.settings)
         };
@@ -185,19 +185,19 @@ fn accounts(wanted: &[Wanted], around: &Surroundings) -> Vec<Arc<Account>> {
         let (vault, reach) = (around.vault.clone(), around.reach.clone());
         let account = Arc::new(Account::new(name.clone(), entry.settings.clone(), vault, reach, shared));
         found.push((at, account.clone()));
-        made.push(Made { entry, regions: vec![region], account });
+        made.push(AccountRegions { entry, regions: vec![region], account });
     }
     found.sort_by_key(|(at, _)| *at);
     found.into_iter().map(|(_, account)| account).collect()
 }
 
 /// The clouds that the configuration names, then all others, each with a unique name.
-fn wanted(config: &Config, parts: &mut Parts, known: Vec<Entry>) -> Result<Vec<Wanted>> {
-    let written = parts.wanted::<Written>(config, "openstack", Vec::new)?;
+fn clouds_to_show(config: &Config, parts: &mut Parts, known: Vec<Entry>) -> Result<Vec<CloudEntry>> {
+    let written = parts.wanted::<CloudSettings>(config, "openstack", Vec::new)?;
     let mut wanted = Vec::new();
     // Each name stands for one entry: another entry with that name is another cloud.
     let mut named: Vec<usize> = Vec::new();
-    for shared::Wanted { name, origin, settings: Written { cloud, user } } in written {
+    for shared::AdapterEntry { name, origin, settings: CloudSettings { cloud, user } } in written {
         let cloud = if cloud.is_empty() { name.clone() } else { cloud };
         let called = |further: bool| known.iter().position(|entry| entry.name == cloud && entry.is_further == further);
         let Some(at) = called(false).or_else(|| called(true)) else {
@@ -210,7 +210,7 @@ fn wanted(config: &Config, parts: &mut Parts, known: Vec<Entry>) -> Result<Vec<W
             });
         };
         named.push(at);
-        wanted.push(Wanted { name, origin, user, entry: known[at].clone() });
+        wanted.push(CloudEntry { name, origin, user, entry: known[at].clone() });
     }
     if !config.discover {
         return Ok(wanted);
@@ -221,13 +221,13 @@ fn wanted(config: &Config, parts: &mut Parts, known: Vec<Entry>) -> Result<Vec<W
     let others = known.into_iter().enumerate().filter(|(at, _)| !named.contains(at)).map(|(_, entry)| entry);
     let others: Vec<Entry> = others.collect();
     let clouds: Vec<(&str, bool)> = others.iter().map(|entry| (entry.name.as_str(), entry.is_further)).collect();
-    for (name, entry) in naming::of(&clouds, &taken).into_iter().zip(others.clone()) {
+    for (name, entry) in naming::unique_names(&clouds, &taken).into_iter().zip(others.clone()) {
         if name != entry.name {
             let found =
                 format!("the cloud '{}' of {} is shown as '{name}'", clean::short(&entry.name, 60), entry.origin);
             parts.note("OpenStack clouds", State::Good, found, "its own name is another one's, or cannot be written");
         }
-        wanted.push(Wanted { name, origin: entry.origin.clone(), user: None, entry });
+        wanted.push(CloudEntry { name, origin: entry.origin.clone(), user: None, entry });
     }
     Ok(wanted)
 }

@@ -4,7 +4,7 @@ use wharf_core::base::clean;
 
 /// A name for each cloud, in order. Own names are kept where possible, first those that people gave; those of further
 /// regions (marked `true`) were generated.
-pub(super) fn of(clouds: &[(&str, bool)], taken: &[String]) -> Vec<String> {
+pub(super) fn unique_names(clouds: &[(&str, bool)], taken: &[String]) -> Vec<String> {
     let mut used: Vec<String> = taken.to_vec();
     let mut names: Vec<Option<String>> = vec![None; clouds.len()];
     for (own, further) in [(true, false), (false, false), (true, true), (false, true)] {
@@ -42,7 +42,7 @@ mod tests {
     fn every_cloud_has_a_name_of_its_own_and_none_is_dropped() {
         let taken = ["hub".to_owned(), "local".to_owned()];
         let clouds = ["a b", "a-b", "a/b", "hub", "local", "hub-cloud", "openstack", "openstack", ""];
-        let names = of(&clouds.map(|cloud| (cloud, false)), &taken);
+        let names = unique_names(&clouds.map(|cloud| (cloud, false)), &taken);
         assert_eq!(names.len(), clouds.len());
         assert_eq!((names[1].as_str(), names[5].as_str(), names[6].as_str()), ("a-b", "hub-cloud", "openstack"));
         let all: std::collections::BTreeSet<_> = names.iter().chain(&taken).collect();
@@ -51,6 +51,6 @@ mod tests {
     #[test]
     fn a_further_region_takes_no_name_that_somebody_gave() {
         let clouds = [("a", false), ("a-B", true), ("a-B C", true), ("a-B", false)];
-        assert_eq!(of(&clouds, &[]), ["a", "a-B-cloud", "a-B-C", "a-B"]);
+        assert_eq!(unique_names(&clouds, &[]), ["a", "a-B-cloud", "a-B-C", "a-B"]);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    keystone::{Keystone, tls_of},
+    keystone::{Keystone, tls},
     methods::{Grant, grant_form},
     settings::Settings,
     vault_key::place,
@@ -97,7 +97,7 @@ pub(super) async fn ask(
     }
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let query = url.query().map_or_else(String::new, |query| format!("?{query}"));
-    let place = server.place(&format!("{}{query}", url.path()))?;
+    let place = server.address(&format!("{}{query}", url.path()))?;
     let mut request = server.request(Verb::POST, &place)?;
     request = request.header("Content-Type", "application/x-www-form-urlencoded").header("Accept", "application/json");
     if let Some(secret) = secret {
@@ -113,7 +113,7 @@ pub(super) async fn ask(
 
 fn server(keystone: &Keystone<'_>, url: Url) -> Result<Server> {
     // The client certificate is for the cloud only.
-    let tls = Tls { identity: None, ..tls_of(keystone.settings) };
+    let tls = Tls { identity: None, ..tls(keystone.settings) };
     Server::new(url, tls, keystone.reach.clone()).map_err(|error| error.during(&keystone.what))
 }
 

@@ -113,7 +113,7 @@ fn chosen<'a, T: Choice>(what: &str, kind: &str, all: &[&'a T], answer: &str) ->
 }
 
 /// The answers with the form's labels: ids and names are replaced by the labels that mean the same.
-pub(super) fn in_words(image: &Image, facts: &Facts, answers: &Answers) -> Result<Answers> {
+pub(super) fn with_labels(image: &Image, facts: &Facts, answers: &Answers) -> Result<Answers> {
     let mut answers = answers.clone();
     let flavors = facts.fitting(image);
     let networks: Vec<&Network> = facts.networks.iter().collect();
@@ -263,7 +263,7 @@ pub(super) fn plan(
         },
     });
     let volume: u64 = answers.get("volume").parse().unwrap_or(0);
-    let certificates = answers.words("certificates");
+    let certificates = answers.split_words("certificates");
     if volume > 0 && !certificates.is_empty() {
         return Err(Error::usage(&what, "clouds check no certificates of what boots from a volume")
             .hint("leave the certificates out, or boot from the server's own disk"));
@@ -281,7 +281,7 @@ pub(super) fn plan(
             let networks: Vec<&Network> = facts.networks.iter().collect();
             let network = chosen(&what, "network", &networks, answers.get("network"))?;
             server.insert("networks".into(), json!([{"uuid": network.id}]));
-            let groups: Vec<_> = answers.words("groups").into_iter().map(|name| json!({"name": name})).collect();
+            let groups: Vec<_> = answers.split_words("groups").into_iter().map(|name| json!({"name": name})).collect();
             server.insert("security_groups".into(), json!(groups));
         }
         for (key, field) in [("key_name", "key"), ("availability_zone", "zone")] {
@@ -321,7 +321,7 @@ fn state_risk(image: &Image) -> Option<Risk> {
 
 /// The risk lines of the launch, with what it takes from the project's quota.
 fn risks(answers: &Answers, flavor: &Flavor, limits: Option<&Limits>, volume: u64) -> Vec<Risk> {
-    let mut risks = vec![Risk::fine("isolation is a virtual machine: it has a kernel of its own")];
+    let mut risks = vec![Risk::harmless("isolation is a virtual machine: it has a kernel of its own")];
     risks.push(if answers.get("network") == NONE {
         questions::no_network()
     } else {
@@ -331,7 +331,7 @@ fn risks(answers: &Answers, flavor: &Flavor, limits: Option<&Limits>, volume: u6
         risks.push(Risk::caution("without a key pair nobody can sign in, unless the image has a password of its own"));
     }
     if !answers.get("certificates").is_empty() {
-        risks.push(Risk::fine("the cloud boots it only if one of the named certificates has signed it"));
+        risks.push(Risk::harmless("the cloud boots it only if one of the named certificates has signed it"));
     }
     if volume > 0 {
         risks.push(Risk::caution("booting from a volume, the cloud checks no signature of the image"));
@@ -351,7 +351,7 @@ fn risks(answers: &Answers, flavor: &Flavor, limits: Option<&Limits>, volume: u6
                 risks.push(if most >= 0 && after > u64::try_from(most).unwrap_or(0) {
                     Risk::danger(format!("{line}: the cloud will refuse it"))
                 } else {
-                    Risk::fine(line)
+                    Risk::harmless(line)
                 });
             }
         }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    keystone::tls_of,
+    keystone::tls,
     settings::{Remote, Settings},
     words,
 };
-use crate::shared::http::{self as shared, Origin, Reach, Server, Tls};
+use crate::shared::http::{self as shared, AllowedServers, Origin, Server, Tls};
 use wharf_core::base::{
     context,
     error::{Error, Kind, Result},
@@ -21,7 +21,12 @@ const ANSWER: Duration = Duration::from_secs(8);
 const LONGEST: usize = 256 << 10;
 
 /// The settings of an entry combined with its profile, over which they take precedence.
-pub(super) async fn under(cloud: &str, settings: &Settings, remote: &Remote, reach: &Reach) -> Result<Settings> {
+pub(super) async fn with_profile(
+    cloud: &str,
+    settings: &Settings,
+    remote: &Remote,
+    reach: &AllowedServers,
+) -> Result<Settings> {
     let what = format!("read the profile of {cloud}");
     let fetched = tokio::time::timeout(ANSWER, fetched(&what, settings, remote)).await;
     let fetched = fetched.unwrap_or_else(|_| Err(context::timed_out(&what, ANSWER)));
@@ -30,9 +35,9 @@ pub(super) async fn under(cloud: &str, settings: &Settings, remote: &Remote, rea
             .hint("check 'profile' in clouds.yaml, or name auth_url there instead of it")
     };
     let answer = fetched.map_err(|error| unusable(error.kind, &error.why))?;
-    let whole = settings.over(remote, &answer).map_err(|why| unusable(Kind::Unavailable, &why))?;
-    let auth = whole.auth("auth_url").and_then(|text| Url::parse(text).ok()).as_ref().and_then(Origin::of);
-    if let (Some(from), Some(to)) = (Origin::of(&remote.url), auth) {
+    let whole = settings.combined_with(remote, &answer).map_err(|why| unusable(Kind::Unavailable, &why))?;
+    let auth = whole.auth("auth_url").and_then(|text| Url::parse(text).ok()).as_ref().and_then(Origin::from_url);
+    if let (Some(from), Some(to)) = (Origin::from_url(&remote.url), auth) {
         if from != to {
             reach.check(&what, &from, &to)?;
         }
@@ -43,10 +48,10 @@ pub(super) async fn under(cloud: &str, settings: &Settings, remote: &Remote, rea
 async fn fetched(what: &str, settings: &Settings, remote: &Remote) -> Result<String> {
     // The client certificate is for the cloud only. The profile decides where the password is sent, so it must come
     // from that server itself, without redirects.
-    let tls = Tls { identity: None, ..tls_of(settings) };
+    let tls = Tls { identity: None, ..tls(settings) };
     let mut root = remote.url.clone();
     root.set_path("/");
-    let server = Server::new(root, tls, Reach::only(|_| false)).map_err(|error| error.during(what))?;
+    let server = Server::new(root, tls, AllowedServers::only(|_| false)).map_err(|error| error.during(what))?;
     if !server.origin().is_secure() && !server.origin().is_this_machine() {
         let why = format!(
             "{} is not encrypted: whoever is on the way could name any place for the password",
@@ -54,7 +59,7 @@ async fn fetched(what: &str, settings: &Settings, remote: &Remote) -> Result<Str
         );
         return Err(Error::new(Kind::NotAllowed, what, why));
     }
-    let answer = server.get(&server.place(remote.url.path())?)?.header("Accept", "application/json").send(what).await;
+    let answer = server.get(&server.address(remote.url.path())?)?.header("Accept", "application/json").send(what).await;
     let answer = answer.map_err(words::in_clouds_yaml)?;
     if !answer.status().is_success() {
         return Err(Error::new(Kind::Unavailable, what, format!("it is answered with {}", answer.status())));

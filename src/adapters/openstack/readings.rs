@@ -6,26 +6,26 @@ use std::{
     time::Instant,
 };
 
-use super::answers::Given;
+use super::answers::ServerFlavor;
 
 /// What is known about servers from earlier readings.
 #[derive(Debug, Default)]
-pub(super) struct Readings(Mutex<Kept>);
+pub(super) struct Readings(Mutex<LastReading>);
 
 /// The remembered figures.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct LastReading {
     /// Whether the cloud refuses figures to this person.
     pub closed: bool,
     /// What servers were given, by their ids.
-    pub given: HashMap<String, Given>,
+    pub given: HashMap<String, ServerFlavor>,
     /// The processor time that servers had used, and when that was read, by their ids.
     pub used: HashMap<String, (u64, Instant)>,
 }
 
 impl Readings {
     /// Works on what is known; nobody else does at that time.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut LastReading) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -31,7 +31,7 @@ use wharf_core::{
     },
     launch::{
         form::{Answers, Form},
-        logs::Wanted,
+        logs::LogRange,
         plan::{Plan, State, Workload, label},
         usage::Usage,
     },
@@ -219,7 +219,7 @@ impl Launcher for Images {
         let what = format!("plan on {}", self.cloud.name);
         let (facts, limits) = tokio::join!(self.facts_of_form(&what), self.limits(&what));
         let facts = facts?;
-        let answers = plan::form(image, &facts)?.check(&plan::in_words(image, &facts, answers)?)?;
+        let answers = plan::form(image, &facts)?.check(&plan::with_labels(image, &facts, answers)?)?;
         // A cloud that does not tell its limits can still launch.
         plan::plan(&self.cloud.name, image, &facts, limits.ok().as_ref(), answers)
     }
@@ -259,14 +259,16 @@ impl Launcher for Images {
     async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
         let what = format!("list servers of {}", self.cloud.name);
         match self.cloud.part::<Server>(&what, Service::Compute, SERVERS.0, SERVERS.1).await {
-            Ok(Part { rows, cut }) => Ok((rows.iter().map(|server| self.workload(server)).collect(), Extent::of(cut))),
+            Ok(Part { rows, cut }) => {
+                Ok((rows.iter().map(|server| self.workload(server)).collect(), Extent::cut_short(cut)))
+            }
             // A cloud without a compute service has no servers.
             Err(error) if error.kind == Kind::Unsupported => Ok((Vec::new(), Extent::Whole)),
             Err(error) => Err(error),
         }
     }
 
-    async fn logs(&self, _cx: &Context, id: &str, wanted: Wanted) -> Result<ByteStream> {
+    async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
         let what = format!("read the console of {id}");
         if wanted.needs_times() {
             return Err(Error::unsupported(what, "the console of a server is kept without times")
@@ -309,7 +311,7 @@ impl Launcher for Images {
     }
 
     async fn detach(&self, cx: &Context, id: &str, volume: &ImageRef) -> Result<()> {
-        self.take_out(cx, id, volume).await
+        self.detach(cx, id, volume).await
     }
 
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {

@@ -54,7 +54,7 @@ impl Service {
     }
 
     /// The service in a word.
-    pub(super) fn word(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
             Self::Image => "image",
@@ -66,7 +66,7 @@ impl Service {
 
     /// The service's name in the header that selects a microversion.
     pub(super) fn header(self) -> &'static str {
-        if self == Self::Volume { "volume" } else { self.word() }
+        if self == Self::Volume { "volume" } else { self.name() }
     }
 }
 

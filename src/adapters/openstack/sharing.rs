@@ -21,7 +21,7 @@ use wharf_core::{
     image::reference::ImageRef,
     ports::Sharer,
     sharing::{
-        offer::{Given, Offer, Project, Share, SharePlan, Standing},
+        offer::{Offer, Project, Share, SharePlan, ShareStatus, VolumeTransfer},
         receiver::Receiver,
     },
 };
@@ -83,7 +83,7 @@ impl Images {
             id: format!("{}/{image}/{visibility}", self.cloud.name),
             reference: self.image_ref(image),
             project: Project { name: "everybody".to_owned(), id: visibility.to_owned() },
-            standing: Standing::Accepted,
+            standing: ShareStatus::Accepted,
             created: None,
         }
     }
@@ -107,7 +107,7 @@ impl Images {
             }
             Err(error) => return Err(error),
         };
-        Ok(self.share_of(&image.id, &member, &[project]))
+        Ok(self.share_from_member(&image.id, &member, &[project]))
     }
 
     /// The steps that share an image of this visibility; `image` is its id, or the name it will have.
@@ -154,14 +154,14 @@ impl Images {
         }
     }
 
-    fn share_of(&self, image: &str, member: &Member, names: &[Project]) -> Share {
+    fn share_from_member(&self, image: &str, member: &Member, names: &[Project]) -> Share {
         let name =
             names.iter().find(|project| project.id == member.member_id).map_or("", |project| project.name.as_str());
         Share {
             id: format!("{}/{image}/{}", self.cloud.name, member.member_id),
             reference: self.image_ref(image),
             project: Project { name: name.to_owned(), id: clean::short(&member.member_id, 80) },
-            standing: Standing::from(member.status.as_str()),
+            standing: ShareStatus::from(member.status.as_str()),
             created: member.created_at.as_deref().and_then(text::parse_timestamp),
         }
     }
@@ -182,7 +182,7 @@ fn parts<'a>(id: &'a str, what: &str) -> Result<(&'a str, Option<&'a str>)> {
 }
 
 /// The transfer's id in `CLOUD/transfer/ID`.
-fn transfer_of<'a>(offer: &'a str, what: &str) -> Result<&'a str> {
+fn transfer_id<'a>(offer: &'a str, what: &str) -> Result<&'a str> {
     match offer.split('/').collect::<Vec<_>>().as_slice() {
         [_, "transfer", id] if text::is_uuid(id) => Ok(id),
         _ => Err(Error::usage(what, "not the id of a volume that is given").hint("write CLOUD/transfer/ID")),
@@ -244,7 +244,7 @@ impl Sharer for Images {
             Receiver::Project(wanted) => Some(self.project_named(cx, &what, wanted).await?),
             _ => None,
         };
-        let reference = self.image_of(cx, reference).await?;
+        let reference = self.image_to_share(cx, reference).await?;
         let image = self.shareable(&what, &reference, to).await?;
         let visibility = match (to, project) {
             (_, Some(project)) => return self.add_member(&what, &image, project).await,
@@ -255,7 +255,7 @@ impl Sharer for Images {
         Ok(self.share_of_everybody(&image.id, visibility))
     }
 
-    async fn image_of(&self, cx: &Context, reference: &ImageRef) -> Result<ImageRef> {
+    async fn image_to_share(&self, cx: &Context, reference: &ImageRef) -> Result<ImageRef> {
         match reference {
             ImageRef::Volume { .. } => {
                 self.image_of_volume(cx, &format!("make an image of {reference}"), reference).await
@@ -278,7 +278,7 @@ impl Sharer for Images {
         let path = format!("images/{}/members", image.id);
         let found: Members = self.cloud.json(&what, Service::Image, Request::get(&path)).await?;
         let names = self.projects(cx).await.unwrap_or_default();
-        Ok(found.members.iter().map(|member| self.share_of(&image.id, member, &names)).collect())
+        Ok(found.members.iter().map(|member| self.share_from_member(&image.id, member, &names)).collect())
     }
 
     async fn revoke(&self, _cx: &Context, share: &str) -> Result<()> {
@@ -329,13 +329,13 @@ impl Sharer for Images {
         Ok(images.into_iter().map(offer).chain(given).collect())
     }
 
-    async fn give(&self, _cx: &Context, reference: &ImageRef) -> Result<Given> {
-        self.give_volume(&format!("give {reference}"), reference).await
+    async fn create_transfer(&self, _cx: &Context, reference: &ImageRef) -> Result<VolumeTransfer> {
+        self.create_transfer(&format!("give {reference}"), reference).await
     }
 
-    async fn take(&self, _cx: &Context, offer: &str, key: &Secret) -> Result<ImageRef> {
+    async fn accept_transfer(&self, _cx: &Context, offer: &str, key: &Secret) -> Result<ImageRef> {
         let what = format!("take {offer}");
-        self.take_volume(&what, transfer_of(offer, &what)?, key).await
+        self.accept_transfer(&what, transfer_id(offer, &what)?, key).await
     }
 
     async fn answer(&self, _cx: &Context, offer: &str, accept: bool) -> Result<()> {
@@ -347,7 +347,7 @@ impl Sharer for Images {
                     Error::usage(what, "a volume is taken with its key").hint("wharf offers accept asks for it")
                 );
             }
-            return self.cancel_transfer(&what, transfer_of(offer, &what)?).await;
+            return self.cancel_transfer(&what, transfer_id(offer, &what)?).await;
         }
         let (image, _) = parts(offer, &what)?;
         let (project, _) = self.cloud.project().await?;

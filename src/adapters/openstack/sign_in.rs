@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::{
     asking::Answers,
     device,
-    keystone::{CHECK, Keystone, Session, federation, within},
-    methods::{self, Grant, Method, Way},
+    keystone::{CHECK, Keystone, Session, federation, with_timeout},
+    methods::{self, Grant, Method, SignInMethod},
     openid,
     settings::Settings,
     websso,
@@ -19,9 +19,9 @@ const RECEIPT: &str = "Openstack-Auth-Receipt";
 
 impl Keystone<'_> {
     /// Signs in; `settings` are complete with all secrets.
-    pub(super) async fn sign_in(&self, settings: &Settings, way: &Way, answers: &Answers) -> Result<Session> {
+    pub(super) async fn sign_in(&self, settings: &Settings, way: &SignInMethod, answers: &Answers) -> Result<Session> {
         match way {
-            Way::Methods(methods) => {
+            SignInMethod::Methods(methods) => {
                 let own = settings.auth("token").filter(|_| methods.as_slice() == [Method::Token]);
                 match own {
                     // A token without a scope to sign in to is used as it is.
@@ -29,7 +29,7 @@ impl Keystone<'_> {
                     Some(token) => match self.prove(settings, methods, answers).await {
                         Err(error) if error.kind == Kind::NotAllowed => {
                             // Some clouds do not exchange tokens: it may be for that project already.
-                            let known = self.known(token).await.ok().filter(|session| is_of(session, settings));
+                            let known = self.known(token).await.ok().filter(|session| is_for(session, settings));
                             known.ok_or(error)
                         }
                         other => other,
@@ -37,22 +37,22 @@ impl Keystone<'_> {
                     None => self.prove(settings, methods, answers).await,
                 }
             }
-            Way::OpenId(grant) => {
+            SignInMethod::OpenId(grant) => {
                 let bearer = match grant {
                     Grant::Device => device::token(self, settings, answers).await?,
-                    grant => within(CHECK, &self.what, openid::token(self, settings, *grant)).await?,
+                    grant => with_timeout(CHECK, &self.what, openid::token(self, settings, *grant)).await?,
                 };
                 let path = format!("{}/auth", federation(settings));
-                let request = self.server.request(Verb::POST, &self.server.place(&path)?)?;
+                let request = self.server.request(Verb::POST, &self.server.address(&path)?)?;
                 let (status, headers, body) = self.send(request.bearer(&bearer)).await?;
                 let first = self.session(status, &headers, &body).await?;
                 self.scoped(first, settings, answers).await
             }
-            Way::Browser => {
+            SignInMethod::Browser => {
                 let first = websso::session(self, settings, answers).await?;
                 self.scoped(first, settings, answers).await
             }
-            Way::Unknown(name) => {
+            SignInMethod::Unknown(name) => {
                 Err(Error::unsupported(&self.what, format!("Wharf cannot sign in by '{name}'"))
                     .hint(methods::advice(name)))
             }
@@ -70,7 +70,7 @@ impl Keystone<'_> {
 
     /// Sends the proofs of a sign-in; the cloud may then ask for another one.
     async fn prove(&self, settings: &Settings, methods: &[Method], answers: &Answers) -> Result<Session> {
-        let place = self.server.place("auth/tokens")?;
+        let place = self.server.address("auth/tokens")?;
         let request = |body: Value| {
             let request = self.server.request(Verb::POST, &place)?;
             Ok::<_, Error>(request.header("Content-Type", "application/json").body(body.to_string()))
@@ -97,7 +97,7 @@ impl Keystone<'_> {
 }
 
 /// Whether a session is for the project that the settings name.
-fn is_of(session: &Session, settings: &Settings) -> bool {
+fn is_for(session: &Session, settings: &Settings) -> bool {
     session.project.as_ref().is_some_and(|project| match settings.auth("project_id") {
         Some(id) => project.id == id,
         None => settings.auth("project_name") == Some(project.name.as_str()),

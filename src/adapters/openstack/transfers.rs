@@ -17,7 +17,7 @@ use wharf_core::{
         secret::Secret,
     },
     image::reference::ImageRef,
-    sharing::offer::{Given, Offer, Project},
+    sharing::offer::{Offer, Project, VolumeTransfer},
 };
 
 /// The microversion from which snapshots go along with a volume.
@@ -66,7 +66,7 @@ struct Transfers {
 
 impl Images {
     /// Creates a transfer of a volume. When it is accepted, this project loses the volume.
-    pub async fn give_volume(&self, what: &str, reference: &ImageRef) -> Result<Given> {
+    pub async fn create_transfer(&self, what: &str, reference: &ImageRef) -> Result<VolumeTransfer> {
         let ImageRef::Volume { volume, .. } = reference else {
             return Err(
                 Error::usage(what, "only volumes are given away").hint("share an image: wharf share REF --to PROJECT")
@@ -94,7 +94,7 @@ impl Images {
         let request = Request::new(Method::POST, "volume-transfers", body).at(version);
         let made: TransferAnswer = self.cloud.json(what, Service::Volume, request).await?;
         let key = made.transfer.auth_key.ok_or_else(|| Error::failed(what, "the cloud tells no key"))?;
-        Ok(Given {
+        Ok(VolumeTransfer {
             id: format!("{}/transfer/{}", self.cloud.name, made.transfer.id),
             transfer: made.transfer.id,
             title: found.title(),
@@ -127,7 +127,7 @@ impl Images {
     }
 
     /// Accepts a transfer of a volume with the key that its giver has sent.
-    pub async fn take_volume(&self, what: &str, transfer: &str, key: &Secret) -> Result<ImageRef> {
+    pub async fn accept_transfer(&self, what: &str, transfer: &str, key: &Secret) -> Result<ImageRef> {
         let path = format!("volume-transfers/{transfer}/accept");
         let body = Body::Json(json!({"accept": {"auth_key": key.reveal()}}));
         let request = Request::new(Method::POST, &path, body).at(WITH_SNAPSHOTS);

@@ -21,7 +21,7 @@ use wharf_core::{
     },
     image::reference::ImageRef,
     ports::{Disks, Sharer, Upkeep, cannot, upkeep::Removal},
-    sharing::offer::Standing,
+    sharing::offer::ShareStatus,
 };
 
 /// How long removing a volume may take, because some drivers overwrite it.
@@ -32,19 +32,19 @@ const NAMED: usize = 20;
 /// Anything with an id and a name.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-struct Named {
+struct NamedObject {
     #[serde(deserialize_with = "answers::lenient")]
     id: String,
     #[serde(deserialize_with = "answers::lenient")]
     name: Option<String>,
 }
 
-fn words(all: &[Named]) -> String {
+fn describe(all: &[NamedObject]) -> String {
     all.iter().map(|one| answers::title(one.name.as_deref(), &one.id)).collect::<Vec<_>>().join(", ")
 }
 
 /// The snapshots of volumes that an image of a server is based on.
-fn stands_on(image: &GlanceImage) -> Vec<String> {
+fn base_snapshots(image: &GlanceImage) -> Vec<String> {
     #[derive(Deserialize)]
     struct Mapped {
         #[serde(default)]
@@ -60,7 +60,7 @@ fn stands_on(image: &GlanceImage) -> Vec<String> {
 }
 
 impl Images {
-    async fn some(&self, what: &str, service: Service, list: &str, filter: &str) -> Result<Vec<Named>> {
+    async fn named_objects(&self, what: &str, service: Service, list: &str, filter: &str) -> Result<Vec<NamedObject>> {
         Ok(self.cloud.page(what, service, list, list, &format!("{filter}&limit={NAMED}")).await?.rows)
     }
 
@@ -78,12 +78,12 @@ impl Images {
         let reference = self.image_ref(&image.id);
         let mut along = Vec::new();
         for share in self.shares(cx, &reference).await? {
-            if share.standing != Standing::Rejected {
-                along.push(format!("{} loses it ({})", share.project.words(), share.standing.words().1));
+            if share.standing != ShareStatus::Rejected {
+                along.push(format!("{} loses it ({})", share.project.label(), share.standing.label().1));
             }
         }
         let mut removes = vec![reference.clone()];
-        for id in stands_on(&image) {
+        for id in base_snapshots(&image) {
             match self.find_block(what, "snapshots", &id).await {
                 Ok(block) => {
                     along.push(format!("the snapshot of a volume that it stands on: {}", block.title()));
@@ -94,7 +94,8 @@ impl Images {
             }
         }
         // Without a compute service there are no servers that use it.
-        let servers = match self.some(what, Service::Compute, "servers", &format!("image={}", image.id)).await {
+        let servers = match self.named_objects(what, Service::Compute, "servers", &format!("image={}", image.id)).await
+        {
             Err(error) if matches!(error.kind, Kind::Unsupported | Kind::NotAllowed | Kind::NotFound) => Vec::new(),
             other => other?,
         };
@@ -103,7 +104,7 @@ impl Images {
             all => {
                 vec![format!(
                     "servers that were launched from it, and can no longer be rebuilt from it: {}",
-                    words(all)
+                    describe(all)
                 )]
             }
         };
@@ -135,9 +136,10 @@ impl Images {
             busy => return refused(format!("it is {} just now", clean::short(busy, 40)), "wait until that is over"),
         }
         if list == "volumes" {
-            let snapshots = self.some(what, Service::Volume, "snapshots", &format!("volume_id={}", found.id)).await?;
+            let snapshots =
+                self.named_objects(what, Service::Volume, "snapshots", &format!("volume_id={}", found.id)).await?;
             if !snapshots.is_empty() {
-                return refused(format!("it has snapshots: {}", words(&snapshots)), "remove those first");
+                return refused(format!("it has snapshots: {}", describe(&snapshots)), "remove those first");
             }
         }
         if found.has_dependents() {
@@ -180,7 +182,7 @@ impl Images {
             }
         };
         cx.progress.phase("the cloud removes it");
-        cx.clone().within(PATIENCE).run(what, gone).await
+        cx.clone().with_deadline(PATIENCE).run(what, gone).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{
     Images,
-    answers::{Diagnostics, DiagnosticsAnswer, Given, GivenAnswer},
+    answers::{Diagnostics, DiagnosticsAnswer, FlavorServerAnswer, ServerFlavor},
     servers,
     service::{Request, Service},
 };
@@ -29,7 +29,7 @@ impl Images {
         let given = match known {
             Some(given) => given,
             None => {
-                let answer: GivenAnswer =
+                let answer: FlavorServerAnswer =
                     self.cloud.json(&what, Service::Compute, Request::get(&path).at(GIVEN)).await?;
                 let given = answer.server.flavor;
                 self.readings.with(|kept| {
@@ -41,7 +41,7 @@ impl Images {
                 given
             }
         };
-        let mut told = given_usage(given);
+        let mut told = flavor_usage(given);
         if !closed {
             let path = format!("{path}/diagnostics");
             let request = Request::get(&path).at(DIAGNOSTICS);
@@ -70,7 +70,7 @@ impl Images {
     }
 }
 
-fn given_usage(given: Given) -> Usage {
+fn flavor_usage(given: ServerFlavor) -> Usage {
     Usage {
         processors: Some(given.vcpus).filter(|count| *count > 0),
         memory_limit: usage::limit(given.ram.checked_mul(1 << 20)),
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn a_flavor_says_what_a_server_was_given_and_nothing_of_what_it_takes() {
-        let told = given_usage(Given { vcpus: 2, ram: 4096 });
+        let told = flavor_usage(ServerFlavor { vcpus: 2, ram: 4096 });
         assert_eq!(told, Usage { processors: Some(2), memory_limit: Some(4 << 30), ..Usage::default() });
-        assert_eq!(given_usage(Given::default()), Usage::default());
+        assert_eq!(flavor_usage(ServerFlavor::default()), Usage::default());
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Images,
-    answers::{self, GlanceImage, Listed, Names},
+    answers::{self, GlanceImage, Listed, UniqueNames},
     service::{Body, Request, Service, query},
 };
 use crate::shared::http::Part;
@@ -171,7 +171,7 @@ impl Block {
             history: Vec::new(),
             size,
             disk: Some(DiskFacts {
-                format: kind.word().to_owned(),
+                format: kind.name().to_owned(),
                 virtual_size: Some(size),
                 warnings: Vec::new(),
                 refers: false,
@@ -200,7 +200,7 @@ impl Images {
                     Part { rows: Vec::new(), cut: Some(error.why).filter(|_| !known) }
                 }
             };
-            let mut names = Names::default();
+            let mut names = UniqueNames::default();
             let row_of = |block: Block| block.row(kind, list, names.unique(block.title(), &block.id));
             let _ = pages.send(rows.into_iter().map(row_of).collect::<Vec<Row>>()).await;
             cut.map(|why| format!("not all {list} are shown: {why}"))
@@ -295,7 +295,7 @@ impl Images {
             // Many projects at the same time need only one image.
             let _one = self.making.lock().await;
             let ImageRef::Volume { volume, .. } = reference else { return Err(Error::usage(what, "it is no volume")) };
-            let known = self.made_of(what, volume).await?;
+            let known = self.image_made_before(what, volume).await?;
             match known {
                 Some(id) => id,
                 None => {
@@ -318,7 +318,7 @@ impl Images {
     }
 
     /// The image that was made of a volume before, unless that failed.
-    async fn made_of(&self, what: &str, volume: &str) -> Result<Option<String>> {
+    async fn image_made_before(&self, what: &str, volume: &str) -> Result<Option<String>> {
         let found = self.find_block(what, "volumes", volume).await?;
         let name = format!("{} of volume {}", found.title(), found.id.get(..8).unwrap_or(&found.id));
         let (project, _) = self.cloud.project().await?;

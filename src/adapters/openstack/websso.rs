@@ -7,7 +7,7 @@ use super::{
     asking::Answers,
     form::Form,
     keystone::{Keystone, Session},
-    landing::Landing,
+    landing::LandingPage,
     openid,
     settings::Settings,
 };
@@ -24,12 +24,12 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// A session without a project, from a token that the cloud has confirmed and the person has recognized as theirs.
 pub(super) async fn session(keystone: &Keystone<'_>, settings: &Settings, answers: &Answers) -> Result<Session> {
     openid::check(keystone, settings)?;
-    answers.somebody()?;
+    answers.asker()?;
     let what = &keystone.what;
     let port = port(what, settings)?;
     let address = keystone.page_of_sign_in(settings, &Form { port, from: String::new() }.address())?;
     // Opened before the address is shown, so that no other program can take the port and the token.
-    let mut landing = Landing::open(what, port, address.origin().ascii_serialization()).await?;
+    let mut landing = LandingPage::open(what, port, address.origin().ascii_serialization()).await?;
     let words = format!(
         "Open {} in a browser on this machine and sign in (where you came here by ssh, first 'ssh -L {port}:127.0.0.1:{port}' \
          from the machine of the browser). Have you",
@@ -37,12 +37,12 @@ pub(super) async fn session(keystone: &Keystone<'_>, settings: &Settings, answer
     );
     let brought = async {
         let brought = tokio::time::timeout(LONGEST, brought(keystone, &mut landing)).await;
-        brought.map_err(|_| late(what, landing.refused.take()))
+        brought.map_err(|_| too_late(what, landing.refused.take()))
     };
-    let (session, ()) = tokio::try_join!(brought, answers.agreed(words))?;
+    let (session, ()) = tokio::try_join!(brought, answers.confirm(words))?;
     // Another page in the same browser could have brought another person's token.
     let who = clean::short(&session.user, 200);
-    answers.agreed(format!("The browser has signed in to {} as {who}. Is that you", keystone.cloud)).await.map_err(
+    answers.confirm(format!("The browser has signed in to {} as {who}. Is that you", keystone.cloud)).await.map_err(
         |error| match error.kind {
             Kind::Cancelled => {
                 Error::new(Kind::NotAllowed, what, format!("the browser has signed in as {who}, which is not you"))
@@ -55,7 +55,7 @@ pub(super) async fn session(keystone: &Keystone<'_>, settings: &Settings, answer
 }
 
 /// The session of the first token that the cloud accepts; other tokens are ignored.
-async fn brought(keystone: &Keystone<'_>, landing: &mut Landing) -> Session {
+async fn brought(keystone: &Keystone<'_>, landing: &mut LandingPage) -> Session {
     loop {
         let token = landing.next().await;
         match keystone.known(token.reveal()).await {
@@ -74,7 +74,7 @@ fn port(what: &str, settings: &Settings) -> Result<u16> {
     })
 }
 
-fn late(what: &str, refused: Option<String>) -> Error {
+fn too_late(what: &str, refused: Option<String>) -> Error {
     let why = refused.map_or_else(String::new, |refused| format!(" ({refused})"));
     let minutes = LONGEST.as_secs() / 60;
     Error::new(Kind::NotAllowed, what, format!("no browser has come back within {minutes} minutes{why}")).hint(

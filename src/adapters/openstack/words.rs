@@ -7,8 +7,8 @@ use wharf_core::base::{
 };
 
 /// The error for a sign-in that the cloud has refused.
-pub(super) fn of_refused_sign_in(what: &str, cloud: &str, status: u16, body: &[u8]) -> Error {
-    let said = said(body);
+pub(super) fn sign_in_error(what: &str, cloud: &str, status: u16, body: &[u8]) -> Error {
+    let said = message(body);
     let lower = said.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let sign_in = Some(place(cloud));
@@ -65,10 +65,10 @@ pub(super) fn in_clouds_yaml(error: Error) -> Error {
 }
 
 /// The error for a refusal of a service.
-pub(super) fn of_refusal(what: &str, cloud: &str, service: Service, status: u16, body: &[u8]) -> Error {
-    let said = said(body);
+pub(super) fn service_error(what: &str, cloud: &str, service: Service, status: u16, body: &[u8]) -> Error {
+    let said = message(body);
     let because = |words: String| if said.is_empty() { words } else { format!("{words} ({said})") };
-    let name = service.word();
+    let name = service.name();
     match status {
         401 => Error::new(Kind::NotAllowed, what, because(format!("{cloud} no longer takes this sign-in")))
             .hint("try again; if it stays, check the secret in clouds.yaml")
@@ -100,7 +100,7 @@ pub(super) fn of_refusal(what: &str, cloud: &str, service: Service, status: u16,
 }
 
 /// The message in a refusal: Nova and Cinder send `{"name": {"message"}}`, Keystone `{"error"}`, Glance an HTML page.
-fn said(body: &[u8]) -> String {
+fn message(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..body.len().min(16 << 10)).unwrap_or(body));
     if let Ok(serde_json::Value::Object(outer)) = serde_json::from_str(&text) {
         let message = outer.values().find_map(|inner| inner.get("message").and_then(serde_json::Value::as_str));
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     fn refusal(status: u16, body: &str) -> Error {
-        of_refusal("list images", "site", Service::Image, status, body.as_bytes())
+        service_error("list images", "site", Service::Image, status, body.as_bytes())
     }
 
     #[test]

@@ -49,7 +49,7 @@ const UNSAID: [&str; 5] = [
 ];
 
 /// What is wanted of an image's attachments.
-pub struct Wanted {
+pub struct AttachmentQuery {
     /// Its name in messages, like `signatures`.
     pub words: &'static str,
     /// The endings of the tags that hold it.
@@ -72,7 +72,7 @@ pub struct Attached {
 
 /// What was found, and what could not be looked at.
 #[derive(Default)]
-pub struct Looked {
+pub struct AttachmentsFound {
     /// The manifests with wanted layers; those that were found by a tag come first.
     pub attached: Vec<Attached>,
     /// Places and attachments that could not be read, with the reasons.
@@ -96,17 +96,17 @@ pub struct Layer {
     #[serde(default)]
     size: u64,
     /// The annotations, as the manifest has them.
-    #[serde(default, deserialize_with = "or_none")]
+    #[serde(default, deserialize_with = "null_as_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
 /// Reads a map that may be `null`.
-fn or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+fn null_as_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// The attachments that may hold what is wanted, in the order of reading: by tag, of its type, of unknown type.
-fn candidates<'a>(found: &'a [Attachment], wanted: &Wanted, unseen: &mut Vec<Error>) -> Vec<&'a Attachment> {
+fn candidates<'a>(found: &'a [Attachment], wanted: &AttachmentQuery, unseen: &mut Vec<Error>) -> Vec<&'a Attachment> {
     let tagged =
         |one: &&Attachment| one.tag.as_ref().is_some_and(|tag| wanted.tags.iter().any(|ending| tag.ends_with(ending)));
     let listed = || found.iter().filter(|one| one.tag.is_none());
@@ -124,10 +124,15 @@ fn candidates<'a>(found: &'a [Attachment], wanted: &Wanted, unseen: &mut Vec<Err
 }
 
 /// Everything of the wanted kind that is attached to `digest`.
-pub async fn of(cx: &Context, supply: &Supply, digest: &Digest, wanted: &Wanted) -> Result<Looked> {
+pub async fn find(
+    cx: &Context,
+    supply: &Supply,
+    digest: &Digest,
+    wanted: &AttachmentQuery,
+) -> Result<AttachmentsFound> {
     let content = supply.bytes()?;
     let all = supply.attached(cx, digest).await?;
-    let mut looked = Looked { attached: Vec::new(), unseen: all.unseen.clone() };
+    let mut looked = AttachmentsFound { attached: Vec::new(), unseen: all.unseen.clone() };
     let candidates = candidates(&all.found, wanted, &mut looked.unseen);
     // Collected first, because a stream over a closure with borrows cannot be spawned.
     let reads: Vec<_> = candidates.into_iter().map(|one| read(cx, &*content, one, wanted)).collect();
@@ -148,7 +153,7 @@ pub async fn of(cx: &Context, supply: &Supply, digest: &Digest, wanted: &Wanted)
     }
     let mut room = MOST_LAYERS_OF_ALL;
     for one in &mut looked.attached {
-        let what = || format!("read {}", one.at.spoken());
+        let what = || format!("read {}", one.at.short_text());
         if one.unread > 0 {
             let why = format!("{} of its layers cannot be read", one.unread);
             looked.unseen.push(Error::new(Kind::Failed, what(), why));
@@ -188,7 +193,12 @@ impl Clock {
 }
 
 /// Reads an attachment; `None` if it holds nothing wanted, or does not exist any more.
-async fn read(cx: &Context, content: &dyn Content, one: &Attachment, wanted: &Wanted) -> Result<Option<Attached>> {
+async fn read(
+    cx: &Context,
+    content: &dyn Content,
+    one: &Attachment,
+    wanted: &AttachmentQuery,
+) -> Result<Option<Attached>> {
     let manifest = match content.manifest(cx, &one.at).await {
         Ok(manifest) => manifest,
         // A list may name what was deleted since. And a manifest that programs would read differently cannot have been
@@ -199,10 +209,10 @@ async fn read(cx: &Context, content: &dyn Content, one: &Attachment, wanted: &Wa
         }
         Err(error) => return Err(error),
     };
-    if !matches!(manifest.said(), Manifest::Image { .. }) {
+    if !matches!(manifest.parsed(), Manifest::Image { .. }) {
         return Ok(None);
     }
-    let Ok(Layers { layers: Some(all) }) = document::read(&manifest.bytes) else { return Ok(None) };
+    let Ok(Layers { layers: Some(all) }) = document::parse(&manifest.bytes) else { return Ok(None) };
     let kind = |layer: &Value| layer.get("mediaType").and_then(Value::as_str).unwrap_or_default().to_owned();
     let all: Vec<Value> = all.into_iter().filter(|layer| (wanted.layer)(&kind(layer))).collect();
     let count = all.len();
@@ -235,8 +245,12 @@ impl Layer {
 mod tests {
     use super::*;
 
-    const SIGNATURES: Wanted =
-        Wanted { words: "signatures", tags: &[".sig"], kind: |kind| kind.starts_with("signature/"), layer: |_| true };
+    const SIGNATURES: AttachmentQuery = AttachmentQuery {
+        words: "signatures",
+        tags: &[".sig"],
+        kind: |kind| kind.starts_with("signature/"),
+        layer: |_| true,
+    };
 
     fn attachment(number: usize, tag: Option<&str>, kind: &str) -> Attachment {
         let at = ImageRef::oci("r.example", "a", tag.map(str::to_owned));

@@ -24,7 +24,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// The time between two attempts to take a lock.
 const AGAIN: Duration = Duration::from_millis(20);
 
-fn me() -> u32 {
+fn user_id() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
@@ -40,20 +40,20 @@ pub fn random() -> String {
 pub fn home(path: &Path) -> Result<()> {
     let what = format!("use {}", path.display());
     let path = std::path::absolute(path).during(&what)?;
-    if made(&path, &what).is_err() && !path.exists() {
+    if create(&path, &what).is_err() && !path.exists() {
         // An account without a home folder can still look at things: nothing is kept that others could read. Whatever
         // writes there reports its own failure.
         let there: Vec<&Path> = path.ancestors().skip(1).filter(|above| above.exists()).collect();
         tracing::warn!(path = %path.display(), "a folder of one's own cannot be made: nothing is kept");
-        return there.into_iter().try_for_each(|above| passable(above, &what));
+        return there.into_iter().try_for_each(|above| check_parents(above, &what));
     }
     let real = path.canonicalize().during(&what)?;
     // The real folders count as well as the links to them.
     for above in path.ancestors().skip(1).chain(real.ancestors().skip(1)) {
-        passable(above, &what)?;
+        check_parents(above, &what)?;
     }
     let link = path.symlink_metadata().during(&what)?;
-    if link.file_type().is_symlink() && !mine_or_roots(&link) {
+    if link.file_type().is_symlink() && !is_mine_or_roots(&link) {
         return Err(refused(&what, format!("it is a link of user {}", link.uid())));
     }
     close(&real, &what)
@@ -62,18 +62,18 @@ pub fn home(path: &Path) -> Result<()> {
 /// Why nothing can be kept in this user's folder; `None` if something can.
 pub fn keeps_nothing(path: &Path) -> Option<String> {
     let what = "use a folder of one's own";
-    let made = made(path, what);
+    let made = create(path, what);
     made.and_then(|()| access(path, Access::WRITE_OK | Access::EXEC_OK).during(what)).err().map(|error| error.why)
 }
 
 /// Creates a folder below a [`home`], and missing ones above it, closed to other users.
 pub fn folder(path: &Path) -> Result<()> {
     let what = format!("make {}", path.display());
-    made(path, &what)?;
+    create(path, &what)?;
     close(path, &what)
 }
 
-fn made(path: &Path, what: &str) -> Result<()> {
+fn create(path: &Path, what: &str) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).during(what)
 }
 
@@ -82,7 +82,7 @@ fn close(path: &Path, what: &str) -> Result<()> {
     if !meta.is_dir() {
         return Err(Error::failed(what, format!("{} is no folder", path.display())));
     }
-    if meta.uid() != me() {
+    if meta.uid() != user_id() {
         return Err(refused(what, format!("it belongs to user {}", meta.uid())));
     }
     if meta.mode() & 0o7777 == 0o700 {
@@ -98,13 +98,13 @@ fn close(path: &Path, what: &str) -> Result<()> {
 
 /// Whether this user owns a folder and others have no access to it.
 pub fn is_closed(folder: &Path) -> bool {
-    folder.metadata().is_ok_and(|meta| meta.uid() == me() && meta.mode() & 0o077 == 0)
+    folder.metadata().is_ok_and(|meta| meta.uid() == user_id() && meta.mode() & 0o077 == 0)
 }
 
 /// Fails if another user could replace what is below this folder.
-fn passable(folder: &Path, what: &str) -> Result<()> {
+fn check_parents(folder: &Path, what: &str) -> Result<()> {
     let link = folder.symlink_metadata().during(what)?;
-    if !mine_or_roots(&link) {
+    if !is_mine_or_roots(&link) {
         return Err(refused(what, format!("{} belongs to user {}", folder.display(), link.uid())));
     }
     if link.file_type().is_symlink() {
@@ -113,7 +113,7 @@ fn passable(folder: &Path, what: &str) -> Result<()> {
     }
     let mode = link.mode();
     // By custom, a user's own group has the same number as the user.
-    let own_group = link.gid() == 0 || (link.gid() == me() && link.gid() == rustix::process::getegid().as_raw());
+    let own_group = link.gid() == 0 || (link.gid() == user_id() && link.gid() == rustix::process::getegid().as_raw());
     let by_others = mode & 0o002 != 0 || (mode & 0o020 != 0 && !own_group);
     if by_others && mode & 0o1000 == 0 {
         return Err(refused(what, format!("others may write to {}", folder.display())));
@@ -121,8 +121,8 @@ fn passable(folder: &Path, what: &str) -> Result<()> {
     Ok(())
 }
 
-fn mine_or_roots(meta: &Metadata) -> bool {
-    meta.uid() == me() || meta.uid() == 0
+fn is_mine_or_roots(meta: &Metadata) -> bool {
+    meta.uid() == user_id() || meta.uid() == 0
 }
 
 fn refused(what: &str, why: impl Into<String>) -> Error {
@@ -132,19 +132,19 @@ fn refused(what: &str, why: impl Into<String>) -> Error {
 
 /// Creates the folder for a file, wherever it is wanted. In a folder that is closed to others it is closed too;
 /// elsewhere the umask decides.
-pub fn parent_of(file: &Path) -> Result<()> {
+pub fn make_parent(file: &Path) -> Result<()> {
     let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) else {
         return Ok(());
     };
     let what = format!("make {}", parent.display());
     match parent.ancestors().find(|above| above.exists()) {
-        Some(above) if is_closed(above) => made(parent, &what),
+        Some(above) if is_closed(above) => create(parent, &what),
         _ => std::fs::create_dir_all(parent).during(what),
     }
 }
 
-/// The permissions of a new file, which depend on its folder as in [`parent_of`].
-pub fn mode_of(file: &Path) -> u32 {
+/// The permissions of a new file, which depend on its folder as in [`make_parent`].
+pub fn file_mode(file: &Path) -> u32 {
     if file.parent().is_some_and(is_closed) { 0o600 } else { 0o666 }
 }
 
@@ -159,7 +159,7 @@ pub fn open(path: &Path, how: impl FnOnce(&mut OpenOptions) -> &mut OpenOptions)
     if !meta.is_file() {
         return Err(Error::failed(what, "it is no file"));
     }
-    if meta.uid() != me() {
+    if meta.uid() != user_id() {
         return Err(Error::new(Kind::NotAllowed, what, format!("it belongs to user {}", meta.uid()))
             .hint("move it away; a new one is made"));
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::http::origin::{self, Origin};
 use wharf_core::{
     base::mistakes::Mistake,
-    config::{Hosts, Written},
+    config::{ConfigEntry, Hosts},
 };
 
 /// Hosts at which Docker Hub keeps its blobs.
@@ -34,7 +34,7 @@ pub trait Settings: DeserializeOwned + Default {
     }
 
     /// Resolves relative paths; `written` knows the folder that they start from.
-    fn resolve(&mut self, _written: &Written) {}
+    fn resolve(&mut self, _written: &ConfigEntry) {}
 }
 
 /// The settings of an entry that has only a name.
@@ -50,7 +50,7 @@ impl Settings for NameOnly {
 
 /// A place that an adapter shall make a source or a backend of.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted<S> {
+pub struct AdapterEntry<S> {
     /// The name in lists.
     pub name: String,
     /// Where it was configured or found, in words.
@@ -63,20 +63,20 @@ pub struct Wanted<S> {
 ///
 /// # Errors
 /// All mistakes in it, each with its line.
-pub fn read<S: Settings>(written: &Written) -> Result<Wanted<S>, Vec<Mistake>> {
-    let mut settings: S = written.read()?;
+pub fn read<S: Settings>(written: &ConfigEntry) -> Result<AdapterEntry<S>, Vec<Mistake>> {
+    let mut settings: S = written.parse()?;
     if let Some((key, why)) = settings.wrong() {
         return Err(vec![written.mistake(key, format!("{key}: {why}"))]);
     }
     settings.resolve(written);
-    Ok(Wanted { name: written.name.clone(), origin: written.origin.clone(), settings })
+    Ok(AdapterEntry { name: written.name.clone(), origin: written.origin.clone(), settings })
 }
 
 /// The hosts that an entry names; adapters pass this function as the reader of their type.
 ///
 /// # Errors
 /// The same as those of [`read`].
-pub fn hosts<S: Settings>(written: &Written) -> Result<Hosts, Vec<Mistake>> {
+pub fn hosts<S: Settings>(written: &ConfigEntry) -> Result<Hosts, Vec<Mistake>> {
     read::<S>(written).map(|wanted| wanted.settings.hosts())
 }
 
@@ -110,7 +110,7 @@ pub fn odd_address(key: &'static str, address: &str) -> Option<(&'static str, St
     }
     let why = match origin::address(address) {
         Err(error) => error.to_string(),
-        Ok(url) if Origin::of(&url).is_none() => "it is no address of a web server".to_owned(),
+        Ok(url) if Origin::from_url(&url).is_none() => "it is no address of a web server".to_owned(),
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             "an address holds no account and no password: leave them out and run 'wharf login'".to_owned()
         }
@@ -138,7 +138,7 @@ pub fn half_identity(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Op
 }
 
 /// Resolves paths relative to the file that they are written in.
-pub fn resolve<'a>(written: &Written, paths: impl IntoIterator<Item = &'a mut Option<PathBuf>>) {
+pub fn resolve<'a>(written: &ConfigEntry, paths: impl IntoIterator<Item = &'a mut Option<PathBuf>>) {
     for path in paths.into_iter().flatten() {
         *path = written.path(path);
     }
@@ -218,7 +218,7 @@ impl Settings for Registry {
         Hosts { servers, storage }
     }
 
-    fn resolve(&mut self, written: &Written) {
+    fn resolve(&mut self, written: &ConfigEntry) {
         resolve(written, [&mut self.ca, &mut self.client_certificate, &mut self.client_key]);
     }
 }
@@ -229,8 +229,8 @@ mod tests {
 
     use super::*;
 
-    fn registry(settings: &str) -> Result<Wanted<Registry>, Vec<Mistake>> {
-        let mut written = Written::new("site", "oci", "wharf.toml", toml::from_str(settings).unwrap());
+    fn registry(settings: &str) -> Result<AdapterEntry<Registry>, Vec<Mistake>> {
+        let mut written = ConfigEntry::new("site", "oci", "wharf.toml", toml::from_str(settings).unwrap());
         written.base = "/etc/wharf".into();
         read(&written)
     }

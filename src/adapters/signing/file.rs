@@ -15,7 +15,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::locked::{self, Shut};
+use super::locked::{self, UnlockFailure};
 use crate::formats::keys::{Key, pem};
 use wharf_core::{
     base::{
@@ -56,11 +56,11 @@ pub(super) async fn open(path: &Path, asker: &dyn Asker) -> Result<OpenKey> {
         return Err(Error::usage(what, "others may read it").hint(format!("chmod 600 {}", path.display())));
     }
     let pem = Secret::new(String::from_utf8_lossy(&small_file::bytes(path).during(&what)?).into_owned());
-    opened(&what, &pem, &format!("the key in {}", path.display()), asker).await
+    open_pem(&what, &pem, &format!("the key in {}", path.display()), asker).await
 }
 
 /// Opens the key in a PEM text. `asker` asks for the passphrase, if it has one; `kept` says where it is kept.
-pub(super) async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> Result<OpenKey> {
+pub(super) async fn open_pem(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> Result<OpenKey> {
     let unfit = || {
         Error::usage(what, "it is no private key that is understood")
             .hint("use PEM: P-256, P-384, RSA or Ed25519; make one with wharf key new, or openssl genpkey")
@@ -68,7 +68,7 @@ pub(super) async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Ask
     let (kind, der) = body(what, pem.reveal())?.ok_or_else(unfit)?;
     if !locked::is_locked(&kind) {
         let (pair, public) = read(&kind, &der).ok_or_else(unfit)?;
-        let public = Key::of_der(public).ok_or_else(unfit)?;
+        let public = Key::from_der(public).ok_or_else(unfit)?;
         return Ok(OpenKey { pair, public, kept: kept.to_owned() });
     }
     let question = Question { words: format!("passphrase of {kept}"), kind: QuestionKind::Secret };
@@ -76,17 +76,17 @@ pub(super) async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Ask
     // Decrypting such a key takes time by design.
     let der = tokio::task::spawn_blocking(move || locked::unlock(&kind, &der, &passphrase)).await.during(what)?;
     let der = der.map_err(|shut| match shut {
-        Shut::Passphrase => {
+        UnlockFailure::Passphrase => {
             Error::new(Kind::NotAllowed, what, "the passphrase does not open it").hint("try again; nothing was signed")
         }
-        Shut::Form => Error::usage(what, OLD).hint(ANEW),
+        UnlockFailure::Form => Error::usage(what, OLD).hint(ANEW),
     })?;
     let (pair, public) = read("PRIVATE KEY", &der).ok_or_else(unfit)?;
-    Ok(OpenKey { pair, public: Key::of_der(public).ok_or_else(unfit)?, kept: kept.to_owned() })
+    Ok(OpenKey { pair, public: Key::from_der(public).ok_or_else(unfit)?, kept: kept.to_owned() })
 }
 
 /// The public half of a key in a PEM text; `None` if it is encrypted. Fails if it is no key.
-pub(super) fn public_of(what: &str, pem: &Secret) -> Result<Option<Key>> {
+pub(super) fn public_half(what: &str, pem: &Secret) -> Result<Option<Key>> {
     let unfit = || {
         Error::usage(what, "it is no private key that is understood")
             .hint("make one with wharf key new, or openssl genpkey")
@@ -95,7 +95,7 @@ pub(super) fn public_of(what: &str, pem: &Secret) -> Result<Option<Key>> {
     if locked::is_locked(&kind) {
         return Ok(None);
     }
-    read(&kind, &der).and_then(|(_, public)| Key::of_der(public)).ok_or_else(unfit).map(Some)
+    read(&kind, &der).and_then(|(_, public)| Key::from_der(public)).ok_or_else(unfit).map(Some)
 }
 
 /// Creates a key as PEM (PKCS#8), encrypted if a passphrase is given.
@@ -108,7 +108,7 @@ pub fn make(curve: Curve, passphrase: Option<&Secret>) -> Result<NewKey> {
     };
     let made = EcdsaKeyPair::generate(algorithm).map_err(|_| failed())?;
     let public: PublicKeyX509Der<'_> = made.public_key().as_der().map_err(|_| failed())?;
-    let public = Key::of_der(public.as_ref().to_vec()).ok_or_else(failed)?;
+    let public = Key::from_der(public.as_ref().to_vec()).ok_or_else(failed)?;
     let der = made.to_pkcs8v1().map_err(|_| failed())?;
     let private = match passphrase {
         None => pem::write("PRIVATE KEY", der.as_ref()),
@@ -221,10 +221,10 @@ mod tests {
     use super::*;
     use wharf_core::request::Terms;
 
-    struct Knows(&'static str);
+    struct KnownPassphrase(&'static str);
 
     #[async_trait]
-    impl Asker for Knows {
+    impl Asker for KnownPassphrase {
         async fn ask(&self, question: Question) -> Result<Secret> {
             assert_eq!(question.kind, QuestionKind::Secret);
             Ok(Secret::new(self.0))
@@ -240,24 +240,24 @@ mod tests {
             include_str!("../../../tests/fixtures/keys/cosign.key"),
         ] {
             let pem = Secret::new(pem);
-            let key = opened("open", &pem, "a key", &Knows("wharf")).await.unwrap();
+            let key = open_pem("open", &pem, "a key", &KnownPassphrase("wharf")).await.unwrap();
             assert_eq!(key.public_pem(), public);
-            let statement = Statement::of_class("base", "signature", &Terms::default());
+            let statement = Statement::class_author("base", "signature", &Terms::default());
             let made = key.sign(&statement).await.unwrap();
             assert!(key.verifies(statement.bytes(), &made) && !key.verifies(b"other", &made));
-            let error = opened("open", &pem, "a key", &Knows("wrong")).await.err().unwrap();
+            let error = open_pem("open", &pem, "a key", &KnownPassphrase("wrong")).await.err().unwrap();
             assert_eq!(error.kind, Kind::NotAllowed, "{error}");
         }
         for curve in [Curve::P256, Curve::P384] {
             let made = make(curve, None).unwrap();
-            let key = opened("open", &made.private, "a key", &Knows("")).await.unwrap();
+            let key = open_pem("open", &made.private, "a key", &KnownPassphrase("")).await.unwrap();
             assert_eq!((key.public_pem(), key.key_id()), (made.public, made.id));
             let made = make(curve, Some(&Secret::new("wharf"))).unwrap();
             assert!(made.private.reveal().starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
-            let key = opened("open", &made.private, "a key", &Knows("wharf")).await.unwrap();
+            let key = open_pem("open", &made.private, "a key", &KnownPassphrase("wharf")).await.unwrap();
             assert_eq!(key.public_pem(), made.public);
-            assert!(opened("open", &made.private, "a key", &Knows("other")).await.is_err());
+            assert!(open_pem("open", &made.private, "a key", &KnownPassphrase("other")).await.is_err());
         }
-        assert!(opened("open", &Secret::new("no key"), "a key", &Knows("")).await.is_err());
+        assert!(open_pem("open", &Secret::new("no key"), "a key", &KnownPassphrase("")).await.is_err());
     }
 }

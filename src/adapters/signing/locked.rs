@@ -63,7 +63,7 @@ pub(super) fn lock(der: &[u8], passphrase: &Secret) -> Option<Vec<u8>> {
 
 /// Why an encrypted key cannot be decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shut {
+pub(super) enum UnlockFailure {
     /// The passphrase is wrong.
     Passphrase,
     /// The encryption is not supported: an outdated cipher or hash.
@@ -71,18 +71,18 @@ pub(super) enum Shut {
 }
 
 /// Decrypts a key with this PEM label; returns PKCS#8.
-pub(super) fn unlock(kind: &str, der: &[u8], passphrase: &Secret) -> Result<Vec<u8>, Shut> {
+pub(super) fn unlock(kind: &str, der: &[u8], passphrase: &Secret) -> Result<Vec<u8>, UnlockFailure> {
     if kind == KIND {
-        let sealed = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| Shut::Form)?;
+        let sealed = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| UnlockFailure::Form)?;
         return match sealed.decrypt(passphrase.reveal()) {
             Ok(open) => Ok(open.as_bytes().to_vec()),
             Err(pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed) | pkcs8::Error::Asn1(_)) => {
-                Err(Shut::Passphrase)
+                Err(UnlockFailure::Passphrase)
             }
-            Err(_) => Err(Shut::Form),
+            Err(_) => Err(UnlockFailure::Form),
         };
     }
-    unlock_cosign(der, passphrase).ok_or(Shut::Passphrase)
+    unlock_cosign(der, passphrase).ok_or(UnlockFailure::Passphrase)
 }
 
 fn unlock_cosign(der: &[u8], passphrase: &Secret) -> Option<Vec<u8>> {

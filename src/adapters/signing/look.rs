@@ -13,10 +13,10 @@ use wharf_core::{
         small_file,
     },
     policy::SignatureRules,
-    portal::keys::{KEYRING, place_of},
+    portal::keys::{KEYRING, vault_key},
     ports::{
         Vault,
-        signer::{Looked, Named},
+        signer::{KeyInfo, NamedKey},
     },
 };
 
@@ -24,51 +24,51 @@ use wharf_core::{
 const LONGEST: u64 = 64 << 10;
 
 /// The keys that the policy names, also those in its certificates, as far as they can be read.
-pub fn named(rules: &SignatureRules) -> Vec<Named> {
+pub fn named(rules: &SignatureRules) -> Vec<NamedKey> {
     let keys = rules.keys.iter().filter_map(|path| Key::load(path).ok());
-    let keys = keys.map(|key| Named { id: key.id, certificate: false });
+    let keys = keys.map(|key| NamedKey { id: key.id, certificate: false });
     let certificates = rules.certificate.iter().filter_map(|named| {
         let text = small_file::text(&named.file).ok()?;
-        Key::of_der(certificates::Read::of_pem(&text)?.spki)
+        Key::from_der(certificates::ParsedCertificate::from_pem(&text)?.spki)
     });
-    keys.chain(certificates.map(|key| Named { id: key.id, certificate: true })).collect()
+    keys.chain(certificates.map(|key| NamedKey { id: key.id, certificate: true })).collect()
 }
 
 /// Looks at the key that `--key` names.
-pub fn look(key: String, vault: Arc<dyn Vault>) -> BoxFuture<'static, Result<Looked>> {
+pub fn describe_key(key: String, vault: Arc<dyn Vault>) -> BoxFuture<'static, Result<KeyInfo>> {
     Box::pin(async move {
         let what = format!("look at {key}");
         tokio::task::spawn_blocking(move || look_at(&key, &*vault)).await.during(what)?
     })
 }
 
-fn look_at(key: &str, vault: &dyn Vault) -> Result<Looked> {
+fn look_at(key: &str, vault: &dyn Vault) -> Result<KeyInfo> {
     let what = format!("look at {key}");
     if key.starts_with("pkcs11:") {
-        return pkcs11::look(key);
+        return pkcs11::describe_key(key);
     }
     if let Some(name) = key.strip_prefix(KEYRING) {
-        let Some((_, pem)) = vault.get(&place_of(name))? else {
+        let Some((_, pem)) = vault.get(&vault_key(name))? else {
             return Err(Error::not_found(what, "the secret store has no key of that name")
                 .hint(format!("make one: wharf key new FOLDER/{name}.key, and name that file")));
         };
         let place = format!("the key '{name}' in the {}", vault.describe());
-        return Ok(looked(place, file::public_of(&what, &pem)?));
+        return Ok(key_info(place, file::public_half(&what, &pem)?));
     }
     let path = Path::new(key);
     let pem = text(path, &what)?;
     let place = format!("the key in {}", path.display());
-    let found = looked(place, file::public_of(&what, &pem)?);
+    let found = key_info(place, file::public_half(&what, &pem)?);
     // The public half of an encrypted key may be in a file beside it.
     match (found.locked, Key::load(&path.with_added_extension("pub"))) {
-        (true, Ok(public)) => Ok(Looked { id: Some(public.id.clone()), curve: public.sort(), ..found }),
+        (true, Ok(public)) => Ok(KeyInfo { id: Some(public.id.clone()), curve: public.sort(), ..found }),
         _ => Ok(found),
     }
 }
 
-fn looked(place: String, public: Option<Key>) -> Looked {
+fn key_info(place: String, public: Option<Key>) -> KeyInfo {
     let curve = public.as_ref().map_or("", Key::sort);
-    Looked { place, locked: public.is_none(), curve, id: public.map(|key| key.id) }
+    KeyInfo { place, locked: public.is_none(), curve, id: public.map(|key| key.id) }
 }
 
 /// The text of a key file; fails if other users may read it.

@@ -16,7 +16,7 @@ pub use write::write;
 use super::formats::keys::Keys;
 use wharf_core::{
     base::error::{During, Error, Result},
-    portal::keys::{KEYRING, place_of},
+    portal::keys::{KEYRING, vault_key},
     ports::{Asker, Signer, Trusted, Vault},
 };
 
@@ -36,7 +36,7 @@ pub fn open(key: String, asker: Arc<dyn Asker>, vault: Arc<dyn Vault>) -> BoxFut
             return file::open(Path::new(&key), &*asker).await.map(|signer| Arc::new(signer) as Arc<dyn Signer>);
         };
         let what = format!("open the key '{name}'");
-        let place = place_of(name);
+        let place = vault_key(name);
         let store = vault.clone();
         let kept = tokio::task::spawn_blocking(move || store.get(&place)).await.during(&what)??;
         let Some((_, pem)) = kept else {
@@ -44,6 +44,6 @@ pub fn open(key: String, asker: Arc<dyn Asker>, vault: Arc<dyn Vault>) -> BoxFut
                 .hint(format!("make one: wharf key new {name}; or bring yours: wharf key import {name} FILE")));
         };
         let kept = format!("the key '{name}' in the secret store");
-        file::opened(&what, &pem, &kept, &*asker).await.map(|signer| Arc::new(signer) as Arc<dyn Signer>)
+        file::open_pem(&what, &pem, &kept, &*asker).await.map(|signer| Arc::new(signer) as Arc<dyn Signer>)
     })
 }

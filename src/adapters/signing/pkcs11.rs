@@ -19,7 +19,7 @@ use wharf_core::{
         error::{During, Error, Kind, Result},
         secret::Secret,
     },
-    ports::{Asker, Question, QuestionKind, Signer, signer::Looked},
+    ports::{Asker, Question, QuestionKind, Signer, signer::KeyInfo},
     request::statement::Statement,
 };
 
@@ -84,13 +84,13 @@ pub(super) async fn open(uri: &str, asker: &dyn Asker) -> Result<Arc<dyn Signer>
 }
 
 /// What can be told about a key without its PIN: most tokens show public keys to everybody.
-pub(super) fn look(uri: &str) -> Result<Looked> {
+pub(super) fn describe_key(uri: &str) -> Result<KeyInfo> {
     let what = format!("look at {}", clean::short(uri, 100));
     let (read, module) = named(&what, uri)?;
     let session = session(&what, &module, &read)?;
     let public = public_half(&what, &session, &read, None).ok().map(|(public, _)| public);
     let token = clean::short(read.token.as_deref().unwrap_or("the token"), 60);
-    Ok(Looked {
+    Ok(KeyInfo {
         place: format!("the key {} of {token}", clean::short(read.object.as_deref().unwrap_or("in hardware"), 60)),
         curve: public.as_ref().map_or("", Key::sort),
         id: public.map(|key| key.id),
@@ -167,7 +167,7 @@ fn public_half(what: &str, session: &Session, uri: &Uri, id: Option<Vec<u8>>) ->
         _ => None,
     };
     let curve = der.as_ref().is_some_and(|der| der.starts_with(P256) || der.starts_with(P384));
-    let public = der.and_then(Key::of_der).ok_or_else(|| {
+    let public = der.and_then(Key::from_der).ok_or_else(|| {
         Error::unsupported(what, "its public key is of no kind that is understood").hint("P-256, P-384 or RSA")
     })?;
     Ok((public, curve))
@@ -231,7 +231,7 @@ fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
 }
 
 /// A raw ECDSA signature (two numbers) as DER.
-fn der_of(raw: &[u8]) -> Vec<u8> {
+fn signature_der(raw: &[u8]) -> Vec<u8> {
     let number = |bytes: &[u8]| {
         let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len().saturating_sub(1));
         let bare = bytes.get(start..).unwrap_or_default();
@@ -274,7 +274,7 @@ impl Signer for HardwareKey {
             let session = session.lock().unwrap_or_else(PoisonError::into_inner);
             let made = if curve {
                 let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &message);
-                session.sign(&Mechanism::Ecdsa, key, hash.as_ref()).map(|raw| der_of(&raw))
+                session.sign(&Mechanism::Ecdsa, key, hash.as_ref()).map(|raw| signature_der(&raw))
             } else {
                 session.sign(&Mechanism::Sha256RsaPkcs, key, &message)
             };
@@ -301,12 +301,12 @@ mod tests {
     #[test]
     fn raw_signatures_become_der_with_numbers_that_are_positive_and_short() {
         let raw = [[0x80; 32], [0x01; 32]].concat();
-        let der = der_of(&raw);
+        let der = signature_der(&raw);
         assert_eq!(der[..5], [0x30, 0x45, 0x02, 0x21, 0x00]);
         assert_eq!(der[37..39], [0x02, 0x20]);
         let mut small = [0; 64];
         (small[31], small[63]) = (5, 6);
-        assert_eq!(der_of(&small), [0x30, 0x06, 0x02, 0x01, 0x05, 0x02, 0x01, 0x06]);
+        assert_eq!(signature_der(&small), [0x30, 0x06, 0x02, 0x01, 0x05, 0x02, 0x01, 0x06]);
         assert!(curve_key(&[0x04; 10]).is_none());
     }
 }

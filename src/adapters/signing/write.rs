@@ -16,8 +16,8 @@ use wharf_core::{
 /// Writes a key to `path` and its public half to `path.pub`, whose path is returned. Existing files are never replaced.
 pub fn write(path: &Path, key: &NewKey) -> Result<PathBuf> {
     let half = path.with_added_extension("pub");
-    let mut private = Fresh::new(path, 0o600)?;
-    let mut public = Fresh::new(&half, 0o644)?;
+    let mut private = NewFile::new(path, 0o600)?;
+    let mut public = NewFile::new(&half, 0o644)?;
     private.fill(key.private.reveal().as_bytes())?;
     public.fill(key.public.as_bytes())?;
     // The new names must survive a loss of power, too.
@@ -30,14 +30,14 @@ pub fn write(path: &Path, key: &NewKey) -> Result<PathBuf> {
 }
 
 /// A file that was created here; it is removed when dropped unless it is done.
-struct Fresh {
+struct NewFile {
     file: File,
     path: PathBuf,
     mode: u32,
     done: bool,
 }
 
-impl Fresh {
+impl NewFile {
     /// Other users must not be able to open it at any time, nor a link lead elsewhere: it must not exist yet.
     fn new(path: &Path, mode: u32) -> Result<Self> {
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -53,7 +53,7 @@ impl Fresh {
     }
 }
 
-impl Drop for Fresh {
+impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.done {
             let _ = std::fs::remove_file(&self.path);

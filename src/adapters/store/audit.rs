@@ -99,12 +99,12 @@ impl Audit for AuditFile {
             private::write(&path, id.as_bytes())?;
             id
         };
-        Ok(Chain { id, place: place(self.0.parent().unwrap_or(Path::new("/"))) })
+        Ok(Chain { id, place: folder_identity(self.0.parent().unwrap_or(Path::new("/"))) })
     }
 }
 
 /// Where a folder is, as `MACHINE:PATH`. On a file server it is the same on all machines, and named by the server.
-fn place(folder: &Path) -> String {
+fn folder_identity(folder: &Path) -> String {
     let path = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let server = is_network(&path).then(|| server(&path)).flatten();
     let machine = || rustix::system::uname().nodename().to_string_lossy().into_owned();

@@ -23,9 +23,9 @@ const ROWS: usize = 300;
 const MOST: usize = 1000;
 
 /// A folder with the first rows of lists.
-pub struct Heads(PathBuf);
+pub struct ListHeads(PathBuf);
 
-impl Heads {
+impl ListHeads {
     /// The first rows of lists in `folder`.
     pub fn new(folder: PathBuf) -> Self {
         Self(folder)
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_head_is_the_first_rows_and_tells_how_many_there_are() {
         let folder = tempfile::tempdir().unwrap();
-        let heads = Heads::new(folder.path().join("heads"));
+        let heads = ListHeads::new(folder.path().join("heads"));
         assert!(heads.read().is_empty());
         let rows = (0..500).map(|number| Row { name: format!("image-{number:03}"), ..Row::default() });
         heads.write("lab/one", &RowSet::build(rows.collect()), 7).unwrap();

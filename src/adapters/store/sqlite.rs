@@ -17,7 +17,7 @@ use sqlx::{
 };
 use tokio::sync::OnceCell;
 
-use super::heads::Heads;
+use super::heads::ListHeads;
 use crate::shared::private;
 use wharf_core::{
     base::{
@@ -50,13 +50,13 @@ const EVIDENCE: &str = "
 pub struct Sqlite {
     path: PathBuf,
     pool: OnceCell<SqlitePool>,
-    heads: Heads,
+    heads: ListHeads,
 }
 
 impl Sqlite {
     /// The cache in `path`; the first rows of lists are in files beside it.
     pub fn new(path: PathBuf) -> Self {
-        let heads = Heads::new(path.with_file_name("heads"));
+        let heads = ListHeads::new(path.with_file_name("heads"));
         Self { path, pool: OnceCell::new(), heads }
     }
 
@@ -228,12 +228,12 @@ impl Cache for Sqlite {
             "INSERT OR REPLACE INTO evidence (digest, manifest, kind, made, place, record) VALUES (?, ?, ?, ?, ?, ?)";
         // Stored by check and author: a newer version of a tool replaces what an older one found. Evidence about one
         // place only is kept beside that of other places.
-        let by = record.by.words().0;
+        let by = record.by.labels().0;
         let place = if record.is_of_bytes() { "" } else { record.subject.name.as_str() };
         let query = sqlx::query(query)
             .bind(record.subject.digest.to_string())
             .bind(record.subject.manifest.to_string())
-            .bind(record.kind().word())
+            .bind(record.kind().name())
             .bind(format!("{} {by}", record.check))
             .bind(place)
             .bind(serde_json::to_string(record).during(what)?);

@@ -30,12 +30,12 @@ const BUS_PATIENCE: Duration = Duration::from_secs(1);
 pub struct Keeper {
     state_dir: PathBuf,
     file_agreed: bool,
-    chosen: RwLock<Option<Chosen>>,
+    chosen: RwLock<Option<ChosenVault>>,
     generation: AtomicU64,
 }
 
 #[derive(Clone)]
-struct Chosen {
+struct ChosenVault {
     store: Store,
     refused: Vec<String>,
 }
@@ -70,7 +70,7 @@ impl Keeper {
         }
     }
 
-    fn chosen(&self) -> Chosen {
+    fn chosen(&self) -> ChosenVault {
         let known = self.chosen.read().unwrap_or_else(PoisonError::into_inner).clone();
         known.unwrap_or_else(|| {
             let mut chosen = self.chosen.write().unwrap_or_else(PoisonError::into_inner);
@@ -83,27 +83,27 @@ impl Keeper {
     }
 }
 
-fn choose(state_dir: &Path, file_agreed: bool) -> Chosen {
+fn choose(state_dir: &Path, file_agreed: bool) -> ChosenVault {
     let mut refused = Vec::new();
     match stores::secret_service(BUS_PATIENCE) {
-        Ok(store) => return Chosen { store: Store::Lasting(store.into()), refused },
+        Ok(store) => return ChosenVault { store: Store::Lasting(store.into()), refused },
         Err(why) => refused.push(format!("Secret Service: {why}")),
     }
     // The file comes before the kernel's keyring, which forgets: people who agreed to the file want their secrets to
     // last.
     if file_agreed {
         match file::File::open(state_dir) {
-            Ok(store) => return Chosen { store: Store::Lasting(Arc::new(store)), refused },
+            Ok(store) => return ChosenVault { store: Store::Lasting(Arc::new(store)), refused },
             Err(error) => refused.push(format!("file: {}", error.why)),
         }
     } else {
         refused.push("file: you have not agreed to it ('wharf login' asks, or secret_file = true)".into());
     }
     match stores::kernel() {
-        Ok(store) => return Chosen { store: Store::Lasting(store.into()), refused },
+        Ok(store) => return ChosenVault { store: Store::Lasting(store.into()), refused },
         Err(why) => refused.push(format!("kernel keyring: {why}")),
     }
-    Chosen { store: Store::Memory(Arc::default()), refused }
+    ChosenVault { store: Store::Memory(Arc::default()), refused }
 }
 
 impl Vault for Keeper {
@@ -128,7 +128,7 @@ impl Vault for Keeper {
             file.set(place, account, secret)?;
         }
         *self.chosen.write().unwrap_or_else(PoisonError::into_inner) =
-            Some(Chosen { store: Store::Lasting(Arc::new(file)), refused: before.refused });
+            Some(ChosenVault { store: Store::Lasting(Arc::new(file)), refused: before.refused });
         Ok(())
     }
 

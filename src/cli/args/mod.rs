@@ -16,7 +16,7 @@ pub use self::{
     images::{Copy, CopyOptions, Diff, Images, Prune, Pull, Push, RemoveImage, Show, Tag},
     launch::{Exec, Launch, Logs, Snapshot, VolumeIn, WholeWorkload, Workload},
     requests::{Approve, Inbox, Reject, Request, Requests, RequestsVerb, Steward},
-    share::{Answer, Offers, Open, Revoke, Share, Shares},
+    share::{Answer, Offers, OpenLink, Revoke, Share, Shares},
     sources::{Login, Logout},
 };
 
@@ -114,7 +114,7 @@ pub enum Verb {
     /// List what other projects offer to yours; accept or reject an offer.
     Offers(Offers),
     /// Show what a link points to, and whether its tag has moved since.
-    Open(Open),
+    Open(OpenLink),
     /// Copy an image between registries, engines, clouds and files.
     Copy(Copy),
     /// Copy an image into a file or folder (OCI layout).

@@ -93,7 +93,7 @@ pub enum Answer {
 
 /// The arguments of `wharf open`: which link to read.
 #[derive(Debug, Args)]
-pub struct Open {
+pub struct OpenLink {
     /// The link, beginning with wharf:.
     pub link: String,
 }

@@ -41,7 +41,7 @@ pub struct Mark {
 
 /// A position in a person's chain, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Witnessed {
+pub struct WitnessedPosition {
     /// The person, as the store knows them.
     pub person: String,
     /// The chain that it belongs to.
@@ -54,7 +54,7 @@ pub struct Witnessed {
     pub at: i64,
 }
 
-impl Witnessed {
+impl WitnessedPosition {
     /// The entry, if the store has it; its person is the one the store knows, whatever the entry says.
     pub fn entry(&self) -> Option<Entry> {
         let entry = serde_json::from_str::<Entry>(&self.mark.body).ok()?.cleaned();
@@ -64,7 +64,7 @@ impl Witnessed {
 
 /// Whose entries are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whose {
+pub enum AuditScope {
     /// Those of one of the caller's chains.
     Chain(String),
     /// All of the caller's: of each chain the last entries first.
@@ -118,7 +118,7 @@ pub fn untold(reading: &Reading, known: Option<&Mark>) -> Result<Vec<Mark>> {
 }
 
 /// What is wrong with the caller's own file by what the store has seen, one sentence each, the worst first.
-pub fn compare(reading: &Reading, chain: &Chain, seen: &[Witnessed]) -> Vec<String> {
+pub fn compare(reading: &Reading, chain: &Chain, seen: &[WitnessedPosition]) -> Vec<String> {
     let mut faults = Vec::new();
     let count = number(reading.lines.len());
     let own = || seen.iter().filter(|seen| seen.chain.id == chain.id);
@@ -151,7 +151,7 @@ pub fn compare(reading: &Reading, chain: &Chain, seen: &[Witnessed]) -> Vec<Stri
 
 /// What the store has seen of the caller's own audit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct WitnessState {
     /// The last position it was told of: the number of entries, and when (seconds since 1970).
     pub told: Option<(i64, i64)>,
     /// What does not fit, one sentence each.
@@ -175,15 +175,15 @@ pub struct Summary {
 }
 
 /// What the store alone can tell about chains; `seen` in the order in which it was told.
-pub fn summaries(seen: &[Witnessed]) -> Vec<Summary> {
-    let mut chains: BTreeMap<(&str, &str), Vec<&Witnessed>> = BTreeMap::new();
+pub fn summaries(seen: &[WitnessedPosition]) -> Vec<Summary> {
+    let mut chains: BTreeMap<(&str, &str), Vec<&WitnessedPosition>> = BTreeMap::new();
     for seen in seen {
         chains.entry((&seen.person, &seen.chain.id)).or_default().push(seen);
     }
     chains.into_values().filter_map(|seen| summary(&seen)).collect()
 }
 
-fn summary(seen: &[&Witnessed]) -> Option<Summary> {
+fn summary(seen: &[&WitnessedPosition]) -> Option<Summary> {
     let last = seen.last()?;
     let mut by_number: BTreeMap<i64, &Mark> = BTreeMap::new();
     let (mut faults, mut most) = (Vec::new(), 0);
@@ -240,9 +240,9 @@ mod tests {
         audit::read(&text)
     }
 
-    fn told(reading: &Reading, id: &str) -> Vec<Witnessed> {
+    fn told(reading: &Reading, id: &str) -> Vec<WitnessedPosition> {
         let marks = untold(reading, None).unwrap();
-        let kept = |mark| Witnessed { person: "ada".into(), chain: chain(id), mark, at: 1 };
+        let kept = |mark| WitnessedPosition { person: "ada".into(), chain: chain(id), mark, at: 1 };
         marks.into_iter().map(kept).collect()
     }
 
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn a_site_sees_forks_cuts_gaps_and_lies() {
         let (one, other) = (told(&reading(&["a", "b", "c"]), "1"), told(&reading(&["a", "x"]), "1"));
-        let faults = |seen: &[Witnessed]| summaries(seen)[0].faults.join("; ");
+        let faults = |seen: &[WitnessedPosition]| summaries(seen)[0].faults.join("; ");
         assert_eq!(faults(&one), "");
         assert!(faults(&[&one[..], &other[1..]].concat()).contains("entry 2 was told twice"));
         assert!(faults(&[one[0].clone(), one[2].clone()]).contains("entries 2 to 2 were not told"));

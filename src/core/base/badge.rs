@@ -172,7 +172,7 @@ impl Verdict {
     }
 
     /// The verdict in words, as JSON has it.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Undecided => "undecided",
             Self::Allow => "allow",
@@ -182,8 +182,8 @@ impl Verdict {
     }
 
     /// The verdict with this word; `None` if there is none.
-    pub fn named(word: &str) -> Option<Self> {
-        [Self::Undecided, Self::Allow, Self::NeedsApproval, Self::Deny].into_iter().find(|one| one.word() == word)
+    pub fn from_name(word: &str) -> Option<Self> {
+        [Self::Undecided, Self::Allow, Self::NeedsApproval, Self::Deny].into_iter().find(|one| one.name() == word)
     }
 
     /// Sign, word and tone.
@@ -194,7 +194,7 @@ impl Verdict {
             Self::NeedsApproval => ("!", Tone::Caution),
             Self::Deny => ("✗", Tone::Bad),
         };
-        Badge { sign, word: self.word(), tone }
+        Badge { sign, word: self.name(), tone }
     }
 
     /// The exit code of `wharf verify`.

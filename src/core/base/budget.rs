@@ -79,7 +79,7 @@ impl Account {
 
 impl Budget {
     /// A budget with these limits, of which nothing is used yet.
-    pub fn of(limits: Limits) -> Self {
+    pub fn new(limits: Limits) -> Self {
         let account =
             Account { limits, arrived: AtomicU64::new(0), over: CancellationToken::new(), why: OnceLock::new() };
         Self(Some(Arc::new(account)))
@@ -219,7 +219,7 @@ mod tests {
     }
 
     async fn fetch(stream: ByteStream) -> (Option<Exceeded>, Result<u64>) {
-        let budget = Budget::of(limits());
+        let budget = Budget::new(limits());
         let fetched = budget.run("fetch", read(&budget, stream)).await;
         (budget.exceeded(), fetched)
     }
@@ -239,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn bytes_that_come_fast_enough_arrive_and_a_slow_reader_is_nobodys_fault() {
         assert_eq!(fetch(pieces(20, 100, MOMENT)).await.1.unwrap(), 2000);
-        let mut stream = Budget::of(limits()).paced(pieces(3, 1, Duration::ZERO), "read");
+        let mut stream = Budget::new(limits()).paced(pieces(3, 1, Duration::ZERO), "read");
         for _ in 0..3 {
             tokio::time::sleep(limits().grace).await;
             assert!(stream.try_next().await.unwrap().is_some());
@@ -248,7 +248,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_too_large_ends_the_work_even_where_the_error_was_swallowed() {
-        let budget = Budget::of(limits());
+        let budget = Budget::new(limits());
         assert!(budget.expects("fetch", 1000).is_ok());
         let swallowed = budget.run("fetch", async { Ok(budget.expects("fetch", 1001).is_err()) }).await;
         assert_eq!(budget.exceeded(), Some(Exceeded::Size));
@@ -258,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_takes_too_long_ends_and_work_without_a_budget_does_not() {
-        let budget = Budget::of(Limits { time: MOMENT, ..limits() });
+        let budget = Budget::new(Limits { time: MOMENT, ..limits() });
         let late = budget.run("fetch", std::future::pending::<Result<()>>()).await.unwrap_err();
         assert_eq!(budget.exceeded(), Some(Exceeded::Time));
         assert!(late.to_string().contains("takes longer than"), "{late}");

@@ -65,7 +65,7 @@ impl Progress {
     }
 
     /// Adds bytes that did not have to be moved.
-    pub fn spare(&self, bytes: u64) {
+    pub fn add_saved_bytes(&self, bytes: u64) {
         self.0.send_modify(|note| {
             note.done += bytes;
             note.spared += bytes;
@@ -83,16 +83,16 @@ pub struct Context {
     /// Receives the progress of the work.
     pub progress: Progress,
     /// Asks the person while the work is done.
-    pub asking: Asking,
+    pub asking: OptionalAsker,
     /// The limits of the work.
     pub budget: Budget,
 }
 
 /// Asks the person while something is done; by default nobody can be asked.
 #[derive(Clone, Default)]
-pub struct Asking(pub Option<Arc<dyn Asker>>);
+pub struct OptionalAsker(pub Option<Arc<dyn Asker>>);
 
-impl fmt::Debug for Asking {
+impl fmt::Debug for OptionalAsker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "somebody" } else { "nobody" })
     }
@@ -104,7 +104,7 @@ impl Default for Context {
             deadline: Duration::from_secs(20),
             cancel: CancellationToken::new(),
             progress: Progress::silent(),
-            asking: Asking::default(),
+            asking: OptionalAsker::default(),
             budget: Budget::default(),
         }
     }
@@ -113,7 +113,7 @@ impl Default for Context {
 impl Context {
     /// The context with another deadline.
     #[must_use]
-    pub fn within(mut self, deadline: Duration) -> Self {
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
@@ -121,7 +121,7 @@ impl Context {
     /// The context in which this asker can be used.
     #[must_use]
     pub fn asking(mut self, asker: Arc<dyn Asker>) -> Self {
-        self.asking = Asking(Some(asker));
+        self.asking = OptionalAsker(Some(asker));
         self
     }
 

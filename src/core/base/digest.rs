@@ -166,7 +166,7 @@ impl Hasher {
     }
 
     /// Adds everything from a reader to the hash.
-    pub fn read(&mut self, mut reader: impl std::io::Read) -> std::io::Result<()> {
+    pub fn update_from(&mut self, mut reader: impl std::io::Read) -> std::io::Result<()> {
         let mut buffer = vec![0; 1 << 20];
         loop {
             match reader.read(&mut buffer)? {

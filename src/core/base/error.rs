@@ -50,7 +50,7 @@ impl Kind {
     }
 
     /// The word used in `--json` output.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Failed => "failed",
             Self::Usage => "usage",
@@ -90,7 +90,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind` while doing `what`, because of `why`.
     pub fn new(kind: Kind, what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { kind, what: words(what), why: words(why), hint: String::new(), sign_in: None }
+        Self { kind, what: one_line(what), why: one_line(why), hint: String::new(), sign_in: None }
     }
 
     /// An error of kind [`Kind::Failed`], without a hint.
@@ -121,7 +121,7 @@ impl Error {
     /// The error with a hint what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = words(hint);
+        self.hint = one_line(hint);
         self
     }
 
@@ -133,7 +133,7 @@ impl Error {
     }
 
     /// The error in full: what failed and why, and on a second line what to do.
-    pub fn told(&self) -> String {
+    pub fn full_text(&self) -> String {
         let hint = if self.hint.is_empty() { String::new() } else { format!("\n  → {}", self.hint) };
         format!("✗ {}: {}{hint}", self.what, self.why)
     }
@@ -141,13 +141,13 @@ impl Error {
     /// The error of an outer task: `what` replaces the inner one.
     #[must_use]
     pub fn during(mut self, what: impl Into<String>) -> Self {
-        self.what = words(what);
+        self.what = one_line(what);
         self
     }
 }
 
 /// The text cleaned to one line of limited length.
-fn words(text: impl Into<String>) -> String {
+fn one_line(text: impl Into<String>) -> String {
     let text = text.into();
     if text.len() <= MOST && matches!(clean::line(&text), std::borrow::Cow::Borrowed(_)) {
         return text;

@@ -16,7 +16,7 @@ const CHOSEN: [&str; 4] = ["annotations", "Labels", "ExposedPorts", "Volumes"];
 /// `names` are the keys with a meaning: a key that differs from one of them only in case is refused too.
 pub fn same_to_all(bytes: &[u8], names: &'static [&'static str]) -> Result<(), String> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let walk = Walk { names, chosen: false };
+    let walk = DepthVisitor { names, chosen: false };
     walk.deserialize(&mut reader).and_then(|()| reader.end()).map_err(|error| error.to_string())
 }
 
@@ -27,13 +27,13 @@ fn folded(key: &str) -> String {
 
 /// Visits a value without keeping it.
 #[derive(Clone, Copy)]
-struct Walk {
+struct DepthVisitor {
     names: &'static [&'static str],
     /// Whether it is an object whose keys are chosen by people.
     chosen: bool,
 }
 
-impl Walk {
+impl DepthVisitor {
     /// Why a key cannot be accepted after those that were seen.
     fn refuses(self, key: &str, seen: &mut HashSet<String>) -> Option<String> {
         let shown = super::clean::short(key, 40);
@@ -47,14 +47,14 @@ impl Walk {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Walk {
+impl<'de> DeserializeSeed<'de> for DepthVisitor {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Walk {
+impl<'de> Visitor<'de> for DepthVisitor {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

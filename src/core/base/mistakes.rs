@@ -17,13 +17,13 @@ pub struct Mistake {
 }
 
 /// Reads a file; returns the value without the faulty lines, if that can be used, and all mistakes.
-pub fn read<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
-    let (value, mut mistakes) = taken_apart(text);
+pub fn parse<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
+    let (value, mut mistakes) = parse_leniently(text);
     mistakes.sort_by_key(|mistake| mistake.line);
     (value, mistakes)
 }
 
-fn taken_apart<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
+fn parse_leniently<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
     let mut left = text.to_owned();
     let mut mistakes: Vec<Mistake> = Vec::new();
     loop {
@@ -38,7 +38,7 @@ fn taken_apart<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
             return (None, mistakes);
         }
         let written = left.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        mistakes.push(Mistake { line, words: words_of(error.message(), written) });
+        mistakes.push(Mistake { line, words: describe_message(error.message(), written) });
         if broken {
             return (None, mistakes);
         }
@@ -63,7 +63,7 @@ fn without(text: &str, line: usize) -> String {
 }
 
 /// What is wrong, in the words of the reader of TOML; a table that should be a list says how that is written.
-fn words_of(message: &str, header: &str) -> String {
+fn describe_message(message: &str, header: &str) -> String {
     let words = clean::line(message);
     match header.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(name) if message.contains("invalid type: map, expected a sequence") => {
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn every_wrong_line_is_told_and_the_others_are_used() {
-        let (file, mistakes) = read::<File>("colour = 1\nname = \"a\"\nsize = \"large\"\nshape = [\"x\"]\n");
+        let (file, mistakes) = parse::<File>("colour = 1\nname = \"a\"\nsize = \"large\"\nshape = [\"x\"]\n");
         assert_eq!(file, Some(File { name: Some("a".into()), size: None }));
         assert_eq!(mistakes.iter().map(|mistake| mistake.line).collect::<Vec<_>>(), [1, 3, 4]);
         assert!(mistakes[0].words.contains("colour") && mistakes[2].words.contains("shape"), "{mistakes:?}");
@@ -94,9 +94,9 @@ mod tests {
 
     #[test]
     fn what_is_no_toml_is_one_mistake_and_nothing_of_it_is_used() {
-        let (file, mistakes) = read::<File>("name = \"a\"\nsize = = 3\nshape = 1\n");
+        let (file, mistakes) = parse::<File>("name = \"a\"\nsize = = 3\nshape = 1\n");
         assert_eq!((file, mistakes.len(), mistakes[0].line), (None, 1, 2));
-        let (file, mistakes) = read::<File>("shape = [\n  1,\n]\nname = 3\n");
+        let (file, mistakes) = parse::<File>("shape = [\n  1,\n]\nname = 3\n");
         assert_eq!(file, None, "a value of several lines is not taken apart");
         assert_eq!(mistakes.iter().map(|mistake| mistake.line).collect::<Vec<_>>(), [1, 4]);
     }
@@ -110,10 +110,10 @@ mod tests {
 
     #[test]
     fn a_wrong_header_is_one_mistake_and_its_lines_are_none() {
-        let (lists, mistakes) = read::<Lists>("[[entrys]]\nname = 1\nlast = 2\n[[entry]]\nname = 3\n");
+        let (lists, mistakes) = parse::<Lists>("[[entrys]]\nname = 1\nlast = 2\n[[entry]]\nname = 3\n");
         assert_eq!(mistakes.iter().map(|mistake| mistake.line).collect::<Vec<_>>(), [1], "{mistakes:?}");
         assert_eq!(lists.unwrap().entry.len(), 1);
-        let (_, mistakes) = read::<Lists>("[entry]\nname = 1\n");
+        let (_, mistakes) = parse::<Lists>("[entry]\nname = 1\n");
         assert!(mistakes.len() == 1 && mistakes[0].words.contains("write [[entry]]"), "{mistakes:?}");
     }
 }

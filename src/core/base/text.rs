@@ -178,7 +178,7 @@ pub fn span(given: &str) -> Option<i64> {
 }
 
 /// A time in the future, in seconds since 1970: from now by `7d`, `12h`, `30min`, or RFC 3339.
-pub fn when(given: &str) -> Result<i64> {
+pub fn parse_future_time(given: &str) -> Result<i64> {
     span(given).map(|span| now().saturating_add(span)).or_else(|| parse_timestamp(given)).ok_or_else(|| {
         Error::usage(format!("--until {given}"), "not a time").hint("write 7d, 12h or 2030-01-31T12:00:00Z")
     })

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::{rows::project_of, search::Sets};
+use super::{rows::project_of, search::RowSets};
 
 /// Most facets that are offered.
 const MOST: usize = 2000;
 
 /// Facets (`source:`, `kind:`, `platform:`, `project:`) with their numbers of rows; projects last, the largest first.
-pub fn count(sets: &Sets) -> Vec<(String, usize)> {
+pub fn count(sets: &RowSets) -> Vec<(String, usize)> {
     let mut counts: BTreeMap<(u8, String), usize> = BTreeMap::new();
     let mut add = |group: u8, word: String, rows: usize| *counts.entry((group, word)).or_default() += rows;
     for (source, rows) in sets {
         add(0, format!("source:{source}"), rows.len());
         for at in 0..rows.len() {
             let Some(row) = rows.get(at) else { continue };
-            add(1, format!("kind:{}", row.kind.word()), 1);
+            add(1, format!("kind:{}", row.kind.name()), 1);
             for platform in row.platforms.split(' ').filter(|platform| !platform.is_empty()) {
                 add(2, format!("platform:{platform}"), 1);
             }

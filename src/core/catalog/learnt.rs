@@ -6,7 +6,7 @@
 use super::rows::{Row, RowSet, favourite};
 use crate::image::model::ImageKind;
 
-pub use super::rows::Learnt;
+pub use super::rows::DetailsByName;
 
 /// Whether a row has no details besides its names.
 pub fn is_bare(row: &Row) -> bool {
@@ -14,7 +14,7 @@ pub fn is_bare(row: &Row) -> bool {
 }
 
 /// Adds details to rows that have none: from `learnt`, else from the same row in the `old` list.
-pub fn enrich(rows: &mut [Row], learnt: &Learnt, old: &RowSet) {
+pub fn enrich(rows: &mut [Row], learnt: &DetailsByName, old: &RowSet) {
     for row in rows.iter_mut().filter(|row| is_bare(row)) {
         let Some(tag) = favourite(row.tags.iter().map(String::as_str)) else { continue };
         if let Some(version) = learnt.get(&row.name).filter(|version| version.tag == tag) {
@@ -59,7 +59,7 @@ mod tests {
             platforms: vec!["linux/arm64".parse().unwrap()],
             artifact: None,
         };
-        let learnt = Learnt::from([("a/c".to_owned(), version)]);
+        let learnt = DetailsByName::from([("a/c".to_owned(), version)]);
         let mut rows = vec![row("a/b", "1"), row("a/c", "3"), row("a/d", "1")];
         enrich(&mut rows, &learnt, &old);
         assert_eq!((rows[0].size, rows[0].platforms.as_slice()), (Some(7), &["linux/amd64".to_owned()][..]));

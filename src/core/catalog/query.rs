@@ -2,7 +2,7 @@
 
 use super::{
     rows::{RowView, project_of},
-    standing::{Facet, Standing},
+    standing::{Badges, Facet},
 };
 use crate::{base::badge::Publisher, image::model::ImageKind};
 
@@ -28,7 +28,7 @@ pub enum Field {
 
 impl Field {
     /// The text of the field in a row.
-    pub fn of<'a>(self, row: &RowView<'a>) -> &'a str {
+    pub fn text<'a>(self, row: &RowView<'a>) -> &'a str {
         match self {
             Self::Tag => row.tags,
             Self::Label => row.labels,
@@ -40,7 +40,7 @@ impl Field {
 
 /// What a fitting row must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Without {
+pub enum Exclusion {
     /// With this in its name.
     Word(String),
     /// From a source with this text in its name.
@@ -67,7 +67,7 @@ pub struct Query {
     /// Texts in lower case that must all be in these fields of the row.
     pub beside: Vec<(Field, String)>,
     /// What must not be true of the row.
-    pub without: Vec<Without>,
+    pub without: Vec<Exclusion>,
     /// The states that the image must be in, or with `false` must not be in.
     pub standing: Vec<(bool, Facet, Vec<&'static str>)>,
     /// Facets that nothing can fit, with the reasons.
@@ -107,27 +107,27 @@ impl Query {
         let value = value.to_owned();
         match facet {
             "source" if wanted => self.sources.push(value),
-            "source" => self.without.push(Without::Source(value)),
+            "source" => self.without.push(Exclusion::Source(value)),
             "kind" => match kind(&value) {
                 Some(kind) if wanted => self.kind = Some(kind),
-                Some(kind) => self.without.push(Without::Kind(kind)),
+                Some(kind) => self.without.push(Exclusion::Kind(kind)),
                 None => {
-                    let all = ImageKind::ALL.map(ImageKind::word).join(", ");
+                    let all = ImageKind::ALL.map(ImageKind::name).join(", ");
                     self.unknown.push(format!("kind:{value} is no kind: {all}"));
                 }
             },
             "project" if wanted => self.project = Some(value),
-            "project" => self.without.push(Without::Project(value)),
+            "project" => self.without.push(Exclusion::Project(value)),
             "tag" => self.beside(Field::Tag, value, wanted),
             "label" => self.beside(Field::Label, value, wanted),
             "platform" => self.beside(Field::Platform, value, wanted),
             "digest" => self.beside(Field::Digest, value, wanted),
             "sha256" | "sha512" => self.beside(Field::Digest, part.to_owned(), wanted),
-            "trust" => self.stands(Facet::Trust, facet, &value, wanted),
-            "scan" => self.stands(Facet::Scan, facet, &value, wanted),
-            "verdict" => self.stands(Facet::Verdict, facet, &value, wanted),
+            "trust" => self.add_badge_filter(Facet::Trust, facet, &value, wanted),
+            "scan" => self.add_badge_filter(Facet::Scan, facet, &value, wanted),
+            "verdict" => self.add_badge_filter(Facet::Verdict, facet, &value, wanted),
             "" if wanted => self.words.push(value),
-            "" => self.without.push(Without::Word(value)),
+            "" => self.without.push(Exclusion::Word(value)),
             // A name with its tag, as images are written.
             name if wanted => {
                 self.words.push(name.to_owned());
@@ -135,7 +135,7 @@ impl Query {
                     self.beside(Field::Tag, value, true);
                 }
             }
-            name => self.without.push(Without::Word(name.to_owned())),
+            name => self.without.push(Exclusion::Word(name.to_owned())),
         }
     }
 
@@ -143,11 +143,11 @@ impl Query {
         if wanted {
             self.beside.push((field, value));
         } else {
-            self.without.push(Without::Beside(field, value));
+            self.without.push(Exclusion::Beside(field, value));
         }
     }
 
-    fn stands(&mut self, facet: Facet, name: &str, value: &str, wanted: bool) {
+    fn add_badge_filter(&mut self, facet: Facet, name: &str, value: &str, wanted: bool) {
         let states = facet.states(value);
         if states.is_empty() {
             self.unknown.push(format!("{name}:{value} is none of {}", facet.choices()));
@@ -166,19 +166,19 @@ impl Query {
     }
 
     /// Whether nothing of what the filter excludes is true of a row.
-    pub fn spares(&self, source: &str, row: &RowView<'_>) -> bool {
+    pub fn keeps_row(&self, source: &str, row: &RowView<'_>) -> bool {
         let holds = |text: &str, word: &str| text.to_lowercase().contains(word);
         !self.without.iter().any(|without| match without {
-            Without::Word(word) => holds(row.name, word),
-            Without::Source(name) => holds(source, name),
-            Without::Kind(kind) => row.kind == *kind,
-            Without::Project(project) => project_of(row.name).to_lowercase() == *project,
-            Without::Beside(field, text) => holds(field.of(row), text),
+            Exclusion::Word(word) => holds(row.name, word),
+            Exclusion::Source(name) => holds(source, name),
+            Exclusion::Kind(kind) => row.kind == *kind,
+            Exclusion::Project(project) => project_of(row.name).to_lowercase() == *project,
+            Exclusion::Beside(field, text) => holds(field.text(row), text),
         })
     }
 
     /// Whether an image is in the states that the filter asks for.
-    pub fn stands_well(&self, standing: &Standing, publisher: Publisher) -> bool {
+    pub fn matches_badges(&self, standing: &Badges, publisher: Publisher) -> bool {
         self.standing.iter().all(|(wanted, facet, states)| facet.fits(states, standing, publisher) == *wanted)
     }
 
@@ -205,7 +205,7 @@ impl Query {
 
 /// The kind with this name, or with a name that begins like this.
 fn kind(name: &str) -> Option<ImageKind> {
-    name.parse().ok().or_else(|| ImageKind::ALL.into_iter().find(|kind| kind.word().starts_with(name)))
+    name.parse().ok().or_else(|| ImageKind::ALL.into_iter().find(|kind| kind.name().starts_with(name)))
 }
 
 #[cfg(test)]
@@ -256,7 +256,7 @@ mod tests {
             size: None,
             updated: None,
         };
-        let spares = |text: &str| Query::parse(text).spares("lab", &row("physics/gromacs"));
+        let spares = |text: &str| Query::parse(text).keeps_row("lab", &row("physics/gromacs"));
         for excluded in [
             "-grom",
             "-source:lab",

@@ -61,7 +61,7 @@ struct Record {
 }
 
 /// The details of a source's images by name, each read under one tag.
-pub type Learnt = HashMap<String, Version>;
+pub type DetailsByName = HashMap<String, Version>;
 
 /// The rows of one source. Cheap to share, and never changed once built.
 #[derive(Debug, Clone, Default)]
@@ -211,7 +211,7 @@ impl RowSet {
     }
 
     /// The rows with details from `learnt` added by name; `None` if it has nothing new.
-    pub fn enriched(&self, learnt: &Learnt) -> Option<Self> {
+    pub fn enriched(&self, learnt: &DetailsByName) -> Option<Self> {
         let mut set = Self { text: String::with_capacity(self.text.len()), records: Vec::with_capacity(self.len()) };
         let mut news = false;
         for row in (0..self.len()).filter_map(|at| self.get(at)) {
@@ -440,7 +440,7 @@ mod tests {
             artifact: None,
         };
         let set = sample();
-        let learnt = Learnt::from([("physics/gromacs".to_owned(), version("latest"))]);
+        let learnt = DetailsByName::from([("physics/gromacs".to_owned(), version("latest"))]);
         let richer = set.enriched(&learnt).unwrap();
         let row = richer.get(2).unwrap();
         assert_eq!(
@@ -449,7 +449,7 @@ mod tests {
         );
         assert_eq!(richer.whole(0), set.whole(0), "the others stay");
         assert!(richer.enriched(&learnt).is_none(), "it is known already");
-        assert!(set.enriched(&Learnt::from([("physics/gromacs".to_owned(), version("2024.1"))])).is_none());
+        assert!(set.enriched(&DetailsByName::from([("physics/gromacs".to_owned(), version("2024.1"))])).is_none());
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct RowId {
 }
 
 /// The lists of all sources, in the order of the sources.
-pub type Sets = [(String, Arc<RowSet>)];
+pub type RowSets = [(String, Arc<RowSet>)];
 
 /// The order of the list while no words are typed; with words, the best match comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,7 +58,7 @@ impl Sort {
     }
 
     /// The order in a word, for the title line.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Name => "name",
             Self::Source => "source",
@@ -69,7 +69,7 @@ impl Sort {
 }
 
 /// All rows in this order.
-pub fn order(sets: &Sets, sort: Sort) -> Vec<RowId> {
+pub fn order(sets: &RowSets, sort: Sort) -> Vec<RowId> {
     let total = sets.iter().map(|(_, set)| set.len()).sum();
     let mut ids = Vec::with_capacity(total);
     for (set, (_, rows)) in sets.iter().enumerate() {
@@ -94,7 +94,7 @@ pub fn order(sets: &Sets, sort: Sort) -> Vec<RowId> {
 }
 
 /// The rows among `candidates` that fit `query`, best first; rows of equal score keep their order.
-pub fn search(sets: &Sets, query: &Query, candidates: &[RowId]) -> Vec<RowId> {
+pub fn search(sets: &RowSets, query: &Query, candidates: &[RowId]) -> Vec<RowId> {
     if query.is_empty() {
         return candidates.to_vec();
     }
@@ -132,7 +132,7 @@ pub fn matched(name: &str, query: &Query) -> Vec<usize> {
     positions
 }
 
-fn score_best(sets: &Sets, query: &Query, hits: &mut [RowId]) {
+fn score_best(sets: &RowSets, query: &Query, hits: &mut [RowId]) {
     if query.words.is_empty() {
         return;
     }
@@ -147,7 +147,7 @@ fn score_best(sets: &Sets, query: &Query, hits: &mut [RowId]) {
 }
 
 struct Scan<'a> {
-    sets: &'a Sets,
+    sets: &'a RowSets,
     query: &'a Query,
     allowed: Vec<bool>,
     words: Vec<Word<'a>>,
@@ -162,7 +162,7 @@ struct Word<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(sets: &'a Sets, query: &'a Query) -> Self {
+    fn new(sets: &'a RowSets, query: &'a Query) -> Self {
         let allowed = sets
             .iter()
             .map(|(name, _)| {
@@ -218,10 +218,10 @@ impl<'a> Scan<'a> {
         if !self.beside.is_empty() || !self.query.without.is_empty() {
             let view = set.get(row)?;
             let lacks = |(field, wanted, _): &(Field, &str, u64)| {
-                !contains_folded(field.of(&view).as_bytes(), wanted.as_bytes())
+                !contains_folded(field.text(&view).as_bytes(), wanted.as_bytes())
             };
             let source = &self.sets[id.set as usize].0;
-            if self.beside.iter().any(lacks) || !self.query.spares(source, &view) {
+            if self.beside.iter().any(lacks) || !self.query.keeps_row(source, &view) {
                 return None;
             }
         }

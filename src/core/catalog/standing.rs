@@ -4,7 +4,7 @@ use crate::base::badge::{Badge, Publisher, Scan, Signature, Verdict};
 
 /// The badges of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct Badges {
     /// The badge of a row that has room for only one.
     pub badge: Badge,
     /// What is known about signatures.
@@ -15,7 +15,7 @@ pub struct Standing {
     pub verdict: Badge,
 }
 
-impl Default for Standing {
+impl Default for Badges {
     /// The badges of an image that nobody has checked.
     fn default() -> Self {
         let trust = Signature::default().badge();
@@ -36,7 +36,7 @@ pub enum Facet {
 
 impl Facet {
     /// All states, in the words of the badges.
-    fn words(self) -> Vec<&'static str> {
+    fn labels(self) -> Vec<&'static str> {
         match self {
             Self::Trust => {
                 let signatures = Signature::ALL.iter().map(|state| state.badge().word);
@@ -44,7 +44,7 @@ impl Facet {
             }
             Self::Scan => Scan::ALL.iter().map(|state| state.badge().word).collect(),
             Self::Verdict => {
-                [Verdict::Allow, Verdict::NeedsApproval, Verdict::Deny, Verdict::Undecided].map(Verdict::word).to_vec()
+                [Verdict::Allow, Verdict::NeedsApproval, Verdict::Deny, Verdict::Undecided].map(Verdict::name).to_vec()
             }
         }
     }
@@ -52,7 +52,7 @@ impl Facet {
     /// The states that a typed word means: the one with that name, else those with a word in their name that begins
     /// like it.
     pub fn states(self, typed: &str) -> Vec<&'static str> {
-        let all = self.words();
+        let all = self.labels();
         if let Some(exact) = all.iter().find(|word| as_typed(word) == typed) {
             return vec![exact];
         }
@@ -65,11 +65,11 @@ impl Facet {
 
     /// The states as they are typed, for hints.
     pub fn choices(self) -> String {
-        self.words().into_iter().map(as_typed).collect::<Vec<_>>().join(", ")
+        self.labels().into_iter().map(as_typed).collect::<Vec<_>>().join(", ")
     }
 
     /// Whether an image is in one of these states.
-    pub fn fits(self, states: &[&'static str], standing: &Standing, publisher: Publisher) -> bool {
+    pub fn fits(self, states: &[&'static str], standing: &Badges, publisher: Publisher) -> bool {
         let is = |badge: Badge| states.contains(&badge.word);
         match self {
             Self::Trust => is(standing.trust) || publisher != Publisher::Unknown && is(publisher.badge()),
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_nobody_looked_at_is_in_no_good_state() {
-        let unknown = Standing::default();
+        let unknown = Badges::default();
         assert!(Facet::Trust.fits(&Facet::Trust.states("not-checked"), &unknown, Publisher::Unknown));
         assert!(!Facet::Trust.fits(&Facet::Trust.states("verified"), &unknown, Publisher::VendorVerified));
         assert!(Facet::Trust.fits(&Facet::Trust.states("official"), &unknown, Publisher::Official));

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-pub use self::written::{Hosts, Kind, Kinds, List, Written};
+pub use self::written::{ConfigEntry, EntryKind, EntryKinds, Hosts, List};
 use super::{base::budget::Limits, image::reference::Name};
 
 /// The whole configuration in force, from all layers.
@@ -14,9 +14,9 @@ use super::{base::budget::Limits, image::reference::Name};
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting")]
 pub struct Config {
     /// Sources in the order in which screens show them; their adapters read the settings.
-    pub sources: Vec<Written>,
+    pub sources: Vec<ConfigEntry>,
     /// Backends in the order in which screens show them; their adapters read the settings.
-    pub backends: Vec<Written>,
+    pub backends: Vec<ConfigEntry>,
     /// Whether to look for engines, registries and folders that are not configured.
     pub discover: bool,
     /// The person's name in links and requests.

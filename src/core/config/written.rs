@@ -25,7 +25,7 @@ pub enum List {
 
 impl List {
     /// The list's key in the files.
-    pub fn word(self) -> &'static str {
+    pub fn key(self) -> &'static str {
         match self {
             Self::Source => "source",
             Self::Backend => "backend",
@@ -35,7 +35,7 @@ impl List {
 
 /// One entry of `[[source]]` or `[[backend]]`.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Written {
+pub struct ConfigEntry {
     /// The name in lists.
     pub name: String,
     /// The `type`: which adapter reads the settings.
@@ -52,7 +52,7 @@ pub struct Written {
     pub lines: BTreeMap<String, usize>,
 }
 
-impl Written {
+impl ConfigEntry {
     /// An entry that is in no file, such as one that was discovered.
     pub fn new(name: &str, kind: &str, origin: &str, settings: toml::Table) -> Self {
         let (name, kind, origin) = (name.to_owned(), kind.to_owned(), origin.to_owned());
@@ -79,7 +79,7 @@ impl Written {
     ///
     /// # Errors
     /// Every setting that `T` does not know or that has another type, with its line.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Vec<Mistake>> {
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Vec<Mistake>> {
         let alone = |(key, value): (&String, &toml::Value)| {
             let table = toml::Table::from_iter([(key.clone(), value.clone())]);
             let why = table.try_into::<T>().err()?;
@@ -100,7 +100,7 @@ impl Written {
         let words: Vec<&str> = mistakes.iter().map(|mistake| mistake.words.as_str()).collect();
         let line = mistakes.first().map_or(0, |mistake| mistake.line);
         let place = if line == 0 { self.origin.clone() } else { format!("{}:{line}", self.origin) };
-        Error::usage(format!("{place}: {} '{}'", list.word(), self.name), words.join("; "))
+        Error::usage(format!("{place}: {} '{}'", list.key(), self.name), words.join("; "))
     }
 }
 
@@ -114,40 +114,40 @@ pub struct Hosts {
 }
 
 /// Reads the settings of an entry: gives the hosts that it names, or all mistakes in it.
-pub type Read = fn(&Written) -> Result<Hosts, Vec<Mistake>>;
+pub type ReadSettings = fn(&ConfigEntry) -> Result<Hosts, Vec<Mistake>>;
 
 /// A type of source or backend that an adapter adds to the configuration.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Kind {
+pub struct EntryKind {
     /// The value of `type`.
     pub name: &'static str,
     /// Reads an entry of `[[source]]`; `None` where it cannot be a source.
-    pub source: Option<Read>,
+    pub source: Option<ReadSettings>,
     /// Reads an entry of `[[backend]]`; `None` where it cannot be a backend.
-    pub backend: Option<Read>,
+    pub backend: Option<ReadSettings>,
     /// The setting for the address of a registry; only for a type that needs nothing but that address.
     pub address: Option<&'static str>,
 }
 
-impl Kind {
+impl EntryKind {
     /// A type for sources only.
-    pub const fn source(read: Read) -> Self {
+    pub const fn source(read: ReadSettings) -> Self {
         Self { name: "", source: Some(read), backend: None, address: None }
     }
 
     /// A type for backends only.
-    pub const fn backend(read: Read) -> Self {
+    pub const fn backend(read: ReadSettings) -> Self {
         Self { name: "", source: None, backend: Some(read), address: None }
     }
 
     /// A type that is a source and a backend at once: one entry, in either list, makes both.
-    pub const fn both(read: Read) -> Self {
+    pub const fn both(read: ReadSettings) -> Self {
         Self { name: "", source: Some(read), backend: Some(read), address: None }
     }
 
     /// The same with this value of `type`.
     #[must_use]
-    pub const fn named(self, name: &'static str) -> Self {
+    pub const fn with_name(self, name: &'static str) -> Self {
         Self { name, ..self }
     }
 
@@ -157,7 +157,7 @@ impl Kind {
         Self { address: Some(setting), ..self }
     }
 
-    fn reads(&self, list: List) -> Option<Read> {
+    fn reader(&self, list: List) -> Option<ReadSettings> {
         match list {
             List::Source => self.source,
             List::Backend => self.backend,
@@ -167,31 +167,31 @@ impl Kind {
 
 /// The kinds of all adapters.
 #[derive(Debug, Clone, Default)]
-pub struct Kinds(pub Vec<Kind>);
+pub struct EntryKinds(pub Vec<EntryKind>);
 
-impl Kinds {
+impl EntryKinds {
     /// Reads an entry with the reader of its type.
     ///
     /// # Errors
     /// All mistakes in it, each with its line: a type that this list does not take (with those that it takes), or
     /// settings that the adapter does not know.
-    pub fn read(&self, list: List, written: &Written) -> Result<Hosts, Vec<Mistake>> {
-        match self.0.iter().find(|kind| kind.name == written.kind).and_then(|kind| kind.reads(list)) {
+    pub fn parse(&self, list: List, written: &ConfigEntry) -> Result<Hosts, Vec<Mistake>> {
+        match self.0.iter().find(|kind| kind.name == written.kind).and_then(|kind| kind.reader(list)) {
             Some(read) => read(written),
             None => Err(vec![written.mistake("type", self.unknown(list, &written.kind))]),
         }
     }
 
     fn unknown(&self, list: List, word: &str) -> String {
-        let taken: Vec<&str> = self.0.iter().filter(|kind| kind.reads(list).is_some()).map(|kind| kind.name).collect();
+        let taken: Vec<&str> = self.0.iter().filter(|kind| kind.reader(list).is_some()).map(|kind| kind.name).collect();
         let elsewhere = match list {
             List::Source => List::Backend,
             List::Backend => List::Source,
         };
-        let there = self.0.iter().any(|kind| kind.name == word && kind.reads(elsewhere).is_some());
-        let there = if there { format!(", but of {}", elsewhere.word()) } else { String::new() };
+        let there = self.0.iter().any(|kind| kind.name == word && kind.reader(elsewhere).is_some());
+        let there = if there { format!(", but of {}", elsewhere.key()) } else { String::new() };
         let word = clean::short(word, 40);
-        format!("'{word}' is not a type of {}{there}; use one of {}", list.word(), taken.join(", "))
+        format!("'{word}' is not a type of {}{there}; use one of {}", list.key(), taken.join(", "))
     }
 
     /// The type that needs only the address of a registry, and the setting for it.
@@ -211,19 +211,19 @@ mod tests {
         storage: Vec<String>,
     }
 
-    fn read(written: &Written) -> Result<Hosts, Vec<Mistake>> {
-        written.read::<Registry>().map(|registry| Hosts { servers: vec![registry.url], storage: registry.storage })
+    fn parse(written: &ConfigEntry) -> Result<Hosts, Vec<Mistake>> {
+        written.parse::<Registry>().map(|registry| Hosts { servers: vec![registry.url], storage: registry.storage })
     }
 
-    fn kinds() -> Kinds {
-        Kinds(vec![
-            Kind { name: "registry", source: Some(read), address: Some("url"), ..Kind::default() },
-            Kind { name: "scheduler", backend: Some(read), ..Kind::default() },
+    fn kinds() -> EntryKinds {
+        EntryKinds(vec![
+            EntryKind { name: "registry", source: Some(parse), address: Some("url"), ..EntryKind::default() },
+            EntryKind { name: "scheduler", backend: Some(parse), ..EntryKind::default() },
         ])
     }
 
-    fn written(kind: &str, settings: &str) -> Written {
-        let mut written = Written::new("site", kind, "wharf.toml", toml::from_str(settings).unwrap());
+    fn written(kind: &str, settings: &str) -> ConfigEntry {
+        let mut written = ConfigEntry::new("site", kind, "wharf.toml", toml::from_str(settings).unwrap());
         written.line = 3;
         written.lines =
             settings.lines().zip(5..).map(|(line, at)| (line.split(' ').next().unwrap().into(), at)).collect();
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn all_mistakes_of_an_entry_are_told_each_with_its_line() {
         let mistakes =
-            kinds().read(List::Source, &written("registry", "urI = 'x'\nurl = 'y'\nstorage = 3\n")).unwrap_err();
+            kinds().parse(List::Source, &written("registry", "urI = 'x'\nurl = 'y'\nstorage = 3\n")).unwrap_err();
         let told: Vec<_> = mistakes.iter().map(|mistake| (mistake.line, mistake.words.as_str())).collect();
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told.iter().any(|(line, words)| *line == 5 && words.contains("urI")), "{told:?}");
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_type_is_refused_with_the_words_that_this_list_takes() {
-        let words = |list, kind: &str| kinds().read(list, &written(kind, "")).unwrap_err()[0].words.clone();
+        let words = |list, kind: &str| kinds().parse(list, &written(kind, "")).unwrap_err()[0].words.clone();
         assert_eq!(words(List::Source, "regestry"), "'regestry' is not a type of source; use one of registry");
         assert_eq!(
             words(List::Source, "scheduler"),

@@ -35,7 +35,7 @@ impl Counts {
     }
 
     /// The counts in words: `2 critical (1 fixable), 7 high`; empty without findings.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         let mut parts = Vec::new();
         for (count, word) in [
             (self.critical, "critical"),
@@ -98,7 +98,7 @@ pub enum Severity {
 
 impl Severity {
     /// The severity that a report's word means, in any case; unknown for other words.
-    pub fn read(word: &str) -> Self {
+    pub fn parse(word: &str) -> Self {
         match word.to_ascii_lowercase().as_str() {
             "critical" => Self::Critical,
             "high" | "important" | "error" => Self::High,
@@ -109,7 +109,7 @@ impl Severity {
     }
 
     /// The severity in lower case, as lists show it.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Critical => "critical",
             Self::High => "high",
@@ -128,7 +128,7 @@ impl Vulnerability {
 
     /// The severity and who gives it: `critical (nvd)`.
     pub fn severity_by(&self) -> String {
-        let word = self.severity.word();
+        let word = self.severity.name();
         if self.source.is_empty() { word.to_owned() } else { format!("{word} ({})", self.source) }
     }
 }
@@ -217,7 +217,7 @@ pub struct Exploited(BTreeSet<String>);
 impl Exploited {
     /// Reads a catalogue: CISA's JSON (`vulnerabilities[].cveID`), or one identifier per line. Entries without an
     /// identifier are left out.
-    pub fn read(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let text = text.trim_start_matches('\u{feff}');
         let Ok(catalogue) = serde_json::from_str::<serde_json::Value>(text) else {
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -264,7 +264,7 @@ mod tests {
             tally.add(finding(at, if at % 100 == 0 { Severity::Critical } else { Severity::Low }));
         }
         let catalogue = r#"{"title":"KEV","vulnerabilities":[{"cveID":"CVE-49999","vendorProject":"x"}]}"#;
-        let (counts, worst) = tally.finish(&Exploited::read(catalogue));
+        let (counts, worst) = tally.finish(&Exploited::parse(catalogue));
         assert_eq!(
             (counts.critical, counts.low, counts.fixable_critical, counts.known_exploited),
             (500, 49_500, 500, 1)
@@ -272,9 +272,9 @@ mod tests {
         assert_eq!((worst.len(), worst[0].id.as_str(), worst[0].exploited), (MOST_FINDINGS, "CVE-49999", true));
         assert_eq!(worst[1].severity, Severity::Critical);
         let odd = r#"{"title":null,"vulnerabilities":[{"cveID":null},{},7,null,{"cveID":"CVE-9","notes":null}]}"#;
-        assert!(Exploited::read(odd).has("CVE-9"), "an odd entry costs itself");
-        assert_eq!(Exploited::read(r#"{"vulnerabilities":null}"#).len(), 0);
-        let listed = Exploited::read("# ours\nCVE-1\n\n CVE-2 \n");
+        assert!(Exploited::parse(odd).has("CVE-9"), "an odd entry costs itself");
+        assert_eq!(Exploited::parse(r#"{"vulnerabilities":null}"#).len(), 0);
+        let listed = Exploited::parse("# ours\nCVE-1\n\n CVE-2 \n");
         assert!(listed.has("CVE-2") && listed.len() == 2);
     }
 }

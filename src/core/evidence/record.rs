@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::terms::{Attested, Terms};
+use super::terms::{AttestedScan, Terms};
 use crate::{
     base::{
         badge::{Badge, Scan, Signature, Tone},
@@ -31,7 +31,7 @@ pub struct Subject {
 
 impl Subject {
     /// The subject for checks of a pinned image.
-    pub fn of(pinned: &Pinned) -> Self {
+    pub fn for_pinned(pinned: &Pinned) -> Self {
         let bare = pinned.reference.without_version();
         Self {
             name: bare.to_string(),
@@ -64,7 +64,7 @@ impl Kind {
     pub const JUDGED: [Self; 2] = [Self::Signature, Self::Scan];
 
     /// The kind in a word.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Signature => "signature",
             Self::Scan => "scan",
@@ -78,7 +78,7 @@ impl Kind {
 /// Who made the check. Only this decides what counts, never a name that a report or image gives itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum By {
+pub enum CheckedBy {
     /// This program, on these bytes.
     Wharf,
     /// The holder of a key that may admit images, as part of what was signed; with the key's id.
@@ -89,7 +89,7 @@ pub enum By {
     Attached,
 }
 
-impl By {
+impl CheckedBy {
     /// Whether a scan by them was made by somebody trusted, and is not only claimed.
     pub fn has_scanned(&self) -> bool {
         matches!(self, Self::Wharf | Self::Signer(_))
@@ -101,7 +101,7 @@ impl By {
     }
 
     /// The word that the cache keeps, and what a scan by them is, as the rest of a sentence.
-    pub fn words(&self) -> (&'static str, &'static str) {
+    pub fn labels(&self) -> (&'static str, &'static str) {
         match self {
             Self::Wharf => ("wharf", "was made here"),
             Self::Signer(_) => ("signer", "is what its signer states"),
@@ -179,7 +179,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The outcome of a scan of which only the state is known.
-    pub fn stands(state: Scan) -> Self {
+    pub fn from_scan_state(state: Scan) -> Self {
         let counts = Counts::default();
         Self::Scan { state, counts, packages: 0, scanned: None, database: None, worst: Vec::new() }
     }
@@ -226,7 +226,7 @@ pub struct Record {
     /// What else decides the result, like keys and databases: if it changes, the check is run again.
     pub inputs: Vec<String>,
     /// Who made the check.
-    pub by: By,
+    pub by: CheckedBy,
     /// When the check was made, in seconds since 1970.
     pub at: i64,
     /// When it stops counting, in seconds since 1970.
@@ -242,10 +242,10 @@ pub struct Record {
 
 impl Record {
     /// A check made now that counts for `valid` seconds; without inputs and reason.
-    pub fn now(pinned: &Pinned, by: By, tool: impl Into<String>, outcome: Outcome, valid: i64) -> Self {
+    pub fn now(pinned: &Pinned, by: CheckedBy, tool: impl Into<String>, outcome: Outcome, valid: i64) -> Self {
         let now = text::now();
         Self {
-            subject: Subject::of(pinned),
+            subject: Subject::for_pinned(pinned),
             check: String::new(),
             tool: tool.into(),
             inputs: Vec::new(),
@@ -259,8 +259,8 @@ impl Record {
     }
 
     /// The record that a check had nothing to say about an image.
-    pub fn nothing(pinned: &Pinned, check: &str, inputs: Vec<String>) -> Self {
-        Self { inputs, ..Self::now(pinned, By::Wharf, check, Outcome::Nothing, NOTHING) }
+    pub fn no_statement(pinned: &Pinned, check: &str, inputs: Vec<String>) -> Self {
+        Self { inputs, ..Self::now(pinned, CheckedBy::Wharf, check, Outcome::Nothing, NOTHING) }
     }
 
     /// The kind of the check.
@@ -295,7 +295,7 @@ impl Record {
     }
 
     /// How recent a scan's knowledge is, in seconds since 1970: the age of its database, if known.
-    fn known(&self) -> i64 {
+    fn known_until(&self) -> i64 {
         match self.outcome {
             Outcome::Scan { scanned: Some(scanned), database, .. } => database.unwrap_or(scanned).min(scanned),
             _ => self.at,
@@ -344,7 +344,7 @@ pub fn best(records: &[Record], kind: Kind, now: i64) -> Option<&Record> {
     records
         .iter()
         .filter(|record| record.kind() == kind && record.is_valid(now))
-        .max_by_key(|record| (record.by.weight(), weight(record), record.known(), record.at))
+        .max_by_key(|record| (record.by.weight(), weight(record), record.known_until(), record.at))
 }
 
 /// Most findings that a signature names; the counts include all.
@@ -352,10 +352,10 @@ const MOST_NAMED: usize = 50;
 
 /// The scan in a record as a signature may state it. `None` if it was not made here: what came with an image, or what
 /// another signature states, must not be signed again.
-pub fn attested(record: &Record) -> Option<Attested> {
+pub fn attested(record: &Record) -> Option<AttestedScan> {
     match &record.outcome {
-        _ if record.by != By::Wharf => None,
-        Outcome::Scan { state, counts, packages, scanned, database, worst } => Some(Attested {
+        _ if record.by != CheckedBy::Wharf => None,
+        Outcome::Scan { state, counts, packages, scanned, database, worst } => Some(AttestedScan {
             state: *state,
             counts: *counts,
             packages: *packages,

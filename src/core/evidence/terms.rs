@@ -34,7 +34,7 @@ pub struct Terms {
 
 /// A scan as a signature states it: one that the signer has made, never one that came with the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attested {
+pub struct AttestedScan {
     /// The state of the scan when it was signed.
     pub state: Scan,
     /// All findings, counted by severity.
@@ -55,7 +55,7 @@ pub struct Attested {
 /// What a signature states besides the digest, as far as Wharf wrote it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Stated {
+pub struct SignatureClaims {
     /// The conditions of the admission.
     pub terms: Terms,
     /// The only place where it counts, if that is a condition.
@@ -65,7 +65,7 @@ pub struct Stated {
     /// The number of the request.
     pub request: String,
     /// The scan at that time.
-    pub scan: Option<Attested>,
+    pub scan: Option<AttestedScan>,
     /// When it was stated, in seconds since 1970; 0 if it does not say.
     pub at: i64,
 }
@@ -77,7 +77,7 @@ impl Terms {
     }
 
     /// The conditions in one phrase; empty if there are none.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         let mut parts = Vec::new();
         if let Some(until) = self.until {
             parts.push(format!("until {}", text::timestamp(until)));
@@ -93,7 +93,7 @@ impl Terms {
     }
 }
 
-impl Stated {
+impl SignatureClaims {
     /// As annotations of cosign's payload: keys and texts.
     pub fn annotations(&self) -> BTreeMap<&'static str, String> {
         let mut all = BTreeMap::new();
@@ -114,7 +114,7 @@ impl Stated {
     }
 
     /// Reads the annotations of cosign's payload. A condition that cannot be read counts as not met: none is dropped.
-    pub(crate) fn of_annotations(all: &BTreeMap<String, serde_json::Value>) -> Self {
+    pub(crate) fn from_annotations(all: &BTreeMap<String, serde_json::Value>) -> Self {
         let text = |key: &str| all.get(key).and_then(serde_json::Value::as_str).unwrap_or("").to_owned();
         let words = |key: &str| text(key).split_whitespace().map(str::to_owned).collect();
         let until = all.get(UNTIL).map(|_| text::parse_timestamp(&text(UNTIL)).unwrap_or(0));
@@ -152,7 +152,7 @@ impl Stated {
     }
 
     /// Why it no longer counts; `None` if it does.
-    pub fn is_over(&self, now: i64) -> Option<String> {
+    pub fn why_ended(&self, now: i64) -> Option<String> {
         let until = self.terms.until.filter(|until| now >= *until)?;
         Some(format!("its approval ended on {}", text::timestamp(until)))
     }

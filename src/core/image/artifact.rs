@@ -70,31 +70,31 @@ fn word(kind: &str) -> Option<&'static str> {
 }
 
 impl Artifact {
-    fn of_type(kind: &str) -> Self {
+    fn from_type(kind: &str) -> Self {
         let name = word(kind).map_or_else(|| format!("artifact of type {kind}"), str::to_owned);
         Self { name, media_type: kind.to_owned() }
     }
 
     /// The artifact in a manifest; `None` if it is an image. Its type is that of the artifact, else of the
     /// configuration, else of its content. `config` is the configuration, if it is one of an image.
-    pub fn of(manifest: &Manifest, config: Option<&Configuration>) -> Option<Self> {
+    pub fn from_manifest(manifest: &Manifest, config: Option<&Configuration>) -> Option<Self> {
         let Manifest::Image { config: entry, layers, artifact_type, .. } = manifest else { return None };
         let is_image_type = |kind: &str| IMAGES.iter().any(|image| image.eq_ignore_ascii_case(kind));
         let said = artifact_type.as_deref().filter(|kind| !is_image_type(kind));
         let other_config = Some(entry.media_type.as_str()).filter(|kind| *kind != EMPTY && !is_image_type(kind));
         let known = said.into_iter().chain(other_config).find(|kind| word(kind).is_some());
         if let Some(kind) = known {
-            return Some(Self::of_type(kind));
+            return Some(Self::from_type(kind));
         }
         let contents = || layers.iter().map(|layer: &Descriptor| layer.media_type.as_str());
         let held = contents().find(|kind| word(kind).is_some());
         match (config, held) {
             // Whatever type it states: an engine would run it.
             (Some(_), None) => None,
-            (_, Some(kind)) => Some(Self::of_type(kind)),
+            (_, Some(kind)) => Some(Self::from_type(kind)),
             (None, None) => {
                 let kind = said.or(other_config).or(contents().next()).unwrap_or(entry.media_type.as_str());
-                Some(Self::of_type(kind))
+                Some(Self::from_type(kind))
             }
         }
     }
@@ -114,7 +114,7 @@ mod tests {
             "layers": layers});
         let (_, manifest) = document::manifest(None, text.to_string().as_bytes()).unwrap();
         let config = Configuration::default();
-        Artifact::of(&manifest, is_image.then_some(&config)).map(|artifact| artifact.name)
+        Artifact::from_manifest(&manifest, is_image.then_some(&config)).map(|artifact| artifact.name)
     }
 
     #[test]

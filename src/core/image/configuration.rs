@@ -124,8 +124,8 @@ impl Reader {
 impl Configuration {
     /// Reads a configuration; `None` if the bytes are none: an artifact (a chart, an SBOM, a signature) has a document
     /// of its own there, or nothing.
-    pub fn read(bytes: &[u8]) -> Option<Self> {
-        let Ok(Value::Object(whole)) = document::read::<Value>(bytes) else { return None };
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let Ok(Value::Object(whole)) = document::parse::<Value>(bytes) else { return None };
         let has = |name: &str| whole.contains_key(name);
         let of_image = has("rootfs") || (has("os") && has("architecture")) || (has("config") && has("history"));
         if !of_image {
@@ -173,8 +173,8 @@ mod tests {
         })
     }
 
-    fn read(value: &Value) -> Configuration {
-        Configuration::read(value.to_string().as_bytes()).unwrap()
+    fn parse(value: &Value) -> Configuration {
+        Configuration::parse(value.to_string().as_bytes()).unwrap()
     }
 
     /// All optional fields of the specification: how each is found, and what else may change with it.
@@ -199,12 +199,12 @@ mod tests {
 
     #[test]
     fn a_field_that_is_null_is_absent_and_changes_no_other() {
-        let good = read(&whole());
+        let good = parse(&whole());
         assert!(good.run.unread.is_empty() && good.diff_ids.len() == 1, "{good:?}");
         for field in FIELDS {
             let mut odd = whole();
             *odd.pointer_mut(field).unwrap() = Value::Null;
-            let said = read(&odd);
+            let said = parse(&odd);
             assert!(said.run.unread.is_empty(), "{field}: {:?}", said.run.unread);
             if !["/config", "/config/User"].contains(&field) {
                 assert_eq!(said.run.user, good.run.user, "{field}");
@@ -221,7 +221,7 @@ mod tests {
             let field = FIELDS[at];
             let mut odd = whole();
             *odd.pointer_mut(field).unwrap() = other;
-            let (good, said) = (read(&whole()), read(&odd));
+            let (good, said) = (parse(&whole()), parse(&odd));
             let name = field.trim_start_matches('/').replace('/', ".");
             // Fields that are not used may have any value, and steps are words for people.
             if !["config.StopSignal", "rootfs.type", "history"].contains(&name.as_str()) {
@@ -237,7 +237,7 @@ mod tests {
 
         #[test]
         fn foreign_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Configuration::read(&bytes);
+            let _ = Configuration::parse(&bytes);
         }
     }
 
@@ -247,7 +247,7 @@ mod tests {
         odd["config"]["Entrypoint"] = json!("/bin/id");
         odd["config"]["Volumes"] = json!({"/data": null});
         odd["config"]["Labels"] = json!({"a": null, "b": 1, "c": "2"});
-        let said = read(&odd);
+        let said = parse(&odd);
         assert_eq!(said.run.entrypoint, [Foreign::new("/bin/id")]);
         assert_eq!(said.run.volumes, ["/data"]);
         assert_eq!(said.run.labels.len(), 2);
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn what_artifacts_have_instead_is_no_configuration() {
         for other in ["{}", r#"{"name":"chart","version":"1"}"#, "[]", "", "null", r#"{"mediaType":"x"}"#] {
-            assert_eq!(Configuration::read(other.as_bytes()), None, "{other}");
+            assert_eq!(Configuration::parse(other.as_bytes()), None, "{other}");
         }
     }
 }

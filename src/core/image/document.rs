@@ -106,7 +106,7 @@ struct Place {
 
 impl Entry {
     /// The descriptor, or what is wrong with it. An incomplete platform counts as none: the configuration names it.
-    pub fn read(self) -> Result<Descriptor, String> {
+    pub fn parse(self) -> Result<Descriptor, String> {
         let digest = self.digest.unwrap_or_default();
         let digest: Digest = digest.parse().map_err(|_| {
             format!("the digest '{}' is of no kind that is supported (sha256, sha512)", clean::short(&digest, 80))
@@ -135,7 +135,7 @@ impl Entry {
 }
 
 /// Reads JSON into a type; refuses text that readers may disagree about.
-pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     let words = |error: serde_json::Error| Refusal::unknown(clean::short(&error.to_string(), 160));
     // First it must be JSON at all: a web page is no manifest, but not ambiguous.
     serde_json::from_slice::<IgnoredAny>(bytes).map_err(words)?;
@@ -145,7 +145,7 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
 
 /// Reads the bytes of a manifest or index; `stated` is the type that its place states.
 pub fn manifest(stated: Option<&str>, bytes: &[u8]) -> Result<(&'static str, Manifest), Refusal> {
-    let document: Document = read(bytes)?;
+    let document: Document = parse(bytes)?;
     let kind = document.kind(stated)?;
     Ok((kind, document.manifest(kind)?))
 }
@@ -188,7 +188,7 @@ impl Document {
     }
 
     fn manifest(self, kind: &str) -> Result<Manifest, Refusal> {
-        let one = |entry: Entry| entry.read().map_err(Refusal::Unknown);
+        let one = |entry: Entry| entry.parse().map_err(Refusal::Unknown);
         let all = |entries: List<Entry>| {
             let entries = entries.unwrap_or_default();
             if entries.len() > MOST {

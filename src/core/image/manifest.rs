@@ -26,7 +26,7 @@ pub const CONFIG_LIMIT: usize = 8 << 20;
 
 impl Descriptor {
     /// Fails if a manifest does not have the digest, size and type that this descriptor states.
-    pub fn is_of(&self, manifest: &RawManifest, what: &str) -> Result<()> {
+    pub fn verify(&self, manifest: &RawManifest, what: &str) -> Result<()> {
         self.digest.matches(&manifest.digest, what)?;
         let (size, kind) = (manifest.bytes.len(), &manifest.media_type);
         let wrong = |why: String| {
@@ -63,7 +63,7 @@ impl RawManifest {
     }
 
     /// Reads bytes that must have this digest.
-    pub fn named(digest: &Digest, media_type: Option<&str>, bytes: bytes::Bytes, what: &str) -> Result<Self> {
+    pub fn with_digest(digest: &Digest, media_type: Option<&str>, bytes: bytes::Bytes, what: &str) -> Result<Self> {
         digest.check(&bytes, what)?;
         Self::hashed(digest.clone(), media_type, bytes, what)
     }
@@ -87,7 +87,7 @@ impl RawManifest {
     }
 
     /// The content of the document.
-    pub fn said(&self) -> &Manifest {
+    pub fn parsed(&self) -> &Manifest {
         &self.said
     }
 }
@@ -130,7 +130,7 @@ pub fn platforms_of(manifests: &[Descriptor]) -> Vec<PlatformEntry> {
 }
 
 /// The parts from which an image's page is built.
-pub struct Pieces<'a> {
+pub struct ImageParts<'a> {
     /// The reference as the person named it.
     pub reference: &'a ImageRef,
     /// The document that the reference means.
@@ -144,21 +144,21 @@ pub struct Pieces<'a> {
 }
 
 /// Builds an image's page from verified bytes.
-pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
-    let Manifest::Image { config: config_descriptor, layers, annotations, .. } = parts.manifest.said() else {
+pub fn describe(parts: &ImageParts<'_>, what: &str) -> Result<Image> {
+    let Manifest::Image { config: config_descriptor, layers, annotations, .. } = parts.manifest.parsed() else {
         return Err(unreadable(what, "it is an index, not one image"));
     };
     let mut annotations = annotations.clone();
     let mut platforms = platforms_of(parts.listed);
-    if let Manifest::Index { annotations: outer, .. } = parts.top.said() {
+    if let Manifest::Index { annotations: outer, .. } = parts.top.parsed() {
         for (key, value) in outer {
             annotations.entry(key.clone()).or_insert_with(|| value.clone());
         }
     }
     readable_alike(parts.config, what)?;
     // Artifacts (an SBOM, a signature) have other configurations, and no facts about running.
-    let config = Configuration::read(parts.config);
-    let artifact = Artifact::of(parts.manifest.said(), config.as_ref());
+    let config = Configuration::parse(parts.config);
+    let artifact = Artifact::from_manifest(parts.manifest.parsed(), config.as_ref());
     let own = config.as_ref().and_then(|config| config.platform.clone());
     // An entry may name no platform; its configuration does.
     let named = platforms.iter().any(|entry| entry.digest == parts.manifest.digest);
@@ -244,7 +244,7 @@ fn readable_alike(config: &[u8], what: &str) -> Result<()> {
 
 /// The platform that a configuration names; `None` if the bytes are no configuration of an image.
 pub fn platform_of(config: &[u8]) -> Option<Platform> {
-    Configuration::read(config)?.platform
+    Configuration::parse(config)?.platform
 }
 
 #[cfg(test)]
@@ -293,7 +293,7 @@ mod tests {
                 artifact_type: None,
                 data: None,
             };
-            descriptor.is_of(&index, "show x")
+            descriptor.verify(&index, "show x")
         };
         assert!(names(&index.digest, text.len(), OCI_INDEX).is_ok());
         assert!(names(&index.digest, text.len() - 1, OCI_INDEX).is_err(), "another size");
@@ -303,9 +303,9 @@ mod tests {
         let mut hasher = crate::base::digest::Hasher::of("sha512");
         hasher.update(text.as_bytes());
         let long = hasher.finish();
-        let longer = RawManifest::named(&long, None, text.as_bytes().into(), "show x").unwrap();
+        let longer = RawManifest::with_digest(&long, None, text.as_bytes().into(), "show x").unwrap();
         assert_eq!(longer.digest, long);
-        assert!(RawManifest::named(&Digest::of(b""), None, text.as_bytes().into(), "show x").is_err());
+        assert!(RawManifest::with_digest(&Digest::of(b""), None, text.as_bytes().into(), "show x").is_err());
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl ImageKind {
         [Self::Container, Self::Vm, Self::Sif, Self::Volume, Self::Snapshot, Self::Backup, Self::Artifact];
 
     /// The kind in a word, for lists, filters and JSON.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Container => "container",
             Self::Vm => "vm",
@@ -56,7 +56,7 @@ impl ImageKind {
 impl FromStr for ImageKind {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == text).ok_or_else(|| {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
             Error::usage(format!("kind '{text}'"), "not a kind of image")
                 .hint("use container, vm, sif, volume, snapshot, backup or artifact")
         })
@@ -175,7 +175,7 @@ impl RunConfig {
     }
 
     /// Which fields could not be read, in words; `None` if all could.
-    pub fn unread_words(&self) -> Option<String> {
+    pub fn unread_fields(&self) -> Option<String> {
         (!self.unread.is_empty()).then(|| {
             let shown: Vec<&str> = self.unread.iter().take(5).map(String::as_str).collect();
             let more = if self.unread.len() > shown.len() { ", …" } else { "" };
@@ -277,7 +277,7 @@ impl Image {
 
     /// What kind of thing it is, in words.
     pub fn kind_words(&self) -> String {
-        self.artifact.as_ref().map_or_else(|| self.kind.word().to_owned(), |artifact| artifact.name.clone())
+        self.artifact.as_ref().map_or_else(|| self.kind.name().to_owned(), |artifact| artifact.name.clone())
     }
 
     /// The media type from which that is known.
@@ -316,7 +316,7 @@ pub struct Version {
 
 impl Version {
     /// The version that an image's details describe.
-    pub fn of(image: &Image) -> Self {
+    pub fn from_image(image: &Image) -> Self {
         Self {
             tag: image.reference.tag().unwrap_or("latest").to_owned(),
             digest: image.pinned.as_ref().map(|pinned| pinned.digest.clone()),

@@ -115,7 +115,7 @@ mod tests {
             let pinned: ImageRef = format!("{text}@{DIGEST}").parse().unwrap();
             assert_eq!(pinned.to_string(), format!("{text}@{DIGEST}"));
             assert_eq!(pinned, plain.with_digest(&DIGEST.parse().unwrap()));
-            assert_eq!((pinned.without_version(), pinned.spoken().as_str()), (plain, text));
+            assert_eq!((pinned.without_version(), pinned.short_text().as_str()), (plain, text));
             let kept = serde_json::to_string(&pinned).unwrap();
             assert_eq!(serde_json::from_str::<ImageRef>(&kept).unwrap(), pinned);
         }

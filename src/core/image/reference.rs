@@ -264,7 +264,7 @@ impl ImageRef {
     }
 
     /// The reference in messages: without scheme and digest.
-    pub fn spoken(&self) -> String {
+    pub fn short_text(&self) -> String {
         let mut plain = self.clone();
         if let Self::Oci(name) | Self::Engine(name) = &mut plain {
             name.digest = None;
@@ -314,7 +314,7 @@ impl FromStr for ImageRef {
             _ => Err(bad("expected CLOUD/ID")),
         };
         match text.split_once("://") {
-            Some(("oci", rest)) => Ok(Self::Oci(of_hub(Name::parse(rest, &what)?))),
+            Some(("oci", rest)) => Ok(Self::Oci(normalize_hub_name(Name::parse(rest, &what)?))),
             Some(("engine", rest)) => {
                 let (engine, repository) =
                     rest.split_once('/').ok_or_else(|| bad("expected engine://NAME/repository:tag"))?;
@@ -326,7 +326,7 @@ impl FromStr for ImageRef {
             Some((scheme, _)) if is_on_the_web(text) => Err(bad(&format!("'{scheme}://' is not a kind of image"))
                 .hint("use oci://, engine://, glance://, volume:// or file:")),
             Some((scheme, rest)) => OtherName::parse(scheme, rest, &what).map(Self::Other),
-            None => Ok(Self::Oci(of_hub(Name::parse(&bare(text), &what)?))),
+            None => Ok(Self::Oci(normalize_hub_name(Name::parse(&bare(text), &what)?))),
         }
     }
 }
@@ -410,7 +410,7 @@ pub fn short_name(text: &str) -> Option<&str> {
 
 /// Docker Hub's images under its one name, as engines read them: it has had other hosts, and single words are in
 /// `library`.
-fn of_hub(mut name: Name) -> Name {
+fn normalize_hub_name(mut name: Name) -> Name {
     if HUB_NAMES.contains(&name.host.as_str()) {
         DOCKER_HUB.clone_into(&mut name.host);
     }
@@ -451,7 +451,7 @@ impl From<ImageRef> for String {
 }
 
 /// The reference without tag and digest; the text itself if it is no reference.
-pub fn place_of(reference: &str) -> String {
+pub fn without_version(reference: &str) -> String {
     reference.parse::<ImageRef>().map_or_else(|_| reference.to_owned(), |known| known.without_version().to_string())
 }
 

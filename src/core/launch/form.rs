@@ -205,7 +205,7 @@ impl Answers {
     }
 
     /// An answer split into words.
-    pub fn words(&self, key: &str) -> Vec<String> {
+    pub fn split_words(&self, key: &str) -> Vec<String> {
         split_words(self.get(key)).unwrap_or_default()
     }
 }

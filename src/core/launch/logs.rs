@@ -4,7 +4,7 @@ use crate::base::text;
 
 /// Which part of a workload's output to show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct LogRange {
     /// Whether to go on with new output as it is written.
     pub follow: bool,
     /// Whether each line begins with its time: RFC 3339 and a blank. A backend that keeps no times refuses.
@@ -13,7 +13,7 @@ pub struct Wanted {
     pub since: Option<i64>,
 }
 
-impl Wanted {
+impl LogRange {
     /// All output so far, and new output as it is written.
     pub fn following() -> Self {
         Self { follow: true, ..Self::default() }

@@ -48,11 +48,11 @@ impl Mount {
     /// The risk of one word of the form's answer; a word that cannot be parsed is a caution.
     pub fn risk(word: &str) -> Risk {
         Self::parse(word)
-            .map_or_else(|_| Risk::caution(format!("mount '{word}' is not understood")), |mount| mount.gives_away())
+            .map_or_else(|_| Risk::caution(format!("mount '{word}' is not understood")), |mount| mount.exposure())
     }
 
     /// What it gives away, in words. Looks at the name alone, so that a plan can be made of another machine's paths.
-    pub fn gives_away(&self) -> Risk {
+    pub fn exposure(&self) -> Risk {
         let host = self.host.display();
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.parent().is_some());
         let how = if self.writes { "read and change" } else { "read" };
@@ -76,7 +76,7 @@ impl Mount {
         } else if self.writes {
             Risk::caution(format!("it can {how} everything under {host}"))
         } else {
-            Risk::fine(format!("it can {how} {host}"))
+            Risk::harmless(format!("it can {how} {host}"))
         }
     }
 }

@@ -102,7 +102,7 @@ pub enum State {
 
 impl State {
     /// The sign and the word for it; a colour may be added.
-    pub fn words(&self) -> (&'static str, String) {
+    pub fn label(&self) -> (&'static str, String) {
         match self {
             Self::Created => ("○", "created".into()),
             Self::Queued { reason, .. } if reason.is_empty() => ("◌", "queued".into()),
@@ -183,7 +183,7 @@ impl Workload {
     pub fn image_words(&self) -> String {
         self.image
             .parse::<crate::image::reference::ImageRef>()
-            .map_or_else(|_| self.image.clone(), |reference| reference.spoken())
+            .map_or_else(|_| self.image.clone(), |reference| reference.short_text())
     }
 }
 

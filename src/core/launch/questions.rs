@@ -80,18 +80,18 @@ pub fn processes() -> Field {
 ///
 /// # Errors
 /// `Usage` for a word that is no mount.
-pub fn mounts_of(answers: &Answers) -> Result<Vec<Mount>> {
-    answers.words("mounts").iter().map(|word| Mount::parse(word)).collect()
+pub fn mounts_from(answers: &Answers) -> Result<Vec<Mount>> {
+    answers.split_words("mounts").iter().map(|word| Mount::parse(word)).collect()
 }
 
 /// The risk line of a workload that sees none of the person's files.
 pub fn nothing_mounted() -> Risk {
-    Risk::fine("none of your files are mounted")
+    Risk::harmless("none of your files are mounted")
 }
 
 /// The risk lines of the mounts in the answers.
 pub fn mount_risks(answers: &Answers) -> Vec<Risk> {
-    let words = answers.words("mounts");
+    let words = answers.split_words("mounts");
     if words.is_empty() {
         return vec![nothing_mounted()];
     }
@@ -105,10 +105,10 @@ pub fn host_network() -> Risk {
 
 /// The risk line of having no network at all.
 pub fn no_network() -> Risk {
-    Risk::fine("no network")
+    Risk::harmless("no network")
 }
 
 /// The risk line of having no rights beyond those of the user.
 pub fn no_rights() -> Risk {
-    Risk::fine("no capabilities, and it cannot gain privileges")
+    Risk::harmless("no capabilities, and it cannot gain privileges")
 }

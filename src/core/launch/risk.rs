@@ -36,7 +36,7 @@ pub struct Risk {
 
 impl Risk {
     /// A harmless line of the preview.
-    pub fn fine(text: impl Into<String>) -> Self {
+    pub fn harmless(text: impl Into<String>) -> Self {
         Self { weight: Weight::Fine, text: text.into() }
     }
     /// A line to be considered.

@@ -46,12 +46,12 @@ impl Room {
     }
 
     /// A resource that the backend describes in words.
-    pub fn told(label: impl Into<String>, words: impl Into<String>) -> Self {
+    pub fn described(label: impl Into<String>, words: impl Into<String>) -> Self {
         Self { label: label.into(), amount: Amount::Told { text: words.into() } }
     }
 
     /// How much there is, in words: `71.0 GiB of 128 GiB free`, `4 in use, no limit`, `16`.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         let Amount::Measured { unit, used, total } = &self.amount else {
             return if let Amount::Told { text } = &self.amount { text.clone() } else { String::new() };
         };
@@ -89,7 +89,7 @@ pub struct Gate {
     /// The policy's verdict from kept evidence.
     pub verdict: Verdict,
     /// Whether a launch may go on, and what it needs if not.
-    pub passage: Passage,
+    pub passage: GateRequirement,
     /// The reasons for the verdict, in the policy's words.
     pub grounds: String,
 }
@@ -97,7 +97,7 @@ pub struct Gate {
 /// What a launch needs to pass the gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Passage {
+pub enum GateRequirement {
     /// Nothing: the launch goes on.
     Open,
     /// These checks run at the launch; then the policy decides.
@@ -110,13 +110,15 @@ pub enum Passage {
 
 impl Gate {
     /// One short line: the verdict, and what it means for a launch.
-    pub fn words(&self) -> String {
-        let word = self.verdict.word();
+    pub fn describe(&self) -> String {
+        let word = self.verdict.name();
         match &self.passage {
-            Passage::Open => format!("{word}: it launches now"),
-            Passage::Checked(checks) => format!("its {} will be checked when it is launched", checks.join(" and ")),
-            Passage::WithReason => format!("{word}: held back unless you give a reason"),
-            Passage::Closed => format!("{word}: held back"),
+            GateRequirement::Open => format!("{word}: it launches now"),
+            GateRequirement::Checked(checks) => {
+                format!("its {} will be checked when it is launched", checks.join(" and "))
+            }
+            GateRequirement::WithReason => format!("{word}: held back unless you give a reason"),
+            GateRequirement::Closed => format!("{word}: held back"),
         }
     }
 }
@@ -127,12 +129,12 @@ mod tests {
 
     #[test]
     fn room_says_what_is_known_and_nothing_else() {
-        let words = |room: Room| room.words();
+        let words = |room: Room| room.describe();
         assert_eq!(words(Room::count("servers", Some(3), Some(10))), "7 of 10 free");
         assert_eq!(words(Room::count("servers", Some(12), Some(10))), "0 of 10 free");
         assert_eq!(words(Room::count("servers", Some(3), None)), "3 in use, no limit");
         assert_eq!(words(Room::bytes("memory", None, Some(2 << 30))), text::size(2 << 30));
-        assert_eq!(words(Room::told("partition gpu", "2 of 4 nodes idle")), "2 of 4 nodes idle");
+        assert_eq!(words(Room::described("partition gpu", "2 of 4 nodes idle")), "2 of 4 nodes idle");
         assert!(Room::count("servers", Some(10), Some(10)).is_full());
         assert!(!Room::count("servers", Some(10), None).is_full());
     }

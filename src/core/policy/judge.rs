@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     judgement::{Facts, Judgement, Reason, Site},
     remedy::{ASK, ASK_HERE},
-    written::{Held, Policy},
+    written::{Consequence, Policy},
 };
 use crate::{
     base::{
@@ -31,8 +31,8 @@ impl Policy {
     /// ```
     pub fn judge(&self, facts: &Facts<'_>, now: i64) -> Judgement {
         let mut exceptions = BTreeSet::new();
-        let mut reasons = vec![self.of_signature(facts, now)];
-        reasons.extend(self.of_scan(facts, now, &mut exceptions));
+        let mut reasons = vec![self.signature_reason(facts, now)];
+        reasons.extend(self.scan_reasons(facts, now, &mut exceptions));
         if let Some(denied) = self.deny.iter().find(|denied| facts.digests.contains(&denied.digest)) {
             reasons.push(Reason {
                 verdict: Verdict::Deny,
@@ -51,7 +51,7 @@ impl Policy {
                 findings: Vec::new(),
             });
         }
-        reasons.extend(self.of_image(facts, now));
+        reasons.extend(self.image_reasons(facts, now));
         if let Some(terms) = approval(facts, now) {
             for reason in reasons.iter_mut().filter(|reason| is_taken(reason, terms)) {
                 reason.verdict = Verdict::Allow;
@@ -60,7 +60,7 @@ impl Policy {
             }
         }
         // After applying an approval's exceptions, because the approver did not know of this.
-        reasons.extend(self.of_site(facts, now, &mut exceptions));
+        reasons.extend(self.site_reason(facts, now, &mut exceptions));
         match facts.privileged {
             Some(true) => reasons.push(Reason {
                 verdict: self.privileged.verdict(),
@@ -69,7 +69,7 @@ impl Policy {
                 step: "choose a rootless backend".into(),
                 findings: Vec::new(),
             }),
-            Some(false) => reasons.push(fine("privileged", "the launch has no root rights on the host")),
+            Some(false) => reasons.push(passing("privileged", "the launch has no root rights on the host")),
             None => {}
         }
         if Kind::JUDGED.iter().all(|kind| best(facts.records, *kind, now).is_none()) {
@@ -91,7 +91,7 @@ impl Policy {
     }
 
     /// The reasons about its platform and age, if the policy has rules about them.
-    fn of_image(&self, facts: &Facts<'_>, now: i64) -> Vec<Reason> {
+    fn image_reasons(&self, facts: &Facts<'_>, now: i64) -> Vec<Reason> {
         let mut reasons = Vec::new();
         if let (Some(allowed), Some(platform)) = (&self.image.platforms, facts.platform) {
             if !allowed.iter().any(|allowed| platform.is_within(allowed)) {
@@ -122,7 +122,7 @@ impl Policy {
     }
 
     /// The reason that the site's store gives, if it gives one.
-    fn of_site(&self, facts: &Facts<'_>, now: i64, used: &mut BTreeSet<String>) -> Option<Reason> {
+    fn site_reason(&self, facts: &Facts<'_>, now: i64, used: &mut BTreeSet<String>) -> Option<Reason> {
         let reason = |verdict, rule, words: String, step: &str| Reason {
             verdict,
             rule,
@@ -165,7 +165,7 @@ impl Policy {
                         format!(
                             "the site knows since {} that it is vulnerable: {}",
                             text::timestamp(*at),
-                            listed(&left)
+                            first_names(&left)
                         ),
                         "take a version in which it is fixed",
                     )
@@ -174,13 +174,13 @@ impl Policy {
         }
     }
 
-    fn of_signature(&self, facts: &Facts<'_>, now: i64) -> Reason {
+    fn signature_reason(&self, facts: &Facts<'_>, now: i64) -> Reason {
         let record = best(facts.records, Kind::Signature, now);
         let (state, signer) = match record.map(|record| &record.outcome) {
             Some(Outcome::Signature { state, signer }) => (*state, signer.as_str()),
             _ => (Signature::NotChecked, ""),
         };
-        let held = |held: Held, words: String, step: &str| Reason {
+        let held = |held: Consequence, words: String, step: &str| Reason {
             verdict: held.verdict(),
             rule: "signature",
             words,
@@ -200,18 +200,18 @@ impl Policy {
             return Reason {
                 verdict: Verdict::Deny,
                 ..held(
-                    Held::Deny,
+                    Consequence::Deny,
                     format!("its admission was taken back: {}", clean::short(why, 200)),
                     "take another version",
                 )
             };
         }
         if state.is_good() {
-            return fine("signature", &format!("{}: signed by {signer}", state.badge().word));
+            return passing("signature", &format!("{}: signed by {signer}", state.badge().word));
         }
-        let publisher = self.publisher_of(facts.name, facts.publisher);
+        let publisher = self.publisher(facts.name, facts.publisher);
         if self.publishers.contains(&publisher) {
-            return fine("publishers", &format!("{}: on the site's list", publisher.badge().word));
+            return passing("publishers", &format!("{}: on the site's list", publisher.badge().word));
         }
         if state == Signature::Unreachable {
             return held(self.unreachable, "its signatures could not be checked".into(), "try again");
@@ -228,8 +228,8 @@ impl Policy {
         held(self.signature.missing, format!("signature: {}", state.badge().word), step)
     }
 
-    fn of_scan(&self, facts: &Facts<'_>, now: i64, used: &mut BTreeSet<String>) -> Vec<Reason> {
-        let reason = |held: Held, rule: &'static str, words: String, step: &str| Reason {
+    fn scan_reasons(&self, facts: &Facts<'_>, now: i64, used: &mut BTreeSet<String>) -> Vec<Reason> {
+        let reason = |held: Consequence, rule: &'static str, words: String, step: &str| Reason {
             verdict: held.verdict(),
             rule,
             words,
@@ -251,7 +251,7 @@ impl Policy {
             let step = "nothing the scanner knows is in it: ask the site";
             return vec![reason(self.scan.missing, "scan.missing", words, step)];
         }
-        let mut reasons: Vec<Reason> = self.of_age(*state, *scanned, *database, now).into_iter().collect();
+        let mut reasons: Vec<Reason> = self.age_reason(*state, *scanned, *database, now).into_iter().collect();
         // Findings that an exception accepts are not counted, as far as they are listed one by one.
         let (mut critical, mut exploited) = (counts.fixable_critical, counts.known_exploited);
         let mut left = *counts;
@@ -300,7 +300,7 @@ impl Policy {
             (left.medium, self.scan.most_medium, Severity::Medium),
         ] {
             if let Some(most) = most.filter(|most| found > *most) {
-                let words = format!("{} {}: the site takes at most {most}", text::count(found), severity.word());
+                let words = format!("{} {}: the site takes at most {most}", text::count(found), severity.name());
                 reasons.push(Reason {
                     findings: named(&|one| one.severity == severity),
                     ..reason(self.scan.over_limit, "scan.over_limit", words, "take a version with fewer")
@@ -313,15 +313,15 @@ impl Policy {
             reason.findings.push(UNNAMED.to_owned());
         }
         if !record.by.has_scanned() {
-            let words = format!("its scan {}", record.by.words().1);
+            let words = format!("its scan {}", record.by.labels().1);
             let step = "scan it: v on its page, or wharf verify";
             reasons.push(reason(self.scan.asserted, "scan.asserted", words, step));
         }
         if reasons.is_empty() {
-            let found = counts.words();
+            let found = counts.describe();
             let found = if found.is_empty() { "nothing known was found".to_owned() } else { found };
             let age = age(*scanned, *database, now);
-            reasons.push(fine(
+            reasons.push(passing(
                 "scan",
                 &format!("scanned, as of {}: {found}", text::plural(age.unsigned_abs(), "day ago", "days ago")),
             ));
@@ -330,7 +330,7 @@ impl Policy {
     }
 
     /// The reason that a scan, or the scanner's database, is too old: only for the first does scanning again help.
-    fn of_age(&self, state: Scan, scanned: Option<i64>, database: Option<i64>, now: i64) -> Option<Reason> {
+    fn age_reason(&self, state: Scan, scanned: Option<i64>, database: Option<i64>, now: i64) -> Option<Reason> {
         let age = age(scanned, database, now);
         let (fresh, stale) = (i64::from(self.scan.fresh_days), i64::from(self.scan.stale_days));
         if age <= fresh && state != Scan::Stale {
@@ -399,13 +399,13 @@ fn age(scanned: Option<i64>, database: Option<i64>, now: i64) -> i64 {
 }
 
 /// The first five names, and how many more there are.
-fn listed(names: &[String]) -> String {
+fn first_names(names: &[String]) -> String {
     const MOST: usize = 5;
     let more = names.len().saturating_sub(MOST);
     let first = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
     if more == 0 { first } else { format!("{first} and {more} more") }
 }
 
-fn fine(rule: &'static str, words: &str) -> Reason {
+fn passing(rule: &'static str, words: &str) -> Reason {
     Reason { verdict: Verdict::Allow, rule, words: words.to_owned(), step: String::new(), findings: Vec::new() }
 }

@@ -98,7 +98,7 @@ pub struct Judgement {
 
 impl Judgement {
     /// The reasons that decide the verdict, in words.
-    pub fn grounds(&self) -> String {
+    pub fn deciding_reasons(&self) -> String {
         let own = self.reasons.iter().filter(|reason| reason.verdict == self.verdict);
         own.map(|reason| reason.words.as_str()).collect::<Vec<_>>().join("; ")
     }
@@ -115,7 +115,7 @@ impl Judgement {
     }
 
     /// Whether a launch may proceed without an approval.
-    pub fn lets_pass(&self) -> bool {
+    pub fn passes(&self) -> bool {
         match self.verdict {
             Verdict::Allow => true,
             Verdict::NeedsApproval | Verdict::Undecided => !self.enforced,

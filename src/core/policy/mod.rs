@@ -11,8 +11,8 @@ pub use self::{
     judgement::{Facts, Judgement, Reason, Site},
     remedy::asks,
     written::{
-        Denied, Exception, Held, Identity, ImageRules, Mirror, NamedCertificate, NotaryRoots, Overriding, Policy,
-        Published, ScanRules, SignatureRules,
+        Consequence, Denied, Exception, Identity, ImageRules, Mirror, NamedCertificate, NotaryRoots, Overriding,
+        Policy, Published, ScanRules, SignatureRules,
     },
 };
 
@@ -46,7 +46,7 @@ fn platforms(ours: Option<&Vec<Platform>>, theirs: Option<&Vec<Platform>>) -> Op
 
 impl Policy {
     /// Reads a policy; keys that it leaves out are as in the built-in one.
-    pub fn read(text: &str, name: &str) -> Result<Self> {
+    pub fn parse(text: &str, name: &str) -> Result<Self> {
         let what = format!("read the policy {name}");
         let policy: Self = toml::from_str(text).map_err(|error| {
             let line = text::line_of(text, error.span().map(|span| span.start));
@@ -68,17 +68,17 @@ impl Policy {
                 configuration.policy.check(&format!("read the policy {name}"))?;
                 Ok(configuration.policy)
             }
-            Err(_) => Self::read(text, name),
+            Err(_) => Self::parse(text, name),
         }
     }
 
     /// Whether a person may proceed with a reason in spite of this verdict.
-    pub fn lets_override(&self, verdict: Verdict) -> bool {
+    pub fn may_override(&self, verdict: Verdict) -> bool {
         self.overriding == Overriding::Anyone && verdict != Verdict::Deny
     }
 
     /// The publisher's class for a reference: as this policy says, else as the source says.
-    pub fn publisher_of(&self, name: &str, said: Publisher) -> Publisher {
+    pub fn publisher(&self, name: &str, said: Publisher) -> Publisher {
         let given = self.publisher.iter().filter(|given| name.starts_with(given.repository.as_str()));
         given.max_by_key(|given| given.repository.len()).map_or(said, |given| given.class)
     }

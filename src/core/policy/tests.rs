@@ -6,7 +6,7 @@ use crate::{
         badge::{Scan, Signature},
         digest::Digest,
     },
-    evidence::record::{By, Counts, Outcome, Record, Severity, Subject, Vulnerability},
+    evidence::record::{CheckedBy, Counts, Outcome, Record, Severity, Subject, Vulnerability},
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -22,7 +22,7 @@ fn record(outcome: Outcome) -> Record {
         check: "test".into(),
         tool: "test".into(),
         inputs: Vec::new(),
-        by: By::Wharf,
+        by: CheckedBy::Wharf,
         at: NOW - 10,
         valid_until: NOW + DAY,
         outcome,
@@ -64,7 +64,7 @@ fn critical(fixable_critical: u64) -> Counts {
 
 #[test]
 fn the_written_default_is_the_one_in_force() {
-    assert_eq!(Policy::read(BUILT_IN, "built in").unwrap(), Policy::default());
+    assert_eq!(Policy::parse(BUILT_IN, "built in").unwrap(), Policy::default());
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn the_default_policy_is_that_of_the_design() {
             Allow,
         ),
         ("privileged", vec![good(), clean()], Some(true), NeedsApproval),
-        ("scanned by somebody else", vec![good(), Record { by: By::Source, ..clean() }], None, NeedsApproval),
+        ("scanned by somebody else", vec![good(), Record { by: CheckedBy::Source, ..clean() }], None, NeedsApproval),
     ] {
         let judgement = judged(&Policy::default(), &records, privileged);
         assert_eq!(judgement.verdict, wanted, "{name}: {judgement:?}");
@@ -136,15 +136,15 @@ fn an_exception_counts_for_its_image_until_its_day_and_no_longer() {
         "[[exception]]\nid='x'\nvulnerability='c'\nowner='o'\nreason='r'\nexpires='2030-01-01T00:00:00Z'",
         "[scan]\nfresh=1",
     ] {
-        assert!(Policy::read(bad, "test").is_err(), "{bad}");
+        assert!(Policy::parse(bad, "test").is_err(), "{bad}");
     }
 }
 
 #[test]
 fn the_users_file_makes_the_sites_stricter_and_never_milder() {
     let site = Policy { enforce: true, publishers: vec![Publisher::Official], ..Policy::default() };
-    let mut user = Policy { name: "mine".into(), enforce: false, privileged: Held::Deny, ..Policy::default() };
-    user.scan.missing = Held::Allow;
+    let mut user = Policy { name: "mine".into(), enforce: false, privileged: Consequence::Deny, ..Policy::default() };
+    user.scan.missing = Consequence::Allow;
     user.signature.keys.push("mine.pub".into());
     user.exception.push(Exception {
         id: "x".into(),
@@ -157,7 +157,7 @@ fn the_users_file_makes_the_sites_stricter_and_never_milder() {
     });
     let both = site.tightened_by(&user);
     assert!(both.enforce && both.publishers.is_empty() && both.signature.keys.is_empty() && both.exception.is_empty());
-    assert_eq!((both.privileged, both.scan.missing), (Held::Deny, Held::NeedsApproval));
+    assert_eq!((both.privileged, both.scan.missing), (Consequence::Deny, Consequence::NeedsApproval));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn platforms_age_limits_and_publishers_of_a_source_are_the_sites_own() {
     use Verdict::{Allow, Deny, NeedsApproval};
     let amd64: Platform = "linux/amd64".parse().unwrap();
     let arm64: Platform = "linux/arm64".parse().unwrap();
-    let policy = Policy::read(
+    let policy = Policy::parse(
         "publisher = [{ repository = \"oci://r.example/\", class = \"site-approved\" }]\n[image]\n\
          platforms = [\"linux/amd64\"]\nother_platform = \"deny\"\nold_days = 100\n[scan]\nmost_high = 2\n",
         "test",

@@ -19,7 +19,7 @@ pub struct Policy {
     /// Whether what needs approval is held back; else it is only said.
     pub enforce: bool,
     /// What happens to a launch if checks could not run.
-    pub unreachable: Held,
+    pub unreachable: Consequence,
     /// The rules about signatures.
     pub signature: SignatureRules,
     /// The classes of publishers that count like a signature.
@@ -29,7 +29,7 @@ pub struct Policy {
     /// The rules about vulnerability scans.
     pub scan: ScanRules,
     /// What happens to a launch with root rights on the host.
-    pub privileged: Held,
+    pub privileged: Consequence,
     /// The rules about platforms and age.
     pub image: ImageRules,
     /// Who may launch without the approval that is needed. What is denied stays denied.
@@ -69,11 +69,11 @@ pub struct ImageRules {
     /// The platforms that may be launched; all if there is no list.
     pub platforms: Option<Vec<Platform>>,
     /// What happens to images for other platforms.
-    pub other_platform: Held,
+    pub other_platform: Consequence,
     /// Days after which an image counts as old; never if `None`.
     pub old_days: Option<u32>,
     /// What happens to older images, and to those that do not say when they were built.
-    pub old: Held,
+    pub old: Consequence,
 }
 
 impl Default for Policy {
@@ -81,12 +81,12 @@ impl Default for Policy {
         Self {
             name: "built in".into(),
             enforce: false,
-            unreachable: Held::NeedsApproval,
+            unreachable: Consequence::NeedsApproval,
             signature: SignatureRules::default(),
             publishers: vec![Publisher::SiteApproved],
             publisher: Vec::new(),
             scan: ScanRules::default(),
-            privileged: Held::NeedsApproval,
+            privileged: Consequence::NeedsApproval,
             image: ImageRules::default(),
             overriding: Overriding::Nobody,
             deny: Vec::new(),
@@ -97,14 +97,19 @@ impl Default for Policy {
 
 impl Default for ImageRules {
     fn default() -> Self {
-        Self { platforms: None, other_platform: Held::NeedsApproval, old_days: None, old: Held::NeedsApproval }
+        Self {
+            platforms: None,
+            other_platform: Consequence::NeedsApproval,
+            old_days: None,
+            old: Consequence::NeedsApproval,
+        }
     }
 }
 
 /// What happens to an image that breaks a rule, from the mildest to the strictest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
-pub enum Held {
+pub enum Consequence {
     /// It is allowed nevertheless; the reason is only shown.
     Allow,
     /// An approver has to agree.
@@ -114,7 +119,7 @@ pub enum Held {
     Deny,
 }
 
-impl Held {
+impl Consequence {
     /// The verdict on an image that breaks the rule.
     pub(super) fn verdict(self) -> Verdict {
         match self {
@@ -151,9 +156,9 @@ pub struct SignatureRules {
     /// The root keys of Docker Content Trust that count.
     pub notary: Vec<NotaryRoots>,
     /// What happens to an image without a valid signature that counts.
-    pub missing: Held,
+    pub missing: Consequence,
     /// What happens to an image with a signature that is not valid.
-    pub invalid: Held,
+    pub invalid: Consequence,
 }
 
 /// Says that images in some repositories were signed in others: otherwise a signature counts only in the repository
@@ -180,7 +185,7 @@ impl SignatureRules {
     }
 
     /// Whether a signature made in one repository counts for an image in another; both without a tag.
-    pub fn is_of<'a>(&self, signed: &'a str, repository: &'a str) -> bool {
+    pub fn covers<'a>(&self, signed: &'a str, repository: &'a str) -> bool {
         // Only whole parts of names are compared: `mirror/` does not match `mirror-of-somebody/`.
         let below = |name: &'a str, begin: &str| {
             name.strip_prefix(begin.trim_end_matches('/')).filter(|rest| rest.starts_with('/') && !begin.is_empty())
@@ -244,18 +249,18 @@ pub struct ScanRules {
     /// Days after which a scan counts as missing.
     pub stale_days: u32,
     /// What happens to an image without a scan, or with one that is stale or knows nothing of it.
-    pub missing: Held,
+    pub missing: Consequence,
     /// What happens to an image with a scan that was only attached to it, which its maker may have done.
-    pub asserted: Held,
+    pub asserted: Consequence,
     /// What happens to an image with a critical finding for which there is a fix.
-    pub fixable_critical: Held,
+    pub fixable_critical: Consequence,
     /// The address of a trivy server that does the scanning; empty for this machine. It is taken from the policy in use
     /// only, never from the environment.
     pub trivy_server: String,
     /// Files that list vulnerabilities known to be exploited: CISA's JSON, or one identifier per line.
     pub exploited_lists: Vec<std::path::PathBuf>,
     /// What happens to an image with a finding known to be exploited.
-    pub known_exploited: Held,
+    pub known_exploited: Consequence,
     /// The most critical findings that an image may have; no limit if `None`.
     pub most_critical: Option<u64>,
     /// The most high findings that an image may have; no limit if `None`.
@@ -263,7 +268,7 @@ pub struct ScanRules {
     /// The most medium findings that an image may have; no limit if `None`.
     pub most_medium: Option<u64>,
     /// What happens to an image with more findings than these.
-    pub over_limit: Held,
+    pub over_limit: Consequence,
 }
 
 impl Default for SignatureRules {
@@ -279,8 +284,8 @@ impl Default for SignatureRules {
             certificate: Vec::new(),
             pgp: Vec::new(),
             notary: Vec::new(),
-            missing: Held::NeedsApproval,
-            invalid: Held::Deny,
+            missing: Consequence::NeedsApproval,
+            invalid: Consequence::Deny,
         }
     }
 }
@@ -290,16 +295,16 @@ impl Default for ScanRules {
         Self {
             fresh_days: 7,
             stale_days: 30,
-            missing: Held::NeedsApproval,
-            asserted: Held::NeedsApproval,
-            fixable_critical: Held::NeedsApproval,
+            missing: Consequence::NeedsApproval,
+            asserted: Consequence::NeedsApproval,
+            fixable_critical: Consequence::NeedsApproval,
             trivy_server: String::new(),
             exploited_lists: Vec::new(),
-            known_exploited: Held::NeedsApproval,
+            known_exploited: Consequence::NeedsApproval,
             most_critical: None,
             most_high: None,
             most_medium: None,
-            over_limit: Held::NeedsApproval,
+            over_limit: Consequence::NeedsApproval,
         }
     }
 }

@@ -46,7 +46,7 @@ impl DiskImages {
         let what = format!("copy {from} to {to}");
         match (from, to) {
             (ImageRef::File { path, .. }, ImageRef::Glance { image: name, .. }) => {
-                let source = self.sources.of(from)?;
+                let source = self.sources.source(from)?;
                 let image = cx.run(&what, source.catalog.image(cx, from, None)).await?;
                 let Some(disk) = image.disk.filter(|_| image.kind == ImageKind::Vm) else {
                     return Err(Error::unsupported(what, "it is not a disk image")

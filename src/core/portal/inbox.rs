@@ -31,6 +31,6 @@ impl Inbox {
 
     /// Marks notices of this person as read; those of others stay as they are.
     pub async fn mark_read(&self, notices: &[Id]) -> Result<()> {
-        self.store.seen(notices).await
+        self.store.mark_notices_read(notices).await
     }
 }

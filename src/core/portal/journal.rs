@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use crate::audit::witness::{Decided, Seen, Whose, Witnessed, compare, untold};
+use crate::audit::witness::{AuditScope, Decided, WitnessState, WitnessedPosition, compare, untold};
 use crate::{
     audit::{self, Entry, Reading},
     base::{
@@ -64,7 +64,7 @@ impl OpenEntry {
     }
 
     /// The action and its subject, for messages.
-    pub(crate) fn words(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         self.read(|entry| format!("{} {}", entry.action, entry.subject))
     }
 }
@@ -72,7 +72,7 @@ impl OpenEntry {
 /// The entry with the outcome of its work.
 fn ended<T>(mut entry: Entry, outcome: &Result<T>) -> Entry {
     if let Err(error) = outcome {
-        entry.outcome = format!("{}: {}", error.kind.word(), error.why);
+        entry.outcome = format!("{}: {}", error.kind.name(), error.why);
     }
     entry
 }
@@ -104,11 +104,11 @@ impl Journal {
 
     /// Does the work and records its outcome; gives the result of the work.
     pub(crate) async fn recorded<T>(&self, entry: Entry, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.told_by(entry, work, |_, _| {}).await
+        self.recorded_with(entry, work, |_, _| {}).await
     }
 
     /// The same; after success, `tell` adds to the entry what is known only then.
-    pub(crate) async fn told_by<T>(
+    pub(crate) async fn recorded_with<T>(
         &self,
         mut entry: Entry,
         work: impl Future<Output = Result<T>>,
@@ -141,7 +141,7 @@ impl Journal {
                 troubles.push(format!("not in the audit: {}: {error}", clean::short(&action, 200)));
             }
         }
-        self.tell_store().await;
+        self.report_to_store().await;
     }
 
     /// Errors beside actions since this was last called.
@@ -157,38 +157,38 @@ impl Journal {
 
     /// Reports the entries that the store has not seen yet. The audit file itself is the queue: what cannot be reported
     /// now is reported with the next action, and no error is given.
-    async fn tell_store(&self) {
+    async fn report_to_store(&self) {
         let audit = self.audit.clone();
         let read = tokio::task::spawn_blocking(move || Ok((audit::read(&audit.read()?), audit.chain()?)));
         let told = async {
             let (reading, chain) = read.await.during("read the audit")??;
-            let known = self.store.witnessed(&Whose::Chain(chain.id.clone()), 1).await?;
+            let known = self.store.witnessed(&AuditScope::Chain(chain.id.clone()), 1).await?;
             let marks = untold(&reading, known.first().map(|known| &known.mark))?;
             if marks.is_empty() { Ok(()) } else { self.store.witness(&chain, &marks).await }
         };
-        if let Err(error) = Context::default().within(PATIENCE).run("tell the store of the audit", told).await {
+        if let Err(error) = Context::default().with_deadline(PATIENCE).run("tell the store of the audit", told).await {
             tracing::info!(%error, "the store is told of the audit later");
         }
     }
 
     /// Compares this person's audit with what the store has seen of it; fails if the store does not answer.
-    pub async fn seen(&self, reading: &Reading) -> Result<Seen> {
+    pub async fn seen(&self, reading: &Reading) -> Result<WitnessState> {
         let audit = self.audit.clone();
         let chain = tokio::task::spawn_blocking(move || audit.chain()).await.during("read the audit")??;
-        let own = Whose::Chain(chain.id.clone());
+        let own = AuditScope::Chain(chain.id.clone());
         let look = async {
             let mut seen = self.store.witnessed(&own, COMPARED).await?;
-            seen.extend(self.store.witnessed(&Whose::Mine, COMPARED).await?);
+            seen.extend(self.store.witnessed(&AuditScope::Mine, COMPARED).await?);
             Ok(seen)
         };
-        let seen = Context::default().within(LOOK).run("ask the store what it has seen", look).await?;
+        let seen = Context::default().with_deadline(LOOK).run("ask the store what it has seen", look).await?;
         let last = seen.iter().find(|seen| seen.chain.id == chain.id);
-        Ok(Seen { told: last.map(|last| (last.mark.number, last.at)), faults: compare(reading, &chain, &seen) })
+        Ok(WitnessState { told: last.map(|last| (last.mark.number, last.at)), faults: compare(reading, &chain, &seen) })
     }
 
     /// What the store has seen of everybody's audits, and the decisions on requests, the newest first, at most `most`
     /// of each. Only for approvers and stewards.
-    pub async fn of_site(&self, most: i64) -> Result<(Vec<Witnessed>, Vec<Decided>)> {
-        tokio::try_join!(self.store.witnessed(&Whose::Everybody, most), self.store.decided(most))
+    pub async fn site_audit(&self, most: i64) -> Result<(Vec<WitnessedPosition>, Vec<Decided>)> {
+        tokio::try_join!(self.store.witnessed(&AuditScope::Everybody, most), self.store.decided(most))
     }
 }

@@ -24,24 +24,24 @@ pub const KEYRING: &str = "keyring:";
 
 /// Where a key is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holder {
+pub enum KeyLocation {
     /// In the secret store, under this name.
     Store(String),
     /// In the file at this path.
     File(PathBuf),
 }
 
-impl Holder {
+impl KeyLocation {
     /// Where a new key goes: a path (with a `/`, or ending in `.key` or `.pem`) is a file; anything else, and
     /// `keyring:NAME`, is a name in the secret store.
-    pub fn of(wanted: &str) -> Result<Self> {
+    pub fn parse(wanted: &str) -> Result<Self> {
         let what = || format!("make the key '{wanted}'");
         if wanted.starts_with("pkcs11:") {
             return Err(Error::usage(what(), "keys in hardware are made by the tools of that hardware")
                 .hint("pkcs11-tool --keypairgen --key-type EC:prime256v1 --label NAME"));
         }
         if let Some(name) = wanted.strip_prefix(KEYRING) {
-            return named(name).map(|()| Self::Store(name.to_owned()));
+            return check_name(name).map(|()| Self::Store(name.to_owned()));
         }
         let ends = |ending: &str| Path::new(wanted).extension().is_some_and(|found| found == ending);
         if wanted.contains('/') || ends("key") || ends("pem") {
@@ -51,7 +51,7 @@ impl Holder {
             }
             return Ok(Self::File(path));
         }
-        named(wanted).map(|()| Self::Store(wanted.to_owned()))
+        check_name(wanted).map(|()| Self::Store(wanted.to_owned()))
     }
 }
 
@@ -75,11 +75,11 @@ pub struct PublicHalf {
 }
 
 /// The vault's name for a key in the secret store.
-pub fn place_of(name: &str) -> String {
+pub fn vault_key(name: &str) -> String {
     format!("signing key {name}")
 }
 
-fn named(name: &str) -> Result<()> {
+fn check_name(name: &str) -> Result<()> {
     let fine = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     if fine {
         Ok(())
@@ -90,10 +90,10 @@ fn named(name: &str) -> Result<()> {
 }
 
 /// Answers with a passphrase that was typed just before; passes all other questions on.
-struct Knows(Secret, Arc<dyn Asker>);
+struct KnownPassphrase(Secret, Arc<dyn Asker>);
 
 #[async_trait]
-impl Asker for Knows {
+impl Asker for KnownPassphrase {
     async fn ask(&self, question: Question) -> Result<Secret> {
         match question.kind {
             QuestionKind::Secret => Ok(self.0.clone()),
@@ -157,26 +157,26 @@ impl Keys {
         ))
     }
 
-    /// Makes a key and keeps it where `wanted` says ([`Holder::of`]); with `locked`, behind a passphrase that is asked
+    /// Makes a key and keeps it where `wanted` says ([`KeyLocation::parse`]); with `locked`, behind a passphrase that is asked
     /// for. An existing key is never replaced.
     pub async fn make(&self, asker: Arc<dyn Asker>, wanted: &str, curve: Curve, locked: bool) -> Result<PublicHalf> {
         let what = format!("make the key '{wanted}'");
-        let holder = Holder::of(wanted)?;
+        let holder = KeyLocation::parse(wanted)?;
         match &holder {
-            Holder::Store(name) => self.is_free(name, &what).await?,
-            Holder::File(path) if path.symlink_metadata().is_ok() => {
+            KeyLocation::Store(name) => self.is_free(name, &what).await?,
+            KeyLocation::File(path) if path.symlink_metadata().is_ok() => {
                 return Err(Error::usage(what, "there is a file of that name").hint("choose another name"));
             }
-            Holder::File(_) => {}
+            KeyLocation::File(_) => {}
         }
         let passphrase = if locked { Some(new_passphrase(&*asker, &what).await?) } else { None };
         let (make, typed) = (self.signers.make.clone(), passphrase.clone());
         let new = tokio::task::spawn_blocking(move || make(curve, typed.as_ref())).await.during(&what)??;
         let path = match holder {
-            Holder::File(path) => path,
-            Holder::Store(name) => {
+            KeyLocation::File(path) => path,
+            KeyLocation::Store(name) => {
                 let asker = match passphrase {
-                    Some(passphrase) => Arc::new(Knows(passphrase, asker)),
+                    Some(passphrase) => Arc::new(KnownPassphrase(passphrase, asker)),
                     None => asker,
                 };
                 return self.keep(asker, &name, new.private).await;
@@ -198,7 +198,7 @@ impl Keys {
     }
 
     async fn is_free(&self, name: &str, what: &str) -> Result<()> {
-        if self.secrets.get(&place_of(name), what).await?.is_none() {
+        if self.secrets.get(&vault_key(name), what).await?.is_none() {
             return Ok(());
         }
         Err(Error::usage(what, "there is one of that name")
@@ -208,9 +208,9 @@ impl Keys {
     /// Keeps a private key (PEM) in the secret store. An existing key is never replaced.
     pub async fn keep(&self, asker: Arc<dyn Asker>, name: &str, pem: Secret) -> Result<PublicHalf> {
         let name = name.strip_prefix(KEYRING).unwrap_or(name);
-        named(name)?;
+        check_name(name)?;
         let what = format!("keep the key '{name}'");
-        let place = place_of(name);
+        let place = vault_key(name);
         let keeping = async {
             self.is_free(name, &what).await?;
             self.secrets.set(&place, name, &pem, &what).await?;
@@ -224,7 +224,7 @@ impl Keys {
                 }
             };
             self.secrets.agree_to_keep(&*asker, &what).await?;
-            if !self.secrets.lasting() {
+            if !self.secrets.is_lasting() {
                 self.secrets.delete(&place, &what).await?;
                 let hint = format!(
                     "keep it in a file: wharf key new ./{name}.key; or agree to one for all secrets: secret_file = true"
@@ -236,19 +236,19 @@ impl Keys {
             Ok(half)
         };
         let told = |entry: &mut Entry, half: &PublicHalf| entry.subject = format!("{name} ({})", half.id);
-        self.journal.told_by(self.journal.entry("keep-key", name), keeping, told).await
+        self.journal.recorded_with(self.journal.entry("keep-key", name), keeping, told).await
     }
 
     /// Removes a key from the secret store; its signatures stay valid.
     pub async fn forget(&self, name: &str) -> Result<()> {
         let name = name.strip_prefix(KEYRING).unwrap_or(name);
-        named(name)?;
+        check_name(name)?;
         let what = format!("forget the key '{name}'");
-        if self.secrets.get(&place_of(name), &what).await?.is_none() {
+        if self.secrets.get(&vault_key(name), &what).await?.is_none() {
             return Err(Error::not_found(what, "no key has that name"));
         }
         let entry = self.journal.entry("forget-key", name);
-        self.journal.recorded(entry, self.secrets.delete(&place_of(name), &what)).await
+        self.journal.recorded(entry, self.secrets.delete(&vault_key(name), &what)).await
     }
 }
 
@@ -260,15 +260,15 @@ mod tests {
     fn a_path_is_a_file_and_a_bare_word_is_a_name_in_the_secret_store() {
         let here = std::env::current_dir().unwrap();
         for (wanted, holder) in [
-            ("steward", Holder::Store("steward".into())),
-            ("keyring:steward", Holder::Store("steward".into())),
-            ("keyring:a.key", Holder::Store("a.key".into())),
-            ("steward.key", Holder::File(here.join("steward.key"))),
-            ("steward.pem", Holder::File(here.join("steward.pem"))),
-            ("./steward", Holder::File(here.join("steward"))),
-            ("/etc/wharf/steward", Holder::File("/etc/wharf/steward".into())),
+            ("steward", KeyLocation::Store("steward".into())),
+            ("keyring:steward", KeyLocation::Store("steward".into())),
+            ("keyring:a.key", KeyLocation::Store("a.key".into())),
+            ("steward.key", KeyLocation::File(here.join("steward.key"))),
+            ("steward.pem", KeyLocation::File(here.join("steward.pem"))),
+            ("./steward", KeyLocation::File(here.join("steward"))),
+            ("/etc/wharf/steward", KeyLocation::File("/etc/wharf/steward".into())),
         ] {
-            assert_eq!(Holder::of(wanted).unwrap(), holder, "{wanted}");
+            assert_eq!(KeyLocation::parse(wanted).unwrap(), holder, "{wanted}");
         }
         for wanted in [
             "",
@@ -280,7 +280,7 @@ mod tests {
             "/",
             "pkcs11:token=t?module-path=/x.so",
         ] {
-            assert_eq!(Holder::of(wanted).unwrap_err().kind, Kind::Usage, "{wanted}");
+            assert_eq!(KeyLocation::parse(wanted).unwrap_err().kind, Kind::Usage, "{wanted}");
         }
     }
 }

@@ -27,7 +27,7 @@ mod uses;
 use std::sync::Arc;
 
 use catalog::Catalog;
-pub use catalog::{Listed, Opened};
+pub use catalog::{Listed, OpenedLink};
 use disks::DiskImages;
 use doctor::{Doctor, Finding};
 use evidence::Evidence;

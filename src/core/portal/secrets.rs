@@ -27,8 +27,8 @@ impl Secrets {
     }
 
     /// Whether secrets outlive the program.
-    pub(super) fn lasting(&self) -> bool {
-        self.vault.lasting()
+    pub(super) fn is_lasting(&self) -> bool {
+        self.vault.is_lasting()
     }
 
     /// For how long secrets are kept, and where, in words; `None` if the vault panicked.
@@ -65,7 +65,7 @@ impl Secrets {
     /// If no lasting store is available, asks whether a file may keep secrets. Without anybody to ask, or without an
     /// answer, secrets are kept until the program ends.
     pub(super) async fn agree_to_keep(&self, asker: &dyn Asker, what: &str) -> Result<()> {
-        if self.vault.lasting() {
+        if self.vault.is_lasting() {
             return Ok(());
         }
         let words = "no secret store works here: keep it in a file that only you can read?".to_owned();

@@ -61,7 +61,7 @@ impl Accounts {
     fn place_to_sign_in(&self, name: &str) -> Result<(String, Source)> {
         let source = match self.sources.all().iter().find(|source| source.name == name) {
             Some(source) => source.clone(),
-            None => self.sources.of(&format!("oci://{name}/x:x").parse::<ImageRef>()?)?,
+            None => self.sources.source(&format!("oci://{name}/x:x").parse::<ImageRef>()?)?,
         };
         let place = source
             .catalog
@@ -128,7 +128,7 @@ impl Accounts {
             }
             self.secrets.agree_to_keep(&*asker, &what).await?;
             let server = server.map(|server| server.address);
-            Ok(SignedIn { host, account, store: self.secrets.describe(), lasting: self.secrets.lasting(), server })
+            Ok(SignedIn { host, account, store: self.secrets.describe(), lasting: self.secrets.is_lasting(), server })
         };
         self.journal.recorded(entry, signing).await
     }
@@ -182,10 +182,10 @@ async fn ask(asker: &dyn Asker, words: String, kind: QuestionKind) -> Result<Sec
 }
 
 /// An asker for work without a person: every question is an error that says so.
-pub struct Nobody;
+pub struct NoAsker;
 
 #[async_trait::async_trait]
-impl Asker for Nobody {
+impl Asker for NoAsker {
     async fn ask(&self, question: Question) -> Result<Secret> {
         Err(Error::new(Kind::NotAllowed, format!("ask for the {}", question.words), "nobody is there to answer")
             .hint("run it in a terminal, or give the answer with the call"))

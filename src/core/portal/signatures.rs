@@ -23,7 +23,7 @@ use crate::{
     ports::{Asker, Content, InMemory, Signer, Signers},
     request::{
         Request,
-        admission::{Admitting, Place},
+        admission::{AdmissionPlace, AdmissionToSign},
         statement::{Payload, Statement},
     },
 };
@@ -109,7 +109,7 @@ impl Signing {
             entry.add_to_subject(&format!(" with {}", signer.describe()));
             let top = cx.run(&what, place.content.manifest(cx, reference)).await?;
             entry.set_digest(&top.digest);
-            let statement = Statement::of_image(name, &top.digest);
+            let statement = Statement::for_image(name, &top.digest);
             let signatures = Signatures { cx, what: &what, content: &*place.content, name, digest: &top.digest };
             let already = !signatures.sign(&statement, &*signer).await?;
             Ok(Signed {
@@ -194,7 +194,7 @@ impl Signatures<'_> {
         let mut found = Vec::new();
         for (number, layer) in layers.iter().enumerate().take(MOST_LAYERS) {
             let Some(payload) = self.payload(layer).await else { continue };
-            if is_by(signer, layer, &payload) && Payload::read(&payload).is_some_and(|payload| payload.says_more()) {
+            if is_by(signer, layer, &payload) && Payload::parse(&payload).is_some_and(|payload| payload.says_more()) {
                 found.push((number, payload));
             }
         }
@@ -249,11 +249,11 @@ impl Signatures<'_> {
 
     /// The admission that this key has stated here for one of these requests, to state it again. It needs both bytes
     /// that this key has signed and an admission at this place in the store.
-    pub async fn admission(&self, signer: &dyn Signer, requests: &[Request]) -> Result<Option<Admitting>> {
+    pub async fn admission(&self, signer: &dyn Signer, requests: &[Request]) -> Result<Option<AdmissionToSign>> {
         let layers = self.layers().await?;
-        let place = Place::Repository(Name { tag: None, digest: None, ..self.name.clone() });
+        let place = AdmissionPlace::Repository(Name { tag: None, digest: None, ..self.name.clone() });
         for (_, payload) in self.stated_by(signer, &layers).await {
-            let of = |request: &Request| Admitting::stated_before(&payload, request, &place, self.digest);
+            let of = |request: &Request| AdmissionToSign::stated_before(&payload, request, &place, self.digest);
             if let Some(admitting) = requests.iter().find_map(of) {
                 return Ok(Some(admitting));
             }

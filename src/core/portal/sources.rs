@@ -15,7 +15,7 @@ use crate::{
         short_names::ShortNames,
     },
     ports::{Catalog, Content, Disks, Listing, Sharer, Upkeep, cannot},
-    transfer::copy::Place,
+    transfer::copy::CopyEnd,
 };
 
 /// How images that are copied to a source are named.
@@ -117,7 +117,7 @@ impl Source {
             address: self.address.clone(),
             origin: self.origin.clone(),
             listing: self.catalog.listing(),
-            looks_are_cheap: self.catalog.looks_are_cheap(),
+            looks_are_cheap: self.catalog.describes_cheaply(),
             signs_in: self.catalog.sign_in_place().is_some(),
             grants: self.sharer.is_some(),
             holds_disks: self.disks.is_some(),
@@ -180,7 +180,7 @@ impl Sources {
 
     /// The source that holds `reference`: a configured one, otherwise one opened for its address. `NotFound` for a
     /// cloud that is not configured.
-    pub(crate) fn of(&self, reference: &ImageRef) -> Result<Source> {
+    pub(crate) fn source(&self, reference: &ImageRef) -> Result<Source> {
         if let Some(source) = self.all.iter().find(|source| source.catalog.owns(reference)) {
             return Ok(source.clone());
         }
@@ -204,7 +204,7 @@ impl Sources {
 
     /// The port for sharing an image; `Unsupported` if its source grants nothing.
     pub(crate) fn sharer(&self, reference: &ImageRef) -> Result<Arc<dyn Sharer>> {
-        let source = self.of(reference)?;
+        let source = self.source(reference)?;
         source.sharer.ok_or_else(|| {
             cannot(&source.name, "share from").hint(
                 "only clouds grant images to projects; an image of a registry is shared by a copy of it: wharf share REF --to PROJECT",
@@ -216,7 +216,7 @@ impl Sources {
     ///
     /// `what` is the verb for the error, as in "upload to".
     pub(crate) fn disks(&self, reference: &ImageRef, what: &str) -> Result<Arc<dyn Disks>> {
-        let source = self.of(reference)?;
+        let source = self.source(reference)?;
         source.disks.ok_or_else(|| cannot(&source.name, what))
     }
 
@@ -229,21 +229,21 @@ impl Sources {
     /// Fails for a reference of a kind that no adapter opens, with the kinds that are known here.
     fn is_known(&self, reference: &ImageRef) -> Result<()> {
         match reference {
-            ImageRef::Other(_) => self.of(reference).map(|_| ()),
+            ImageRef::Other(_) => self.source(reference).map(|_| ()),
             _ => Ok(()),
         }
     }
 
     /// The place of the bytes of `reference`; `Unsupported` if its source does not let them be read.
-    pub(crate) fn place(&self, reference: &ImageRef) -> Result<Place> {
-        let source = self.of(reference)?;
+    pub(crate) fn place(&self, reference: &ImageRef) -> Result<CopyEnd> {
+        let source = self.source(reference)?;
         let content = source.content.ok_or_else(|| cannot(&source.name, "read the bytes of"))?;
-        Ok(Place { content, at: reference.clone() })
+        Ok(CopyEnd { content, at: reference.clone() })
     }
 
     /// The image behind a reference.
     pub async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
-        let source = self.of(reference)?;
+        let source = self.source(reference)?;
         cx.run(&format!("show {reference}"), source.catalog.image(cx, reference, platform)).await
     }
 
@@ -255,7 +255,7 @@ impl Sources {
 
     /// The tags of an image's repository.
     pub async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
-        let source = self.of(reference)?;
+        let source = self.source(reference)?;
         cx.run(&format!("list versions of {reference}"), source.catalog.tags(cx, reference)).await
     }
 
@@ -287,7 +287,7 @@ impl Sources {
 
     /// The reference for a name that was typed; `Usage` as in [`reference`](Self::reference). A short name may exist in
     /// several registries: the first that has it is used, as Podman does.
-    pub async fn named(&self, text: &str) -> Result<ImageRef> {
+    pub async fn resolve(&self, text: &str) -> Result<ImageRef> {
         let candidates = self.short_names.candidates(text)?;
         if let [only] = candidates.as_slice() {
             return self.is_known(only).map(|()| only.clone());
@@ -298,7 +298,7 @@ impl Sources {
             let found = async { self.place(&reference)?.content.manifest(&Context::default(), &reference).await };
             match found.await {
                 Ok(_) => return Ok(reference),
-                Err(error) => told.push(format!("{}: {}", reference.spoken(), error.why)),
+                Err(error) => told.push(format!("{}: {}", reference.short_text(), error.why)),
             }
         }
         Err(Error::not_found(what, format!("no registry here has it: {}", told.join("; ")))

@@ -10,7 +10,7 @@ use crate::{
         error::{Error, Result},
     },
     image::reference::ImageRef,
-    ports::{content::Outcome, disks::Import, store::How},
+    ports::{content::Outcome, disks::Import, store::UseKind},
     transfer::copy::{self, Options},
 };
 
@@ -53,7 +53,7 @@ impl Transfers {
         let entry = self.journal.open_entry("copy", format!("{from} to {to}"));
         let copying = async {
             // A place that is not known here is refused before anything is judged.
-            self.sources.of(to)?;
+            self.sources.source(to)?;
             cx.progress.phase("asking the policy");
             let pinned = self.evidence.admit_copy(cx, &entry, from, options).await?;
             if Self::moves_disk(from, to) {
@@ -64,8 +64,8 @@ impl Transfers {
         let outcome = self.journal.recorded_as(&entry, copying).await?;
         // A copy into a registry or a cloud supplies it to others; any other copy is a download.
         let (how, named) = match to {
-            ImageRef::Oci(_) | ImageRef::Glance { .. } => (How::Supplied, to),
-            _ => (How::Downloaded, from),
+            ImageRef::Oci(_) | ImageRef::Glance { .. } => (UseKind::Supplied, to),
+            _ => (UseKind::Downloaded, from),
         };
         self.uses.remember(how, &named.with_digest(&outcome.digest), &outcome.digest, &to.to_string()).await;
         Ok(outcome)

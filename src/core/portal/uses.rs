@@ -12,7 +12,7 @@ use crate::{
     },
     image::reference::ImageRef,
     portal::sources::Sources,
-    ports::store::{How, Spool, Store, Use},
+    ports::store::{Spool, Store, Use, UseKind},
 };
 
 /// How long to wait for the store; what it did not get is spooled and sent later.
@@ -35,14 +35,14 @@ impl Uses {
     /// The image's reference for others, pinned if it has a place for a digest; `None` if nobody else can look at it.
     fn for_others(&self, reference: &ImageRef, digest: &Digest) -> Option<ImageRef> {
         // A volume has no digest, so nobody can say later what it was.
-        if matches!(reference, ImageRef::Volume { .. }) || self.sources.of(reference).ok()?.abilities.is_local {
+        if matches!(reference, ImageRef::Volume { .. }) || self.sources.source(reference).ok()?.abilities.is_local {
             return None;
         }
         Some(reference.with_digest(digest))
     }
 
     /// Records that this person used an image. If the store is away, the record is sent later; no error is given.
-    pub(super) async fn remember(&self, how: How, reference: &ImageRef, digest: &Digest, place: &str) {
+    pub(super) async fn remember(&self, how: UseKind, reference: &ImageRef, digest: &Digest, place: &str) {
         let Some(reference) = self.for_others(reference, digest) else { return };
         let used = Use {
             person: self.person.clone(),
@@ -55,14 +55,14 @@ impl Uses {
         let spool = self.spool.clone();
         let waiting = tokio::task::spawn_blocking(move || spool.take()).await;
         let waiting = waiting.ok().and_then(Result::ok).unwrap_or_default();
-        let cx = Context::default().within(PATIENCE);
+        let cx = Context::default().with_deadline(PATIENCE);
         let mut away = false;
         for used in waiting.into_iter().chain([used]) {
             // After one failure the others go to the spool without waiting for the store.
             let told = if away {
                 Err(Error::new(Kind::Unavailable, "write down who used an image", "the store is away"))
             } else {
-                cx.run("write down who used an image", self.store.used(&used)).await
+                cx.run("write down who used an image", self.store.record_use(&used)).await
             };
             if let Err(error) = told {
                 // A record that the store refuses now will be refused later, too: it is dropped.

@@ -39,7 +39,7 @@ pub enum Extent {
 
 impl Extent {
     /// Cut short for this reason, if there is one; otherwise complete.
-    pub fn of(cut: Option<String>) -> Self {
+    pub fn cut_short(cut: Option<String>) -> Self {
         cut.map_or(Self::Whole, Self::Cut)
     }
 }
@@ -108,7 +108,7 @@ pub trait Catalog: Send + Sync {
     /// What one tag points to: digest, date and size, as far as the source tells. Changes nothing; repeated, it reads
     /// again. Errors: those of [`image`](Self::image).
     async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
-        Ok(Version::of(&self.image(cx, reference, None).await?))
+        Ok(Version::from_image(&self.image(cx, reference, None).await?))
     }
 
     /// The vault's key for this source's secret; `None` where nobody signs in. The same in every call; contacts nobody.
@@ -136,7 +136,7 @@ pub trait Catalog: Send + Sync {
 
     /// Whether describing one image is cheap and counts against no rate limit, so that the rows on the screen may be
     /// described. Contacts nobody.
-    fn looks_are_cheap(&self) -> bool {
+    fn describes_cheaply(&self) -> bool {
         false
     }
 

@@ -28,7 +28,7 @@ pub trait Checker: Send + Sync {
 
     /// Whether a record was made with the keys that it checks with now. Contacts nobody.
     fn inputs_fit(&self, record: &Record) -> bool {
-        matches!(record.by, record::By::Source | record::By::Attached) || record.inputs == self.inputs()
+        matches!(record.by, record::CheckedBy::Source | record::CheckedBy::Attached) || record.inputs == self.inputs()
     }
 
     /// Whether the check takes so long that it runs only on demand. The same in every call.
@@ -49,7 +49,7 @@ pub trait Checker: Send + Sync {
 
     /// Which program or server it uses and how old its data is; `None` for a check that needs no program. Changes
     /// nothing; the error says what is missing and how to get it.
-    async fn ready(&self, _cx: &Context) -> Option<Result<Ready>> {
+    async fn ready(&self, _cx: &Context) -> Option<Result<CheckTool>> {
         None
     }
 
@@ -68,7 +68,7 @@ pub trait Checker: Send + Sync {
 
 /// The program that a check uses, and its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ready {
+pub struct CheckTool {
     /// The program's name and version, or the server that does its work.
     pub tool: String,
     /// Whether a server does the work: then the data is on the server.

@@ -109,7 +109,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// What was transferred, in words.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         format!("{} moved, {} were there or mounted", text::size(self.moved), text::size(self.spared))
     }
 }

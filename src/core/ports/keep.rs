@@ -86,7 +86,7 @@ pub trait Vault: Send + Sync {
         Keeps::ForGood
     }
     /// Whether secrets outlive the program.
-    fn lasting(&self) -> bool {
+    fn is_lasting(&self) -> bool {
         self.keeps() != Keeps::UntilTheEnd
     }
     /// From now on keeps secrets in a file that only the person can read. Before: the person has agreed. Repeated, it

@@ -22,7 +22,7 @@ use crate::{
     },
     launch::{
         form::{Answers, Form},
-        logs::Wanted,
+        logs::LogRange,
         plan::{Plan, Workload},
         usage::Usage,
     },
@@ -114,7 +114,7 @@ impl Ability {
     ];
 
     /// What it does with a workload, as a verb with a preposition: `open a terminal in`.
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Logs => "show the output of",
             Self::Exec => "run a command in",
@@ -164,7 +164,7 @@ pub trait Launcher: Send + Sync {
     /// The error for an ability that it lacks, about the workload `id`.
     fn lacks(&self, ability: Ability, id: &str) -> Error {
         let (why, instead) = self.instead(ability);
-        Error::unsupported(format!("{} {id} on {}", ability.words(), self.name()), why).hint(instead)
+        Error::unsupported(format!("{} {id} on {}", ability.label(), self.name()), why).hint(instead)
     }
 
     /// Fails if it cannot launch this image, and says why. Contacts nobody, so that lists can ask for every row.
@@ -197,7 +197,7 @@ pub trait Launcher: Send + Sync {
     /// The output so far, and more as `wanted` says. With times, each line begins with its own; a backend that keeps
     /// none refuses with [`Kind::Unsupported`](crate::base::error::Kind::Unsupported) before it reads anything. Bytes
     /// are as the program wrote them: the code that shows them cleans them.
-    async fn logs(&self, _cx: &Context, id: &str, _wanted: Wanted) -> Result<ByteStream> {
+    async fn logs(&self, _cx: &Context, id: &str, _wanted: LogRange) -> Result<ByteStream> {
         Err(self.lacks(Ability::Logs, id))
     }
 

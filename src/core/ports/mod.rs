@@ -27,7 +27,7 @@ pub use self::{
     notifier::Notifier,
     runtime::{Description, Process, Runtime},
     sharer::Sharer,
-    signer::{LookAtKey, MakeKey, NamedKeys, OpenSigner, Signer, Signers, Trusted, WriteKey},
+    signer::{DescribeKey, MakeKey, NamedKeys, OpenSigner, Signer, Signers, Trusted, WriteKey},
     unsupported::cannot,
     upkeep::Upkeep,
 };

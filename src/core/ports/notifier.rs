@@ -2,18 +2,18 @@
 
 use async_trait::async_trait;
 
-use super::store::Due;
+use super::store::DueNotice;
 use crate::base::{context::Context, error::Result};
 
 /// A way to notify people, besides the inbox: mail, a webhook.
 #[async_trait]
 pub trait Notifier: Send + Sync {
     /// Its name in the store, the same in every run: each notice goes out once by each way.
-    fn way(&self) -> &'static str;
+    fn name(&self) -> &'static str;
     /// Sends a notice; `false` where its receiver cannot be reached this way. Before: the caller holds the lease of the
     /// notice. After: it was handed on. Repeated, it is sent again with the same key, so that the receiver can drop it.
     /// Errors: the notice was not sent, and is tried again later.
-    async fn deliver(&self, cx: &Context, due: &Due) -> Result<bool>;
+    async fn deliver(&self, cx: &Context, due: &DueNotice) -> Result<bool>;
     /// Whether it could send now, without sending anything; gives what answers, in words. Repeated, it asks again.
     /// Errors: `Unavailable` or `NotAllowed`, with what to correct.
     async fn ready(&self, cx: &Context) -> Result<String>;

@@ -6,7 +6,7 @@ use crate::{
     base::{context::Context, error::Result, secret::Secret},
     image::reference::ImageRef,
     sharing::{
-        offer::{Given, Offer, Project, Share, SharePlan},
+        offer::{Offer, Project, Share, SharePlan, VolumeTransfer},
         receiver::Receiver,
     },
 };
@@ -32,7 +32,7 @@ pub trait Sharer: Send + Sync {
 
     /// The image itself, or an image made of a volume, which takes time. Repeated, an image that was made already is
     /// given. Errors: `NotFound` for what is gone, `NotAllowed` where the quota is used up.
-    async fn image_of(&self, cx: &Context, reference: &ImageRef) -> Result<ImageRef>;
+    async fn image_to_share(&self, cx: &Context, reference: &ImageRef) -> Result<ImageRef>;
 
     /// Who may use an image, and who has not answered yet. Changes nothing. Errors: `NotAllowed` where only its owner
     /// may see that.
@@ -49,11 +49,11 @@ pub trait Sharer: Send + Sync {
     /// Offers a volume to the project that gets the key. After: the offer waits, and can be taken back. Repeated while
     /// it waits, it is refused with `Usage`: the key is told only once. Errors: `NotAllowed` where it is not theirs,
     /// `Usage` for what cannot be given away.
-    async fn give(&self, cx: &Context, reference: &ImageRef) -> Result<Given>;
+    async fn create_transfer(&self, cx: &Context, reference: &ImageRef) -> Result<VolumeTransfer>;
 
     /// Takes an offered volume with its key. After: it belongs to this project. Repeated, it is `NotFound`. Errors:
     /// `NotAllowed` for a wrong key, and where the quota is used up.
-    async fn take(&self, cx: &Context, offer: &str, key: &Secret) -> Result<ImageRef>;
+    async fn accept_transfer(&self, cx: &Context, offer: &str, key: &Secret) -> Result<ImageRef>;
 
     /// Accepts or rejects an offer; rejecting an offer of the person's own takes it back. Repeated with the same
     /// answer, it changes nothing. Errors: `NotFound` for an offer that is gone.

@@ -52,7 +52,7 @@ pub struct Signers {
     /// block.
     pub write: WriteKey,
     /// Inspects a key without opening it; nobody is asked for anything.
-    pub look: LookAtKey,
+    pub look: DescribeKey,
     /// Keys and certificates that the policy names, as far as they can be read. It may block.
     pub named: NamedKeys,
     /// The id of the policy's key that made a signature, of those that may admit images; `None` if none did.
@@ -66,10 +66,10 @@ pub type MakeKey = Arc<dyn Fn(Curve, Option<&Secret>) -> Result<NewKey> + Send +
 pub type WriteKey = Arc<dyn Fn(&Path, &NewKey) -> Result<PathBuf> + Send + Sync>;
 
 /// Inspects a key by its name, as `--key` takes it.
-pub type LookAtKey = Box<dyn Fn(&str) -> BoxFuture<'static, Result<Looked>> + Send + Sync>;
+pub type DescribeKey = Box<dyn Fn(&str) -> BoxFuture<'static, Result<KeyInfo>> + Send + Sync>;
 
 /// The keys and certificates that the policy names.
-pub type NamedKeys = Arc<dyn Fn() -> Vec<Named> + Send + Sync>;
+pub type NamedKeys = Arc<dyn Fn() -> Vec<NamedKey> + Send + Sync>;
 
 /// Takes a message and a signature; gives the id of the policy's key that made it, if one did.
 pub type Trusted = Box<dyn Fn(&[u8], &[u8]) -> Option<String> + Send + Sync>;
@@ -89,7 +89,7 @@ pub enum Curve {
 
 impl Curve {
     /// The curve's name: `P-256` or `P-384`.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::P256 => "P-256",
             Self::P384 => "P-384",
@@ -122,7 +122,7 @@ pub struct NewKey {
 
 /// What is known of a key without opening it: nobody is asked for a passphrase or a PIN, and nothing is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Looked {
+pub struct KeyInfo {
     /// Where the key is, in words.
     pub place: String,
     /// SHA-256 of its public half, in hexadecimal; `None` where a passphrase or a PIN hides that.
@@ -135,7 +135,7 @@ pub struct Looked {
 
 /// A key, or the key of a certificate, that the policy names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedKey {
     /// SHA-256 of its public half, in hexadecimal.
     pub id: String,
     /// Whether the key is that of a certificate.

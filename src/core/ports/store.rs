@@ -1,7 +1,7 @@
 //! The port of the shared store: requests, who uses which image, and notices. The contract is the same for every
 //! database.
 //!
-//! A store also enforces rights: what it gives and accepts depends on the person ([`Me`]), and a database with
+//! A store also enforces rights: what it gives and accepts depends on the person ([`Caller`]), and a database with
 //! rights of its own enforces them there. Times are seconds since 1970, written only by the store's clock: callers pass
 //! time spans, so that the clocks of two machines are never compared. A row that cannot be read does not spoil a list:
 //! the list goes on without it or shows that it is there.
@@ -12,18 +12,19 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    audit::witness::{Chain, Decided, Mark, Whose, Witnessed},
+    audit::witness::{AuditScope, Chain, Decided, Mark, WitnessedPosition},
     base::{badge::Verdict, error::Result},
     policy::Site,
     request::{
-        Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish, notice::Notice,
+        Admission, Caller, Change, Class, Decision, Event, Group, Id, Pace, Request, RequestFilter, RequestedImage,
+        RequestedUse, notice::Notice,
     },
 };
 
 /// How a person came to use an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum How {
+pub enum UseKind {
     /// The person launched it.
     Launched,
     /// The person downloaded or copied it.
@@ -36,9 +37,9 @@ pub enum How {
     Requested,
 }
 
-impl How {
+impl UseKind {
     /// The word that stores keep and people read.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Launched => "launched",
             Self::Downloaded => "downloaded",
@@ -60,9 +61,9 @@ impl How {
     }
 
     /// The variant of this word, if there is one.
-    pub fn named(word: &str) -> Option<Self> {
+    pub fn from_name(word: &str) -> Option<Self> {
         let all = [Self::Launched, Self::Downloaded, Self::Given, Self::Supplied, Self::Requested];
-        all.into_iter().find(|how| how.word() == word)
+        all.into_iter().find(|how| how.name() == word)
     }
 }
 
@@ -72,7 +73,7 @@ pub struct Use {
     /// The person's name; a store that authenticates people uses the authenticated name instead.
     pub person: String,
     /// How the person came to use it.
-    pub how: How,
+    pub how: UseKind,
     /// The reference of the image, pinned.
     pub reference: String,
     /// The image's digest, with its algorithm.
@@ -156,13 +157,13 @@ pub fn site(judged: Option<&Watched>, taken_back: Option<&Decision>) -> Site {
     }
     let Some(watched) = judged.filter(|watched| watched.judged) else { return Site::Silent };
     // How strict an unknown word is, nobody knows.
-    let verdict = Verdict::named(&watched.verdict).unwrap_or(Verdict::Undecided);
+    let verdict = Verdict::from_name(&watched.verdict).unwrap_or(Verdict::Undecided);
     Site::Judged { verdict, findings: watched.told.iter().map(|(id, ..)| id.clone()).collect(), at: watched.checked }
 }
 
 /// A notice that is due for delivery, and its receiver's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Due {
+pub struct DueNotice {
     /// The notice to deliver.
     pub notice: Notice,
     /// The receiver's mail address, if they gave one.
@@ -173,9 +174,9 @@ pub struct Due {
 
 /// The state of the store for this person: what `wharf doctor` shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Standing {
+pub struct StoreStatus {
     /// Who this person is there, and what they may do.
-    pub me: Me,
+    pub me: Caller,
     /// Whether this person may request images.
     pub user: bool,
     /// The version of the store's tables; 0 if it was never set up, `None` if this person may not see it.
@@ -184,7 +185,7 @@ pub struct Standing {
     pub needed: i64,
 }
 
-impl Standing {
+impl StoreStatus {
     /// This person's groups there, as the database names them.
     pub fn groups(&self) -> Vec<&'static str> {
         let all = [(self.user, "wharf_user"), (self.me.approver, "wharf_approver"), (self.me.steward, "wharf_steward")];
@@ -192,7 +193,7 @@ impl Standing {
     }
 
     /// Why the store cannot be used, in words, and what to do; `None` if it can be.
-    pub fn unfit(&self) -> Option<(&'static str, &'static str)> {
+    pub fn why_unusable(&self) -> Option<(&'static str, &'static str)> {
         let set_up = "whoever owns the database runs: wharf steward --set-up";
         match self.layout {
             None => Some(("you may not read it", "whoever owns the database says: GRANT wharf_user TO you")),
@@ -246,7 +247,7 @@ pub trait Store: Send + Sync {
 
     /// The state of the store: answers within two seconds or says why not, also where it is not set up or of another
     /// version. Changes nothing.
-    async fn standing(&self) -> Result<Standing>;
+    async fn standing(&self) -> Result<StoreStatus>;
 
     /// Stewards that reported in the last days, the latest first. Everybody who may request images may see them.
     /// Changes nothing.
@@ -257,21 +258,21 @@ pub trait Store: Send + Sync {
     async fn alive(&self, key: &str, version: &str) -> Result<()>;
 
     /// Who this person is there, and what they may do. Changes nothing.
-    async fn me(&self) -> Result<Me>;
+    async fn caller(&self) -> Result<Caller>;
 
     /// Requests an image. If the same image is requested already, adds the wish to that request; tells whether it is
     /// new. Repeated with the same wish, it changes nothing. Errors: `NotAllowed` if this person may not request
     /// images.
-    async fn submit(&self, asked: &Asked, destination: &str, wish: &Wish) -> Result<(Id, bool)>;
+    async fn submit(&self, asked: &RequestedImage, destination: &str, wish: &RequestedUse) -> Result<(Id, bool)>;
 
     /// Applies an event to a request, and gives the changed request. Before: this person may do that, and the event can
     /// follow the request's state. Repeated, it changes nothing or is refused as it cannot follow. Errors: `NotFound`,
     /// `NotAllowed`, `Usage` if it cannot follow: then nothing has changed.
-    async fn happen(&self, id: Id, event: &Event) -> Result<Request>;
+    async fn apply_event(&self, id: Id, event: &Event) -> Result<Request>;
 
     /// Requests in the order of `which`, skipping `skip`, at most `limit`; only those that this person may see. Changes
     /// nothing.
-    async fn requests(&self, which: Which, skip: i64, limit: i64) -> Result<Vec<Request>>;
+    async fn requests(&self, which: RequestFilter, skip: i64, limit: i64) -> Result<Vec<Request>>;
 
     /// The groups of the queue, the largest first. Changes nothing.
     async fn groups(&self) -> Result<Vec<Group>>;
@@ -298,12 +299,12 @@ pub trait Store: Send + Sync {
     async fn claim(&self, lease: Duration, most: i64) -> Result<Option<Request>>;
 
     /// Requests by which this digest is admitted now, at any place. Changes nothing.
-    async fn admissions_of(&self, digest: &str) -> Result<Vec<Request>>;
+    async fn admissions(&self, digest: &str) -> Result<Vec<Request>>;
 
     /// What the site knows of an image with these digests: the stewards' verdicts, and whether its admission was
     /// revoked at `place` (a reference without a version) or, if it was never admitted there, most recently anywhere.
     /// The worst of these counts. Everybody may ask; the answer does not tell who uses it. Changes nothing.
-    async fn known(&self, digests: &[String], place: &str) -> Result<Site>;
+    async fn known_at_site(&self, digests: &[String], place: &str) -> Result<Site>;
 
     /// The last admission at a destination; `None` before the first. Changes nothing.
     async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>>;
@@ -328,15 +329,15 @@ pub trait Store: Send + Sync {
     async fn end_class(&self, id: Id) -> Result<()>;
 
     /// Records that this person used an image. Repeated, there is one record.
-    async fn used(&self, used: &Use) -> Result<()>;
+    async fn record_use(&self, used: &Use) -> Result<()>;
 
     /// Who used an image, and who requested it. Changes nothing.
-    async fn users_of(&self, digest: &str) -> Result<Vec<Use>>;
+    async fn users(&self, digest: &str) -> Result<Vec<Use>>;
 
     /// Admitted or used images that are due to be judged, in each repository where they are, at most `limit`: first the
     /// admitted ones; then those in use, taking turns between people, so that nobody's images delay those of others.
     /// Changes nothing.
-    async fn watched(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>>;
+    async fn due_for_judging(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>>;
 
     /// Keeps the verdict on an image and the notices about it, both or nothing. Repeated, a notice is not sent again.
     /// Errors: `NotAllowed` if this person is no steward.
@@ -349,11 +350,11 @@ pub trait Store: Send + Sync {
     async fn unread(&self) -> Result<i64>;
 
     /// Marks notices of this person as read; those of others stay as they are. Repeated, it changes nothing.
-    async fn seen(&self, notices: &[Id]) -> Result<()>;
+    async fn mark_notices_read(&self, notices: &[Id]) -> Result<()>;
 
     /// Claims a notice that is due to be delivered in this way, for the length of the lease; `None` where there is
     /// none. Repeated, another one is claimed: nobody else gets a notice before its lease is over.
-    async fn due(&self, way: &str, lease: Duration) -> Result<Option<Due>>;
+    async fn due(&self, way: &str, lease: Duration) -> Result<Option<DueNotice>>;
 
     /// Records that a notice was delivered, or after which time to try again. Before: it was claimed with
     /// [`due`](Self::due). Repeated, it changes nothing.
@@ -367,7 +368,7 @@ pub trait Store: Send + Sync {
 
     /// Points of audit chains that the store was told of, the newest first, at most `limit`. Changes nothing. Errors:
     /// `NotAllowed` for those of others, where this person may not see them.
-    async fn witnessed(&self, whose: &Whose, limit: i64) -> Result<Vec<Witnessed>>;
+    async fn witnessed(&self, whose: &AuditScope, limit: i64) -> Result<Vec<WitnessedPosition>>;
 
     /// The latest decisions on requests, the newest first, at most `limit`; for approvers and stewards. Changes
     /// nothing. Errors: `NotAllowed` for others.

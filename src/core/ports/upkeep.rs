@@ -48,8 +48,12 @@ pub struct Removal {
 
 impl Removal {
     /// The removal of one tag of an image that has others; `others` are those that it keeps.
-    pub fn of_tag(reference: &ImageRef, tag: &str, digest: Digest, others: &[String]) -> Self {
-        let stays = if others.is_empty() { Vec::new() } else { vec![format!("the image itself, as {}", some(others))] };
+    pub fn for_tag(reference: &ImageRef, tag: &str, digest: Digest, others: &[String]) -> Self {
+        let stays = if others.is_empty() {
+            Vec::new()
+        } else {
+            vec![format!("the image itself, as {}", tags_in_words(others))]
+        };
         Self {
             reference: reference.clone(),
             title: format!("the tag {tag}"),
@@ -61,13 +65,13 @@ impl Removal {
     }
 
     /// The removal of a whole image, named by its last tag or by its digest; `others` are tags that go with it.
-    pub fn of_image(reference: &ImageRef, tag: Option<&str>, digest: Digest, others: &[String]) -> Self {
+    pub fn for_image(reference: &ImageRef, tag: Option<&str>, digest: Digest, others: &[String]) -> Self {
         let title = match tag {
             Some(tag) => format!("the image, with its last tag {tag}"),
             None => format!("the image {}", digest.short()),
         };
         let tags = if others.len() == 1 { "its tag" } else { "its tags" };
-        let along = if others.is_empty() { Vec::new() } else { vec![format!("{tags} {}", some(others))] };
+        let along = if others.is_empty() { Vec::new() } else { vec![format!("{tags} {}", tags_in_words(others))] };
         let removes = match reference {
             ImageRef::Oci(name) => {
                 vec![ImageRef::Oci(Name { tag: None, digest: Some(digest.clone()), ..name.clone() })]
@@ -91,7 +95,7 @@ impl Removal {
 }
 
 /// Tags in a sentence; only the first ones if there are many.
-pub fn some(tags: &[String]) -> String {
+pub fn tags_in_words(tags: &[String]) -> String {
     const SHOWN: usize = 12;
     let more = tags.len().saturating_sub(SHOWN);
     let shown = tags.iter().take(SHOWN).map(|tag| clean::short(tag, 128)).collect::<Vec<_>>().join(", ");

@@ -1,4 +1,4 @@
-//! What a steward may sign: an admission that was decided, over bytes that were hashed. Only an [`Admitting`] becomes a
+//! What a steward may sign: an admission that was decided, over bytes that were hashed. Only an [`AdmissionToSign`] becomes a
 //! steward's statement, and it is made only here, after checking both.
 
 use super::{
@@ -14,14 +14,14 @@ use crate::{
         digest::Digest,
         error::{Error, Kind, Result},
     },
-    evidence::terms::{Attested, Stated, Terms},
+    evidence::terms::{AttestedScan, SignatureClaims, Terms},
 };
 
-pub use super::statement::Place;
+pub use super::statement::AdmissionPlace;
 
 /// What a steward knows about a decision from elsewhere than the database's row.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct KnownDecision {
     /// The policy's verdict on the image now, if it was asked.
     pub policy: Option<Verdict>,
     /// The id of the policy's key that has signed the decision, if one has.
@@ -41,10 +41,10 @@ pub struct Decided {
 
 /// An admission that may be signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admitting {
+pub struct AdmissionToSign {
     request: Id,
     digest: Digest,
-    place: Place,
+    place: AdmissionPlace,
     terms: Terms,
     approver: String,
 }
@@ -59,7 +59,7 @@ impl Decided {
     ///
     /// If the row says that the policy decided, the policy must decide the same now. A person's decision must be signed
     /// by a key of the policy, for exactly this request, if the site requires that or if it has a signature at all.
-    pub fn new(request: &Request, known: &Known) -> Result<Self> {
+    pub fn new(request: &Request, known: &KnownDecision) -> Result<Self> {
         let decision = request.decision.as_ref().filter(|decision| decision.approve);
         let decision = decision.ok_or_else(|| never(request, "nobody has approved it"))?;
         if decision.digest != request.asked.digest {
@@ -84,8 +84,8 @@ impl Decided {
             dossier.is_some_and(|dossier| {
                 [dossier.base.as_str(), ""].iter().any(|base| {
                     dossier.rules().any(|rule| {
-                        Statement::of_class(base, rule, &decision.terms).text() == decision.payload
-                            && Class::takes(dossier, rule, &decision.terms)
+                        Statement::class_author(base, rule, &decision.terms).text() == decision.payload
+                            && Class::accepts_all(dossier, rule, &decision.terms)
                     })
                 })
             })
@@ -103,9 +103,9 @@ impl Decided {
     }
 
     /// Fails if the approver is the only requester, even if it was approved by a class.
-    fn own(request: &Request, decision: &Decision, known: &Known) -> Result<()> {
+    fn own(request: &Request, decision: &Decision, known: &KnownDecision) -> Result<()> {
         let who = decision.person();
-        let alone = request.wanted_by().next().is_some() && request.wanted_by().all(|wish| wish.person == who);
+        let alone = request.open_wishes().next().is_some() && request.open_wishes().all(|wish| wish.person == who);
         if alone && !known.own {
             return Err(never(request, "whoever approved it is the only one who asked for it"));
         }
@@ -123,11 +123,11 @@ impl Decided {
     }
 }
 
-impl Admitting {
+impl AdmissionToSign {
     /// Checks an admission whose bytes are in their place and were hashed there.
-    pub fn new(request: &Request, decided: &Decided, place: Place, hashed: &Digest) -> Result<Self> {
+    pub fn new(request: &Request, decided: &Decided, place: AdmissionPlace, hashed: &Digest) -> Result<Self> {
         if request.stage != Stage::Admitting {
-            return Err(never(request, &format!("it is {}", request.stage.word())));
+            return Err(never(request, &format!("it is {}", request.stage.name())));
         }
         // The hash of a file from the web was not known at the request: its digest there is its address.
         if let Ok(asked) = request.asked.digest.parse::<Digest>() {
@@ -146,15 +146,15 @@ impl Admitting {
     /// The admission in an earlier statement of the steward, to be signed again: it must be about exactly these bytes
     /// in exactly this place, and about a request that the store has as admitted there. The steward's signature over
     /// `payload` must have been verified.
-    pub fn stated_before(payload: &[u8], request: &Request, place: &Place, digest: &Digest) -> Option<Self> {
-        let (at, of, stated) = match Payload::read(payload)? {
+    pub fn stated_before(payload: &[u8], request: &Request, place: &AdmissionPlace, digest: &Digest) -> Option<Self> {
+        let (at, of, stated) = match Payload::parse(payload)? {
             Payload::Image { repository, digest, stated } => (repository, digest, stated),
             Payload::Disk { id, digest, stated } => (id, digest, stated),
             Payload::TakenBack { .. } => return None,
         };
         let here = match place {
-            Place::Repository(name) => name.bare(),
-            Place::Disk(id) => id.clone(),
+            AdmissionPlace::Repository(name) => name.bare(),
+            AdmissionPlace::Disk(id) => id.clone(),
         };
         let admitted = request.admitted.as_ref().filter(|_| request.stage == Stage::Admitted)?;
         let same = at == here
@@ -176,17 +176,17 @@ impl Admitting {
     }
 
     /// The repository or cloud image in which it is admitted.
-    pub fn place(&self) -> &Place {
+    pub fn queue_position(&self) -> &AdmissionPlace {
         &self.place
     }
 
     /// What the steward's statement says besides digest and place.
-    pub(super) fn stated(&self, scan: Option<Attested>, now: i64) -> Stated {
+    pub(super) fn stated(&self, scan: Option<AttestedScan>, now: i64) -> SignatureClaims {
         let here = match &self.place {
-            Place::Repository(name) => name.bare(),
-            Place::Disk(id) => id.clone(),
+            AdmissionPlace::Repository(name) => name.bare(),
+            AdmissionPlace::Disk(id) => id.clone(),
         };
-        Stated {
+        SignatureClaims {
             terms: self.terms.clone(),
             only: self.terms.only.then_some(here),
             approver: self.approver.clone(),
@@ -199,11 +199,11 @@ impl Admitting {
 
 impl Statement {
     /// A steward's signature of an admission; the scan is one that the steward has made.
-    pub fn of_admission(admitting: &Admitting, scan: Option<Attested>, now: i64) -> Self {
-        let kind = match admitting.place() {
-            Place::Repository(_) => CLASSIC,
-            Place::Disk(_) => DISK,
+    pub fn for_admission(admitting: &AdmissionToSign, scan: Option<AttestedScan>, now: i64) -> Self {
+        let kind = match admitting.queue_position() {
+            AdmissionPlace::Repository(_) => CLASSIC,
+            AdmissionPlace::Disk(_) => DISK,
         };
-        Self::over(kind, admitting.place(), admitting.digest(), &admitting.stated(scan, now), None)
+        Self::build(kind, admitting.queue_position(), admitting.digest(), &admitting.stated(scan, now), None)
     }
 }

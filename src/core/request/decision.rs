@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    dossier::{Dossier, Ground},
+    dossier::{Dossier, StoredReason},
     wish::Id,
 };
 use crate::{base::badge::Verdict, evidence::terms::Terms};
@@ -38,7 +38,7 @@ const CLASS: &str = " (class ";
 
 impl Decision {
     /// The text in [`Decision::by`] for this policy.
-    pub fn of_policy(name: &str) -> String {
+    pub fn policy_author(name: &str) -> String {
         format!("{POLICY}{name}")
     }
 
@@ -53,7 +53,7 @@ impl Decision {
     }
 
     /// The text in [`Decision::by`] for a person who approved a class.
-    pub fn of_class(person: &str, class: Id) -> String {
+    pub fn class_author(person: &str, class: Id) -> String {
         format!("{person}{CLASS}{class})")
     }
 
@@ -96,14 +96,14 @@ impl Class {
     /// Whether a request with this dossier belongs to the class now.
     pub fn covers(&self, dossier: &Dossier, now: i64) -> bool {
         self.decision.approve
-            && Self::takes(dossier, &self.rule, &self.decision.terms)
+            && Self::accepts_all(dossier, &self.rule, &self.decision.terms)
             && (self.base.is_empty() || self.base == dossier.base)
             && self.decision.terms.until.is_some_and(|until| now < until)
     }
 
     /// Whether these conditions accept everything that holds an image back, with `rule` as the strictest.
-    pub fn takes(dossier: &Dossier, rule: &str, terms: &Terms) -> bool {
-        let taken = |ground: &Ground| {
+    pub fn accepts_all(dossier: &Dossier, rule: &str, terms: &Terms) -> bool {
+        let taken = |ground: &StoredReason| {
             ground.verdict == Verdict::NeedsApproval
                 && match ground.findings.as_slice() {
                     [] => terms.rules.contains(&ground.rule),

@@ -8,13 +8,13 @@ use crate::{
         quote::{Text, inline},
         text,
     },
-    evidence::terms::Attested,
+    evidence::terms::AttestedScan,
     policy::{Judgement, Reason, asks},
 };
 
 /// A reason of a verdict, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ground {
+pub struct StoredReason {
     /// The verdict for this reason alone.
     pub verdict: Verdict,
     /// The rule's key in the policy.
@@ -36,7 +36,7 @@ pub struct Dossier {
     /// The policy that judged it: its name and the beginning of its hash.
     pub policy: String,
     /// The reasons, the strictest first.
-    pub grounds: Vec<Ground>,
+    pub grounds: Vec<StoredReason>,
     /// The results of signature checks and scan, in the words of the badges.
     pub evidence: Vec<String>,
     /// The base image, as the image names it; empty if it does not.
@@ -48,7 +48,7 @@ pub struct Dossier {
     /// Where the judged bytes are kept.
     pub quarantine: String,
     /// The scan, as a signature may state it.
-    pub scan: Option<Attested>,
+    pub scan: Option<AttestedScan>,
     /// The requested tag, if it means this digest at its source.
     #[serde(default)]
     pub tag: Option<String>,
@@ -69,7 +69,7 @@ fn few(names: &[String]) -> String {
 
 impl Dossier {
     /// The reasons that hold the image back.
-    pub(super) fn held(&self) -> impl Iterator<Item = &Ground> {
+    pub(super) fn held(&self) -> impl Iterator<Item = &StoredReason> {
         self.grounds.iter().filter(|ground| ground.verdict != Verdict::Allow)
     }
 
@@ -116,9 +116,9 @@ impl Dossier {
     }
 
     /// Adds what an approver should read to a text.
-    pub(super) fn told(&self, told: &mut Text, now: i64) {
+    pub(super) fn describe(&self, told: &mut Text, now: i64) {
         told.blank();
-        told.line(format!("{} by the policy {} · {}", self.verdict.word(), self.policy, text::ago(self.at, now)));
+        told.line(format!("{} by the policy {} · {}", self.verdict.name(), self.policy, text::ago(self.at, now)));
         for ground in &self.grounds {
             let step = if ground.step.is_empty() { String::new() } else { format!(" → {}", ground.step) };
             told.line(format!("  {} {} [{}]{step}", ground.verdict.badge().sign, ground.words, ground.rule));
@@ -135,15 +135,15 @@ impl Dossier {
     }
 
     /// The reasons that decide the verdict, in words.
-    pub fn why(&self) -> String {
+    pub fn deciding_reasons(&self) -> String {
         let own = self.grounds.iter().filter(|ground| ground.verdict == self.verdict);
         own.map(|ground| ground.words.as_str()).collect::<Vec<_>>().join("; ")
     }
 }
 
 /// The reasons of a judgement, as they are stored.
-pub fn grounds(judgement: &Judgement) -> Vec<Ground> {
-    let kept = |reason: &Reason| Ground {
+pub fn stored_reasons(judgement: &Judgement) -> Vec<StoredReason> {
+    let kept = |reason: &Reason| StoredReason {
         verdict: reason.verdict,
         rule: reason.rule.to_owned(),
         words: reason.words.clone(),

@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use super::{
     decision::{Admission, Decision},
     dossier::Dossier,
-    model::{Me, Request},
+    model::{Caller, Request},
     stage::Stage,
-    wish::{Remark, RemarkKind, Wish},
+    wish::{Remark, RemarkKind, RequestedUse},
 };
 use crate::base::error::{Error, Kind, Result};
 
 /// What the policy makes of a dossier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Next {
+pub enum PolicyOutcome {
     /// The policy admits or rejects it.
     Decided(Decision),
     /// An approver has to decide.
@@ -27,7 +27,7 @@ pub enum Next {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// Another person wants it too.
-    Wish(Wish),
+    Wish(RequestedUse),
     /// A requester wants it no longer.
     Withdraw,
     /// Somebody has made a remark.
@@ -45,7 +45,7 @@ pub enum Event {
         lease: Duration,
     },
     /// Evidence was gathered, and the policy has judged it.
-    Judged(Box<Dossier>, Next),
+    Judged(Box<Dossier>, PolicyOutcome),
     /// It is admitted and signed.
     Admitted(Admission),
     /// The admission is revoked; the decision has the reason and perhaps a signature.
@@ -63,11 +63,11 @@ pub enum Event {
 
 impl Event {
     /// The word in the history.
-    pub fn word(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Wish(_) => "asked for",
             Self::Withdraw => "withdrawn",
-            Self::Remark(kind, _) => kind.word(),
+            Self::Remark(kind, _) => kind.name(),
             Self::Decide(decision) if decision.approve => "approved",
             Self::Decide(_) => "rejected",
             Self::Claim { .. } => "taken",
@@ -106,10 +106,10 @@ impl Event {
             Self::Wish(wish) => wish.reason.clone(),
             Self::Remark(_, words) => words.clone(),
             Self::Decide(decision) => {
-                let terms = decision.terms.words();
+                let terms = decision.terms.describe();
                 if terms.is_empty() { decision.reason.clone() } else { format!("{} ({terms})", decision.reason) }
             }
-            Self::Judged(dossier, _) => format!("{}: {}", dossier.verdict.word(), dossier.why()),
+            Self::Judged(dossier, _) => format!("{}: {}", dossier.verdict.name(), dossier.deciding_reasons()),
             Self::Admitted(admission) => admission.reference.clone(),
             Self::Failed { why, .. } => why.clone(),
             Self::Revoke(decision) => decision.reason.clone(),
@@ -148,7 +148,7 @@ impl Request {
     }
 
     /// Applies an event, or fails if it may not follow.
-    pub fn follow(&mut self, event: &Event, me: &Me, now: i64) -> Result<()> {
+    pub fn follow(&mut self, event: &Event, me: &Caller, now: i64) -> Result<()> {
         let what = format!("{} {}", event.verb(), self.called());
         match event {
             Event::Wish(wish) => self.wish(wish, now),
@@ -173,21 +173,21 @@ impl Request {
             Event::Judged(dossier, next) => {
                 self.holds(&what, me)?;
                 if self.stage != Stage::Gathering {
-                    return Err(Error::failed(what, format!("it is {} already", self.stage.word())));
+                    return Err(Error::failed(what, format!("it is {} already", self.stage.name())));
                 }
-                if let Next::Decided(decision) = next {
+                if let PolicyOutcome::Decided(decision) = next {
                     self.was_decided(&what, decision, me)?;
                 }
                 self.stage = match next {
-                    Next::Decided(decision) if decision.approve => Stage::Admitting,
-                    Next::Decided(_) => Stage::Rejected,
-                    Next::Wait => Stage::Waiting,
+                    PolicyOutcome::Decided(decision) if decision.approve => Stage::Admitting,
+                    PolicyOutcome::Decided(_) => Stage::Rejected,
+                    PolicyOutcome::Wait => Stage::Waiting,
                 };
-                if let Next::Decided(decision) = next {
+                if let PolicyOutcome::Decided(decision) = next {
                     self.decision = Some(decision.clone());
                 }
                 self.dossier = Some((**dossier).clone());
-                self.rested();
+                self.clear_findings();
                 if self.stage != Stage::Admitting {
                     self.claimed = None;
                 }
@@ -195,21 +195,21 @@ impl Request {
             Event::Admitted(admission) => {
                 self.holds(&what, me)?;
                 if self.stage != Stage::Admitting {
-                    return Err(Error::failed(what, format!("it is {}", self.stage.word())));
+                    return Err(Error::failed(what, format!("it is {}", self.stage.name())));
                 }
                 self.stage = Stage::Admitted;
                 self.admitted = Some(admission.clone());
-                self.rested();
+                self.clear_findings();
                 self.claimed = None;
             }
-            Event::Revoke(decision) => self.take_back(&what, decision, me)?,
+            Event::Revoke(decision) => self.revoke(&what, decision, me)?,
             Event::Revoked => {
                 self.holds(&what, me)?;
                 if self.stage != Stage::Revoking {
-                    return Err(Error::failed(what, format!("it is {}", self.stage.word())));
+                    return Err(Error::failed(what, format!("it is {}", self.stage.name())));
                 }
                 self.stage = Stage::Revoked;
-                self.rested();
+                self.clear_findings();
                 self.claimed = None;
             }
             Event::Failed { why, again } => {
@@ -232,55 +232,57 @@ impl Request {
         Ok(())
     }
 
-    fn rested(&mut self) {
+    fn clear_findings(&mut self) {
         self.failure.clear();
         self.tries = 0;
         self.retry = 0;
     }
 
-    fn wish(&mut self, wish: &Wish, now: i64) {
+    fn wish(&mut self, wish: &RequestedUse, now: i64) {
         self.wishes.retain(|known| known.person != wish.person);
-        self.wishes.push(Wish { withdrawn: false, ..wish.clone() });
+        self.wishes.push(RequestedUse { withdrawn: false, ..wish.clone() });
         // A request that failed, or whose admission has ended, is examined again.
-        if self.stage == Stage::Failed || self.is_over_time(now) {
+        if self.stage == Stage::Failed || self.is_expired_at(now) {
             self.stage = Stage::Submitted;
             self.since = now;
             self.decision = None;
-            self.rested();
+            self.clear_findings();
         }
     }
 
     /// Whether it was admitted until a day that has passed.
-    pub fn is_over_time(&self, now: i64) -> bool {
+    pub fn is_expired_at(&self, now: i64) -> bool {
         let until = self.decision.as_ref().and_then(|decision| decision.terms.until);
         self.stage == Stage::Admitted && until.is_some_and(|until| now >= until)
     }
 
-    fn withdraw(&mut self, what: &str, me: &Me) -> Result<()> {
+    fn withdraw(&mut self, what: &str, me: &Caller) -> Result<()> {
         if self.stage.is_over() {
-            return Err(Error::failed(what, format!("it is {} already", self.stage.word())));
+            return Err(Error::failed(what, format!("it is {} already", self.stage.name())));
         }
         let Some(wish) = self.wishes.iter_mut().find(|wish| wish.person == me.person && !wish.withdrawn) else {
             return Err(not_allowed(what, "you did not ask for it"));
         };
         wish.withdrawn = true;
-        if self.wanted_by().next().is_none() {
+        if self.open_wishes().next().is_none() {
             self.stage = Stage::Withdrawn;
             self.claimed = None;
         }
         Ok(())
     }
 
-    fn remark(&mut self, what: &str, kind: RemarkKind, words: &str, me: &Me, now: i64) -> Result<()> {
+    fn remark(&mut self, what: &str, kind: RemarkKind, words: &str, me: &Caller, now: i64) -> Result<()> {
         match kind {
-            RemarkKind::Note if me.approver || self.is_of(&me.person) => {}
+            RemarkKind::Note if me.approver || self.is_wanted_by(&me.person) => {}
             RemarkKind::Note => return Err(not_allowed(what, "you did not ask for it")),
             RemarkKind::Question if !me.approver => {
                 return Err(not_allowed(what, "only an approver can ask a question"));
             }
             RemarkKind::Question if self.stage.is_open_to_decide() => self.stage = Stage::Asked,
-            RemarkKind::Question => return Err(Error::failed(what, format!("it is {}", self.stage.word()))),
-            RemarkKind::Answer if !self.is_of(&me.person) => return Err(not_allowed(what, "you did not ask for it")),
+            RemarkKind::Question => return Err(Error::failed(what, format!("it is {}", self.stage.name()))),
+            RemarkKind::Answer if !self.is_wanted_by(&me.person) => {
+                return Err(not_allowed(what, "you did not ask for it"));
+            }
             RemarkKind::Answer if self.stage == Stage::Asked => self.stage = Stage::Waiting,
             RemarkKind::Answer => return Err(Error::failed(what, "nobody has asked anything")),
         }
@@ -289,7 +291,7 @@ impl Request {
         Ok(())
     }
 
-    fn decide(&mut self, what: &str, decision: &Decision, me: &Me) -> Result<()> {
+    fn decide(&mut self, what: &str, decision: &Decision, me: &Caller) -> Result<()> {
         if !me.approver {
             return Err(not_allowed(what, "you may not decide").hint("the site's administrators name the approvers"));
         }
@@ -301,11 +303,11 @@ impl Request {
                     if before.approve { "approved" } else { "rejected" },
                     before.reason
                 ),
-                None => format!("it is {}", self.stage.word()),
+                None => format!("it is {}", self.stage.name()),
             };
             return Err(Error::failed(what, before));
         }
-        if decision.approve && self.was_asked_by(&me.person) && !me.own {
+        if decision.approve && self.was_ever_requested_by(&me.person) && !me.own {
             return Err(not_allowed(what, "it is your own").hint("somebody else has to approve it"));
         }
         if decision.digest != self.asked.digest {
@@ -313,13 +315,13 @@ impl Request {
         }
         self.stage = if decision.approve { Stage::Admitting } else { Stage::Rejected };
         self.decision = Some(Decision { by: me.person.clone(), ..decision.clone() });
-        self.rested();
+        self.clear_findings();
         Ok(())
     }
 
     /// Fails unless the decision that a steward reports is possible: by the policy, or by the approval of a class whose
     /// author is not the only requester.
-    fn was_decided(&self, what: &str, decision: &Decision, me: &Me) -> Result<()> {
+    fn was_decided(&self, what: &str, decision: &Decision, me: &Caller) -> Result<()> {
         if decision.digest != self.asked.digest {
             return Err(Error::failed(what, "the decision is about another digest"));
         }
@@ -329,31 +331,31 @@ impl Request {
         if decision.class().is_none() || !decision.approve {
             return Err(not_allowed(what, "nobody has decided so"));
         }
-        if self.was_asked_by(decision.person()) && !me.own {
+        if self.was_ever_requested_by(decision.person()) && !me.own {
             return Err(not_allowed(what, "who approved the class asked for this one"));
         }
         Ok(())
     }
 
-    fn take_back(&mut self, what: &str, decision: &Decision, me: &Me) -> Result<()> {
+    fn revoke(&mut self, what: &str, decision: &Decision, me: &Caller) -> Result<()> {
         if !me.approver {
             return Err(not_allowed(what, "you may not decide").hint("the site's administrators name the approvers"));
         }
         if self.stage != Stage::Admitted {
-            return Err(Error::failed(what, format!("it is {}: only an admission is taken back", self.stage.word())));
+            return Err(Error::failed(what, format!("it is {}: only an admission is taken back", self.stage.name())));
         }
         self.stage = Stage::Revoking;
         self.decision = Some(Decision { by: me.person.clone(), approve: false, ..decision.clone() });
-        self.rested();
+        self.clear_findings();
         Ok(())
     }
 
-    fn steward(&self, what: &str, me: &Me) -> Result<()> {
+    fn steward(&self, what: &str, me: &Caller) -> Result<()> {
         if me.steward { Ok(()) } else { Err(not_allowed(what, "only a steward does that")) }
     }
 
     /// Fails unless this steward has reserved the request.
-    fn holds(&self, what: &str, me: &Me) -> Result<()> {
+    fn holds(&self, what: &str, me: &Caller) -> Result<()> {
         self.steward(what, me)?;
         match &self.claimed {
             Some((who, _)) if *who == me.person => Ok(()),
@@ -369,15 +371,15 @@ mod tests {
     use super::*;
     use crate::{
         base::badge::Verdict,
-        request::{Asked, Terms},
+        request::{RequestedImage, Terms},
     };
 
-    fn me(person: &str, approver: bool, steward: bool) -> Me {
-        Me { person: person.into(), approver, steward, own: false }
+    fn me(person: &str, approver: bool, steward: bool) -> Caller {
+        Caller { person: person.into(), approver, steward, own: false }
     }
 
     fn wish(person: &str) -> Event {
-        Event::Wish(Wish {
+        Event::Wish(RequestedUse {
             person: person.into(),
             reason: "for the paper".into(),
             until: None,
@@ -421,7 +423,7 @@ mod tests {
     }
 
     fn request() -> Request {
-        let asked = Asked { digest: "sha256:a".into(), ..Asked::default() };
+        let asked = RequestedImage { digest: "sha256:a".into(), ..RequestedImage::default() };
         let mut request = Request::new(7, asked, "r.example/admitted/a", 1);
         request.follow(&wish("ada"), &me("ada", false, false), 1).unwrap();
         request
@@ -431,7 +433,7 @@ mod tests {
         let mut request = request();
         let steward = me("s1", false, true);
         request.follow(&claim(48), &steward, 2).unwrap();
-        request.follow(&Event::Judged(dossier(), Next::Wait), &steward, 3).unwrap();
+        request.follow(&Event::Judged(dossier(), PolicyOutcome::Wait), &steward, 3).unwrap();
         request
     }
 
@@ -456,7 +458,7 @@ mod tests {
         let mut own = waiting();
         let ada = me("ada", true, false);
         assert_eq!(own.follow(&Event::Decide(decision(true)), &ada, 4).unwrap_err().kind, Kind::NotAllowed);
-        own.clone().follow(&Event::Decide(decision(true)), &Me { own: true, ..ada.clone() }, 4).unwrap();
+        own.clone().follow(&Event::Decide(decision(true)), &Caller { own: true, ..ada.clone() }, 4).unwrap();
         own.follow(&Event::Decide(decision(false)), &ada, 4).unwrap();
         assert_eq!(own.stage, Stage::Rejected);
     }
@@ -468,15 +470,16 @@ mod tests {
         request.follow(&Event::Withdraw, &me("carol", true, false), 3).unwrap();
         let steward = me("s1", false, true);
         request.follow(&claim(48), &steward, 4).unwrap();
-        let mut by_class = Decision { by: Decision::of_class("carol", 3), ..decision(true) };
-        let refused = request.clone().follow(&Event::Judged(dossier(), Next::Decided(by_class.clone())), &steward, 5);
+        let mut by_class = Decision { by: Decision::class_author("carol", 3), ..decision(true) };
+        let refused =
+            request.clone().follow(&Event::Judged(dossier(), PolicyOutcome::Decided(by_class.clone())), &steward, 5);
         assert_eq!(refused.unwrap_err().kind, Kind::NotAllowed);
         let forged = Decision { by: "dora".into(), ..decision(true) };
-        let refused = request.clone().follow(&Event::Judged(dossier(), Next::Decided(forged)), &steward, 5);
+        let refused = request.clone().follow(&Event::Judged(dossier(), PolicyOutcome::Decided(forged)), &steward, 5);
         assert!(refused.unwrap_err().why.contains("nobody has decided so"));
-        by_class.by = Decision::of_class("dora", 3);
-        request.clone().follow(&Event::Judged(dossier(), Next::Decided(by_class)), &steward, 5).unwrap();
-        request.follow(&Event::Judged(dossier(), Next::Wait), &steward, 5).unwrap();
+        by_class.by = Decision::class_author("dora", 3);
+        request.clone().follow(&Event::Judged(dossier(), PolicyOutcome::Decided(by_class)), &steward, 5).unwrap();
+        request.follow(&Event::Judged(dossier(), PolicyOutcome::Wait), &steward, 5).unwrap();
         let refused = request.follow(&Event::Decide(decision(true)), &me("carol", true, false), 6).unwrap_err();
         assert!(refused.why.contains("your own"), "{refused}");
     }
@@ -489,8 +492,8 @@ mod tests {
         assert!(request.follow(&claim(40), &two, 49).is_err());
         request.follow(&claim(40), &two, 50).unwrap();
         // The first steward comes back and must not continue.
-        assert!(request.follow(&Event::Judged(dossier(), Next::Decided(decision(true))), &one, 51).is_err());
-        request.follow(&Event::Judged(dossier(), Next::Decided(decision(true))), &two, 52).unwrap();
+        assert!(request.follow(&Event::Judged(dossier(), PolicyOutcome::Decided(decision(true))), &one, 51).is_err());
+        request.follow(&Event::Judged(dossier(), PolicyOutcome::Decided(decision(true))), &two, 52).unwrap();
         assert_eq!(request.stage, Stage::Admitting);
         let admission = Admission {
             reference: "r".into(),
@@ -514,7 +517,7 @@ mod tests {
         assert_eq!(request.stage, Stage::Withdrawn);
     }
 
-    fn any_event() -> impl Strategy<Value = (Event, Me)> {
+    fn any_event() -> impl Strategy<Value = (Event, Caller)> {
         let events = prop_oneof![
             Just(wish("ada")),
             Just(wish("bob")),
@@ -523,8 +526,8 @@ mod tests {
             Just(Event::Remark(RemarkKind::Answer, "a".into())),
             any::<bool>().prop_map(|approve| Event::Decide(decision(approve))),
             (0..200_u64).prop_map(claim),
-            Just(Event::Judged(dossier(), Next::Wait)),
-            any::<bool>().prop_map(|approve| Event::Judged(dossier(), Next::Decided(decision(approve)))),
+            Just(Event::Judged(dossier(), PolicyOutcome::Wait)),
+            any::<bool>().prop_map(|approve| Event::Judged(dossier(), PolicyOutcome::Decided(decision(approve)))),
             Just(Event::Admitted(Admission {
                 reference: "r".into(),
                 digest: "d".into(),
@@ -556,10 +559,10 @@ mod tests {
                 match request.follow(&event, &me, at) {
                     Ok(()) => match &event {
                         Event::Decide(one) => {
-                            prop_assert!(me.approver && !(one.approve && before.was_asked_by(&me.person)));
+                            prop_assert!(me.approver && !(one.approve && before.was_ever_requested_by(&me.person)));
                             approved = one.approve;
                         }
-                        Event::Judged(_, Next::Decided(one)) => {
+                        Event::Judged(_, PolicyOutcome::Decided(one)) => {
                             prop_assert!(me.steward);
                             approved = one.approve;
                         }

@@ -15,10 +15,10 @@ mod wish;
 
 pub use self::{
     decision::{Admission, Class, Decision, Group},
-    dossier::{Dossier, Ground, grounds},
+    dossier::{Dossier, StoredReason, stored_reasons},
     event::Event,
-    model::{Change, Me, Pace, Request, Which},
+    model::{Caller, Change, Pace, Request, RequestFilter},
     stage::Stage,
-    wish::{Asked, Id, Remark, RemarkKind, Wish},
+    wish::{Id, Remark, RemarkKind, RequestedImage, RequestedUse},
 };
 pub use super::evidence::terms::Terms;

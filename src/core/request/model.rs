@@ -6,7 +6,7 @@ use super::{
     decision::{Admission, Decision},
     dossier::Dossier,
     stage::Stage,
-    wish::{Asked, Id, Remark, RemarkKind, Wish},
+    wish::{Id, Remark, RemarkKind, RequestedImage, RequestedUse},
 };
 use crate::base::{
     clean,
@@ -20,7 +20,7 @@ pub struct Request {
     /// The number of the request.
     pub id: Id,
     /// The image that is requested.
-    pub asked: Asked,
+    pub asked: RequestedImage,
     /// The repository or cloud where it will be admitted, without tag or digest.
     pub destination: String,
     /// How far the request is.
@@ -32,7 +32,7 @@ pub struct Request {
     /// When it was last changed, in seconds since 1970.
     pub changed: i64,
     /// The wishes of all requesters.
-    pub wishes: Vec<Wish>,
+    pub wishes: Vec<RequestedUse>,
     /// The conversation, the oldest remark first.
     pub remarks: Vec<Remark>,
     /// What a steward has found out; `None` until then.
@@ -53,7 +53,7 @@ pub struct Request {
 
 impl Request {
     /// A request that was just submitted.
-    pub fn new(id: Id, asked: Asked, destination: &str, now: i64) -> Self {
+    pub fn new(id: Id, asked: RequestedImage, destination: &str, now: i64) -> Self {
         Self {
             id,
             asked,
@@ -76,7 +76,7 @@ impl Request {
 
     /// A placeholder for a request that cannot be read: it is shown as such, and nothing can be done with it.
     pub fn unreadable(id: Id, why: &str) -> Self {
-        let asked = Asked { title: "(cannot be read)".to_owned(), ..Asked::default() };
+        let asked = RequestedImage { title: "(cannot be read)".to_owned(), ..RequestedImage::default() };
         let failure = format!("what the store has of it cannot be read: {why}");
         Self { stage: Stage::Failed, failure, ..Self::new(id, asked, "", 0) }
     }
@@ -87,24 +87,24 @@ impl Request {
     }
 
     /// Whether this person has ever requested it, even if the wish was withdrawn.
-    pub fn was_asked_by(&self, person: &str) -> bool {
+    pub fn was_ever_requested_by(&self, person: &str) -> bool {
         self.wishes.iter().any(|wish| wish.person == person)
     }
 
     /// The wishes that were not withdrawn.
-    pub fn wanted_by(&self) -> impl Iterator<Item = &Wish> {
+    pub fn open_wishes(&self) -> impl Iterator<Item = &RequestedUse> {
         self.wishes.iter().filter(|wish| !wish.withdrawn)
     }
 
     /// Until when the requesters need it, in seconds since 1970; `None` if one of them does not say.
     pub fn needed_until(&self) -> Option<i64> {
-        let ends: Option<Vec<i64>> = self.wanted_by().map(|wish| wish.until).collect();
+        let ends: Option<Vec<i64>> = self.open_wishes().map(|wish| wish.until).collect();
         ends.and_then(|ends| ends.into_iter().max())
     }
 
     /// Whether this person has a wish that was not withdrawn.
-    pub fn is_of(&self, person: &str) -> bool {
-        self.wanted_by().any(|wish| wish.person == person)
+    pub fn is_wanted_by(&self, person: &str) -> bool {
+        self.open_wishes().any(|wish| wish.person == person)
     }
 
     /// The rule that blocks it; empty until that is known.
@@ -124,7 +124,7 @@ impl Request {
     }
 
     /// How many requests are ahead of it, in words; `None` if it waits for nobody.
-    pub fn place(&self, ahead: i64) -> Option<String> {
+    pub fn queue_position(&self, ahead: i64) -> Option<String> {
         let whom = match self.stage {
             Stage::Submitted | Stage::Gathering | Stage::Admitting => "the stewards",
             Stage::Waiting | Stage::Asked => "those who decide",
@@ -147,7 +147,7 @@ impl Request {
                 format!("{doing}{again}{}", pace.work(now - self.since))
             }
             Stage::Waiting => {
-                let why = self.dossier.as_ref().map(Dossier::why).unwrap_or_default();
+                let why = self.dossier.as_ref().map(Dossier::deciding_reasons).unwrap_or_default();
                 format!("needs a decision: {why}{}", left(pace.by_person, now - self.since))
             }
             Stage::Asked => {
@@ -195,7 +195,7 @@ impl Pace {
     const FEWEST: usize = 3;
 
     /// The medians of some requests, each with its seconds and whether the policy alone admitted it.
-    pub fn of(took: &[(i64, bool)]) -> Self {
+    pub fn from_durations(took: &[(i64, bool)]) -> Self {
         let of = |alone: bool| median(took.iter().filter(|one| one.1 == alone).map(|one| one.0).collect());
         Self { automatic: of(true), by_person: of(false), no_steward: false }
     }
@@ -238,7 +238,7 @@ pub struct Change {
 
 /// The caller of a store, and what they may do there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Me {
+pub struct Caller {
     /// The login, as the store knows it.
     pub person: String,
     /// Whether they may decide on requests.
@@ -251,7 +251,7 @@ pub struct Me {
 
 /// Which requests a list contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Which {
+pub enum RequestFilter {
     /// The caller's own, the newest first.
     Mine,
     /// Those that wait for a decision, by rule, base image and age.
@@ -272,10 +272,10 @@ impl Request {
     }
 
     /// Everything known about the request, as a text to read and copy.
-    pub fn told(&self, history: &[Change], pace: Pace, ahead: i64, now: i64) -> String {
+    pub fn describe(&self, history: &[Change], pace: Pace, ahead: i64, now: i64) -> String {
         let mut told = Text::default();
         told.line(format!("{} {}", self.stage.sign(), self.standing(pace, now)));
-        if let Some(place) = self.place(ahead) {
+        if let Some(place) = self.queue_position(ahead) {
             told.line(format!("  {place}"));
         }
         told.blank();
@@ -298,11 +298,11 @@ impl Request {
             told.quote(&wish.reason);
         }
         for remark in &self.remarks {
-            told.fact(remark.kind.word(), &format!("{} · {}", remark.person, text::ago(remark.at, now)));
+            told.fact(remark.kind.name(), &format!("{} · {}", remark.person, text::ago(remark.at, now)));
             told.quote(&remark.words);
         }
         if let Some(dossier) = &self.dossier {
-            dossier.told(&mut told, now);
+            dossier.describe(&mut told, now);
         }
         if let Some(decision) = &self.decision {
             let verb = match (decision.approve, self.stage) {
@@ -310,7 +310,7 @@ impl Request {
                 (false, Stage::Revoking | Stage::Revoked) => "taken back",
                 (false, _) => "rejected",
             };
-            let terms = decision.terms.words();
+            let terms = decision.terms.describe();
             let terms = if terms.is_empty() { terms } else { format!(", {terms}") };
             let signed = if decision.signature.is_empty() { "" } else { ", signed" };
             told.blank();
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn an_admission_ends_when_the_last_one_needs_it_no_more_and_never_where_one_does_not_say() {
-        let wish = |person: &str, until| Wish {
+        let wish = |person: &str, until| RequestedUse {
             person: person.into(),
             reason: "r".into(),
             until,
@@ -350,7 +350,7 @@ mod tests {
             private: false,
             withdrawn: false,
         };
-        let mut request = Request::new(1, Asked::default(), "d", 1);
+        let mut request = Request::new(1, RequestedImage::default(), "d", 1);
         request.wishes = vec![wish("ada", Some(10)), wish("bob", Some(20))];
         assert_eq!(request.needed_until(), Some(20));
         request.wishes.push(wish("carol", None));

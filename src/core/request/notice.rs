@@ -29,7 +29,7 @@ pub enum Topic {
 
 impl Topic {
     /// The word that stores use for it.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Request => "request",
             Self::Decision => "decision",
@@ -38,8 +38,8 @@ impl Topic {
     }
 
     /// The topic for this word; a request for unknown words.
-    pub fn named(word: &str) -> Self {
-        [Self::Decision, Self::Vulnerability].into_iter().find(|one| one.word() == word).unwrap_or(Self::Request)
+    pub fn from_name(word: &str) -> Self {
+        [Self::Decision, Self::Vulnerability].into_iter().find(|one| one.name() == word).unwrap_or(Self::Request)
     }
 }
 
@@ -87,7 +87,7 @@ pub struct Warning {
 
 impl Warning {
     /// The warning in words.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         let all: Vec<String> = self
             .findings
             .iter()
@@ -175,7 +175,7 @@ impl Notice {
 ///
 /// `users` are the people who use the admitted image, who are told of a revocation. A database that writes notices
 /// itself must write the same ones, which the contract test of the stores compares.
-pub fn told(request: &Request, before: Stage, users: &[String], now: i64) -> Vec<Notice> {
+pub fn describe(request: &Request, before: Stage, users: &[String], now: i64) -> Vec<Notice> {
     if request.stage == before {
         return Vec::new();
     }
@@ -183,7 +183,7 @@ pub fn told(request: &Request, before: Stage, users: &[String], now: i64) -> Vec
     let words = match request.stage {
         Stage::Waiting if before == Stage::Asked => return vec![notice(request, APPROVERS, "was answered", now)],
         Stage::Waiting => {
-            let why = request.dossier.as_ref().map(super::Dossier::why).unwrap_or_default();
+            let why = request.dossier.as_ref().map(super::Dossier::deciding_reasons).unwrap_or_default();
             return vec![notice(request, APPROVERS, &format!("waits for a decision: {why}"), now)];
         }
         Stage::Asked => format!("a question: {}", request.question().map_or("", |question| question.words.as_str())),
@@ -205,7 +205,7 @@ pub fn told(request: &Request, before: Stage, users: &[String], now: i64) -> Vec
         }
     };
     let more = users.iter().map(String::as_str).filter(|_| request.stage == Stage::Revoking);
-    let people: BTreeSet<&str> = request.wanted_by().map(|wish| wish.person.as_str()).chain(more).collect();
+    let people: BTreeSet<&str> = request.open_wishes().map(|wish| wish.person.as_str()).chain(more).collect();
     people.into_iter().map(|person| notice(request, person, &words, now)).collect()
 }
 
@@ -215,7 +215,7 @@ fn notice(request: &Request, to: &str, words: &str, now: i64) -> Notice {
         at: now,
         to: to.to_owned(),
         topic: if to == APPROVERS { Topic::Decision } else { Topic::Request },
-        key: format!("request {} {} {}", request.id, request.stage.word(), request.version),
+        key: format!("request {} {} {}", request.id, request.stage.name(), request.version),
         title: request.asked.title.clone(),
         words: words.to_owned(),
         request: Some(request.id),

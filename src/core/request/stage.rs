@@ -47,7 +47,7 @@ impl Stage {
     ];
 
     /// The stage in a word, for stores, JSON and screens.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Submitted => "submitted",
             Self::Gathering => "gathering",
@@ -76,8 +76,8 @@ impl Stage {
     }
 
     /// The stage with this word; `None` if there is none.
-    pub fn named(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| stage.word() == word)
+    pub fn from_name(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.name() == word)
     }
 
     /// Whether a steward has to do something.

@@ -7,7 +7,7 @@ use crate::{
     image::{
         model::Platform,
         names::name_of_url,
-        reference::{ImageRef, place_of},
+        reference::{ImageRef, without_version},
     },
 };
 
@@ -16,7 +16,7 @@ pub type Id = i64;
 
 /// The image that is requested, pinned.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
+pub struct RequestedImage {
     /// Where it is: a reference, with a digest if it has one; or the web address of a disk image.
     pub from: String,
     /// Its name in lists and messages.
@@ -32,7 +32,7 @@ pub struct Asked {
     pub size: Option<u64>,
 }
 
-impl Asked {
+impl RequestedImage {
     /// The same image named after its place, and not as the requester names it. The place of a cloud's disk image gives
     /// no name.
     #[must_use]
@@ -50,13 +50,13 @@ impl Asked {
 
     /// What two requests must share, besides digest and destination, to be the same: place and tag.
     pub fn meaning(&self) -> String {
-        format!("{} {}", place_of(&self.from), self.tag.as_deref().unwrap_or(""))
+        format!("{} {}", without_version(&self.from), self.tag.as_deref().unwrap_or(""))
     }
 }
 
 /// A person's wish for an image, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wish {
+pub struct RequestedUse {
     /// The login of the requester.
     pub person: String,
     /// What the requester needs it for.
@@ -85,7 +85,7 @@ pub enum RemarkKind {
 
 impl RemarkKind {
     /// The word that stores use for it.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Note => "note",
             Self::Question => "question",
@@ -94,8 +94,8 @@ impl RemarkKind {
     }
 
     /// The kind for this word; a note for unknown words.
-    pub fn named(word: &str) -> Self {
-        [Self::Question, Self::Answer].into_iter().find(|kind| kind.word() == word).unwrap_or(Self::Note)
+    pub fn from_name(word: &str) -> Self {
+        [Self::Question, Self::Answer].into_iter().find(|kind| kind.name() == word).unwrap_or(Self::Note)
     }
 }
 

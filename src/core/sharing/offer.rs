@@ -18,7 +18,7 @@ pub struct Project {
 
 impl Project {
     /// The name with the beginning of the id; only the id if it has no name.
-    pub fn words(&self) -> String {
+    pub fn label(&self) -> String {
         let short = self.id.get(..8).unwrap_or(&self.id);
         if self.name.is_empty() { self.id.clone() } else { format!("{} ({short})", self.name) }
     }
@@ -45,7 +45,7 @@ pub struct SharePlan {
 /// The standing of a share (`GET /v2/images/ID/members`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+pub enum ShareStatus {
     /// The receiver has not answered; it can use the image by its id nevertheless.
     Pending,
     /// The receiver has it in its list.
@@ -56,9 +56,9 @@ pub enum Standing {
     Other(String),
 }
 
-impl Standing {
+impl ShareStatus {
     /// A sign and a word, for lists.
-    pub fn words(&self) -> (&'static str, &str) {
+    pub fn label(&self) -> (&'static str, &str) {
         match self {
             Self::Pending => ("…", "pending"),
             Self::Accepted => ("✓", "accepted"),
@@ -68,7 +68,7 @@ impl Standing {
     }
 }
 
-impl From<&str> for Standing {
+impl From<&str> for ShareStatus {
     fn from(word: &str) -> Self {
         match word {
             "pending" => Self::Pending,
@@ -89,7 +89,7 @@ pub struct Share {
     /// The project that may use it.
     pub project: Project,
     /// Whether the project has accepted it.
-    pub standing: Standing,
+    pub standing: ShareStatus,
     /// When it was made, in seconds since 1970, if the cloud tells it.
     pub created: Option<i64>,
 }
@@ -119,7 +119,7 @@ pub struct Offer {
 
 /// A transfer of a volume that was just created. Its key is shown once and stored nowhere.
 #[derive(Debug, Clone)]
-pub struct Given {
+pub struct VolumeTransfer {
     /// The transfer's id, which `wharf offers cancel` takes.
     pub id: String,
     /// The cloud's id of the transfer, which the receiver needs besides the key.
@@ -130,7 +130,7 @@ pub struct Given {
     pub key: Secret,
 }
 
-impl Given {
+impl VolumeTransfer {
     /// The line that the giver sends to the receiver.
     pub fn line(&self) -> String {
         format!("transfer {} key {}", self.transfer, self.key.reveal())
@@ -139,7 +139,7 @@ impl Given {
 
 /// What a receiver has got from the giver of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gift {
+pub struct TransferKey {
     /// The cloud's id of the transfer.
     pub transfer: String,
     /// The transfer's key, if it was sent along.
@@ -148,9 +148,9 @@ pub struct Gift {
     pub cloud: Option<String>,
 }
 
-impl Gift {
+impl TransferKey {
     /// Reads what the giver has sent: the whole line, transfer and key, or the transfer alone.
-    pub fn read(sent: &str) -> Option<Self> {
+    pub fn parse(sent: &str) -> Option<Self> {
         let words: Vec<&str> = sent.split_whitespace().collect();
         let at = words.iter().position(|word| text::is_uuid(word.rsplit('/').next().unwrap_or("")))?;
         let named = words.get(at)?;
@@ -167,7 +167,7 @@ impl Gift {
 
     /// The key in a typed text, which may be the key alone or the whole line.
     pub fn key_in(typed: &Secret) -> Secret {
-        Self::read(typed.reveal()).and_then(|gift| gift.key).unwrap_or_else(|| Secret::new(typed.reveal().trim()))
+        Self::parse(typed.reveal()).and_then(|gift| gift.key).unwrap_or_else(|| Secret::new(typed.reveal().trim()))
     }
 }
 
@@ -178,8 +178,8 @@ mod tests {
     #[test]
     fn what_a_giver_sends_is_understood_in_every_form() {
         let id = "2f1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55";
-        let read = |sent: &str| Gift::read(sent).unwrap();
-        let gift = |key: Option<&str>, cloud: Option<&str>| Gift {
+        let read = |sent: &str| TransferKey::parse(sent).unwrap();
+        let gift = |key: Option<&str>, cloud: Option<&str>| TransferKey {
             transfer: id.into(),
             key: key.map(Secret::new),
             cloud: cloud.map(str::to_owned),
@@ -188,8 +188,8 @@ mod tests {
         assert_eq!(read(&format!("{id} 0123abcd")), gift(Some("0123abcd"), None));
         assert_eq!(read(&format!("site/transfer/{id}")), gift(None, Some("site")));
         assert_eq!(read(&format!("transfer {id} key")), gift(None, None));
-        assert!(Gift::read("transfer").is_none());
-        assert_eq!(Gift::key_in(&Secret::new(format!("transfer {id} key 0123abcd"))), Secret::new("0123abcd"));
-        assert_eq!(Gift::key_in(&Secret::new("0123abcd\n")), Secret::new("0123abcd"));
+        assert!(TransferKey::parse("transfer").is_none());
+        assert_eq!(TransferKey::key_in(&Secret::new(format!("transfer {id} key 0123abcd"))), Secret::new("0123abcd"));
+        assert_eq!(TransferKey::key_in(&Secret::new("0123abcd\n")), Secret::new("0123abcd"));
     }
 }

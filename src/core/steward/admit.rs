@@ -10,10 +10,10 @@ use super::{
     disk::DiskRequests,
     examine::Examiner,
     platforms::Platforms,
-    reach::Reach,
-    scan::{is_worse, own_scan_of},
+    reach::ReachableSources,
+    scan::{is_worse, own_scan},
     tag::Tags,
-    tools::Tools,
+    tools::StewardKeys,
 };
 use crate::{
     base::{
@@ -24,13 +24,13 @@ use crate::{
         text,
     },
     config::Config,
-    evidence::terms::Attested,
+    evidence::terms::AttestedScan,
     image::reference::{ImageRef, Name},
     portal::{Sources, evidence::Evidence, requests::destination, signatures::Signatures, stewardship::Stewardship},
     ports::store::Store,
     request::{
         Admission, Request,
-        admission::{Admitting, Decided, Known, Place},
+        admission::{AdmissionPlace, AdmissionToSign, Decided, KnownDecision},
         statement::Statement,
     },
     transfer::copy::{self, Options},
@@ -42,7 +42,7 @@ pub(super) struct Admitter {
     sources: Arc<Sources>,
     store: Arc<dyn Store>,
     evidence: Arc<Evidence>,
-    reach: Arc<Reach>,
+    reach: Arc<ReachableSources>,
     platforms: Arc<Platforms>,
     decisions: Arc<Decisions>,
     disks: Arc<DiskRequests>,
@@ -51,8 +51,8 @@ pub(super) struct Admitter {
 }
 
 /// The parts of a steward that an admitter uses.
-pub(super) struct Ground {
-    pub reach: Arc<Reach>,
+pub(super) struct AdmitterParts {
+    pub reach: Arc<ReachableSources>,
     pub platforms: Arc<Platforms>,
     pub decisions: Arc<Decisions>,
     pub disks: Arc<DiskRequests>,
@@ -62,8 +62,8 @@ pub(super) struct Ground {
 
 impl Admitter {
     /// An admitter for the steward's site.
-    pub(super) fn new(parts: &Stewardship, ground: Ground) -> Self {
-        let Ground { reach, platforms, decisions, disks, examiner, tags } = ground;
+    pub(super) fn new(parts: &Stewardship, ground: AdmitterParts) -> Self {
+        let AdmitterParts { reach, platforms, decisions, disks, examiner, tags } = ground;
         Self {
             config: parts.config.clone(),
             sources: parts.sources.clone(),
@@ -90,17 +90,23 @@ impl Admitter {
             Some(decision) if decision.is_of_policy() => Some(Verdict::Allow),
             _ => None,
         };
-        let known = Known {
+        let known = KnownDecision {
             policy,
-            key: decision.and_then(|decision| self.decisions.signer_of(decision)),
+            key: decision.and_then(|decision| self.decisions.signer_id(decision)),
             signed: self.config.requests.signed_decisions,
-            own: self.store.me().await?.own,
+            own: self.store.caller().await?.own,
         };
         Decided::new(request, &known)
     }
 
     /// Copies, signs, checks the signature, and only then tags. Steps that were done before are found and not repeated.
-    pub(super) async fn admit(&self, cx: &Context, tools: &Tools, request: &Request, fresh: bool) -> Result<Admission> {
+    pub(super) async fn admit(
+        &self,
+        cx: &Context,
+        tools: &StewardKeys,
+        request: &Request,
+        fresh: bool,
+    ) -> Result<Admission> {
         let what = format!("admit {}", request.called());
         destination::check(&self.config.requests, &what, request)?;
         let decided = self.decided_on(cx, request, fresh).await?;
@@ -117,38 +123,38 @@ impl Admitter {
         }
         let digest: Digest = request.asked.digest.parse()?;
         let to = ImageRef::Oci(Name { tag: None, digest: Some(digest.clone()), ..name.clone() });
-        let from = self.bytes_of(request, &digest)?;
+        let from = self.bytes_place(request, &digest)?;
         let (from, place) = (self.sources.place(&from)?, self.sources.place(&to)?);
         let copied = copy::copy(cx, &from, &place, &Options::default()).await?;
-        let repository = Place::Repository(Name { tag: None, digest: None, ..name.clone() });
-        let admitting = Admitting::new(request, &decided, repository, &copied.digest)?;
+        let repository = AdmissionPlace::Repository(Name { tag: None, digest: None, ..name.clone() });
+        let admitting = AdmissionToSign::new(request, &decided, repository, &copied.digest)?;
         let mut signers = Vec::new();
         let signatures = Signatures { cx, what: &what, content: &*place.content, name: &name, digest: &digest };
         if decided.is_signed() {
             let signature = STANDARD.decode(&decision.signature).unwrap_or_default();
-            let key = self.decisions.signer_of(decision).unwrap_or_default();
+            let key = self.decisions.signer_id(decision).unwrap_or_default();
             signatures.add(&decision.payload, &signature).await?;
             signers.push(format!("{} with key {}", decision.by, key.get(..16).unwrap_or(&key)));
         }
         if let Some(signer) = &tools.signer {
             let scan = self.own_scan(cx, &to).await?;
-            signatures.sign(&Statement::of_admission(&admitting, scan, text::now()), &**signer).await?;
+            signatures.sign(&Statement::for_admission(&admitting, scan, text::now()), &**signer).await?;
             signers.push(format!("the steward with {}", signer.describe()));
         }
         self.decisions.is_trusted(cx, &what, &to).await?;
-        let called = self.tags.give(cx, &what, request, (&place, &digest)).await?;
+        let called = self.tags.tag_admitted(cx, &what, request, (&place, &digest)).await?;
         let (reference, untagged) = (called.reference.to_string(), called.untagged);
         Ok(Admission { reference, digest: digest.to_string(), signers, at: text::now(), untagged })
     }
 
     /// The worst scan of all platforms of an image, from scans of this steward; `None` unless it has scanned all. A
     /// scan from the database or an attachment is not put into a signature.
-    pub(super) async fn own_scan(&self, cx: &Context, at: &ImageRef) -> Result<Option<Attested>> {
+    pub(super) async fn own_scan(&self, cx: &Context, at: &ImageRef) -> Result<Option<AttestedScan>> {
         let image = self.sources.image(cx, at, None).await?;
-        let mut worst: Option<Attested> = None;
+        let mut worst: Option<AttestedScan> = None;
         for one in self.platforms.each(cx, image).await? {
             let records = self.evidence.kept(&one).await.unwrap_or_default();
-            let Some(scan) = own_scan_of(&records, text::now()) else { return Ok(None) };
+            let Some(scan) = own_scan(&records, text::now()) else { return Ok(None) };
             worst = Some(match worst.take() {
                 Some(known) if !is_worse(&scan, &known) => known,
                 _ => scan,
@@ -158,9 +164,9 @@ impl Admitter {
     }
 
     /// The place of the bytes that were judged; if the quarantine was lost, the place where they came from.
-    fn bytes_of(&self, request: &Request, digest: &Digest) -> Result<ImageRef> {
+    fn bytes_place(&self, request: &Request, digest: &Digest) -> Result<ImageRef> {
         let quarantine = request.dossier.as_ref().map(|dossier| dossier.quarantine.as_str()).unwrap_or_default();
-        let origin = || Ok(self.reach.of_site("fetch it again", &request.asked.from)?.get().with_digest(digest));
+        let origin = || Ok(self.reach.resolve("fetch it again", &request.asked.from)?.get().with_digest(digest));
         match quarantine.parse::<ImageRef>() {
             Ok(ImageRef::File { path, .. }) if !std::path::Path::new(&path).is_dir() => origin(),
             Ok(ImageRef::Oci(name)) => Ok(ImageRef::Oci(Name { digest: Some(digest.clone()), ..name })),

@@ -18,11 +18,11 @@ use crate::{
     policy::{Judgement, Policy, Site},
     portal::{
         Sources,
-        evidence::{Age, Evidence},
+        evidence::{Evidence, Freshness},
         stewardship::Stewardship,
     },
     ports::{Signers, store::Store},
-    request::{Class, Decision, Dossier, Request, Terms, event::Next, statement::Statement},
+    request::{Class, Decision, Dossier, Request, Terms, event::PolicyOutcome, statement::Statement},
 };
 
 /// The name and short digest of the policy in force: an approval is bound to it.
@@ -56,16 +56,16 @@ impl Decisions {
     }
 
     /// The id of the policy's key that signed a decision; `None` if none did.
-    pub(super) fn signer_of(&self, decision: &Decision) -> Option<String> {
+    pub(super) fn signer_id(&self, decision: &Decision) -> Option<String> {
         let signature = STANDARD.decode(&decision.signature).ok().filter(|signature| !signature.is_empty())?;
         (self.signers.trusted)(decision.payload.as_bytes(), &signature)
     }
 
     /// The next step of a request, by the policy and by approvals of classes; `now` is in seconds since 1970.
-    pub(super) async fn next_of(&self, request: &Request, dossier: &Dossier, now: i64) -> Result<Next> {
+    pub(super) async fn next(&self, request: &Request, dossier: &Dossier, now: i64) -> Result<PolicyOutcome> {
         let policy = &self.config.policy.name;
         let decision = |approve: bool, reason: String| Decision {
-            by: Decision::of_policy(policy),
+            by: Decision::policy_author(policy),
             at: now,
             approve,
             reason,
@@ -77,7 +77,7 @@ impl Decisions {
         match dossier.verdict {
             Verdict::Allow => {
                 let words: Vec<&str> = dossier.grounds.iter().map(|ground| ground.words.as_str()).collect();
-                Ok(Next::Decided(decision(true, words.join("; "))))
+                Ok(PolicyOutcome::Decided(decision(true, words.join("; "))))
             }
             Verdict::Deny => {
                 let fixed = if dossier.fixes.is_empty() {
@@ -85,15 +85,15 @@ impl Decisions {
                 } else {
                     format!(" · take a version in which this is fixed: {}", dossier.fixes.join("; "))
                 };
-                Ok(Next::Decided(decision(false, format!("{}{fixed}", dossier.why()))))
+                Ok(PolicyOutcome::Decided(decision(false, format!("{}{fixed}", dossier.deciding_reasons()))))
             }
             Verdict::NeedsApproval | Verdict::Undecided => {
-                let (classes, me) = (self.store.classes().await?, self.store.me().await?);
+                let (classes, me) = (self.store.classes().await?, self.store.caller().await?);
                 let counts = |class: &Class| self.class_counts(class, request, me.own);
                 let class = classes.iter().find(|class| class.covers(dossier, now) && counts(class));
-                Ok(class.map_or(Next::Wait, |class| {
-                    Next::Decided(Decision {
-                        by: Decision::of_class(&class.decision.by, class.id),
+                Ok(class.map_or(PolicyOutcome::Wait, |class| {
+                    PolicyOutcome::Decided(Decision {
+                        by: Decision::class_author(&class.decision.by, class.id),
                         at: now,
                         digest: request.asked.digest.clone(),
                         ..class.decision.clone()
@@ -106,10 +106,10 @@ impl Decisions {
     /// Whether an approval of a class counts for a request: it must be signed if the site wants that, and the approver
     /// must not be the requester, unless the store allows self-approval.
     fn class_counts(&self, class: &Class, request: &Request, own_counts: bool) -> bool {
-        let own = request.was_asked_by(&class.decision.by) && !own_counts;
+        let own = request.was_ever_requested_by(&class.decision.by) && !own_counts;
         let signed = || {
-            let statement = Statement::of_class(&class.base, &class.rule, &class.decision.terms);
-            class.decision.payload == statement.text() && self.signer_of(&class.decision).is_some()
+            let statement = Statement::class_author(&class.base, &class.rule, &class.decision.terms);
+            class.decision.payload == statement.text() && self.signer_id(&class.decision).is_some()
         };
         let unsigned_is_fine = class.decision.signature.is_empty() && !self.config.requests.signed_decisions;
         !own && (unsigned_is_fine || signed())
@@ -118,7 +118,7 @@ impl Decisions {
     /// Fails unless the policy trusts the signature of the image at `at`: its badge is all that people see.
     pub(super) async fn is_trusted(&self, cx: &Context, what: &str, at: &ImageRef) -> Result<()> {
         let image = self.sources.image(cx, at, None).await?;
-        let records = self.evidence.gather(cx, &image, Age::Anew, true).await?;
+        let records = self.evidence.gather(cx, &image, Freshness::Anew, true).await?;
         let state = match best(&records, RecordKind::Signature, text::now()).map(|record| &record.outcome) {
             Some(Outcome::Signature { state, .. }) => *state,
             _ => Signature::NotChecked,
@@ -133,7 +133,7 @@ impl Decisions {
     /// The policy's verdict on a requested image. What stewards knew of it before does not count, as they judge it now;
     /// a revoked admission does, and a person must decide then.
     pub(super) async fn judge_request(&self, image: &Image, records: &[Record]) -> Judgement {
-        let site = match self.evidence.known(image).await {
+        let site = match self.evidence.known_at_site(image).await {
             taken @ (Site::TakenBack { .. } | Site::Away) => taken,
             Site::Silent | Site::Judged { .. } => Site::Silent,
         };

@@ -9,8 +9,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::{
     decision::{Decisions, policy_id},
     quarantine::{Quarantine, disk_name},
-    reach::Reach,
-    tools::Tools,
+    reach::ReachableSources,
+    tools::StewardKeys,
 };
 use crate::portal::requests::web_address::WebAddress;
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
     },
     portal::{
         Source, Sources,
-        evidence::{Age, Evidence},
+        evidence::{Evidence, Freshness},
         signatures::signed_by,
         stewardship::Stewardship,
     },
@@ -37,10 +37,10 @@ use crate::{
     },
     request::{
         Admission, Dossier, Request,
-        admission::{Admitting, Decided, Place},
-        event::Next,
-        grounds,
+        admission::{AdmissionPlace, AdmissionToSign, Decided},
+        event::PolicyOutcome,
         statement::Statement,
+        stored_reasons,
     },
 };
 
@@ -54,7 +54,7 @@ pub(super) struct DiskRequests {
     config: Arc<Config>,
     sources: Arc<Sources>,
     evidence: Arc<Evidence>,
-    reach: Arc<Reach>,
+    reach: Arc<ReachableSources>,
     quarantine: Arc<Quarantine>,
     decisions: Arc<Decisions>,
 }
@@ -63,7 +63,7 @@ impl DiskRequests {
     /// Requests for disk images at the steward's site.
     pub(super) fn new(
         parts: &Stewardship,
-        reach: Arc<Reach>,
+        reach: Arc<ReachableSources>,
         quarantine: Arc<Quarantine>,
         decisions: Arc<Decisions>,
     ) -> Self {
@@ -90,7 +90,7 @@ impl DiskRequests {
         let name = disk_name(request);
         self.quarantine.make_private().await?;
         let (origin, kept) = if is_on_the_web(&request.asked.from) {
-            let url = WebAddress::of(&self.config.requests, &what, &request.asked.from)?.get().to_owned();
+            let url = WebAddress::parse(&self.config.requests, &what, &request.asked.from)?.get().to_owned();
             let (kept, imported) = disks.import(cx, &Import { name, url }).await?;
             // Before the cloud has fetched it, nobody knows its size.
             if let Err(error) = cx.budget.expects(&what, imported.moved.saturating_add(imported.spared)) {
@@ -100,14 +100,14 @@ impl DiskRequests {
             disks.download(cx, &kept, &file).await?;
             (kept.clone(), kept)
         } else {
-            let origin = self.reach.of_site(&what, &request.asked.from)?.get().clone();
-            let source = self.sources.of(&origin)?;
+            let origin = self.reach.resolve(&what, &request.asked.from)?.get().clone();
+            let source = self.sources.source(&origin)?;
             let from = source.disks.clone().ok_or_else(|| cannot(&source.name, "download from"))?;
             let wanted: Digest = request.asked.digest.parse()?;
             cx.budget.expects(&what, self.sources.image(cx, &origin, None).await?.size)?;
             let fetched = from.download(cx, &origin, &file).await?;
             wanted.matches(&fetched.digest, &what)?;
-            let header = self.disk_of(cx, &file).await?;
+            let header = self.describe_file(cx, &file).await?;
             let format = header.disk.as_ref().map_or("raw", |disk| disk.format.as_str()).to_owned();
             let upload = Upload { name, file: file.clone(), format, size: header.size };
             let (kept, _) = disks.upload(cx, &upload).await?;
@@ -118,7 +118,7 @@ impl DiskRequests {
     }
 
     /// Describes a disk image from the bytes of a file.
-    async fn disk_of(&self, cx: &Context, file: &std::path::Path) -> Result<Image> {
+    async fn describe_file(&self, cx: &Context, file: &std::path::Path) -> Result<Image> {
         let at = ImageRef::File { path: file.display().to_string(), tag: None, digest: None };
         let image = self.sources.image(cx, &at, None).await?;
         if image.kind == ImageKind::Vm {
@@ -130,15 +130,15 @@ impl DiskRequests {
     }
 
     /// Examines a disk image: gives all that a decision needs, and the policy's next step.
-    pub(super) async fn examine(&self, cx: &Context, request: &Request) -> Result<(Dossier, Next)> {
+    pub(super) async fn examine(&self, cx: &Context, request: &Request) -> Result<(Dossier, PolicyOutcome)> {
         let (origin, kept, file) = self.fetch(cx, request).await?;
-        let found = self.disk_of(cx, &file).await?.disk.unwrap_or_default();
+        let found = self.describe_file(cx, &file).await?.disk.unwrap_or_default();
         let said = origin.disk.clone().unwrap_or_default();
         // If the cloud holds a qcow2 as "raw", it would open it as something else than was inspected.
         let wrong = !said.format.is_empty() && said.format != found.format && said.format != "no format";
         let facts = DiskFacts { refers: found.refers || wrong, ..found.clone() };
         let judged = Image { disk: Some(facts), ..origin.clone() };
-        let records = self.evidence.gather(cx, &judged, Age::Now, false).await?;
+        let records = self.evidence.gather(cx, &judged, Freshness::Now, false).await?;
         let judgement = self.decisions.judge_request(&judged, &records).await;
         let hash = kept.pinned.as_ref().map(|pinned| pinned.digest.to_string()).unwrap_or_default();
         let mut evidence = vec![format!("format: {} by its own header, {}", found.format, text::size(kept.size))];
@@ -152,7 +152,7 @@ impl DiskRequests {
         let dossier = Dossier {
             verdict: judgement.verdict,
             policy: policy_id(&self.config.policy),
-            grounds: grounds(&judgement),
+            grounds: stored_reasons(&judgement),
             evidence,
             base: if system.is_empty() { found.format } else { system },
             diff: String::new(),
@@ -162,7 +162,7 @@ impl DiskRequests {
             tag: None,
             at: now,
         };
-        let next = self.decisions.next_of(request, &dossier, now).await?;
+        let next = self.decisions.next(request, &dossier, now).await?;
         Ok((dossier, next))
     }
 
@@ -170,7 +170,7 @@ impl DiskRequests {
     pub(super) async fn admit(
         &self,
         cx: &Context,
-        tools: &Tools,
+        tools: &StewardKeys,
         request: &Request,
         decided: &Decided,
     ) -> Result<Admission> {
@@ -188,13 +188,13 @@ impl DiskRequests {
         };
         let image = self.sources.image(cx, &at, None).await?;
         // The database says where it was judged: that must be this project, with an image of the request's own name.
-        if *kept_in != cloud.name || image.annotations.get("name").is_none_or(|name| !self.is_kept_as(request, name)) {
+        if *kept_in != cloud.name || image.annotations.get("name").is_none_or(|name| !self.is_name_of(request, name)) {
             return Err(Error::new(Kind::Denied, what, "what was judged is not where it was kept"));
         }
         let pinned = image.pinned.ok_or_else(|| Error::failed(&what, "the cloud keeps no hash of it"))?;
-        let admitting = Admitting::new(request, decided, Place::Disk(id.clone()), &pinned.digest)?;
+        let admitting = AdmissionToSign::new(request, decided, AdmissionPlace::Disk(id.clone()), &pinned.digest)?;
         let name = request.destination.rsplit('/').next().unwrap_or_default().to_owned();
-        let statement = Statement::of_admission(&admitting, None, text::now());
+        let statement = Statement::for_admission(&admitting, None, text::now());
         let signature = STANDARD.encode(signed_by(&what, &statement, &**signer).await?);
         let [words, proof] = crate::image::model::Statement::PROPERTIES.map(str::to_owned);
         let mut properties = vec![(words, statement.text().to_owned()), (proof, signature)];
@@ -229,7 +229,7 @@ impl DiskRequests {
 
     /// Whether `name` is that of the request's image: while it is judged, or once it is published, so that a stopped
     /// steward can go on.
-    fn is_kept_as(&self, request: &Request, name: &str) -> bool {
+    fn is_name_of(&self, request: &Request, name: &str) -> bool {
         name == disk_name(request) || request.destination.rsplit('/').next() == Some(name)
     }
 
@@ -237,7 +237,7 @@ impl DiskRequests {
     async fn sign_data(
         &self,
         cx: &Context,
-        tools: &Tools,
+        tools: &StewardKeys,
         request: &Request,
         at: &ImageRef,
     ) -> Result<Option<crate::image::model::DataSignature>> {
@@ -246,7 +246,7 @@ impl DiskRequests {
         };
         let file = self.quarantine.disk_file(request);
         if !file.exists() {
-            let source = self.sources.of(at)?;
+            let source = self.sources.source(at)?;
             let disks = source.disks.clone().ok_or_else(|| cannot(&source.name, "download from"))?;
             disks.download(cx, at, &file).await?;
         }

@@ -7,8 +7,8 @@ use super::{
     disk::DiskRequests,
     platforms::Platforms,
     quarantine::Quarantine,
-    reach::Reach,
-    scan::{is_worse, own_scan_of},
+    reach::ReachableSources,
+    scan::{is_worse, own_scan},
 };
 use crate::{
     base::{
@@ -27,12 +27,12 @@ use crate::{
     policy::Judgement,
     portal::{
         Sources,
-        evidence::{Age, Evidence},
+        evidence::{Evidence, Freshness},
         requests::destination,
         stewardship::Stewardship,
     },
     ports::store::Store,
-    request::{Dossier, Request, event::Next, grounds},
+    request::{Dossier, Request, event::PolicyOutcome, stored_reasons},
     transfer::copy::{self, Options},
 };
 
@@ -42,7 +42,7 @@ const DIFF: usize = 4000;
 const FIXES: usize = 20;
 
 /// One platform of an image, with its evidence and verdict.
-struct Judged {
+struct JudgedPlatform {
     image: Image,
     records: Vec<Record>,
     judgement: Judgement,
@@ -69,7 +69,7 @@ fn base(image: &Image) -> String {
 }
 
 /// The badge and the facts of what was found, one per line.
-fn lines(judged: &Judged, several: bool, now: i64) -> Vec<String> {
+fn lines(judged: &JudgedPlatform, several: bool, now: i64) -> Vec<String> {
     let platform = judged.image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
     let of = platform.filter(|_| several).map(|platform| format!(" ({platform})")).unwrap_or_default();
     let line = |kind: RecordKind| {
@@ -80,19 +80,19 @@ fn lines(judged: &Judged, several: bool, now: i64) -> Vec<String> {
                 Outcome::Signature { signer, .. } => signer.clone(),
                 Outcome::Scan { counts, packages, .. } => {
                     let seen = text::plural(*packages, "package", "packages");
-                    if counts.total() == 0 { seen } else { format!("{} in {seen}", counts.words()) }
+                    if counts.total() == 0 { seen } else { format!("{} in {seen}", counts.describe()) }
                 }
                 _ => String::new(),
             },
         );
         let found = if found.is_empty() { found } else { format!(" {found}") };
-        Some(format!("{}{of}: {} {}{found} · {}", kind.word(), badge.sign, badge.word, record.tool))
+        Some(format!("{}{of}: {} {}{found} · {}", kind.name(), badge.sign, badge.word, record.tool))
     };
     RecordKind::JUDGED.into_iter().filter_map(line).collect()
 }
 
 /// Fixed versions for findings that matter, for the maker of a better image.
-fn fixes(all: &[Judged], now: i64) -> Vec<String> {
+fn fixes(all: &[JudgedPlatform], now: i64) -> Vec<String> {
     let mut fixes: Vec<String> = Vec::new();
     for judged in all {
         let Some(Outcome::Scan { worst, .. }) =
@@ -116,7 +116,7 @@ pub(super) struct Examiner {
     sources: Arc<Sources>,
     store: Arc<dyn Store>,
     evidence: Arc<Evidence>,
-    reach: Arc<Reach>,
+    reach: Arc<ReachableSources>,
     quarantine: Arc<Quarantine>,
     platforms: Arc<Platforms>,
     decisions: Arc<Decisions>,
@@ -127,7 +127,7 @@ impl Examiner {
     /// An examiner for the steward's site.
     pub(super) fn new(
         parts: &Stewardship,
-        reach: Arc<Reach>,
+        reach: Arc<ReachableSources>,
         quarantine: Arc<Quarantine>,
         platforms: Arc<Platforms>,
         decisions: Arc<Decisions>,
@@ -147,16 +147,16 @@ impl Examiner {
     }
 
     /// Examines a request: gives all that a decision needs, and the policy's next step.
-    pub(super) async fn examine(&self, cx: &Context, request: &Request) -> Result<(Dossier, Next)> {
+    pub(super) async fn examine(&self, cx: &Context, request: &Request) -> Result<(Dossier, PolicyOutcome)> {
         let what = format!("examine {}", request.called());
         destination::check(&self.config.requests, &what, request)?;
         if is_on_the_web(&request.asked.from) || request.asked.from.starts_with("glance:") {
             return self.disks.examine(cx, request).await;
         }
         let digest: Digest = request.asked.digest.parse()?;
-        let from = self.reach.of_site(&what, &request.asked.from)?.get().with_digest(&digest);
+        let from = self.reach.resolve(&what, &request.asked.from)?.get().with_digest(&digest);
         let name = from.repository().unwrap_or_default();
-        let quarantine = self.quarantine.place_of(request.id, &digest, name);
+        let quarantine = self.quarantine.place(request.id, &digest, name);
         self.quarantine.make_private().await?;
         let copied =
             copy::copy(cx, &self.sources.place(&from)?, &self.sources.place(&quarantine)?, &Options::default()).await?;
@@ -175,7 +175,7 @@ impl Examiner {
         }
         let mut dossier = self.dossier(cx, request, &all, &quarantine, now).await?;
         dossier.tag = self.tag_there(cx, request, &from, &digest).await;
-        let next = self.decisions.next_of(request, &dossier, now).await?;
+        let next = self.decisions.next(request, &dossier, now).await?;
         Ok((dossier, next))
     }
 
@@ -183,31 +183,31 @@ impl Examiner {
     async fn tag_there(&self, cx: &Context, request: &Request, from: &ImageRef, digest: &Digest) -> Option<String> {
         let tag = request.asked.tag.as_deref().filter(|tag| is_tag(tag))?;
         let at = from.without_version().with_tag(tag);
-        let source = self.sources.of(&at).ok()?;
+        let source = self.sources.source(&at).ok()?;
         let version = cx.run("look up the tag", source.catalog.version(cx, &at)).await.ok()?;
         (version.digest.as_ref() == Some(digest)).then(|| tag.to_owned())
     }
 
     /// Examines one platform, with evidence from its source and from the copy in the quarantine.
-    async fn examine_platform(&self, cx: &Context, image: Image, quarantine: &ImageRef) -> Result<Judged> {
+    async fn examine_platform(&self, cx: &Context, image: Image, quarantine: &ImageRef) -> Result<JudgedPlatform> {
         if matches!(quarantine, ImageRef::Oci(_)) {
             let mut kept = self.sources.image(cx, quarantine, None).await?;
             if let Some(pinned) = image.pinned.as_ref().filter(|pinned| pinned.manifest != pinned.digest) {
                 kept = self.platforms.listed(cx, &kept, &pinned.manifest).await?;
             }
             // Evidence is kept by digest, so that of the copy counts everywhere.
-            self.evidence.gather(cx, &kept, Age::Now, false).await?;
+            self.evidence.gather(cx, &kept, Freshness::Now, false).await?;
         }
-        let records = self.evidence.gather(cx, &image, Age::Now, false).await?;
+        let records = self.evidence.gather(cx, &image, Freshness::Now, false).await?;
         let judgement = self.decisions.judge_request(&image, &records).await;
-        Ok(Judged { image, records, judgement })
+        Ok(JudgedPlatform { image, records, judgement })
     }
 
     async fn dossier(
         &self,
         cx: &Context,
         request: &Request,
-        all: &[Judged],
+        all: &[JudgedPlatform],
         quarantine: &ImageRef,
         now: i64,
     ) -> Result<Dossier> {
@@ -216,12 +216,12 @@ impl Examiner {
             .max_by_key(|judged| judged.judgement.verdict.strictness())
             .ok_or_else(|| Error::failed(format!("examine {}", request.called()), "it has no platform"))?;
         // If there are several platforms, a scan is stated only if all were scanned here.
-        let own: Option<Vec<_>> = all.iter().map(|judged| own_scan_of(&judged.records, now)).collect();
+        let own: Option<Vec<_>> = all.iter().map(|judged| own_scan(&judged.records, now)).collect();
         let scan = own.into_iter().flatten().reduce(|one, other| if is_worse(&other, &one) { other } else { one });
         Ok(Dossier {
             verdict: worst.judgement.verdict,
             policy: policy_id(&self.config.policy),
-            grounds: grounds(&worst.judgement),
+            grounds: stored_reasons(&worst.judgement),
             evidence: all.iter().flat_map(|judged| lines(judged, all.len() > 1, now)).collect(),
             base: base(&worst.image),
             diff: self.diff_to_admitted(cx, request, &worst.image).await,
@@ -240,7 +240,7 @@ impl Examiner {
         let platform = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
         let after = image.pinned.as_ref().map_or(&image.reference, |pinned| &pinned.reference);
         match self.evidence.diff(cx, &before, after, platform, true).await {
-            Ok(diff) => diff.words().chars().take(DIFF).collect(),
+            Ok(diff) => diff.describe().chars().take(DIFF).collect(),
             Err(error) => format!("could not be compared with {before}: {}", error.why),
         }
     }

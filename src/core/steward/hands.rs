@@ -7,8 +7,8 @@ use tokio::{sync::watch::Receiver, task::JoinSet};
 
 use super::{
     AWAY, LEASE, QUIET, Steward,
-    round::{Round, Tell, told},
-    tools::Tools,
+    round::{Round, RoundObserver, report_round},
+    tools::StewardKeys,
 };
 use crate::{
     base::{
@@ -21,9 +21,9 @@ use crate::{
 
 /// The requests that are being worked on.
 #[derive(Default)]
-pub(super) struct Hands(JoinSet<(Id, Result<Request>)>);
+pub(super) struct WorkInProgress(JoinSet<(Id, Result<Request>)>);
 
-impl Hands {
+impl WorkInProgress {
     /// Waits until one request is done; if there is none, waits forever.
     async fn done(&mut self) -> Round {
         let Some(done) = self.0.join_next().await else { return std::future::pending().await };
@@ -38,7 +38,7 @@ impl Hands {
 
 impl Steward {
     /// Claims requests for all free hands.
-    async fn fill(self: &Arc<Self>, hands: &mut Hands, cx: &Context, tools: &Tools) -> Result<()> {
+    async fn fill(self: &Arc<Self>, hands: &mut WorkInProgress, cx: &Context, tools: &StewardKeys) -> Result<()> {
         let rules = &self.config.requests;
         // One extra hand takes revoked admissions only, so that slow images never delay those.
         while hands.0.len() <= rules.parallel() && !cx.cancel.is_cancelled() {
@@ -51,8 +51,8 @@ impl Steward {
     }
 
     /// Works on requests until there is nothing to do right now.
-    pub(super) async fn requests_round(self: &Arc<Self>, cx: &Context, tools: &Tools) -> Result<Round> {
-        let (mut hands, mut all) = (Hands::default(), Round::default());
+    pub(super) async fn requests_round(self: &Arc<Self>, cx: &Context, tools: &StewardKeys) -> Result<Round> {
+        let (mut hands, mut all) = (WorkInProgress::default(), Round::default());
         loop {
             let filled = self.fill(&mut hands, cx, tools).await;
             if hands.0.is_empty() {
@@ -63,12 +63,18 @@ impl Steward {
     }
 
     /// Works on requests until it is cancelled: on news, when a hand is free, and from time to time.
-    pub(super) async fn serve_requests(self: Arc<Self>, cx: Context, tools: Tools, tell: Tell, mut news: Receiver<()>) {
-        let (mut hands, mut away) = (Hands::default(), false);
+    pub(super) async fn serve_requests(
+        self: Arc<Self>,
+        cx: Context,
+        tools: StewardKeys,
+        tell: RoundObserver,
+        mut news: Receiver<()>,
+    ) {
+        let (mut hands, mut away) = (WorkInProgress::default(), false);
         loop {
             let filled = self.fill(&mut hands, &cx, &tools).await;
             let pause = if filled.is_ok() { QUIET } else { AWAY };
-            told(&filled.map(|()| Round::default()), &mut away, &tell);
+            report_round(&filled.map(|()| Round::default()), &mut away, &tell);
             tokio::select! {
                 () = cx.cancel.cancelled() => return,
                 done = hands.done() => if !done.is_empty() { tell(&done) },

@@ -42,25 +42,25 @@ use super::{
     ports::{Asker, Signers, store::Store},
     request::{Admission, Event, Request, Stage},
 };
-use admit::{Admitter, Ground};
+use admit::{Admitter, AdmitterParts};
 use decision::Decisions;
 use disk::DiskRequests;
 use examine::Examiner;
-use notify::Letters;
+use notify::NoticeSender;
 use platforms::Platforms;
 use quarantine::Quarantine;
-use reach::Reach;
+use reach::ReachableSources;
 use retry::again;
 use revoke::Revoker;
-use round::told;
+use round::report_round;
 use sweep::Sweeper;
 use tag::Tags;
 use watch::Watcher;
 
 pub use self::{
     retry::backoff,
-    round::{Round, Tell},
-    tools::Tools,
+    round::{Round, RoundObserver},
+    tools::StewardKeys,
 };
 
 /// How long a claim on a request lasts unless it is renewed.
@@ -96,14 +96,14 @@ pub struct Steward {
     tags: Arc<Tags>,
     revoker: Revoker,
     watcher: Arc<Watcher>,
-    letters: Letters,
+    letters: NoticeSender,
     sweeper: Sweeper,
 }
 
 impl Steward {
     /// A steward with a portal's parts; contacts nobody.
     pub fn new(parts: &Stewardship) -> Self {
-        let reach = Arc::new(Reach::new(parts));
+        let reach = Arc::new(ReachableSources::new(parts));
         let quarantine = Arc::new(Quarantine::new(parts));
         let platforms = Arc::new(Platforms::new(parts));
         let decisions = Arc::new(Decisions::new(parts));
@@ -117,7 +117,7 @@ impl Steward {
             disks.clone(),
         ));
         let tags = Arc::new(Tags::new(parts, reach.clone()));
-        let ground = Ground {
+        let ground = AdmitterParts {
             reach: reach.clone(),
             platforms: platforms.clone(),
             decisions: decisions.clone(),
@@ -135,22 +135,22 @@ impl Steward {
             tags,
             revoker: Revoker::new(parts, decisions),
             watcher: Arc::new(Watcher::new(parts, reach, platforms)),
-            letters: Letters::new(parts),
+            letters: NoticeSender::new(parts),
             sweeper: Sweeper::new(parts, quarantine),
         }
     }
 
     /// Opens the configured keys; a PIN or passphrase is asked for once.
-    pub async fn tools(&self, asker: Arc<dyn Asker>) -> Result<Tools> {
+    pub async fn tools(&self, asker: Arc<dyn Asker>) -> Result<StewardKeys> {
         let key = &self.config.requests.key;
         let disk_key = &self.config.requests.disk_key;
         let signer = if key.is_empty() { None } else { Some((self.signers.open)(key, asker.clone()).await?) };
         let disks = if disk_key.is_empty() { None } else { Some((self.signers.open)(disk_key, asker).await?) };
-        Ok(Tools { signer, disks })
+        Ok(StewardKeys { signer, disks })
     }
 
     /// Works until nothing is left to do right now, and gives what was done.
-    pub async fn round(self: &Arc<Self>, cx: &Context, tools: &Tools) -> Result<Round> {
+    pub async fn round(self: &Arc<Self>, cx: &Context, tools: &StewardKeys) -> Result<Round> {
         // One after the other, because each reports what the previous one has done.
         let requests = self.requests_round(cx, tools).await;
         let watched = self.watcher.round(cx, tools).await;
@@ -164,7 +164,7 @@ impl Steward {
     }
 
     /// Works until it is cancelled; `tell` hears of every round.
-    pub async fn work(self: &Arc<Self>, cx: &Context, tools: &Tools, tell: Tell) -> Result<()> {
+    pub async fn work(self: &Arc<Self>, cx: &Context, tools: &StewardKeys, tell: RoundObserver) -> Result<()> {
         let (heard, news) = tokio::sync::watch::channel(());
         let mut tasks = JoinSet::new();
         tasks.spawn(self.clone().serve_requests(cx.clone(), tools.clone(), tell.clone(), news.clone()));
@@ -199,8 +199,8 @@ impl Steward {
         self: Arc<Self>,
         duty: Duty,
         cx: Context,
-        tools: Tools,
-        tell: Tell,
+        tools: StewardKeys,
+        tell: RoundObserver,
         mut news: tokio::sync::watch::Receiver<()>,
     ) {
         let mut away = false;
@@ -216,7 +216,7 @@ impl Steward {
                 Ok(_) => SOON,
                 Err(_) => AWAY,
             };
-            told(&round, &mut away, &tell);
+            report_round(&round, &mut away, &tell);
             tokio::select! {
                 () = cx.cancel.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
@@ -227,19 +227,19 @@ impl Steward {
 
     /// Cleans up the quarantine, within the budget of one request.
     async fn sweep_round(&self, cx: &Context) -> Result<Round> {
-        let budget = Budget::of(self.config.requests.request_limits());
+        let budget = Budget::new(self.config.requests.request_limits());
         let failed = budget.run("sweep the quarantine", self.sweeper.sweep(cx)).await?;
         Ok(Round { failed, ..Round::default() })
     }
 
     /// Brings one request as far as possible without a person.
-    async fn work_on(&self, cx: &Context, tools: &Tools, request: Request) -> Result<Request> {
+    async fn work_on(&self, cx: &Context, tools: &StewardKeys, request: Request) -> Result<Request> {
         let (id, tries) = (request.id, request.tries);
         let what = format!("work on {}", request.called());
-        let budget = Budget::of(self.config.requests.request_limits());
+        let budget = Budget::new(self.config.requests.request_limits());
         let own = Context { budget: budget.clone(), progress: Progress::silent(), ..cx.clone() };
         let worked = tokio::select! {
-            worked = budget.run(&what, self.bring_on(&own, tools, request)) => worked,
+            worked = budget.run(&what, self.next_step(&own, tools, request)) => worked,
             lost = self.hold(id) => Err(lost),
         };
         let Err(error) = worked else { return worked };
@@ -248,7 +248,7 @@ impl Steward {
         }
         let again = again(&error, budget.exceeded(), tries);
         tracing::warn!(id, %error, "a request did not go on");
-        self.store.happen(id, &Event::Failed { why: error.to_string(), again }).await
+        self.store.apply_event(id, &Event::Failed { why: error.to_string(), again }).await
     }
 
     /// Renews the claim on a request; returns only when the claim is lost. The caller drops this together with the
@@ -257,7 +257,7 @@ impl Steward {
         let mut renewed = tokio::time::Instant::now();
         loop {
             tokio::time::sleep(RENEW).await;
-            match self.store.happen(id, &Event::Renew { lease: LEASE }).await {
+            match self.store.apply_event(id, &Event::Renew { lease: LEASE }).await {
                 Ok(_) => renewed = tokio::time::Instant::now(),
                 // An unreachable store may come back before the lease ends; after that, another steward may have the
                 // request.
@@ -267,27 +267,27 @@ impl Steward {
         }
     }
 
-    async fn bring_on(&self, cx: &Context, tools: &Tools, mut request: Request) -> Result<Request> {
+    async fn next_step(&self, cx: &Context, tools: &StewardKeys, mut request: Request) -> Result<Request> {
         let mut fresh = false;
         if request.stage == Stage::Gathering {
             let (dossier, next) = self.examiner.examine(cx, &request).await?;
             fresh = true;
-            request = self.store.happen(request.id, &Event::Judged(Box::new(dossier), next)).await?;
+            request = self.store.apply_event(request.id, &Event::Judged(Box::new(dossier), next)).await?;
         }
         if request.stage == Stage::Revoking {
             let subject = format!("{}: {}", request.called(), request.admitted_at());
             let mut entry = self.journal.entry("take back", subject);
             entry.digest = request.asked.digest.parse().ok();
             let revoking = async {
-                self.revoker.take_back(cx, tools, &request).await?;
-                self.store.happen(request.id, &Event::Revoked).await
+                self.revoker.sign_revocation(cx, tools, &request).await?;
+                self.store.apply_event(request.id, &Event::Revoked).await
             };
             request = self.journal.recorded(entry, revoking).await?;
         }
         if request.stage == Stage::Admitting {
             let (admission, admitted) = Box::pin(self.admit(cx, tools, &request, fresh)).await?;
             request = admitted;
-            if let Err(error) = self.tags.settle(cx, &request).await {
+            if let Err(error) = self.tags.settle_tag(cx, &request).await {
                 tracing::warn!(%error, "whether its tag is right was not looked at again");
             }
             // Later findings are compared with those known now; if they cannot be kept, the image is simply judged once
@@ -300,20 +300,26 @@ impl Steward {
     }
 
     /// Admits an image, and records that in the audit; gives the changed request, too.
-    async fn admit(&self, cx: &Context, tools: &Tools, request: &Request, fresh: bool) -> Result<(Admission, Request)> {
+    async fn admit(
+        &self,
+        cx: &Context,
+        tools: &StewardKeys,
+        request: &Request,
+        fresh: bool,
+    ) -> Result<(Admission, Request)> {
         let from = &request.asked.from;
         let mut entry = self.journal.entry("admit", format!("{from} as {}", request.destination));
         entry.digest = request.asked.digest.parse().ok();
         entry.verdict = request.decision.as_ref().map(|decision| format!("{}: {}", decision.by, decision.reason));
         let admitting = async {
             let admission = self.admitter.admit(cx, tools, request, fresh).await?;
-            let request = self.store.happen(request.id, &Event::Admitted(admission.clone())).await?;
+            let request = self.store.apply_event(request.id, &Event::Admitted(admission.clone())).await?;
             Ok((admission, request))
         };
         let told = |entry: &mut Entry, (admission, _): &(Admission, Request)| {
             entry.subject = format!("{from} as {}", admission.reference);
             entry.digest = admission.digest.parse().ok();
         };
-        self.journal.told_by(entry, Box::pin(admitting), told).await
+        self.journal.recorded_with(entry, Box::pin(admitting), told).await
     }
 }

@@ -21,12 +21,12 @@ const LEASE: Duration = Duration::from_secs(120);
 const ROUND: usize = 100;
 
 /// Delivers notices by all ways of the site.
-pub(super) struct Letters {
+pub(super) struct NoticeSender {
     store: Arc<dyn Store>,
     notifiers: Vec<Arc<dyn Notifier>>,
 }
 
-impl Letters {
+impl NoticeSender {
     /// Delivers the notices in the store of the steward's site.
     pub(super) fn new(parts: &Stewardship) -> Self {
         Self { store: parts.store.clone(), notifiers: parts.notifiers.clone() }
@@ -39,7 +39,7 @@ impl Letters {
     }
 
     async fn deliver_by(&self, cx: &Context, notifier: &dyn Notifier) -> Result<Round> {
-        let (way, mut round) = (notifier.way(), Round::default());
+        let (way, mut round) = (notifier.name(), Round::default());
         for _ in 0..ROUND {
             if cx.cancel.is_cancelled() {
                 break;

@@ -32,7 +32,7 @@ impl Platforms {
     /// The signature covers all of them, and an engine decides which of two for the same platform it runs.
     pub(super) async fn each(&self, cx: &Context, image: Image) -> Result<Vec<Image>> {
         let what = format!("judge {}", image.reference);
-        let source = self.sources.of(&image.reference)?;
+        let source = self.sources.source(&image.reference)?;
         let (Some(pinned), Some(content)) = (&image.pinned, &source.content) else { return Ok(vec![image]) };
         let listed = Box::pin(fetch::runnable(cx, &**content, &pinned.reference));
         let listed = cx.run(&what, listed).await?;
@@ -51,7 +51,7 @@ impl Platforms {
 
     /// The image of one entry in an index.
     pub(super) async fn listed(&self, cx: &Context, image: &Image, manifest: &Digest) -> Result<Image> {
-        let source = self.sources.of(&image.reference)?;
+        let source = self.sources.source(&image.reference)?;
         let (Some(pinned), Some(content)) = (&image.pinned, &source.content) else { return Ok(image.clone()) };
         let what = format!("show {} of {}", manifest.short(), image.reference);
         let entry = Box::pin(fetch::entry(cx, &**content, &pinned.reference, manifest));

@@ -56,7 +56,7 @@ impl Quarantine {
     /// The place of a request's image while it is judged.
     ///
     /// Each request has its own place, so that it can be cleared when the request is over.
-    pub(super) fn place_of(&self, request: Id, digest: &Digest, name: &str) -> ImageRef {
+    pub(super) fn place(&self, request: Id, digest: &Digest, name: &str) -> ImageRef {
         let short: String = digest.hex().chars().take(12).collect();
         match self.config.requests.quarantine.split_once('/') {
             Some((host, project)) => {

@@ -81,19 +81,19 @@ impl PortalParts {
 }
 
 /// The sources that a steward may contact.
-pub(super) struct Reach {
+pub(super) struct ReachableSources {
     config: Arc<Config>,
     sources: Arc<Sources>,
 }
 
-impl Reach {
+impl ReachableSources {
     /// The sources of a steward's site.
     pub(super) fn new(parts: &Stewardship) -> Self {
         Self { config: parts.config.clone(), sources: parts.sources.clone() }
     }
 
     /// Checks that a reference that somebody wrote is in one of the site's sources.
-    pub(super) fn of_site(&self, what: &str, written: &str) -> Result<SiteReference> {
+    pub(super) fn resolve(&self, what: &str, written: &str) -> Result<SiteReference> {
         let reference: ImageRef = written.parse().map_err(|error: Error| Error { kind: Kind::Denied, ..error })?;
         let owned = |reference: &ImageRef| {
             self.sources.all().iter().any(|source| is_of_site(&self.config, source) && source.catalog.owns(reference))
@@ -117,7 +117,7 @@ impl Reach {
 
     /// Checks a reference of the watch: of images in clouds, only those in the site's own cloud are judged again.
     pub(super) fn watched_at(&self, what: &str, written: &str) -> Result<SiteReference> {
-        let at = self.of_site(what, written)?;
+        let at = self.resolve(what, written)?;
         match at.get() {
             ImageRef::Glance { cloud, .. } if *cloud != self.config.requests.cloud => Err(out_of_reach(what, at.get())),
             _ => Ok(at),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{decision::Decisions, tools::Tools};
+use super::{decision::Decisions, tools::StewardKeys};
 use crate::{
     base::{
         context::Context,
@@ -23,7 +23,7 @@ use crate::{
     ports::{cannot, disks::Published},
     request::{
         Request,
-        admission::Place,
+        admission::AdmissionPlace,
         statement::{Payload, Statement},
     },
 };
@@ -43,31 +43,33 @@ impl Revoker {
 
     /// Signs that an admission was revoked. The store says so at once; the signature is for people who do not ask the
     /// store.
-    pub(super) async fn take_back(&self, cx: &Context, tools: &Tools, request: &Request) -> Result<()> {
+    pub(super) async fn sign_revocation(&self, cx: &Context, tools: &StewardKeys, request: &Request) -> Result<()> {
         let what = format!("take back {}", request.called());
         let (place, digest) = admitted_place(&what, request)?;
         let decision = request.decision.as_ref().ok_or_else(|| Error::failed(&what, "nobody has decided that"))?;
         let by = (decision.by.as_str(), decision.reason.as_str());
-        let statement = Statement::of_taken_back(&place, &digest, request.id, by, text::now());
+        let statement = Statement::for_revocation(&place, &digest, request.id, by, text::now());
         let signer = tools.signer.as_ref().ok_or_else(|| {
             Error::new(Kind::NotAllowed, &what, "there is no key to sign with")
                 .hint("name the steward's: [requests] key = \"keyring:steward\"")
         })?;
         match &place {
-            Place::Repository(name) if self.config.requests.admits_into(name) => {
+            AdmissionPlace::Repository(name) if self.config.requests.admits_into(name) => {
                 let content = self.sources.place(&ImageRef::Oci(name.clone()))?.content;
                 let signatures = Signatures { cx, what: &what, content: &*content, name, digest: &digest };
                 let by_approver = STANDARD.decode(&decision.signature).ok().filter(|signature| !signature.is_empty());
-                let is_this = matches!(Payload::read(decision.payload.as_bytes()),
+                let is_this = matches!(Payload::parse(decision.payload.as_bytes()),
                     Some(Payload::TakenBack { digest: of, .. }) if of == digest.as_str());
-                if let Some(signature) = by_approver.filter(|_| is_this && self.decisions.signer_of(decision).is_some())
+                if let Some(signature) = by_approver.filter(|_| is_this && self.decisions.signer_id(decision).is_some())
                 {
                     signatures.add(&decision.payload, &signature).await?;
                 }
                 signatures.sign(&statement, &**signer).await.map(|_| ())
             }
-            Place::Repository(_) => Err(Error::new(Kind::Denied, what, "it is in no place where images are admitted")),
-            Place::Disk(id) => {
+            AdmissionPlace::Repository(_) => {
+                Err(Error::new(Kind::Denied, what, "it is in no place where images are admitted"))
+            }
+            AdmissionPlace::Disk(id) => {
                 let cloud = self.sources.called(&self.config.requests.cloud)?;
                 let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "publish on"))?;
                 let at = ImageRef::Glance { cloud: cloud.name.clone(), image: id.clone() };

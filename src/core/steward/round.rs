@@ -39,10 +39,10 @@ impl Round {
 }
 
 /// Called for every round in which something happened.
-pub type Tell = Arc<dyn Fn(&Round) + Send + Sync>;
+pub type RoundObserver = Arc<dyn Fn(&Round) + Send + Sync>;
 
 /// Reports a round; that the store is away is reported only once.
-pub(super) fn told(round: &Result<Round>, away: &mut bool, tell: &Tell) {
+pub(super) fn report_round(round: &Result<Round>, away: &mut bool, tell: &RoundObserver) {
     match round {
         Ok(round) => {
             *away = false;

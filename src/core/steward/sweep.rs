@@ -24,7 +24,7 @@ use crate::{
     portal::{Sources, stewardship::Stewardship},
     ports::store::Store,
     request::{Id, Request, Stage},
-    transfer::copy::Place,
+    transfer::copy::CopyEnd,
 };
 
 /// The age from which files of no known request are removed: younger ones may still be in use.
@@ -147,7 +147,7 @@ impl Sweeper {
             return Ok(());
         };
         let Some(name) = from.repository().map(str::to_owned) else { return Ok(()) };
-        match self.quarantine.place_of(id, &digest, &name) {
+        match self.quarantine.place(id, &digest, &name) {
             at @ ImageRef::Oci(_) => self.clear_registry(cx, &at).await,
             _ => Ok(()),
         }
@@ -157,14 +157,14 @@ impl Sweeper {
     /// blobs is left to the registry.
     async fn clear_registry(&self, cx: &Context, at: &ImageRef) -> Result<()> {
         let what = format!("clear the quarantine of {at}");
-        let Place { content, .. } = self.sources.place(at)?;
+        let CopyEnd { content, .. } = self.sources.place(at)?;
         let mut all = match content.manifest(cx, at).await {
             Ok(manifest) => listed(&manifest.bytes),
             Err(error) if error.kind == Kind::NotFound => Vec::new(),
             Err(error) => return Err(error.during(what)),
         };
         let bare = at.without_version();
-        let source = self.sources.of(at)?;
+        let source = self.sources.source(at)?;
         let tags = match cx.run(&what, source.catalog.tags(cx, &bare)).await {
             Ok(tags) => tags,
             Err(error) if error.kind == Kind::NotFound => return Ok(()),

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{decision::PATIENCE, reach::Reach};
+use super::{decision::PATIENCE, reach::ReachableSources};
 use crate::{
     base::{
         context::Context,
@@ -16,11 +16,11 @@ use crate::{
     portal::{Sources, stewardship::Stewardship},
     ports::store::Store,
     request::Request,
-    transfer::copy::Place,
+    transfer::copy::CopyEnd,
 };
 
 /// The reference of an admitted image, and why it was not tagged, in words; empty if it was, or if it has no tag.
-pub(super) struct Called {
+pub(super) struct TagOutcome {
     pub reference: ImageRef,
     pub untagged: String,
 }
@@ -29,26 +29,26 @@ pub(super) struct Called {
 pub(super) struct Tags {
     sources: Arc<Sources>,
     store: Arc<dyn Store>,
-    reach: Arc<Reach>,
+    reach: Arc<ReachableSources>,
 }
 
 impl Tags {
     /// Tags at the steward's sources.
-    pub(super) fn new(parts: &Stewardship, reach: Arc<Reach>) -> Self {
+    pub(super) fn new(parts: &Stewardship, reach: Arc<ReachableSources>) -> Self {
         Self { sources: parts.sources.clone(), store: parts.store.clone(), reach }
     }
 
     /// Tags an admitted image, unless the tag would replace a newer image.
-    pub(super) async fn give(
+    pub(super) async fn tag_admitted(
         &self,
         cx: &Context,
         what: &str,
         request: &Request,
-        (place, digest): (&Place, &Digest),
-    ) -> Result<Called> {
+        (place, digest): (&CopyEnd, &Digest),
+    ) -> Result<TagOutcome> {
         let at = &place.at;
-        let Some(tag) = request.tag() else { return Ok(Called { reference: at.clone(), untagged: String::new() }) };
-        let why = match self.moved_on(cx, what, request, tag, digest).await? {
+        let Some(tag) = request.tag() else { return Ok(TagOutcome { reference: at.clone(), untagged: String::new() }) };
+        let why = match self.tag_meaning_now(cx, what, request, tag, digest).await? {
             Some(why) => Some(why),
             None => self
                 .newer(request, tag)
@@ -60,14 +60,14 @@ impl Tags {
             let untagged = format!(
                 "the tag {tag} was not moved to it: {why}; whoever may write there moves it with: wharf copy {at} {tagged}"
             );
-            return Ok(Called { reference: at.clone(), untagged });
+            return Ok(TagOutcome { reference: at.clone(), untagged });
         }
         self.put(cx, what, place, tag).await?;
-        Ok(Called { reference: tagged.with_digest(digest), untagged: String::new() })
+        Ok(TagOutcome { reference: tagged.with_digest(digest), untagged: String::new() })
     }
 
     /// After two admissions at the same moment, moves the tag to the newer image if it points to the older one.
-    pub(super) async fn settle(&self, cx: &Context, request: &Request) -> Result<()> {
+    pub(super) async fn settle_tag(&self, cx: &Context, request: &Request) -> Result<()> {
         let what = format!("look at the tag of {}", request.called());
         let Some(tag) = request.tag().filter(|_| request.destination.starts_with("oci:")) else { return Ok(()) };
         let Some(newer) = self.newer(request, tag).await? else { return Ok(()) };
@@ -76,7 +76,7 @@ impl Tags {
         self.put(cx, &what, &self.sources.place(&at)?, tag).await
     }
 
-    async fn put(&self, cx: &Context, what: &str, place: &Place, tag: &str) -> Result<()> {
+    async fn put(&self, cx: &Context, what: &str, place: &CopyEnd, tag: &str) -> Result<()> {
         let manifest = cx.run(what, place.content.manifest(cx, &place.at)).await?;
         cx.run(what, place.content.put_manifest(cx, &place.at, Some(tag), &manifest)).await
     }
@@ -88,7 +88,7 @@ impl Tags {
     }
 
     /// What the tag means at its source now, in words; `None` if it still means this image.
-    async fn moved_on(
+    async fn tag_meaning_now(
         &self,
         cx: &Context,
         what: &str,
@@ -96,8 +96,8 @@ impl Tags {
         tag: &str,
         digest: &Digest,
     ) -> Result<Option<String>> {
-        let at = self.reach.of_site(what, &request.asked.from)?.get().without_version().with_tag(tag);
-        let source = self.sources.of(&at)?;
+        let at = self.reach.resolve(what, &request.asked.from)?.get().without_version().with_tag(tag);
+        let source = self.sources.source(&at)?;
         match cx.run(what, source.catalog.version(cx, &at)).await {
             Ok(version) if version.digest.as_ref() == Some(digest) => Ok(None),
             Ok(version) => {

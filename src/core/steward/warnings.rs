@@ -6,7 +6,7 @@ use crate::{
     base::{digest::Digest, text},
     config::{Config, Supplier},
     image::model::Image,
-    ports::store::{How, Use, Watched},
+    ports::store::{Use, UseKind, Watched},
     request::notice::{APPROVERS, Notice, Topic, Warning},
 };
 
@@ -41,13 +41,13 @@ pub(super) fn warnings(
     for used in users {
         let (how, places) = people.entry(used.person).or_default();
         how.insert(used.how.because());
-        if used.how == How::Launched && !places.contains(&used.place) {
+        if used.how == UseKind::Launched && !places.contains(&used.place) {
             places.push(used.place);
         }
     }
     for supplier in &config.suppliers {
         if supplies(supplier, &watched.reference, &config.requests.admitted) {
-            people.entry(supplier.person.clone()).or_default().0.insert(How::Supplied.because());
+            people.entry(supplier.person.clone()).or_default().0.insert(UseKind::Supplied.because());
         }
     }
     let ids: Vec<&str> = about.iter().map(|(id, ..)| id.as_str()).collect();
@@ -68,7 +68,7 @@ pub(super) fn warnings(
             topic: Topic::Vulnerability,
             key: format!("vulnerability {}", key.short()),
             title: image.title(),
-            words: warning.words(),
+            words: warning.describe(),
             request: None,
             warning: Some(warning),
             seen: false,

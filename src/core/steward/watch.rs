@@ -7,10 +7,10 @@ use tokio::task::JoinSet;
 
 use super::{
     platforms::Platforms,
-    reach::{Reach, SiteReference},
+    reach::{ReachableSources, SiteReference},
     round::Round,
-    scan::{is_worse, own_scan_of},
-    tools::Tools,
+    scan::{is_worse, own_scan},
+    tools::StewardKeys,
     warnings::warnings,
 };
 use crate::{
@@ -30,12 +30,12 @@ use crate::{
     },
     image::{
         model::{Image, Pinned},
-        reference::{ImageRef, Name, place_of},
+        reference::{ImageRef, Name, without_version},
     },
     policy::Site,
     portal::{
         Sources,
-        evidence::{Age, Evidence},
+        evidence::{Evidence, Freshness},
         signatures::Signatures,
         stewardship::Stewardship,
     },
@@ -51,7 +51,7 @@ const ROUND: i64 = 20;
 const FINDINGS: usize = 50;
 
 /// What is known of an image, over all its platforms.
-struct Seen {
+struct WatchedState {
     image: Image,
     /// The strictest verdict of all platforms.
     verdict: Verdict,
@@ -60,18 +60,18 @@ struct Seen {
     /// Identifiers of the findings that were known before.
     before: Vec<String>,
     /// The worst scan that was made here, of all platforms; `None` if there is none.
-    scan: Option<terms::Attested>,
+    scan: Option<terms::AttestedScan>,
 }
 
 /// The findings of the scan that counts, the worst first. A scan made here lists all; one that a signature states lists
 /// only the worst; one that is merely claimed comes last.
 fn findings(records: &[Record]) -> Option<&[Vulnerability]> {
     let now = text::now();
-    let rank = |by: &record::By| match by {
-        record::By::Wharf => 3,
-        record::By::Source => 2,
-        record::By::Attached => 1,
-        record::By::Signer(_) => 0,
+    let rank = |by: &record::CheckedBy| match by {
+        record::CheckedBy::Wharf => 3,
+        record::CheckedBy::Source => 2,
+        record::CheckedBy::Attached => 1,
+        record::CheckedBy::Signer(_) => 0,
     };
     let scans = records.iter().filter(|record| record.kind() == RecordKind::Scan && record.is_valid(now));
     let told = scans.filter_map(|record| match &record.outcome {
@@ -93,13 +93,13 @@ pub(super) struct Watcher {
     sources: Arc<Sources>,
     store: Arc<dyn Store>,
     evidence: Arc<Evidence>,
-    reach: Arc<Reach>,
+    reach: Arc<ReachableSources>,
     platforms: Arc<Platforms>,
 }
 
 impl Watcher {
     /// Watches the images in the store of the steward's site.
-    pub(super) fn new(parts: &Stewardship, reach: Arc<Reach>, platforms: Arc<Platforms>) -> Self {
+    pub(super) fn new(parts: &Stewardship, reach: Arc<ReachableSources>, platforms: Arc<Platforms>) -> Self {
         Self {
             config: parts.config.clone(),
             sources: parts.sources.clone(),
@@ -111,11 +111,11 @@ impl Watcher {
     }
 
     /// Judges images that are due, several at the same time, each in its own task and budget.
-    pub(super) async fn round(self: &Arc<Self>, cx: &Context, tools: &Tools) -> Result<Round> {
+    pub(super) async fn round(self: &Arc<Self>, cx: &Context, tools: &StewardKeys) -> Result<Round> {
         let hours = self.config.requests.watch_hours.unwrap_or(HOURS);
         let after = Duration::from_secs(u64::from(hours) * 3600);
         let watch = Watch { after, data: self.evidence.scan_data().await };
-        let mut due = self.store.watched(&watch, ROUND).await?.into_iter();
+        let mut due = self.store.due_for_judging(&watch, ROUND).await?.into_iter();
         let data = watch.data;
         let (mut hands, mut round) = (JoinSet::new(), Round::default());
         loop {
@@ -134,12 +134,12 @@ impl Watcher {
     }
 
     /// Judges one image again. A failure concerns this image only, and is returned in words.
-    async fn watch_one(&self, cx: &Context, tools: &Tools, watched: Watched, data: &str) -> Option<String> {
+    async fn watch_one(&self, cx: &Context, tools: &StewardKeys, watched: Watched, data: &str) -> Option<String> {
         let what = format!("watch {}", clean::short(&watched.reference, 200));
-        let budget = Budget::of(self.config.requests.watch_limits());
+        let budget = Budget::new(self.config.requests.watch_limits());
         let own = Context { budget: budget.clone(), progress: Progress::silent(), ..cx.clone() };
         let looked = match self.reach.watched_at(&what, &watched.reference) {
-            Ok(at) => Box::pin(budget.run(&what, self.look_again(&own, tools, &watched, &at, data))).await,
+            Ok(at) => Box::pin(budget.run(&what, self.judge_again(&own, tools, &watched, &at, data))).await,
             Err(error) => Err(error),
         };
         let error = looked.err().filter(|_| !cx.cancel.is_cancelled())?;
@@ -150,16 +150,16 @@ impl Watcher {
         Some(format!("{what}: {error}{}", kept.unwrap_or_default()))
     }
 
-    async fn look_again(
+    async fn judge_again(
         &self,
         cx: &Context,
-        tools: &Tools,
+        tools: &StewardKeys,
         watched: &Watched,
         at: &SiteReference,
         data: &str,
     ) -> Result<()> {
         let reference = at.get();
-        let all = self.seen(cx, reference, true).await?;
+        let all = self.state_of_platforms(cx, reference, true).await?;
         let image = &all.image;
         // If it was never judged again, compare with what was known when it was admitted or used.
         let known = if watched.judged { watched.known.clone() } else { all.before.clone() };
@@ -169,8 +169,8 @@ impl Watcher {
             let looked = Watched { data: data.to_owned(), failed: 0, ..watched.clone() };
             return self.store.watch(&looked, &[]).await;
         };
-        let worse =
-            watched.judged && verdict.strictness() > Verdict::named(&watched.verdict).unwrap_or_default().strictness();
+        let worse = watched.judged
+            && verdict.strictness() > Verdict::from_name(&watched.verdict).unwrap_or_default().strictness();
         let new = news(&known, found, worse);
         let mut told: Vec<(String, String, String)> =
             new.iter().map(|one| (one.id.clone(), one.package.clone(), one.fixed.clone())).collect();
@@ -183,11 +183,11 @@ impl Watcher {
         if !told.is_empty() || later {
             let about = if later { &open } else { &told };
             // People who use it from another repository are warned for that one.
-            let here = place_of(&watched.reference);
-            let users = self.store.users_of(&watched.digest).await?;
-            let users = users.into_iter().filter(|used| place_of(&used.reference) == here).collect();
-            let admitted = self.store.admissions_of(&watched.digest).await?;
-            let admitted = admitted.iter().any(|request| place_of(request.admitted_at()) == here);
+            let here = without_version(&watched.reference);
+            let users = self.store.users(&watched.digest).await?;
+            let users = users.into_iter().filter(|used| without_version(&used.reference) == here).collect();
+            let admitted = self.store.admissions(&watched.digest).await?;
+            let admitted = admitted.iter().any(|request| without_version(request.admitted_at()) == here);
             notices = warnings(&self.config, image, watched, about, fixed.as_deref(), users, admitted);
         }
         told.extend(open);
@@ -197,7 +197,7 @@ impl Watcher {
         let looked = Watched {
             known: found.iter().map(|one| one.id.clone()).collect(),
             judged: true,
-            verdict: verdict.word().to_owned(),
+            verdict: verdict.name().to_owned(),
             data: data.to_owned(),
             told,
             fixed,
@@ -208,14 +208,19 @@ impl Watcher {
     }
 
     /// An image with what is known of all its platforms: with `anew` checked now, otherwise from kept evidence.
-    async fn seen(&self, cx: &Context, reference: &ImageRef, anew: bool) -> Result<Seen> {
+    async fn state_of_platforms(&self, cx: &Context, reference: &ImageRef, anew: bool) -> Result<WatchedState> {
         let image = self.sources.image(cx, reference, None).await?;
-        let mut seen =
-            Seen { verdict: Verdict::Allow, findings: None, before: Vec::new(), scan: None, image: image.clone() };
+        let mut seen = WatchedState {
+            verdict: Verdict::Allow,
+            findings: None,
+            before: Vec::new(),
+            scan: None,
+            image: image.clone(),
+        };
         for one in self.platforms.each(cx, image).await? {
             let kept = self.evidence.kept(&one).await.unwrap_or_default();
             seen.before.extend(findings(&kept).unwrap_or_default().iter().map(|one| one.id.clone()));
-            let records = if anew { self.evidence.gather(cx, &one, Age::Anew, false).await? } else { kept };
+            let records = if anew { self.evidence.gather(cx, &one, Freshness::Anew, false).await? } else { kept };
             let verdict = self.evidence.judge(&one, &records, Site::Silent, None).verdict;
             if verdict.strictness() > seen.verdict.strictness() {
                 seen.verdict = verdict;
@@ -223,7 +228,7 @@ impl Watcher {
             if let Some(found) = findings(&records) {
                 seen.findings.get_or_insert_default().extend(found.iter().cloned());
             }
-            let own = own_scan_of(&records, text::now());
+            let own = own_scan(&records, text::now());
             seen.scan = match (seen.scan.take(), own) {
                 (Some(known), Some(own)) if is_worse(&own, &known) => Some(own),
                 (None, own) => own,
@@ -240,14 +245,14 @@ impl Watcher {
     /// Keeps what is known of an image that was just admitted, for comparison with later findings.
     pub(super) async fn begin(&self, cx: &Context, admission: &Admission) -> Result<()> {
         let reference: ImageRef = admission.reference.parse()?;
-        let seen = self.seen(cx, &reference, false).await?;
+        let seen = self.state_of_platforms(cx, &reference, false).await?;
         let Some(found) = seen.findings else { return Ok(()) };
         let watched = Watched {
             digest: admission.digest.clone(),
             reference: admission.reference.clone(),
             known: found.into_iter().map(|one| one.id).collect(),
             judged: true,
-            verdict: seen.verdict.word().to_owned(),
+            verdict: seen.verdict.name().to_owned(),
             data: self.evidence.scan_data().await,
             ..Watched::default()
         };
@@ -262,21 +267,21 @@ impl Watcher {
         name: &Name,
         digest: &str,
         signer: &dyn crate::ports::Signer,
-        scan: Option<terms::Attested>,
+        scan: Option<terms::AttestedScan>,
     ) -> Result<()> {
         let Some(scan) = scan else { return Ok(()) };
         let digest: Digest = digest.parse()?;
         if !self.config.requests.admits_into(name) {
             return Ok(());
         }
-        let admitted = self.store.admissions_of(digest.as_str()).await?;
+        let admitted = self.store.admissions(digest.as_str()).await?;
         if admitted.is_empty() {
             return Ok(());
         }
         let place = self.sources.place(&ImageRef::Oci(name.clone()))?;
         let signatures = Signatures { cx, what: "state the new scan", content: &*place.content, name, digest: &digest };
         let Some(admitting) = signatures.admission(signer, &admitted).await? else { return Ok(()) };
-        signatures.sign(&Statement::of_admission(&admitting, Some(scan), text::now()), signer).await.map(|_| ())
+        signatures.sign(&Statement::for_admission(&admitting, Some(scan), text::now()), signer).await.map(|_| ())
     }
 
     /// A version of the same image without these findings: the one admitted now, or what its tag means now.
@@ -299,7 +304,7 @@ impl Watcher {
     async fn without(&self, cx: &Context, at: &ImageRef, of: &Pinned, ids: &BTreeSet<&str>) -> Option<String> {
         let other = self.sources.image(cx, at, None).await.ok()?;
         let pinned = other.pinned.as_ref().filter(|pinned| pinned.digest != of.digest)?;
-        let records = self.evidence.gather(cx, &other, Age::Kept, false).await.ok()?;
+        let records = self.evidence.gather(cx, &other, Freshness::Kept, false).await.ok()?;
         let clean = findings(&records).is_some_and(|found| !found.iter().any(|one| ids.contains(one.id.as_str())));
         let fits = clean && self.evidence.judge(&other, &records, Site::Silent, None).verdict != Verdict::Deny;
         fits.then(|| pinned.reference.to_string())

@@ -34,7 +34,7 @@ const MANIFESTS: u64 = 64 << 20;
 
 /// One end of a copy.
 #[derive(Clone)]
-pub struct Place {
+pub struct CopyEnd {
     /// Reads and writes at this place.
     pub content: Arc<dyn Content>,
     /// The image's reference there.
@@ -67,7 +67,7 @@ struct Tree {
 }
 
 /// Copies `from` to `to`. It can be repeated: what is there already is not copied again.
-pub async fn copy(cx: &Context, from: &Place, to: &Place, options: &Options) -> Result<Outcome> {
+pub async fn copy(cx: &Context, from: &CopyEnd, to: &CopyEnd, options: &Options) -> Result<Outcome> {
     let what = format!("copy {} to {}", from.at, to.at);
     cx.progress.phase("reading manifests");
     let top = from.content.manifest(cx, &from.at).await?;
@@ -110,8 +110,8 @@ pub async fn copy(cx: &Context, from: &Place, to: &Place, options: &Options) -> 
 
 async fn copy_attached(
     cx: &Context,
-    from: &Place,
-    to: &Place,
+    from: &CopyEnd,
+    to: &CopyEnd,
     at: &ImageRef,
     tag: Option<&str>,
     parallel: usize,
@@ -127,12 +127,12 @@ async fn copy_attached(
 /// Reduces an index to the chosen platforms: for one it is that manifest, for several a smaller index.
 async fn select(
     cx: &Context,
-    from: &Place,
+    from: &CopyEnd,
     top: RawManifest,
     platforms: Option<&[Platform]>,
     what: &str,
 ) -> Result<RawManifest> {
-    let (Some(platforms), Manifest::Index { .. }) = (platforms, top.said()) else { return Ok(top) };
+    let (Some(platforms), Manifest::Index { .. }) = (platforms, top.parsed()) else { return Ok(top) };
     let entries = fetch::listed(cx, &*from.content, &from.at, &top).await?.entries;
     let chosen: Vec<&Descriptor> =
         platforms.iter().map(|wanted| choose(&entries, wanted, what)).collect::<Result<_>>()?;
@@ -158,7 +158,7 @@ async fn select(
 }
 
 /// Reads all manifests below `top`, inner ones first.
-async fn collect(cx: &Context, from: &Place, top: RawManifest, what: &str) -> Result<Tree> {
+async fn collect(cx: &Context, from: &CopyEnd, top: RawManifest, what: &str) -> Result<Tree> {
     let mut tree = Tree { manifests: Vec::new(), blobs: BTreeMap::new() };
     let listed = fetch::listed(cx, &*from.content, &from.at, &top).await?;
     let size = listed.entries.iter().map(|child| child.size).fold(0, u64::saturating_add);
@@ -172,7 +172,7 @@ async fn collect(cx: &Context, from: &Place, top: RawManifest, what: &str) -> Re
     tree.manifests.extend(listed.indexes);
     tree.manifests.push(top);
     for manifest in &tree.manifests {
-        let Manifest::Image { config, layers, .. } = manifest.said() else { continue };
+        let Manifest::Image { config, layers, .. } = manifest.parsed() else { continue };
         // Foreign layers (Windows base layers) are kept at another address by design, and are not copied.
         let foreign =
             |blob: &Descriptor| blob.media_type.contains("foreign") || blob.media_type.contains("nondistributable");
@@ -188,11 +188,11 @@ async fn collect(cx: &Context, from: &Place, top: RawManifest, what: &str) -> Re
     Ok(tree)
 }
 
-async fn read_child(cx: &Context, from: &Place, child: Descriptor) -> Result<RawManifest> {
+async fn read_child(cx: &Context, from: &CopyEnd, child: Descriptor) -> Result<RawManifest> {
     fetch::manifest(cx, &*from.content, &from.at, &child).await
 }
 
-async fn put_blobs(cx: &Context, from: &Place, to: &Place, tree: &Tree, parallel: usize) -> Result<(u64, u64)> {
+async fn put_blobs(cx: &Context, from: &CopyEnd, to: &CopyEnd, tree: &Tree, parallel: usize) -> Result<(u64, u64)> {
     let moves: Vec<_> = tree.blobs.values().map(|blob| put_blob(cx, from, to, blob)).collect();
     let moves = stream::iter(moves).buffer_unordered(parallel.max(1));
     moves
@@ -202,21 +202,21 @@ async fn put_blobs(cx: &Context, from: &Place, to: &Place, tree: &Tree, parallel
         .await
 }
 
-async fn put_blob(cx: &Context, from: &Place, to: &Place, blob: &Descriptor) -> Result<(u64, u64)> {
+async fn put_blob(cx: &Context, from: &CopyEnd, to: &CopyEnd, blob: &Descriptor) -> Result<(u64, u64)> {
     let what = format!("copy {} to {}", blob.digest.short(), to.content.place());
     cx.unless_cancelled(&what, async {
         if to.content.mount(cx, &to.at, &from.at, blob).await? || to.content.has_blob(cx, &to.at, blob).await? {
-            cx.progress.spare(blob.size);
+            cx.progress.add_saved_bytes(blob.size);
             return Ok((0, blob.size));
         }
-        let source = Checked::new(cx, from, blob);
+        let source = VerifiedBlob::new(cx, from, blob);
         to.content.put_blob(cx, &to.at, blob, &source).await?;
         Ok((blob.size, 0))
     })
     .await
 }
 
-async fn put_manifests(cx: &Context, to: &Place, tree: Tree, tag: Option<&str>) -> Result<()> {
+async fn put_manifests(cx: &Context, to: &CopyEnd, tree: Tree, tag: Option<&str>) -> Result<()> {
     let last = tree.manifests.len().saturating_sub(1);
     for (index, manifest) in tree.manifests.iter().enumerate() {
         let tag = if index == last { tag } else { None };
@@ -228,9 +228,9 @@ async fn put_manifests(cx: &Context, to: &Place, tree: Tree, tag: Option<&str>) 
 /// A blob that is hashed and counted while it is read; at its end it fails if the digest is wrong.
 ///
 /// It can be opened again at an earlier byte; bytes that were hashed already are not hashed again.
-pub struct Checked {
+pub struct VerifiedBlob {
     cx: Context,
-    from: Place,
+    from: CopyEnd,
     blob: Descriptor,
     seen: Arc<Mutex<Seen>>,
 }
@@ -241,16 +241,16 @@ struct Seen {
     counted: u64,
 }
 
-impl Checked {
+impl VerifiedBlob {
     /// The blob `blob` in the place `from`.
-    pub fn new(cx: &Context, from: &Place, blob: &Descriptor) -> Self {
+    pub fn new(cx: &Context, from: &CopyEnd, blob: &Descriptor) -> Self {
         let seen = Seen { hasher: blob.digest.hasher(), hashed: 0, counted: 0 };
         Self { cx: cx.clone(), from: from.clone(), blob: blob.clone(), seen: Arc::new(Mutex::new(seen)) }
     }
 }
 
 #[async_trait]
-impl BlobSource for Checked {
+impl BlobSource for VerifiedBlob {
     async fn open(&self, from: u64) -> Result<ByteStream> {
         // A hash cannot begin in the middle: reading begins where hashing stopped, and bytes that the caller has are
         // dropped.
@@ -317,19 +317,19 @@ impl Check {
             // The digest is not wrong, but the connection broke: the caller may open the blob again here.
             return Err(Error::new(
                 Kind::Unavailable,
-                self.what(),
+                self.task(),
                 format!("the answer ended after {} of {} bytes", self.position, self.blob.size),
             ));
         }
         let hasher = self.seen.lock().unwrap_or_else(PoisonError::into_inner).hasher.clone();
-        self.blob.digest.matches(&hasher.finish(), &self.what())
+        self.blob.digest.matches(&hasher.finish(), &self.task())
     }
 
     fn wrong(&self, why: &str) -> Error {
-        Error::new(Kind::Integrity, self.what(), why).hint("do not use it; tell the administrators of the source")
+        Error::new(Kind::Integrity, self.task(), why).hint("do not use it; tell the administrators of the source")
     }
 
-    fn what(&self) -> String {
+    fn task(&self) -> String {
         format!("read blob {} of {}", self.blob.digest.short(), self.at)
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         error::{Error, Kind, Result},
     },
     image::{
-        manifest::{self, CONFIG_LIMIT, Descriptor, Manifest, Pieces, RawManifest, choose, describe},
+        manifest::{self, CONFIG_LIMIT, Descriptor, ImageParts, Manifest, RawManifest, choose, describe},
         model::{Image, Platform},
         platform,
         reference::ImageRef,
@@ -28,7 +28,7 @@ const MOST_UNNAMED: usize = 16;
 /// The manifest that a descriptor of the image `at` means; fails unless digest, size and type fit.
 pub async fn manifest(cx: &Context, content: &dyn Content, at: &ImageRef, entry: &Descriptor) -> Result<RawManifest> {
     let manifest = content.manifest(cx, &at.with_digest(&entry.digest)).await?;
-    entry.is_of(&manifest, &format!("read {} of {at}", entry.digest.short()))?;
+    entry.verify(&manifest, &format!("read {} of {at}", entry.digest.short()))?;
     Ok(manifest)
 }
 
@@ -46,7 +46,7 @@ pub async fn listed(cx: &Context, content: &dyn Content, at: &ImageRef, top: &Ra
     let too_much = |why: &str| Error::new(Kind::Integrity, &what, why).hint("no real image does");
     let mut all = Listed { indexes: Vec::new(), entries: Vec::new() };
     let children = |manifest: &RawManifest, depth: usize| -> Vec<(Descriptor, usize)> {
-        match manifest.said() {
+        match manifest.parsed() {
             // The last entry is on top of the stack, so entries are pushed backwards.
             Manifest::Index { manifests, .. } => manifests.iter().rev().map(|one| (one.clone(), depth)).collect(),
             Manifest::Image { .. } => Vec::new(),
@@ -78,7 +78,7 @@ pub async fn image(cx: &Context, content: &dyn Content, at: &ImageRef, platform:
     let what = format!("show {at}");
     let top = content.manifest(cx, at).await?;
     let Listed { entries, .. } = listed(cx, content, at, &top).await?;
-    let manifest = match top.said() {
+    let manifest = match top.parsed() {
         Manifest::Index { .. } => chosen(cx, content, at, &entries, platform, &what).await?,
         Manifest::Image { .. } => top.clone(),
     };
@@ -132,7 +132,7 @@ async fn is_foreign(cx: &Context, content: &dyn Content, at: &ImageRef, entry: &
 /// Whether a manifest for an unknown platform contains statements only (in-toto, as BuildKit attaches them) and no file
 /// system. Its own annotations do not count.
 fn is_statement(manifest: &RawManifest) -> bool {
-    match manifest.said() {
+    match manifest.parsed() {
         Manifest::Image { layers, .. } => {
             !layers.is_empty() && layers.iter().all(|layer| layer.media_type.ends_with("json"))
         }
@@ -150,11 +150,11 @@ async fn described(
     manifest: &RawManifest,
     what: &str,
 ) -> Result<Image> {
-    let config = match manifest.said() {
+    let config = match manifest.parsed() {
         Manifest::Image { config, .. } => blob(cx, content, at, config, CONFIG_LIMIT).await?,
         Manifest::Index { .. } => return Err(Error::unsupported(what, "it is an index, not one image")),
     };
-    describe(&Pieces { reference: at, top, listed, manifest, config: &config }, what)
+    describe(&ImageParts { reference: at, top, listed, manifest, config: &config }, what)
 }
 
 /// The manifest for a platform: among the entries that name one, else among those whose configuration does.
@@ -177,7 +177,7 @@ async fn chosen(
     let mut best: Option<(u8, RawManifest)> = None;
     for entry in &unnamed {
         let manifest = manifest(cx, content, at, entry).await?;
-        let Manifest::Image { config, .. } = manifest.said() else { continue };
+        let Manifest::Image { config, .. } = manifest.parsed() else { continue };
         let Some(own) = manifest::platform_of(&blob(cx, content, at, config, CONFIG_LIMIT).await?) else { continue };
         match own.fit(&wanted, level) {
             Some(fit) if best.as_ref().is_none_or(|(known, _)| fit < *known) => best = Some((fit, manifest)),
@@ -242,10 +242,10 @@ mod tests {
 
     /// Manifests by digest; the one without is the image's own.
     #[derive(Default)]
-    struct Kept(HashMap<Option<Digest>, RawManifest>);
+    struct ManifestsByDigest(HashMap<Option<Digest>, RawManifest>);
 
     #[async_trait]
-    impl Content for Kept {
+    impl Content for ManifestsByDigest {
         fn place(&self) -> String {
             "memory".into()
         }
@@ -267,7 +267,7 @@ mod tests {
         }
     }
 
-    impl Kept {
+    impl ManifestsByDigest {
         fn keep(&mut self, text: &str) -> String {
             let raw = RawManifest::new(None, text.as_bytes().to_vec().into(), "keep").unwrap();
             let entry =
@@ -303,7 +303,7 @@ mod tests {
 
     #[tokio::test]
     async fn everything_that_something_could_run_is_runnable() {
-        let mut kept = Kept::default();
+        let mut kept = ManifestsByDigest::default();
         let (one, two, bare, unknown) = (kept.image(LAYER), kept.image(LAYER), kept.image(LAYER), kept.image(LAYER));
         let (statement, unnamed_json, inner) =
             (kept.image("application/vnd.in-toto+json"), kept.image("application/x+json"), kept.image(LAYER));
@@ -336,7 +336,7 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_that_a_descriptor_brings_are_taken_where_they_are_right() {
-        let kept = Kept::default();
+        let kept = ManifestsByDigest::default();
         let entry = |bytes: &[u8], data: Option<&str>| {
             let data = data.map(|data| format!(r#","data":"{data}""#)).unwrap_or_default();
             let text = format!(
@@ -345,7 +345,7 @@ mod tests {
                 bytes.len()
             );
             let raw = RawManifest::new(None, text.into_bytes().into(), "x").unwrap();
-            let Manifest::Image { config, .. } = raw.said() else { panic!("no image") };
+            let Manifest::Image { config, .. } = raw.parsed() else { panic!("no image") };
             config.clone()
         };
         let read = async |descriptor: Descriptor| {
@@ -360,7 +360,7 @@ mod tests {
 
     #[tokio::test]
     async fn indexes_within_indexes_are_looked_into_so_far_and_no_further() {
-        let mut kept = Kept::default();
+        let mut kept = ManifestsByDigest::default();
         let image = kept.image(LAYER);
         let mut index = kept.index(&[platform(&image, "linux", "amd64")]);
         for _ in 1..=DEEPEST {

@@ -3,7 +3,7 @@
 use super::share;
 use crate::{
     model::SourceLine,
-    msg::{Effect, ImageEffect, ListEffect, Target},
+    msg::{Effect, ImageEffect, ImageTarget, ListEffect},
     popups::{
         Popup,
         pick::{Item, Pick, Purpose},
@@ -22,14 +22,14 @@ use wharf_core::{
 };
 
 /// Opens the choice of where to copy an image: engines, image folders, registries, or a reference that is typed.
-pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
+pub fn copy_to(state: &mut State, target: ImageTarget, platform: Option<String>) -> Vec<Effect> {
     let (host, name, tag) = match &target {
-        Target::Row { source, name, tag } => {
+        ImageTarget::Row { source, name, tag } => {
             let line = state.sources.iter().find(|known| known.name == *source);
             let host = line.and_then(SourceLine::registry).unwrap_or_default();
             (host.to_owned(), name.clone(), tag.clone())
         }
-        Target::Reference(reference) => match reference.name() {
+        ImageTarget::Reference(reference) => match reference.name() {
             // The host of such a reference is the name of the engine, not of a registry.
             Some(at) if matches!(reference, ImageRef::Engine(_)) => {
                 (String::new(), at.repository.clone(), at.tag.clone())
@@ -44,7 +44,7 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
     };
     if let Some(items) = disk_destinations(state, &target, &name) {
         let mut dialog =
-            Pick::new(format!("Copy {} (or type where to)", target.words()), Purpose::CopyTo(target, None), items);
+            Pick::new(format!("Copy {} (or type where to)", target.label()), Purpose::CopyTo(target, None), items);
         dialog.free = true;
         return state.pick(dialog);
     }
@@ -85,22 +85,22 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
             items.push(item);
         }
     }
-    let title = format!("Copy {}{} (or type where to)", target.words(), share::only(platform.as_deref()));
+    let title = format!("Copy {}{} (or type where to)", target.label(), share::platform_remark(platform.as_deref()));
     let mut dialog = Pick::new(title, Purpose::CopyTo(target, platform), items);
     dialog.free = true;
     state.pick(dialog)
 }
 
 /// Where a disk image can be copied: clouds other than its own, and a file. `None` for other images.
-fn disk_destinations(state: &State, target: &Target, name: &str) -> Option<Vec<Item>> {
+fn disk_destinations(state: &State, target: &ImageTarget, name: &str) -> Option<Vec<Item>> {
     let (kind, home) = match target {
-        Target::Row { source, name, .. } => (state.catalog.kind_of(source, name)?, source.clone()),
-        Target::Reference(ImageRef::Glance { cloud, .. }) => (ImageKind::Vm, cloud.clone()),
-        Target::Reference(ImageRef::File { .. }) => match state.screen() {
+        ImageTarget::Row { source, name, .. } => (state.catalog.kind(source, name)?, source.clone()),
+        ImageTarget::Reference(ImageRef::Glance { cloud, .. }) => (ImageKind::Vm, cloud.clone()),
+        ImageTarget::Reference(ImageRef::File { .. }) => match state.screen() {
             Screen::Image(page) => (page.image.as_ref()?.kind, String::new()),
             _ => return None,
         },
-        Target::Reference(_) => return None,
+        ImageTarget::Reference(_) => return None,
     };
     if kind != ImageKind::Vm {
         return None;

@@ -1,7 +1,7 @@
 //! Opening screens: what is put on the stack, and what is read for it first.
 
 use crate::{
-    msg::{Effect, ImageEffect, RunEffect, Target},
+    msg::{Effect, ImageEffect, ImageTarget, RunEffect},
     screens::{console, image, launch, workload},
     state::{Screen, State},
 };
@@ -23,7 +23,7 @@ pub fn open(state: &mut State, screen: Screen, effect: Effect) -> Vec<Effect> {
 }
 
 /// Opens the page of an image; with `launch_next`, its launch screen opens as soon as the image has arrived.
-pub fn open_image(state: &mut State, target: Target, launch_next: bool) -> Vec<Effect> {
+pub fn open_image(state: &mut State, target: ImageTarget, launch_next: bool) -> Vec<Effect> {
     state.stack.push(Screen::Image(Box::new(image::Page { launch_next, ..image::Page::new(target.clone()) })));
     vec![Effect::Image(ImageEffect::Image { target, platform: None })]
 }
@@ -40,7 +40,7 @@ pub fn launch(state: &mut State, image: Image) -> Vec<Effect> {
 pub fn link(state: &mut State, written: &str) -> Vec<Effect> {
     match written.parse::<Link>() {
         Ok(link) => {
-            let mut page = image::Page::new(Target::Reference(link.reference.clone()));
+            let mut page = image::Page::new(ImageTarget::Reference(link.reference.clone()));
             let from = link.sender.as_ref().map_or_else(
                 || "opened from a link, which names no sender".to_owned(),
                 |sender| format!("opened from a link; it says it is from {sender} (not proven)"),

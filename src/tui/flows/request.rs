@@ -2,25 +2,25 @@
 
 use super::open;
 use crate::{
-    kit::{input::Input, list::Seen},
-    msg::{Effect, RequestEffect, Said, ShareEffect, Target},
-    popups::{Ask, Popup, Sure},
+    kit::{input::Input, list::SeenRow},
+    msg::{Effect, ImageTarget, RequestEffect, RequestInput, ShareEffect},
+    popups::{Ask, Confirmation, Popup},
     rows::named,
     screens::requests,
     state::{Screen, State},
 };
 use wharf_core::{
     base::text,
-    portal::requests::{Asking, Ruling},
-    request::{Id, Terms, Which},
+    portal::requests::{ApproverDecision, RequestDetails},
+    request::{Id, RequestFilter, Terms},
 };
 
 /// The reason that is recorded for an approval when the approver types none.
 const APPROVED: &str = "approved";
 
 /// Asks the person why the image is wanted; the answer goes to [`wanted`].
-pub fn ask(state: &mut State, target: Target) -> Vec<Effect> {
-    let title = format!("Ask for {}", target.words());
+pub fn ask(state: &mut State, target: ImageTarget) -> Vec<Effect> {
+    let title = format!("Ask for {}", target.label());
     let about = vec![
         "Why do you need it? Whoever decides reads it.".to_owned(),
         "Before the reason, if you want: until:30d (needed until then), private".to_owned(),
@@ -29,12 +29,12 @@ pub fn ask(state: &mut State, target: Target) -> Vec<Effect> {
 }
 
 /// The reason was typed: makes the request. Words before the reason may be `until:30d` and `private`.
-pub fn wanted(state: &mut State, target: Target, reason: &str) -> Vec<Effect> {
-    let mut asking = Asking::default();
+pub fn reason_typed(state: &mut State, target: ImageTarget, reason: &str) -> Vec<Effect> {
+    let mut asking = RequestDetails::default();
     let mut rest = reason;
     while let Some((word, more)) = rest.split_once(' ') {
         let until = word.get(..6).filter(|start| start.eq_ignore_ascii_case("until:")).and_then(|_| word.get(6..));
-        match until.map(text::when) {
+        match until.map(text::parse_future_time) {
             Some(Ok(until)) => asking.until = Some(until),
             Some(Err(error)) => {
                 state.fail(&error);
@@ -51,25 +51,24 @@ pub fn wanted(state: &mut State, target: Target, reason: &str) -> Vec<Effect> {
         return Vec::new();
     }
     let target = tagged(state, target);
-    let job = state.job(format!("ask for {}", target.words()));
+    let job = state.job(format!("ask for {}", target.label()));
     vec![Effect::Request(RequestEffect::Request { job, target, asking })]
 }
 
 /// A list row whose tag was not known when the question was opened gets the tag of the selected row, if that is the
 /// same image and its tags have arrived meanwhile.
-fn tagged(state: &State, target: Target) -> Target {
+fn tagged(state: &State, target: ImageTarget) -> ImageTarget {
     match (&target, state.catalog.target()) {
-        (Target::Row { source, name, tag: None }, Some(Target::Row { source: now_at, name: now, tag: Some(tag) }))
-            if *source == now_at && *name == now =>
-        {
-            Target::Row { source: now_at, name: now, tag: Some(tag) }
-        }
+        (
+            ImageTarget::Row { source, name, tag: None },
+            Some(ImageTarget::Row { source: now_at, name: now, tag: Some(tag) }),
+        ) if *source == now_at && *name == now => ImageTarget::Row { source: now_at, name: now, tag: Some(tag) },
         _ => target,
     }
 }
 
 /// Opens the list of requests and listens for changes of the store.
-pub fn open_list(state: &mut State, which: Which) -> Vec<Effect> {
+pub fn open_list(state: &mut State, which: RequestFilter) -> Vec<Effect> {
     let page = requests::Page::new(which);
     let effect = page.again();
     let mut effects = open::open(state, Screen::Requests(Box::new(page)), effect);
@@ -99,7 +98,7 @@ pub fn news(state: &mut State) -> Vec<Effect> {
     effects
 }
 
-fn decide(state: &mut State, requests: Vec<Seen<Id>>, ruling: Ruling) -> Vec<Effect> {
+fn decide(state: &mut State, requests: Vec<SeenRow<Id>>, ruling: ApproverDecision) -> Vec<Effect> {
     let verb = if ruling.approve { "approve" } else { "reject" };
     let job = state.job(format!("{verb} {}", named(&requests)));
     if let Some(Screen::Requests(page)) = state.stack.last_mut() {
@@ -109,26 +108,26 @@ fn decide(state: &mut State, requests: Vec<Seen<Id>>, ruling: Ruling) -> Vec<Eff
 }
 
 /// Sends a question, an answer, a withdrawal or a renewal for a request, as a job.
-pub fn speak(state: &mut State, request: Seen<Id>, said: Said) -> Vec<Effect> {
+pub fn speak(state: &mut State, request: SeenRow<Id>, said: RequestInput) -> Vec<Effect> {
     let words = match said {
-        Said::Question(_) => "ask back about",
-        Said::More(_) => "add to",
-        Said::Withdrawn => "withdraw",
-        Said::Newer => "ask for a newer version of",
+        RequestInput::Question(_) => "ask back about",
+        RequestInput::More(_) => "add to",
+        RequestInput::Withdrawn => "withdraw",
+        RequestInput::Newer => "ask for a newer version of",
     };
     let job = state.job(format!("{words} {}", request.called()));
     vec![Effect::Request(RequestEffect::Speak { job, request, said })]
 }
 
 /// The reason was typed: revokes the admission, as a job.
-pub fn taken_back(state: &mut State, request: Seen<Id>, reason: String) -> Vec<Effect> {
+pub fn revoke_reason_typed(state: &mut State, request: SeenRow<Id>, reason: String) -> Vec<Effect> {
     let job = state.job(format!("take back the admission of {}", request.called()));
     vec![Effect::Request(RequestEffect::TakeBack { job, request, reason })]
 }
 
 /// Conditions and a reason were typed, like `until:90d only except:CVE-1 the reason`: asks to confirm what was
 /// understood.
-pub fn on_conditions(state: &mut State, requests: Vec<Seen<Id>>, typed: &str) -> Vec<Effect> {
+pub fn on_conditions(state: &mut State, requests: Vec<SeenRow<Id>>, typed: &str) -> Vec<Effect> {
     let mut terms = Terms::default();
     let mut reason = Vec::new();
     for word in typed.split_whitespace() {
@@ -139,7 +138,7 @@ pub fn on_conditions(state: &mut State, requests: Vec<Seen<Id>>, typed: &str) ->
         } else if let ("except", Some(id)) = (name.as_str(), value) {
             terms.exceptions.push(id.to_owned());
         } else if let ("until", Some(when)) = (name.as_str(), value) {
-            match text::when(when) {
+            match text::parse_future_time(when) {
                 Ok(until) => terms.until = Some(until),
                 Err(error) => {
                     state.fail(&error);
@@ -152,38 +151,38 @@ pub fn on_conditions(state: &mut State, requests: Vec<Seen<Id>>, typed: &str) ->
     }
     let reason = if reason.is_empty() { APPROVED.to_owned() } else { reason.join(" ") };
     // The question repeats what was understood: a mistyped condition shows up in it as part of the reason.
-    let words = terms.words();
+    let words = terms.describe();
     let terms_told = if words.is_empty() { "without any condition".to_owned() } else { words };
     let question = format!("Approve {}, {terms_told}? The reason: {reason}", named(&requests));
-    let ruling = Ruling { approve: true, reason, terms, key: None };
-    state.popups.push(Popup::Confirm { question, sure: Sure::Approve(requests, ruling) });
+    let ruling = ApproverDecision { approve: true, reason, terms, key: None };
+    state.popups.push(Popup::Confirm { question, sure: Confirmation::Approve(requests, ruling) });
     Vec::new()
 }
 
 /// The conditions were confirmed: approves the requests.
-pub fn agreed(state: &mut State, requests: Vec<Seen<Id>>, ruling: Ruling) -> Vec<Effect> {
+pub fn conditions_confirmed(state: &mut State, requests: Vec<SeenRow<Id>>, ruling: ApproverDecision) -> Vec<Effect> {
     decide(state, requests, ruling)
 }
 
 /// The reason was typed, or left empty: approves the requests without conditions.
-pub fn approved(state: &mut State, requests: Vec<Seen<Id>>, reason: String) -> Vec<Effect> {
+pub fn approved(state: &mut State, requests: Vec<SeenRow<Id>>, reason: String) -> Vec<Effect> {
     let reason = if reason.is_empty() { APPROVED.to_owned() } else { reason };
-    decide(state, requests, Ruling { approve: true, reason, ..Ruling::default() })
+    decide(state, requests, ApproverDecision { approve: true, reason, ..ApproverDecision::default() })
 }
 
 /// The reason was typed: rejects the requests.
-pub fn refused(state: &mut State, requests: Vec<Seen<Id>>, reason: String) -> Vec<Effect> {
-    decide(state, requests, Ruling { approve: false, reason, ..Ruling::default() })
+pub fn refused(state: &mut State, requests: Vec<SeenRow<Id>>, reason: String) -> Vec<Effect> {
+    decide(state, requests, ApproverDecision { approve: false, reason, ..ApproverDecision::default() })
 }
 
 /// An end and a reason were typed, like `90d the reason`: approves the class.
 pub fn class(state: &mut State, base: String, rule: String, typed: &str) -> Vec<Effect> {
     let (when, reason) = typed.split_once(' ').unwrap_or((typed, APPROVED));
-    match text::when(when) {
+    match text::parse_future_time(when) {
         Ok(until) => {
             let job = state.job(format!("approve what '{rule}' blocks"));
             let terms = Terms { until: Some(until), ..Terms::default() };
-            let ruling = Ruling { approve: true, reason: reason.to_owned(), terms, key: None };
+            let ruling = ApproverDecision { approve: true, reason: reason.to_owned(), terms, key: None };
             vec![Effect::Request(RequestEffect::ApproveClass { job, base, rule, ruling })]
         }
         Err(error) => {

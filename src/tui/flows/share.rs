@@ -2,11 +2,11 @@
 //! receivers.
 
 use crate::{
-    kit::{input::Input, list::Seen},
+    kit::{input::Input, list::SeenRow},
     model::SourceLine,
-    msg::{Effect, RunEffect, ShareEffect, Target},
+    msg::{Effect, ImageTarget, RunEffect, ShareEffect},
     popups::{
-        Ask, Popup, Sure,
+        Ask, Confirmation, Popup,
         agree::{self, Agree},
         pick::{Item, Pick, Purpose},
     },
@@ -18,7 +18,7 @@ use wharf_core::{
     image::{model::ImageKind, reference::ImageRef},
     ports::Listing,
     sharing::{
-        offer::{Gift, Given, Project, SharePlan},
+        offer::{Project, SharePlan, TransferKey, VolumeTransfer},
         receiver::Receiver,
     },
 };
@@ -33,26 +33,28 @@ fn item(label: &str, note: &str, value: &str) -> Item {
 }
 
 /// The kind of what is shared, as far as the list or the reference tells.
-fn kind_of(state: &State, target: &Target) -> ImageKind {
+fn kind(state: &State, target: &ImageTarget) -> ImageKind {
     match target {
-        Target::Row { source, name, .. } => state.catalog.kind_of(source, name).unwrap_or_default(),
-        Target::Reference(ImageRef::Volume { volume, .. }) if volume.starts_with("snapshots/") => ImageKind::Snapshot,
-        Target::Reference(ImageRef::Volume { volume, .. }) if volume.starts_with("backups/") => ImageKind::Backup,
-        Target::Reference(ImageRef::Volume { .. }) => ImageKind::Volume,
-        Target::Reference(ImageRef::Glance { .. }) => ImageKind::Vm,
-        Target::Reference(_) => ImageKind::Container,
+        ImageTarget::Row { source, name, .. } => state.catalog.kind(source, name).unwrap_or_default(),
+        ImageTarget::Reference(ImageRef::Volume { volume, .. }) if volume.starts_with("snapshots/") => {
+            ImageKind::Snapshot
+        }
+        ImageTarget::Reference(ImageRef::Volume { volume, .. }) if volume.starts_with("backups/") => ImageKind::Backup,
+        ImageTarget::Reference(ImageRef::Volume { .. }) => ImageKind::Volume,
+        ImageTarget::Reference(ImageRef::Glance { .. }) => ImageKind::Vm,
+        ImageTarget::Reference(_) => ImageKind::Container,
     }
 }
 
 /// The name of the cloud that an image is in, if it is in one.
-fn cloud_of(state: &State, target: &Target) -> Option<String> {
+fn cloud(state: &State, target: &ImageTarget) -> Option<String> {
     match target {
-        Target::Row { source, .. } => {
+        ImageTarget::Row { source, .. } => {
             let known = state.sources.iter().find(|known| known.name == *source)?;
             known.grants.then(|| source.clone())
         }
-        Target::Reference(ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. }) => Some(cloud.clone()),
-        Target::Reference(_) => None,
+        ImageTarget::Reference(ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. }) => Some(cloud.clone()),
+        ImageTarget::Reference(_) => None,
     }
 }
 
@@ -66,17 +68,17 @@ fn other_clouds(state: &State, cloud: &str) -> Vec<Item> {
 }
 
 /// The image's name for titles.
-fn title_of(state: &State, target: &Target) -> String {
+fn title(state: &State, target: &ImageTarget) -> String {
     match state.screen() {
         Screen::Image(page) => page.title(),
-        _ => target.words(),
+        _ => target.label(),
     }
 }
 
 /// Opens the choice of receivers: projects, everybody, other clouds, or any project that is typed.
-pub fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
-    let Some(cloud) = cloud_of(state, &target) else { return share_by_copy(state, target, platform) };
-    let kind = kind_of(state, &target);
+pub fn share(state: &mut State, target: ImageTarget, platform: Option<String>) -> Vec<Effect> {
+    let Some(cloud) = cloud(state, &target) else { return share_by_copy(state, target, platform) };
+    let kind = kind(state, &target);
     if matches!(kind, ImageKind::Snapshot | ImageKind::Backup) {
         state.say("snapshots and backups are not shared: make a volume of it, or share the volume itself");
         return Vec::new();
@@ -90,7 +92,7 @@ pub fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec
         items.push(item("everybody, in their lists", public, &Receiver::Public.to_string()));
     }
     items.extend(other_clouds(state, &cloud));
-    let mut title = format!("Share {} with", title_of(state, &target));
+    let mut title = format!("Share {} with", title(state, &target));
     if kind == ImageKind::Volume {
         title.push_str(" (projects get an image of it)");
     }
@@ -102,23 +104,23 @@ pub fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec
 }
 
 /// A remark that only one platform is shared; empty for all platforms.
-pub fn only(platform: Option<&str>) -> String {
+pub fn platform_remark(platform: Option<&str>) -> String {
     platform.map_or_else(String::new, |platform| format!(" ({platform} only)"))
 }
 
 /// Opens the choice of projects of registries, as known from their lists, or any that is typed.
-fn share_by_copy(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
+fn share_by_copy(state: &mut State, target: ImageTarget, platform: Option<String>) -> Vec<Effect> {
     let home = match &target {
-        Target::Row { source, .. } => state.sources.iter().find(|known| known.name == *source),
-        Target::Reference(ImageRef::Oci(name)) => {
+        ImageTarget::Row { source, .. } => state.sources.iter().find(|known| known.name == *source),
+        ImageTarget::Reference(ImageRef::Oci(name)) => {
             state.sources.iter().find(|known| known.registry() == Some(name.host.as_str()))
         }
-        Target::Reference(_) => None,
+        ImageTarget::Reference(_) => None,
     };
     let own = match (home.and_then(SourceLine::registry), &target) {
         (Some(host), _) => host.to_owned(),
         // The reference may be in a registry that is not configured.
-        (None, Target::Reference(ImageRef::Oci(name))) => name.host.clone(),
+        (None, ImageTarget::Reference(ImageRef::Oci(name))) => name.host.clone(),
         (None, _) => {
             let why = state.unshared(&target).unwrap_or("no registry is known for this image");
             state.say(why);
@@ -141,7 +143,7 @@ fn share_by_copy(state: &mut State, target: Target, platform: Option<String>) ->
             }
         }
     }
-    let title = format!("Share {}{} into", target.words(), only(platform.as_deref()));
+    let title = format!("Share {}{} into", target.label(), platform_remark(platform.as_deref()));
     let mut dialog = Pick::new(title, Purpose::Share(target, platform), items);
     dialog.several = true;
     dialog.free = true;
@@ -154,7 +156,7 @@ pub fn projects_arrived(state: &mut State, source: &str, projects: Result<Vec<Pr
         .popups
         .iter()
         .map(|popup| match popup {
-            Popup::Pick(Pick { purpose: Purpose::Share(target, _), .. }) => cloud_of(state, target),
+            Popup::Pick(Pick { purpose: Purpose::Share(target, _), .. }) => cloud(state, target),
             Popup::Pick(Pick { purpose: Purpose::Snapshot(workload, _), .. }) => Some(workload.id().0.clone()),
             _ => None,
         })
@@ -174,22 +176,22 @@ pub fn projects_arrived(state: &mut State, source: &str, projects: Result<Vec<Pr
 }
 
 /// Receivers were chosen: makes the plans, to be shown.
-pub fn chosen(state: &mut State, target: Target, platform: Option<String>, values: &[String]) -> Vec<Effect> {
+pub fn chosen(state: &mut State, target: ImageTarget, platform: Option<String>, values: &[String]) -> Vec<Effect> {
     if values.iter().any(|value| value == GIVE) {
-        let title = title_of(state, &target);
+        let title = title(state, &target);
         let question = format!("Give {title} away? You lose it, with its snapshots, when it is taken.");
-        state.popups.push(Popup::Confirm { question, sure: Sure::Give(target) });
+        state.popups.push(Popup::Confirm { question, sure: Confirmation::Give(target) });
         return Vec::new();
     }
     let to: Vec<Receiver> = values.iter().map(|value| Receiver::from(value.as_str())).collect();
-    let title = format!("Share {}{}?", title_of(state, &target), only(platform.as_deref()));
+    let title = format!("Share {}{}?", title(state, &target), platform_remark(platform.as_deref()));
     let agree = Agree { title, target: target.clone(), platform, plans: None, top: 0 };
     state.popups.push(Popup::Agree(Box::new(agree)));
     vec![Effect::Share(ShareEffect::SharePlans(target, to))]
 }
 
 /// Shows the plans in the popup that waits for them.
-pub fn planned(state: &mut State, target: &Target, plans: Vec<(Receiver, Result<SharePlan>)>) {
+pub fn planned(state: &mut State, target: &ImageTarget, plans: Vec<(Receiver, Result<SharePlan>)>) {
     let waiting = state.popups.news().rev().find_map(|popup| match popup {
         Popup::Agree(agree) if agree.target == *target && agree.plans.is_none() => Some(agree),
         _ => None,
@@ -200,8 +202,13 @@ pub fn planned(state: &mut State, target: &Target, plans: Vec<(Receiver, Result<
 }
 
 /// The plans were confirmed: shares the image, as jobs.
-pub fn agreed(state: &mut State, target: &Target, platform: Option<&str>, to: Vec<Receiver>) -> Vec<Effect> {
-    let words = target.words();
+pub fn plans_confirmed(
+    state: &mut State,
+    target: &ImageTarget,
+    platform: Option<&str>,
+    to: Vec<Receiver>,
+) -> Vec<Effect> {
+    let words = target.label();
     state.say("sharing: 3 shows how far it is");
     to.into_iter()
         .map(|to| {
@@ -212,16 +219,16 @@ pub fn agreed(state: &mut State, target: &Target, platform: Option<&str>, to: Ve
 }
 
 /// Creates a transfer of a volume, as a job.
-pub fn give(state: &mut State, target: Target) -> Vec<Effect> {
-    let job = state.job(format!("give {} away", target.words()));
-    if let Some(cloud) = cloud_of(state, &target) {
+pub fn create_transfer(state: &mut State, target: ImageTarget) -> Vec<Effect> {
+    let job = state.job(format!("give {} away", target.label()));
+    if let Some(cloud) = cloud(state, &target) {
         state.changing.push((job, cloud));
     }
     vec![Effect::Share(ShareEffect::Give { job, target })]
 }
 
 /// Shows the key of a transfer, this one time.
-pub fn given(state: &mut State, given: &Given) {
+pub fn given(state: &mut State, given: &VolumeTransfer) {
     let sent = given.line();
     let text = format!(
         "Whoever has both of these takes {}; it is yours until then.\nThe key is shown this once.\n\n  transfer  {}\n  key       {}\n\n\
@@ -232,18 +239,24 @@ pub fn given(state: &mut State, given: &Given) {
         given.key.reveal(),
         given.id
     );
-    state.come(Popup::Text { title: "The key of your gift".into(), text, copy: Some(sent), top: 0, link: None });
+    state.open_unasked(Popup::Text {
+        title: "The key of your gift".into(),
+        text,
+        copy: Some(sent),
+        top: 0,
+        link: None,
+    });
 }
 
 /// Asks for the text that the giver of a volume has sent.
-pub fn take(state: &mut State) -> Vec<Effect> {
-    state.popups.push(Popup::line("Paste what the giver sent (transfer … key …)", Ask::Gift));
+pub fn ask_for_transfer(state: &mut State) -> Vec<Effect> {
+    state.popups.push(Popup::line("Paste what the giver sent (transfer … key …)", Ask::Transfer));
     Vec::new()
 }
 
 /// The giver's text was pasted: finds the transfer and its key in it.
-pub fn gift_pasted(state: &mut State, sent: &str) -> Vec<Effect> {
-    let Some(Gift { transfer, key, cloud }) = Gift::read(sent) else {
+pub fn transfer_pasted(state: &mut State, sent: &str) -> Vec<Effect> {
+    let Some(TransferKey { transfer, key, cloud }) = TransferKey::parse(sent) else {
         state.say("there is no transfer in it: ask the giver for the whole line");
         return Vec::new();
     };
@@ -251,8 +264,8 @@ pub fn gift_pasted(state: &mut State, sent: &str) -> Vec<Effect> {
         state.sources.iter().filter(|source| source.grants).map(|source| source.name.clone()).collect();
     let named = cloud.filter(|cloud| clouds.contains(cloud));
     match (named, clouds.as_slice()) {
-        (Some(cloud), _) => take_at(state, &cloud, &transfer, key),
-        (None, [only]) => take_at(state, only, &transfer, key),
+        (Some(cloud), _) => accept_transfer(state, &cloud, &transfer, key),
+        (None, [only]) => accept_transfer(state, only, &transfer, key),
         (None, []) => {
             state.say("no cloud is configured here");
             Vec::new()
@@ -265,9 +278,9 @@ pub fn gift_pasted(state: &mut State, sent: &str) -> Vec<Effect> {
 }
 
 /// The cloud of the transfer is known: accepts the volume, or asks for the key first if it is missing.
-pub fn take_at(state: &mut State, cloud: &str, transfer: &str, key: Option<Secret>) -> Vec<Effect> {
+pub fn accept_transfer(state: &mut State, cloud: &str, transfer: &str, key: Option<Secret>) -> Vec<Effect> {
     let Some(key) = key else {
-        let ask = Ask::GiftKey(cloud.to_owned(), transfer.to_owned());
+        let ask = Ask::TransferKey(cloud.to_owned(), transfer.to_owned());
         let title = format!("Key of the transfer {}", transfer.get(..8).unwrap_or(transfer));
         state.popups.push(Popup::line(title, ask));
         return Vec::new();
@@ -278,7 +291,7 @@ pub fn take_at(state: &mut State, cloud: &str, transfer: &str, key: Option<Secre
 }
 
 /// Asks for the name of the workload's image. The same name again continues what was begun.
-pub fn snapshot(state: &mut State, name: &str, workload: Seen<WorkloadId>) -> Vec<Effect> {
+pub fn snapshot(state: &mut State, name: &str, workload: SeenRow<WorkloadId>) -> Vec<Effect> {
     let day = text::timestamp(state.now);
     let input = Input::new(format!("{name}-{}", day.split('T').next().unwrap_or_default()));
     let title = format!("Name of the image of {}", workload.called());
@@ -288,7 +301,7 @@ pub fn snapshot(state: &mut State, name: &str, workload: Seen<WorkloadId>) -> Ve
 }
 
 /// Asks who gets the workload's image.
-pub fn snapshot_named(state: &mut State, workload: Seen<WorkloadId>, name: String) -> Vec<Effect> {
+pub fn snapshot_named(state: &mut State, workload: SeenRow<WorkloadId>, name: String) -> Vec<Effect> {
     let backend = workload.id().0.clone();
     let grants = state.sources.iter().any(|source| source.name == backend && source.grants);
     if !grants {
@@ -303,7 +316,7 @@ pub fn snapshot_named(state: &mut State, workload: Seen<WorkloadId>, name: Strin
 }
 
 /// Makes an image of the workload and shares it, as a job.
-pub fn snapshot_for(state: &mut State, workload: Seen<WorkloadId>, name: String, to: &[String]) -> Vec<Effect> {
+pub fn snapshot_for(state: &mut State, workload: SeenRow<WorkloadId>, name: String, to: &[String]) -> Vec<Effect> {
     let to: Vec<Receiver> =
         to.iter().filter(|value| *value != NOBODY).map(|value| Receiver::from(value.as_str())).collect();
     let job = state.job(format!("make the image {name} of {}", workload.called()));

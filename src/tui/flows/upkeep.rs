@@ -1,7 +1,7 @@
 //! Tagging and removing images on the screens: what a removal would do is found out and shown before it is asked for.
 
 use crate::{
-    msg::{Effect, ImageEffect, Target},
+    msg::{Effect, ImageEffect, ImageTarget},
     popups::{Ask, Popup, removing::Removing},
     state::State,
 };
@@ -12,26 +12,26 @@ use wharf_core::{
 };
 
 /// Asks for a new tag of an image; images of clouds and files are told to have none.
-pub fn tag(state: &mut State, target: Target) -> Vec<Effect> {
-    if let Target::Reference(reference) = &target
+pub fn tag(state: &mut State, target: ImageTarget) -> Vec<Effect> {
+    if let ImageTarget::Reference(reference) = &target
         && reference.name().is_none()
     {
         state.say(format!("only images of registries and engines have tags: {} has none", reference.title()));
         return Vec::new();
     }
-    state.popups.push(Popup::line(format!("Another tag of {}", target.words()), Ask::Tag(target)));
+    state.popups.push(Popup::line(format!("Another tag of {}", target.label()), Ask::Tag(target)));
     Vec::new()
 }
 
 /// The new tag was typed: sets it, as a job.
-pub fn tagged(state: &mut State, target: Target, new: String) -> Vec<Effect> {
-    let job = state.job(format!("tag {} as {new}", target.words()));
+pub fn tagged(state: &mut State, target: ImageTarget, new: String) -> Vec<Effect> {
+    let job = state.job(format!("tag {} as {new}", target.label()));
     changes(state, job, &target);
     vec![Effect::Image(ImageEffect::Tag { job, target, new })]
 }
 
 /// Opens the popup of a removal and finds out what removing these images would do.
-pub fn remove(state: &mut State, targets: Vec<Target>) -> Vec<Effect> {
+pub fn remove(state: &mut State, targets: Vec<ImageTarget>) -> Vec<Effect> {
     if targets.is_empty() {
         return Vec::new();
     }
@@ -40,32 +40,32 @@ pub fn remove(state: &mut State, targets: Vec<Target>) -> Vec<Effect> {
 }
 
 /// Hands what a removal would do to the popup that was opened for exactly these images.
-pub fn told(state: &mut State, targets: &[Target], answers: Vec<Result<Removal>>) {
+pub fn removals_described(state: &mut State, targets: &[ImageTarget], answers: Vec<Result<Removal>>) {
     let waiting = state.popups.news().rev().find_map(|popup| match popup {
         Popup::Removing(removing) if removing.targets == targets && removing.told.is_none() => Some(removing),
         _ => None,
     });
     if let Some(removing) = waiting {
-        removing.told(answers);
+        removing.show_answers(answers);
     }
 }
 
 /// The person agreed: removes the images, as one job.
-pub fn agreed(state: &mut State, removals: Vec<Removal>) -> Vec<Effect> {
+pub fn removal_confirmed(state: &mut State, removals: Vec<Removal>) -> Vec<Effect> {
     let words = match removals.as_slice() {
         [one] => format!("remove {}", one.reference.title()),
         many => format!("remove {}", text::plural(many.len() as u64, "image", "images")),
     };
     let job = state.job(words);
     for removal in &removals {
-        changes(state, job, &Target::Reference(removal.reference.clone()));
+        changes(state, job, &ImageTarget::Reference(removal.reference.clone()));
     }
     state.catalog.marked.clear();
     vec![Effect::Image(ImageEffect::RemoveImages { job, removals })]
 }
 
 /// Notes that this job changes what the source of the image lists, so that the list is read again when it has ended.
-fn changes(state: &mut State, job: u64, target: &Target) {
+fn changes(state: &mut State, job: u64, target: &ImageTarget) {
     let of = |reference: &ImageRef| {
         let named = match reference {
             ImageRef::Oci(name) | ImageRef::Engine(name) => name.host.clone(),
@@ -80,8 +80,8 @@ fn changes(state: &mut State, job: u64, target: &Target) {
             .map(|source| source.name.clone())
     };
     let source = match target {
-        Target::Row { source, .. } => Some(source.clone()),
-        Target::Reference(reference) => of(reference),
+        ImageTarget::Row { source, .. } => Some(source.clone()),
+        ImageTarget::Reference(reference) => of(reference),
     };
     if let Some(change) = source.map(|source| (job, source)).filter(|change| !state.changing.contains(change)) {
         state.changing.push(change);

@@ -2,9 +2,9 @@
 
 use super::share;
 use crate::{
-    kit::{action::Action, list::Seen},
+    kit::{action::Action, list::SeenRow},
     msg::{Effect, RunEffect},
-    popups::{Popup, Sure},
+    popups::{Confirmation, Popup},
     rows::WorkloadId,
     state::State,
 };
@@ -14,7 +14,7 @@ use wharf_core::launch::plan::Workload;
 const END: &str = "10 s";
 
 /// Stops, starts, restarts, removes or snapshots a workload that the last frame showed. Removing is confirmed first.
-pub fn change(state: &mut State, action: Action, seen: Seen<WorkloadId>, now: &Workload) -> Vec<Effect> {
+pub fn change(state: &mut State, action: Action, seen: SeenRow<WorkloadId>, now: &Workload) -> Vec<Effect> {
     match action {
         Action::Stop => {
             let job = state.job(format!("stop {}", seen.called()));
@@ -25,7 +25,7 @@ pub fn change(state: &mut State, action: Action, seen: Seen<WorkloadId>, now: &W
         Action::Remove => {
             let running = if now.state.is_live() { "It still runs. " } else { "" };
             let question = format!("{running}Remove {}, with its logs?", seen.called());
-            state.popups.push(Popup::Confirm { question, sure: Sure::Remove(seen) });
+            state.popups.push(Popup::Confirm { question, sure: Confirmation::Remove(seen) });
             Vec::new()
         }
         _ => {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::Jobs;
-use crate::msg::{Effect, Msg, Slot, Target};
+use crate::msg::{Effect, ImageTarget, Msg, Slot};
 use wharf_core::{
     base::{
         context::Context,
@@ -21,7 +21,7 @@ pub(super) const LOOKS: usize = 6;
 
 impl Jobs {
     /// The reference of a target. A row is resolved by its source's adapter; fails if the source is not known.
-    pub fn resolve(&self, target: &Target) -> Result<ImageRef> {
+    pub fn resolve(&self, target: &ImageTarget) -> Result<ImageRef> {
         resolve(&self.portal, target)
     }
 
@@ -35,7 +35,7 @@ impl Jobs {
             Effect::Run(effect) => self.start_running(effect),
             Effect::Request(effect) => self.start_requests(effect),
             Effect::Health => self.read(Slot::Health, move |post| async move {
-                let cx = Context::default().within(Duration::from_secs(8));
+                let cx = Context::default().with_deadline(Duration::from_secs(8));
                 // Each answer is shown as soon as it arrives.
                 let health = async { post.send(Msg::Health(portal.doctor.health(&cx).await)).await };
                 let checks = async { post.send(Msg::Checks(portal.doctor.checks().await)).await };
@@ -44,7 +44,7 @@ impl Jobs {
             Effect::Leave(slots) => {
                 for slot in slots {
                     // A store that reports changes itself is listened to as long as the program runs.
-                    if *slot != Slot::News || !portal.requests.hears_changes() {
+                    if *slot != Slot::News || !portal.requests.is_notified_of_changes() {
                         self.end(*slot);
                     }
                 }
@@ -73,15 +73,15 @@ impl Jobs {
 }
 
 /// The reference of a target. A row is resolved by its source's adapter.
-pub(super) fn resolve(portal: &Portal, target: &Target) -> Result<ImageRef> {
+pub(super) fn resolve(portal: &Portal, target: &ImageTarget) -> Result<ImageRef> {
     match target {
-        Target::Reference(reference) => Ok(reference.clone()),
-        Target::Row { source, name, tag } => portal.sources.row(source, name, tag.as_deref()),
+        ImageTarget::Reference(reference) => Ok(reference.clone()),
+        ImageTarget::Row { source, name, tag } => portal.sources.row(source, name, tag.as_deref()),
     }
 }
 
 /// Copy options for one platform, or for all of them with `None`.
-pub(super) fn of_platform(platform: Option<String>) -> Result<Options> {
+pub(super) fn options_for(platform: Option<String>) -> Result<Options> {
     let platforms = platform.map(|platform| Ok::<_, Error>(vec![platform.parse()?])).transpose()?;
     Ok(Options { platforms, ..Options::default() })
 }

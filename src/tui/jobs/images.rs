@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Jobs,
-    effects::{of_platform, resolve},
+    effects::{options_for, resolve},
 };
 use crate::msg::{ImageEffect, ImageNews, Slot};
 use wharf_core::{
@@ -16,7 +16,7 @@ use wharf_core::{
         text,
     },
     image::reference::ImageRef,
-    portal::upkeep::tag::{Move, named},
+    portal::upkeep::tag::{Move, new_reference},
 };
 
 impl Jobs {
@@ -68,14 +68,14 @@ impl Jobs {
                 post.send(ImageNews::Removals(targets, told)).await;
             }),
             ImageEffect::Verify { image, anew } => self.read(Slot::Verify, move |post| async move {
-                let verified = portal.evidence.look_at(&Context::default(), &image, anew).await;
+                let verified = portal.evidence.evidence_for_screen(&Context::default(), &image, anew).await;
                 post.send(ImageNews::Verified(Box::new(verified))).await;
             }),
             ImageEffect::Explain(target) => self.read(Slot::Verify, move |post| async move {
                 let cx = Context::default();
                 let explained = async {
                     let image = portal.sources.image(&cx, &resolve(&portal, &target)?, None).await?;
-                    portal.evidence.look_at(&cx, &image, false).await
+                    portal.evidence.evidence_for_screen(&cx, &image, false).await
                 };
                 post.send(ImageNews::Explained(Box::new(explained.await))).await;
             }),
@@ -108,7 +108,7 @@ impl Jobs {
                 match (failed.into_iter().find_map(Result::err), removals.as_slice()) {
                     (Some(error), [_]) => Err(error),
                     (Some(error), _) => Err(error.during(format!("{} removed", gone.len()))),
-                    (None, [one]) => Ok((format!("removed {}", one.reference.spoken()), None)),
+                    (None, [one]) => Ok((format!("removed {}", one.reference.short_text()), None)),
                     (None, many) => {
                         Ok((format!("removed {}", text::plural(many.len() as u64, "image", "images")), None))
                     }
@@ -118,15 +118,15 @@ impl Jobs {
                 let asker = self.asker();
                 self.write(job, move |cx| async move {
                     let at = resolve(&portal, &target)?;
-                    let new = named(&at, &new)?;
-                    Ok((portal.upkeep.tag(&cx, &at, &new, Move::Ask(Arc::new(asker))).await?.words(), None))
+                    let new = new_reference(&at, &new)?;
+                    Ok((portal.upkeep.tag(&cx, &at, &new, Move::Ask(Arc::new(asker))).await?.describe(), None))
                 });
             }
             ImageEffect::CopyTo { job, target, platform, destination } => self.write(job, move |cx| async move {
                 let to = portal.sources.destination(&destination)?;
                 let outcome =
-                    portal.transfers.copy(&cx, &resolve(&portal, &target)?, &to, &of_platform(platform)?).await?;
-                Ok((format!("{}: {}", to.spoken(), outcome.words()), None))
+                    portal.transfers.copy(&cx, &resolve(&portal, &target)?, &to, &options_for(platform)?).await?;
+                Ok((format!("{}: {}", to.short_text(), outcome.describe()), None))
             }),
         }
     }

@@ -73,7 +73,7 @@ impl Jobs {
     pub async fn next(&mut self) -> Msg {
         loop {
             let Some(delivery) = self.arriving.recv().await else { return std::future::pending().await };
-            if let Some(msg) = self.timely(delivery) {
+            if let Some(msg) = self.current_message(delivery) {
                 return msg;
             }
         }
@@ -83,7 +83,7 @@ impl Jobs {
     pub fn ready(&mut self) -> Option<Msg> {
         loop {
             let delivery = self.arriving.try_recv().ok()?;
-            if let Some(msg) = self.timely(delivery) {
+            if let Some(msg) = self.current_message(delivery) {
                 return Some(msg);
             }
         }
@@ -91,7 +91,7 @@ impl Jobs {
 
     /// The message, unless its read was replaced or ended meanwhile. This is the only place where late answers are
     /// dropped.
-    fn timely(&self, delivery: Delivery) -> Option<Msg> {
+    fn current_message(&self, delivery: Delivery) -> Option<Msg> {
         match delivery.read {
             Some((slot, number)) if self.reads.get(&slot).map(|(newest, _)| *newest) != Some(number) => None,
             _ => Some(delivery.msg),

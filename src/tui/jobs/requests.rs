@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Jobs, effects::resolve};
 use crate::{
-    kit::list::{Row, Seen},
-    msg::{RequestEffect, RequestNews, Said, Slot},
+    kit::list::{Row, SeenRow},
+    msg::{RequestEffect, RequestInput, RequestNews, Slot},
     rows::named,
 };
 use wharf_core::{
@@ -14,8 +14,8 @@ use wharf_core::{
         error::{Error, Kind, Result},
         text,
     },
-    portal::{Portal, requests::Ruling},
-    request::{Event, Id, Pace, RemarkKind, Which},
+    portal::{Portal, requests::ApproverDecision},
+    request::{Event, Id, Pace, RemarkKind, RequestFilter},
 };
 
 /// At most this many notices are read into the inbox.
@@ -33,7 +33,7 @@ fn number(of: usize) -> i64 {
 }
 
 /// Fails if a request has changed since it was on the screen when the person decided on it.
-async fn as_shown(portal: &Portal, one: &Seen<Id>) -> Result<()> {
+async fn as_shown(portal: &Portal, one: &SeenRow<Id>) -> Result<()> {
     let now = portal.requests.one(*one.id()).await?;
     if now.edition() == one.edition() {
         return Ok(());
@@ -46,7 +46,7 @@ impl Jobs {
     /// Starts an effect about requests and notices.
     pub(super) fn start_requests(&mut self, effect: RequestEffect) {
         let portal = self.portal.clone();
-        let cx = || Context::default().within(PATIENCE);
+        let cx = || Context::default().with_deadline(PATIENCE);
         match effect {
             RequestEffect::Request { job, target, asking } => self.write(job, move |cx| async move {
                 let at = resolve(&portal, &target)?;
@@ -59,14 +59,15 @@ impl Jobs {
                 post.send(RequestNews::Requests { which, skip, result }).await;
                 if skip == 0 {
                     let stands = async {
-                        let groups = if which == Which::Queue { portal.requests.groups().await? } else { Vec::new() };
-                        Ok((portal.requests.me().await?, portal.requests.pace().await, groups))
+                        let groups =
+                            if which == RequestFilter::Queue { portal.requests.groups().await? } else { Vec::new() };
+                        Ok((portal.requests.caller().await?, portal.requests.pace().await, groups))
                     };
                     post.send(RequestNews::Queue(cx().run("ask how the queue stands", stands).await)).await;
                 }
             }),
             RequestEffect::RequestTold(id) => self.read(Slot::Request, move |post| async move {
-                let told = cx().run("show a request", portal.requests.told(id)).await;
+                let told = cx().run("show a request", portal.requests.request_with_text(id)).await;
                 post.send(RequestNews::RequestTold(Box::new(told))).await;
             }),
             RequestEffect::Decide { job, requests, ruling } => self.decide(job, requests, ruling),
@@ -74,28 +75,28 @@ impl Jobs {
                 let asker = Arc::new(self.asker());
                 self.write(job, move |cx| async move {
                     let class = portal.requests.approve_class(&cx, asker, (&base, &rule), &ruling).await?;
-                    Ok((format!("class {class}: what '{rule}' blocks is admitted {}", ruling.terms.words()), None))
+                    Ok((format!("class {class}: what '{rule}' blocks is admitted {}", ruling.terms.describe()), None))
                 });
             }
             RequestEffect::TakeBack { job, request, reason } => {
                 let asker = Arc::new(self.asker());
                 self.write(job, move |cx| async move {
                     as_shown(&portal, &request).await?;
-                    let done = portal.requests.take_back(&cx, asker, *request.id(), &reason, None).await?;
+                    let done = portal.requests.revoke(&cx, asker, *request.id(), &reason, None).await?;
                     Ok((format!("taken back: {} (request {})", done.admitted_at(), done.id), None))
                 });
             }
             RequestEffect::Speak { job, request, said } => self.write(job, move |cx| async move {
                 let id = *request.id();
                 let request = match said {
-                    Said::Question(words) => {
+                    RequestInput::Question(words) => {
                         portal.requests.speak(&cx, id, &Event::Remark(RemarkKind::Question, words)).await?
                     }
-                    Said::More(words) => portal.requests.add_to(&cx, id, &words).await?,
-                    Said::Withdrawn => portal.requests.speak(&cx, id, &Event::Withdraw).await?,
-                    Said::Newer => portal.requests.ask_again(&cx, id, None).await?.request,
+                    RequestInput::More(words) => portal.requests.add_to(&cx, id, &words).await?,
+                    RequestInput::Withdrawn => portal.requests.speak(&cx, id, &Event::Withdraw).await?,
+                    RequestInput::Newer => portal.requests.ask_again(&cx, id, None).await?.request,
                 };
-                Ok((format!("request {}: {} is {}", request.id, request.asked.title, request.stage.word()), None))
+                Ok((format!("request {}: {} is {}", request.id, request.asked.title, request.stage.name()), None))
             }),
             RequestEffect::Inbox => self.read(Slot::Inbox, move |post| async move {
                 post.send(RequestNews::Inbox(cx().run("read the inbox", portal.inbox.notices(NOTICES)).await)).await;
@@ -116,7 +117,7 @@ impl Jobs {
                 }
             }),
             RequestEffect::Me => self.read(Slot::Me, move |post| async move {
-                if let Ok(Some(me)) = cx().run("ask who I am", portal.requests.me_if_there()).await {
+                if let Ok(Some(me)) = cx().run("ask who I am", portal.requests.caller_if_known()).await {
                     post.send(RequestNews::Me(me)).await;
                 }
             }),
@@ -126,12 +127,12 @@ impl Jobs {
 
     /// Decides on requests one after the other, as one job. Those that have changed since they were shown are left as
     /// they are.
-    fn decide(&mut self, job: u64, requests: Vec<Seen<Id>>, ruling: Ruling) {
+    fn decide(&mut self, job: u64, requests: Vec<SeenRow<Id>>, ruling: ApproverDecision) {
         let portal = self.portal.clone();
         let asker = Arc::new(self.asker());
         self.write(job, move |cx| async move {
             let mut failed: Vec<Error> = Vec::new();
-            let mut done: Vec<Seen<Id>> = Vec::new();
+            let mut done: Vec<SeenRow<Id>> = Vec::new();
             for one in requests {
                 cx.progress.phase(one.called());
                 let decided = async {
@@ -157,7 +158,7 @@ impl Jobs {
     /// because asking it again and again has a cost that only a shown screen is worth.
     fn listen(&mut self, always: bool) {
         let portal = self.portal.clone();
-        if always && !portal.requests.hears_changes() {
+        if always && !portal.requests.is_notified_of_changes() {
             return;
         }
         self.read(Slot::News, move |post| async move {

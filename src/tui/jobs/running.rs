@@ -8,7 +8,7 @@ use super::{Jobs, effects::GLANCE, post::Post};
 use crate::msg::{RunEffect, RunNews, Slot};
 use wharf_core::{
     base::{context::Context, error::Result},
-    launch::{logs::Wanted, usage::WorkloadId},
+    launch::{logs::LogRange, usage::WorkloadId},
     portal::Portal,
 };
 
@@ -114,7 +114,7 @@ async fn measure(portal: &Portal, mut of: Vec<WorkloadId>, post: &Post) {
 }
 
 async fn follow(portal: &Portal, backend: &str, id: &str, times: bool, post: &Post) -> Result<()> {
-    let wanted = Wanted { times, ..Wanted::following() };
+    let wanted = LogRange { times, ..LogRange::following() };
     let mut stream = portal.launches.logs(&Context::default(), backend, id, wanted).await?;
     while let Some(bytes) = stream.try_next().await? {
         post.send(RunNews::Log(bytes)).await;

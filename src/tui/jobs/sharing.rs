@@ -4,7 +4,7 @@ use futures_util::{StreamExt, stream};
 
 use super::{
     Jobs,
-    effects::{LOOKS, of_platform, resolve},
+    effects::{LOOKS, options_for, resolve},
     post::Post,
 };
 use crate::msg::{ShareEffect, ShareNews, Slot};
@@ -44,7 +44,7 @@ impl Jobs {
             ShareEffect::Give { job, target } => {
                 let post = Post { out: self.out.clone(), read: None };
                 self.write(job, move |cx| async move {
-                    let given = portal.sharing.give(&cx, &resolve(&portal, &target)?).await?;
+                    let given = portal.sharing.create_transfer(&cx, &resolve(&portal, &target)?).await?;
                     let words = format!("{} waits for somebody with its key", given.title);
                     // The key is shown once on the screen and is stored nowhere.
                     post.send(ShareNews::Given(given)).await;
@@ -52,7 +52,7 @@ impl Jobs {
                 });
             }
             ShareEffect::Take { job, offer, key } => self.write(job, move |cx| async move {
-                let volume = portal.sharing.take(&cx, &offer, &key).await?;
+                let volume = portal.sharing.accept_transfer(&cx, &offer, &key).await?;
                 Ok((format!("{volume} is your project's now"), None))
             }),
             ShareEffect::Revoke { job, share } => self.write(job, move |cx| async move {
@@ -71,8 +71,8 @@ impl Jobs {
             }),
             ShareEffect::Share { job, target, platform, to } => self.write(job, move |cx| async move {
                 let at = resolve(&portal, &target)?;
-                let shared = portal.sharing.share_to(&cx, &at, &to, &of_platform(platform)?).await?;
-                Ok((format!("shared: {}", shared.words()), None))
+                let shared = portal.sharing.share_to(&cx, &at, &to, &options_for(platform)?).await?;
+                Ok((format!("shared: {}", shared.describe()), None))
             }),
         }
     }

@@ -34,25 +34,25 @@ impl Input {
                 'e' => self.cursor = self.end(),
                 'b' => self.cursor = self.cursor.saturating_sub(1),
                 'f' => self.cursor = (self.cursor + 1).min(self.end()),
-                'h' => self.cut_back(self.cursor.saturating_sub(1)),
-                'd' => self.cut_on(self.cursor + 1),
-                'k' => self.cut_on(self.end()),
-                'u' => self.cut_back(0),
-                'w' => self.cut_back(self.before(|c| !c.is_whitespace())),
+                'h' => self.delete_before(self.cursor.saturating_sub(1)),
+                'd' => self.delete_after(self.cursor + 1),
+                'k' => self.delete_after(self.end()),
+                'u' => self.delete_before(0),
+                'w' => self.delete_before(self.before(|c| !c.is_whitespace())),
                 _ => return false,
             },
             KeyCode::Char(c) if alt && !control => match c {
                 'b' => self.cursor = self.before(char::is_alphanumeric),
                 'f' => self.cursor = self.after(char::is_alphanumeric),
-                'd' => self.cut_on(self.after(char::is_alphanumeric)),
+                'd' => self.delete_after(self.after(char::is_alphanumeric)),
                 _ => return false,
             },
             // Some keyboards type characters with control and alt together (AltGr).
             KeyCode::Char(c) => self.insert(c),
-            KeyCode::Backspace if alt || control => self.cut_back(self.before(char::is_alphanumeric)),
-            KeyCode::Backspace => self.cut_back(self.cursor.saturating_sub(1)),
-            KeyCode::Delete if alt || control => self.cut_on(self.after(char::is_alphanumeric)),
-            KeyCode::Delete => self.cut_on(self.cursor + 1),
+            KeyCode::Backspace if alt || control => self.delete_before(self.before(char::is_alphanumeric)),
+            KeyCode::Backspace => self.delete_before(self.cursor.saturating_sub(1)),
+            KeyCode::Delete if alt || control => self.delete_after(self.after(char::is_alphanumeric)),
+            KeyCode::Delete => self.delete_after(self.cursor + 1),
             KeyCode::Left if alt || control => self.cursor = self.before(char::is_alphanumeric),
             KeyCode::Right if alt || control => self.cursor = self.after(char::is_alphanumeric),
             KeyCode::Left => self.cursor = self.cursor.saturating_sub(1),
@@ -122,13 +122,13 @@ impl Input {
     }
 
     /// Removes the characters from a position up to the cursor.
-    fn cut_back(&mut self, from: usize) {
+    fn delete_before(&mut self, from: usize) {
         self.text.replace_range(self.byte(from)..self.byte(self.cursor), "");
         self.cursor = from;
     }
 
     /// Removes the characters from the cursor up to a position.
-    fn cut_on(&mut self, to: usize) {
+    fn delete_after(&mut self, to: usize) {
         self.text.replace_range(self.byte(self.cursor)..self.byte(to), "");
     }
 

@@ -43,7 +43,7 @@ pub struct Key(KeyCode, KeyModifiers);
 
 impl Key {
     /// The key of a terminal event.
-    pub fn of(event: &KeyEvent) -> Self {
+    pub fn from_event(event: &KeyEvent) -> Self {
         let modifiers = event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT);
         match event.code {
             KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => Self(KeyCode::BackTab, modifiers),
@@ -84,7 +84,7 @@ impl Key {
     }
 
     /// The key's name as short as a hint needs, like `ctrl-c` or `↑`.
-    pub fn words(self) -> String {
+    pub fn label(self) -> String {
         let name = match self.0 {
             KeyCode::Char(' ') => "space".into(),
             KeyCode::Char(c) => c.to_string(),
@@ -124,7 +124,7 @@ impl Keymap {
     }
 
     fn apply(&mut self, text: &str, name: &str) {
-        let (file, mistakes) = mistakes::read::<File>(text);
+        let (file, mistakes) = mistakes::parse::<File>(text);
         let without = if file.is_none() { ": the built-in keys are used" } else { "" };
         let told = mistakes.iter().map(|mistake| format!("{name}:{}: {}{without}", mistake.line, mistake.words));
         self.warnings.extend(told);
@@ -173,7 +173,7 @@ impl Keymap {
     }
 
     /// The actions of a scope with all their keys, in the order of [`Action::ALL`].
-    pub fn of_scope(&self, scope: &str) -> Vec<(Action, Vec<Key>)> {
+    pub fn bindings(&self, scope: &str) -> Vec<(Action, Vec<Key>)> {
         let entries = self.scopes.get(scope).map(Vec::as_slice).unwrap_or_default();
         let keys = |action: Action| {
             entries.iter().filter(|(_, known)| *known == action).map(|(key, _)| *key).collect::<Vec<_>>()

@@ -9,7 +9,7 @@ use super::action::Action;
 
 /// Selected and first visible line of a text, or of a list that only this program changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Position {
+pub struct ListCursor {
     /// Index of the selected line, from 0.
     pub selected: usize,
     /// Index of the first visible line, from 0; `settle` updates it.
@@ -17,33 +17,33 @@ pub struct Position {
 }
 
 /// A list or text through which the movement keys go line by line.
-pub trait Walk {
+pub trait Scrollable {
     /// The number of lines.
     fn count(&self) -> usize;
     /// The index of the selected line; `None` if nothing is selected.
-    fn place(&self) -> Option<usize>;
+    fn selected_index(&self) -> Option<usize>;
     /// The index of the first visible line.
     fn top(&self) -> usize;
     /// Moves the selection as the action says, by `page` lines for the page keys; `false` if the action is no movement.
     fn go(&mut self, action: Action, page: usize) -> bool;
     /// Selects a line by its index.
-    fn stand(&mut self, place: usize);
+    fn select_index(&mut self, place: usize);
     /// Moves the selection into the list, and the first visible line so that the selection shows on `height` lines.
     /// With
     /// `None`, only the selection is moved into the list.
-    fn settle(&mut self, height: Option<usize>);
+    fn keep_visible(&mut self, height: Option<usize>);
     /// The list has been drawn: what is selected and marked now has been seen.
     fn drawn(&mut self) {}
 }
 
-/// A [`Position`] in a text or list of so many lines.
-pub struct Lines<'a>(pub &'a mut Position, pub usize);
+/// A [`ListCursor`] in a text or list of so many lines.
+pub struct CursorLines<'a>(pub &'a mut ListCursor, pub usize);
 
-impl Walk for Lines<'_> {
+impl Scrollable for CursorLines<'_> {
     fn count(&self) -> usize {
         self.1
     }
-    fn place(&self) -> Option<usize> {
+    fn selected_index(&self) -> Option<usize> {
         Some(self.0.selected)
     }
     fn top(&self) -> usize {
@@ -52,21 +52,21 @@ impl Walk for Lines<'_> {
     fn go(&mut self, action: Action, page: usize) -> bool {
         self.0.go(action, self.1, page)
     }
-    fn stand(&mut self, place: usize) {
+    fn select_index(&mut self, place: usize) {
         self.0.selected = place;
     }
-    fn settle(&mut self, height: Option<usize>) {
+    fn keep_visible(&mut self, height: Option<usize>) {
         match height {
-            Some(height) => self.0.settle(self.1, height),
+            Some(height) => self.0.keep_visible(self.1, height),
             None => self.0.clamp(self.1),
         }
     }
 }
 
 /// The list or text of a screen that the movement keys and clicks work on.
-pub struct Shown<'a> {
+pub struct ScrollArea<'a> {
     /// The list or text with its selection.
-    pub list: Box<dyn Walk + 'a>,
+    pub list: Box<dyn Scrollable + 'a>,
     /// How many lines of the terminal are above the first row.
     pub above: u16,
     /// How many lines of the terminal each row takes.
@@ -75,16 +75,16 @@ pub struct Shown<'a> {
     pub chosen: bool,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ScrollArea<'a> {
     /// A list whose rows take one line each, with `above` lines of the terminal above the first.
-    pub fn of(list: impl Walk + 'a, above: u16) -> Self {
+    pub fn new(list: impl Scrollable + 'a, above: u16) -> Self {
         Self { list: Box::new(list), above, each: 1, chosen: true }
     }
 
     /// Keeps the selection inside the list and visible. `page` counts the lines below the screen's first two.
-    pub fn settle(mut self, page: usize) {
+    pub fn keep_visible(mut self, page: usize) {
         let height = page.saturating_sub(usize::from(self.above.saturating_sub(2))) / usize::from(self.each);
-        self.list.settle(self.chosen.then_some(height));
+        self.list.keep_visible(self.chosen.then_some(height));
     }
 
     /// The index of the row on a line of the terminal; `None` if no row is there, or in a text.
@@ -94,7 +94,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-impl Position {
+impl ListCursor {
     /// Moves the selection in a list of `count` lines, by `page` lines for the page keys; `false` if it is no movement.
     pub fn go(&mut self, action: Action, count: usize, page: usize) -> bool {
         let last = count.saturating_sub(1);
@@ -128,7 +128,7 @@ impl Position {
     }
 
     /// Moves the selection into the list and stores the first visible line.
-    pub fn settle(&mut self, count: usize, height: usize) {
+    pub fn keep_visible(&mut self, count: usize, height: usize) {
         self.clamp(count);
         self.top = self.window(count, height);
     }
@@ -148,17 +148,17 @@ pub trait Row {
     }
 }
 
-/// A row that the last drawn frame showed as chosen. Only [`Rows`] and [`Drawn`] make it, and actions that cannot be
+/// A row that the last drawn frame showed as chosen. Only [`Rows`] and [`DrawnItem`] make it, and actions that cannot be
 /// undone take only this: a person decides only on what was on the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen<Id> {
+pub struct SeenRow<Id> {
     id: Id,
     called: String,
     edition: String,
 }
 
-impl<Id> Seen<Id> {
-    fn of<T: Row<Id = Id>>(row: &T) -> Self {
+impl<Id> SeenRow<Id> {
+    fn new<T: Row<Id = Id>>(row: &T) -> Self {
         Self { id: row.id(), called: row.called(), edition: row.edition() }
     }
 
@@ -180,14 +180,14 @@ impl<Id> Seen<Id> {
 
 /// Why nothing was done to the selected rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unseen {
+pub enum NotSeen {
     /// No row is selected.
     Nothing,
     /// The selected row was not on the screen, or was another edition there, when the key was pressed.
     Changed,
 }
 
-impl fmt::Display for Unseen {
+impl fmt::Display for NotSeen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nothing => "nothing is selected: ↑ ↓ choose one",
@@ -198,7 +198,7 @@ impl fmt::Display for Unseen {
 
 /// What is selected, followed by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum On<Id> {
+enum Selection<Id> {
     /// Nothing yet; the first row will be as soon as there is one.
     First,
     /// The row with this id; its name is kept for the case that it goes.
@@ -208,7 +208,7 @@ enum On<Id> {
 }
 
 /// The rows of a frame, each by its id and edition.
-type Faces<T> = Vec<(<T as Row>::Id, String)>;
+type DrawnRows<T> = Vec<(<T as Row>::Id, String)>;
 
 /// Rows that others may change while they are on the screen.
 ///
@@ -217,12 +217,12 @@ type Faces<T> = Vec<(<T as Row>::Id, String)>;
 #[derive(Debug)]
 pub struct Rows<T: Row> {
     all: Option<Vec<T>>,
-    at: Position,
-    on: On<T::Id>,
+    at: ListCursor,
+    on: Selection<T::Id>,
     marked: BTreeSet<T::Id>,
     /// What the last drawn frame showed: the ids of all rows, the selected row, and the chosen ones (marked, else
     /// selected).
-    frame: (Vec<T::Id>, Faces<T>, Faces<T>),
+    frame: (Vec<T::Id>, DrawnRows<T>, DrawnRows<T>),
 }
 
 impl<'a, T: Row> IntoIterator for &'a Rows<T> {
@@ -238,8 +238,8 @@ impl<T: Row> Default for Rows<T> {
     fn default() -> Self {
         Self {
             all: None,
-            at: Position::default(),
-            on: On::First,
+            at: ListCursor::default(),
+            on: Selection::First,
             marked: BTreeSet::new(),
             frame: (Vec::new(), Vec::new(), Vec::new()),
         }
@@ -248,7 +248,7 @@ impl<T: Row> Default for Rows<T> {
 
 impl<T: Row> Rows<T> {
     /// A list of these rows, the first one selected.
-    pub fn of(all: Vec<T>) -> Self {
+    pub fn new(all: Vec<T>) -> Self {
         let mut rows = Self::default();
         rows.set(all);
         rows
@@ -280,40 +280,40 @@ impl<T: Row> Rows<T> {
     fn follow(&mut self) {
         let all = self.all.as_deref().unwrap_or_default();
         match &self.on {
-            On::First => self.stand_at(0),
-            On::Row(id, called) => match all.iter().position(|row| row.id() == *id) {
+            Selection::First => self.select_at(0),
+            Selection::Row(id, called) => match all.iter().position(|row| row.id() == *id) {
                 Some(place) => self.at.selected = place,
-                None => self.on = On::Gone(called.clone()),
+                None => self.on = Selection::Gone(called.clone()),
             },
-            On::Gone(_) => {}
+            Selection::Gone(_) => {}
         }
         if !self.marked.is_empty() {
             let known: BTreeSet<T::Id> = self.iter().map(Row::id).collect();
             self.marked.retain(|id| known.contains(id));
             if self.marked.is_empty() {
-                self.on = On::Gone("what was marked".to_owned());
+                self.on = Selection::Gone("what was marked".to_owned());
             }
         }
         self.at.clamp(self.iter().len());
     }
 
-    fn stand_at(&mut self, place: usize) {
+    fn select_at(&mut self, place: usize) {
         self.at.selected = place;
         self.on = match self.iter().nth(place) {
-            Some(row) => On::Row(row.id(), row.called()),
-            None => On::First,
+            Some(row) => Selection::Row(row.id(), row.called()),
+            None => Selection::First,
         };
     }
 
     /// The selected row, if one is selected.
     pub fn selected(&self) -> Option<&T> {
-        matches!(self.on, On::Row(..)).then(|| self.iter().nth(self.at.selected))?
+        matches!(self.on, Selection::Row(..)).then(|| self.iter().nth(self.at.selected))?
     }
 
     /// The name of the row that was selected or marked and is gone.
-    pub fn gone(&self) -> Option<&str> {
+    pub fn vanished(&self) -> Option<&str> {
         match &self.on {
-            On::Gone(called) => Some(called),
+            Selection::Gone(called) => Some(called),
             _ => None,
         }
     }
@@ -357,30 +357,30 @@ impl<T: Row> Rows<T> {
     }
 
     /// The marked rows, or the selected one if none is marked; fails if the last frame showed them otherwise.
-    pub fn seen(&self) -> Result<Vec<Seen<T::Id>>, Unseen> {
+    pub fn seen(&self) -> Result<Vec<SeenRow<T::Id>>, NotSeen> {
         Self::compared(&self.chosen(), &self.frame.2)
     }
 
     /// The selected row; fails if the last frame showed it otherwise.
-    pub fn seen_one(&self) -> Result<Seen<T::Id>, Unseen> {
+    pub fn seen_one(&self) -> Result<SeenRow<T::Id>, NotSeen> {
         let one: Vec<&T> = self.selected().into_iter().collect();
-        Self::compared(&one, &self.frame.1)?.pop().ok_or(Unseen::Nothing)
+        Self::compared(&one, &self.frame.1)?.pop().ok_or(NotSeen::Nothing)
     }
 
     /// All rows; fails if the last frame showed other ones.
-    pub fn seen_all(&self) -> Result<&[T], Unseen> {
+    pub fn seen_all(&self) -> Result<&[T], NotSeen> {
         let same = self.iter().map(Row::id).eq(self.frame.0.iter().cloned());
-        if same { Ok(self.all.as_deref().unwrap_or_default()) } else { Err(Unseen::Changed) }
+        if same { Ok(self.all.as_deref().unwrap_or_default()) } else { Err(NotSeen::Changed) }
     }
 
-    fn compared(now: &[&T], drawn: &[(T::Id, String)]) -> Result<Vec<Seen<T::Id>>, Unseen> {
+    fn compared(now: &[&T], drawn: &[(T::Id, String)]) -> Result<Vec<SeenRow<T::Id>>, NotSeen> {
         if now.is_empty() {
-            return Err(Unseen::Nothing);
+            return Err(NotSeen::Nothing);
         }
         if !Self::faces(now).eq(drawn) {
-            return Err(Unseen::Changed);
+            return Err(NotSeen::Changed);
         }
-        Ok(now.iter().map(|row| Seen::of(*row)).collect())
+        Ok(now.iter().map(|row| SeenRow::new(*row)).collect())
     }
 
     fn faces(rows: &[&T]) -> Vec<(T::Id, String)> {
@@ -388,12 +388,12 @@ impl<T: Row> Rows<T> {
     }
 }
 
-impl<T: Row> Walk for Rows<T> {
+impl<T: Row> Scrollable for Rows<T> {
     fn count(&self) -> usize {
         self.iter().len()
     }
-    fn place(&self) -> Option<usize> {
-        matches!(self.on, On::Row(..)).then_some(self.at.selected)
+    fn selected_index(&self) -> Option<usize> {
+        matches!(self.on, Selection::Row(..)).then_some(self.at.selected)
     }
     fn top(&self) -> usize {
         self.at.top
@@ -404,17 +404,17 @@ impl<T: Row> Walk for Rows<T> {
             return false;
         }
         // When the selected row is gone, the first movement selects the row that is in its place now.
-        if self.place().is_some() || matches!(action, Action::First | Action::Last) {
+        if self.selected_index().is_some() || matches!(action, Action::First | Action::Last) {
             self.at = to;
         }
-        self.stand_at(self.at.selected);
+        self.select_at(self.at.selected);
         true
     }
-    fn stand(&mut self, place: usize) {
-        self.stand_at(place);
+    fn select_index(&mut self, place: usize) {
+        self.select_at(place);
     }
-    fn settle(&mut self, height: Option<usize>) {
-        self.at.settle(self.count(), height.unwrap_or(usize::MAX));
+    fn keep_visible(&mut self, height: Option<usize>) {
+        self.at.keep_visible(self.count(), height.unwrap_or(usize::MAX));
     }
     fn drawn(&mut self) {
         let one: Vec<&T> = self.selected().into_iter().collect();
@@ -423,12 +423,12 @@ impl<T: Row> Walk for Rows<T> {
 }
 
 /// A list that is borrowed from its owner.
-impl<T: Row> Walk for &mut Rows<T> {
+impl<T: Row> Scrollable for &mut Rows<T> {
     fn count(&self) -> usize {
         (**self).count()
     }
-    fn place(&self) -> Option<usize> {
-        (**self).place()
+    fn selected_index(&self) -> Option<usize> {
+        (**self).selected_index()
     }
     fn top(&self) -> usize {
         (**self).top()
@@ -436,11 +436,11 @@ impl<T: Row> Walk for &mut Rows<T> {
     fn go(&mut self, action: Action, page: usize) -> bool {
         (**self).go(action, page)
     }
-    fn stand(&mut self, place: usize) {
-        (**self).stand(place);
+    fn select_index(&mut self, place: usize) {
+        (**self).select_index(place);
     }
-    fn settle(&mut self, height: Option<usize>) {
-        (**self).settle(height);
+    fn keep_visible(&mut self, height: Option<usize>) {
+        (**self).keep_visible(height);
     }
     fn drawn(&mut self) {
         (**self).drawn();
@@ -449,12 +449,12 @@ impl<T: Row> Walk for &mut Rows<T> {
 
 /// The one thing that a whole screen is about, and whether a frame has shown it.
 #[derive(Debug)]
-pub struct Drawn<T: Row> {
+pub struct DrawnItem<T: Row> {
     value: T,
     drawn: bool,
 }
 
-impl<T: Row> Drawn<T> {
+impl<T: Row> DrawnItem<T> {
     /// A value that no frame has shown yet.
     pub fn new(value: T) -> Self {
         Self { value, drawn: false }
@@ -472,12 +472,12 @@ impl<T: Row> Drawn<T> {
     }
 
     /// The value as seen; fails if no frame has shown it yet.
-    pub fn seen(&self) -> Result<Seen<T::Id>, Unseen> {
-        if self.drawn { Ok(Seen::of(&self.value)) } else { Err(Unseen::Changed) }
+    pub fn seen(&self) -> Result<SeenRow<T::Id>, NotSeen> {
+        if self.drawn { Ok(SeenRow::new(&self.value)) } else { Err(NotSeen::Changed) }
     }
 }
 
-impl<T: Row> std::ops::Deref for Drawn<T> {
+impl<T: Row> std::ops::Deref for DrawnItem<T> {
     type Target = T;
     fn deref(&self) -> &T {
         &self.value
@@ -508,41 +508,41 @@ mod tests {
         ids.iter().map(|id| Thing(*id, "")).collect()
     }
 
-    fn ids(seen: Result<Vec<Seen<u8>>, Unseen>) -> Result<Vec<u8>, Unseen> {
+    fn ids(seen: Result<Vec<SeenRow<u8>>, NotSeen>) -> Result<Vec<u8>, NotSeen> {
         seen.map(|all| all.iter().map(|one| *one.id()).collect())
     }
 
     #[test]
     fn the_selection_stays_inside_and_in_sight() {
-        let mut at = Position::default();
+        let mut at = ListCursor::default();
         for (action, selected) in
             [(Action::Up, 0), (Action::PageDown, 10), (Action::Last, 99), (Action::Down, 99), (Action::First, 0)]
         {
             assert!(at.go(action, 100, 10));
             assert_eq!(at.selected, selected);
-            at.settle(100, 10);
+            at.keep_visible(100, 10);
             assert!((at.top..at.top + 10).contains(&at.selected));
         }
         at.selected = 99;
-        at.settle(3, 10);
+        at.keep_visible(3, 10);
         assert_eq!((at.selected, at.top), (2, 0));
-        at.settle(0, 0);
+        at.keep_visible(0, 0);
         assert_eq!(at.selected, 0);
     }
 
     #[test]
     fn the_selection_follows_its_row_and_where_that_is_gone_nothing_is_selected_until_a_movement() {
-        let mut rows = Rows::of(things(&[1, 2, 3]));
+        let mut rows = Rows::new(things(&[1, 2, 3]));
         rows.go(Action::Down, 9);
         rows.set(things(&[9, 3, 2]));
         assert_eq!(rows.selected().map(|row| row.0), Some(2));
         rows.drawn();
         assert_eq!(ids(rows.seen()), Ok(vec![2]));
         rows.set(things(&[9, 3]));
-        assert!(rows.selected().is_none() && rows.place().is_none());
-        assert_eq!(rows.gone(), Some("thing 2"));
+        assert!(rows.selected().is_none() && rows.selected_index().is_none());
+        assert_eq!(rows.vanished(), Some("thing 2"));
         rows.drawn();
-        assert_eq!(ids(rows.seen()), Err(Unseen::Nothing));
+        assert_eq!(ids(rows.seen()), Err(NotSeen::Nothing));
         // The row comes back, but the person has not selected it again.
         rows.set(things(&[2, 9, 3]));
         assert!(rows.selected().is_none());
@@ -553,12 +553,12 @@ mod tests {
 
     #[test]
     fn only_what_the_last_frame_showed_can_be_decided_on() {
-        let mut rows = Rows::of(things(&[1, 2, 3]));
-        assert_eq!(ids(rows.seen()), Err(Unseen::Changed), "no frame has shown it");
+        let mut rows = Rows::new(things(&[1, 2, 3]));
+        assert_eq!(ids(rows.seen()), Err(NotSeen::Changed), "no frame has shown it");
         rows.drawn();
         rows.go(Action::Down, 9);
-        assert_eq!(ids(rows.seen()), Err(Unseen::Changed));
-        assert_eq!(rows.seen_one(), Err(Unseen::Changed));
+        assert_eq!(ids(rows.seen()), Err(NotSeen::Changed));
+        assert_eq!(rows.seen_one(), Err(NotSeen::Changed));
         rows.drawn();
         rows.mark();
         assert_eq!(ids(rows.seen()), Ok(vec![2]), "the mark is on what was shown as selected");
@@ -567,7 +567,7 @@ mod tests {
         assert_eq!(rows.seen_one().map(|one| *one.id()), Ok(3));
         // The row is another edition now.
         rows.set(vec![Thing(2, "with a finding"), Thing(3, "")]);
-        assert_eq!(ids(rows.seen()), Err(Unseen::Changed));
+        assert_eq!(ids(rows.seen()), Err(NotSeen::Changed));
         rows.drawn();
         assert_eq!(ids(rows.seen()), Ok(vec![2]));
         assert!(rows.seen_all().is_ok());
@@ -577,7 +577,7 @@ mod tests {
 
     #[test]
     fn where_all_that_was_marked_is_gone_nothing_is_meant() {
-        let mut rows = Rows::of(things(&[1, 2, 3]));
+        let mut rows = Rows::new(things(&[1, 2, 3]));
         rows.mark();
         rows.drawn();
         assert_eq!(ids(rows.seen()), Ok(vec![1]));
@@ -589,7 +589,7 @@ mod tests {
         /// Whatever happens between the frame and the key, what is decided on was selected in that frame.
         #[test]
         fn nothing_that_was_not_shown_is_ever_decided_on(steps in proptest::collection::vec((0..6_u8, proptest::collection::vec(0..9_u8, 0..6)), 0..40)) {
-            let mut rows = Rows::of(things(&[1, 2, 3]));
+            let mut rows = Rows::new(things(&[1, 2, 3]));
             let mut shown: Vec<u8> = Vec::new();
             for (step, mut some) in steps {
                 some.sort_unstable();
@@ -599,7 +599,7 @@ mod tests {
                     1 => _ = rows.go(Action::Down, 3),
                     2 => _ = rows.go(Action::Up, 3),
                     3 => rows.mark(),
-                    4 => rows.stand(some.len()),
+                    4 => rows.select_index(some.len()),
                     _ => {
                         rows.drawn();
                         shown = rows.chosen().iter().map(|row| row.0).collect();

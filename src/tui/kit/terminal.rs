@@ -19,7 +19,7 @@ impl Guard {
     /// Enters raw mode and the alternate screen. A panic restores the terminal before its message is printed.
     pub fn enter(mouse: bool) -> std::io::Result<Self> {
         let guard = Self;
-        take(mouse)?;
+        enter(mouse)?;
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             restore();
@@ -36,7 +36,7 @@ impl Drop for Guard {
 }
 
 /// Enters raw mode and the alternate screen; may be called again. `mouse`: whether the terminal reports the mouse.
-pub fn take(mouse: bool) -> std::io::Result<()> {
+pub fn enter(mouse: bool) -> std::io::Result<()> {
     enable_raw_mode()?;
     execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
     set_mouse(mouse);

@@ -73,7 +73,7 @@ pub enum Depth {
 
 impl Depth {
     /// The colours that the environment names: `NO_COLOR`, `COLORTERM`, `TERM`.
-    pub fn of_terminal() -> Self {
+    pub fn from_environment() -> Self {
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
         if !variable("NO_COLOR").is_empty() || variable("TERM") == "dumb" {
             Self::None
@@ -133,7 +133,7 @@ impl Theme {
             Ok(text) => text,
             Err(why) => return vec![why],
         };
-        let (file, wrong) = mistakes::read::<File>(&text);
+        let (file, wrong) = mistakes::parse::<File>(&text);
         let told = |mistake: &Mistake| format!("{place}:{}: {}", mistake.line, clean::short(&mistake.words, 120));
         let mut wrong: Vec<String> = wrong.iter().map(told).collect();
         let Some(file) = file else { return wrong };

@@ -213,7 +213,7 @@ pub fn aged(then: i64, now: i64) -> String {
 }
 
 /// The message that what was selected is no longer in the list.
-pub fn gone_words(called: &str) -> String {
+pub fn vanished_message(called: &str) -> String {
     format!("{called} is not here any more, and nothing is selected: ↑ ↓ choose one")
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::subject::{Ids, LinkWish, Said, Sets, Target};
+use super::subject::{Ids, ImageTarget, LinkWish, RequestInput, SharedRowSets};
 use crate::{
-    kit::{action::Action, list::Seen},
+    kit::{action::Action, list::SeenRow},
     rows::WorkloadId,
 };
 use wharf_core::{
@@ -17,15 +17,15 @@ use wharf_core::{
         form::Answers,
         plan::{Plan, Workload},
     },
-    portal::requests::{Asking, Ruling},
+    portal::requests::{ApproverDecision, RequestDetails},
     ports::upkeep::Removal,
-    request::{Id, Which},
+    request::{Id, RequestFilter},
     sharing::receiver::Receiver,
 };
 
 /// What a screen asks `update` to do outside of the screen itself.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Go {
+pub enum Navigation {
     /// Leave the shown screen.
     Back,
     /// Carry out an action as if its key had been pressed.
@@ -33,38 +33,38 @@ pub enum Go {
     /// Handle the keys that waited for the search.
     WaitingKeys,
     /// Open the page of an image; with `launch`, the launch screen as soon as the image has arrived.
-    Image { target: Target, launch: bool },
+    Image { target: ImageTarget, launch: bool },
     /// Open the launch screen of an image.
     Launch(Box<Image>),
     /// Open the image of a `wharf:` link.
     Link(String),
     /// Share an image; the chosen platform only, if there is one.
-    Share(Target, Option<String>),
+    Share(ImageTarget, Option<String>),
     /// Copy an image; the chosen platform only, if there is one.
-    Copy(Target, Option<String>),
+    Copy(ImageTarget, Option<String>),
     /// Request the admission of an image.
-    Ask(Target),
+    Ask(ImageTarget),
     /// Set another tag on an image.
-    Tag(Target),
+    Tag(ImageTarget),
     /// Ask to remove these images.
-    Remove(Vec<Target>),
+    Remove(Vec<ImageTarget>),
     /// Accept a volume, for which the person types what its giver has sent.
     Take,
     /// Send a question, a remark, a withdrawal or a renewal for a request.
-    Speak(Seen<Id>, Said),
+    Speak(SeenRow<Id>, RequestInput),
     /// Open the page of a workload.
     Workload(Box<Workload>),
     /// Open a terminal in a workload: with `shell` a new shell, else the workload's own terminal.
     Console { workload: Box<Workload>, shell: bool },
     /// Stop, start, restart, remove or snapshot a workload.
-    Change { action: Action, seen: Seen<WorkloadId>, workload: Box<Workload> },
+    Change { action: Action, seen: SeenRow<WorkloadId>, workload: Box<Workload> },
 }
 
 /// Something to do outside of the state. A read has a slot, in which a newer read ends the older one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Something that `update` carries out itself before it returns; jobs never see this.
-    Go(Go),
+    Go(Navigation),
     /// Reads for the list of images, and saving a filter.
     List(ListEffect),
     /// Reads about an image, and what is done with it.
@@ -86,9 +86,9 @@ pub enum Effect {
     /// Copy text to the clipboard through the terminal.
     Copy(String),
     /// Copy the reference of an image to the clipboard.
-    CopyReference(Target),
+    CopyReference(ImageTarget),
     /// Cancel the job of this number.
-    Cancel(Seen<u64>),
+    Cancel(SeenRow<u64>),
     /// Turn the terminal's mouse reports on or off.
     Mouse(bool),
     /// Draw with the theme of this name, and keep it for the next start.
@@ -123,7 +123,7 @@ pub enum ListEffect {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ImageEffect {
     /// Fetch an image for its page, for one platform if that was chosen.
-    Image { target: Target, platform: Option<String> },
+    Image { target: ImageTarget, platform: Option<String> },
     /// Fetch the tags of an image.
     Tags(ImageRef),
     /// Fetch details of these tags of an image.
@@ -135,17 +135,17 @@ pub enum ImageEffect {
     /// Gather the evidence of an image: with `anew` all checks are run again, else those that are quick.
     Verify { image: Box<Image>, anew: bool },
     /// Gather the evidence of an image to explain its badge.
-    Explain(Target),
+    Explain(ImageTarget),
     /// Compare two images, for one platform if that was chosen.
     Compare { before: ImageRef, after: ImageRef, platform: Option<String> },
     /// Find out what removing these images would do.
-    Removals(Vec<Target>),
+    Removals(Vec<ImageTarget>),
     /// Remove what was shown, as a job.
     RemoveImages { job: u64, removals: Vec<Removal> },
     /// Set another tag on an image, as a job.
-    Tag { job: u64, target: Target, new: String },
+    Tag { job: u64, target: ImageTarget, new: String },
     /// Copy an image to a reference, as a job; one platform only, if one was chosen.
-    CopyTo { job: u64, target: Target, platform: Option<String>, destination: String },
+    CopyTo { job: u64, target: ImageTarget, platform: Option<String>, destination: String },
     /// Have a cloud fetch a disk image from a URL, as a job.
     Import { job: u64, url: String, destination: String },
 }
@@ -158,17 +158,17 @@ pub enum ShareEffect {
     /// Read which projects of a source the person can see.
     Projects(String),
     /// Plan how the image would be shared with each receiver.
-    SharePlans(Target, Vec<Receiver>),
+    SharePlans(ImageTarget, Vec<Receiver>),
     /// Share an image, as a job; one platform only, if one was chosen.
-    Share { job: u64, target: Target, platform: Option<String>, to: Receiver },
+    Share { job: u64, target: ImageTarget, platform: Option<String>, to: Receiver },
     /// Revoke a share, as a job.
-    Revoke { job: u64, share: Seen<String> },
+    Revoke { job: u64, share: SeenRow<String> },
     /// Read the offers of other projects.
     Offers,
     /// Accept or reject an offer, as a job.
-    AnswerOffer { job: u64, offer: Seen<String>, accept: bool },
+    AnswerOffer { job: u64, offer: SeenRow<String>, accept: bool },
     /// Create a transfer of a volume, as a job: the receiver needs its key.
-    Give { job: u64, target: Target },
+    Give { job: u64, target: ImageTarget },
     /// Accept a volume with its transfer key, as a job.
     Take { job: u64, offer: String, key: Secret },
 }
@@ -177,19 +177,19 @@ pub enum ShareEffect {
 #[derive(Debug, Clone, PartialEq)]
 pub enum RequestEffect {
     /// Request the admission of an image, as a job.
-    Request { job: u64, target: Target, asking: Asking },
+    Request { job: u64, target: ImageTarget, asking: RequestDetails },
     /// Read `limit` requests from position `skip` on; the first page also reads how the queue stands.
-    Requests { which: Which, skip: usize, limit: usize },
+    Requests { which: RequestFilter, skip: usize, limit: usize },
     /// Read all about a request, for a popup.
     RequestTold(Id),
     /// Approve or reject requests, as a job.
-    Decide { job: u64, requests: Vec<Seen<Id>>, ruling: Ruling },
+    Decide { job: u64, requests: Vec<SeenRow<Id>>, ruling: ApproverDecision },
     /// Approve the class of all requests that one rule blocks on one base image, as a job.
-    ApproveClass { job: u64, base: String, rule: String, ruling: Ruling },
+    ApproveClass { job: u64, base: String, rule: String, ruling: ApproverDecision },
     /// Revoke an admission for a reason, as a job.
-    TakeBack { job: u64, request: Seen<Id>, reason: String },
+    TakeBack { job: u64, request: SeenRow<Id>, reason: String },
     /// Send a question, a remark, a withdrawal or a renewal, as a job.
-    Speak { job: u64, request: Seen<Id>, said: Said },
+    Speak { job: u64, request: SeenRow<Id>, said: RequestInput },
     /// Read the person's notices.
     Inbox,
     /// Mark these notices as read.
@@ -219,13 +219,13 @@ pub enum RunEffect {
     /// Measure these workloads repeatedly while they are on the screen.
     Usage(Vec<WorkloadId>),
     /// Stop a workload, as a job.
-    Stop { job: u64, workload: Seen<WorkloadId> },
+    Stop { job: u64, workload: SeenRow<WorkloadId> },
     /// Start a stopped workload, or with `again` restart a running one, as a job.
-    Start { job: u64, workload: Seen<WorkloadId>, again: bool },
+    Start { job: u64, workload: SeenRow<WorkloadId>, again: bool },
     /// Make an image of a workload and share it with these receivers, as a job.
-    Snapshot { job: u64, workload: Seen<WorkloadId>, name: String, to: Vec<Receiver> },
+    Snapshot { job: u64, workload: SeenRow<WorkloadId>, name: String, to: Vec<Receiver> },
     /// Remove a workload, as a job.
-    Remove { job: u64, workload: Seen<WorkloadId> },
+    Remove { job: u64, workload: SeenRow<WorkloadId> },
     /// Open a terminal of this size in a workload, for a new command or for the workload's own one.
     Terminal { backend: String, id: String, command: Option<Vec<String>>, size: (u16, u16) },
     /// Send typed bytes to the open terminal.
@@ -315,7 +315,7 @@ pub enum Slot {
 
 /// Row sets that are equal only if they are the same ones in memory: comparing a million rows would take too long.
 #[derive(Debug, Clone)]
-pub struct SharedSets(pub Sets);
+pub struct SharedSets(pub SharedRowSets);
 impl PartialEq for SharedSets {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

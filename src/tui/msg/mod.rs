@@ -10,9 +10,11 @@ use crossterm::event::KeyEvent;
 use wharf_core::portal::doctor::Finding;
 
 pub use self::{
-    effect::{Effect, Go, ImageEffect, ListEffect, RequestEffect, RunEffect, ShareEffect, SharedIds, SharedSets, Slot},
+    effect::{
+        Effect, ImageEffect, ListEffect, Navigation, RequestEffect, RunEffect, ShareEffect, SharedIds, SharedSets, Slot,
+    },
     news::{ImageNews, JobNews, ListNews, RequestNews, RunNews, ShareNews},
-    subject::{HealthLine, Ids, LinkWish, Said, Sets, Target},
+    subject::{HealthLine, Ids, ImageTarget, LinkWish, RequestInput, SharedRowSets},
 };
 
 /// Something that happened: an event of the terminal, or news from a job.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::subject::{Ids, LinkWish, Target};
+use super::subject::{Ids, ImageTarget, LinkWish};
 use crate::rows::WorkloadId;
 use wharf_core::{
     base::{
         context::Note,
         error::{Error, Result},
     },
-    catalog::{rows::RowSet, standing::Standing},
+    catalog::{rows::RowSet, standing::Badges},
     evidence::record::Subject,
     image::{
         link::Link,
@@ -23,13 +23,13 @@ use wharf_core::{
         usage::Usage,
     },
     portal::{
-        Opened,
+        OpenedLink,
         evidence::{Verified, diff::Diff},
     },
     ports::{CachedRows, Question, upkeep::Removal},
-    request::{Group, Me, Pace, Request, Which, notice::Notice},
+    request::{Caller, Group, Pace, Request, RequestFilter, notice::Notice},
     sharing::{
-        offer::{Given, Offer, Project, Share, SharePlan},
+        offer::{Offer, Project, Share, SharePlan, VolumeTransfer},
         receiver::Receiver,
     },
 };
@@ -56,7 +56,7 @@ pub enum ListNews {
     /// The saved filters: name and text.
     Filters(Vec<(String, String)>),
     /// The badge of the digest that a row shows.
-    Marked { source: String, name: String, subject: Subject, standing: Standing },
+    Marked { source: String, name: String, subject: Subject, standing: Badges },
 }
 
 /// What has become known of an image.
@@ -71,9 +71,9 @@ pub enum ImageNews {
     /// A link and its QR code as text, or why it could not be made.
     Link(LinkWish, Result<(Link, String)>),
     /// The image that an opened link names, with what has changed since the link was made.
-    Opened(Box<Result<Opened>>),
+    Opened(Box<Result<OpenedLink>>),
     /// What removing each image would do, or why it cannot be removed.
-    Removals(Vec<Target>, Vec<Result<Removal>>),
+    Removals(Vec<ImageTarget>, Vec<Result<Removal>>),
     /// The evidence and verdict of an image, to be shown in words.
     Explained(Box<Result<Verified>>),
     /// The differences between two images.
@@ -113,18 +113,18 @@ pub enum ShareNews {
     /// The projects of a source that an image can be shared with.
     Projects(String, Result<Vec<Project>>),
     /// How an image would be shared with each receiver, or why it cannot be.
-    SharePlans(Target, Vec<(Receiver, Result<SharePlan>)>),
+    SharePlans(ImageTarget, Vec<(Receiver, Result<SharePlan>)>),
     /// A transfer of a volume was created; its key is shown only this once.
-    Given(Given),
+    Given(VolumeTransfer),
 }
 
 /// News of requests, notices and the person's rights in the store.
 #[derive(Debug)]
 pub enum RequestNews {
     /// The requests from position `skip` on, as `which` selects them.
-    Requests { which: Which, skip: usize, result: Result<Vec<Request>> },
+    Requests { which: RequestFilter, skip: usize, result: Result<Vec<Request>> },
     /// The person's rights in the store, how long requests take, and the groups of the queue.
-    Queue(Result<(Me, Pace, Vec<Group>)>),
+    Queue(Result<(Caller, Pace, Vec<Group>)>),
     /// A request and all about it in words.
     RequestTold(Box<Result<(Request, String)>>),
     /// The person's notices, newest first.
@@ -134,7 +134,7 @@ pub enum RequestNews {
     /// The store has changed.
     News,
     /// The person's rights in the store.
-    Me(Me),
+    Me(Caller),
 }
 
 /// News of jobs, and questions that they ask.

@@ -9,14 +9,14 @@ use wharf_core::{
 };
 
 /// The lists of all sources with their names, as the search takes them.
-pub type Sets = Arc<Vec<(String, Arc<RowSet>)>>;
+pub type SharedRowSets = Arc<Vec<(String, Arc<RowSet>)>>;
 
 /// Row ids in the order of the list.
 pub type Ids = Arc<Vec<RowId>>;
 
 /// An image on a screen: a row of a list, or a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum ImageTarget {
     /// A row of a source's list, with a tag if one is known.
     Row { source: String, name: String, tag: Option<String> },
     /// A full reference, perhaps pinned.
@@ -27,21 +27,21 @@ pub enum Target {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkWish {
     /// The image that the link will name.
-    pub target: Target,
+    pub target: ImageTarget,
     /// The chosen platform, like `linux/arm64`; all platforms if `None`.
     pub platform: Option<String>,
     /// When the link ends, in seconds since 1970; never if `None`.
     pub until: Option<i64>,
 }
 
-impl Target {
+impl ImageTarget {
     /// The image's name in messages, before it has been resolved to a reference.
-    pub fn words(&self) -> String {
+    pub fn label(&self) -> String {
         match self {
             // Clouds have ids in place of tags: the name alone says more.
             Self::Row { name, tag: Some(tag), .. } if !is_id(tag) => format!("{name}:{tag}"),
             Self::Row { name, .. } => name.clone(),
-            Self::Reference(reference) => reference.spoken(),
+            Self::Reference(reference) => reference.short_text(),
         }
     }
 }
@@ -56,7 +56,7 @@ pub type HealthLine = (String, &'static str, Result<Health>);
 
 /// What a person says about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum RequestInput {
     /// A question that the approver asks the requester.
     Question(String),
     /// A remark, or the answer to an open question.

@@ -3,8 +3,8 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::scrolled;
-use crate::msg::Target;
+use super::scroll::scrolled;
+use crate::msg::ImageTarget;
 use wharf_core::{
     base::error::Result,
     sharing::{offer::SharePlan, receiver::Receiver},
@@ -19,7 +19,7 @@ pub struct Agree {
     /// The heading, which names what is shared.
     pub title: String,
     /// The image or volume that is shared.
-    pub target: Target,
+    pub target: ImageTarget,
     /// The chosen platform; `None` for all.
     pub platform: Option<String>,
     /// The plan for each receiver, or why there is none; `None` until they are made.

@@ -3,16 +3,17 @@
 pub mod agree;
 pub mod pick;
 pub mod removing;
+pub mod scroll;
 pub mod view;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use self::{agree::Agree, pick::Pick, removing::Removing};
 use super::{
-    kit::{input::Input, list::Seen},
-    msg::{LinkWish, Target},
+    kit::{input::Input, list::SeenRow},
+    msg::{ImageTarget, LinkWish},
 };
-use wharf_core::{launch::usage::WorkloadId, portal::requests::Ruling, request::Id};
+use wharf_core::{launch::usage::WorkloadId, portal::requests::ApproverDecision, request::Id};
 
 /// What a typed line is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,50 +29,50 @@ pub enum Ask {
     /// The answer to a question of the core, by its number; with `true` it is a secret and not shown.
     Question(u64, bool),
     /// The text that the giver of a volume has sent: the transfer's id, perhaps with its key.
-    Gift,
+    Transfer,
     /// The key of a transfer: the cloud, and the transfer's id.
-    GiftKey(String, String),
+    TransferKey(String, String),
     /// Another tag for an image.
-    Tag(Target),
+    Tag(ImageTarget),
     /// The name of the image that will be made of a workload.
-    SnapshotName(Seen<WorkloadId>),
+    SnapshotName(SeenRow<WorkloadId>),
     /// The URL of a disk image.
     Web,
     /// Why the image is requested.
-    Reason(Target),
+    Reason(ImageTarget),
     /// Why these requests are approved; may be empty.
-    Approval(Vec<Seen<Id>>),
+    Approval(Vec<SeenRow<Id>>),
     /// Why the admission is revoked.
-    TakeBack(Seen<Id>),
+    TakeBack(SeenRow<Id>),
     /// Conditions of an approval, and the reason.
-    Conditions(Vec<Seen<Id>>),
+    Conditions(Vec<SeenRow<Id>>),
     /// Why these requests are rejected.
-    Refusal(Vec<Seen<Id>>),
+    Refusal(Vec<SeenRow<Id>>),
     /// The approver's question to the requester.
-    AskedBack(Seen<Id>),
+    AskedBack(SeenRow<Id>),
     /// A remark on a request, or the answer to its question.
-    Addition(Seen<Id>),
+    Addition(SeenRow<Id>),
     /// Until when a class is approved, and why: its base image and its rule.
     Class(String, String),
 }
 
 /// What is done when the person answers yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sure {
+pub enum Confirmation {
     /// Leave Wharf although jobs run.
     Quit,
     /// Remove a workload with its logs.
-    Remove(Seen<WorkloadId>),
+    Remove(SeenRow<WorkloadId>),
     /// Answer a question of the core, by its number.
     Question(u64),
     /// Revoke a share, by its id.
-    Revoke(Seen<String>),
+    Revoke(SeenRow<String>),
     /// Create a transfer of a volume, which gives it away.
-    Give(Target),
+    Give(ImageTarget),
     /// Withdraw the person's own request.
-    Withdraw(Seen<Id>),
+    Withdraw(SeenRow<Id>),
     /// Approve requests on the conditions that were shown.
-    Approve(Vec<Seen<Id>>, Ruling),
+    Approve(Vec<SeenRow<Id>>, ApproverDecision),
 }
 
 /// A popup: one of the kinds that can open over a screen.
@@ -82,7 +83,7 @@ pub enum Popup {
     /// A line to type; `about` is shown above it.
     Line { title: String, about: Vec<String>, input: Input, ask: Ask },
     /// A yes-or-no question; every key but `y` means no.
-    Confirm { question: String, sure: Sure },
+    Confirm { question: String, sure: Confirmation },
     /// How an image would be shared, to agree to.
     Agree(Box<Agree>),
     /// What would be removed, to agree to.
@@ -116,21 +117,11 @@ impl Popup {
     /// Whether this popup asks the core's question of this number.
     pub fn asks(&self, question: u64) -> bool {
         match self {
-            Self::Line { ask: Ask::Question(id, _), .. } | Self::Confirm { sure: Sure::Question(id), .. } => {
+            Self::Line { ask: Ask::Question(id, _), .. } | Self::Confirm { sure: Confirmation::Question(id), .. } => {
                 *id == question
             }
             _ => false,
         }
-    }
-}
-
-/// The first visible line of a text of so many lines after a key that scrolls: `j` and `k`, or the arrows; `None` for any
-/// other key.
-pub fn scrolled(top: u16, lines: usize, key: &KeyEvent) -> Option<u16> {
-    match key.code {
-        KeyCode::Char('j') | KeyCode::Down => Some((top + 1).min(lines.saturating_sub(1) as u16)),
-        KeyCode::Char('k') | KeyCode::Up => Some(top.saturating_sub(1)),
-        _ => None,
     }
 }
 
@@ -167,7 +158,7 @@ impl Popups {
     }
 
     /// Opens a popup that the person did not ask for: a question, an answer.
-    pub fn come(&mut self, popup: Popup) {
+    pub fn open_unasked(&mut self, popup: Popup) {
         self.open.push(popup);
         (self.drawn, self.came) = (false, Some(u64::MAX));
     }

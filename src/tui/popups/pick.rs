@@ -7,9 +7,9 @@ use crate::{
     kit::{
         action::Action,
         input::Input,
-        list::{Position, Seen},
+        list::{ListCursor, SeenRow},
     },
-    msg::Target,
+    msg::ImageTarget,
     rows::WorkloadId,
 };
 use wharf_core::base::secret::Secret;
@@ -26,9 +26,9 @@ pub enum Purpose {
     /// Use the chosen theme.
     Theme,
     /// Share an image, or one platform of it, with the chosen projects.
-    Share(Target, Option<String>),
+    Share(ImageTarget, Option<String>),
     /// Copy an image, or one platform of it, to the chosen place.
-    CopyTo(Target, Option<String>),
+    CopyTo(ImageTarget, Option<String>),
     /// Show the image for the chosen platform.
     Platform,
     /// Sign in to the chosen source.
@@ -36,7 +36,7 @@ pub enum Purpose {
     /// Accept a volume at the chosen cloud: the transfer's id, and its key if that was pasted along.
     TakeAt(String, Option<Secret>),
     /// Make an image of a workload under this name, and share it with the chosen projects.
-    Snapshot(Seen<WorkloadId>, String),
+    Snapshot(SeenRow<WorkloadId>, String),
     /// Have the chosen cloud fetch a disk image from this URL.
     Import(String),
 }
@@ -76,7 +76,7 @@ pub struct Pick {
     /// The indices of the entries that fit the typed text, the best first.
     pub shown: Vec<usize>,
     /// The selection among the shown entries.
-    pub at: Position,
+    pub at: ListCursor,
     /// The indices of the marked entries, where several can be chosen.
     pub marked: Vec<usize>,
     /// Whether several entries can be chosen.
@@ -106,7 +106,7 @@ impl Pick {
             items,
             input: Input::default(),
             shown,
-            at: Position::default(),
+            at: ListCursor::default(),
             marked: Vec::new(),
             several: false,
             free: false,
@@ -218,7 +218,7 @@ impl Pick {
             .collect();
         scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
         self.shown = scored.into_iter().map(|(_, index)| index).collect();
-        self.at = Position::default();
+        self.at = ListCursor::default();
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::scrolled;
-use crate::msg::Target;
+use super::scroll::scrolled;
+use crate::msg::ImageTarget;
 use wharf_core::{base::error::Result, ports::upkeep::Removal};
 
 /// The popup with what a removal would do.
@@ -12,7 +12,7 @@ pub struct Removing {
     /// The question that names what is removed.
     pub title: String,
     /// The images that the person wants to remove.
-    pub targets: Vec<Target>,
+    pub targets: Vec<ImageTarget>,
     /// The removals that are possible, and why the others are not; `None` until that is known.
     pub told: Option<(Vec<Removal>, Vec<String>)>,
     /// The index of the first visible line.
@@ -45,16 +45,16 @@ pub enum Outcome {
 
 impl Removing {
     /// A question about these images, whose answer is not known yet.
-    pub fn new(targets: Vec<Target>) -> Self {
+    pub fn new(targets: Vec<ImageTarget>) -> Self {
         let title = match targets.as_slice() {
-            [one] => format!("Remove {}?", one.words()),
+            [one] => format!("Remove {}?", one.label()),
             many => format!("Remove {} images?", many.len()),
         };
         Self { title, targets, told: None, top: 0 }
     }
 
     /// Stores what the removals would do, to be shown.
-    pub fn told(&mut self, answers: Vec<Result<Removal>>) {
+    pub fn show_answers(&mut self, answers: Vec<Result<Removal>>) {
         let (mut possible, mut failed) = (Vec::new(), Vec::new());
         for answer in answers {
             match answer {
@@ -96,7 +96,7 @@ impl Removing {
         };
         let mut lines = Vec::new();
         for removal in possible {
-            lines.push((Role::Head, removal.reference.spoken()));
+            lines.push((Role::Head, removal.reference.short_text()));
             for line in removal.lines(|digest| format!("{}:{}…", digest.algorithm(), digest.short())) {
                 let goes = line.starts_with("goes") || line.starts_with("also");
                 lines.push((if goes { Role::Goes } else { Role::Fact }, line));

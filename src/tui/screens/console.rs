@@ -12,7 +12,7 @@ use crate::{
         widgets::{above, fit, put, row},
     },
     model::Model,
-    msg::{Effect, Go, RunEffect, Slot},
+    msg::{Effect, Navigation, RunEffect, Slot},
 };
 use wharf_core::{base::error::Error, launch::plan::Workload};
 
@@ -101,7 +101,7 @@ impl super::page::Page for Page {
 
     fn type_key(&mut self, key: &KeyEvent, _model: &mut Model) -> Vec<Effect> {
         if self.ended.is_some() || leaves(key) {
-            return vec![Effect::Go(Go::Back)];
+            return vec![Effect::Go(Navigation::Back)];
         }
         let application = self.parser.screen().application_cursor();
         bytes(key, application).map(|bytes| Effect::Run(RunEffect::Type(Bytes::from(bytes)))).into_iter().collect()

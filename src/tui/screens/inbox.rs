@@ -9,12 +9,12 @@ use ratatui::{
 use crate::{
     kit::{
         action::Action,
-        list::{Row, Rows, Shown, Unseen, Walk},
+        list::{NotSeen, Row, Rows, ScrollArea, Scrollable},
         theme::Theme,
-        widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select},
+        widgets::{above, below, cell, failed_below, fit, put, row, select, vanished_message},
     },
     model::Model,
-    msg::{Effect, Go, RequestEffect, ShareEffect, Slot, Target},
+    msg::{Effect, ImageTarget, Navigation, RequestEffect, ShareEffect, Slot},
     popups::Popup,
 };
 use wharf_core::{
@@ -127,7 +127,7 @@ impl Page {
 
     /// Marks all notices as read on the screen and returns those that were unread; fails if the last frame showed other
     /// ones.
-    pub fn read_all(&mut self) -> Result<Vec<Id>, Unseen> {
+    pub fn read_all(&mut self) -> Result<Vec<Id>, NotSeen> {
         self.rows.seen_all()?;
         let unread: Vec<Id> = self.notices().filter(|notice| !notice.seen).map(|notice| notice.id).collect();
         self.read(&unread);
@@ -208,11 +208,11 @@ impl Page {
                     ])
                 }
             };
-            put(frame, row(lines, place as u16), select(line, self.rows.place() == Some(number), theme));
+            put(frame, row(lines, place as u16), select(line, self.rows.selected_index() == Some(number), theme));
         }
         let below = below(area, area.height - MORE.min(area.height / 3));
-        if let Some(gone) = self.rows.gone() {
-            put(frame, row(below, 1), dim(&gone_words(gone)));
+        if let Some(gone) = self.rows.vanished() {
+            put(frame, row(below, 1), dim(&vanished_message(gone)));
         }
         if let Some(notice) = self.selected() {
             let mut more = notice.words.clone();
@@ -252,7 +252,7 @@ impl super::page::Page for Page {
         action == Action::Launch && self.selected().is_none_or(|one| one.launchable().is_none())
     }
 
-    fn words(&self, action: Action) -> &'static str {
+    fn label(&self, action: Action) -> &'static str {
         let warned = self.selected().is_some_and(|one| one.warning.is_some());
         if action == Action::Launch && warned { "launch the fixed one" } else { action.words() }
     }
@@ -261,8 +261,8 @@ impl super::page::Page for Page {
         self.refuses(action).map(str::to_owned)
     }
 
-    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
-        Some(Shown::of(&mut self.rows, 2))
+    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
+        Some(ScrollArea::new(&mut self.rows, 2))
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
@@ -270,9 +270,9 @@ impl super::page::Page for Page {
             Action::Refresh => return vec![Effect::Request(RequestEffect::Inbox), Effect::Share(ShareEffect::Offers)],
             Action::MarkRead => {
                 let read = self.read_all();
-                return model.seen(read).map(|ids| Effect::Request(RequestEffect::Seen(ids))).into_iter().collect();
+                return model.act_on(read).map(|ids| Effect::Request(RequestEffect::Seen(ids))).into_iter().collect();
             }
-            Action::Open if self.is_offers() => return vec![Effect::Go(Go::Do(Action::Offers))],
+            Action::Open if self.is_offers() => return vec![Effect::Go(Navigation::Do(Action::Offers))],
             _ => {}
         }
         let Some(notice) = self.selected().cloned() else { return Vec::new() };
@@ -290,8 +290,8 @@ impl super::page::Page for Page {
                 effects
             }
             Action::Launch => {
-                let image = notice.launchable().map(Target::Reference);
-                image.map(|target| Effect::Go(Go::Image { target, launch: true })).into_iter().collect()
+                let image = notice.launchable().map(ImageTarget::Reference);
+                image.map(|target| Effect::Go(Navigation::Image { target, launch: true })).into_iter().collect()
             }
             _ => Vec::new(),
         }
@@ -306,7 +306,7 @@ impl super::page::Page for Page {
     }
 
     fn failures(&self) -> Vec<String> {
-        self.error.iter().map(Error::told).collect()
+        self.error.iter().map(Error::full_text).collect()
     }
 
     fn leave(&self) -> &'static [Slot] {

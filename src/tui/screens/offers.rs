@@ -9,12 +9,12 @@ use ratatui::{
 use crate::{
     kit::{
         action::Action,
-        list::{Rows, Shown, Walk},
+        list::{Rows, ScrollArea, Scrollable},
         theme::Theme,
-        widgets::{above, below, cell, failures, gone_words, put, row, select},
+        widgets::{above, below, cell, failures, put, row, select, vanished_message},
     },
     model::Model,
-    msg::{Effect, Go, ShareEffect, Slot, Target},
+    msg::{Effect, ImageTarget, Navigation, ShareEffect, Slot},
 };
 use wharf_core::{
     base::{error::Error, text},
@@ -31,7 +31,7 @@ pub struct Page {
 }
 
 fn giver(offer: &Offer) -> String {
-    if offer.outgoing { "you".to_owned() } else { offer.from.words() }
+    if offer.outgoing { "you".to_owned() } else { offer.from.label() }
 }
 
 impl Page {
@@ -73,11 +73,15 @@ impl Page {
                 Span::styled(cell(&offer.source, cloud), theme.style("dim")),
                 Span::styled(cell(&age, since), theme.style("dim")),
             ]);
-            put(frame, row(lines, (number - top) as u16), select(line, self.rows.place() == Some(number), theme));
+            put(
+                frame,
+                row(lines, (number - top) as u16),
+                select(line, self.rows.selected_index() == Some(number), theme),
+            );
         }
-        let words = match (self.rows.selected(), self.rows.gone()) {
+        let words = match (self.rows.selected(), self.rows.vanished()) {
             (Some(offer), _) => Some(format!("without an answer {}", offer.ignored)),
-            (None, gone) => gone.map(gone_words),
+            (None, gone) => gone.map(vanished_message),
         };
         if let Some(words) = words {
             put(frame, row(area, area.height.saturating_sub(1)), dim(&words));
@@ -121,25 +125,25 @@ impl super::page::Page for Page {
         Some(why.to_owned())
     }
 
-    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
-        Some(Shown::of(&mut self.rows, 2))
+    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
+        Some(ScrollArea::new(&mut self.rows, 2))
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         match action {
             Action::Refresh => return vec![Effect::Share(ShareEffect::Offers)],
-            Action::Take => return vec![Effect::Go(Go::Take)],
+            Action::Take => return vec![Effect::Go(Navigation::Take)],
             _ => {}
         }
         let Some(selected) = self.rows.selected() else { return Vec::new() };
         match action {
             Action::Open => {
-                let target = Target::Reference(selected.reference.clone());
-                vec![Effect::Go(Go::Image { target, launch: false })]
+                let target = ImageTarget::Reference(selected.reference.clone());
+                vec![Effect::Go(Navigation::Image { target, launch: false })]
             }
             Action::Accept | Action::Reject => {
                 let source = selected.source.clone();
-                let Some(offer) = model.seen(self.rows.seen_one()) else { return Vec::new() };
+                let Some(offer) = model.act_on(self.rows.seen_one()) else { return Vec::new() };
                 let accept = action == Action::Accept;
                 let job = model.job(format!("{} {}", action.words(), offer.called()));
                 model.changing.push((job, source));
@@ -158,7 +162,7 @@ impl super::page::Page for Page {
     }
 
     fn failures(&self) -> Vec<String> {
-        self.failed.iter().map(|(_, error)| error.told()).collect()
+        self.failed.iter().map(|(_, error)| error.full_text()).collect()
     }
 
     fn leave(&self) -> &'static [Slot] {

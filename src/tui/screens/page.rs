@@ -4,7 +4,7 @@ use crossterm::event::KeyEvent;
 use ratatui::{Frame, layout::Rect};
 
 use crate::{
-    kit::{action::Action, list::Shown, theme::Theme},
+    kit::{action::Action, list::ScrollArea, theme::Theme},
     model::Model,
     msg::{Effect, Slot},
     rows::WorkloadId,
@@ -39,7 +39,7 @@ pub trait Page {
     }
 
     /// The name of an action on this screen, in a word or two.
-    fn words(&self, action: Action) -> &'static str {
+    fn label(&self, action: Action) -> &'static str {
         action.words()
     }
 
@@ -64,7 +64,7 @@ pub trait Page {
     }
 
     /// The list or text that the movement keys go through; `None` if there is none.
-    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
+    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
         None
     }
 
@@ -104,7 +104,7 @@ pub trait Page {
     }
 
     /// Handles the back key: `true` if something within the page was ended by it, and the page stays open.
-    fn stays(&mut self) -> bool {
+    fn handle_back(&mut self) -> bool {
         false
     }
 

@@ -9,7 +9,7 @@ use ratatui::{
 use crate::{
     kit::{
         action::Action,
-        list::{Lines, Position, Shown},
+        list::{CursorLines, ListCursor, ScrollArea},
         theme::{Depth, Theme},
         widgets::{fit, put, row, wrap},
     },
@@ -26,7 +26,7 @@ pub struct Page {
     /// The other checks of `wharf doctor`, once they are done.
     pub checks: Vec<Finding>,
     /// The first visible line of the screen.
-    pub at: Position,
+    pub at: ListCursor,
 }
 
 impl Page {
@@ -156,9 +156,9 @@ impl super::page::Page for Page {
         (action == Action::SignIn && nowhere).then(|| "no source here takes a sign-in".to_owned())
     }
 
-    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<Shown<'a>> {
+    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
         let count = self.count(&model.sources, &model.findings, model.size);
-        Some(Shown { chosen: false, ..Shown::of(Lines(&mut self.at, count), 1) })
+        Some(ScrollArea { chosen: false, ..ScrollArea::new(CursorLines(&mut self.at, count), 1) })
     }
 
     fn act(&mut self, action: Action, _model: &mut Model) -> Vec<Effect> {

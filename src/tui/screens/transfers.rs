@@ -9,7 +9,7 @@ use ratatui::{
 use crate::{
     kit::{
         action::Action,
-        list::{Rows, Shown, Walk},
+        list::{Rows, ScrollArea, Scrollable},
         theme::Theme,
         widgets::{bar, fit, put, row, select},
     },
@@ -48,7 +48,7 @@ fn view(frame: &mut Frame<'_>, area: Rect, rows: &Rows<Job>, theme: &Theme, now:
             Span::styled(fit(&job.title, width.saturating_sub(4)), theme.style("text")),
         ]);
         let place = ((number - top) * 2) as u16;
-        put(frame, row(area, place), select(line, rows.place() == Some(number), theme));
+        put(frame, row(area, place), select(line, rows.selected_index() == Some(number), theme));
         put(
             frame,
             row(area, place + 1),
@@ -61,12 +61,12 @@ fn view(frame: &mut Frame<'_>, area: Rect, rows: &Rows<Job>, theme: &Theme, now:
 }
 
 /// A job in full: what it does, when it began, how far it is or how it ended.
-fn told(job: &Job, now: i64) -> String {
+fn job_text(job: &Job, now: i64) -> String {
     let how = match &job.ended {
         None => format!("… {}", progress(job, 0, now).trim()),
         Some(Ok(words)) => format!("✓ {words}"),
         Some(Err(error)) if error.kind == Kind::Cancelled => "■ cancelled".to_owned(),
-        Some(Err(error)) => error.told(),
+        Some(Err(error)) => error.full_text(),
     };
     format!("{}\nbegun {}\n\n{how}", job.title, text::ago(job.started, now))
 }
@@ -116,18 +116,18 @@ impl super::page::Page for Page {
         (action == Action::Stop && ended).then(|| "it does not run".to_owned())
     }
 
-    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<Shown<'a>> {
-        Some(Shown { each: 2, ..Shown::of(&mut model.jobs, 1) })
+    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
+        Some(ScrollArea { each: 2, ..ScrollArea::new(&mut model.jobs, 1) })
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         match action {
             Action::Stop => {
                 let seen = model.jobs.seen_one();
-                model.seen(seen).map(Effect::Cancel).into_iter().collect()
+                model.act_on(seen).map(Effect::Cancel).into_iter().collect()
             }
             Action::Open => {
-                if let Some(text) = model.jobs.selected().map(|job| told(job, model.now)) {
+                if let Some(text) = model.jobs.selected().map(|job| job_text(job, model.now)) {
                     model.popups.push(Popup::text("Transfer", text));
                 }
                 Vec::new()

@@ -12,12 +12,12 @@ use unicode_width::UnicodeWidthStr;
 use crate::{
     kit::{
         action::Action,
-        list::{Rows, Shown, Walk},
+        list::{Rows, ScrollArea, Scrollable},
         theme::Theme,
-        widgets::{above, below, cell, failures, fit_path, gone_words, put, row, select, state_role},
+        widgets::{above, below, cell, failures, fit_path, put, row, select, state_role, vanished_message},
     },
     model::Model,
-    msg::{Effect, Go, RunEffect, Slot},
+    msg::{Effect, Navigation, RunEffect, Slot},
 };
 use wharf_core::{
     base::{
@@ -75,26 +75,30 @@ impl Page {
                 Line::styled("  go to the images (1), choose one, and press l to launch it", theme.style("dim")),
             );
         }
-        let columns = Columns::of(usize::from(area.width), all);
+        let columns = Columns::for_width(usize::from(area.width), all);
         put(frame, row(area, 0), Line::styled(columns.head(), theme.style("dim")));
         let mut area = below(area, 1);
-        if let Some(gone) = self.rows.gone() {
+        if let Some(gone) = self.rows.vanished() {
             put(
                 frame,
                 row(area, area.height.saturating_sub(1)),
-                Line::styled(format!("  {}", gone_words(gone)), theme.style("dim")),
+                Line::styled(format!("  {}", vanished_message(gone)), theme.style("dim")),
             );
             area = above(area, 1);
         }
         let top = self.rows.window(area.height as usize);
         for (number, workload) in all.iter().enumerate().skip(top).take(area.height as usize) {
-            let line = columns.line(workload, self.used(workload), now, theme);
-            put(frame, row(area, (number - top) as u16), select(line, self.rows.place() == Some(number), theme));
+            let line = columns.line(workload, self.usage(workload), now, theme);
+            put(
+                frame,
+                row(area, (number - top) as u16),
+                select(line, self.rows.selected_index() == Some(number), theme),
+            );
         }
     }
 
     /// What is known of the use of a workload; unknown if it does not run.
-    fn used(&self, workload: &Workload) -> Used<'_> {
+    fn usage(&self, workload: &Workload) -> Used<'_> {
         match self.usage.get(&workload.key()).filter(|_| workload.state.is_live()) {
             Some(Some(usage)) => Used::Told(usage),
             Some(None) => Used::Untold,
@@ -115,7 +119,7 @@ enum Used<'a> {
 }
 
 impl Used<'_> {
-    fn words(self, words: impl Fn(&Usage) -> String) -> String {
+    fn label(self, words: impl Fn(&Usage) -> String) -> String {
         match self {
             Self::Told(usage) => words(usage),
             Self::Untold => UNTOLD.to_owned(),
@@ -140,7 +144,7 @@ const STATE: usize = 12;
 const CPU: usize = 7;
 
 impl Columns {
-    fn of(width: usize, all: &[Workload]) -> Self {
+    fn for_width(width: usize, all: &[Workload]) -> Self {
         let name = (width / 6).clamp(8, 24);
         // If all workloads are on one backend, its name is shown only once, where there is room.
         let several = all.first().is_some_and(|first| all.iter().any(|one| one.backend != first.backend));
@@ -171,11 +175,11 @@ impl Columns {
     }
 
     fn line(&self, workload: &Workload, used: Used<'_>, now: i64, theme: &Theme) -> Line<'static> {
-        let (sign, word) = workload.state.words();
+        let (sign, word) = workload.state.label();
         let age = workload.created.map(|created| text::age(created, now)).unwrap_or_default();
         let full = matches!(used, Used::Told(usage) if usage.is_nearly_full());
         let memory =
-            if self.memory > 12 { used.words(Usage::memory_of_words) } else { used.words(Usage::memory_words) };
+            if self.memory > 12 { used.label(Usage::memory_of_words) } else { used.label(Usage::memory_words) };
         let memory = if full { format!("! {memory}") } else { memory };
         let image = workload.image_words();
         // The end of an image's name distinguishes it best.
@@ -190,7 +194,7 @@ impl Columns {
             span(format!(" {}", cell(&workload.name, self.name)), "text"),
             span(cell(&format!("{sign} {word}"), STATE), state_role(&workload.state)),
             span(cell(&workload.backend, self.backend), "dim"),
-            span(cell(&format!("{:>CPU$}", used.words(Usage::cpu_words)), CPU), "text"),
+            span(cell(&format!("{:>CPU$}", used.label(Usage::cpu_words)), CPU), "text"),
             span(
                 cell(&format!("{memory:>width$}", width = self.memory), self.memory),
                 if full { "bad" } else { "text" },
@@ -235,12 +239,12 @@ impl super::page::Page for Page {
     }
 
     fn hides(&self, action: Action, model: &Model) -> bool {
-        self.rows.selected().is_some_and(|workload| model.lacks(&workload.backend, action).is_some())
+        self.rows.selected().is_some_and(|workload| model.why_lacking(&workload.backend, action).is_some())
     }
 
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
         let selected = self.rows.selected();
-        if let Some(why) = selected.and_then(|workload| model.lacks(&workload.backend, action)) {
+        if let Some(why) = selected.and_then(|workload| model.why_lacking(&workload.backend, action)) {
             return Some(why);
         }
         let why = match action {
@@ -261,8 +265,8 @@ impl super::page::Page for Page {
         Some(why.to_owned())
     }
 
-    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
-        Some(Shown::of(&mut self.rows, 2))
+    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
+        Some(ScrollArea::new(&mut self.rows, 2))
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
@@ -271,11 +275,11 @@ impl super::page::Page for Page {
         }
         let Some(workload) = self.rows.selected().cloned().map(Box::new) else { return Vec::new() };
         let go = match action {
-            Action::Open => Go::Workload(workload),
-            Action::Shell | Action::Attach => Go::Console { workload, shell: action == Action::Shell },
+            Action::Open => Navigation::Workload(workload),
+            Action::Shell | Action::Attach => Navigation::Console { workload, shell: action == Action::Shell },
             Action::Stop | Action::Start | Action::Restart | Action::Snapshot | Action::Remove => {
-                let Some(seen) = model.seen(self.rows.seen_one()) else { return Vec::new() };
-                Go::Change { action, seen, workload }
+                let Some(seen) = model.act_on(self.rows.seen_one()) else { return Vec::new() };
+                Navigation::Change { action, seen, workload }
             }
             _ => return Vec::new(),
         };
@@ -295,7 +299,7 @@ impl super::page::Page for Page {
     }
 
     fn failures(&self) -> Vec<String> {
-        self.failed.iter().map(|(_, error)| error.told()).collect()
+        self.failed.iter().map(|(_, error)| error.full_text()).collect()
     }
 
     fn leave(&self) -> &'static [Slot] {

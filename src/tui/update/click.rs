@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::popup;
 use crate::{
     kit::{action::Action, widgets},
-    msg::{Effect, Go},
+    msg::{Effect, Navigation},
     popups::{Popup, pick::Outcome},
     state::State,
 };
@@ -21,11 +21,11 @@ pub fn click(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
     }
     let Some(mut list) = state.list() else { return Vec::new() };
     let Some(clicked) = list.at_line(line) else { return Vec::new() };
-    if list.list.place() == Some(clicked) {
+    if list.list.selected_index() == Some(clicked) {
         drop(list);
-        return vec![Effect::Go(Go::Do(Action::Open))];
+        return vec![Effect::Go(Navigation::Do(Action::Open))];
     }
-    list.list.stand(clicked);
+    list.list.select_index(clicked);
     Vec::new()
 }
 

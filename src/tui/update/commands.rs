@@ -3,16 +3,16 @@
 use crate::{
     flows::{copy, open::open, request},
     hints,
-    kit::{action::Action, keymap::Keymap, list::Walk},
+    kit::{action::Action, keymap::Keymap, list::Scrollable},
     msg::{Effect, RunEffect, ShareEffect},
     popups::{
-        Ask, Popup, Sure,
+        Ask, Confirmation, Popup,
         pick::{Item, Pick, Purpose},
     },
     state::{Screen, State},
     told,
 };
-use wharf_core::{base::text, request::Which};
+use wharf_core::{base::text, request::RequestFilter};
 
 /// Carries out an action; one that has no meaning here does nothing.
 pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
@@ -56,7 +56,9 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
             Vec::new()
         }
         Action::Offers => open(state, Screen::Offers(Box::default()), Effect::Share(ShareEffect::Offers)),
-        Action::Requests => request::open_list(state, if state.approver { Which::Queue } else { Which::Mine }),
+        Action::Requests => {
+            request::open_list(state, if state.approver { RequestFilter::Queue } else { RequestFilter::Mine })
+        }
         Action::Inbox => request::inbox(state),
         Action::Sources => open(state, Screen::Sources(Box::default()), Effect::Health),
         Action::SignIn => copy::sign_in(state),
@@ -64,7 +66,7 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
             state.popups.push(Popup::line("Paste a link", Ask::Link));
             Vec::new()
         }
-        Action::Attend => attend(state),
+        Action::Attend => open_waiting(state),
         _ => on_screen(state, action),
     }
 }
@@ -82,7 +84,7 @@ fn movement(state: &mut State, action: Action) -> bool {
 
 /// The back key: ends something within the shown screen, or leaves the screen, or asks whether to leave Wharf.
 pub fn back(state: &mut State) -> Vec<Effect> {
-    if state.shown_mut().0.stays() {
+    if state.shown_mut().0.handle_back() {
         return Vec::new();
     }
     if state.stack.len() > 1 {
@@ -120,7 +122,7 @@ fn quit(state: &mut State) -> Vec<Effect> {
                 "{} still running and would be cancelled. Leave anyway?",
                 text::plural(running as u64, "task is", "tasks are")
             );
-            state.popups.push(Popup::Confirm { question, sure: Sure::Quit });
+            state.popups.push(Popup::Confirm { question, sure: Confirmation::Quit });
         }
     }
     Vec::new()
@@ -138,8 +140,8 @@ pub fn keys(keymap: &Keymap, scope: &str) -> String {
     for (title, scope) in [("Here", scope), ("In lists", "list"), ("Everywhere", "global")] {
         text.push_str(title);
         text.push('\n');
-        for (action, keys) in keymap.of_scope(scope) {
-            let keys = keys.iter().map(|key| key.words()).collect::<Vec<_>>().join(" ");
+        for (action, keys) in keymap.bindings(scope) {
+            let keys = keys.iter().map(|key| key.label()).collect::<Vec<_>>().join(" ");
             text.push_str(&format!("  {keys:<18} {}\n", action.help()));
         }
     }
@@ -154,7 +156,7 @@ fn palette(state: &mut State) -> Vec<Effect> {
         .filter_map(usable)
         .map(|(action, key)| Item {
             label: action.help().to_owned(),
-            note: key.words(),
+            note: key.label(),
             value: action.name().to_owned(),
             disabled: hints::disabled(state, action),
         })
@@ -163,7 +165,7 @@ fn palette(state: &mut State) -> Vec<Effect> {
 }
 
 /// Opens the first popup that waits; if none does, shows the last message and the errors of the screen in full.
-fn attend(state: &mut State) -> Vec<Effect> {
+fn open_waiting(state: &mut State) -> Vec<Effect> {
     let popup = match state.waiting.pop_front() {
         Some(popup) => popup,
         None => match told::in_full(state) {

@@ -13,7 +13,7 @@ use super::{
     flows::{copy, open, request, share, upkeep, workload},
     hints,
     kit::{action::Action, keymap::Key},
-    msg::{Effect, Go, Msg, RunEffect, Slot},
+    msg::{Effect, Msg, Navigation, RunEffect, Slot},
     popups::Popup,
     state::{Screen, State, is_press},
 };
@@ -45,7 +45,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             effects.extend(state.catalog.refresh_old(&state.model.sources, state.model.now));
         }
     }
-    settle(state, &mut effects);
+    after_message(state, &mut effects);
     effects
 }
 
@@ -55,7 +55,7 @@ fn carried_out(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
     let mut left = Vec::new();
     while let Some(effect) = queue.pop_front() {
         match effect {
-            Effect::Go(go) => go_on(state, go).into_iter().rev().for_each(|more| queue.push_front(more)),
+            Effect::Go(go) => navigate(state, go).into_iter().rev().for_each(|more| queue.push_front(more)),
             other => left.push(other),
         }
     }
@@ -63,32 +63,32 @@ fn carried_out(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
 }
 
 /// Does what a screen asked for outside of itself.
-fn go_on(state: &mut State, go: Go) -> Vec<Effect> {
+fn navigate(state: &mut State, go: Navigation) -> Vec<Effect> {
     match go {
-        Go::Back => commands::back(state),
-        Go::Do(action) => commands::run(state, action),
-        Go::WaitingKeys => resume(state),
-        Go::Image { target, launch } => open::open_image(state, target, launch),
-        Go::Launch(image) => open::launch(state, *image),
-        Go::Link(text) => open::link(state, &text),
-        Go::Workload(workload) => open::workload(state, *workload),
-        Go::Console { workload, shell } => open::console(state, *workload, shell),
-        Go::Change { action, seen, workload: now } => workload::change(state, action, seen, &now),
-        Go::Share(target, platform) => share::share(state, target, platform),
-        Go::Copy(target, platform) => copy::copy_to(state, target, platform),
-        Go::Ask(target) => request::ask(state, target),
-        Go::Tag(target) => upkeep::tag(state, target),
-        Go::Remove(targets) => upkeep::remove(state, targets),
-        Go::Take => share::take(state),
-        Go::Speak(request, said) => request::speak(state, request, said),
+        Navigation::Back => commands::back(state),
+        Navigation::Do(action) => commands::run(state, action),
+        Navigation::WaitingKeys => resume(state),
+        Navigation::Image { target, launch } => open::open_image(state, target, launch),
+        Navigation::Launch(image) => open::launch(state, *image),
+        Navigation::Link(text) => open::link(state, &text),
+        Navigation::Workload(workload) => open::workload(state, *workload),
+        Navigation::Console { workload, shell } => open::console(state, *workload, shell),
+        Navigation::Change { action, seen, workload: now } => workload::change(state, action, seen, &now),
+        Navigation::Share(target, platform) => share::share(state, target, platform),
+        Navigation::Copy(target, platform) => copy::copy_to(state, target, platform),
+        Navigation::Ask(target) => request::ask(state, target),
+        Navigation::Tag(target) => upkeep::tag(state, target),
+        Navigation::Remove(targets) => upkeep::remove(state, targets),
+        Navigation::Take => share::ask_for_transfer(state),
+        Navigation::Speak(request, said) => request::speak(state, request, said),
     }
 }
 
 /// After every message: keeps the selection inside the list, and reads details of the rows on the screen.
-fn settle(state: &mut State, effects: &mut Vec<Effect>) {
+fn after_message(state: &mut State, effects: &mut Vec<Effect>) {
     let page = state.page();
     if let Some(list) = state.list() {
-        list.settle(page);
+        list.keep_visible(page);
     }
     let (shown, model) = state.shown_mut();
     effects.extend(shown.wants(model));
@@ -141,7 +141,8 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     }
     state.catalog.touched = true;
     // Works also while text is typed or a popup is open. A workload's terminal gets this key like any other.
-    if !state.shown().takes_all_keys() && state.keymap.action("global", Key::of(&key)) == Some(Action::Suspend) {
+    if !state.shown().takes_all_keys() && state.keymap.action("global", Key::from_event(&key)) == Some(Action::Suspend)
+    {
         return commands::run(state, Action::Suspend);
     }
     if !state.popups.is_empty() {
@@ -151,7 +152,7 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         let (page, model) = state.shown_mut();
         return page.type_key(&key, model);
     }
-    match state.keymap.action(state.scope(), Key::of(&key)) {
+    match state.keymap.action(state.scope(), Key::from_event(&key)) {
         Some(action) => match hints::disabled(state, action) {
             Some(why) => {
                 state.say(format!("{}: {why}", action.words()));
@@ -194,7 +195,7 @@ fn scroll(state: &mut State, lines: i16) -> Vec<Effect> {
         return Vec::new();
     }
     let action = if lines > 0 { Action::Down } else { Action::Up };
-    (0..lines.unsigned_abs()).map(|_| Effect::Go(Go::Do(action))).collect()
+    (0..lines.unsigned_abs()).map(|_| Effect::Go(Navigation::Do(action))).collect()
 }
 
 fn resize(state: &mut State, size: (u16, u16)) -> Vec<Effect> {

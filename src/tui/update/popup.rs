@@ -7,11 +7,11 @@ use crate::{
     kit::{
         action::Action,
         input::{Input, leaves},
-        list::{Position, Seen},
+        list::{ListCursor, SeenRow},
     },
-    msg::{Effect, Go, ImageEffect, LinkWish, ListEffect, RunEffect, Said, ShareEffect, Slot},
+    msg::{Effect, ImageEffect, LinkWish, ListEffect, Navigation, RequestInput, RunEffect, ShareEffect, Slot},
     popups::{
-        self, Ask, Popup, Sure, agree,
+        self, Ask, Confirmation, Popup, agree,
         pick::{Outcome, Purpose},
         removing,
     },
@@ -53,9 +53,12 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             KeyCode::Enter => {
                 let ask = ask.clone();
                 // A password or key may begin or end with a space.
-                let text =
-                    if matches!(ask, Ask::Question(..) | Ask::GiftKey(..)) { &input.text } else { input.text.trim() }
-                        .to_owned();
+                let text = if matches!(ask, Ask::Question(..) | Ask::TransferKey(..)) {
+                    &input.text
+                } else {
+                    input.text.trim()
+                }
+                .to_owned();
                 state.popups.pop();
                 answered(state, &ask, text)
             }
@@ -78,7 +81,7 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             agree::Outcome::Go(receivers) => {
                 let (target, platform) = (agree.target.clone(), agree.platform.clone());
                 state.popups.pop();
-                share::agreed(state, &target, platform.as_deref(), receivers)
+                share::plans_confirmed(state, &target, platform.as_deref(), receivers)
             }
         },
         Some(Popup::Removing(removing)) => match removing.key(&key) {
@@ -89,7 +92,7 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             }
             removing::Outcome::Go(removals) => {
                 state.popups.pop();
-                upkeep::agreed(state, removals)
+                upkeep::removal_confirmed(state, removals)
             }
         },
         Some(Popup::Text { copy, top, text, link, .. }) => match key.code {
@@ -107,7 +110,7 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 vec![Effect::Copy(text)]
             }
             _ => {
-                match popups::scrolled(*top, popups::view::folded(text, size.0).len(), &key) {
+                match popups::scroll::scrolled(*top, popups::view::folded(text, size.0).len(), &key) {
                     Some(to) => *top = to,
                     None => drop(state.popups.pop()),
                 }
@@ -129,7 +132,7 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
     let first = values.first().cloned().unwrap_or_default();
     match purpose {
         Purpose::Command => match Action::named(&first) {
-            Some(action) => vec![Effect::Go(Go::Do(action))],
+            Some(action) => vec![Effect::Go(Navigation::Do(action))],
             None => Vec::new(),
         },
         Purpose::Facet => {
@@ -147,11 +150,11 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
             vec![Effect::Theme(first)]
         }
         Purpose::Share(target, platform) => share::chosen(state, target, platform, values),
-        Purpose::TakeAt(transfer, key) => share::take_at(state, &first, &transfer, key),
+        Purpose::TakeAt(transfer, key) => share::accept_transfer(state, &first, &transfer, key),
         Purpose::Snapshot(workload, name) => share::snapshot_for(state, workload, name, values),
         Purpose::Import(url) => copy::import(state, url, first),
         Purpose::CopyTo(target, platform) => {
-            let job = state.job(format!("copy {} to {first}", target.words()));
+            let job = state.job(format!("copy {} to {first}", target.label()));
             state.say("copying: 3 shows how far it is");
             vec![Effect::Image(ImageEffect::CopyTo { job, target, platform, destination: first })]
         }
@@ -170,21 +173,21 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
         Ask::Narrow => {
             if let Some(Screen::Image(page)) = state.stack.last_mut() {
                 page.narrowed = text;
-                page.at = Position::default();
+                page.at = ListCursor::default();
             }
             Vec::new()
         }
-        Ask::Reason(target) => request::wanted(state, target.clone(), &text),
+        Ask::Reason(target) => request::reason_typed(state, target.clone(), &text),
         Ask::Approval(seen) => request::approved(state, seen.clone(), text),
         Ask::Conditions(seen) => request::on_conditions(state, seen.clone(), &text),
         _ if text.is_empty() && !matches!(ask, Ask::LinkEnd(_)) => Vec::new(),
         Ask::Refusal(seen) => request::refused(state, seen.clone(), text),
-        Ask::TakeBack(seen) => request::taken_back(state, seen.clone(), text),
-        Ask::AskedBack(seen) => request::speak(state, seen.clone(), Said::Question(text)),
-        Ask::Addition(seen) => request::speak(state, seen.clone(), Said::More(text)),
+        Ask::TakeBack(seen) => request::revoke_reason_typed(state, seen.clone(), text),
+        Ask::AskedBack(seen) => request::speak(state, seen.clone(), RequestInput::Question(text)),
+        Ask::Addition(seen) => request::speak(state, seen.clone(), RequestInput::More(text)),
         Ask::Class(base, rule) => request::class(state, base.clone(), rule.clone(), &text),
-        Ask::Gift => share::gift_pasted(state, &text),
-        Ask::GiftKey(cloud, transfer) => share::take_at(state, cloud, transfer, Some(Secret::new(text))),
+        Ask::Transfer => share::transfer_pasted(state, &text),
+        Ask::TransferKey(cloud, transfer) => share::accept_transfer(state, cloud, transfer, Some(Secret::new(text))),
         Ask::Tag(target) => upkeep::tagged(state, target.clone(), text),
         Ask::SnapshotName(workload) => share::snapshot_named(state, workload.clone(), text),
         Ask::Web if !is_on_the_web(&text) => {
@@ -199,46 +202,48 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             state.done(format!("kept as '{text}': F uses it"));
             vec![Effect::List(ListEffect::SaveFilter(text, filter))]
         }
-        Ask::LinkEnd(wish) => match (!text.is_empty()).then(|| wharf_core::base::text::when(&text)).transpose() {
-            Ok(until) => vec![Effect::Image(ImageEffect::Link(LinkWish { until, ..wish.clone() }))],
-            Err(error) => {
-                state.fail(&error);
-                state.popups.push(link_end(wish.clone(), Input::new(text)));
-                Vec::new()
+        Ask::LinkEnd(wish) => {
+            match (!text.is_empty()).then(|| wharf_core::base::text::parse_future_time(&text)).transpose() {
+                Ok(until) => vec![Effect::Image(ImageEffect::Link(LinkWish { until, ..wish.clone() }))],
+                Err(error) => {
+                    state.fail(&error);
+                    state.popups.push(link_end(wish.clone(), Input::new(text)));
+                    Vec::new()
+                }
             }
-        },
+        }
         Ask::Link => open::link(state, &text),
     }
 }
 
-fn confirmed(state: &mut State, sure: Sure, yes: bool) -> Vec<Effect> {
+fn confirmed(state: &mut State, sure: Confirmation, yes: bool) -> Vec<Effect> {
     match sure {
-        Sure::Question(id) => vec![Effect::Answer(id, Some(Secret::new(if yes { "yes" } else { "no" })))],
+        Confirmation::Question(id) => vec![Effect::Answer(id, Some(Secret::new(if yes { "yes" } else { "no" })))],
         _ if !yes => Vec::new(),
-        Sure::Quit => {
+        Confirmation::Quit => {
             // When the loop ends, it cancels all jobs.
             state.quit = true;
             Vec::new()
         }
-        Sure::Give(target) => share::give(state, target),
-        Sure::Approve(seen, ruling) => request::agreed(state, seen, ruling),
-        Sure::Withdraw(seen) => request::speak(state, seen, Said::Withdrawn),
-        Sure::Remove(workload) => {
+        Confirmation::Give(target) => share::create_transfer(state, target),
+        Confirmation::Approve(seen, ruling) => request::conditions_confirmed(state, seen, ruling),
+        Confirmation::Withdraw(seen) => request::speak(state, seen, RequestInput::Withdrawn),
+        Confirmation::Remove(workload) => {
             if matches!(state.stack.last(), Some(Screen::Workload(_))) {
-                let mut effects = vec![Effect::Go(Go::Back)];
+                let mut effects = vec![Effect::Go(Navigation::Back)];
                 effects.extend(remove(state, workload));
                 return effects;
             }
             remove(state, workload)
         }
-        Sure::Revoke(share) => {
+        Confirmation::Revoke(share) => {
             let job = state.job(format!("take the share back from {}", share.called()));
             vec![Effect::Share(ShareEffect::Revoke { job, share })]
         }
     }
 }
 
-fn remove(state: &mut State, workload: Seen<WorkloadId>) -> Vec<Effect> {
+fn remove(state: &mut State, workload: SeenRow<WorkloadId>) -> Vec<Effect> {
     let job = state.job(format!("remove {}", workload.called()));
     vec![Effect::Run(RunEffect::Remove { job, workload })]
 }

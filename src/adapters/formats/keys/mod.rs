@@ -103,14 +103,14 @@ impl Key {
     /// Reads the first key of a PEM text, as `SubjectPublicKeyInfo` or as bare RSA key (PKCS#1).
     pub fn parse(text: &str) -> Option<Self> {
         pem::read(text).into_iter().find_map(|block| match block.label.as_str() {
-            "PUBLIC KEY" => Self::of_der(block.der),
-            "RSA PUBLIC KEY" => Self::of_der(rsa_info(&block.der)?),
+            "PUBLIC KEY" => Self::from_der(block.der),
+            "RSA PUBLIC KEY" => Self::from_der(rsa_info(&block.der)?),
             _ => None,
         })
     }
 
     /// The key in a `SubjectPublicKeyInfo` (DER); `None` if its kind is not supported.
-    pub fn of_der(der: Vec<u8>) -> Option<Self> {
+    pub fn from_der(der: Vec<u8>) -> Option<Self> {
         let head = der.get(..der.len().min(HEAD))?;
         let says = |oid: &[u8]| head.windows(oid.len()).any(|part| part == oid);
         let algorithms: &'static [&'static dyn VerificationAlgorithm] = if says(P256) {
@@ -150,10 +150,10 @@ impl Key {
     }
 
     /// The Ed25519 key with these 32 bytes.
-    pub fn of_ed25519(raw: &[u8]) -> Option<Self> {
+    pub fn from_ed25519(raw: &[u8]) -> Option<Self> {
         /// The DER before the key's bytes in `SubjectPublicKeyInfo` (RFC 8410).
         const BEFORE: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-        (raw.len() == 32).then(|| Self::of_der([BEFORE, raw].concat()))?
+        (raw.len() == 32).then(|| Self::from_der([BEFORE, raw].concat()))?
     }
 
     /// Whether this key has made `signature` over `message` with a method of Notary's, whose ECDSA signatures are the

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    lax::{Lax, Text, Texts},
+    lax::{Lenient, Text, Texts},
     model::{Packages, Raw, Report},
 };
 use wharf_core::evidence::findings::Tally;
@@ -13,9 +13,9 @@ use wharf_core::evidence::findings::Tally;
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Top {
-    packages: Lax<BTreeMap<String, Lax<Package>>>,
-    vulnerabilities: Lax<BTreeMap<String, Lax<Finding>>>,
-    package_vulnerabilities: Lax<BTreeMap<String, Texts>>,
+    packages: Lenient<BTreeMap<String, Lenient<Package>>>,
+    vulnerabilities: Lenient<BTreeMap<String, Lenient<Finding>>>,
+    package_vulnerabilities: Lenient<BTreeMap<String, Texts>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -44,7 +44,7 @@ pub fn read(bytes: &[u8]) -> Option<Report> {
         packages.add(&package.name, &package.version, "");
     }
     let mut tally = Tally::default();
-    let (none, unknown) = (Lax::default(), Lax::default());
+    let (none, unknown) = (Lenient::default(), Lenient::default());
     for (package, found) in &*top.package_vulnerabilities {
         let package = top.packages.get(package).unwrap_or(&none);
         // A finding without a description counts nevertheless.

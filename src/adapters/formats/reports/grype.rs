@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    lax::{Each, Fold, Lax, Text, Texts},
+    lax::{Fold, Lenient, StreamedArray, Text, Texts},
     model::{Packages, Raw, Report, time},
 };
 use wharf_core::{base::clean, evidence::findings::Tally};
@@ -11,8 +11,8 @@ use wharf_core::{base::clean, evidence::findings::Tally};
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Top {
-    matches: Each<Matches>,
-    descriptor: Lax<Descriptor>,
+    matches: StreamedArray<Matches>,
+    descriptor: Lenient<Descriptor>,
 }
 
 #[derive(Default, Deserialize)]
@@ -20,7 +20,7 @@ struct Top {
 struct Descriptor {
     version: Text,
     timestamp: Text,
-    db: Lax<Database>,
+    db: Lenient<Database>,
 }
 
 /// The database's age: `built` is here, or one level deeper since grype 0.88.
@@ -28,7 +28,7 @@ struct Descriptor {
 #[serde(default)]
 struct Database {
     built: Text,
-    status: Lax<Status>,
+    status: Lenient<Status>,
 }
 
 #[derive(Default, Deserialize)]
@@ -46,8 +46,8 @@ struct Matches {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Match {
-    vulnerability: Lax<Vulnerability>,
-    artifact: Lax<Artifact>,
+    vulnerability: Lenient<Vulnerability>,
+    artifact: Lenient<Artifact>,
 }
 
 #[derive(Default, Deserialize)]
@@ -57,7 +57,7 @@ struct Vulnerability {
     severity: Text,
     namespace: Text,
     description: Text,
-    fix: Lax<Fix>,
+    fix: Lenient<Fix>,
 }
 
 #[derive(Default, Deserialize)]
@@ -76,7 +76,7 @@ struct Artifact {
 
 impl Fold for Matches {
     type Item = Match;
-    fn take(&mut self, item: Match) {
+    fn add(&mut self, item: Match) {
         let (vulnerability, artifact) = (&item.vulnerability, &item.artifact);
         let fixed = vulnerability.fix.versions.first().map_or("", |version| version);
         let raw = Raw {
@@ -96,7 +96,7 @@ impl Fold for Matches {
 /// Reads a report; `None` if it is none.
 pub(super) fn read(bytes: &[u8]) -> Option<Report> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
-    let Each(Matches { tally, packages }) = top.matches;
+    let StreamedArray(Matches { tally, packages }) = top.matches;
     let database = time(&top.descriptor.db.status.built).or_else(|| time(&top.descriptor.db.built));
     let tool = format!("grype {}", clean::short(&top.descriptor.version, 40));
     Some(Report { tool, scanned: time(&top.descriptor.timestamp), database, tally, packages, counted: false })

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    lax::{Each, Fold, Lax, Text},
+    lax::{Fold, Lenient, StreamedArray, Text},
     model::{Packages, Raw, Report, time},
 };
 use wharf_core::{base::clean, evidence::findings::Tally};
@@ -15,8 +15,8 @@ use wharf_core::{base::clean, evidence::findings::Tally};
 #[serde(default)]
 struct Native {
     generated_at: Text,
-    scanner: Lax<Scanner>,
-    vulnerabilities: Each<Found>,
+    scanner: Lenient<Scanner>,
+    vulnerabilities: StreamedArray<Found>,
 }
 
 #[derive(Default, Deserialize)]
@@ -45,7 +45,7 @@ struct Finding {
 
 impl Fold for Found {
     type Item = Finding;
-    fn take(&mut self, item: Finding) {
+    fn add(&mut self, item: Finding) {
         let raw = Raw {
             severity: &item.severity,
             id: &item.id,
@@ -62,10 +62,10 @@ impl Fold for Found {
 
 /// Reads the first report of a known type; `None` if there is none.
 pub fn read(bytes: &[u8]) -> Option<Report> {
-    let kinds: BTreeMap<String, Option<Lax<Native>>> = serde_json::from_slice(bytes).ok()?;
+    let kinds: BTreeMap<String, Option<Lenient<Native>>> = serde_json::from_slice(bytes).ok()?;
     let mut reports = kinds.into_iter().filter(|(kind, _)| kind.contains("vulnerability.report"));
-    let Lax(report) = reports.find_map(|(_, report)| report)?;
-    let Each(Found { tally, packages }) = report.vulnerabilities;
+    let Lenient(report) = reports.find_map(|(_, report)| report)?;
+    let StreamedArray(Found { tally, packages }) = report.vulnerabilities;
     let tool =
         format!("Harbor's {} {}", clean::short(&report.scanner.name, 40), clean::short(&report.scanner.version, 20));
     Some(Report { tool, scanned: time(&report.generated_at), database: None, tally, packages, counted: false })

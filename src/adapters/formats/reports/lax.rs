@@ -19,23 +19,23 @@ pub(super) struct Texts(Vec<Text>);
 
 /// A value of type `T`; any other type of value is the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Lax<T>(pub T);
+pub(super) struct Lenient<T>(pub T);
 
 /// Collects the elements of an array one by one.
 pub(super) trait Fold: Default {
     /// The type of an element.
     type Item: DeserializeOwned + Default;
     /// Adds an element of the array.
-    fn take(&mut self, item: Self::Item);
+    fn add(&mut self, item: Self::Item);
 }
 
 /// An array that is collected while it is read, without keeping it. It must be an array or `null`.
 #[derive(Debug, Default)]
-pub(super) struct Each<F>(pub F);
+pub(super) struct StreamedArray<F>(pub F);
 
-/// An array like [`Each`] whose absence does no harm: a value of another type is an empty array.
+/// An array like [`StreamedArray`] whose absence does no harm: a value of another type is an empty array.
 #[derive(Debug, Default)]
-pub(super) struct Loose<F>(pub F);
+pub(super) struct LenientArray<F>(pub F);
 
 impl Deref for Text {
     type Target = str;
@@ -51,7 +51,7 @@ impl Deref for Texts {
     }
 }
 
-impl<T> Deref for Lax<T> {
+impl<T> Deref for Lenient<T> {
     type Target = T;
     fn deref(&self) -> &T {
         &self.0
@@ -117,9 +117,9 @@ macro_rules! read_as_it_comes {
 
 read_as_it_comes!(Text:);
 read_as_it_comes!(Texts:);
-read_as_it_comes!(Lax<T>: T: Deserialize<'de> + Default);
-read_as_it_comes!(Each<F>: F: Fold);
-read_as_it_comes!(Loose<F>: F: Fold);
+read_as_it_comes!(Lenient<T>: T: Deserialize<'de> + Default);
+read_as_it_comes!(StreamedArray<F>: F: Fold);
+read_as_it_comes!(LenientArray<F>: F: Fold);
 
 impl<'de> Visitor<'de> for Read<Text> {
     type Value = Text;
@@ -162,31 +162,31 @@ impl<'de> Visitor<'de> for Read<Texts> {
     }
 }
 
-impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for Read<Lax<T>> {
-    type Value = Lax<T>;
+impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for Read<Lenient<T>> {
+    type Value = Lenient<T>;
     otherwise_nothing!(scalars);
     otherwise_nothing!(texts);
     otherwise_nothing!(lists);
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Lax<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(Lax)
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Lenient<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Lenient)
     }
 }
 
-impl<'de, F: Fold> Visitor<'de> for Read<Each<F>> {
-    type Value = Each<F>;
+impl<'de, F: Fold> Visitor<'de> for Read<StreamedArray<F>> {
+    type Value = StreamedArray<F>;
     otherwise_nothing!();
-    fn visit_seq<A: SeqAccess<'de>>(self, all: A) -> Result<Each<F>, A::Error> {
-        folded(all).map(Each)
+    fn visit_seq<A: SeqAccess<'de>>(self, all: A) -> Result<StreamedArray<F>, A::Error> {
+        folded(all).map(StreamedArray)
     }
 }
 
-impl<'de, F: Fold> Visitor<'de> for Read<Loose<F>> {
-    type Value = Loose<F>;
+impl<'de, F: Fold> Visitor<'de> for Read<LenientArray<F>> {
+    type Value = LenientArray<F>;
     otherwise_nothing!(scalars);
     otherwise_nothing!(texts);
     otherwise_nothing!(objects);
-    fn visit_seq<A: SeqAccess<'de>>(self, all: A) -> Result<Loose<F>, A::Error> {
-        folded(all).map(Loose)
+    fn visit_seq<A: SeqAccess<'de>>(self, all: A) -> Result<LenientArray<F>, A::Error> {
+        folded(all).map(LenientArray)
     }
 }
 
@@ -194,9 +194,9 @@ impl<'de, F: Fold> Visitor<'de> for Read<Loose<F>> {
 /// unknown ones.
 fn folded<'de, F: Fold, A: SeqAccess<'de>>(mut all: A) -> Result<F, A::Error> {
     let mut folded = F::default();
-    while let Some(item) = all.next_element::<Option<Lax<F::Item>>>()? {
-        if let Some(Lax(item)) = item {
-            folded.take(item);
+    while let Some(item) = all.next_element::<Option<Lenient<F::Item>>>()? {
+        if let Some(Lenient(item)) = item {
+            folded.add(item);
         }
     }
     Ok(folded)

@@ -127,7 +127,7 @@ pub(super) struct Raw<'a> {
 impl Raw<'_> {
     pub(super) fn cleaned(&self) -> Vulnerability {
         Vulnerability {
-            severity: Severity::read(self.severity),
+            severity: Severity::parse(self.severity),
             id: clean::short(self.id, 60),
             package: clean::short(self.package, 120),
             installed: clean::short(self.installed, 80),

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    lax::{Each, Fold, Lax, Text},
+    lax::{Fold, Lenient, StreamedArray, Text},
     model::{Packages, Raw, Report},
 };
 use wharf_core::evidence::findings::Tally;
@@ -12,19 +12,19 @@ use wharf_core::evidence::findings::Tally;
 #[serde(default)]
 struct Top {
     status: Text,
-    data: Option<Lax<Data>>,
+    data: Option<Lenient<Data>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Data {
-    layer: Lax<Layer>,
+    layer: Lenient<Layer>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Layer {
-    features: Each<Features>,
+    features: StreamedArray<Features>,
 }
 
 #[derive(Default)]
@@ -39,7 +39,7 @@ struct Feature {
     name: Text,
     version: Text,
     version_format: Text,
-    vulnerabilities: Each<Found>,
+    vulnerabilities: StreamedArray<Found>,
 }
 
 /// The findings of one package; the package's name is outside of them.
@@ -58,7 +58,7 @@ struct Finding {
 
 impl Fold for Found {
     type Item = Finding;
-    fn take(&mut self, item: Finding) {
+    fn add(&mut self, item: Finding) {
         if self.0.len() < 10_000 {
             self.0.push(item);
         }
@@ -67,7 +67,7 @@ impl Fold for Found {
 
 impl Fold for Features {
     type Item = Feature;
-    fn take(&mut self, item: Feature) {
+    fn add(&mut self, item: Feature) {
         for found in item.vulnerabilities.0.0 {
             let raw = Raw {
                 severity: &found.severity,
@@ -103,8 +103,8 @@ pub fn read(bytes: &[u8]) -> Option<Answer> {
     Some(match (&*top.status, top.data) {
         ("queued", _) => Answer::Queued,
         ("failed", _) => Answer::Failed,
-        ("scanned", Some(Lax(data))) => {
-            let Each(Features { tally, packages }) = data.layer.0.features;
+        ("scanned", Some(Lenient(data))) => {
+            let StreamedArray(Features { tally, packages }) = data.layer.0.features;
             Answer::Scanned(Report {
                 tool: "Quay".into(),
                 scanned: None,

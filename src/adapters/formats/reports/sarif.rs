@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    lax::{Each, Fold, Lax, Loose, Text},
+    lax::{Fold, Lenient, LenientArray, StreamedArray, Text},
     model::{Packages, Raw, Report, word_of_score},
 };
 use wharf_core::{base::clean, evidence::findings::Tally};
@@ -16,7 +16,7 @@ const MOST: usize = 200_000;
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Top {
-    runs: Each<Runs>,
+    runs: StreamedArray<Runs>,
 }
 
 #[derive(Default)]
@@ -28,23 +28,23 @@ struct Runs {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Run {
-    tool: Lax<Tool>,
-    results: Each<Results>,
+    tool: Lenient<Tool>,
+    results: StreamedArray<Results>,
 }
 
 /// The scanner and its extensions (sections 3.18, 3.19).
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Tool {
-    driver: Lax<Component>,
-    extensions: Loose<Extensions>,
+    driver: Lenient<Component>,
+    extensions: LenientArray<Extensions>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Component {
     name: Text,
-    rules: Each<Rules>,
+    rules: StreamedArray<Rules>,
 }
 
 #[derive(Default)]
@@ -69,8 +69,8 @@ struct Known {
 #[serde(default, rename_all = "camelCase")]
 struct Rule {
     id: Text,
-    properties: Lax<Properties>,
-    default_configuration: Lax<Configuration>,
+    properties: Lenient<Properties>,
+    default_configuration: Lenient<Configuration>,
 }
 
 #[derive(Default, Deserialize)]
@@ -94,12 +94,12 @@ struct Results(Vec<Finding>);
 struct Finding {
     rule_id: Text,
     rule_index: Option<serde_json::Value>,
-    rule: Lax<Pointer>,
+    rule: Lenient<Pointer>,
     kind: Text,
     level: Text,
     baseline_state: Text,
-    message: Lax<Message>,
-    suppressions: Loose<Suppressions>,
+    message: Lenient<Message>,
+    suppressions: LenientArray<Suppressions>,
 }
 
 /// A reference to a result's rule (section 3.52).
@@ -108,7 +108,7 @@ struct Finding {
 struct Pointer {
     id: Text,
     index: Option<serde_json::Value>,
-    tool_component: Lax<Extension>,
+    tool_component: Lenient<Extension>,
 }
 
 #[derive(Default, Deserialize)]
@@ -138,7 +138,7 @@ struct Suppression {
 
 impl Fold for Rules {
     type Item = Rule;
-    fn take(&mut self, item: Rule) {
+    fn add(&mut self, item: Rule) {
         if self.all.len() < MOST {
             let id = clean::short(&item.id, 60);
             self.by_id.entry(id.clone()).or_insert(self.all.len());
@@ -150,7 +150,7 @@ impl Fold for Rules {
 
 impl Fold for Extensions {
     type Item = Component;
-    fn take(&mut self, item: Component) {
+    fn add(&mut self, item: Component) {
         if self.0.len() < 100 {
             self.0.push(item.rules.0);
         }
@@ -159,7 +159,7 @@ impl Fold for Extensions {
 
 impl Fold for Results {
     type Item = Finding;
-    fn take(&mut self, mut item: Finding) {
+    fn add(&mut self, mut item: Finding) {
         if self.0.len() < MOST {
             item.message.0.text = Text(clean::short(&item.message.text, 160));
             self.0.push(item);
@@ -169,7 +169,7 @@ impl Fold for Results {
 
 impl Fold for Suppressions {
     type Item = Suppression;
-    fn take(&mut self, item: Suppression) {
+    fn add(&mut self, item: Suppression) {
         self.all += 1;
         // A suppression without a status is accepted (section 3.35.3).
         self.open += usize::from(!matches!(&*item.status, "" | "accepted"));
@@ -218,8 +218,8 @@ impl Finding {
 
 impl Fold for Runs {
     type Item = Run;
-    fn take(&mut self, item: Run) {
-        let Lax(Tool { driver: Lax(driver), extensions }) = item.tool;
+    fn add(&mut self, item: Run) {
+        let Lenient(Tool { driver: Lenient(driver), extensions }) = item.tool;
         self.tool = clean::short(&driver.name, 40);
         let (rules, extensions) = (driver.rules.0, extensions.0.0);
         for result in item.results.0.0.iter().filter(|result| result.counts()) {
@@ -240,7 +240,7 @@ impl Fold for Runs {
 /// Reads a report; `None` if it is none.
 pub(super) fn read(bytes: &[u8]) -> Option<Report> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
-    let Each(Runs { tool, tally }) = top.runs;
+    let StreamedArray(Runs { tool, tally }) = top.runs;
     Some(Report {
         tool: format!("SARIF of {tool}"),
         scanned: None,

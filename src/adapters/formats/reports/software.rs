@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    lax::{Each, Fold, Loose, Text},
+    lax::{Fold, LenientArray, StreamedArray, Text},
     model::{Packages, Software},
 };
 use wharf_core::base::clean;
@@ -12,7 +12,7 @@ use wharf_core::base::clean;
 #[serde(default, rename_all = "camelCase")]
 struct CycloneDx {
     spec_version: Text,
-    components: Each<Components>,
+    components: StreamedArray<Components>,
 }
 
 #[derive(Default)]
@@ -27,14 +27,14 @@ struct Component {
     version: Text,
     purl: Text,
     /// Nested components, as deep as the JSON reader goes.
-    components: Loose<Components>,
+    components: LenientArray<Components>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Spdx {
     spdx_version: Text,
-    packages: Each<Listed>,
+    packages: StreamedArray<Listed>,
 }
 
 #[derive(Default)]
@@ -46,7 +46,7 @@ struct SpdxPackage {
     name: Text,
     version_info: Text,
     primary_package_purpose: Text,
-    external_refs: Loose<References>,
+    external_refs: LenientArray<References>,
 }
 
 /// The package type that the first package URL among the references names.
@@ -65,7 +65,7 @@ struct Reference {
 #[serde(default)]
 struct Graph {
     #[serde(rename = "@graph")]
-    elements: Each<Elements>,
+    elements: StreamedArray<Elements>,
 }
 
 #[derive(Default)]
@@ -88,7 +88,7 @@ struct Element {
     #[serde(rename = "software_primaryPurpose")]
     purpose: Text,
     #[serde(rename = "externalIdentifier")]
-    identifiers: Loose<Identifiers>,
+    identifiers: LenientArray<Identifiers>,
 }
 
 /// The package type that the first package URL among the identifiers names.
@@ -105,7 +105,7 @@ struct Identifier {
 
 impl Fold for Identifiers {
     type Item = Identifier;
-    fn take(&mut self, item: Identifier) {
+    fn add(&mut self, item: Identifier) {
         if self.0.is_empty() && matches!(&*item.kind, "packageUrl" | "packageURL") {
             self.0 = clean::short(kind_of(&item.identifier), 20);
         }
@@ -114,7 +114,7 @@ impl Fold for Identifiers {
 
 impl Fold for Elements {
     type Item = Element;
-    fn take(&mut self, item: Element) {
+    fn add(&mut self, item: Element) {
         if self.version.is_empty() && &*item.r#type == "CreationInfo" {
             self.version = clean::short(&item.spec_version, 10);
         }
@@ -135,7 +135,7 @@ fn kind_of(purl: &str) -> &str {
 
 impl Fold for Components {
     type Item = Component;
-    fn take(&mut self, item: Component) {
+    fn add(&mut self, item: Component) {
         self.0.merge(item.components.0.0);
         // Files and the operating system are not packages.
         if matches!(&*item.r#type, "file" | "operating-system") {
@@ -148,7 +148,7 @@ impl Fold for Components {
 
 impl Fold for References {
     type Item = Reference;
-    fn take(&mut self, item: Reference) {
+    fn add(&mut self, item: Reference) {
         if self.0.is_empty() && &*item.reference_type == "purl" {
             self.0 = clean::short(kind_of(&item.reference_locator), 20);
         }
@@ -157,7 +157,7 @@ impl Fold for References {
 
 impl Fold for Listed {
     type Item = SpdxPackage;
-    fn take(&mut self, item: SpdxPackage) {
+    fn add(&mut self, item: SpdxPackage) {
         if matches!(&*item.primary_package_purpose, "CONTAINER" | "OPERATING-SYSTEM" | "OPERATING_SYSTEM") {
             return;
         }
@@ -174,7 +174,7 @@ pub(super) fn cyclonedx(bytes: &[u8]) -> Option<Software> {
 
 /// Reads an SPDX 3.0 document; `None` if its graph is of something else.
 pub(super) fn spdx_graph(bytes: &[u8]) -> Option<Software> {
-    let Each(Elements { version, packages }) = serde_json::from_slice::<Graph>(bytes).ok()?.elements;
+    let StreamedArray(Elements { version, packages }) = serde_json::from_slice::<Graph>(bytes).ok()?.elements;
     (!version.is_empty()).then(|| Software { form: format!("SPDX-{version}"), packages })
 }
 

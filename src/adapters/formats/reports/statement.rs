@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    lax::{Each, Fold, Lax, Loose, Text},
+    lax::{Fold, Lenient, LenientArray, StreamedArray, Text},
     model::{Document, Raw, Reader, Report, time, word_of_score},
 };
 use crate::formats::keys::pem::base64;
@@ -32,7 +32,7 @@ struct Envelope {
 #[serde(rename_all = "camelCase")]
 struct Statement<'a> {
     #[serde(default)]
-    subject: Option<Vec<Lax<Subject>>>,
+    subject: Option<Vec<Lenient<Subject>>>,
     predicate_type: String,
     #[serde(borrow)]
     predicate: &'a RawValue,
@@ -41,7 +41,7 @@ struct Statement<'a> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Subject {
-    digest: Lax<BTreeMap<String, Text>>,
+    digest: Lenient<BTreeMap<String, Text>>,
 }
 
 /// cosign's predicate. trivy writes `scanner`, the specification says `scanners`.
@@ -52,7 +52,7 @@ struct Scanned<'a> {
     #[serde(borrow, default)]
     scanners: Option<Vec<Scanner<'a>>>,
     #[serde(default)]
-    metadata: Lax<Metadata>,
+    metadata: Lenient<Metadata>,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +60,7 @@ struct Scanner<'a> {
     #[serde(default)]
     uri: Text,
     #[serde(default)]
-    db: Lax<Database>,
+    db: Lenient<Database>,
     #[serde(borrow)]
     result: &'a RawValue,
 }
@@ -82,7 +82,7 @@ struct Database {
 #[serde(default)]
 struct Finding {
     id: Text,
-    severity: Loose<Scores>,
+    severity: LenientArray<Scores>,
 }
 
 #[derive(Default)]
@@ -101,8 +101,8 @@ struct Score {
 
 impl Fold for Scores {
     type Item = Score;
-    fn take(&mut self, item: Score) {
-        let found = Severity::read(match item.score.trim().parse() {
+    fn add(&mut self, item: Score) {
+        let found = Severity::parse(match item.score.trim().parse() {
             Ok(score) => word_of_score(score),
             Err(_) => &item.score,
         });
@@ -114,17 +114,17 @@ impl Fold for Scores {
 
 impl Fold for Findings {
     type Item = Finding;
-    fn take(&mut self, item: Finding) {
-        let Loose(Scores(severity, source)) = item.severity;
+    fn add(&mut self, item: Finding) {
+        let LenientArray(Scores(severity, source)) = item.severity;
         let severity = severity.unwrap_or(Severity::Unknown);
-        let raw = Raw { severity: severity.word(), id: &item.id, source: &source, ..Raw::default() };
+        let raw = Raw { severity: severity.name(), id: &item.id, source: &source, ..Raw::default() };
         self.0.add(raw.cleaned());
     }
 }
 
 /// Reads in-toto's list of findings, which lists no packages.
 fn listed(bytes: &[u8]) -> Option<Report> {
-    let Each(Findings(tally)) = serde_json::from_slice(bytes).ok()?;
+    let StreamedArray(Findings(tally)) = serde_json::from_slice(bytes).ok()?;
     Some(Report { tally, ..Report::default() })
 }
 
@@ -143,7 +143,7 @@ pub(super) fn envelope(bytes: &[u8], digests: &[&Digest], read: Reader) -> Optio
 /// Reads a statement; `None` if it is about none of these digests. `read` reads the document in it.
 pub(super) fn statement(bytes: &[u8], digests: &[&Digest], read: Reader) -> Option<Document> {
     let statement: Statement<'_> = serde_json::from_slice(bytes).ok()?;
-    let names = |subject: &Lax<Subject>| {
+    let names = |subject: &Lenient<Subject>| {
         digests.iter().any(|digest| subject.digest.get(digest.algorithm()).is_some_and(|hex| **hex == *digest.hex()))
     };
     if !digests.is_empty() && !statement.subject.iter().flatten().any(names) {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    lax::{Each, Fold, Lax, Text},
+    lax::{Fold, Lenient, StreamedArray, Text},
     model::{Packages, Raw, Report, time},
 };
 use wharf_core::evidence::findings::Tally;
@@ -12,24 +12,24 @@ use wharf_core::evidence::findings::Tally;
 #[serde(default, rename_all = "PascalCase")]
 struct Top {
     created_at: Text,
-    trivy: Lax<About>,
-    results: Each<Targets>,
+    trivy: Lenient<TrivyDatabase>,
+    results: StreamedArray<Targets>,
 }
 
 /// The scanner's database: that of the trivy server, if one was used.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-struct About {
+struct TrivyDatabase {
     #[serde(rename = "VulnerabilityDB")]
-    database: Lax<Database>,
-    server: Lax<Server>,
+    database: Lenient<Database>,
+    server: Lenient<Server>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Server {
     #[serde(rename = "VulnerabilityDB")]
-    database: Lax<Database>,
+    database: Lenient<Database>,
 }
 
 #[derive(Default, Deserialize)]
@@ -48,8 +48,8 @@ struct Targets {
 #[serde(default, rename_all = "PascalCase")]
 struct Target {
     r#type: Text,
-    packages: Each<Seen>,
-    vulnerabilities: Each<Found>,
+    packages: StreamedArray<Seen>,
+    vulnerabilities: StreamedArray<Found>,
 }
 
 #[derive(Default)]
@@ -80,7 +80,7 @@ struct Finding {
 
 impl Fold for Seen {
     type Item = Package;
-    fn take(&mut self, item: Package) {
+    fn add(&mut self, item: Package) {
         // A package without a name counts nevertheless.
         let name = if item.name.is_empty() { "?" } else { &item.name };
         self.0.add(name, &item.version, "");
@@ -89,7 +89,7 @@ impl Fold for Seen {
 
 impl Fold for Found {
     type Item = Finding;
-    fn take(&mut self, item: Finding) {
+    fn add(&mut self, item: Finding) {
         let raw = Raw {
             severity: &item.severity,
             id: &item.id,
@@ -105,7 +105,7 @@ impl Fold for Found {
 
 impl Fold for Targets {
     type Item = Target;
-    fn take(&mut self, item: Target) {
+    fn add(&mut self, item: Target) {
         self.tally.merge(item.vulnerabilities.0.0);
         let mut packages = item.packages.0.0;
         let kind = wharf_core::base::clean::short(&item.r#type, 20);
@@ -117,7 +117,7 @@ impl Fold for Targets {
 /// Reads a report; `None` if it is none.
 pub(super) fn read(bytes: &[u8]) -> Option<Report> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
-    let Each(Targets { tally, packages }) = top.results;
+    let StreamedArray(Targets { tally, packages }) = top.results;
     let database = time(&top.trivy.server.database.updated_at).or_else(|| time(&top.trivy.database.updated_at));
     let tool = "trivy's report".to_owned();
     Some(Report { tool, scanned: time(&top.created_at), database, tally, packages, counted: true })

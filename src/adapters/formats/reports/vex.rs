@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    lax::{Each, Fold, Lax, Loose, Text, Texts},
+    lax::{Fold, Lenient, LenientArray, StreamedArray, Text, Texts},
     model::{Vex, time},
 };
 use wharf_core::{
@@ -17,7 +17,7 @@ use wharf_core::{
 struct Top {
     author: Text,
     timestamp: Text,
-    statements: Each<Statements>,
+    statements: StreamedArray<Statements>,
 }
 
 #[derive(Default)]
@@ -25,7 +25,7 @@ struct Statements(Vec<Statement>);
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct One {
+struct VexProduct {
     vulnerability: Value,
     status: Text,
     justification: Text,
@@ -52,8 +52,8 @@ fn add(all: &mut Vec<Statement>, vulnerability: &str, status: &str, why: &[&str]
 }
 
 impl Fold for Statements {
-    type Item = One;
-    fn take(&mut self, item: One) {
+    type Item = VexProduct;
+    fn add(&mut self, item: VexProduct) {
         let why = [&*item.justification, &*item.impact_statement, &*item.action_statement];
         add(&mut self.0, name_of(&item.vulnerability), &item.status, &why);
     }
@@ -69,17 +69,17 @@ pub(super) fn read(bytes: &[u8]) -> Option<Vex> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Bom {
-    metadata: Lax<BomMetadata>,
-    components: Loose<Count>,
-    vulnerabilities: Each<Analysed>,
+    metadata: Lenient<BomMetadata>,
+    components: LenientArray<Count>,
+    vulnerabilities: StreamedArray<Analysed>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct BomMetadata {
     timestamp: Text,
-    supplier: Lax<Named>,
-    manufacturer: Lax<Named>,
+    supplier: Lenient<Named>,
+    manufacturer: Lenient<Named>,
 }
 
 #[derive(Default, Deserialize)]
@@ -94,7 +94,7 @@ struct Count(usize);
 
 impl Fold for Count {
     type Item = Named;
-    fn take(&mut self, _: Named) {
+    fn add(&mut self, _: Named) {
         self.0 += 1;
     }
 }
@@ -106,7 +106,7 @@ struct Analysed(Vec<Statement>);
 #[serde(default)]
 struct Weakness {
     id: Text,
-    analysis: Lax<Analysis>,
+    analysis: Lenient<Analysis>,
 }
 
 #[derive(Default, Deserialize)]
@@ -119,7 +119,7 @@ struct Analysis {
 
 impl Fold for Analysed {
     type Item = Weakness;
-    fn take(&mut self, item: Weakness) {
+    fn add(&mut self, item: Weakness) {
         // Translated into OpenVEX's words, which people are shown.
         let status = match &*item.analysis.state {
             "not_affected" | "false_positive" => "not_affected",
@@ -150,8 +150,8 @@ pub(super) fn cyclonedx(bytes: &[u8]) -> Option<Vex> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Csaf {
-    document: Lax<CsafDocument>,
-    vulnerabilities: Each<Judged>,
+    document: Lenient<CsafDocument>,
+    vulnerabilities: StreamedArray<Judged>,
 }
 
 #[derive(Default, Deserialize)]
@@ -159,8 +159,8 @@ struct Csaf {
 struct CsafDocument {
     category: Text,
     csaf_version: Text,
-    publisher: Lax<Named>,
-    tracking: Lax<Tracking>,
+    publisher: Lenient<Named>,
+    tracking: Lenient<Tracking>,
 }
 
 #[derive(Default, Deserialize)]
@@ -176,10 +176,10 @@ struct Judged(Vec<Statement>);
 #[serde(default)]
 struct CsafWeakness {
     cve: Text,
-    ids: Loose<Ids>,
-    product_status: Lax<Products>,
-    flags: Loose<Labels>,
-    threats: Loose<Threats>,
+    ids: LenientArray<Ids>,
+    product_status: Lenient<Products>,
+    flags: LenientArray<Labels>,
+    threats: LenientArray<Threats>,
 }
 
 #[derive(Default, Deserialize)]
@@ -204,7 +204,7 @@ struct Threats(String);
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Worded {
+struct CsafNote {
     text: Text,
     label: Text,
     category: Text,
@@ -214,8 +214,8 @@ struct Worded {
 macro_rules! first {
     ($list:ty, $of:expr) => {
         impl Fold for $list {
-            type Item = Worded;
-            fn take(&mut self, item: Worded) {
+            type Item = CsafNote;
+            fn add(&mut self, item: CsafNote) {
                 if self.0.is_empty() {
                     self.0 = clean::short(&$of(&item), 200);
                 }
@@ -224,13 +224,13 @@ macro_rules! first {
     };
 }
 
-first!(Ids, |item: &Worded| { item.text.0.clone() });
-first!(Labels, |item: &Worded| { item.label.0.clone() });
-first!(Threats, |item: &Worded| { if &*item.category == "impact" { item.details.0.clone() } else { String::new() } });
+first!(Ids, |item: &CsafNote| { item.text.0.clone() });
+first!(Labels, |item: &CsafNote| { item.label.0.clone() });
+first!(Threats, |item: &CsafNote| { if &*item.category == "impact" { item.details.0.clone() } else { String::new() } });
 
 impl Fold for Judged {
     type Item = CsafWeakness;
-    fn take(&mut self, item: CsafWeakness) {
+    fn add(&mut self, item: CsafWeakness) {
         let of = &item.product_status;
         let any = |lists: &[&Texts]| lists.iter().any(|list| !list.is_empty());
         // Of several products the worst status counts: it is not known which of them is the image.

@@ -6,6 +6,6 @@ mod servers;
 
 pub(super) use self::{
     images::*,
-    reading::{Listed, Names, lenient, title},
+    reading::{Listed, UniqueNames, lenient, title},
     servers::*,
 };

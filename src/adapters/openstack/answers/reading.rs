@@ -29,9 +29,9 @@ pub(crate) fn title(name: Option<&str>, id: &str) -> String {
 
 /// Makes the names in a list unique, because clouds allow several things with one name.
 #[derive(Default)]
-pub(crate) struct Names(BTreeMap<String, usize>);
+pub(crate) struct UniqueNames(BTreeMap<String, usize>);
 
-impl Names {
+impl UniqueNames {
     /// The title, followed by the beginning of the id if the title was used before.
     pub(crate) fn unique(&mut self, title: String, id: &str) -> String {
         let same = self.0.entry(title.clone()).or_default();

@@ -225,7 +225,7 @@ impl From<RawLimits> for Limits {
 /// What a server was given, as it says from microversion 2.47 on; memory in MiB.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Given {
+pub(crate) struct ServerFlavor {
     #[serde(deserialize_with = "super::reading::lenient")]
     pub vcpus: u64,
     #[serde(deserialize_with = "super::reading::lenient")]
@@ -235,17 +235,17 @@ pub(crate) struct Given {
 /// The answer of `GET /servers/ID` from microversion 2.47 on.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct GivenAnswer {
+pub(crate) struct FlavorServerAnswer {
     /// The server in the answer, with its flavor.
-    pub server: GivenServer,
+    pub server: FlavorServer,
 }
 
 /// The part of a server that says what it was given.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct GivenServer {
+pub(crate) struct FlavorServer {
     #[serde(deserialize_with = "super::reading::lenient")]
-    pub flavor: Given,
+    pub flavor: ServerFlavor,
 }
 
 /// The answer of `GET /servers/ID/diagnostics` from microversion 2.48 on. Its memory is not read: the unit is not

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     model::{Entry, Remote, Settings, page},
-    regions::{self, Region, Wish},
+    regions::{self, Region, RegionChoice},
     spelling, vendors,
     yaml::{Node, Value},
 };
@@ -12,24 +12,24 @@ use wharf_core::base::clean;
 
 /// What the shell's variables say about the clouds of a file.
 #[derive(Default, Clone, Copy)]
-pub(super) struct Shell<'a> {
+pub(super) struct ShellVariables<'a> {
     /// The cloud that `OS_CLOUD` names, and the other variables.
     pub about: Option<(&'a str, &'a BTreeMap<String, String>)>,
     /// The region that `OS_REGION_NAME` names.
     pub region: Option<&'a str>,
 }
 
-impl<'a> Shell<'a> {
+impl<'a> ShellVariables<'a> {
     fn variables(self, cloud: &str) -> Option<&'a BTreeMap<String, String>> {
         self.about.filter(|(about, _)| *about == cloud).map(|(_, said)| said)
     }
 
     /// The region that the shell names for a cloud. A file's only cloud is meant even without `OS_CLOUD`.
-    fn wish(self, cloud: &str, alone: bool) -> Option<Wish<'a>> {
+    fn wish(self, cloud: &str, alone: bool) -> Option<RegionChoice<'a>> {
         match self.about {
-            Some((about, _)) => self.region.filter(|_| about == cloud).map(Wish::Must),
-            None if alone => self.region.map(Wish::Must),
-            None => self.region.map(Wish::May),
+            Some((about, _)) => self.region.filter(|_| about == cloud).map(RegionChoice::Must),
+            None if alone => self.region.map(RegionChoice::Must),
+            None => self.region.map(RegionChoice::May),
         }
     }
 }
@@ -40,20 +40,24 @@ pub(super) fn clouds(
     secure: Option<&Node>,
     public: Option<&Node>,
     origin: &str,
-    shell: Shell<'_>,
+    shell: ShellVariables<'_>,
 ) -> Vec<Entry> {
     let merged = secure.map_or_else(|| file.clone(), |secure| merged(file.clone(), secure));
     let Some(Node { value: Value::Map(pairs), .. }) = merged.get("clouds") else { return Vec::new() };
     let alone = pairs.len() == 1;
     let of_one = |(cloud, node): &(String, Node)| {
         let origin = format!("{origin}, line {}", node.line);
-        of_regions(cloud, &origin, settings(node, public, &origin, shell.variables(cloud), shell.wish(cloud, alone)))
+        one_per_region(
+            cloud,
+            &origin,
+            settings(node, public, &origin, shell.variables(cloud), shell.wish(cloud, alone)),
+        )
     };
     pairs.iter().flat_map(of_one).collect()
 }
 
 /// An entry for each region. The first has the cloud's name, because openstackclient uses it if no region is named.
-fn of_regions(cloud: &str, origin: &str, regions: Vec<Settings>) -> Vec<Entry> {
+fn one_per_region(cloud: &str, origin: &str, regions: Vec<Settings>) -> Vec<Entry> {
     let named = regions.into_iter().enumerate().map(|(at, settings)| Entry {
         name: match settings.region() {
             Some(region) if at > 0 => format!("{cloud}-{region}"),
@@ -107,9 +111,9 @@ fn settings(
     public: Option<&Node>,
     origin: &str,
     shell: Option<&BTreeMap<String, String>>,
-    wish: Option<Wish<'_>>,
+    wish: Option<RegionChoice<'_>>,
 ) -> Vec<Settings> {
-    let broken = |(line, why): Odd| Settings::broken(format!("{why} ({}, line {line})", file_of(origin)));
+    let broken = |(line, why): BadValue| Settings::broken(format!("{why} ({}, line {line})", file_name(origin)));
     let mut raw = Raw::default();
     let mut read = || {
         for key in ["profile", "cloud"] {
@@ -118,7 +122,7 @@ fn settings(
                 Some(known) => raw.put(known)?,
                 None => match page(profile) {
                     Some(url) => {
-                        let region = wish.map(|(Wish::Must(name) | Wish::May(name))| name.to_owned());
+                        let region = wish.map(|(RegionChoice::Must(name) | RegionChoice::May(name))| name.to_owned());
                         raw.remote = Some(Box::new(Remote { url, entry: node.clone(), said: shell.cloned(), region }));
                     }
                     None => raw.put_vendor(profile),
@@ -153,7 +157,7 @@ pub(super) fn in_region(
     named: Option<&str>,
     said: Option<&BTreeMap<String, String>>,
 ) -> Result<Settings, String> {
-    let wish = own.map(Wish::Must).or(named.map(Wish::May));
+    let wish = own.map(RegionChoice::Must).or(named.map(RegionChoice::May));
     let region = regions::shown(std::mem::take(&mut raw.regions), wish)?.into_iter().next();
     if let Some(values) = region.as_ref().and_then(|region| region.values.as_ref()) {
         raw.put(values).map_err(|(line, why)| format!("{why} (line {line})"))?;
@@ -162,17 +166,17 @@ pub(super) fn in_region(
 }
 
 /// The file in a place like `FILE, line 3`.
-fn file_of(origin: &str) -> &str {
+fn file_name(origin: &str) -> &str {
     origin.rsplit_once(", line ").map_or(origin, |(file, _)| file)
 }
 
-type Odd = (usize, String);
+type BadValue = (usize, String);
 
-fn odd(node: &Node, key: &str, wanted: &str) -> Odd {
+fn odd(node: &Node, key: &str, wanted: &str) -> BadValue {
     (node.line, format!("'{}' is not {wanted}", clean::short(key, 60)))
 }
 
-fn words(node: &Node, key: &str) -> Result<Vec<String>, Odd> {
+fn words(node: &Node, key: &str) -> Result<Vec<String>, BadValue> {
     match &node.value {
         Value::Nothing => Ok(Vec::new()),
         Value::Text(text) => Ok(text.split(',').map(|word| word.trim().to_owned()).filter(|w| !w.is_empty()).collect()),
@@ -189,7 +193,7 @@ fn words(node: &Node, key: &str) -> Result<Vec<String>, Odd> {
 
 impl Raw {
     /// Adds an entry's values, replacing those that exist.
-    pub(super) fn put(&mut self, node: &Node) -> Result<(), Odd> {
+    pub(super) fn put(&mut self, node: &Node) -> Result<(), BadValue> {
         let pairs = match &node.value {
             Value::Map(pairs) => pairs,
             Value::Nothing => return Ok(()),
@@ -299,7 +303,7 @@ mod tests {
     use crate::openstack::settings::yaml;
 
     fn of(text: &str) -> Vec<Entry> {
-        clouds(&yaml::read(text).unwrap(), None, None, "clouds.yaml", Shell::default())
+        clouds(&yaml::read(text).unwrap(), None, None, "clouds.yaml", ShellVariables::default())
     }
 
     fn one(text: &str) -> Settings {
@@ -327,7 +331,7 @@ mod tests {
     fn what_secure_yaml_says_counts_and_leaves_the_rest() {
         let file = yaml::read("clouds: {a: {auth: {username: u, password: old}}}").unwrap();
         let secure = yaml::read("clouds: {a: {auth: {password: new}}, b: {auth: {auth_url: x}}}").unwrap();
-        let all = clouds(&file, Some(&secure), None, "f", Shell::default());
+        let all = clouds(&file, Some(&secure), None, "f", ShellVariables::default());
         assert_eq!((all[0].settings.auth("username"), all[0].settings.auth("password")), (Some("u"), Some("new")));
         assert_eq!(all[1].name, "b");
     }
@@ -337,11 +341,11 @@ mod tests {
         let public =
             yaml::read("public-clouds: {v: {auth: {auth_url: 'https://v', username: x}, region_name: R}}").unwrap();
         let file = yaml::read("clouds: {a: {profile: v, auth: {username: u}}}").unwrap();
-        let read = clouds(&file, None, Some(&public), "f", Shell::default()).remove(0).settings;
+        let read = clouds(&file, None, Some(&public), "f", ShellVariables::default()).remove(0).settings;
         assert_eq!((read.auth("auth_url"), read.auth("username")), (Some("https://v"), Some("u")));
         assert_eq!(read.region(), Some("R"));
         let own = yaml::read("clouds: {a: {profile: v, region_name: S}}").unwrap();
-        assert_eq!(clouds(&own, None, Some(&public), "f", Shell::default())[0].settings.region(), Some("S"));
+        assert_eq!(clouds(&own, None, Some(&public), "f", ShellVariables::default())[0].settings.region(), Some("S"));
     }
 
     /// Follows openstacksdk, `loader.py`: `get_all`, `_get_known_regions`, `get_one`.
@@ -375,17 +379,17 @@ mod tests {
     fn the_shell_names_one_region_of_the_cloud_that_it_is_about() {
         let file = yaml::read("clouds: {a: {regions: [A, B]}, b: {regions: [B, C]}, c: {region_name: C}}").unwrap();
         let said = BTreeMap::new();
-        let regions = |shell: Shell<'_>| {
+        let regions = |shell: ShellVariables<'_>| {
             let all = clouds(&file, None, None, "f", shell).into_iter();
             all.map(|entry| format!("{} {}", entry.name, entry.settings.region().unwrap_or("?"))).collect::<Vec<_>>()
         };
-        let about = |cloud, region| Shell { about: Some((cloud, &said)), region: Some(region) };
+        let about = |cloud, region| ShellVariables { about: Some((cloud, &said)), region: Some(region) };
         assert_eq!(regions(about("a", "B")), ["a B", "b B", "b-C C", "c C"]);
-        assert_eq!(regions(Shell { about: None, region: Some("B") }), ["a B", "b B", "c C"]);
+        assert_eq!(regions(ShellVariables { about: None, region: Some("B") }), ["a B", "b B", "c C"]);
         let wrong = &clouds(&file, None, None, "f", about("c", "B"))[4].settings;
         assert!(wrong.broken.as_ref().unwrap().contains("none of its regions: C (f, line 1)"), "{:?}", wrong.broken);
         let alone = yaml::read("clouds: {a: {regions: [A, B]}}").unwrap();
-        let wrong = clouds(&alone, None, None, "f", Shell { about: None, region: Some("X") });
+        let wrong = clouds(&alone, None, None, "f", ShellVariables { about: None, region: Some("X") });
         assert!(wrong.len() == 1 && wrong[0].settings.broken.is_some());
     }
 
@@ -394,7 +398,7 @@ mod tests {
         let file = yaml::read("clouds: {a: {auth: {username: u, password: old}}, b: {auth: {username: u}}}").unwrap();
         let said = [("OS_PASSWORD", "new"), ("OS_USER_DOMAIN_NAME", "D")];
         let said = said.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let all = clouds(&file, None, None, "f", Shell { about: Some(("a", &said)), region: None });
+        let all = clouds(&file, None, None, "f", ShellVariables { about: Some(("a", &said)), region: None });
         assert_eq!((all[0].settings.auth("password"), all[1].settings.auth("password")), (Some("new"), None));
         assert_eq!(
             (all[0].settings.auth("user_domain_id"), all[0].settings.auth("user_domain_name")),

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     entry,
-    model::{Entry, Settings, Trouble},
+    model::{Entry, Settings, SettingsFault},
     recover,
     yaml::Node,
 };
@@ -21,15 +21,15 @@ const LONGEST: u64 = 4 << 20;
 const OF_SHELL: &str = "openstack";
 
 /// The folders to search and the environment.
-pub(super) struct Around {
+pub(super) struct SearchEnvironment {
     /// The folders in the order of searching.
     folders: Vec<PathBuf>,
     /// The variables with names `OS_…` that are not empty.
     variables: BTreeMap<String, String>,
 }
 
-impl Around {
-    fn of_this_process() -> Self {
+impl SearchEnvironment {
+    fn from_process() -> Self {
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let own = std::env::var_os("XDG_CONFIG_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
         let usual = home.map(|home| home.join(".config"));
@@ -49,24 +49,25 @@ impl Around {
 }
 
 /// All clouds that the files and the environment name, sorted by name, and what cannot be used of them.
-pub(crate) fn all() -> (Vec<Entry>, Vec<Trouble>) {
-    found(&Around::of_this_process())
+pub(crate) fn all() -> (Vec<Entry>, Vec<SettingsFault>) {
+    found(&SearchEnvironment::from_process())
 }
 
-fn found(around: &Around) -> (Vec<Entry>, Vec<Trouble>) {
+fn found(around: &SearchEnvironment) -> (Vec<Entry>, Vec<SettingsFault>) {
     let mut troubles = Vec::new();
-    let mut file = |name: &str, first: Option<&str>, group: &str| first_of(around, name, first, group, &mut troubles);
+    let mut file =
+        |name: &str, first: Option<&str>, group: &str| first_existing(around, name, first, group, &mut troubles);
     let clouds = file("clouds", around.variable("OS_CLIENT_CONFIG_FILE"), "clouds");
     let secure = file("secure", around.variable("OS_CLIENT_SECURE_FILE"), "clouds");
     let public = file("clouds-public", None, "public-clouds");
     let shell = around.variable("OS_AUTH_URL").is_some();
     let about = around.variable("OS_CLOUD").filter(|_| !shell).map(|name| (name, &around.variables));
-    let said = entry::Shell { about, region: around.variable("OS_REGION_NAME").filter(|_| !shell) };
+    let said = entry::ShellVariables { about, region: around.variable("OS_REGION_NAME").filter(|_| !shell) };
     let mut entries = Vec::new();
     let secure = secure.map(|(_, node)| node);
     if let Some((path, node)) = clouds.or_else(|| secure.clone().map(|node| ("secure.yaml".to_owned(), node))) {
         if node.get("clouds").is_none() {
-            troubles.push(Trouble { place: path.clone(), why: "it has no 'clouds:'".to_owned(), cloud: None });
+            troubles.push(SettingsFault { place: path.clone(), why: "it has no 'clouds:'".to_owned(), cloud: None });
         }
         let public = public.map(|(_, node)| node);
         entries = entry::clouds(&node, secure.as_ref(), public.as_ref(), &path, said);
@@ -97,12 +98,12 @@ fn found(around: &Around) -> (Vec<Entry>, Vec<Trouble>) {
 }
 
 /// The path and content of the first existing file with this name. JSON is read as YAML, of which it is a part.
-fn first_of(
-    around: &Around,
+fn first_existing(
+    around: &SearchEnvironment,
     name: &str,
     first: Option<&str>,
     group: &str,
-    troubles: &mut Vec<Trouble>,
+    troubles: &mut Vec<SettingsFault>,
 ) -> Option<(String, Node)> {
     let usual = around
         .folders
@@ -110,7 +111,7 @@ fn first_of(
         .flat_map(|folder| ["yaml", "yml", "json"].map(|extension| folder.join(format!("{name}.{extension}"))));
     for path in first.map(at_home).into_iter().chain(usual) {
         let place = clean::short(&path.display().to_string(), 200);
-        match text_of(&path) {
+        match read_text(&path) {
             Ok(None) => {}
             Ok(Some(text)) => {
                 let (node, wrong) = recover::read(&text, &place, group);
@@ -119,14 +120,14 @@ fn first_of(
                     return Some((place, node));
                 }
             }
-            Err(why) => troubles.push(Trouble { place, why, cloud: None }),
+            Err(why) => troubles.push(SettingsFault { place, why, cloud: None }),
         }
     }
     None
 }
 
 /// The content of a file; `None` if it does not exist.
-fn text_of(path: &Path) -> Result<Option<String>, String> {
+fn read_text(path: &Path) -> Result<Option<String>, String> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
@@ -156,12 +157,12 @@ pub(crate) fn at_home(path: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn around(folder: &Path, variables: &[(&str, &str)]) -> Around {
+    fn around(folder: &Path, variables: &[(&str, &str)]) -> SearchEnvironment {
         let pairs = variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        Around { folders: vec![folder.join("one"), folder.join("two")], variables: pairs.collect() }
+        SearchEnvironment { folders: vec![folder.join("one"), folder.join("two")], variables: pairs.collect() }
     }
 
-    fn names(around: &Around) -> Vec<String> {
+    fn names(around: &SearchEnvironment) -> Vec<String> {
         found(around).0.into_iter().map(|entry| entry.name).collect()
     }
 

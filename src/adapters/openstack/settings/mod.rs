@@ -14,19 +14,19 @@ mod yaml;
 
 pub(super) use self::{
     files::{all, at_home},
-    model::{Entry, Remote, Settings, Trouble},
+    model::{Entry, Remote, Settings, SettingsFault},
 };
 
 /// The settings of a single entry, for tests.
 #[cfg(test)]
 pub(super) fn read_one(entry: &str) -> Settings {
-    of_text(&format!("clouds: {{one: {entry}}}"), "one")
+    parse_one(&format!("clouds: {{one: {entry}}}"), "one")
 }
 
 /// The settings of a cloud in a file, for tests.
 #[cfg(test)]
-pub(super) fn of_text(text: &str, name: &str) -> Settings {
+pub(super) fn parse_one(text: &str, name: &str) -> Settings {
     let node = yaml::read(text).expect("the test's own text is YAML");
-    let mut all = entry::clouds(&node, None, None, "clouds.yaml", entry::Shell::default()).into_iter();
+    let mut all = entry::clouds(&node, None, None, "clouds.yaml", entry::ShellVariables::default()).into_iter();
     all.find(|entry| entry.name == name).expect("the test's own cloud").settings
 }

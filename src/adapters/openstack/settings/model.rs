@@ -23,7 +23,7 @@ pub(crate) struct Entry {
 
 /// Something that cannot be used, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trouble {
+pub(crate) struct SettingsFault {
     /// The file and line.
     pub place: String,
     /// The reason in words.

@@ -1,13 +1,13 @@
 //! Reading a file in which one entry is not valid YAML: the other entries are read nevertheless.
 
 use super::{
-    model::Trouble,
-    yaml::{self, Node, Wrong},
+    model::SettingsFault,
+    yaml::{self, Node, YamlError},
 };
 
 /// Reads a file, entry by entry if the whole is not valid YAML; returns what can be read and the faults. `group` is the
 /// key that the entries are under.
-pub(super) fn read(text: &str, place: &str, group: &str) -> (Option<Node>, Vec<Trouble>) {
+pub(super) fn read(text: &str, place: &str, group: &str) -> (Option<Node>, Vec<SettingsFault>) {
     let whole = match yaml::read(text) {
         Ok(node) => return (Some(node), Vec::new()),
         Err(wrong) => wrong,
@@ -32,12 +32,12 @@ pub(super) fn read(text: &str, place: &str, group: &str) -> (Option<Node>, Vec<T
     }
 }
 
-fn trouble(place: &str, wrong: &Wrong, name: Option<&str>) -> Trouble {
+fn trouble(place: &str, wrong: &YamlError, name: Option<&str>) -> SettingsFault {
     let why = match name {
         Some(name) => format!("the entry '{name}' is not YAML: {}", wrong.why),
         None => format!("it is not YAML: {}", wrong.why),
     };
-    Trouble { place: format!("{place}, line {}", wrong.line), why, cloud: name.map(str::to_owned) }
+    SettingsFault { place: format!("{place}, line {}", wrong.line), why, cloud: name.map(str::to_owned) }
 }
 
 /// The names and lines (from, to) of the entries under a top-level key, found by their indentation.

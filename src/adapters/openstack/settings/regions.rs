@@ -13,7 +13,7 @@ pub(super) struct Region {
 
 /// A region that the shell names, and whether the entry must have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish<'a> {
+pub(super) enum RegionChoice<'a> {
     /// The shell's variables are about this entry, which must have the region.
     Must(&'a str),
     /// The shell's variables are about any entry that has the region.
@@ -58,7 +58,7 @@ fn named(name: &str, values: Option<Node>) -> Option<Region> {
 
 /// The regions to show: all, each once, or the one that the shell names. Of equal names the first counts. An entry
 /// without regions uses the shell's.
-pub(super) fn shown(all: Vec<Region>, wish: Option<Wish<'_>>) -> Result<Vec<Region>, String> {
+pub(super) fn shown(all: Vec<Region>, wish: Option<RegionChoice<'_>>) -> Result<Vec<Region>, String> {
     let mut known: Vec<Region> = Vec::new();
     for region in all {
         if known.iter().all(|before| before.name != region.name) {
@@ -67,8 +67,8 @@ pub(super) fn shown(all: Vec<Region>, wish: Option<Wish<'_>>) -> Result<Vec<Regi
     }
     let (name, must) = match wish {
         None => return Ok(known),
-        Some(Wish::Must(name)) => (name, true),
-        Some(Wish::May(name)) => (name, false),
+        Some(RegionChoice::Must(name)) => (name, true),
+        Some(RegionChoice::May(name)) => (name, false),
     };
     match known.iter().find(|region| region.name == name) {
         Some(region) => Ok(vec![region.clone()]),
@@ -109,16 +109,16 @@ mod tests {
 
     #[test]
     fn the_shell_names_one_of_them_by_its_exact_name() {
-        let shown = |text: &str, wish: Option<Wish<'_>>| {
+        let shown = |text: &str, wish: Option<RegionChoice<'_>>| {
             let all = read(&yaml::read(text).unwrap()).unwrap();
             shown(all, wish).map(|all| all.into_iter().map(|region| region.name).collect::<Vec<_>>())
         };
         assert_eq!(shown("[A, B, A]", None).unwrap(), ["A", "B"]);
-        assert_eq!(shown("[A, B]", Some(Wish::Must("B"))).unwrap(), ["B"]);
-        assert_eq!(shown("[A, B]", Some(Wish::May("B"))).unwrap(), ["B"]);
-        assert_eq!(shown("[A, B]", Some(Wish::May("C"))).unwrap(), ["A", "B"]);
-        assert_eq!(shown("[]", Some(Wish::Must("C"))).unwrap(), ["C"]);
-        assert_eq!(shown("[]", Some(Wish::May("C"))).unwrap(), [""; 0]);
-        assert!(shown("[A, B]", Some(Wish::Must("b"))).unwrap_err().ends_with("none of its regions: A, B"));
+        assert_eq!(shown("[A, B]", Some(RegionChoice::Must("B"))).unwrap(), ["B"]);
+        assert_eq!(shown("[A, B]", Some(RegionChoice::May("B"))).unwrap(), ["B"]);
+        assert_eq!(shown("[A, B]", Some(RegionChoice::May("C"))).unwrap(), ["A", "B"]);
+        assert_eq!(shown("[]", Some(RegionChoice::Must("C"))).unwrap(), ["C"]);
+        assert_eq!(shown("[]", Some(RegionChoice::May("C"))).unwrap(), [""; 0]);
+        assert!(shown("[A, B]", Some(RegionChoice::Must("b"))).unwrap_err().ends_with("none of its regions: A, B"));
     }
 }

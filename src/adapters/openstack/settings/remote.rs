@@ -14,7 +14,7 @@ const OWN: [&str; 5] = ["cacert", "cert", "key", "verify", "insecure"];
 
 impl Settings {
     /// The settings combined with the fetched profile, or why it cannot be used.
-    pub(crate) fn over(&self, remote: &Remote, answer: &str) -> Result<Self, String> {
+    pub(crate) fn combined_with(&self, remote: &Remote, answer: &str) -> Result<Self, String> {
         let odd = || "what it answers is no profile".to_owned();
         let page = serde_json::from_str(answer).map(node).map_err(|_| odd())?;
         let Some(profile) = page.get("profile").filter(|profile| matches!(profile.value, Value::Map(_))) else {
@@ -84,10 +84,10 @@ mod tests {
 
     const ENTRY: &str = "{profile: 'https://c.example/x?y#z', auth: {username: ada, password: p}}";
 
-    fn over(entry: &str, answer: &str) -> Result<Settings, String> {
+    fn combined_with(entry: &str, answer: &str) -> Result<Settings, String> {
         let settings = read_one(entry);
         let remote = settings.remote.clone().unwrap();
-        settings.over(&remote, answer)
+        settings.combined_with(&remote, answer)
     }
 
     #[test]
@@ -104,14 +104,15 @@ mod tests {
     fn what_it_says_is_below_the_entry() {
         let answer = r#"{"name": "c", "profile": {"profile": "other", "auth": {"auth_url": "https://{region_name}.c/v3", "username": "x"},
             "verify": false, "cert": "/etc/passwd", "regions": ["A", "B"], "interface": "internal"}}"#;
-        let known = over(ENTRY, answer).unwrap();
+        let known = combined_with(ENTRY, answer).unwrap();
         assert_eq!((known.auth("auth_url"), known.auth("username")), (Some("https://A.c/v3"), Some("ada")));
         assert_eq!((known.region(), known.interfaces.join(" ").as_str()), (Some("A"), "internal"));
         assert_eq!((known.flag("verify"), known.option("cert")), (None, None));
         let other = "{profile: 'https://c.example', region_name: B, auth: {username: ada}}";
-        assert_eq!(over(other, answer).unwrap().auth("auth_url"), Some("https://B.c/v3"));
+        assert_eq!(combined_with(other, answer).unwrap().auth("auth_url"), Some("https://B.c/v3"));
         let named =
-            over(ENTRY, r#"{"name": "zetta", "profile": {"auth": {"auth_url": "https://old.example"}}}"#).unwrap();
+            combined_with(ENTRY, r#"{"name": "zetta", "profile": {"auth": {"auth_url": "https://old.example"}}}"#)
+                .unwrap();
         assert_eq!(named.auth("auth_url"), Some("https://identity.api.zetta.io/v3"));
     }
 
@@ -125,7 +126,7 @@ mod tests {
             (r#"{"profile": {"auth": {"auth_url": "http://c.example"}}}"#, "which is not"),
             (r#"{"profile": {"status": "shutdown", "message": "moved\u001b[2J away"}}"#, "was shut down: moved"),
         ] {
-            let told = over(ENTRY, answer).unwrap_err();
+            let told = combined_with(ENTRY, answer).unwrap_err();
             assert!(told.contains(why) && !told.contains('\u{1b}'), "{answer}: {told}");
         }
     }

@@ -36,7 +36,7 @@ pub(super) enum Value {
 
 /// Why a file cannot be read, and in which line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(super) struct YamlError {
     pub line: usize,
     pub why: String,
 }
@@ -52,7 +52,7 @@ impl Node {
 }
 
 /// Reads the first document of a text.
-pub(super) fn read(text: &str) -> Result<Node, Wrong> {
+pub(super) fn read(text: &str) -> Result<Node, YamlError> {
     let mut reader = Reader { parser: Parser::new_from_str(text), anchors: Vec::new(), left: MOST };
     loop {
         let (event, marker) = reader.next()?;
@@ -70,23 +70,23 @@ struct Reader<'a> {
     left: usize,
 }
 
-fn wrong(marker: Marker, why: &str) -> Wrong {
-    Wrong { line: marker.line().max(1), why: why.to_owned() }
+fn wrong(marker: Marker, why: &str) -> YamlError {
+    YamlError { line: marker.line().max(1), why: why.to_owned() }
 }
 
 impl Reader<'_> {
-    fn next(&mut self) -> Result<(Event, Marker), Wrong> {
+    fn next(&mut self) -> Result<(Event, Marker), YamlError> {
         self.parser.next_token().map_err(|error| wrong(*error.marker(), error.info()))
     }
 
-    fn spend(&mut self, marker: Marker, count: usize) -> Result<(), Wrong> {
+    fn count_nodes(&mut self, marker: Marker, count: usize) -> Result<(), YamlError> {
         self.left =
             self.left.checked_sub(count).ok_or_else(|| wrong(marker, "it is larger than any list of clouds"))?;
         Ok(())
     }
 
-    fn node(&mut self, event: Event, marker: Marker, depth: usize) -> Result<Node, Wrong> {
-        self.spend(marker, 1)?;
+    fn node(&mut self, event: Event, marker: Marker, depth: usize) -> Result<Node, YamlError> {
+        self.count_nodes(marker, 1)?;
         if depth > DEEPEST {
             return Err(wrong(marker, "it is deeper than any list of clouds"));
         }
@@ -107,7 +107,7 @@ impl Reader<'_> {
             Event::Alias(anchor) => {
                 let named = self.anchors.iter().rev().find(|(known, _)| *known == anchor).map(|(_, node)| node.clone());
                 let named = named.ok_or_else(|| wrong(marker, "an anchor is used inside itself"))?;
-                self.spend(marker, count(&named))?;
+                self.count_nodes(marker, count(&named))?;
                 return Ok(named);
             }
             _ => return Err(wrong(marker, "something ends here that has not begun")),
@@ -119,7 +119,7 @@ impl Reader<'_> {
         Ok(node)
     }
 
-    fn map(&mut self, depth: usize) -> Result<Value, Wrong> {
+    fn map(&mut self, depth: usize) -> Result<Value, YamlError> {
         let (mut own, mut merged) = (Vec::new(), Vec::new());
         loop {
             let (event, marker) = self.next()?;
@@ -157,7 +157,7 @@ impl Reader<'_> {
 }
 
 /// Adds the value of `<<`: a mapping, or a sequence of mappings of which earlier ones take precedence.
-fn merge(merged: &mut Vec<(String, Node)>, node: Node, marker: Marker) -> Result<(), Wrong> {
+fn merge(merged: &mut Vec<(String, Node)>, node: Node, marker: Marker) -> Result<(), YamlError> {
     match node.value {
         Value::Map(pairs) => pairs.into_iter().for_each(|(key, node)| {
             if !merged.iter().any(|(known, _)| *known == key) {

@@ -23,7 +23,7 @@ const CLIENT_CERTIFICATE: &str = "try again; if your site gave you a certificate
 
 /// The error for a request without an answer, with reason and remedy in words.
 pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
-    let (why, hint) = why_none(&causes(error), error.is_timeout());
+    let (why, hint) = why_no_answer(&causes(error), error.is_timeout());
     let proxy = proxy_variable(std::env::vars().map(|(name, _)| name)).filter(|_| error.is_connect());
     Error::new(Kind::Unavailable, what, why).hint(match proxy {
         // The address may be that of a proxy, with a password: only its variable is named.
@@ -33,7 +33,7 @@ pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
 }
 
 /// Why a request had no answer, from the texts of its error and causes; and what to do.
-pub fn why_none(causes: &[String], timed_out: bool) -> (String, &'static str) {
+pub fn why_no_answer(causes: &[String], timed_out: bool) -> (String, &'static str) {
     let all = causes.join(": ").to_lowercase();
     let last = causes.last().map_or_else(String::new, |text| clean::short(text, 200));
     let says = |words: &[&str]| words.iter().any(|word| all.contains(word));

@@ -16,12 +16,12 @@ use reqwest::{Client, redirect};
 
 pub use self::{
     answers::{body, counted_json, json, parse, stream},
-    errors::{causes, no_answer, refused, why_none},
+    errors::{causes, no_answer, refused, why_no_answer},
     https::https_client,
     origin::{Origin, address},
     pages::{Allowance, Part, next_link, next_page},
-    reach::Reach,
-    server::{Next, Place, Request, Server, Visitor, sent_elsewhere},
+    reach::AllowedServers,
+    server::{NextPage, Request, Server, ServerAddress, Visitor, sent_elsewhere},
     tls::Tls,
 };
 use wharf_core::base::error::{During, Result};

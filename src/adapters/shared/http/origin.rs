@@ -22,7 +22,7 @@ pub struct Origin {
 
 impl Origin {
     /// The origin of an address; `None` if it is not `http` or `https`, or has no host.
-    pub fn of(url: &Url) -> Option<Self> {
+    pub fn from_url(url: &Url) -> Option<Self> {
         let secure = match url.scheme() {
             "https" => true,
             "http" => false,
@@ -37,9 +37,9 @@ impl Origin {
         Some(Self { secure, host, port: url.port_or_known_default()? })
     }
 
-    /// The origin of an address as people write it; `None` as for [`Origin::of`], or if it cannot be read.
+    /// The origin of an address as people write it; `None` as for [`Origin::from_url`], or if it cannot be read.
     pub fn written(text: &str) -> Option<Self> {
-        Self::of(&address(text).ok()?)
+        Self::from_url(&address(text).ok()?)
     }
 
     /// The host without the port; an IPv6 address in brackets.
@@ -48,7 +48,7 @@ impl Origin {
     }
 
     /// `host`, or `host:port` if the port is not the usual one; so references name a registry.
-    pub fn place(&self) -> String {
+    pub fn host_and_port(&self) -> String {
         if self.has_usual_port() { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
     }
 
@@ -118,7 +118,7 @@ fn may_be_suffix(name: &str) -> bool {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", if self.secure { "https" } else { "http" }, self.place())
+        write!(f, "{}://{}", if self.secure { "https" } else { "http" }, self.host_and_port())
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn origin(text: &str) -> Origin {
-        Origin::of(&Url::parse(text).unwrap()).unwrap()
+        Origin::from_url(&Url::parse(text).unwrap()).unwrap()
     }
 
     #[test]
@@ -137,15 +137,15 @@ mod tests {
             assert_ne!(origin("https://r.example"), origin(other), "{other}");
         }
         assert_ne!(origin("http://127.0.0.1"), origin("http://localhost"));
-        assert!(Origin::of(&Url::parse("file:///etc/passwd").unwrap()).is_none());
-        assert!(Origin::of(&Url::parse("ftp://r.example/").unwrap()).is_none());
+        assert!(Origin::from_url(&Url::parse("file:///etc/passwd").unwrap()).is_none());
+        assert!(Origin::from_url(&Url::parse("ftp://r.example/").unwrap()).is_none());
     }
 
     #[test]
     fn an_origin_is_written_without_what_an_address_holds_beside_it() {
         assert_eq!(origin("https://user:secret@r.example:8443/a?token=secret").to_string(), "https://r.example:8443");
-        assert_eq!(origin("https://r.example/").place(), "r.example");
-        assert_eq!(origin("http://[::1]:5000/").place(), "[::1]:5000");
+        assert_eq!(origin("https://r.example/").host_and_port(), "r.example");
+        assert_eq!(origin("http://[::1]:5000/").host_and_port(), "[::1]:5000");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 
 use reqwest::{Response, header};
 
-use super::server::{Place, Server};
+use super::server::{Server, ServerAddress};
 use wharf_core::base::error::{Error, Result};
 
 /// Most rows of a list that are read: twice as many as the largest registry of the benchmark has.
@@ -30,7 +30,7 @@ pub struct Allowance {
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self::of(MOST_ROWS, MOST_BYTES)
+        Self::new(MOST_ROWS, MOST_BYTES)
     }
 }
 
@@ -56,12 +56,12 @@ impl<T> Part<T> {
 
 impl Allowance {
     /// An allowance of so many rows and bytes.
-    pub fn of(rows: usize, bytes: usize) -> Self {
+    pub fn new(rows: usize, bytes: usize) -> Self {
         Self { rows: rows.into(), bytes: bytes.into(), pages: MOST_PAGES.into(), until: Instant::now() + MOST_TIME }
     }
 
     /// Counts a page with so many rows and bytes. Returns why no further page may be read, if that is so.
-    pub fn spend(&self, rows: usize, bytes: usize) -> Option<String> {
+    pub fn count_page(&self, rows: usize, bytes: usize) -> Option<String> {
         let take = |left: &AtomicUsize, count: usize| {
             let less = |left: usize| Some(left.saturating_sub(count));
             left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok_and(|before| before <= count)
@@ -88,18 +88,18 @@ impl Allowance {
 
 /// The next page of a list, from `Link: </v2/_catalog?last=x&n=100>; rel="next"` (RFC 8288; distribution specification,
 /// "Listing Tags"), relative or absolute. It is always read from the same server, whatever host the link names.
-pub fn next_page(server: &Server, response: &Response, current: &Place) -> Option<Place> {
+pub fn next_page(server: &Server, response: &Response, current: &ServerAddress) -> Option<ServerAddress> {
     server.rebased(current, &next_link(response)?)
 }
 
 /// The target of the link to the next page in an answer's headers, as it is written there.
 pub fn next_link(response: &Response) -> Option<String> {
     let lines = response.headers().get_all(header::LINK);
-    lines.iter().filter_map(|line| line.to_str().ok()).find_map(next_of)
+    lines.iter().filter_map(|line| line.to_str().ok()).find_map(next_link_target)
 }
 
 /// The target of the link with the relation `next` in a header line.
-fn next_of(line: &str) -> Option<String> {
+fn next_link_target(line: &str) -> Option<String> {
     if !line.contains('<') {
         // Some servers leave out the brackets; a line with a single link can be read nevertheless.
         let (target, parameters) = line.split_once(';')?;
@@ -168,23 +168,26 @@ mod tests {
             ("<unclosed", None),
             ("", None),
         ] {
-            assert_eq!(next_of(line).as_deref(), target, "{line}");
+            assert_eq!(next_link_target(line).as_deref(), target, "{line}");
         }
     }
 
     #[test]
     fn a_list_is_cut_by_rows_bytes_and_pages_and_says_so() {
-        assert!(Allowance::default().spend(1000, 1 << 20).is_none());
-        let rows = Allowance::of(10, MOST_BYTES);
-        assert!(rows.spend(9, 0).is_none() && rows.ended().is_none());
-        assert!(rows.spend(5, 0).unwrap().contains("rows") && rows.ended().is_some());
-        assert!(Allowance::default().spend(1, MOST_BYTES).unwrap().contains("longer"));
+        assert!(Allowance::default().count_page(1000, 1 << 20).is_none());
+        let rows = Allowance::new(10, MOST_BYTES);
+        assert!(rows.count_page(9, 0).is_none() && rows.ended().is_none());
+        assert!(rows.count_page(5, 0).unwrap().contains("rows") && rows.ended().is_some());
+        assert!(Allowance::default().count_page(1, MOST_BYTES).unwrap().contains("longer"));
         let pages = Allowance::default();
-        assert!((1..MOST_PAGES).all(|_| pages.spend(0, 0).is_none()) && pages.spend(0, 0).unwrap().contains("pages"));
+        assert!(
+            (1..MOST_PAGES).all(|_| pages.count_page(0, 0).is_none())
+                && pages.count_page(0, 0).unwrap().contains("pages")
+        );
     }
 
     proptest::proptest! {
         #[test]
-        fn any_line_is_read_without_a_panic(line in "\\PC{0,80}") { let _ = next_of(&line); }
+        fn any_line_is_read_without_a_panic(line in "\\PC{0,80}") { let _ = next_link_target(&line); }
     }
 }

@@ -11,11 +11,11 @@ use wharf_core::{
 /// Which other servers an answer may send us to. A person's program may be sent anywhere, with nothing of theirs; one that
 /// works for others (a steward) only to servers that its configuration names.
 #[derive(Clone, Default)]
-pub struct Reach(Option<Arc<Allowed>>);
+pub struct AllowedServers(Option<Arc<Allowed>>);
 
 type Allowed = dyn Fn(&Origin) -> bool + Send + Sync;
 
-impl Reach {
+impl AllowedServers {
     /// Only servers for which `allowed` is true.
     pub fn only(allowed: impl Fn(&Origin) -> bool + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(allowed)))
@@ -23,7 +23,7 @@ impl Reach {
 
     /// Only servers of the site's configuration: sources, their token servers, storage, notaries and scanners, names of
     /// the same registered domains, and the hosts that disk images may come from.
-    pub fn of_site(requests: &Requests, named: &[Hosts]) -> Self {
+    pub fn for_site(requests: &Requests, named: &[Hosts]) -> Self {
         let servers: Vec<Origin> = named
             .iter()
             .flat_map(|hosts| &hosts.servers)
@@ -41,7 +41,7 @@ impl Reach {
         Self::only(move |to| {
             servers.iter().any(|one| may_follow(one, to))
                 || to.is_secure() && storage.iter().any(|host| fits(host, to))
-                || places.contains(&to.place())
+                || places.contains(&to.host_and_port())
         })
     }
 
@@ -60,7 +60,7 @@ impl Reach {
     }
 }
 
-impl fmt::Debug for Reach {
+impl fmt::Debug for AllowedServers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "only what is configured" } else { "anywhere" })
     }
@@ -76,7 +76,7 @@ fn may_follow(named: &Origin, to: &Origin) -> bool {
 fn fits(named: &str, to: &Origin) -> bool {
     match named.strip_prefix("*.") {
         Some(domain) => to.host().strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
-        None => named == to.place(),
+        None => named == to.host_and_port(),
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn at(address: &str) -> Origin {
-        Origin::of(&Url::parse(address).unwrap()).unwrap()
+        Origin::from_url(&Url::parse(address).unwrap()).unwrap()
     }
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
             web: vec!["disks.example.com".into()],
             ..Requests::default()
         };
-        let reach = Reach::of_site(&requests, &named);
+        let reach = AllowedServers::for_site(&requests, &named);
         let from = at("https://registry.example.org:5000");
         for (to, allowed) in [
             ("https://registry.example.org:5000", true),
@@ -130,9 +130,9 @@ mod tests {
         ] {
             assert_eq!(reach.check("test", &from, &at(to)).is_ok(), allowed, "{to}");
         }
-        assert!(Reach::default().check("test", &from, &at("https://anywhere.example")).is_ok());
+        assert!(AllowedServers::default().check("test", &from, &at("https://anywhere.example")).is_ok());
         named.push(hosts(&[], &["*.docker.com"]));
-        let reach = Reach::of_site(&requests, &named);
+        let reach = AllowedServers::for_site(&requests, &named);
         assert!(reach.check("test", &from, &at("https://production.cloudflare.docker.com")).is_ok());
     }
 }

@@ -1,9 +1,9 @@
 //! A server and what may be sent to it. Secrets are attached to requests only here.
 //!
-//! A [`Request`] is made from a [`Place`], and a [`Place`] is always at the server's own [`Origin`]: a password, token
+//! A [`Request`] is made from a [`ServerAddress`], and a [`ServerAddress`] is always at the server's own [`Origin`]: a password, token
 //! or client certificate cannot be sent to another server, whatever an answer says. If an answer leads to another
 //! server, a [`Visitor`] reads from it without credentials: never from `https` down to `http`, and only within
-//! [`Reach`].
+//! [`AllowedServers`].
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -13,7 +13,7 @@ use url::Url;
 use super::{
     errors::no_answer,
     origin::{Origin, address},
-    reach::Reach,
+    reach::AllowedServers,
     tls::Tls,
 };
 use wharf_core::base::{
@@ -26,9 +26,9 @@ const MOST_REDIRECTS: usize = 5;
 
 /// An address at a server's own origin.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Place(Url);
+pub struct ServerAddress(Url);
 
-impl Place {
+impl ServerAddress {
     /// The address as a URL.
     pub fn url(&self) -> &Url {
         &self.0
@@ -44,9 +44,9 @@ impl Place {
 
 /// Where an answer says to continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
+pub enum NextPage {
     /// At the same server, where credentials may be sent.
-    Here(Place),
+    Here(ServerAddress),
     /// At another server, which is only visited without credentials.
     Elsewhere(Url),
 }
@@ -62,8 +62,8 @@ pub struct Server {
 
 impl Server {
     /// The server at `base`, below which all addresses are. Fails if that is not http or https.
-    pub fn new(mut base: Url, tls: Tls, reach: Reach) -> Result<Self> {
-        let origin = Origin::of(&base);
+    pub fn new(mut base: Url, tls: Tls, reach: AllowedServers) -> Result<Self> {
+        let origin = Origin::from_url(&base);
         let shown = origin.as_ref().map_or_else(|| format!("{}:", base.scheme()), ToString::to_string);
         let what = format!("use the address {shown}");
         let origin = origin.ok_or_else(|| {
@@ -84,7 +84,7 @@ impl Server {
     }
 
     /// The server at an address as people write it, https if it has no scheme. `what` says for whom, in errors.
-    pub fn at(text: &str, tls: Tls, reach: Reach, what: &str) -> Result<Self> {
+    pub fn at(text: &str, tls: Tls, reach: AllowedServers, what: &str) -> Result<Self> {
         let hint = "write https://host[:port]";
         let base = address(text).map_err(|error| Error::usage(what, format!("url: {error}")).hint(hint))?;
         Self::new(base, tls, reach).map_err(|error| error.during(what))
@@ -106,41 +106,45 @@ impl Server {
     }
 
     /// An address below the base address.
-    pub fn place(&self, path: &str) -> Result<Place> {
+    pub fn address(&self, path: &str) -> Result<ServerAddress> {
         let what = format!("make an address of {}", self.origin);
         let url = self.base.join(path).map_err(|error| Error::usage(&what, error.to_string()))?;
-        match self.next_of(url) {
-            Next::Here(place) => Ok(place),
-            Next::Elsewhere(_) => Err(Error::usage(what, "the path leads to another server")),
+        match self.classify_next(url) {
+            NextPage::Here(place) => Ok(place),
+            NextPage::Elsewhere(_) => Err(Error::usage(what, "the path leads to another server")),
         }
     }
 
     /// Where `target` leads, which an answer from `current` names; `None` if it is no address.
-    pub fn next(&self, current: &Place, target: &str) -> Option<Next> {
-        current.0.join(target).ok().map(|url| self.next_of(url))
+    pub fn next(&self, current: &ServerAddress, target: &str) -> Option<NextPage> {
+        current.0.join(target).ok().map(|url| self.classify_next(url))
     }
 
     /// Like `next`, but an address at another host means the same path at this server: for lists of servers behind a
     /// proxy.
-    pub fn rebased(&self, current: &Place, target: &str) -> Option<Place> {
+    pub fn rebased(&self, current: &ServerAddress, target: &str) -> Option<ServerAddress> {
         match self.next(current, target)? {
-            Next::Here(place) => Some(place),
-            Next::Elsewhere(url) if Origin::of(&url).is_some() => Some(self.ours(&url)),
-            Next::Elsewhere(_) => None,
+            NextPage::Here(place) => Some(place),
+            NextPage::Elsewhere(url) if Origin::from_url(&url).is_some() => Some(self.at_this_server(&url)),
+            NextPage::Elsewhere(_) => None,
         }
     }
 
     /// The path and query of an address, at this server.
-    fn ours(&self, url: &Url) -> Place {
+    fn at_this_server(&self, url: &Url) -> ServerAddress {
         let mut ours = self.base.clone();
         ours.set_path(url.path());
         ours.set_query(url.query());
-        Place(ours)
+        ServerAddress(ours)
     }
 
-    fn next_of(&self, url: Url) -> Next {
+    fn classify_next(&self, url: Url) -> NextPage {
         // Built from its parts, so that an account inside the address is dropped.
-        if Origin::of(&url).as_ref() == Some(&self.origin) { Next::Here(self.ours(&url)) } else { Next::Elsewhere(url) }
+        if Origin::from_url(&url).as_ref() == Some(&self.origin) {
+            NextPage::Here(self.at_this_server(&url))
+        } else {
+            NextPage::Elsewhere(url)
+        }
     }
 
     fn client(&self, what: &str) -> Result<&Client> {
@@ -154,13 +158,13 @@ impl Server {
     }
 
     /// A new request, not sent yet.
-    pub fn request(&self, method: Method, place: &Place) -> Result<Request<'_>> {
+    pub fn request(&self, method: Method, place: &ServerAddress) -> Result<Request<'_>> {
         let client = self.client(&format!("connect to {}", self.origin))?;
         Ok(Request { server: self, builder: client.request(method, place.0.clone()) })
     }
 
     /// A new GET request, not sent yet.
-    pub fn get(&self, place: &Place) -> Result<Request<'_>> {
+    pub fn get(&self, place: &ServerAddress) -> Result<Request<'_>> {
         self.request(Method::GET, place)
     }
 }
@@ -228,26 +232,26 @@ impl Request<'_> {
         let mut request = self.builder.build().map_err(|error| no_answer(what, &error))?;
         for _ in 0..MOST_REDIRECTS {
             let again = request.try_clone();
-            let (method, current) = (request.method().clone(), Place(request.url().clone()));
+            let (method, current) = (request.method().clone(), ServerAddress(request.url().clone()));
             let kept = [header::ACCEPT, header::RANGE].map(|name| (request.headers().get(&name).cloned(), name));
             let response = client.execute(request).await.map_err(|error| no_answer(what, &error))?;
-            let Some(target) = redirect_of(&response) else { return Ok(response) };
+            let Some(target) = redirect_target(&response) else { return Ok(response) };
             let reads = matches!(method, Method::GET | Method::HEAD);
             match server.next(&current, &target) {
                 None => return Ok(response),
-                Some(Next::Here(place)) => {
+                Some(NextPage::Here(place)) => {
                     // A body is sent again only if the answer asks for it (307, 308).
                     let same = reads || matches!(response.status().as_u16(), 307 | 308);
                     let Some(mut next) = again.filter(|_| same) else { return Ok(response) };
                     *next.url_mut() = place.0;
                     request = next;
                 }
-                Some(Next::Elsewhere(url)) if reads => {
+                Some(NextPage::Elsewhere(url)) if reads => {
                     let mut headers = header::HeaderMap::new();
                     headers.extend(kept.into_iter().filter_map(|(value, name)| value.map(|value| (name, value))));
                     return server.visitor.follow(what, &server.origin, url, method, headers).await;
                 }
-                Some(Next::Elsewhere(url)) => return Err(sent_elsewhere(what, &server.origin, &url)),
+                Some(NextPage::Elsewhere(url)) => return Err(sent_elsewhere(what, &server.origin, &url)),
             }
         }
         Err(in_circles(what, &server.origin))
@@ -256,7 +260,7 @@ impl Request<'_> {
 
 /// The error that an answer wants something to be sent to another server.
 pub fn sent_elsewhere(what: &str, from: &Origin, to: &Url) -> Error {
-    let to = Origin::of(to).map_or_else(|| format!("a {} address", to.scheme()), |to| to.to_string());
+    let to = Origin::from_url(to).map_or_else(|| format!("a {} address", to.scheme()), |to| to.to_string());
     Error::new(Kind::NotAllowed, what, format!("{from} wants it sent to {to}, which is another server"))
         .hint("nothing was sent there; tell the administrators of the source")
 }
@@ -266,7 +270,7 @@ fn in_circles(what: &str, origin: &Origin) -> Error {
 }
 
 /// The target that an answer redirects to, if it does.
-fn redirect_of(response: &Response) -> Option<String> {
+fn redirect_target(response: &Response) -> Option<String> {
     let moved = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let target = response.headers().get(header::LOCATION).filter(|_| moved)?;
     target.to_str().ok().map(str::to_owned)
@@ -275,19 +279,19 @@ fn redirect_of(response: &Response) -> Option<String> {
 /// Reads from servers without credentials: no account, no client certificate, no body.
 pub struct Visitor {
     tls: Tls,
-    reach: Reach,
+    reach: AllowedServers,
     made: OnceLock<Client>,
 }
 
 impl Visitor {
     /// A visitor that trusts the same authorities.
-    pub fn new(tls: Tls, reach: Reach) -> Self {
+    pub fn new(tls: Tls, reach: AllowedServers) -> Self {
         Self { tls: Tls { identity: None, ..tls }, reach, made: OnceLock::new() }
     }
 
     /// Reads an address that a person has named.
     pub async fn get(&self, what: &str, url: &Url, headers: header::HeaderMap) -> Result<Response> {
-        let origin = Origin::of(url)
+        let origin = Origin::from_url(url)
             .ok_or_else(|| Error::usage(what, "it is no address of a web server").hint("write https://host/path"))?;
         self.follow(what, &origin, url.clone(), Method::GET, headers).await
     }
@@ -309,7 +313,7 @@ impl Visitor {
         };
         let mut from = from.clone();
         for _ in 0..MOST_REDIRECTS {
-            let to = Origin::of(&url).ok_or_else(|| sent_elsewhere(what, &from, &url))?;
+            let to = Origin::from_url(&url).ok_or_else(|| sent_elsewhere(what, &from, &url))?;
             if from.is_secure() && !to.is_secure() {
                 return Err(Error::new(Kind::NotAllowed, what, format!("{from} sends us on to {to}, unencrypted"))
                     .hint("tell the administrators of the source"));
@@ -322,7 +326,7 @@ impl Visitor {
             let _ = url.set_password(None);
             let request = client.request(method.clone(), url.clone()).headers(headers.clone());
             let response = request.send().await.map_err(|error| no_answer(what, &error))?;
-            let Some(target) = redirect_of(&response) else {
+            let Some(target) = redirect_target(&response) else {
                 return if response.status() == StatusCode::UNAUTHORIZED {
                     Err(Error::new(Kind::NotAllowed, what, format!("{to} wants a sign-in of its own"))
                         .hint("nothing was sent there; tell the administrators of the source"))

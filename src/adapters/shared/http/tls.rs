@@ -27,7 +27,7 @@ impl Tls {
     /// client certificate only if it is the same server, else what `certs.d` has for that one.
     pub fn beside(registry: &Registry, url: &str) -> Self {
         let server = Origin::written(url);
-        let mut tls = server.as_ref().map(|server| Self::of_host(&server.place())).unwrap_or_default();
+        let mut tls = server.as_ref().map(|server| Self::for_host(&server.host_and_port())).unwrap_or_default();
         tls.authorities.extend(registry.ca.clone());
         if server.is_some() && server == Origin::written(&registry.url) {
             tls.identity = registry.identity().or(tls.identity);
@@ -38,7 +38,7 @@ impl Tls {
     /// The settings in Docker's and Podman's `certs.d` folders for `host`: `*.crt` are authorities, `*.cert` with
     /// `*.key` are
     /// client certificates.
-    pub fn of_host(host: &str) -> Self {
+    pub fn for_host(host: &str) -> Self {
         let mut tls = Self::default();
         let home = |rest: &str| std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(rest);
         let folders = [

@@ -28,7 +28,7 @@ const KEYS: &str =
     "host, port, dbname, user, sslmode, sslrootcert, sslcert, sslkey, passfile, statement-cache-capacity";
 
 /// What the environment says; tests can give their own.
-pub(super) struct Around<'a> {
+pub(super) struct Environment<'a> {
     /// The value of an environment variable; `None` if it is unset or empty.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The login of the user that this process runs as, from the system's list of users.
@@ -128,7 +128,7 @@ pub(super) fn login() -> Option<String> {
 }
 
 /// What is needed to connect.
-pub(super) struct Ready {
+pub(super) struct ConnectSettings {
     /// The options for the database driver.
     pub options: PgConnectOptions,
     /// Why no password is sent although one might be expected; empty otherwise.
@@ -143,11 +143,11 @@ impl Address {
     /// Parses an address, with this process's environment.
     pub(super) fn new(address: &str) -> Result<Self> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self::read(address, &Around { variable: &variable, login: login(), home: std::env::home_dir() })
+        Self::read(address, &Environment { variable: &variable, login: login(), home: std::env::home_dir() })
     }
 
     /// Parses an address. Nothing is contacted, and no secret is read yet.
-    pub(super) fn read(address: &str, around: &Around<'_>) -> Result<Self> {
+    pub(super) fn read(address: &str, around: &Environment<'_>) -> Result<Self> {
         let url = url::Url::parse(address).during(WHAT)?;
         let variable = around.variable;
         let no_password = || {
@@ -191,7 +191,7 @@ impl Address {
             .or_else(|| variable("PGPORT"))
             .map_or(Ok(5432), |port| port.parse::<u16>().map_err(|_| wrong(format!("'{port}' is no port"))))?;
         let host = host.or_else(|| variable("PGHOST")).or_else(|| variable("PGHOSTADDR"));
-        let host = host.map_or_else(|| usual_host(port), |host| host_of(&host));
+        let host = host.map_or_else(|| usual_host(port), |host| parse_host(&host));
         let word = tls.or_else(|| variable("PGSSLMODE"));
         let tls = match &word {
             Some(word) => Tls::named(word).ok_or_else(|| {
@@ -230,7 +230,7 @@ impl Address {
     }
 
     /// The database and where it is, for messages: `wharf on db.example.org`, `wharf in /var/run/postgresql`.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let database = self.database.as_deref().unwrap_or("(unnamed)");
         let port = if self.port == 5432 { String::new() } else { format!(":{}", self.port) };
         match &self.host {
@@ -242,8 +242,8 @@ impl Address {
     }
 
     /// The options for the driver. Password file and certificates are read each time, because they may have changed.
-    pub(super) fn ready(&self) -> Result<Ready> {
-        let what = format!("sign in to PostgreSQL {}", self.place());
+    pub(super) fn ready(&self) -> Result<ConnectSettings> {
+        let what = format!("sign in to PostgreSQL {}", self.describe());
         let user = self.user.as_deref().ok_or_else(|| {
             Error::new(Kind::NotAllowed, &what, "this user has no login name that a role could be called by")
                 .hint("name the role: PGUSER, or user=NAME in the address")
@@ -279,7 +279,7 @@ impl Address {
                 Err(why) => without_password = why,
             }
         }
-        Ok(Ready { options, without_password })
+        Ok(ConnectSettings { options, without_password })
     }
 
     fn certified(&self, mut options: PgConnectOptions, what: &str) -> Result<PgConnectOptions> {
@@ -330,7 +330,7 @@ impl Address {
     }
 }
 
-fn host_of(host: &str) -> Host {
+fn parse_host(host: &str) -> Host {
     if host.starts_with('/') {
         return Host::Folder(host.into());
     }
@@ -414,7 +414,10 @@ mod tests {
     fn with(address: &str, variables: &[(&str, &str)], home: &Path) -> Result<Address> {
         let variable =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        Address::read(address, &Around { variable: &variable, login: Some("ada".into()), home: Some(home.to_owned()) })
+        Address::read(
+            address,
+            &Environment { variable: &variable, login: Some("ada".into()), home: Some(home.to_owned()) },
+        )
     }
 
     fn read(address: &str) -> Address {
@@ -437,15 +440,15 @@ mod tests {
 
     #[test]
     fn a_place_is_called_by_its_socket_or_its_host() {
-        assert_eq!(read("postgres:///wharf?host=/run/db&port=5433").place(), "wharf in /run/db/.s.PGSQL.5433");
-        assert_eq!(read("postgres://%2Frun%2Fdb/wharf").place(), "wharf in /run/db");
-        assert_eq!(read("postgres://db.example/wharf").place(), "wharf on db.example");
-        assert_eq!(read("postgres://[::1]:6000/wharf").place(), "wharf on [::1]:6000");
+        assert_eq!(read("postgres:///wharf?host=/run/db&port=5433").describe(), "wharf in /run/db/.s.PGSQL.5433");
+        assert_eq!(read("postgres://%2Frun%2Fdb/wharf").describe(), "wharf in /run/db");
+        assert_eq!(read("postgres://db.example/wharf").describe(), "wharf on db.example");
+        assert_eq!(read("postgres://[::1]:6000/wharf").describe(), "wharf on [::1]:6000");
         let variables = [("PGHOST", "/run/other"), ("PGPORT", "6001")];
         let elsewhere = with("postgres:///wharf", &variables, Path::new("/nowhere")).unwrap();
-        assert_eq!(elsewhere.place(), "wharf in /run/other/.s.PGSQL.6001");
+        assert_eq!(elsewhere.describe(), "wharf in /run/other/.s.PGSQL.6001");
         let named = with("postgres://db.example:7000/wharf", &variables, Path::new("/nowhere")).unwrap();
-        assert_eq!(named.place(), "wharf on db.example:7000", "what the address says comes first");
+        assert_eq!(named.describe(), "wharf on db.example:7000", "what the address says comes first");
     }
 
     #[test]

@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 pub use self::values::read;
 use self::worker::worker;
-use wharf_core::{base::error::Result, config::Config, ports::store::Store, request::Me};
+use wharf_core::{base::error::Result, config::Config, ports::store::Store, request::Caller};
 
 /// The store that the configuration names.
-pub fn of(config: &Config) -> Result<Arc<dyn Store>> {
+pub fn open(config: &Config) -> Result<Arc<dyn Store>> {
     let wanted = &config.requests.store;
     let worker = worker();
     if wanted.starts_with("postgres://") || wanted.starts_with("postgresql://") {
@@ -27,13 +27,13 @@ pub fn of(config: &Config) -> Result<Arc<dyn Store>> {
     // A name that a person gives proves nothing. Where decisions need signatures, the signature says who decided.
     let said = alone || rules.signed_decisions;
     let person = if said { config.person.clone() } else { address::login().unwrap_or_default() };
-    let me = Me {
+    let me = Caller {
         approver: alone || rules.approvers.contains(&person),
         person,
         steward: true,
         own: rules.self_approval.unwrap_or(alone),
     };
-    Ok(Arc::new(sqlite::SqliteStore::new(path, me, worker).of_one_group(said)))
+    Ok(Arc::new(sqlite::SqliteStore::new(path, me, worker).with_one_group(said)))
 }
 
 #[cfg(test)]
@@ -49,7 +49,7 @@ mod tests {
             let requests = Requests { approvers, signed_decisions, ..Requests::default() };
             let config =
                 Config { state_dir: folder.path().to_owned(), person: "carol".into(), requests, ..Config::default() };
-            of(&config).unwrap().me().await.unwrap()
+            open(&config).unwrap().caller().await.unwrap()
         };
         let login = address::login().unwrap();
         let claimed = me(&["carol"], false).await;

@@ -20,16 +20,17 @@ use super::{
     worker::host,
 };
 use wharf_core::{
-    audit::witness::{Chain, Decided, Mark, Whose, Witnessed},
+    audit::witness::{AuditScope, Chain, Decided, Mark, WitnessedPosition},
     base::{
         error::{During, Error, Kind, Result},
         text,
     },
     policy::Site,
-    ports::store::{Due, Standing, Steward, Store, Use, Watch, Watched, site},
+    ports::store::{DueNotice, Steward, Store, StoreStatus, Use, Watch, Watched, site},
     request::{
-        Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish,
-        event::{Next, seconds},
+        Admission, Caller, Change, Class, Decision, Event, Group, Id, Pace, Request, RequestFilter, RequestedImage,
+        RequestedUse,
+        event::{PolicyOutcome, seconds},
         notice::Notice,
     },
 };
@@ -71,7 +72,7 @@ const REQUEST: &str = "SELECT json_build_object('id', r.id, 'asked', asked, 'des
 /// The answer of `wharf.known`.
 #[derive(Default, serde::Deserialize)]
 #[serde(default)]
-struct Known {
+struct KnownAnswer {
     judged: Option<Watched>,
     taken_back: Option<Decision>,
 }
@@ -89,7 +90,7 @@ impl Postgres {
     /// The store at an address. That holds no password: it is in `~/.pgpass`, or the server needs none.
     pub fn new(address: &str, worker: String) -> Result<Self> {
         let address = Address::new(address)?;
-        let place = format!("PostgreSQL {}", address.place());
+        let place = format!("PostgreSQL {}", address.describe());
         Ok(Self { address, place, worker, pool: OnceCell::new(), listener: tokio::sync::Mutex::default() })
     }
 
@@ -111,7 +112,7 @@ impl Postgres {
         let (options, without_password) = self.options()?;
         match tokio::time::timeout(patience, PgConnection::connect_with(&options)).await {
             Ok(connection) => connection.map_err(|error| {
-                let error = of_sql(&error, &what);
+                let error = sql_error(&error, &what);
                 match (error.kind, without_password.is_empty()) {
                     (Kind::NotAllowed, false) => error.hint(without_password),
                     _ => error,
@@ -124,7 +125,7 @@ impl Postgres {
 
     /// Waits for a connection; if none comes, fails with the server's reason. The pool alone would only say after a
     /// long time that it had none.
-    async fn or_why<T>(&self, what: &str, wanted: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T> {
+    async fn with_reason<T>(&self, what: &str, wanted: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T> {
         let why = async {
             loop {
                 tokio::time::sleep(PUZZLED).await;
@@ -135,7 +136,7 @@ impl Postgres {
             }
         };
         tokio::select! {
-            got = wanted => got.map_err(|error| of_sql(&error, what)),
+            got = wanted => got.map_err(|error| sql_error(&error, what)),
             error = why => Err(error),
         }
     }
@@ -155,16 +156,16 @@ impl Postgres {
     async fn connection(&self) -> Result<PoolConnection<sqlx::Postgres>> {
         let what = format!("reach the store ({})", self.place);
         let pool = self.pool().await?;
-        self.or_why(&what, pool.acquire()).await
+        self.with_reason(&what, pool.acquire()).await
     }
 
     async fn open(&self) -> Result<PgPool> {
         let what = format!("open the store ({})", self.place);
         let pool = self.connect().await?;
-        let mut connection = self.or_why(&what, pool.acquire()).await?;
-        let layout = layout(&mut connection).await.map_err(|error| of_sql(&error, &what))?;
-        let standing = Standing { layout, needed: needed(), ..Standing::default() };
-        match standing.unfit() {
+        let mut connection = self.with_reason(&what, pool.acquire()).await?;
+        let layout = layout(&mut connection).await.map_err(|error| sql_error(&error, &what))?;
+        let standing = StoreStatus { layout, needed: needed(), ..StoreStatus::default() };
+        match standing.why_unusable() {
             None => {
                 drop(connection);
                 Ok(pool)
@@ -200,7 +201,7 @@ fn answered<T>(
     answer: Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>,
 ) -> Result<T> {
     if let Ok(answer) = answer {
-        return answer.map_err(|error| of_sql(&error, what));
+        return answer.map_err(|error| sql_error(&error, what));
     }
     drop(connection.detach());
     Err(Error::new(Kind::Unavailable, what, "the database did not answer in time").hint("try again"))
@@ -256,7 +257,7 @@ async fn layout(connection: &mut PgConnection) -> std::result::Result<Option<i64
 }
 
 /// The caller's role and groups, asked from the server alone, because the database may not be set up yet.
-async fn standing(connection: &mut PgConnection) -> std::result::Result<Standing, sqlx::Error> {
+async fn standing(connection: &mut PgConnection) -> std::result::Result<StoreStatus, sqlx::Error> {
     let layout = layout(connection).await?;
     let member = |group: &str| {
         format!(
@@ -267,17 +268,17 @@ async fn standing(connection: &mut PgConnection) -> std::result::Result<Standing
     let sql =
         format!("SELECT session_user::text AS person, {user} AS usual, {approver} AS approver, {steward} AS steward");
     let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(connection).await?;
-    let me = Me {
+    let me = Caller {
         person: row.try_get("person")?,
         approver: row.try_get("approver")?,
         steward: row.try_get("steward")?,
-        ..Me::default()
+        ..Caller::default()
     };
-    Ok(Standing { me, user: row.try_get("usual")?, layout, needed: needed() })
+    Ok(StoreStatus { me, user: row.try_get("usual")?, layout, needed: needed() })
 }
 
 /// A database error as an error of Wharf: its kind, and what to do.
-fn of_sql(error: &sqlx::Error, what: &str) -> Error {
+fn sql_error(error: &sqlx::Error, what: &str) -> Error {
     let away = |why: String, hint: &str| {
         Error::new(Kind::Unavailable, what, wharf_core::base::clean::short(&why, 300)).hint(hint)
     };
@@ -359,7 +360,7 @@ impl Store for Postgres {
 
     async fn set_up(&self) -> Result<String> {
         let what = format!("set up the store ({})", self.place);
-        let wrong = |error: sqlx::Error| of_sql(&error, &what);
+        let wrong = |error: sqlx::Error| sql_error(&error, &what);
         let mut connection = self.single(PATIENCE).await?;
         // Updating a large database takes longer than usual statements may.
         sqlx::query("SET statement_timeout = '10min'").execute(&mut connection).await.map_err(wrong)?;
@@ -400,11 +401,11 @@ impl Store for Postgres {
         ))
     }
 
-    async fn standing(&self) -> Result<Standing> {
+    async fn standing(&self) -> Result<StoreStatus> {
         let what = format!("ask the store how it stands ({})", self.place);
         let ask = async {
             let mut connection = self.single(GLANCE).await?;
-            let found = standing(&mut connection).await.map_err(|error| of_sql(&error, &what))?;
+            let found = standing(&mut connection).await.map_err(|error| sql_error(&error, &what))?;
             drop(connection.close().await);
             Ok(found)
         };
@@ -429,11 +430,11 @@ impl Store for Postgres {
         self.call("say that this steward lives", "SELECT wharf.alive($1, $2, $3, $4)", &arguments).await.map(|_| ())
     }
 
-    async fn me(&self) -> Result<Me> {
+    async fn caller(&self) -> Result<Caller> {
         let what = "ask the store who you are";
         let sql = "SELECT session_user::text AS person, wharf.is('wharf_approver') AS approver, wharf.is('wharf_steward') AS steward, wharf.own() AS own";
         let row = self.call(what, sql, &[]).await?.ok_or_else(|| Error::failed(what, "no answer"))?;
-        Ok(Me {
+        Ok(Caller {
             person: row.try_get("person").during(what)?,
             approver: row.try_get("approver").during(what)?,
             steward: row.try_get("steward").during(what)?,
@@ -441,7 +442,7 @@ impl Store for Postgres {
         })
     }
 
-    async fn submit(&self, asked: &Asked, destination: &str, wish: &Wish) -> Result<(Id, bool)> {
+    async fn submit(&self, asked: &RequestedImage, destination: &str, wish: &RequestedUse) -> Result<(Id, bool)> {
         let what = "submit a request";
         let sql = "SELECT id, new FROM wharf.submit($1::jsonb, $2, $3, $4, $5)";
         let arguments = [
@@ -455,7 +456,7 @@ impl Store for Postgres {
         Ok((row.try_get("id").during(what)?, row.try_get("new").during(what)?))
     }
 
-    async fn happen(&self, id: Id, event: &Event) -> Result<Request> {
+    async fn apply_event(&self, id: Id, event: &Event) -> Result<Request> {
         let what = format!("{} request {id}", event.verb());
         let (id_argument, worker) = (Argument::Number(id), Argument::Text(&self.worker));
         let (sql, arguments): (&'static str, Vec<Argument<'_>>) = match event {
@@ -468,7 +469,7 @@ impl Store for Postgres {
             Event::Withdraw => ("SELECT wharf.withdraw($1)", vec![id_argument]),
             Event::Remark(kind, words) => (
                 "SELECT wharf.remark($1, $2, $3)",
-                vec![id_argument, Argument::Text(kind.word()), Argument::Text(words)],
+                vec![id_argument, Argument::Text(kind.name()), Argument::Text(words)],
             ),
             Event::Decide(decision) => {
                 ("SELECT wharf.decide($1, $2::jsonb)", vec![id_argument, value(decision, &what)?])
@@ -482,8 +483,8 @@ impl Store for Postgres {
             }
             Event::Judged(dossier, next) => {
                 let decision = match next {
-                    Next::Decided(decision) => value(decision, &what)?,
-                    Next::Wait => Argument::Json(json!({})),
+                    PolicyOutcome::Decided(decision) => value(decision, &what)?,
+                    PolicyOutcome::Wait => Argument::Json(json!({})),
                 };
                 let sql = "SELECT wharf.judged($1, $2, $3::jsonb, NULLIF($4::jsonb, '{}'))";
                 (sql, vec![id_argument, worker, value(&**dossier, &what)?, decision])
@@ -500,15 +501,15 @@ impl Store for Postgres {
         self.request(id).await
     }
 
-    async fn requests(&self, which: Which, skip: i64, limit: i64) -> Result<Vec<Request>> {
+    async fn requests(&self, which: RequestFilter, skip: i64, limit: i64) -> Result<Vec<Request>> {
         let what = "list requests";
         let (which, order) = match which {
-            Which::Mine => (
+            RequestFilter::Mine => (
                 "EXISTS (SELECT FROM wharf.wish WHERE wish.request = r.id AND wish.person = session_user)",
                 "r.id DESC",
             ),
-            Which::Queue => ("stage IN ('waiting', 'asked')", "rule, base, since, r.id"),
-            Which::All => ("true", "r.id DESC"),
+            RequestFilter::Queue => ("stage IN ('waiting', 'asked')", "rule, base, since, r.id"),
+            RequestFilter::All => ("true", "r.id DESC"),
         };
         // Rows are selected with the index alone; only those that are shown are read completely.
         let page = format!("SELECT id FROM wharf.request AS r WHERE {which} ORDER BY {order} OFFSET $1 LIMIT $2");
@@ -555,7 +556,7 @@ impl Store for Postgres {
             let time: i64 = row.try_get("took").during(what)?;
             took.push((time, alone == Some(true)));
         }
-        Ok(Pace::of(&took))
+        Ok(Pace::from_durations(&took))
     }
 
     async fn claim(&self, lease: Duration, most: i64) -> Result<Option<Request>> {
@@ -583,7 +584,7 @@ impl Store for Postgres {
         Ok(None)
     }
 
-    async fn admissions_of(&self, digest: &str) -> Result<Vec<Request>> {
+    async fn admissions(&self, digest: &str) -> Result<Vec<Request>> {
         let what = "look up what is admitted";
         let sql =
             format!("{REQUEST} WHERE stage = 'admitted' AND admitted->>'digest' = $1 ORDER BY r.id DESC LIMIT 100");
@@ -591,7 +592,7 @@ impl Store for Postgres {
         rows.iter().map(|row| body(row, what)).collect()
     }
 
-    async fn known(&self, digests: &[String], place: &str) -> Result<Site> {
+    async fn known_at_site(&self, digests: &[String], place: &str) -> Result<Site> {
         let what = "ask what the site knows";
         let mut worst = Site::Silent;
         for digest in digests {
@@ -602,7 +603,7 @@ impl Store for Postgres {
                     &[Argument::Text(digest), Argument::Text(place)],
                 )
                 .await?;
-            let Some(known) = row.map(|row| body::<Known>(&row, what)).transpose()? else { continue };
+            let Some(known) = row.map(|row| body::<KnownAnswer>(&row, what)).transpose()? else { continue };
             worst = worst.max(site(known.judged.as_ref(), known.taken_back.as_ref()));
         }
         Ok(worst)
@@ -659,9 +660,9 @@ impl Store for Postgres {
         if ended == Some(true) { Ok(()) } else { Err(Error::not_found(what, "there is no such class, or it is over")) }
     }
 
-    async fn used(&self, used: &Use) -> Result<()> {
+    async fn record_use(&self, used: &Use) -> Result<()> {
         let arguments = [
-            Argument::Text(used.how.word()),
+            Argument::Text(used.how.name()),
             Argument::Text(&used.digest),
             Argument::Text(&used.reference),
             Argument::Text(&used.place),
@@ -671,7 +672,7 @@ impl Store for Postgres {
         self.call("write down who used an image", "SELECT wharf.use($1, $2, $3, $4, $5)", &arguments).await.map(|_| ())
     }
 
-    async fn users_of(&self, digest: &str) -> Result<Vec<Use>> {
+    async fn users(&self, digest: &str) -> Result<Vec<Use>> {
         let what = "look up who used an image";
         let sql = "SELECT json_build_object('person', person, 'how', how, 'reference', reference, 'digest', digest, 'place', place,
                 'at', at)::text AS body FROM (
@@ -682,7 +683,7 @@ impl Store for Postgres {
         Ok(readable(&self.rows(what, sql, &[Argument::Text(digest)]).await?, what))
     }
 
-    async fn watched(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>> {
+    async fn due_for_judging(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>> {
         let what = "look up what is watched";
         // Admitted images come first; then used images, one of each person in turn.
         let sql = "WITH every AS (
@@ -755,11 +756,11 @@ impl Store for Postgres {
         row.map_or(Ok(0), |row| row.try_get("unread").during(what))
     }
 
-    async fn seen(&self, notices: &[Id]) -> Result<()> {
+    async fn mark_notices_read(&self, notices: &[Id]) -> Result<()> {
         self.call("mark notices as read", "SELECT wharf.see($1)", &[Argument::Numbers(notices)]).await.map(|_| ())
     }
 
-    async fn due(&self, way: &str, lease: Duration) -> Result<Option<Due>> {
+    async fn due(&self, way: &str, lease: Duration) -> Result<Option<DueNotice>> {
         let what = "take a notice to deliver";
         let arguments = [Argument::Text(way), Argument::Number(seconds(lease)), Argument::Number(OLDEST)];
         for _ in 0..PUT_ASIDE {
@@ -770,7 +771,7 @@ impl Store for Postgres {
             match rows.first().map(|row| body(row, what)) {
                 Some(Ok(notice)) => {
                     let (mail, tries) = (row.try_get("mail").during(what)?, row.try_get("tries").during(what)?);
-                    return Ok(Some(Due { notice, mail, tries }));
+                    return Ok(Some(DueNotice { notice, mail, tries }));
                 }
                 Some(Err(error)) => tracing::warn!(id, %error, "a notice cannot be read and is not delivered"),
                 None => tracing::warn!(id, "a notice is gone and is not delivered"),
@@ -801,13 +802,13 @@ impl Store for Postgres {
         self.call(what, "SELECT wharf.witness($1, $2, $3::jsonb)", &arguments).await.map(|_| ())
     }
 
-    async fn witnessed(&self, whose: &Whose, limit: i64) -> Result<Vec<Witnessed>> {
+    async fn witnessed(&self, whose: &AuditScope, limit: i64) -> Result<Vec<WitnessedPosition>> {
         let what = "read what the store has seen of audits";
         let (of, id) = match whose {
-            Whose::Chain(id) => ("person = session_user AND chain = $2", id.as_str()),
-            Whose::Mine => ("person = session_user AND $2 = ''", ""),
-            Whose::Everybody => {
-                may_audit(what, &self.me().await?, true)?;
+            AuditScope::Chain(id) => ("person = session_user AND chain = $2", id.as_str()),
+            AuditScope::Mine => ("person = session_user AND $2 = ''", ""),
+            AuditScope::Everybody => {
+                may_audit(what, &self.caller().await?, true)?;
                 ("$2 = ''", "")
             }
         };
@@ -824,7 +825,7 @@ impl Store for Postgres {
 
     async fn decided(&self, limit: i64) -> Result<Vec<Decided>> {
         let what = "read what was decided";
-        may_audit(what, &self.me().await?, true)?;
+        may_audit(what, &self.caller().await?, true)?;
         let sql = "SELECT json_build_object('at', h.at, 'who', h.who, 'what', h.what, 'request', r.id, 'title', coalesce(r.asked->>'title', ''),
                 'digest', r.digest, 'detail', h.detail)::text AS body
             FROM wharf.history AS h JOIN wharf.request AS r ON r.id = h.request WHERE h.what <> 'taken' ORDER BY h.id DESC LIMIT $1";
@@ -837,8 +838,8 @@ impl Store for Postgres {
         let mut listener = self.listener.lock().await;
         if listener.is_none() {
             let pool = self.pool().await?;
-            let mut new = self.or_why(what, PgListener::connect_with(pool)).await?;
-            new.listen("wharf").await.map_err(|error| of_sql(&error, what))?;
+            let mut new = self.with_reason(what, PgListener::connect_with(pool)).await?;
+            new.listen("wharf").await.map_err(|error| sql_error(&error, what))?;
             *listener = Some(new);
             // A new listener reads once, because changes may have been missed before.
             return Ok(());
@@ -849,7 +850,7 @@ impl Store for Postgres {
             Ok(_) => Ok(()),
             Err(error) => {
                 *listener = None;
-                Err(of_sql(&error, what))
+                Err(sql_error(&error, what))
             }
         }
     }

@@ -25,18 +25,19 @@ use super::{
 };
 use crate::{shared::private, store::sqlite::is_network};
 use wharf_core::{
-    audit::witness::{Chain, Decided, Mark, Whose, Witnessed},
+    audit::witness::{AuditScope, Chain, Decided, Mark, WitnessedPosition},
     base::{
         error::{During, Error, Kind, Result},
         text,
     },
-    image::reference::place_of,
+    image::reference::without_version,
     policy::Site,
-    ports::store::{Due, How, Standing, Steward, Store, Use, Watch, Watched, site},
+    ports::store::{DueNotice, Steward, Store, StoreStatus, Use, UseKind, Watch, Watched, site},
     request::{
-        Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish,
+        Admission, Caller, Change, Class, Decision, Event, Group, Id, Pace, Request, RequestFilter, RequestedImage,
+        RequestedUse, Stage,
         event::seconds,
-        notice::{APPROVERS, Notice, told},
+        notice::{APPROVERS, Notice, describe},
     },
 };
 
@@ -99,8 +100,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The store in a file, opened when it is first needed.
 pub struct SqliteStore {
     path: PathBuf,
-    me: Me,
-    worker: Me,
+    me: Caller,
+    worker: Caller,
     pool: OnceCell<SqlitePool>,
     changed: Notify,
     is_network: fn(&Path) -> bool,
@@ -109,15 +110,15 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// The store in `path` for this person; `worker` is the name under which it claims requests.
-    pub fn new(path: PathBuf, me: Me, worker: String) -> Self {
-        let worker = Me { person: worker, approver: false, steward: true, own: me.own };
+    pub fn new(path: PathBuf, me: Caller, worker: String) -> Self {
+        let worker = Caller { person: worker, approver: false, steward: true, own: me.own };
         Self { path, me, worker, pool: OnceCell::new(), changed: Notify::new(), is_network, of_one_group: true }
     }
 
     /// Sets whether a group may write to the file. Without signed decisions each of its members could change what
     /// others have decided.
     #[must_use]
-    pub fn of_one_group(self, of_one_group: bool) -> Self {
+    pub fn with_one_group(self, of_one_group: bool) -> Self {
         Self { of_one_group, ..self }
     }
 
@@ -205,7 +206,7 @@ impl SqliteStore {
 
     /// Whether this person may see a request: not if all its wishes are private and none is theirs.
     fn sees(&self, request: &Request) -> bool {
-        self.me.approver || request.was_asked_by(&self.me.person) || request.is_open()
+        self.me.approver || request.was_ever_requested_by(&self.me.person) || request.is_open()
     }
 
     /// Whether a line of history for these people is visible to this person; all may see it if the list is empty.
@@ -232,7 +233,7 @@ fn body<T: DeserializeOwned>(row: &SqliteRow, what: &str) -> Result<T> {
 }
 
 /// The request in a row, with the row's number.
-fn request_of(row: &SqliteRow, what: &str) -> Result<Request> {
+fn request_from_row(row: &SqliteRow, what: &str) -> Result<Request> {
     let mut request: Request = body(row, what)?;
     request.id = row.try_get("id").during(what)?;
     Ok(request)
@@ -242,7 +243,7 @@ async fn load(transaction: &mut Transaction<'_, Sqlite>, id: Id, what: &str) -> 
     let query = sqlx::query("SELECT id, body FROM request WHERE id = ?").bind(id);
     let row = query.fetch_optional(&mut **transaction).await.during(what)?;
     let row = row.ok_or_else(|| no_request(id, what))?;
-    request_of(&row, what)
+    request_from_row(&row, what)
 }
 
 async fn insert(transaction: &mut Transaction<'_, Sqlite>, notices: &[Notice], what: &str) -> Result<()> {
@@ -276,7 +277,7 @@ async fn save(
 ) -> Result<()> {
     let query = "UPDATE request SET stage = ?, rule = ?, base = ?, since = ?, changed = ?, retry = ?, lease = ?, body = ? WHERE id = ?";
     let query = sqlx::query(query)
-        .bind(request.stage.word())
+        .bind(request.stage.name())
         .bind(request.rule())
         .bind(request.base())
         .bind(request.since)
@@ -292,7 +293,7 @@ async fn save(
     }
     if !matches!(event, Event::Renew { .. }) {
         let query = "INSERT INTO history (request, at, who, what, detail, only_for) VALUES (?, ?, ?, ?, ?, ?)";
-        let query = sqlx::query(query).bind(request.id).bind(text::now()).bind(who).bind(event.word());
+        let query = sqlx::query(query).bind(request.id).bind(text::now()).bind(who).bind(event.name());
         query
             .bind(event.detail())
             .bind(json(&concerned(request, event, who), what)?)
@@ -304,7 +305,7 @@ async fn save(
     let query = sqlx::query("SELECT DISTINCT person FROM used WHERE digest = ?").bind(digest);
     let rows = query.fetch_all(&mut **transaction).await.during(what)?;
     let users = rows.iter().map(|row| row.try_get("person").during(what)).collect::<Result<Vec<String>>>()?;
-    insert(transaction, &told(request, before, &users, text::now()), what).await
+    insert(transaction, &describe(request, before, &users, text::now()), what).await
 }
 
 #[async_trait]
@@ -318,7 +319,7 @@ impl Store for SqliteStore {
         Ok(format!("{} is there, layout {}; nothing else is to be set up", self.describe(), STEPS.len()))
     }
 
-    async fn standing(&self) -> Result<Standing> {
+    async fn standing(&self) -> Result<StoreStatus> {
         let needed = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
         let layout = if self.is_there() {
             let what = format!("ask the store how it stands ({})", self.path.display());
@@ -328,7 +329,7 @@ impl Store for SqliteStore {
             // The layout is created when something is first saved.
             needed
         };
-        Ok(Standing { me: self.me.clone(), user: true, layout: Some(layout), needed })
+        Ok(StoreStatus { me: self.me.clone(), user: true, layout: Some(layout), needed })
     }
 
     async fn stewards(&self) -> Result<Vec<Steward>> {
@@ -368,11 +369,11 @@ impl Store for SqliteStore {
         transaction.commit().await.during(what)
     }
 
-    async fn me(&self) -> Result<Me> {
+    async fn caller(&self) -> Result<Caller> {
         Ok(self.me.clone())
     }
 
-    async fn submit(&self, asked: &Asked, destination: &str, wish: &Wish) -> Result<(Id, bool)> {
+    async fn submit(&self, asked: &RequestedImage, destination: &str, wish: &RequestedUse) -> Result<(Id, bool)> {
         let what = "submit a request";
         let mut transaction = self.writing(what).await?;
         // Of requests with the same meaning, the person's own private one is taken, else the common one.
@@ -383,7 +384,7 @@ impl Store for SqliteStore {
         let query = sqlx::query(query).bind(&asked.digest).bind(destination).bind(&common).bind(&own);
         let (mut found, mut hidden) = (None, false);
         for row in query.fetch_all(&mut *transaction).await.during(what)? {
-            match request_of(&row, what) {
+            match request_from_row(&row, what) {
                 Ok(request) if found.is_none() && self.sees(&request) => found = Some(request),
                 // Everybody who asked for it publicly has meanwhile asked privately.
                 Ok(_) => hidden = true,
@@ -409,12 +410,12 @@ impl Store for SqliteStore {
             Request { id, ..request }
         };
         let before = request.stage;
-        let wish = Wish { person: self.me.person.clone(), ..wish.clone() };
-        let same = |known: &Wish| {
+        let wish = RequestedUse { person: self.me.person.clone(), ..wish.clone() };
+        let same = |known: &RequestedUse| {
             (&known.person, &known.reason, known.until, known.private, known.withdrawn)
                 == (&wish.person, &wish.reason, wish.until, wish.private, false)
         };
-        if request.wishes.iter().any(same) && !request.is_over_time(text::now()) && before != Stage::Failed {
+        if request.wishes.iter().any(same) && !request.is_expired_at(text::now()) && before != Stage::Failed {
             return Ok((request.id, false));
         }
         let event = Event::Wish(wish);
@@ -424,7 +425,7 @@ impl Store for SqliteStore {
         Ok((request.id, new))
     }
 
-    async fn happen(&self, id: Id, event: &Event) -> Result<Request> {
+    async fn apply_event(&self, id: Id, event: &Event) -> Result<Request> {
         let what = format!("change request {id}");
         let mut transaction = self.writing(&what).await?;
         let mut request = load(&mut transaction, id, &what).await?;
@@ -450,7 +451,7 @@ impl Store for SqliteStore {
             let takes = |class: Class| {
                 class.rule == request.rule()
                     && ["", request.base()].contains(&class.base.as_str())
-                    && (self.me.own || !request.was_asked_by(&class.decision.by))
+                    && (self.me.own || !request.was_ever_requested_by(&class.decision.by))
             };
             if classes.iter().filter_map(|row| readable(body::<Class>(row, &what), &what)).any(takes) {
                 request.stage = Stage::Gathering;
@@ -463,7 +464,7 @@ impl Store for SqliteStore {
                 "SELECT id, body FROM request WHERE digest = ? AND destination = ? AND stage = 'admitted' AND id <> ?";
             let query = sqlx::query(query).bind(&request.asked.digest).bind(&request.destination).bind(id);
             for row in query.fetch_all(&mut *transaction).await.during(&*what)? {
-                let Some(mut other) = readable(request_of(&row, &what), &what) else { continue };
+                let Some(mut other) = readable(request_from_row(&row, &what), &what) else { continue };
                 let before = other.stage;
                 other.follow(event, me, text::now())?;
                 other.stage = Stage::Revoked;
@@ -474,23 +475,23 @@ impl Store for SqliteStore {
         Ok(request)
     }
 
-    async fn requests(&self, which: Which, skip: i64, limit: i64) -> Result<Vec<Request>> {
+    async fn requests(&self, which: RequestFilter, skip: i64, limit: i64) -> Result<Vec<Request>> {
         let what = "list requests";
         let query = match which {
-            Which::Mine => {
+            RequestFilter::Mine => {
                 "SELECT request.id, body FROM request JOIN wish ON wish.request = request.id AND wish.person = ?3 ORDER BY request.id DESC LIMIT ?2 OFFSET ?1"
             }
-            Which::Queue => {
+            RequestFilter::Queue => {
                 "SELECT id, body FROM request WHERE id IN (SELECT id FROM request WHERE stage IN ('waiting', 'asked') AND ?3 = ?3
                     ORDER BY rule, base, since, id LIMIT ?2 OFFSET ?1) ORDER BY rule, base, since, id"
             }
-            Which::All => "SELECT id, body FROM request WHERE ?3 = ?3 ORDER BY id DESC LIMIT ?2 OFFSET ?1",
+            RequestFilter::All => "SELECT id, body FROM request WHERE ?3 = ?3 ORDER BY id DESC LIMIT ?2 OFFSET ?1",
         };
         let query = sqlx::query(query).bind(skip).bind(limit).bind(&self.me.person);
         let rows = query.fetch_all(self.pool().await?).await.during(what)?;
         let shown = |row: &SqliteRow| -> Result<Option<Request>> {
             let id: Id = row.try_get("id").during(what)?;
-            Ok(match request_of(row, what) {
+            Ok(match request_from_row(row, what) {
                 Ok(request) => self.sees(&request).then(|| self.shown(request)),
                 Err(error) => Some(Request::unreadable(id, &error.why)),
             })
@@ -505,7 +506,7 @@ impl Store for SqliteStore {
         let mut groups: BTreeMap<(String, String), i64> = BTreeMap::new();
         for row in &rows {
             // Counts must not tell people about requests that are hidden from them.
-            if readable(request_of(row, what), what).is_some_and(|request| self.sees(&request)) {
+            if readable(request_from_row(row, what), what).is_some_and(|request| self.sees(&request)) {
                 let group = (row.try_get("rule").during(what)?, row.try_get("base").during(what)?);
                 *groups.entry(group).or_default() += 1;
             }
@@ -521,7 +522,7 @@ impl Store for SqliteStore {
         let what = format!("show request {id}");
         let query = sqlx::query("SELECT id, body FROM request WHERE id = ?").bind(id);
         let row = query.fetch_optional(self.pool().await?).await.during(&what)?.ok_or_else(|| no_request(id, &what))?;
-        let request = request_of(&row, &what)?;
+        let request = request_from_row(&row, &what)?;
         if self.sees(&request) { Ok(self.shown(request)) } else { Err(no_request(id, &what)) }
     }
 
@@ -569,7 +570,7 @@ impl Store for SqliteStore {
             let time: i64 = row.try_get("took").during(what)?;
             took.push((time, alone == Some(true)));
         }
-        Ok(Pace::of(&took))
+        Ok(Pace::from_durations(&took))
     }
 
     async fn claim(&self, lease: Duration, most: i64) -> Result<Option<Request>> {
@@ -592,7 +593,7 @@ impl Store for SqliteStore {
                 return Ok(None);
             };
             let event = Event::Claim { lease };
-            let taken = request_of(&row, what).and_then(|mut request| {
+            let taken = request_from_row(&row, what).and_then(|mut request| {
                 let before = request.stage;
                 request.follow(&event, &self.worker, now).map(|()| (request, before))
             });
@@ -613,22 +614,22 @@ impl Store for SqliteStore {
         }
     }
 
-    async fn admissions_of(&self, digest: &str) -> Result<Vec<Request>> {
+    async fn admissions(&self, digest: &str) -> Result<Vec<Request>> {
         let what = "look up what is admitted";
         let query = "SELECT id, body FROM request WHERE stage = 'admitted' AND json_extract(body, '$.admitted.digest') = ? ORDER BY id DESC LIMIT 100";
         let rows = sqlx::query(query).bind(digest).fetch_all(self.pool().await?).await.during(what)?;
-        rows.iter().map(|row| request_of(row, what)).collect()
+        rows.iter().map(|row| request_from_row(row, what)).collect()
     }
 
-    async fn known(&self, digests: &[String], place: &str) -> Result<Site> {
+    async fn known_at_site(&self, digests: &[String], place: &str) -> Result<Site> {
         let what = "ask what the site knows";
         let mut worst = Site::Silent;
         for digest in digests {
             let query = "SELECT id, body FROM request WHERE stage IN ('revoking', 'revoked', 'admitted')
                 AND json_extract(body, '$.admitted.digest') = ? ORDER BY id DESC LIMIT 1000";
             let rows = sqlx::query(query).bind(digest).fetch_all(self.pool().await?).await.during(what)?;
-            let mut all: Vec<Request> = rows.iter().map(|row| request_of(row, what)).collect::<Result<_>>()?;
-            let here = all.iter().position(|request| place_of(request.admitted_at()) == place).unwrap_or(0);
+            let mut all: Vec<Request> = rows.iter().map(|row| request_from_row(row, what)).collect::<Result<_>>()?;
+            let here = all.iter().position(|request| without_version(request.admitted_at()) == place).unwrap_or(0);
             let newest = (!all.is_empty()).then(|| all.swap_remove(here));
             let back = newest.filter(|request| request.stage != Stage::Admitted).and_then(|request| request.decision);
             // The place where an image is admitted comes before places where it is used.
@@ -646,7 +647,7 @@ impl Store for SqliteStore {
         let what = "look up what is admitted";
         let query = "SELECT id, body FROM request WHERE destination = ? AND stage = 'admitted' ORDER BY changed DESC, id DESC LIMIT 1";
         let row = sqlx::query(query).bind(destination).fetch_optional(self.pool().await?).await.during(what)?;
-        Ok(row.map(|row| request_of(&row, what)).transpose()?.and_then(|request| request.admitted))
+        Ok(row.map(|row| request_from_row(&row, what)).transpose()?.and_then(|request| request.admitted))
     }
 
     async fn newest_admitted(&self, destination: &str, tag: &str) -> Result<Option<Request>> {
@@ -655,7 +656,7 @@ impl Store for SqliteStore {
             AND coalesce(json_extract(body, '$.admitted.untagged'), '') = '' ORDER BY id DESC LIMIT 1";
         let row =
             sqlx::query(query).bind(destination).bind(tag).fetch_optional(self.pool().await?).await.during(what)?;
-        row.map(|row| request_of(&row, what)).transpose()
+        row.map(|row| request_from_row(&row, what)).transpose()
     }
 
     async fn ended(&self, since: i64, last: Id, limit: i64) -> Result<Vec<Request>> {
@@ -664,7 +665,7 @@ impl Store for SqliteStore {
             AND (changed > ?1 OR changed = ?1 AND id > ?2) ORDER BY changed, id LIMIT ?3";
         let rows =
             sqlx::query(query).bind(since).bind(last).bind(limit).fetch_all(self.pool().await?).await.during(what)?;
-        rows.iter().map(|row| request_of(row, what)).collect()
+        rows.iter().map(|row| request_from_row(row, what)).collect()
     }
 
     async fn classes(&self) -> Result<Vec<Class>> {
@@ -689,11 +690,11 @@ impl Store for SqliteStore {
         let query = "SELECT id, body FROM request WHERE stage = 'waiting' AND rule = ? AND (?2 = '' OR base = ?2)";
         let rows = sqlx::query(query).bind(rule).bind(base).fetch_all(&mut *transaction).await.during(what)?;
         for row in &rows {
-            let Some(mut request) = readable(request_of(row, what), what) else { continue };
-            if self.me.own || !request.was_asked_by(&self.me.person) {
+            let Some(mut request) = readable(request_from_row(row, what), what) else { continue };
+            if self.me.own || !request.was_ever_requested_by(&self.me.person) {
                 request.stage = Stage::Gathering;
                 let query = sqlx::query("UPDATE request SET stage = ?, body = ? WHERE id = ?");
-                let query = query.bind(request.stage.word()).bind(json(&request, what)?).bind(request.id);
+                let query = query.bind(request.stage.name()).bind(json(&request, what)?).bind(request.id);
                 query.execute(&mut *transaction).await.during(what)?;
             }
         }
@@ -709,14 +710,14 @@ impl Store for SqliteStore {
         if ended == 0 { Err(Error::not_found(what, "there is no such class, or it is over")) } else { Ok(()) }
     }
 
-    async fn used(&self, used: &Use) -> Result<()> {
+    async fn record_use(&self, used: &Use) -> Result<()> {
         let query = "INSERT INTO used (person, how, digest, reference, place, at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
-        let query = sqlx::query(query).bind(&self.me.person).bind(used.how.word()).bind(&used.digest);
+        let query = sqlx::query(query).bind(&self.me.person).bind(used.how.name()).bind(&used.digest);
         let query = query.bind(&used.reference).bind(&used.place).bind(used.at);
         query.execute(self.pool().await?).await.during("write down who used an image").map(|_| ())
     }
 
-    async fn users_of(&self, digest: &str) -> Result<Vec<Use>> {
+    async fn users(&self, digest: &str) -> Result<Vec<Use>> {
         let what = "look up who used an image";
         let query = "SELECT person, how, reference, digest, place, at FROM used WHERE digest = ?1
             UNION SELECT wish.person, 'requested', json_extract(body, '$.admitted.reference'), ?1, '', changed FROM request
@@ -727,7 +728,7 @@ impl Store for SqliteStore {
         let used = |row: &SqliteRow| -> std::result::Result<Use, sqlx::Error> {
             Ok(Use {
                 person: row.try_get("person")?,
-                how: How::named(row.try_get("how")?).unwrap_or(How::Given),
+                how: UseKind::from_name(row.try_get("how")?).unwrap_or(UseKind::Given),
                 reference: row.try_get("reference")?,
                 digest: row.try_get("digest")?,
                 place: row.try_get("place")?,
@@ -737,7 +738,7 @@ impl Store for SqliteStore {
         Ok(rows.iter().filter_map(|row| readable(used(row).during(what), what)).collect())
     }
 
-    async fn watched(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>> {
+    async fn due_for_judging(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>> {
         let what = "look up what is watched";
         let now = text::now();
         let query = "SELECT of.digest, of.reference, of.later, of.person, of.admitted, watched.body, watched.checked FROM (
@@ -751,7 +752,7 @@ impl Store for SqliteStore {
         let mut admitted: BTreeMap<String, i64> = BTreeMap::new();
         for row in &rows {
             if let Some(at) = row.try_get::<Option<i64>, _>("admitted").during(what)? {
-                let place = place_of(row.try_get("reference").during(what)?);
+                let place = without_version(row.try_get("reference").during(what)?);
                 let newest = admitted.entry(place).or_default();
                 *newest = at.max(*newest);
             }
@@ -761,7 +762,7 @@ impl Store for SqliteStore {
         for row in &rows {
             let digest: String = row.try_get("digest").during(what)?;
             let reference: String = row.try_get("reference").during(what)?;
-            let place = place_of(&reference);
+            let place = without_version(&reference);
             let newest = admitted.get(&place).copied();
             if !places.insert((digest.clone(), place)) {
                 continue;
@@ -826,7 +827,7 @@ impl Store for SqliteStore {
         query.fetch_one(self.pool().await?).await.and_then(|row| row.try_get(0)).during(what)
     }
 
-    async fn seen(&self, notices: &[Id]) -> Result<()> {
+    async fn mark_notices_read(&self, notices: &[Id]) -> Result<()> {
         let what = "mark notices as read";
         let mut transaction = self.writing(what).await?;
         for notice in notices {
@@ -836,7 +837,7 @@ impl Store for SqliteStore {
         self.done(transaction, what).await
     }
 
-    async fn due(&self, way: &str, lease: Duration) -> Result<Option<Due>> {
+    async fn due(&self, way: &str, lease: Duration) -> Result<Option<DueNotice>> {
         let what = "take a notice to deliver";
         let now = text::now();
         let mut transaction = self.writing(what).await?;
@@ -860,7 +861,7 @@ impl Store for SqliteStore {
             if let Some(notice) = notice {
                 let (mail, tries) = (row.try_get("mail").during(what)?, row.try_get("tries").during(what)?);
                 transaction.commit().await.during(what)?;
-                return Ok(Some(Due { notice: Notice { id, ..notice }, mail, tries }));
+                return Ok(Some(DueNotice { notice: Notice { id, ..notice }, mail, tries }));
             }
         }
     }
@@ -900,15 +901,15 @@ impl Store for SqliteStore {
         transaction.commit().await.during(what)
     }
 
-    async fn witnessed(&self, whose: &Whose, limit: i64) -> Result<Vec<Witnessed>> {
+    async fn witnessed(&self, whose: &AuditScope, limit: i64) -> Result<Vec<WitnessedPosition>> {
         let what = "read what the store has seen of audits";
         if !self.is_there() {
             return Ok(Vec::new());
         }
         let (of, id) = match whose {
-            Whose::Chain(id) => ("person = ?1 AND chain = ?2", id.as_str()),
-            Whose::Mine => ("person = ?1 AND ?2 = ''", ""),
-            Whose::Everybody => {
+            AuditScope::Chain(id) => ("person = ?1 AND chain = ?2", id.as_str()),
+            AuditScope::Mine => ("person = ?1 AND ?2 = ''", ""),
+            AuditScope::Everybody => {
                 may_audit(what, &self.me, false)?;
                 ("?1 <> ?2 OR ?2 = ''", "")
             }
@@ -960,7 +961,7 @@ mod tests {
     use super::*;
 
     fn store(path: PathBuf) -> SqliteStore {
-        SqliteStore::new(path, Me { person: "ada".into(), approver: true, steward: true, own: true }, "w".into())
+        SqliteStore::new(path, Caller { person: "ada".into(), approver: true, steward: true, own: true }, "w".into())
     }
 
     #[tokio::test]
@@ -989,9 +990,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path().join("requests.db"));
         let digest = wharf_core::base::digest::Digest::of(b"a").to_string();
-        let asked = Asked { from: format!("oci://r.example/a@{digest}"), digest: digest.clone(), ..Asked::default() };
-        let wish =
-            Wish { person: "ada".into(), reason: "r".into(), until: None, since: 0, private: false, withdrawn: false };
+        let asked = RequestedImage {
+            from: format!("oci://r.example/a@{digest}"),
+            digest: digest.clone(),
+            ..RequestedImage::default()
+        };
+        let wish = RequestedUse {
+            person: "ada".into(),
+            reason: "r".into(),
+            until: None,
+            since: 0,
+            private: false,
+            withdrawn: false,
+        };
         let poison = "INSERT INTO request (digest, destination, stage, rule, base, since, changed, retry, lease, body)
                 VALUES ('x', 'y', 'submitted', '', '', 0, 0, 0, 0, '{\"half'), ('x', 'z', 'waiting', '', '', 0, 0, 0, 0, '3'),
                     ('x', 'v', 'admitted', '', '', 0, 0, 0, 0, 'no JSON');
@@ -1002,20 +1013,23 @@ mod tests {
             INSERT INTO watched (digest, reference, checked, body) VALUES ('x', 'y', 0, '7')";
         sqlx::raw_sql(poison).execute(store.pool().await.unwrap()).await.unwrap();
         let (id, _) = store.submit(&asked, "oci://r.example/admitted/a", &wish).await.unwrap();
-        let all = store.requests(Which::All, 0, 10).await.unwrap();
+        let all = store.requests(RequestFilter::All, 0, 10).await.unwrap();
         assert_eq!(all.len(), 4);
         assert!(all.iter().filter(|one| one.id != id).all(|one| one.failure.contains("cannot be read")), "{all:?}");
-        assert_eq!(store.requests(Which::Mine, 0, 10).await.unwrap().len(), 2);
+        assert_eq!(store.requests(RequestFilter::Mine, 0, 10).await.unwrap().len(), 2);
         let lease = Duration::from_secs(60);
         assert_eq!(store.claim(lease, 9).await.unwrap().map(|one| one.id), Some(id));
         assert!(store.claim(lease, 9).await.unwrap().is_none());
         assert!(store.classes().await.unwrap().is_empty() && store.groups().await.unwrap().is_empty());
         assert!(store.notices(0, 10).await.unwrap()[0].words.contains("cannot be read"));
         assert!(store.due("mail", lease).await.unwrap().is_none());
-        assert!(store.watched(&Watch::default(), 10).await.unwrap().is_empty(), "nothing of this machine is looked at");
-        assert!(store.users_of("x").await.is_ok() && store.pace().await.is_ok());
+        assert!(
+            store.due_for_judging(&Watch::default(), 10).await.unwrap().is_empty(),
+            "nothing of this machine is looked at"
+        );
+        assert!(store.users("x").await.is_ok() && store.pace().await.is_ok());
         // Its place is free for a request that can be read.
-        let unread = Asked { digest: "x".into(), ..asked };
+        let unread = RequestedImage { digest: "x".into(), ..asked };
         assert!(store.submit(&unread, "y", &wish).await.unwrap().1);
     }
 
@@ -1030,16 +1044,16 @@ mod tests {
         assert_eq!(store(path.clone()).me_and_unread().await.unwrap_err().kind, Kind::NotAllowed);
         // The file of a group whose members decide without signatures.
         mode(&path, 0o660);
-        let error = store(path.clone()).of_one_group(false).me_and_unread().await.unwrap_err();
+        let error = store(path.clone()).with_one_group(false).me_and_unread().await.unwrap_err();
         assert!(error.hint.contains("signed_decisions"), "{error}");
-        assert!(store(path.clone()).of_one_group(true).me_and_unread().await.is_ok());
+        assert!(store(path.clone()).with_one_group(true).me_and_unread().await.is_ok());
         mode(folder.path(), 0o777);
         assert!(store(path).me_and_unread().await.unwrap_err().why.contains("folder"));
     }
 
     impl SqliteStore {
-        async fn me_and_unread(&self) -> Result<(Me, i64)> {
-            Ok((self.me().await?, self.unread().await?))
+        async fn me_and_unread(&self) -> Result<(Caller, i64)> {
+            Ok((self.caller().await?, self.unread().await?))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Links to images: making them, opening them, and checking the digest that they pin.
 
-use super::{Catalog, opened::Opened};
+use super::{Catalog, opened::OpenedLink};
 use crate::{
     base::{
         context::Context,
@@ -12,7 +12,7 @@ use crate::{
         model::{Image, Platform},
         reference::ImageRef,
     },
-    ports::store::How,
+    ports::store::UseKind,
 };
 
 impl Catalog {
@@ -29,7 +29,7 @@ impl Catalog {
             Error::unsupported(format!("link to {reference}"), "its digest is unknown, so it cannot be pinned")
         })?;
         let sender = (!self.config.person.is_empty()).then(|| self.config.person.clone());
-        let cloud = self.sources.of(reference)?.catalog.cloud_place();
+        let cloud = self.sources.source(reference)?.catalog.cloud_place();
         let mut link = Link::to(&pinned, cloud, sender, until);
         if platform.is_none() {
             // The receiver's machine may be of another platform: leave that open unless the sender chose one.
@@ -39,22 +39,22 @@ impl Catalog {
     }
 
     /// The image that a link names, and whether its tag means another image by now.
-    pub async fn open_link(&self, cx: &Context, link: &Link) -> Result<Opened> {
+    pub async fn open_link(&self, cx: &Context, link: &Link) -> Result<OpenedLink> {
         let image = self.linked(cx, link).await?;
         if let Some(pinned) = &image.pinned {
-            self.uses.remember(How::Given, &pinned.reference, &pinned.digest, "").await;
+            self.uses.remember(UseKind::Given, &pinned.reference, &pinned.digest, "").await;
         }
         let mut moved = None;
         let mut now_at = None;
         if let (Some(tag), Some(digest)) = (&link.tag, link.digest()) {
-            let source = self.sources.of(&image.reference)?;
+            let source = self.sources.source(&image.reference)?;
             let at = image.reference.with_tag(tag);
             if let Ok(version) = cx.run("look up the tag", source.catalog.version(cx, &at)).await {
                 moved = version.digest.as_ref().map(|now| now != digest);
                 now_at = version.digest.filter(|now| now != digest);
             }
         }
-        Ok(Opened {
+        Ok(OpenedLink {
             image,
             moved,
             now_at,
@@ -70,7 +70,7 @@ impl Catalog {
         let mut image = self.linked_anywhere(cx, link, &what).await?;
         if image.pinned.is_none() {
             // A file has no recorded digest: all its bytes are read.
-            let source = self.sources.of(&image.reference)?;
+            let source = self.sources.source(&image.reference)?;
             image = cx.unless_cancelled(&what, source.catalog.pin(cx, &image)).await?;
         }
         let found = image.pinned.as_ref().map(|pinned| &pinned.digest);

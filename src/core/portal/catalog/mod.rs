@@ -12,7 +12,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
-pub use opened::Opened;
+pub use opened::OpenedLink;
 
 use super::{sources::Sources, uses::Uses};
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
         text,
     },
     catalog::{
-        learnt::{Learnt, enrich, is_bare},
+        learnt::{DetailsByName, enrich, is_bare},
         rows::{Row, RowSet},
     },
     config::Config,
@@ -55,7 +55,7 @@ pub struct Catalog {
     cache: Arc<dyn Cache>,
     uses: Arc<Uses>,
     /// Details of rows, by the name of the source.
-    learnt: Mutex<HashMap<String, Learnt>>,
+    learnt: Mutex<HashMap<String, DetailsByName>>,
 }
 
 impl Catalog {
@@ -146,7 +146,7 @@ impl Catalog {
         tags: Vec<String>,
         out: mpsc::Sender<Version>,
     ) -> Result<()> {
-        let source = self.sources.of(reference)?;
+        let source = self.sources.source(reference)?;
         stream::iter(tags)
             .map(|tag| {
                 let (source, at) = (source.clone(), reference.with_tag(&tag));
@@ -174,7 +174,7 @@ impl Catalog {
         let catalog = &self.sources.called(source)?.catalog;
         let at = catalog.reference(name, Some(tag))?;
         let image = cx.run("look at an image", catalog.image(cx, &at, None)).await?;
-        let version = Version::of(&image);
+        let version = Version::from_image(&image);
         let mut learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
         learnt.entry(source.to_owned()).or_default().insert(name.to_owned(), version.clone());
         Ok((version, image))

@@ -4,7 +4,7 @@ use crate::{base::digest::Digest, image::model::Image};
 
 /// What a link points to now.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Opened {
+pub struct OpenedLink {
     /// The image that the link is pinned to.
     pub image: Image,
     /// Whether the link's tag means another image now; `None` if the link has no tag or the tag is gone.

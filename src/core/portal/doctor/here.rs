@@ -2,8 +2,8 @@
 
 use futures_util::{Future, FutureExt, future::join_all};
 
-use super::{Doctor, Finding, PATIENCE, Role, State};
-use crate::ports::checker::Ready;
+use super::{Doctor, Finding, PATIENCE, SiteRole, State};
+use crate::ports::checker::CheckTool;
 use crate::{
     base::{
         context::{Context, timed_out},
@@ -23,7 +23,7 @@ impl Doctor {
         let files = if files.is_empty() { "no file; none is needed".to_owned() } else { files.join(", ") };
         let cache = self.config.cache_dir.display().to_string();
         let cache = match self.cache.heads().await {
-            Ok(_) => Finding::good("cache", cache),
+            Ok(_) => Finding::works("cache", cache),
             Err(error) => Finding::new(
                 "cache",
                 State::Bad,
@@ -33,7 +33,7 @@ impl Doctor {
         };
         let warned = self.config.warnings.iter();
         let warned = warned.map(|warning| Finding::new("configuration", State::Bad, warning.clone(), "correct it"));
-        [Finding::good("configuration", files), cache].into_iter().chain(warned).collect()
+        [Finding::works("configuration", files), cache].into_iter().chain(warned).collect()
     }
 
     pub(super) async fn secret_store(&self, cx: &Context) -> Vec<Finding> {
@@ -44,9 +44,9 @@ impl Doctor {
             return vec![Finding::failed(what, State::Caution, &late)];
         };
         let first = match keeps {
-            Keeps::ForGood => Finding::good(what, store),
+            Keeps::ForGood => Finding::works(what, store),
             // A person can sign in again after a restart; a service cannot.
-            Keeps::ForNow(_) if self.config.requests.key.is_empty() => Finding::good(what, store),
+            Keeps::ForNow(_) if self.config.requests.key.is_empty() => Finding::works(what, store),
             Keeps::ForNow(_) => Finding::new(
                 what,
                 State::Caution,
@@ -60,7 +60,7 @@ impl Doctor {
                 "'wharf login' asks whether a file that only you can read may keep them",
             ),
         };
-        let refused = refused.into_iter().map(|why| Finding::good(what, format!("not used: {why}")));
+        let refused = refused.into_iter().map(|why| Finding::works(what, format!("not used: {why}")));
         std::iter::once(first).chain(refused).collect()
     }
 
@@ -76,12 +76,12 @@ impl Doctor {
                 continue;
             }
             told.push((name.clone(), failure));
-            all.push(place(&name, kind, written(&name), answer));
+            all.push(place_finding(&name, kind, written(&name), answer));
         }
         all
     }
 
-    pub(super) async fn tools(&self, cx: &Context, role: impl Future<Output = Role>) -> Vec<Finding> {
+    pub(super) async fn tools(&self, cx: &Context, role: impl Future<Output = SiteRole>) -> Vec<Finding> {
         let asked = self.checkers.iter().map(|checker| async move {
             let what = format!("ask {}", checker.name());
             cx.run(&what, checker.ready(cx).map(Ok)).await.unwrap_or_else(|error| Some(Err(error)))
@@ -96,19 +96,19 @@ impl Doctor {
         let advice = "install trivy or grype, so that images can be scanned for known vulnerabilities";
         vec![match (role.steward, self.has_requests()) {
             (true, _) => Finding::new("scanner", State::Bad, "none: what is asked for cannot be scanned", advice),
-            (false, true) if !role.alone => Finding::good("scanner", "none here; the steward scans what is admitted"),
+            (false, true) if !role.alone => Finding::works("scanner", "none here; the steward scans what is admitted"),
             _ => Finding::new("scanner", State::Caution, "none", advice),
         }]
     }
 }
 
-fn place(name: &str, kind: &str, written: bool, answer: Result<Health, Error>) -> Finding {
+fn place_finding(name: &str, kind: &str, written: bool, answer: Result<Health, Error>) -> Finding {
     let what = format!("{kind} {name}");
     match answer {
         Ok(health) => {
             let parts = [health.account, health.note].into_iter().filter(|part| !part.is_empty());
             let found = parts.collect::<Vec<_>>().join(", ");
-            Finding::good(what, if found.is_empty() { "it answers".to_owned() } else { found })
+            Finding::works(what, if found.is_empty() { "it answers".to_owned() } else { found })
         }
         // A source that answers and requires a sign-in is not broken.
         Err(error) if !written || error.kind == Kind::NotAllowed && error.sign_in.is_some() => {
@@ -118,7 +118,7 @@ fn place(name: &str, kind: &str, written: bool, answer: Result<Health, Error>) -
     }
 }
 
-fn scanner(answer: Result<Ready, Error>, role: Role, rules: &ScanRules, now: i64) -> Finding {
+fn scanner(answer: Result<CheckTool, Error>, role: SiteRole, rules: &ScanRules, now: i64) -> Finding {
     let what = "scanner";
     let worst = if role.steward { State::Bad } else { State::Caution };
     let ready = match answer {
@@ -128,7 +128,7 @@ fn scanner(answer: Result<Ready, Error>, role: Role, rules: &ScanRules, now: i64
     let tool = &ready.tool;
     let Some(made) = ready.database else {
         return if ready.served {
-            Finding::good(what, tool.clone())
+            Finding::works(what, tool.clone())
         } else {
             Finding::new(what, worst, format!("{tool} has no data of vulnerabilities"), ready.renew)
         };
@@ -138,7 +138,7 @@ fn scanner(answer: Result<Ready, Error>, role: Role, rules: &ScanRules, now: i64
     let state = match days {
         days if days > i64::from(rules.stale_days) => worst,
         days if days > i64::from(rules.fresh_days) => State::Caution,
-        _ => return Finding::good(what, found),
+        _ => return Finding::works(what, found),
     };
     Finding::new(what, state, format!("{found}: scans by it count for little or nothing"), ready.renew)
 }
@@ -150,20 +150,22 @@ mod tests {
     #[test]
     fn what_was_written_down_must_work_and_what_was_found_may_not_be_for_everybody() {
         let refused = || Error::new(Kind::NotAllowed, "ask docker", "you may not use the socket").hint("join");
-        let (found, written) =
-            (place("docker", "engine", false, Err(refused())), place("docker", "engine", true, Err(refused())));
+        let (found, written) = (
+            place_finding("docker", "engine", false, Err(refused())),
+            place_finding("docker", "engine", true, Err(refused())),
+        );
         assert_eq!((found.state, written.state), (State::Caution, State::Bad));
         let sign_in = refused().sign_in_at(Some("r.example".into()));
-        assert_eq!(place("site", "oci", true, Err(sign_in)).state, State::Caution);
-        assert_eq!(place("site", "oci", true, Ok(Health::default())).found, "it answers");
+        assert_eq!(place_finding("site", "oci", true, Err(sign_in)).state, State::Caution);
+        assert_eq!(place_finding("site", "oci", true, Ok(Health::default())).found, "it answers");
     }
 
     #[test]
     fn a_scanner_is_as_good_as_its_data_and_matters_to_whoever_scans() {
         let rules = ScanRules { fresh_days: 7, stale_days: 30, ..ScanRules::default() };
-        let (steward, user) = (Role { steward: true, alone: false }, Role::default());
+        let (steward, user) = (SiteRole { steward: true, alone: false }, SiteRole::default());
         let of = |days: Option<i64>, role| {
-            let ready = Ready {
+            let ready = CheckTool {
                 tool: "trivy 0.70".into(),
                 served: false,
                 database: days.map(|days| 1_000_000_000 - days * DAY),

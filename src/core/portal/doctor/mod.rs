@@ -20,7 +20,7 @@ use crate::{
     image::model::Health,
     ports::{
         Cache, Checker, Notifier, Signers,
-        store::{Standing, Store},
+        store::{Store, StoreStatus},
     },
 };
 
@@ -80,7 +80,7 @@ impl Finding {
     }
 
     /// The finding that `what` works.
-    pub fn good(what: impl Into<String>, found: impl Into<String>) -> Self {
+    pub fn works(what: impl Into<String>, found: impl Into<String>) -> Self {
         Self::new(what, State::Good, found, "")
     }
 
@@ -92,14 +92,14 @@ impl Finding {
 
 /// The role of this person at the site: it decides how serious a failed check is for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Role {
+struct SiteRole {
     /// Whether this person is a steward: has the steward's key, or is in the steward's group.
     steward: bool,
     /// Whether this person is alone with the store, so that nobody else would correct it.
     alone: bool,
 }
 
-impl Role {
+impl SiteRole {
     /// How serious it is for this person if something fails that only a steward needs.
     fn for_steward(self) -> State {
         if self.steward || self.alone { State::Bad } else { State::Caution }
@@ -136,16 +136,16 @@ impl Doctor {
     }
 
     /// Having the steward's key makes this person a steward; otherwise the groups in the store decide.
-    async fn role(&self, standing: impl Future<Output = Result<Standing>>) -> Role {
+    async fn role(&self, standing: impl Future<Output = Result<StoreStatus>>) -> SiteRole {
         let rules = &self.config.requests;
         let alone = !rules.store.contains("://");
         let steward = !rules.key.is_empty() || !alone && standing.await.is_ok_and(|standing| standing.me.steward);
-        Role { steward, alone }
+        SiteRole { steward, alone }
     }
 
     /// All findings, in a fixed order. Changes nothing and asks this person nothing.
-    pub async fn look(&self) -> Vec<Finding> {
-        let cx = Context::default().within(PATIENCE);
+    pub async fn run_checks(&self) -> Vec<Finding> {
+        let cx = Context::default().with_deadline(PATIENCE);
         let (mut all, places, others) = tokio::join!(async { self.findings.clone() }, self.places(&cx), self.checks());
         all.extend(places);
         all.extend(others);
@@ -154,7 +154,7 @@ impl Doctor {
 
     /// The same without the discoveries of the start, and without sources and backends.
     pub async fn checks(&self) -> Vec<Finding> {
-        let cx = Context::default().within(PATIENCE);
+        let cx = Context::default().with_deadline(PATIENCE);
         let set_up = self.has_requests();
         let standing = cx.run("ask the store", self.store.standing()).boxed().shared();
         let role = self.role(standing.clone()).boxed().shared();
@@ -163,7 +163,7 @@ impl Doctor {
             self.secret_store(&cx).boxed(),
             self.tools(&cx, role.clone()).boxed(),
             self.signing_keys(&cx, role.clone()).boxed(),
-            self.ways_to_tell(&cx, role.clone()).boxed(),
+            self.notifiers(&cx, role.clone()).boxed(),
         ];
         if set_up {
             asked.push(self.shared_store(&cx, standing).boxed());

@@ -2,8 +2,8 @@
 
 use futures_util::{Future, future::join_all};
 
-use super::{Doctor, Finding, PATIENCE, Role, State};
-use crate::ports::signer::{Looked, Named};
+use super::{Doctor, Finding, PATIENCE, SiteRole, State};
+use crate::ports::signer::{KeyInfo, NamedKey};
 use crate::{
     base::{
         context::Context,
@@ -12,8 +12,8 @@ use crate::{
     },
     config::Requests,
     image::reference::ImageRef,
-    ports::store::{Standing, Steward},
-    request::Which,
+    ports::store::{Steward, StoreStatus},
+    request::RequestFilter,
 };
 
 /// A repository that does not exist: rights to read and write below a project are tried with it, and nothing is left
@@ -26,7 +26,7 @@ impl Doctor {
     pub(super) async fn shared_store(
         &self,
         cx: &Context,
-        standing: impl Future<Output = Result<Standing>>,
+        standing: impl Future<Output = Result<StoreStatus>>,
     ) -> Vec<Finding> {
         let what = "store of requests";
         let place = self.store.describe();
@@ -38,17 +38,17 @@ impl Doctor {
             Ok(standing) => standing,
             Err(error) => return vec![Finding::new(what, State::Bad, format!("{place}: {}", error.why), error.hint)],
         };
-        let mut all = vec![of_standing(&standing, &place, shared, &self.config.requests)];
+        let mut all = vec![store_finding(&standing, &place, shared, &self.config.requests)];
         match stewards {
-            Ok(stewards) => all.push(of_stewards(&stewards, shared, named.ok().as_deref())),
+            Ok(stewards) => all.push(stewards_finding(&stewards, shared, named.ok().as_deref())),
             // If the store cannot be used, the line above says why.
-            Err(_) if standing.unfit().is_some() => {}
+            Err(_) if standing.why_unusable().is_some() => {}
             Err(error) => all.push(Finding::failed("steward", State::Caution, &error)),
         }
         all
     }
 
-    async fn named_keys(&self, cx: &Context) -> Result<Vec<Named>> {
+    async fn named_keys(&self, cx: &Context) -> Result<Vec<NamedKey>> {
         let named = self.signers.named.clone();
         let read = async {
             tokio::task::spawn_blocking(move || named())
@@ -58,7 +58,7 @@ impl Doctor {
         cx.run("read the policy's keys", read).await
     }
 
-    pub(super) async fn signing_keys(&self, cx: &Context, role: impl Future<Output = Role>) -> Vec<Finding> {
+    pub(super) async fn signing_keys(&self, cx: &Context, role: impl Future<Output = SiteRole>) -> Vec<Finding> {
         let rules = &self.config.requests;
         let wanted = [
             (Use::Steward, rules.key.as_str()),
@@ -72,11 +72,13 @@ impl Doctor {
         }));
         let (looked, named, role) = tokio::join!(looked, self.named_keys(cx), role);
         let named = named.unwrap_or_default();
-        let mut all: Vec<Finding> =
-            looked.into_iter().map(|(of, key, looked, passing)| of_key(of, key, looked, passing, &named)).collect();
+        let mut all: Vec<Finding> = looked
+            .into_iter()
+            .map(|(of, key, looked, passing)| key_finding(of, key, looked, passing, &named))
+            .collect();
         if role.steward && rules.key.is_empty() {
             all.push(Finding::new(
-                Use::Steward.word(),
+                Use::Steward.name(),
                 State::Caution,
                 "none: only what approvers sign themselves can be admitted",
                 "make one (wharf key new FOLDER/steward.key) and name it: [requests] key = \"FOLDER/steward.key\"",
@@ -86,7 +88,7 @@ impl Doctor {
             let advice =
                 "put its certificate into the cloud's key store, and name its id: [requests] certificate = \"ID\"";
             all.push(Finding::new(
-                Use::Disks.word(),
+                Use::Disks.name(),
                 State::Bad,
                 "its certificate is not named: no cloud can check it",
                 advice,
@@ -95,14 +97,14 @@ impl Doctor {
         all
     }
 
-    pub(super) async fn ways_to_tell(&self, cx: &Context, role: impl Future<Output = Role>) -> Vec<Finding> {
+    pub(super) async fn notifiers(&self, cx: &Context, role: impl Future<Output = SiteRole>) -> Vec<Finding> {
         let asked = self.notifiers.iter().map(|way| async move {
-            let answer = cx.run(&format!("try {}", way.way()), way.ready(cx)).await;
-            (way.way(), answer)
+            let answer = cx.run(&format!("try {}", way.name()), way.ready(cx)).await;
+            (way.name(), answer)
         });
         let (answers, role) = tokio::join!(join_all(asked), role);
         let told = |(way, answer): (&str, Result<String>)| match answer {
-            Ok(found) => Some(Finding::good(way, found)),
+            Ok(found) => Some(Finding::works(way, found)),
             // Only the steward may read the secret: that others cannot is right.
             Err(error) if way == "webhook" && role.for_steward() != State::Bad && error.kind == Kind::NotAllowed => {
                 None
@@ -113,7 +115,7 @@ impl Doctor {
     }
 
     /// The projects of the registry: a steward must be able to write to them, everybody to read what is admitted.
-    pub(super) async fn admitted(&self, cx: &Context, role: impl Future<Output = Role>) -> Vec<Finding> {
+    pub(super) async fn admitted(&self, cx: &Context, role: impl Future<Output = SiteRole>) -> Vec<Finding> {
         let rules = &self.config.requests;
         let Some((host, project)) = rules.admitted.split_once('/') else { return Vec::new() };
         let what = format!("admitted {}", rules.admitted);
@@ -140,7 +142,7 @@ impl Doctor {
         }
         all.extend(written.unwrap_or_else(|| {
             vec![match readable {
-                Ok(()) => Finding::good(what.clone(), "you may read it"),
+                Ok(()) => Finding::works(what.clone(), "you may read it"),
                 Err(error) => Finding::new(what.clone(), State::Bad, error.why, error.hint),
             }]
         }));
@@ -156,7 +158,7 @@ impl Doctor {
             cx.run(&what, content.may_write(cx, &at)).await
         };
         match tried.await {
-            Ok(()) => Finding::good(what, "you may"),
+            Ok(()) => Finding::works(what, "you may"),
             Err(error) => {
                 let host = place.split('/').next().unwrap_or(&place);
                 let advice = if error.kind == Kind::NotAllowed {
@@ -173,7 +175,7 @@ impl Doctor {
     /// that reading is allowed.
     async fn readable(&self, cx: &Context, nothing: ImageRef) -> Result<()> {
         // The store gets half of the time: if it does not answer, the rest is enough to ask the registry.
-        let latest = tokio::time::timeout(PATIENCE / 2, self.store.requests(Which::All, 0, LATEST)).await;
+        let latest = tokio::time::timeout(PATIENCE / 2, self.store.requests(RequestFilter::All, 0, LATEST)).await;
         let latest = latest.ok().and_then(Result::ok).unwrap_or_default();
         let admitted = latest.into_iter().filter_map(|request| request.admitted?.reference.parse().ok());
         let at =
@@ -186,7 +188,7 @@ impl Doctor {
     }
 
     /// The cloud whose project takes disk images, with the steward's sign-in.
-    pub(super) async fn cloud(&self, cx: &Context, role: impl Future<Output = Role>) -> Vec<Finding> {
+    pub(super) async fn cloud(&self, cx: &Context, role: impl Future<Output = SiteRole>) -> Vec<Finding> {
         let rules = &self.config.requests;
         if rules.cloud.is_empty() || !role.await.steward {
             return Vec::new();
@@ -211,14 +213,14 @@ impl Doctor {
         };
         vec![match cx.run(&format!("ask {}", rules.cloud), sharer.own(cx)).await {
             Ok(own) if rules.cloud_project.is_empty() || [&own.id, &own.name].contains(&&rules.cloud_project) => {
-                Finding::good(what, format!("disk images are admitted into its project {}", own.words()))
+                Finding::works(what, format!("disk images are admitted into its project {}", own.label()))
             }
             Ok(own) => Finding::new(
                 what,
                 State::Bad,
                 format!(
                     "you are signed in to its project {}, and images are lent to {}",
-                    own.words(),
+                    own.label(),
                     rules.cloud_project
                 ),
                 "sign in to that project, or correct [requests] cloud_project",
@@ -237,7 +239,7 @@ enum Use {
 }
 
 impl Use {
-    fn word(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Steward => "steward's key",
             Self::Approver => "approver's key",
@@ -246,8 +248,8 @@ impl Use {
     }
 }
 
-fn of_key(of: Use, key: &str, looked: Result<Looked>, passing: Option<String>, named: &[Named]) -> Finding {
-    let what = of.word();
+fn key_finding(of: Use, key: &str, looked: Result<KeyInfo>, passing: Option<String>, named: &[NamedKey]) -> Finding {
+    let what = of.name();
     let looked = match looked {
         Ok(looked) => looked,
         Err(error) => return Finding::new(what, State::Bad, format!("{key}: {}", error.why), error.hint),
@@ -300,20 +302,20 @@ fn of_key(of: Use, key: &str, looked: Result<Looked>, passing: Option<String>, n
         let advice = "whoever starts the steward is asked for it; a service has nobody to ask";
         return Finding::new(what, State::Caution, found, advice);
     }
-    Finding::good(what, found)
+    Finding::works(what, found)
 }
 
 fn quoted(key: &str) -> String {
     if key.contains(|c: char| " ;?'\"".contains(c)) { format!("'{key}'") } else { key.to_owned() }
 }
 
-fn of_standing(standing: &Standing, place: &str, shared: bool, rules: &Requests) -> Finding {
+fn store_finding(standing: &StoreStatus, place: &str, shared: bool, rules: &Requests) -> Finding {
     let what = "store of requests";
-    if let Some((why, advice)) = standing.unfit() {
+    if let Some((why, advice)) = standing.why_unusable() {
         return Finding::new(what, State::Bad, format!("{place}: {why}"), advice);
     }
     if !shared {
-        return Finding::good(what, place);
+        return Finding::works(what, place);
     }
     let groups = standing.groups();
     let person = &standing.me.person;
@@ -325,7 +327,7 @@ fn of_standing(standing: &Standing, place: &str, shared: bool, rules: &Requests)
         (!rules.approver_key.is_empty() && !standing.me.approver, "wharf_approver", "decide"),
     ];
     match lacking.into_iter().find(|(lacks, ..)| *lacks) {
-        None => Finding::good(what, found),
+        None => Finding::works(what, found),
         Some((_, group, deed)) => Finding::new(
             what,
             State::Bad,
@@ -335,7 +337,7 @@ fn of_standing(standing: &Standing, place: &str, shared: bool, rules: &Requests)
     }
 }
 
-fn of_stewards(stewards: &[Steward], shared: bool, named: Option<&[Named]>) -> Finding {
+fn stewards_finding(stewards: &[Steward], shared: bool, named: Option<&[NamedKey]>) -> Finding {
     let what = "steward";
     let worst = if shared { State::Bad } else { State::Caution };
     let advice = "start one: systemctl start wharf-steward, or wharf steward";
@@ -350,7 +352,7 @@ fn of_stewards(stewards: &[Steward], shared: bool, named: Option<&[Named]>) -> F
         };
     };
     let strange = alive.iter().find(|steward| {
-        let unknown = |named: &[Named]| !named.iter().any(|known| known.id == steward.key && !known.certificate);
+        let unknown = |named: &[NamedKey]| !named.iter().any(|known| known.id == steward.key && !known.certificate);
         !steward.key.is_empty() && named.is_some_and(unknown)
     });
     if let Some(steward) = strange {
@@ -366,56 +368,61 @@ fn of_stewards(stewards: &[Steward], shared: bool, named: Option<&[Named]>) -> F
         );
     }
     let more = if alive.len() > 1 { format!("; {} more", alive.len() - 1) } else { String::new() };
-    Finding::good(what, format!("{}{more}", about(first)))
+    Finding::works(what, format!("{}{more}", about(first)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Me;
+    use crate::request::Caller;
 
     #[expect(clippy::unnecessary_wraps, reason = "what is looked at is a result")]
-    fn looked(id: Option<&str>, curve: &'static str, locked: bool) -> Result<Looked> {
-        Ok(Looked { place: "the key in k".into(), id: id.map(str::to_owned), curve, locked })
+    fn key_info(id: Option<&str>, curve: &'static str, locked: bool) -> Result<KeyInfo> {
+        Ok(KeyInfo { place: "the key in k".into(), id: id.map(str::to_owned), curve, locked })
     }
 
     #[test]
     fn a_key_is_red_where_nobody_would_trust_it_and_yellow_where_it_will_be_lost() {
-        let named = [Named { id: "ab".into(), certificate: false }, Named { id: "cd".into(), certificate: true }];
-        let of = |of, looked, passing: Option<&str>| of_key(of, "k", looked, passing.map(str::to_owned), &named).state;
-        assert_eq!(of(Use::Steward, looked(Some("ab"), "P-256", false), None), State::Good);
-        assert_eq!(of(Use::Steward, looked(Some("ef"), "P-256", false), None), State::Bad);
-        assert_eq!(of(Use::Approver, looked(Some("cd"), "P-256", false), None), State::Bad, "a certificate is no key");
-        assert_eq!(of(Use::Steward, looked(Some("ab"), "P-256", false), Some("it is gone")), State::Caution);
-        assert_eq!(of(Use::Steward, looked(Some("ab"), "P-256", true), None), State::Caution, "nobody types it");
-        assert_eq!(of(Use::Approver, looked(Some("ab"), "P-256", true), None), State::Good);
+        let named = [NamedKey { id: "ab".into(), certificate: false }, NamedKey { id: "cd".into(), certificate: true }];
+        let of =
+            |of, looked, passing: Option<&str>| key_finding(of, "k", looked, passing.map(str::to_owned), &named).state;
+        assert_eq!(of(Use::Steward, key_info(Some("ab"), "P-256", false), None), State::Good);
+        assert_eq!(of(Use::Steward, key_info(Some("ef"), "P-256", false), None), State::Bad);
         assert_eq!(
-            of(Use::Approver, looked(None, "", true), None),
+            of(Use::Approver, key_info(Some("cd"), "P-256", false), None),
+            State::Bad,
+            "a certificate is no key"
+        );
+        assert_eq!(of(Use::Steward, key_info(Some("ab"), "P-256", false), Some("it is gone")), State::Caution);
+        assert_eq!(of(Use::Steward, key_info(Some("ab"), "P-256", true), None), State::Caution, "nobody types it");
+        assert_eq!(of(Use::Approver, key_info(Some("ab"), "P-256", true), None), State::Good);
+        assert_eq!(
+            of(Use::Approver, key_info(None, "", true), None),
             State::Good,
             "a token shows nothing without its PIN"
         );
-        assert_eq!(of(Use::Disks, looked(Some("cd"), "P-384", false), None), State::Good);
-        assert_eq!(of(Use::Disks, looked(Some("cd"), "P-256", false), None), State::Bad);
-        assert_eq!(of(Use::Disks, looked(Some("ef"), "P-384", false), None), State::Caution);
+        assert_eq!(of(Use::Disks, key_info(Some("cd"), "P-384", false), None), State::Good);
+        assert_eq!(of(Use::Disks, key_info(Some("cd"), "P-256", false), None), State::Bad);
+        assert_eq!(of(Use::Disks, key_info(Some("ef"), "P-384", false), None), State::Caution);
         assert_eq!(of(Use::Steward, Err(Error::not_found("x", "it is not there")), None), State::Bad);
     }
 
     #[test]
     fn a_store_is_red_where_one_may_not_do_what_one_is_set_up_for() {
-        let me = |approver, steward| Me { person: "ada".into(), approver, steward, own: false };
-        let standing = |user, me: Me| Standing { me, user, layout: Some(2), needed: 2 };
+        let me = |approver, steward| Caller { person: "ada".into(), approver, steward, own: false };
+        let standing = |user, me: Caller| StoreStatus { me, user, layout: Some(2), needed: 2 };
         let keys = |key: &str, approver: &str| Requests {
             key: key.into(),
             approver_key: approver.into(),
             ..Requests::default()
         };
-        let of = |standing: &Standing, rules: &Requests| of_standing(standing, "PostgreSQL", true, rules);
+        let of = |standing: &StoreStatus, rules: &Requests| store_finding(standing, "PostgreSQL", true, rules);
         assert_eq!(of(&standing(true, me(false, false)), &keys("", "")).state, State::Good);
         let found = of(&standing(true, me(false, false)), &keys("k", ""));
         assert!(found.state == State::Bad && found.advice.contains("GRANT wharf_steward TO ada"), "{found:?}");
         let found = of(&standing(false, me(true, false)), &keys("", "k"));
         assert!(found.state == State::Bad && found.advice.contains("GRANT wharf_user TO ada"), "{found:?}");
-        let old = Standing { layout: Some(1), ..standing(true, me(false, false)) };
+        let old = StoreStatus { layout: Some(1), ..standing(true, me(false, false)) };
         assert!(of(&old, &keys("", "")).found.contains("older"));
     }
 
@@ -430,8 +437,8 @@ mod tests {
             seen: 0,
             ago,
         };
-        let named = [Named { id: "ab".into(), certificate: false }];
-        let of = |all: &[Steward], shared| of_stewards(all, shared, Some(&named)).state;
+        let named = [NamedKey { id: "ab".into(), certificate: false }];
+        let of = |all: &[Steward], shared| stewards_finding(all, shared, Some(&named)).state;
         assert_eq!(of(&[], true), State::Bad);
         assert_eq!(of(&[], false), State::Caution);
         assert_eq!(of(&[steward(1000, "ab")], true), State::Bad);

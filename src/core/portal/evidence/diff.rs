@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Age, Evidence};
+use super::{Evidence, Freshness};
 use crate::{
     base::{
         context::Context,
@@ -166,7 +166,7 @@ pub fn diff(before: (&Image, &[Record]), after: (&Image, &[Record]), now: i64) -
 const SHOWN: usize = 40;
 
 /// Names and settings come from the images: each is cleaned and kept on one line.
-fn text_of(lines: &[String]) -> String {
+fn clean_lines(lines: &[String]) -> String {
     let mut text = Text::default();
     for line in lines {
         text.line(line);
@@ -184,11 +184,11 @@ fn listed(lines: &mut Vec<String>, sign: &str, all: impl ExactSizeIterator<Item 
 
 impl Diff {
     /// The differences as text, the same on the screen and the command line.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         let mut lines = vec![format!("before  {}", self.before), format!("after   {}", self.after)];
         if self.same {
             lines.push("They are the same bytes.".into());
-            return text_of(&lines);
+            return clean_lines(&lines);
         }
         let (before, after) = self.size;
         let sign = if after >= before { "+" } else { "-" };
@@ -206,7 +206,7 @@ impl Diff {
             Some(findings) => {
                 let (fixed, new) = (findings.fixed.len(), findings.new.len());
                 lines.push(format!("findings: {fixed} gone, {new} new"));
-                let word = |one: &Vulnerability| format!("{} {} in {}", one.id, one.severity.word(), one.package);
+                let word = |one: &Vulnerability| format!("{} {} in {}", one.id, one.severity.name(), one.package);
                 listed(&mut lines, "-", findings.fixed.iter().map(word));
                 listed(&mut lines, "+", findings.new.iter().map(word));
             }
@@ -223,7 +223,7 @@ impl Diff {
                 listed(&mut lines, "~", software.changed.iter().map(word));
             }
         }
-        text_of(&lines)
+        clean_lines(&lines)
     }
 }
 
@@ -240,7 +240,7 @@ impl Evidence {
         let known = |reference: ImageRef| async move {
             let image = self.sources.image(cx, &reference, platform).await?;
             let records = match &image.pinned {
-                Some(_) => self.gather(cx, &image, Age::Kept, quick).await?,
+                Some(_) => self.gather(cx, &image, Freshness::Kept, quick).await?,
                 None => Vec::new(),
             };
             Ok::<_, Error>((image, records))

@@ -1,6 +1,6 @@
 //! The policy's gate: whether a launch, a copy or a share may go on.
 
-use super::{Age, Evidence, Passed};
+use super::{Evidence, Freshness, PassedImage};
 use crate::{
     base::{
         badge::Verdict,
@@ -15,7 +15,7 @@ use crate::{
     },
     launch::{
         plan::{Plan, Risk},
-        room::{Gate, Passage},
+        room::{Gate, GateRequirement},
     },
     policy::{Judgement, Site, asks},
     portal::journal::OpenEntry,
@@ -24,12 +24,12 @@ use crate::{
 };
 
 /// Asks a person for the reason to go on without an approval; `None` if nobody can be asked or the person cancels.
-async fn why_all_the_same(cx: &Context, judgement: &Judgement) -> Option<String> {
+async fn ask_override_reason(cx: &Context, judgement: &Judgement) -> Option<String> {
     let asker = cx.asking.0.as_ref()?;
     let words = format!(
         "The policy says {}: {}. To go on anyway, give a reason (it is kept in the audit log); leave it empty to stop",
-        judgement.verdict.word(),
-        judgement.grounds()
+        judgement.verdict.name(),
+        judgement.deciding_reasons()
     );
     let answer = asker.ask(Question { words, kind: QuestionKind::Text }).await.ok()?;
     Some(answer.reveal().to_owned())
@@ -39,7 +39,7 @@ impl Evidence {
     /// Checks whether the policy lets a plan be launched; fails if it is held back.
     ///
     /// Judges exactly the pinned digest and platform, with evidence that counts now.
-    pub async fn gate(&self, cx: &Context, plan: &Plan, because: Option<&str>) -> Result<Passed> {
+    pub async fn gate(&self, cx: &Context, plan: &Plan, because: Option<&str>) -> Result<PassedImage> {
         let what = format!("launch {} on {}", plan.image.reference, plan.backend);
         let platform = plan.image.platform.as_ref();
         let image = self.sources.image(cx, &plan.image.reference, platform).await?;
@@ -58,27 +58,28 @@ impl Evidence {
         image: &Image,
         privileged: Option<bool>,
         because: Option<&str>,
-    ) -> Result<Passed> {
+    ) -> Result<PassedImage> {
         let policy = &self.config.policy;
         // If the policy enforces nothing, nobody waits for a scan.
-        let (records, site) = tokio::join!(self.gather(cx, image, Age::Now, !policy.enforce), self.known(image));
+        let (records, site) =
+            tokio::join!(self.gather(cx, image, Freshness::Now, !policy.enforce), self.known_at_site(image));
         let judgement = self.judge(image, &records?, site, privileged);
-        if judgement.lets_pass() {
-            return Ok(Passed { judgement, because: None });
+        if judgement.passes() {
+            return Ok(PassedImage { judgement, because: None });
         }
         let kind = match judgement.verdict {
             Verdict::Deny => ErrorKind::Denied,
             Verdict::NeedsApproval => ErrorKind::NeedsApproval,
             Verdict::Allow | Verdict::Undecided => ErrorKind::Undecided,
         };
-        let may = policy.lets_override(judgement.verdict);
+        let may = policy.may_override(judgement.verdict);
         if may {
             let because = match because {
                 Some(because) => Some(because.to_owned()),
-                None => why_all_the_same(cx, &judgement).await,
+                None => ask_override_reason(cx, &judgement).await,
             };
             if let Some(because) = because.filter(|because| !because.trim().is_empty()) {
-                return Ok(Passed { judgement, because: Some(clean::short(because.trim(), 200)) });
+                return Ok(PassedImage { judgement, because: Some(clean::short(because.trim(), 200)) });
             }
         }
         let step = judgement.reasons.first().map_or("", |reason| reason.step.as_str());
@@ -100,8 +101,12 @@ impl Evidence {
             steps.push("or go on with a reason: --because TEXT".to_owned());
         }
         let step = steps.join("; ");
-        let why =
-            format!("the policy '{}' says {}: {}", judgement.policy, judgement.verdict.word(), judgement.grounds());
+        let why = format!(
+            "the policy '{}' says {}: {}",
+            judgement.policy,
+            judgement.verdict.name(),
+            judgement.deciding_reasons()
+        );
         Err(Error::new(kind, what, why).hint(step))
     }
 
@@ -116,8 +121,8 @@ impl Evidence {
         reference: &ImageRef,
         options: &Options,
     ) -> Result<ImageRef> {
-        let what = entry.words();
-        let own = self.sources.of(reference)?.abilities.is_local;
+        let what = entry.describe();
+        let own = self.sources.source(reference)?.abilities.is_local;
         let wanted: Vec<Option<&Platform>> = match &options.platforms {
             Some(platforms) => platforms.iter().map(Some).collect(),
             None => vec![None],
@@ -140,7 +145,7 @@ impl Evidence {
             entry.set_digest(&of.digest);
             pinned = of.reference.clone();
             match self.admit(cx, &what, &image, None, options.because.as_deref()).await {
-                Ok(passed) => entry.set_verdict(passed.words()),
+                Ok(passed) => entry.set_verdict(passed.describe()),
                 Err(error) if own && error.kind != ErrorKind::Denied => {
                     entry.set_verdict("own image".to_owned());
                 }
@@ -151,23 +156,25 @@ impl Evidence {
     }
 
     /// The policy's verdict on a plan, as risk lines, from evidence that is there; runs no checks.
-    pub async fn risks_of(&self, image: &Image, privileged: bool) -> Vec<Risk> {
-        let gate = self.gate_of(image, &self.judged_by_what_is_there(image).await, privileged);
-        let (word, grounds) = (gate.verdict.word(), &gate.grounds);
+    pub async fn risks(&self, image: &Image, privileged: bool) -> Vec<Risk> {
+        let gate = self.gate_for(image, &self.judged_by_what_is_there(image).await, privileged);
+        let (word, grounds) = (gate.verdict.name(), &gate.grounds);
         let words = match &gate.passage {
             // It is not held back yet, so the line must not say so.
-            Passage::Checked(checks) => {
+            GateRequirement::Checked(checks) => {
                 let checks = checks.join(" and ");
                 return vec![Risk::caution(format!(
                     "policy: its {checks} will be checked when it is launched; then the policy decides"
                 ))];
             }
-            Passage::Open => format!("policy: {word}: {grounds}"),
-            Passage::WithReason => format!("policy: {word}, and is held back unless you give a reason: {grounds}"),
-            Passage::Closed => format!("policy: {word}, and is held back: {grounds}"),
+            GateRequirement::Open => format!("policy: {word}: {grounds}"),
+            GateRequirement::WithReason => {
+                format!("policy: {word}, and is held back unless you give a reason: {grounds}")
+            }
+            GateRequirement::Closed => format!("policy: {word}, and is held back: {grounds}"),
         };
         vec![match gate.verdict {
-            Verdict::Allow => Risk::fine(words),
+            Verdict::Allow => Risk::harmless(words),
             Verdict::Deny => Risk::danger(words),
             Verdict::NeedsApproval | Verdict::Undecided => Risk::caution(words),
         }]
@@ -175,12 +182,12 @@ impl Evidence {
 
     /// The kept evidence of an image, and what the site knows of it; runs no checks.
     pub(in crate::portal) async fn judged_by_what_is_there(&self, image: &Image) -> (Vec<Record>, Site) {
-        let (records, site) = tokio::join!(self.kept(image), self.known(image));
+        let (records, site) = tokio::join!(self.kept(image), self.known_at_site(image));
         (records.unwrap_or_default(), site)
     }
 
     /// The gate between an image and its launch, from that evidence; `privileged` tells about the launch.
-    pub(in crate::portal) fn gate_of(
+    pub(in crate::portal) fn gate_for(
         &self,
         image: &Image,
         (records, site): &(Vec<Record>, Site),
@@ -192,15 +199,15 @@ impl Evidence {
             .iter()
             .filter(|kind| self.checkers.iter().any(|checker| checker.kind() == **kind))
             .filter(|kind| !records.iter().any(|record| record.kind() == **kind))
-            .map(|kind| kind.word().to_owned())
+            .map(|kind| kind.name().to_owned())
             .collect();
-        let may = self.config.policy.lets_override(judgement.verdict);
-        let passage = match (judgement.lets_pass(), may) {
-            (true, _) => Passage::Open,
-            (false, _) if judgement.verdict != Verdict::Deny && !ahead.is_empty() => Passage::Checked(ahead),
-            (false, true) => Passage::WithReason,
-            (false, false) => Passage::Closed,
+        let may = self.config.policy.may_override(judgement.verdict);
+        let passage = match (judgement.passes(), may) {
+            (true, _) => GateRequirement::Open,
+            (false, _) if judgement.verdict != Verdict::Deny && !ahead.is_empty() => GateRequirement::Checked(ahead),
+            (false, true) => GateRequirement::WithReason,
+            (false, false) => GateRequirement::Closed,
         };
-        Gate { verdict: judgement.verdict, passage, grounds: judgement.grounds() }
+        Gate { verdict: judgement.verdict, passage, grounds: judgement.deciding_reasons() }
     }
 }

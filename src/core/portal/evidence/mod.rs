@@ -8,7 +8,7 @@ mod verified;
 
 use std::{sync::Arc, time::Duration};
 
-pub use verified::{Passed, Verified};
+pub use verified::{PassedImage, Verified};
 
 use super::{journal::Journal, sources::Sources};
 use crate::{
@@ -19,9 +19,9 @@ use crate::{
         error::{Error, Kind as ErrorKind, Result},
         text,
     },
-    catalog::standing::Standing,
+    catalog::standing::Badges,
     config::Config,
-    evidence::record::{By, Kind, Outcome, Record, Subject, data_check},
+    evidence::record::{CheckedBy, Kind, Outcome, Record, Subject, data_check},
     image::{
         model::{Image, Pinned, Platform},
         reference::ImageRef,
@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How old the evidence may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Age {
+pub enum Freshness {
     /// As old as the evidence counts: for lists, which show what is known.
     Kept,
     /// Quick checks are run now, for a verdict that somebody acts on: an approval may have been revoked since, and a
@@ -49,11 +49,11 @@ pub enum Age {
     Anew,
 }
 
-impl Age {
+impl Freshness {
     /// Whether a kept record of a quick check can be used.
     ///
     /// A missing or bad signature is never reused: somebody who has just signed may ask in the same second.
-    fn lets_count(self, record: &Record, now: i64) -> bool {
+    fn accepts(self, record: &Record, now: i64) -> bool {
         match self {
             Self::Kept => true,
             Self::Now => record.is_good_signature() && now - record.at < MOMENT,
@@ -97,11 +97,11 @@ fn pinned(image: &Image) -> Result<&Pinned> {
 fn could_not(checker: &dyn Checker, pinned: &Pinned, error: &Error) -> Record {
     let outcome = match checker.kind() {
         Kind::Signature => Outcome::Signature { state: Signature::Unreachable, signer: String::new() },
-        _ => Outcome::stands(Scan::Failed),
+        _ => Outcome::from_scan_state(Scan::Failed),
     };
     let reason = format!("{}: {}", error.what, error.why);
     let check = checker.name().to_owned();
-    Record { check, reason, ..Record::now(pinned, By::Wharf, checker.name(), outcome, SOON) }
+    Record { check, reason, ..Record::now(pinned, CheckedBy::Wharf, checker.name(), outcome, SOON) }
 }
 
 impl Evidence {
@@ -122,7 +122,7 @@ impl Evidence {
         let pinned = pinned(image)?;
         let now = text::now();
         let kept = self.cache.evidence(&digests(pinned)).await.unwrap_or_default();
-        let name = Subject::of(pinned).name;
+        let name = Subject::for_pinned(pinned).name;
         let counts = |record: &Record| {
             record.is_valid(now)
                 && (record.is_of_bytes() || record.subject.name == name)
@@ -140,11 +140,11 @@ impl Evidence {
     /// Evidence of an image: what is kept, and what the checkers find if nothing is kept or it is too old for `age`.
     ///
     /// With `quick`, slow checks are left out. An image without a digest is an error.
-    pub async fn gather(&self, cx: &Context, image: &Image, age: Age, quick: bool) -> Result<Vec<Record>> {
+    pub async fn gather(&self, cx: &Context, image: &Image, age: Freshness, quick: bool) -> Result<Vec<Record>> {
         let pinned = pinned(image)?;
-        let anew = age == Age::Anew;
+        let anew = age == Freshness::Anew;
         let kept = if anew { Vec::new() } else { self.kept(image).await? };
-        let source = self.sources.of(&pinned.reference)?;
+        let source = self.sources.source(&pinned.reference)?;
         let credentials = source.catalog.credentials(&pinned.reference).await;
         let supply = Supply {
             image: pinned.clone(),
@@ -165,8 +165,9 @@ impl Evidence {
                 .filter(|checker| checker.is_slow() == slow)
                 .filter(|checker| {
                     let done = |record: &Record| {
-                        let own = record.check == checker.name() && (slow || age.lets_count(record, now));
-                        let stated = slow && record.kind() == checker.kind() && matches!(record.by, By::Signer(_));
+                        let own = record.check == checker.name() && (slow || age.accepts(record, now));
+                        let stated =
+                            slow && record.kind() == checker.kind() && matches!(record.by, CheckedBy::Signer(_));
                         own || stated
                     };
                     anew || !all.iter().any(done)
@@ -195,7 +196,7 @@ impl Evidence {
         supply: &Supply,
         anew: bool,
     ) -> Vec<Record> {
-        let what = format!("check the {} of {}", checker.kind().word(), pinned.reference);
+        let what = format!("check the {} of {}", checker.kind().name(), pinned.reference);
         let check = async {
             if anew {
                 checker.start(cx, image).await?;
@@ -205,7 +206,7 @@ impl Evidence {
         match cx.unless_cancelled(&what, check).await {
             Ok(mut records) => {
                 if records.is_empty() {
-                    records.push(Record::nothing(pinned, checker.name(), checker.inputs()));
+                    records.push(Record::no_statement(pinned, checker.name(), checker.inputs()));
                 }
                 for record in &mut records {
                     checker.name().clone_into(&mut record.check);
@@ -226,15 +227,15 @@ impl Evidence {
 
     /// What the site's store knows of an image. A store that was never set up is not asked; one that does not answer in
     /// time counts as away.
-    pub async fn known(&self, image: &Image) -> Site {
+    pub async fn known_at_site(&self, image: &Image) -> Site {
         let Some(pinned) = image.pinned.as_ref().filter(|_| self.config.takes_requests() && self.store.is_there())
         else {
             return Site::Silent;
         };
         let digests: Vec<String> = digests(pinned).iter().map(ToString::to_string).collect();
         let place = pinned.reference.without_version().to_string();
-        let cx = Context::default().within(PATIENCE);
-        match cx.run("ask what the site knows", self.store.known(&digests, &place)).await {
+        let cx = Context::default().with_deadline(PATIENCE);
+        match cx.run("ask what the site knows", self.store.known_at_site(&digests, &place)).await {
             Ok(site) => site,
             // The store tells nothing to people whom it does not know.
             Err(error) if error.kind == ErrorKind::NotAllowed => Site::Silent,
@@ -249,7 +250,7 @@ impl Evidence {
     /// launched.
     pub fn judge(&self, image: &Image, records: &[Record], site: Site, privileged: Option<bool>) -> Judgement {
         let pinned = image.pinned.as_ref();
-        let name = pinned.map(|pinned| Subject::of(pinned).name).unwrap_or_default();
+        let name = pinned.map(|pinned| Subject::for_pinned(pinned).name).unwrap_or_default();
         let facts = Facts {
             records,
             digests: pinned.map(digests).unwrap_or_default(),
@@ -274,7 +275,7 @@ impl Evidence {
     ) -> Result<Verified> {
         let image = self.sources.image(cx, reference, platform).await?;
         let image = self.pinned(cx, image).await?;
-        let age = if anew { Age::Anew } else { Age::Now };
+        let age = if anew { Freshness::Anew } else { Freshness::Now };
         self.verify_image(cx, &image, age, false).await
     }
 
@@ -283,34 +284,34 @@ impl Evidence {
         if image.pinned.is_some() {
             return Ok(image);
         }
-        let source = self.sources.of(&image.reference)?;
+        let source = self.sources.source(&image.reference)?;
         cx.progress.phase("reading all of it");
         cx.unless_cancelled(&format!("hash {}", image.reference), source.catalog.pin(cx, &image)).await
     }
 
     /// The same for an image that was read already; with `quick`, slow checks are left out.
-    pub async fn verify_image(&self, cx: &Context, image: &Image, age: Age, quick: bool) -> Result<Verified> {
-        let subject = Subject::of(pinned(image)?);
-        let (records, site) = tokio::join!(self.gather(cx, image, age, quick), self.known(image));
+    pub async fn verify_image(&self, cx: &Context, image: &Image, age: Freshness, quick: bool) -> Result<Verified> {
+        let subject = Subject::for_pinned(pinned(image)?);
+        let (records, site) = tokio::join!(self.gather(cx, image, age, quick), self.known_at_site(image));
         let records = records?;
         let judgement = self.judge(image, &records, site, None);
         Ok(Verified { subject, records, judgement })
     }
 
     /// The badges of a row that was described, from quick checks; and the digest that they are about.
-    pub async fn mark(&self, cx: &Context, image: &Image) -> Result<(Subject, Standing)> {
-        let verified = self.look_at(cx, image, false).await?;
+    pub async fn mark(&self, cx: &Context, image: &Image) -> Result<(Subject, Badges)> {
+        let verified = self.evidence_for_screen(cx, image, false).await?;
         let standing = verified.standing();
         Ok((verified.subject, standing))
     }
 
     /// The evidence of an image for a screen: from quick checks, or with `anew` from all checks, run now.
-    pub async fn look_at(&self, cx: &Context, image: &Image, anew: bool) -> Result<Verified> {
+    pub async fn evidence_for_screen(&self, cx: &Context, image: &Image, anew: bool) -> Result<Verified> {
         if !anew {
-            return self.verify_image(cx, image, Age::Kept, true).await;
+            return self.verify_image(cx, image, Freshness::Kept, true).await;
         }
         let image = self.pinned(cx, image.clone()).await?;
-        self.verify_image(cx, &image, Age::Anew, false).await
+        self.verify_image(cx, &image, Freshness::Anew, false).await
     }
 
     /// The identity of all scanners' vulnerability data; it changes when any data does.

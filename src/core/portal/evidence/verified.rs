@@ -8,7 +8,7 @@ use crate::{
         quote::Text,
         text,
     },
-    catalog::standing::Standing,
+    catalog::standing::Badges,
     evidence::record::{Kind, Outcome, Record, Subject},
     policy::Judgement,
 };
@@ -26,17 +26,17 @@ pub struct Verified {
 
 /// An image that the policy lets pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passed {
+pub struct PassedImage {
     /// The policy's verdict, with its reasons.
     pub judgement: Judgement,
     /// The person's reason to go on without an approval; `None` if none was needed.
     pub because: Option<String>,
 }
 
-impl Passed {
+impl PassedImage {
     /// The verdict as the audit records it.
-    pub fn words(&self) -> String {
-        let word = self.judgement.verdict.word();
+    pub fn describe(&self) -> String {
+        let word = self.judgement.verdict.name();
         match &self.because {
             Some(because) => format!("{word}, overridden: {because}"),
             None if self.judgement.exceptions.is_empty() => word.to_owned(),
@@ -53,7 +53,7 @@ fn badge(badge: Badge) -> String {
 fn detail(record: &Record) -> String {
     let (found, inputs) = match &record.outcome {
         Outcome::Signature { signer, .. } => (signer.clone(), &[][..]),
-        Outcome::Scan { counts, .. } => (counts.words(), record.inputs.as_slice()),
+        Outcome::Scan { counts, .. } => (counts.describe(), record.inputs.as_slice()),
         Outcome::Software { total, .. } => (text::plural(*total, "package", "packages"), &[][..]),
         Outcome::Nothing => (String::new(), &[][..]),
         Outcome::Statements { author, statements, .. } => {
@@ -77,9 +77,9 @@ impl Verified {
     }
 
     /// The state of trust and scan, each with its own badge.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> Badges {
         let of = |kind: Kind| self.records.iter().find(|record| record.kind() == kind).map(Record::badge);
-        Standing {
+        Badges {
             badge: self.badge(),
             trust: of(Kind::Signature).unwrap_or(Signature::default().badge()),
             scan: of(Kind::Scan).unwrap_or(Scan::default().badge()),
@@ -108,7 +108,7 @@ impl Verified {
         for record in &self.records {
             let by = format!("{}{}", record.tool, record.by.note());
             let at = text::ago(record.at, now);
-            lines.line(format!("{:<11} {} · {by} · {at}", record.kind().word(), badge(record.badge())));
+            lines.line(format!("{:<11} {} · {by} · {at}", record.kind().name(), badge(record.badge())));
             lines.line(format!("            {}", detail(record)));
         }
         lines.finish()

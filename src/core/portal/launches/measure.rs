@@ -34,7 +34,7 @@ impl Launches {
 
     async fn measure_one(&self, (backend, id): &WorkloadId) -> Result<Option<Usage>> {
         let launcher = self.launcher(Some(backend), None)?;
-        let cx = Context::default().within(PATIENCE);
+        let cx = Context::default().with_deadline(PATIENCE);
         cx.run(&format!("measure {id}"), launcher.usage(&cx, id)).await
     }
 

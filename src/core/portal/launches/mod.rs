@@ -18,7 +18,7 @@ use crate::{
         form::{Answers, Form},
         plan::{Plan, Workload},
     },
-    ports::{Ability, KnownAttachments, Launcher, Supply, store::How},
+    ports::{Ability, KnownAttachments, Launcher, Supply, store::UseKind},
 };
 
 /// Launches images and manages their workloads.
@@ -125,7 +125,7 @@ impl Launches {
         let (form, judged) =
             tokio::join!(cx.run(&what, launcher.form(cx, image)), self.evidence.judged_by_what_is_there(image));
         let mut form = form?;
-        form.gate = Some(self.evidence.gate_of(image, &judged, form.privileged));
+        form.gate = Some(self.evidence.gate_for(image, &judged, form.privileged));
         Ok(form)
     }
 
@@ -134,7 +134,7 @@ impl Launches {
         let launcher = self.launcher(Some(backend), Some(image))?;
         launcher.accepts(image)?;
         let mut plan = cx.run(&format!("plan on {backend}"), launcher.plan(cx, image, answers)).await?;
-        plan.risks.extend(self.evidence.risks_of(image, plan.privileged).await);
+        plan.risks.extend(self.evidence.risks(image, plan.privileged).await);
         Ok(plan)
     }
 
@@ -147,8 +147,8 @@ impl Launches {
         entry.set_digest(&image.digest);
         let launching = async {
             cx.progress.phase("asking the policy");
-            entry.set_verdict(self.evidence.gate(cx, plan, because).await?.words());
-            let source = self.sources.of(&image.reference)?;
+            entry.set_verdict(self.evidence.gate(cx, plan, because).await?.describe());
+            let source = self.sources.source(&image.reference)?;
             let credentials = source.catalog.credentials(&image.reference).await;
             let supply = Supply {
                 image: image.clone(),
@@ -164,7 +164,7 @@ impl Launches {
         };
         let workload = self.journal.recorded_as(&entry, launching).await?;
         let place = format!("{}/{}", workload.backend, workload.name);
-        self.uses.remember(How::Launched, &image.reference, &image.digest, &place).await;
+        self.uses.remember(UseKind::Launched, &image.reference, &image.digest, &place).await;
         Ok(workload)
     }
 

@@ -13,13 +13,13 @@ use crate::{
         error::{Error, Kind, Result},
     },
     image::reference::ImageRef,
-    launch::{logs::Wanted, plan::Workload},
+    launch::{logs::LogRange, plan::Workload},
     ports::{ByteStream, Extent, Launcher, Terminal},
 };
 
 /// How much of a workload's name or id must be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Given {
+pub enum IdMatch {
     /// The whole name or id, for what changes or ends a workload; the short id that engines print is enough, too.
     Whole,
     /// The beginning of its name or id, for what only shows it.
@@ -30,14 +30,14 @@ pub enum Given {
 const SHORT: usize = 12;
 
 /// The workloads that `id` means: by whole name or id, otherwise by the beginning that `given` allows.
-fn meant<'a>(all: &'a [Workload], id: &str, given: Given) -> Vec<&'a Workload> {
+fn meant<'a>(all: &'a [Workload], id: &str, given: IdMatch) -> Vec<&'a Workload> {
     let mut fits: Vec<&Workload> = all.iter().filter(|one| one.id == id || one.name == id).collect();
     if fits.is_empty() && !id.is_empty() {
         let begins = |one: &&Workload| match given {
-            Given::Whole => {
+            IdMatch::Whole => {
                 id.len() >= SHORT && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && one.id.starts_with(id)
             }
-            Given::Begun => one.id.starts_with(id) || one.name.starts_with(id),
+            IdMatch::Begun => one.id.starts_with(id) || one.name.starts_with(id),
         };
         fits = all.iter().filter(begins).collect();
     }
@@ -70,7 +70,7 @@ impl Launches {
     }
 
     /// The workload that `id` means; fails if there is none or if it is ambiguous.
-    pub async fn find_workload(&self, cx: &Context, id: &str, given: Given) -> Result<Workload> {
+    pub async fn find_workload(&self, cx: &Context, id: &str, given: IdMatch) -> Result<Workload> {
         let (all, failed) = self.workloads(cx).await;
         let fits = meant(&all, id, given);
         match fits.as_slice() {
@@ -83,7 +83,7 @@ impl Launches {
                         _ => format!("{name} did not answer: {}", error.why),
                     },
                 );
-                let begun = meant(&all, id, Given::Begun);
+                let begun = meant(&all, id, IdMatch::Begun);
                 let (why, hint) = match begun.first() {
                     Some(one) => (
                         format!("there is no workload of that name; '{}' only begins like it", one.name),
@@ -101,7 +101,7 @@ impl Launches {
     }
 
     /// The output of a workload so far, and as it arrives where that is wanted.
-    pub async fn logs(&self, cx: &Context, backend: &str, id: &str, wanted: Wanted) -> Result<ByteStream> {
+    pub async fn logs(&self, cx: &Context, backend: &str, id: &str, wanted: LogRange) -> Result<ByteStream> {
         self.launcher(Some(backend), None)?.logs(cx, id, wanted).await
     }
 
@@ -161,7 +161,7 @@ impl Launches {
                 entry.outcome = format!("ended with exit code {code}");
             }
         };
-        self.journal.told_by(entry, launcher.exec(cx, id, command), told).await
+        self.journal.recorded_with(entry, launcher.exec(cx, id, command), told).await
     }
 
     /// Opens a terminal in a workload, or with a command in a new process of it. Typed input is not recorded in the
@@ -232,8 +232,8 @@ mod tests {
             ("77", vec!["web"], vec!["web"]),
             ("", vec![], vec![]),
         ] {
-            assert_eq!(names(id, Given::Whole), whole, "{id}");
-            assert_eq!(names(id, Given::Begun), begun, "{id}");
+            assert_eq!(names(id, IdMatch::Whole), whole, "{id}");
+            assert_eq!(names(id, IdMatch::Begun), begun, "{id}");
         }
     }
 }

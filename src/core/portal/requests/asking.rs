@@ -1,7 +1,7 @@
 //! Requesting an image, and talking about the request.
 
 use super::web_address::WebAddress;
-use super::{Asking, REASON, Requests, Submitted, destination};
+use super::{REASON, RequestDetails, Requests, Submitted, destination};
 use crate::{
     audit::Entry,
     base::{
@@ -15,7 +15,7 @@ use crate::{
         names::{is_disk_name, name_of_url},
         reference::{ImageRef, Name, is_on_the_web},
     },
-    request::{Asked, Event, Id, RemarkKind, Request, Stage, Wish},
+    request::{Event, Id, RemarkKind, Request, RequestedImage, RequestedUse, Stage},
 };
 
 /// The image's short name for lists: without its host, with its tag.
@@ -29,7 +29,7 @@ fn title(reference: &ImageRef) -> String {
 
 impl Requests {
     /// Requests an image. It is pinned now, and stays requested until the person withdraws.
-    pub async fn ask_for(&self, cx: &Context, image: &str, asking: &Asking) -> Result<Submitted> {
+    pub async fn ask_for(&self, cx: &Context, image: &str, asking: &RequestDetails) -> Result<Submitted> {
         let what = format!("request {}", clean::short(image, 200));
         let reason = clean::short(asking.reason.trim(), REASON);
         if reason.is_empty() {
@@ -38,17 +38,17 @@ impl Requests {
         let (asked, destination) = if is_on_the_web(image) {
             self.asked_on_the_web(&what, image)?
         } else {
-            let reference = self.sources.named(image).await?;
-            let place = destination::of(&self.config.requests, &what, &reference, asking.project.as_deref())?;
+            let reference = self.sources.resolve(image).await?;
+            let place = destination::resolve(&self.config.requests, &what, &reference, asking.project.as_deref())?;
             // What is admitted into a registry is copied there, so its source must let its bytes be read.
             if matches!(place, ImageRef::Oci(_)) {
                 self.sources.place(&reference)?;
             }
             let found = self.sources.image(cx, &reference, None).await?;
-            self.let_steward_see(cx, &found).await?;
-            self.asked(&what, &found, asking.project.as_deref())?
+            self.lend_to_steward(cx, &found).await?;
+            self.requested_image(&what, &found, asking.project.as_deref())?
         };
-        let wish = Wish {
+        let wish = RequestedUse {
             person: self.config.person.clone(),
             reason,
             until: asking.until,
@@ -71,7 +71,7 @@ impl Requests {
     }
 
     /// Lends a disk image of the person's own project to the steward's project, which could not read it otherwise.
-    async fn let_steward_see(&self, cx: &Context, image: &Image) -> Result<()> {
+    async fn lend_to_steward(&self, cx: &Context, image: &Image) -> Result<()> {
         let project = &self.config.requests.cloud_project;
         let Some(pinned) = &image.pinned else { return Ok(()) };
         let fact = |key: &str| image.annotations.get(key).map_or("", String::as_str);
@@ -82,12 +82,12 @@ impl Requests {
         self.sharing.lend(cx, pinned, project).await
     }
 
-    fn asked(&self, what: &str, image: &Image, project: Option<&str>) -> Result<(Asked, String)> {
+    fn requested_image(&self, what: &str, image: &Image, project: Option<&str>) -> Result<(RequestedImage, String)> {
         let pinned = image.pinned.as_ref().ok_or_else(|| {
             Error::unsupported(what, "it has no digest or hash that it could be pinned to")
                 .hint("only what is pinned can be judged and admitted")
         })?;
-        let mut destination = destination::of(&self.config.requests, what, &pinned.reference, project)?;
+        let mut destination = destination::resolve(&self.config.requests, what, &pinned.reference, project)?;
         if let (ImageRef::Glance { image: name, .. }, Some(known)) = (&mut destination, image.annotations.get("name")) {
             if !is_disk_name(known) {
                 return Err(Error::unsupported(
@@ -102,7 +102,7 @@ impl Requests {
         let tag = pinned.reference.tag().or(image.reference.tag()).map(str::to_owned);
         let seen = tag.as_deref().map_or_else(|| pinned.reference.clone(), |tag| image.reference.with_tag(tag));
         let title = if matches!(seen, ImageRef::Oci(_)) { title(&seen) } else { image.title() };
-        let asked = Asked {
+        let asked = RequestedImage {
             from: pinned.reference.to_string(),
             title,
             tag,
@@ -118,21 +118,26 @@ impl Requests {
         Ok((asked, destination))
     }
 
-    fn asked_on_the_web(&self, what: &str, url: &str) -> Result<(Asked, String)> {
+    fn asked_on_the_web(&self, what: &str, url: &str) -> Result<(RequestedImage, String)> {
         let cloud = &self.config.requests.cloud;
         if cloud.is_empty() {
             return Err(destination::no_place(what, "cloud"));
         }
-        WebAddress::of(&self.config.requests, what, url)?;
+        WebAddress::parse(&self.config.requests, what, url)?;
         let name = name_of_url(url);
-        let asked = Asked { from: url.to_owned(), title: name.clone(), digest: url.to_owned(), ..Asked::default() };
+        let asked = RequestedImage {
+            from: url.to_owned(),
+            title: name.clone(),
+            digest: url.to_owned(),
+            ..RequestedImage::default()
+        };
         Ok((asked, format!("glance://{cloud}/{name}")))
     }
 
     /// Requests another version instead: the old request is withdrawn once the new one is made.
     pub async fn ask_again(&self, cx: &Context, id: Id, image: Option<&str>) -> Result<Submitted> {
         let old = self.store.request(id).await?;
-        let me = self.store.me().await?;
+        let me = self.store.caller().await?;
         let wish = old.wishes.iter().find(|wish| wish.person == me.person).ok_or_else(|| {
             Error::new(Kind::NotAllowed, format!("ask again for {}", old.called()), "you did not ask for it")
         })?;
@@ -146,7 +151,8 @@ impl Requests {
                 old.asked.tag.as_deref().map_or(bare.clone(), |tag| bare.with_tag(tag)).to_string()
             }
         };
-        let asking = Asking { reason: wish.reason.clone(), until: wish.until, private: wish.private, project: None };
+        let asking =
+            RequestDetails { reason: wish.reason.clone(), until: wish.until, private: wish.private, project: None };
         let submitted = self.ask_for(cx, &from, &asking).await?;
         if submitted.request.id != id && !old.stage.is_over() {
             self.speak(cx, id, &Event::Withdraw).await?;
@@ -158,19 +164,19 @@ impl Requests {
     pub async fn speak(&self, cx: &Context, id: Id, event: &Event) -> Result<Request> {
         let what = format!("{} request {id}", event.verb());
         let entry = self.journal.entry(event.verb(), format!("request {id}"));
-        let happening = cx.run(&what, self.store.happen(id, event));
+        let happening = cx.run(&what, self.store.apply_event(id, event));
         let told = |entry: &mut Entry, request: &Request| {
             entry.subject = format!("request {id}: {}", request.called());
             entry.digest = request.asked.digest.parse().ok();
         };
-        self.journal.told_by(entry, happening, told).await
+        self.journal.recorded_with(entry, happening, told).await
     }
 
     /// Adds a text to a request: as the answer, if the person is the requester and a question is open; otherwise as a
     /// remark.
     pub async fn add_to(&self, cx: &Context, id: Id, words: &str) -> Result<Request> {
-        let (request, me) = (self.store.request(id).await?, self.store.me().await?);
-        let answers = request.stage == Stage::Asked && request.is_of(&me.person);
+        let (request, me) = (self.store.request(id).await?, self.store.caller().await?);
+        let answers = request.stage == Stage::Asked && request.is_wanted_by(&me.person);
         let kind = if answers { RemarkKind::Answer } else { RemarkKind::Note };
         self.speak(cx, id, &Event::Remark(kind, clean::short(words.trim(), REASON))).await
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{REASON, Requests, Ruling, admitted_place, destination};
+use super::{ApproverDecision, REASON, Requests, admitted_place, destination};
 use crate::{
     audit::Entry,
     base::{
@@ -15,7 +15,7 @@ use crate::{
     },
     portal::signatures::signed_by,
     ports::Asker,
-    request::{Decision, Dossier, Event, Id, Request, Stage, Terms, Which, statement::Statement},
+    request::{Decision, Dossier, Event, Id, Request, RequestFilter, Stage, Terms, statement::Statement},
 };
 
 /// How many requests are read at a time.
@@ -23,7 +23,7 @@ const PAGE: i64 = 200;
 
 /// The rules and findings that an approval accepts: all that hold the image back and were shown. An approver who names
 /// findings must name all of these, because one left out would still hold the image back.
-fn taking(what: &str, request: &Request, said: Terms) -> Result<Terms> {
+fn accepted_terms(what: &str, request: &Request, said: Terms) -> Result<Terms> {
     let (rules, findings) = request.dossier.as_ref().map(Dossier::to_take).unwrap_or_default();
     if said.exceptions.is_empty() {
         return Ok(Terms { rules, exceptions: findings, ..said });
@@ -39,7 +39,13 @@ fn taking(what: &str, request: &Request, said: Terms) -> Result<Terms> {
 
 impl Requests {
     /// Decides on a request. With a key, the approval is signed here: that signature is what admits the image.
-    pub async fn decide(&self, cx: &Context, asker: Arc<dyn Asker>, id: Id, ruling: &Ruling) -> Result<Request> {
+    pub async fn decide(
+        &self,
+        cx: &Context,
+        asker: Arc<dyn Asker>,
+        id: Id,
+        ruling: &ApproverDecision,
+    ) -> Result<Request> {
         let verb = if ruling.approve { "approve" } else { "reject" };
         let what = format!("{verb} request {id}");
         if !ruling.approve && ruling.reason.trim().is_empty() {
@@ -48,7 +54,7 @@ impl Requests {
         let request = cx.run(&what, self.store.request(id)).await?;
         let entry = self.journal.entry(verb, format!("request {id}"));
         let deciding = async {
-            let me = self.store.me().await?;
+            let me = self.store.caller().await?;
             // Checked before the key is opened: a person who may not decide need not type a PIN.
             let mut decision = Decision {
                 by: me.person.clone(),
@@ -64,21 +70,21 @@ impl Requests {
             request.clone().follow(&Event::Decide(decision.clone()), &me, text::now())?;
             if ruling.approve {
                 destination::check(&self.config.requests, &what, &request)?;
-                decision.terms = taking(&what, &request, decision.terms)?;
+                decision.terms = accepted_terms(&what, &request, decision.terms)?;
             }
             if ruling.approve {
-                let statement = || Statement::of_approval(&request, &decision, text::now());
+                let statement = || Statement::for_approval(&request, &decision, text::now());
                 let signed = self.stated(&what, ruling.key.as_deref(), asker, statement).await?;
                 (decision.payload, decision.signature) = signed;
             }
-            cx.run(&what, self.store.happen(id, &Event::Decide(decision))).await
+            cx.run(&what, self.store.apply_event(id, &Event::Decide(decision))).await
         };
         let told = |entry: &mut Entry, request: &Request| {
             entry.subject = format!("{}: {} for {}", request.called(), request.asked.from, request.destination);
             entry.digest = request.asked.digest.parse().ok();
-            entry.verdict = request.dossier.as_ref().map(|dossier| dossier.verdict.word().to_owned());
+            entry.verdict = request.dossier.as_ref().map(|dossier| dossier.verdict.name().to_owned());
         };
-        self.journal.told_by(entry, deciding, told).await
+        self.journal.recorded_with(entry, deciding, told).await
     }
 
     /// The payload and the signature of a decision, by the key that the approver names, or that of the configuration.
@@ -106,16 +112,16 @@ impl Requests {
         cx: &Context,
         asker: Arc<dyn Asker>,
         (base, rule): (&str, &str),
-        ruling: &Ruling,
+        ruling: &ApproverDecision,
     ) -> Result<Id> {
         let what = format!("approve the class '{rule}'");
         let mut terms = ruling.terms.clone();
         if !terms.rules.iter().any(|one| one == rule) {
             terms.rules.push(rule.to_owned());
         }
-        let subject = format!("what '{rule}' blocks on '{base}' {}", terms.words());
+        let subject = format!("what '{rule}' blocks on '{base}' {}", terms.describe());
         let approving = async {
-            let statement = || Ok(Statement::of_class(base, rule, &terms));
+            let statement = || Ok(Statement::class_author(base, rule, &terms));
             let (payload, signature) = self.stated(&what, ruling.key.as_deref(), asker, statement).await?;
             let decision = Decision {
                 by: self.config.person.clone(),
@@ -133,7 +139,7 @@ impl Requests {
     }
 
     /// Revokes an admission: from now on the image is denied, and a steward signs that beside the image.
-    pub async fn take_back(
+    pub async fn revoke(
         &self,
         cx: &Context,
         asker: Arc<dyn Asker>,
@@ -149,7 +155,7 @@ impl Requests {
         let request = cx.run(&what, self.store.request(id)).await?;
         let entry = self.journal.entry("take back", format!("the admission of request {id}"));
         let taking_back = async {
-            let me = self.store.me().await?;
+            let me = self.store.caller().await?;
             let mut decision = Decision {
                 by: me.person.clone(),
                 at: text::now(),
@@ -165,17 +171,17 @@ impl Requests {
             let statement = || {
                 let (place, digest) = admitted_place(&what, &request)?;
                 let by = (decision.by.as_str(), decision.reason.as_str());
-                Ok(Statement::of_taken_back(&place, &digest, id, by, text::now()))
+                Ok(Statement::for_revocation(&place, &digest, id, by, text::now()))
             };
             let signed = self.stated(&what, key, asker, statement).await?;
             (decision.payload, decision.signature) = signed;
-            cx.run(&what, self.store.happen(id, &Event::Revoke(decision))).await
+            cx.run(&what, self.store.apply_event(id, &Event::Revoke(decision))).await
         };
         let told = |entry: &mut Entry, request: &Request| {
             entry.subject = format!("{}: {}", request.called(), request.admitted_at());
             entry.digest = request.asked.digest.parse().ok();
         };
-        self.journal.told_by(entry, taking_back, told).await
+        self.journal.recorded_with(entry, taking_back, told).await
     }
 
     /// Ends the approval of a class; what it admitted stays admitted. With `reason`, these admissions are revoked too,
@@ -194,13 +200,13 @@ impl Requests {
         let mut taken = Vec::new();
         let mut skip = 0;
         loop {
-            let page = cx.run(&what, self.store.requests(Which::All, skip, PAGE)).await?;
+            let page = cx.run(&what, self.store.requests(RequestFilter::All, skip, PAGE)).await?;
             let by_it = |request: &&Request| {
                 let by = request.decision.as_ref().is_some_and(|decision| decision.class() == Some(id));
                 by && request.stage == Stage::Admitted
             };
             for request in page.iter().filter(by_it) {
-                self.take_back(cx, asker.clone(), request.id, reason, None).await?;
+                self.revoke(cx, asker.clone(), request.id, reason, None).await?;
                 taken.push(request.id);
             }
             if page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {

@@ -28,7 +28,7 @@ pub(crate) fn check(rules: &Requests, what: &str, request: &Request) -> Result<(
         let from: ImageRef = from.parse()?;
         std::iter::once(None)
             .chain(projects)
-            .filter_map(|project| of(rules, what, &from, project).ok())
+            .filter_map(|project| resolve(rules, what, &from, project).ok())
             .any(|place| place.to_string() == request.destination)
     };
     if fits {
@@ -41,7 +41,7 @@ pub(crate) fn check(rules: &Requests, what: &str, request: &Request) -> Result<(
 /// Where an image from `reference` is admitted, without a version.
 ///
 /// An image that is admitted already cannot be requested from there, because its conditions would be lost.
-pub(super) fn of(rules: &Requests, what: &str, reference: &ImageRef, project: Option<&str>) -> Result<ImageRef> {
+pub(super) fn resolve(rules: &Requests, what: &str, reference: &ImageRef, project: Option<&str>) -> Result<ImageRef> {
     match reference {
         ImageRef::Oci(name) if rules.admits_into(name) || rules.judges_in(name) => {
             let why = format!("{} is a place where this site admits images itself", name.bare());

@@ -20,7 +20,7 @@ use crate::{
     config::Config,
     image::reference::{ImageRef, Name},
     ports::{Signers, store::Store},
-    request::{Pace, Request, Terms, admission::Place},
+    request::{Pace, Request, Terms, admission::AdmissionPlace},
 };
 
 /// The longest reason, in characters.
@@ -28,7 +28,7 @@ const REASON: usize = 2000;
 
 /// What a requester says about a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Asking {
+pub struct RequestDetails {
     /// The reason why the image is needed.
     pub reason: String,
     /// When the need ends, in seconds since 1970; `None` if it does not.
@@ -54,7 +54,7 @@ pub struct Submitted {
 
 /// A decision of an approver.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ruling {
+pub struct ApproverDecision {
     /// Whether the image may be admitted.
     pub approve: bool,
     /// The reason, which the requester reads; required for a rejection.
@@ -90,11 +90,11 @@ impl Requests {
 }
 
 /// Where a request's image was admitted, and its digest.
-pub(crate) fn admitted_place(what: &str, request: &Request) -> Result<(Place, Digest)> {
+pub(crate) fn admitted_place(what: &str, request: &Request) -> Result<(AdmissionPlace, Digest)> {
     let admitted = request.admitted.as_ref().ok_or_else(|| Error::failed(what, "it was never admitted"))?;
     let place = match admitted.reference.parse()? {
-        ImageRef::Oci(name) => Place::Repository(Name { tag: None, digest: None, ..name }),
-        ImageRef::Glance { image, .. } => Place::Disk(image),
+        ImageRef::Oci(name) => AdmissionPlace::Repository(Name { tag: None, digest: None, ..name }),
+        ImageRef::Glance { image, .. } => AdmissionPlace::Disk(image),
         other => return Err(Error::failed(what, format!("nothing is admitted as {other}"))),
     };
     Ok((place, admitted.digest.parse()?))

@@ -7,12 +7,12 @@ use super::Requests;
 use crate::{
     base::{error::Result, text},
     ports::store::Steward,
-    request::{Change, Class, Group, Id, Me, Pace, Request, Which},
+    request::{Caller, Change, Class, Group, Id, Pace, Request, RequestFilter},
 };
 
 /// A request with its history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Followed {
+pub struct RequestWithHistory {
     /// The request as the store has it now.
     pub request: Request,
     /// What happened to it, the oldest first.
@@ -23,7 +23,7 @@ pub struct Followed {
 
 impl Requests {
     /// Requests in the order of `which`, skipping `skip`, at most `most`.
-    pub async fn list(&self, which: Which, skip: i64, most: i64) -> Result<Vec<Request>> {
+    pub async fn list(&self, which: RequestFilter, skip: i64, most: i64) -> Result<Vec<Request>> {
         self.store.requests(which, skip, most).await
     }
 
@@ -38,18 +38,18 @@ impl Requests {
     }
 
     /// One request with its history and its place in the queue; `NotFound` if this person may not see it.
-    pub async fn followed(&self, id: Id) -> Result<Followed> {
+    pub async fn followed(&self, id: Id) -> Result<RequestWithHistory> {
         let (request, history) = (self.store.request(id).await?, self.store.history(id).await?);
         let ahead = self.store.ahead(id).await?;
-        Ok(Followed { request, history, ahead })
+        Ok(RequestWithHistory { request, history, ahead })
     }
 
     /// A request, and all that is known of it as text.
-    pub async fn told(&self, id: Id) -> Result<(Request, String)> {
+    pub async fn request_with_text(&self, id: Id) -> Result<(Request, String)> {
         let store = &self.store;
         let (request, history) = (store.request(id).await?, store.history(id).await?);
         let (pace, ahead) = (self.pace().await, store.ahead(id).await.unwrap_or(0));
-        let text = request.told(&history, pace, ahead, text::now());
+        let text = request.describe(&history, pace, ahead, text::now());
         Ok((request, text))
     }
 
@@ -66,13 +66,13 @@ impl Requests {
     }
 
     /// Who this person is for the store, and what they may do there.
-    pub async fn me(&self) -> Result<Me> {
-        self.store.me().await
+    pub async fn caller(&self) -> Result<Caller> {
+        self.store.caller().await
     }
 
     /// The same; `None` if the store was never used, which does not create it.
-    pub async fn me_if_there(&self) -> Result<Option<Me>> {
-        if self.store.is_there() { self.store.me().await.map(Some) } else { Ok(None) }
+    pub async fn caller_if_known(&self) -> Result<Option<Caller>> {
+        if self.store.is_there() { self.store.caller().await.map(Some) } else { Ok(None) }
     }
 
     /// Waits until something has changed in the store, as far as it tells; may return without a change.
@@ -82,7 +82,7 @@ impl Requests {
 
     /// Whether [`Requests::changed`] waits for the store's notification instead of polling, so that it can run all the
     /// time.
-    pub fn hears_changes(&self) -> bool {
+    pub fn is_notified_of_changes(&self) -> bool {
         self.store.pushes()
     }
 

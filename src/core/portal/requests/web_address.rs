@@ -11,7 +11,7 @@ pub struct WebAddress(String);
 
 impl WebAddress {
     /// Accepts `address` if `[requests] web` names its host, it holds no account, and plain http is listed as such.
-    pub fn of(rules: &Requests, what: &str, address: &str) -> Result<Self> {
+    pub fn parse(rules: &Requests, what: &str, address: &str) -> Result<Self> {
         let denied = |why: String| {
             Error::new(Kind::Denied, what, why)
                 .hint("the site's administrators name the host in site.toml: [requests] web = [\"host\"]")
@@ -52,7 +52,7 @@ mod tests {
     fn the_cloud_fetches_only_from_hosts_that_are_named_and_on_plain_http_only_where_that_is_written() {
         let rules =
             Requests { web: vec!["Images.example.org".into(), "http://10.0.0.7:8080".into()], ..Requests::default() };
-        let of = |address: &str| WebAddress::of(&rules, "import", address).is_ok();
+        let of = |address: &str| WebAddress::parse(&rules, "import", address).is_ok();
         for fine in [
             "https://images.example.org/a.qcow2",
             "https://images.example.org:443/a",
@@ -78,6 +78,6 @@ mod tests {
         ] {
             assert!(!of(refused), "{refused}");
         }
-        assert!(WebAddress::of(&Requests::default(), "import", "https://images.example.org/a").is_err());
+        assert!(WebAddress::parse(&Requests::default(), "import", "https://images.example.org/a").is_err());
     }
 }

@@ -5,7 +5,7 @@ mod shared;
 
 use std::sync::Arc;
 
-pub use shared::{Copied, Shared};
+pub use shared::{CopyResult, ShareResult};
 
 use super::{
     disks::DiskImages, evidence::Evidence, journal::Journal, launches::Launches, sources::Sources, uses::Uses,
@@ -17,9 +17,9 @@ use crate::{
         secret::Secret,
     },
     image::{model::Pinned, reference::ImageRef},
-    ports::{Sharer, cannot, store::How},
+    ports::{Sharer, cannot, store::UseKind},
     sharing::{
-        offer::{Given, Offer, Project, Share},
+        offer::{Offer, Project, Share, VolumeTransfer},
         receiver::Receiver,
     },
 };
@@ -78,7 +78,7 @@ impl Sharing {
     /// Lends a disk image of the person's own project to the steward's project, which could not read it otherwise. Does
     /// nothing if the image is in that project already.
     pub(super) async fn lend(&self, cx: &Context, pinned: &Pinned, project: &str) -> Result<()> {
-        let source = self.sources.of(&pinned.reference)?;
+        let source = self.sources.source(&pinned.reference)?;
         let Some(sharer) = &source.sharer else { return Ok(()) };
         let what = format!("lend {} to the steward's project", pinned.reference);
         let own = cx.run(&what, sharer.own(cx)).await?;
@@ -129,18 +129,20 @@ impl Sharing {
     }
 
     /// Offers a volume to the project that gets the key. This project loses the volume once it is taken.
-    pub async fn give(&self, cx: &Context, reference: &ImageRef) -> Result<Given> {
+    pub async fn create_transfer(&self, cx: &Context, reference: &ImageRef) -> Result<VolumeTransfer> {
         let sharer = self.sources.sharer(reference)?;
         let what = format!("give {reference}");
         let entry = self.journal.entry("give", reference.to_string());
-        self.journal.recorded(entry, cx.run(&what, sharer.give(cx, reference))).await
+        self.journal.recorded(entry, cx.run(&what, sharer.create_transfer(cx, reference))).await
     }
 
     /// Takes an offered volume, `SOURCE/transfer/ID`, with its key.
-    pub async fn take(&self, cx: &Context, offer: &str, key: &Secret) -> Result<ImageRef> {
+    pub async fn accept_transfer(&self, cx: &Context, offer: &str, key: &Secret) -> Result<ImageRef> {
         let what = format!("take {offer}");
         let sharer = self.sharer_of_offer(offer, &what)?;
-        self.journal.recorded(self.journal.entry("take", offer), cx.run(&what, sharer.take(cx, offer, key))).await
+        self.journal
+            .recorded(self.journal.entry("take", offer), cx.run(&what, sharer.accept_transfer(cx, offer, key)))
+            .await
     }
 
     /// The image that an offer is about, pinned; `None` if that cannot be found out.
@@ -158,7 +160,7 @@ impl Sharing {
         let entry = self.journal.entry(if accept { "accept" } else { "reject" }, offer);
         self.journal.recorded(entry, cx.run(&what, sharer.answer(cx, offer, accept))).await?;
         if let Some(pinned) = given {
-            self.uses.remember(How::Given, &pinned.reference, &pinned.digest, "").await;
+            self.uses.remember(UseKind::Given, &pinned.reference, &pinned.digest, "").await;
         }
         Ok(())
     }

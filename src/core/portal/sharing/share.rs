@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Sharing,
-    shared::{Copied, Shared},
+    shared::{CopyResult, ShareResult},
 };
 use crate::{
     base::{
@@ -15,7 +15,7 @@ use crate::{
     },
     image::reference::{ImageRef, Name},
     portal::{journal::OpenEntry, sources::Source},
-    ports::{Sharer, cannot, store::How},
+    ports::{Sharer, cannot, store::UseKind},
     sharing::{offer::SharePlan, receiver::Receiver},
     transfer::copy::{self, Options},
 };
@@ -100,7 +100,7 @@ impl Sharing {
     ) -> Result<SharePlan> {
         let image = self.sources.image(cx, reference, None).await?;
         let size = text::size(image.size);
-        let here = self.sources.of(reference)?.name;
+        let here = self.sources.source(reference)?.name;
         let mut steps = vec![
             format!("download {size} from {here}, and compare its hash"),
             format!("look at its header, and upload it to {}", there.name),
@@ -125,11 +125,11 @@ impl Sharing {
         reference: &ImageRef,
         to: &Receiver,
         options: &Options,
-    ) -> Result<Shared> {
+    ) -> Result<ShareResult> {
         let entry = self.journal.open_entry("share", format!("{reference} with {to}"));
         let shared = self.journal.recorded_as(&entry, self.share_as_fits(cx, &entry, reference, to, options)).await?;
         if let Some(digest) = entry.digest() {
-            self.uses.remember(How::Supplied, &reference.with_digest(&digest), &digest, &to.to_string()).await;
+            self.uses.remember(UseKind::Supplied, &reference.with_digest(&digest), &digest, &to.to_string()).await;
         }
         Ok(shared)
     }
@@ -142,7 +142,7 @@ impl Sharing {
         reference: &ImageRef,
         to: &Receiver,
         options: &Options,
-    ) -> Result<Shared> {
+    ) -> Result<ShareResult> {
         // A volume is no image yet: it has no digest to judge.
         let is_image = !matches!(reference, ImageRef::Volume { .. });
         let pinned =
@@ -150,7 +150,7 @@ impl Sharing {
         let Ok(sharer) = self.sources.sharer(reference) else {
             let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
             // The pinned image that was judged is shared, whatever the tag means by now.
-            return self.copy_into(cx, reference, &pinned, project, options).await.map(Shared::Shared);
+            return self.copy_into(cx, reference, &pinned, project, options).await.map(ShareResult::Shared);
         };
         if let Receiver::Project(project) = to {
             if let Some((there, project)) = self.elsewhere(reference, project) {
@@ -158,7 +158,7 @@ impl Sharing {
             }
         }
         let what = format!("share {reference} to '{to}'");
-        cx.unless_cancelled(&what, sharer.share(cx, reference, to)).await.map(Shared::Share)
+        cx.unless_cancelled(&what, sharer.share(cx, reference, to)).await.map(ShareResult::Share)
     }
 
     /// Copies an image by digest into a project of a registry.
@@ -169,10 +169,10 @@ impl Sharing {
         pinned: &ImageRef,
         project: &str,
         options: &Options,
-    ) -> Result<Copied> {
+    ) -> Result<CopyResult> {
         let to = Self::destination(reference, project)?;
         let outcome = copy::copy(cx, &self.sources.place(pinned)?, &self.sources.place(&to)?, options).await?;
-        Ok(Copied { project: project.to_owned(), destination: to.to_string(), outcome })
+        Ok(CopyResult { project: project.to_owned(), destination: to.to_string(), outcome })
     }
 
     /// Makes an image of a workload as it is now, and shares it. After a crash or a broken connection, a call with the
@@ -184,7 +184,7 @@ impl Sharing {
         id: &str,
         name: &str,
         to: &[Receiver],
-    ) -> Result<(ImageRef, Vec<Result<Shared>>)> {
+    ) -> Result<(ImageRef, Vec<Result<ShareResult>>)> {
         let image = self.launches.snapshot(cx, backend, id, name).await?;
         let mut results = Vec::new();
         for receiver in to {
@@ -201,9 +201,9 @@ impl Sharing {
         sharer: &Arc<dyn Sharer>,
         there: &Source,
         project: &str,
-    ) -> Result<Shared> {
+    ) -> Result<ShareResult> {
         let what = format!("share {reference} to '{}/{project}'", there.name);
-        let from = cx.unless_cancelled(&what, sharer.image_of(cx, reference)).await?;
+        let from = cx.unless_cancelled(&what, sharer.image_to_share(cx, reference)).await?;
         let image = self.sources.image(cx, &from, None).await?;
         let name = image.annotations.get("name").cloned().unwrap_or_else(|| from.title());
         let to = ImageRef::Glance { cloud: there.name.clone(), image: name };
@@ -216,7 +216,7 @@ impl Sharing {
             let receiver = Receiver::Project(project.to_owned());
             Some(cx.run(&what, theirs.share(cx, &there_now, &receiver)).await?)
         };
-        Ok(Shared::Elsewhere { reference: there_now, outcome, share })
+        Ok(ShareResult::Elsewhere { reference: there_now, outcome, share })
     }
 }
 

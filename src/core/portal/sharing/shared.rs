@@ -6,7 +6,7 @@ use crate::{image::reference::ImageRef, ports::content::Outcome, sharing::offer:
 
 /// The result of a share by copying into a project of a registry.
 #[derive(Debug, Clone, Serialize)]
-pub struct Copied {
+pub struct CopyResult {
     /// The project that got the image.
     pub project: String,
     /// Where the image is now.
@@ -18,9 +18,9 @@ pub struct Copied {
 /// The result of a share.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Shared {
+pub enum ShareResult {
     /// The image was copied inside a registry, or into another one.
-    Shared(Copied),
+    Shared(CopyResult),
     /// The image was granted to a project or published.
     Share(Share),
     /// The image was copied into another cloud, and granted there if a project was named.
@@ -35,25 +35,25 @@ pub enum Shared {
 }
 
 fn standing(share: &Share) -> String {
-    let (sign, word) = share.standing.words();
-    format!("{sign} {}: {word}", share.project.words())
+    let (sign, word) = share.standing.label();
+    format!("{sign} {}: {word}", share.project.label())
 }
 
-impl Shared {
+impl ShareResult {
     /// One line about what was done, beginning with a sign.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Self::Shared(copied) => format!(
                 "✓ {}: {} ({}, {} attachments)",
                 copied.project,
                 copied.destination,
-                copied.outcome.words(),
+                copied.outcome.describe(),
                 copied.outcome.attachments
             ),
             Self::Share(share) => standing(share),
             Self::Elsewhere { reference, outcome, share } => {
                 let share = share.as_ref().map(|share| format!("; {}", standing(share))).unwrap_or_default();
-                format!("✓ {reference} ({}){share}", outcome.words())
+                format!("✓ {reference} ({}){share}", outcome.describe())
             }
         }
     }

@@ -10,8 +10,8 @@ pub mod tag;
 mod tagging;
 
 pub use crate::ports::upkeep::{Removal, Removed};
-pub use prune::{Candidate, Goes, Kept, Pruning, Rule};
-pub use tag::Tagged;
+pub use prune::{Candidate, KeptTag, PruneRemoval, PruneRule, Pruning};
+pub use tag::TagResult;
 
 use std::sync::Arc;
 
@@ -37,12 +37,12 @@ impl Upkeep {
     }
 
     /// The port for tagging and removing an image; `Unsupported` if its source has none.
-    fn port_of(&self, reference: &ImageRef, what: &str) -> Result<Arc<dyn ports::Upkeep>> {
+    fn port(&self, reference: &ImageRef, what: &str) -> Result<Arc<dyn ports::Upkeep>> {
         if let ImageRef::File { path, .. } = reference {
             return Err(Error::unsupported(what, "it is a file of yours, and Wharf changes no files")
                 .hint(format!("use the shell for {path}")));
         }
-        let source = self.sources.of(reference)?;
+        let source = self.sources.source(reference)?;
         source.upkeep.ok_or_else(|| {
             let hint = match source.abilities.changed_at {
                 "" => "use its own pages or programs".to_owned(),

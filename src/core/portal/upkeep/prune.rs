@@ -9,7 +9,7 @@ use crate::{
 
 /// Which versions may be removed: those that neither condition keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rule {
+pub struct PruneRule {
     /// How many of the newest images to keep.
     pub keep: usize,
     /// The age in seconds below which an image is kept.
@@ -29,7 +29,7 @@ pub struct Candidate {
 
 /// A tag that stays, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Kept {
+pub struct KeptTag {
     /// The tag without its repository.
     pub tag: String,
     /// The reason, in words.
@@ -38,7 +38,7 @@ pub struct Kept {
 
 /// An image that would be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Goes {
+pub struct PruneRemoval {
     /// Its tags, which are removed with it.
     pub tags: Vec<String>,
     /// When it was built (RFC 3339); empty if unknown.
@@ -51,9 +51,9 @@ pub struct Goes {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pruning {
     /// Images that would be removed, the oldest first.
-    pub goes: Vec<Goes>,
+    pub goes: Vec<PruneRemoval>,
     /// Tags that would be kept, each with the reason.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptTag>,
 }
 
 /// The tag that is used if none is named.
@@ -61,7 +61,7 @@ const LATEST: &str = "latest";
 
 /// Sorts images into those that the rule removes, the oldest first, and the tags that stay. An image of unknown age
 /// stays, as the date of a reproducible build tells nothing; so does the image of `latest`.
-pub fn sorted(rule: &Rule, mut all: Vec<Candidate>, now: i64) -> (Vec<Candidate>, Vec<Kept>) {
+pub fn sorted(rule: &PruneRule, mut all: Vec<Candidate>, now: i64) -> (Vec<Candidate>, Vec<KeptTag>) {
     let known = |one: &Candidate| one.created.filter(|created| *created > 0);
     // Within one second, the repository's order of tags decides which one is newer.
     all.reverse();
@@ -80,7 +80,7 @@ pub fn sorted(rule: &Rule, mut all: Vec<Candidate>, now: i64) -> (Vec<Candidate>
                 continue;
             }
         };
-        kept.extend(one.tags.into_iter().map(|tag| Kept { tag, why: why.clone() }));
+        kept.extend(one.tags.into_iter().map(|tag| KeptTag { tag, why: why.clone() }));
     }
     go.reverse();
     (go, kept)
@@ -100,7 +100,7 @@ mod tests {
         Candidate { digest: Digest::of(tags.concat().as_bytes()), tags, created: days.map(|days| NOW - days * DAY) }
     }
 
-    fn gone(rule: Rule, all: Vec<Candidate>) -> Vec<String> {
+    fn gone(rule: PruneRule, all: Vec<Candidate>) -> Vec<String> {
         sorted(&rule, all, NOW).0.into_iter().flat_map(|one| one.tags).collect()
     }
 
@@ -117,7 +117,7 @@ mod tests {
                 candidate(&["reproducible"], None),
             ]
         };
-        let rule = |keep, days: i64| Rule { keep, older_than: days * DAY };
+        let rule = |keep, days: i64| PruneRule { keep, older_than: days * DAY };
         assert_eq!(gone(rule(2, 90), all()), ["0.9", "1.0", "1.1"]);
         assert_eq!(gone(rule(3, 250), all()), ["0.9", "1.0"]);
         assert_eq!(gone(rule(0, 90), all()), ["0.9", "1.0", "1.1", "1.2", "stable"]);
@@ -135,7 +135,7 @@ mod tests {
         fn no_rule_lets_anything_go_that_it_keeps(ages in prop::collection::vec(prop::option::of(0_i64..1000), 0..20), keep in 0_usize..8, days in 0_i64..500) {
             let names: Vec<String> = (0..ages.len()).map(|at| format!("t{at}")).collect();
             let all: Vec<Candidate> = names.iter().zip(&ages).map(|(name, age)| candidate(&[name], *age)).collect();
-            let rule = Rule { keep, older_than: days * DAY };
+            let rule = PruneRule { keep, older_than: days * DAY };
             let (go, kept) = sorted(&rule, all.clone(), NOW);
             prop_assert_eq!(go.len() + kept.len(), all.len());
             let dated = all.iter().filter(|one| one.created.is_some()).count();

@@ -4,7 +4,7 @@ use futures_util::{StreamExt, stream};
 
 use super::{
     Upkeep,
-    prune::{Candidate, Goes, Kept, Pruning, Rule, sorted},
+    prune::{Candidate, KeptTag, PruneRemoval, PruneRule, Pruning, sorted},
 };
 use crate::{
     base::{
@@ -26,7 +26,7 @@ type Dated = (Digest, Option<i64>);
 impl Upkeep {
     /// What pruning a repository by a rule would do. Changes nothing. Images that may not be removed are listed as
     /// kept.
-    pub async fn pruning(&self, cx: &Context, repository: &ImageRef, rule: &Rule) -> Result<Pruning> {
+    pub async fn pruning(&self, cx: &Context, repository: &ImageRef, rule: &PruneRule) -> Result<Pruning> {
         let what = format!("clear out {repository}");
         match repository {
             ImageRef::Oci(name) if name.tag.is_none() && name.digest.is_none() => {}
@@ -38,7 +38,7 @@ impl Upkeep {
                     .hint("name what is to go: wharf remove-image REF..."));
             }
         }
-        let upkeep = &*self.port_of(repository, &what)?;
+        let upkeep = &*self.port(repository, &what)?;
         let tags = self.sources.tags(cx, repository).await?;
         cx.progress.phase("looking at the versions");
         let looked: Vec<(String, Result<Dated>)> = stream::iter(tags)
@@ -57,7 +57,7 @@ impl Upkeep {
                     None => candidates.push(Candidate { digest, tags: vec![tag], created }),
                 },
                 Err(error) if error.kind == Kind::Cancelled => return Err(error),
-                Err(error) => unseen.push(Kept { tag, why: format!("it could not be looked at: {}", error.why) }),
+                Err(error) => unseen.push(KeptTag { tag, why: format!("it could not be looked at: {}", error.why) }),
             }
         }
         let (go, mut kept) = sorted(rule, candidates, text::now());
@@ -69,10 +69,10 @@ impl Upkeep {
             match removal {
                 Ok(removal) => {
                     let created = one.created.map(text::timestamp).unwrap_or_default();
-                    goes.push(Goes { tags: one.tags, created, removal });
+                    goes.push(PruneRemoval { tags: one.tags, created, removal });
                 }
                 Err(error) if error.kind == Kind::Cancelled => return Err(error),
-                Err(error) => kept.extend(one.tags.into_iter().map(|tag| Kept { tag, why: error.why.clone() })),
+                Err(error) => kept.extend(one.tags.into_iter().map(|tag| KeptTag { tag, why: error.why.clone() })),
             }
         }
         Ok(Pruning { goes, kept })
@@ -82,7 +82,7 @@ impl Upkeep {
     async fn dated(&self, cx: &Context, upkeep: &dyn ports::Upkeep, at: &ImageRef) -> Result<Dated> {
         let digest = cx.run("look at a version", upkeep.digest(cx, at)).await?;
         let at = &at.with_digest(&digest);
-        let version = cx.run("look at a version", self.sources.of(at)?.catalog.version(cx, at)).await?;
+        let version = cx.run("look at a version", self.sources.source(at)?.catalog.version(cx, at)).await?;
         Ok((digest, version.created))
     }
 }

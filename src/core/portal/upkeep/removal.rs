@@ -51,8 +51,8 @@ impl Upkeep {
                 "name one by :tag, or an image with all its tags by @sha256:…; wharf prune clears out old ones",
             ));
         }
-        let upkeep = self.port_of(reference, &what)?;
-        Ok((self.sources.of(reference)?.name, upkeep))
+        let upkeep = self.port(reference, &what)?;
+        Ok((self.sources.source(reference)?.name, upkeep))
     }
 
     fn with_admission(&self, mut removal: Removal) -> Removal {
@@ -88,7 +88,7 @@ impl Upkeep {
             Err(error) if error.kind == Kind::NotFound => return Ok(Removed::Gone),
             Err(error) => return Err(error),
         }
-        let upkeep = self.port_of(&told.reference, &what)?;
+        let upkeep = self.port(&told.reference, &what)?;
         for (done, one) in told.removes.iter().enumerate() {
             if let Err(error) = cx.unless_cancelled(&what, upkeep.remove(cx, one)).await {
                 let left: Vec<String> = told.removes.iter().skip(done).map(ToString::to_string).collect();

@@ -15,7 +15,7 @@ use crate::{
 
 /// The result of tagging an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Tagged {
+pub struct TagResult {
     /// The image under its new tag.
     pub reference: ImageRef,
     /// The digest that the tag means now.
@@ -24,10 +24,10 @@ pub struct Tagged {
     pub before: Option<Digest>,
 }
 
-impl Tagged {
+impl TagResult {
     /// One line about what was done.
-    pub fn words(&self) -> String {
-        let (name, now) = (self.reference.spoken(), self.digest.short());
+    pub fn describe(&self) -> String {
+        let (name, now) = (self.reference.short_text(), self.digest.short());
         match &self.before {
             None => format!("{name} means {now} now"),
             Some(before) if *before == self.digest => format!("{name} means {now} already"),
@@ -47,7 +47,7 @@ pub enum Move {
 }
 
 /// The reference that a new tag means: `1.2` or `:1.2` in the same repository, or a whole reference.
-pub fn named(reference: &ImageRef, new: &str) -> Result<ImageRef> {
+pub fn new_reference(reference: &ImageRef, new: &str) -> Result<ImageRef> {
     let what = format!("tag {reference} as '{new}'");
     let bare = new.strip_prefix(':').unwrap_or(new);
     let to = if is_tag(bare) {
@@ -92,13 +92,13 @@ mod tests {
             ("-x", None),
             ("", None),
         ] {
-            assert_eq!(named(&image, new).ok().map(|to| to.to_string()).as_deref(), expected, "{new}");
+            assert_eq!(new_reference(&image, new).ok().map(|to| to.to_string()).as_deref(), expected, "{new}");
         }
         let local: ImageRef = "engine://docker/tool:1.0".parse().unwrap();
-        let to = named(&local, "engine://docker/r.example/team/tool:2").unwrap();
+        let to = new_reference(&local, "engine://docker/r.example/team/tool:2").unwrap();
         assert_eq!(to.to_string(), "engine://docker/r.example/team/tool:2");
-        assert!(named(&local, "engine://podman/tool:2").is_err());
+        assert!(new_reference(&local, "engine://podman/tool:2").is_err());
         let disk: ImageRef = "glance://lab/debian".parse().unwrap();
-        assert_eq!(named(&disk, "new").unwrap_err().kind, Kind::Unsupported);
+        assert_eq!(new_reference(&disk, "new").unwrap_err().kind, Kind::Unsupported);
     }
 }

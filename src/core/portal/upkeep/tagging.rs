@@ -2,7 +2,7 @@
 
 use super::{
     Upkeep,
-    tag::{Move, Tagged},
+    tag::{Move, TagResult},
 };
 use crate::{
     base::{
@@ -15,11 +15,11 @@ use crate::{
 
 impl Upkeep {
     /// Tags an image. A tag that means another image is moved only if `moves` allows it.
-    pub async fn tag(&self, cx: &Context, reference: &ImageRef, new: &ImageRef, moves: Move) -> Result<Tagged> {
+    pub async fn tag(&self, cx: &Context, reference: &ImageRef, new: &ImageRef, moves: Move) -> Result<TagResult> {
         let what = format!("tag {reference} as {}", new.tag().unwrap_or_default());
         let entry = self.journal.entry("tag", format!("{reference} as {new}"));
         let tagging = async {
-            let upkeep = self.port_of(reference, &what)?;
+            let upkeep = self.port(reference, &what)?;
             let digest = cx.run(&what, upkeep.digest(cx, reference)).await?;
             let before = match cx.run(&what, upkeep.digest(cx, new)).await {
                 Ok(digest) => Some(digest),
@@ -27,7 +27,7 @@ impl Upkeep {
                 Err(error) => return Err(error),
             };
             if before.as_ref() == Some(&digest) {
-                return Ok(Tagged { reference: new.clone(), digest, before });
+                return Ok(TagResult { reference: new.clone(), digest, before });
             }
             let moved = match (&before, moves) {
                 (None, _) | (_, Move::Always) => true,
@@ -35,7 +35,7 @@ impl Upkeep {
                 (Some(before), Move::Ask(asker)) => {
                     let words = format!(
                         "{} means {} now. Let it mean {} from now on?",
-                        new.spoken(),
+                        new.short_text(),
                         before.short(),
                         digest.short()
                     );
@@ -48,8 +48,8 @@ impl Upkeep {
                     .hint("choose another tag; --move lets it mean this one from now on"));
             }
             cx.run(&what, upkeep.tag(cx, &reference.with_digest(&digest), new)).await?;
-            Ok(Tagged { reference: new.clone(), digest, before })
+            Ok(TagResult { reference: new.clone(), digest, before })
         };
-        self.journal.told_by(entry, tagging, |entry, tagged| entry.digest = Some(tagged.digest.clone())).await
+        self.journal.recorded_with(entry, tagging, |entry, tagged| entry.digest = Some(tagged.digest.clone())).await
     }
 }

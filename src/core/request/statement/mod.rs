@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{decision::Decision, model::Request};
-use crate::evidence::terms::{Stated, Terms};
+use crate::evidence::terms::{SignatureClaims, Terms};
 use crate::{
     base::{
         digest::Digest,
@@ -34,7 +34,7 @@ const TAKEN_BACK: &str = "wharf admission taken back";
 
 /// The place where something is admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum AdmissionPlace {
     /// A repository of the site's registry.
     Repository(Name),
     /// An image in a cloud, by its id.
@@ -93,7 +93,7 @@ pub enum Payload {
         /// The digest, as it is written.
         digest: String,
         /// What it states besides the digest.
-        stated: Stated,
+        stated: SignatureClaims,
     },
     /// The admission of a disk image.
     Disk {
@@ -102,7 +102,7 @@ pub enum Payload {
         /// The hash, as it is written.
         digest: String,
         /// What it states besides the hash.
-        stated: Stated,
+        stated: SignatureClaims,
     },
     /// The revocation of an admission.
     TakenBack {
@@ -111,7 +111,7 @@ pub enum Payload {
         /// The place: a repository, or the id of a cloud's image.
         place: String,
         /// The approver, the request and the time.
-        stated: Stated,
+        stated: SignatureClaims,
         /// Why the admission was revoked.
         reason: String,
     },
@@ -124,16 +124,16 @@ impl Payload {
     /// Whether it states more than "I sign this image"; of several by one key, the newest then counts.
     pub fn says_more(&self) -> bool {
         match self {
-            Self::Image { stated, .. } => *stated != Stated::default(),
+            Self::Image { stated, .. } => *stated != SignatureClaims::default(),
             Self::Disk { .. } | Self::TakenBack { .. } => true,
         }
     }
 
     /// Reads a payload; `None` if it is of no known kind, or of two at once.
-    pub fn read(bytes: &[u8]) -> Option<Self> {
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
         let all: Envelope = serde_json::from_slice(bytes).ok()?;
         let beside = all.optional.unwrap_or_default();
-        let stated = Stated::of_annotations(&beside);
+        let stated = SignatureClaims::from_annotations(&beside);
         let Critical { identity, image, kind } = all.critical;
         match (kind.as_str(), image.manifest, image.data) {
             (CLASSIC, Some(digest), None) => {
@@ -191,16 +191,22 @@ impl Statement {
     }
 
     /// A statement about a digest in a place.
-    pub(super) fn over(kind: &str, place: &Place, digest: &Digest, stated: &Stated, reason: Option<&str>) -> Self {
+    pub(super) fn build(
+        kind: &str,
+        place: &AdmissionPlace,
+        digest: &Digest,
+        stated: &SignatureClaims,
+        reason: Option<&str>,
+    ) -> Self {
         let mut beside: BTreeMap<String, serde_json::Value> =
             stated.annotations().into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
         beside.extend(reason.map(|reason| (REASON.to_owned(), reason.into())));
         let (identity, image) = match place {
-            Place::Repository(name) => (
+            AdmissionPlace::Repository(name) => (
                 Identity { repository: Some(name.bare()), disk: None },
                 Signed { manifest: Some(digest.to_string()), data: None },
             ),
-            Place::Disk(id) => (
+            AdmissionPlace::Disk(id) => (
                 Identity { repository: None, disk: Some(id.clone()) },
                 Signed { manifest: None, data: Some(digest.to_string()) },
             ),
@@ -212,27 +218,27 @@ impl Statement {
 
     /// A person's signature of an image, as `cosign sign` writes it: with the digest and the repository, but no tag,
     /// since tags move.
-    pub fn of_image(name: &Name, digest: &Digest) -> Self {
-        Self::over(CLASSIC, &Place::Repository(name.clone()), digest, &Stated::default(), None)
+    pub fn for_image(name: &Name, digest: &Digest) -> Self {
+        Self::build(CLASSIC, &AdmissionPlace::Repository(name.clone()), digest, &SignatureClaims::default(), None)
     }
 
     /// An approver's signature of a request. For a container image it is attached to the admitted image; for a disk
     /// image the steward's statement is attached, and this one says that a person approved it.
     ///
     /// It states no scan, because the approver has not made one.
-    pub fn of_approval(request: &Request, decision: &Decision, at: i64) -> Result<Self> {
+    pub fn for_approval(request: &Request, decision: &Decision, at: i64) -> Result<Self> {
         match request.destination.parse()? {
             ImageRef::Oci(name) => {
                 let digest = request.asked.digest.parse()?;
-                let stated = Stated {
+                let stated = SignatureClaims {
                     only: decision.terms.only.then(|| name.bare()),
                     terms: decision.terms.clone(),
                     approver: decision.by.clone(),
                     request: request.id.to_string(),
                     at,
-                    ..Stated::default()
+                    ..SignatureClaims::default()
                 };
-                Ok(Self::over(CLASSIC, &Place::Repository(name), &digest, &stated, None))
+                Ok(Self::build(CLASSIC, &AdmissionPlace::Repository(name), &digest, &stated, None))
             }
             ImageRef::Glance { .. } => {
                 let approval = DiskApproval {
@@ -254,15 +260,15 @@ impl Statement {
 
     /// Whether a text is exactly what the approver would have signed for this request, whatever the time.
     pub fn is_approval_of(text: &str, request: &Request, decision: &Decision) -> bool {
-        let at = match Payload::read(text.as_bytes()) {
+        let at = match Payload::parse(text.as_bytes()) {
             Some(Payload::Image { stated, .. }) => stated.at,
             _ => 0,
         };
-        Self::of_approval(request, decision, at).is_ok_and(|statement| statement.text == text)
+        Self::for_approval(request, decision, at).is_ok_and(|statement| statement.text == text)
     }
 
     /// An approver's signature of a class: everything that one rule blocks on one base image.
-    pub fn of_class(base: &str, rule: &str, terms: &Terms) -> Self {
+    pub fn class_author(base: &str, rule: &str, terms: &Terms) -> Self {
         Self::written(&ClassApproval { r#type: CLASS, base, rule, terms }, true)
     }
 
@@ -276,9 +282,20 @@ impl Statement {
     }
 
     /// The revocation of an admission: earlier statements about these bytes in this place are not trusted any longer.
-    pub fn of_taken_back(place: &Place, digest: &Digest, request: i64, (by, reason): (&str, &str), now: i64) -> Self {
-        let stated = Stated { approver: by.to_owned(), request: request.to_string(), at: now, ..Stated::default() };
-        Self::over(TAKEN_BACK, place, digest, &stated, Some(reason))
+    pub fn for_revocation(
+        place: &AdmissionPlace,
+        digest: &Digest,
+        request: i64,
+        (by, reason): (&str, &str),
+        now: i64,
+    ) -> Self {
+        let stated = SignatureClaims {
+            approver: by.to_owned(),
+            request: request.to_string(),
+            at: now,
+            ..SignatureClaims::default()
+        };
+        Self::build(TAKEN_BACK, place, digest, &stated, Some(reason))
     }
 }
 

@@ -9,11 +9,11 @@ use crate::{
         action::Action,
         input::{Input, fits, is_command, leaves},
         keymap::Key,
-        list::{Lines, Shown},
+        list::{CursorLines, ScrollArea},
         theme::Theme,
     },
     model::Model,
-    msg::{Effect, Go, ImageEffect, LinkWish, Target},
+    msg::{Effect, ImageEffect, ImageTarget, LinkWish, Navigation},
     popups::{
         Ask, Popup,
         pick::{Item, Pick, Purpose},
@@ -45,12 +45,12 @@ impl Catalog {
     }
 
     /// The effect of an action on the selected image.
-    fn with_target(action: Action, target: Target, model: &mut Model) -> Effect {
+    fn with_target(action: Action, target: ImageTarget, model: &mut Model) -> Effect {
         Effect::Go(match action {
-            Action::Open | Action::Launch => Go::Image { target, launch: action == Action::Launch },
-            Action::Request => Go::Ask(target),
-            Action::Tag => Go::Tag(target),
-            Action::CopyTo => Go::Copy(target, None),
+            Action::Open | Action::Launch => Navigation::Image { target, launch: action == Action::Launch },
+            Action::Request => Navigation::Ask(target),
+            Action::Tag => Navigation::Tag(target),
+            Action::CopyTo => Navigation::Copy(target, None),
             Action::Link => return Effect::Image(ImageEffect::Link(LinkWish { target, platform: None, until: None })),
             Action::CopyReference => return Effect::CopyReference(target),
             _ => {
@@ -81,7 +81,7 @@ impl Page for Catalog {
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        let key = model.keymap.key("catalog", Action::SignIn).map_or_else(String::new, Key::words);
+        let key = model.keymap.key("catalog", Action::SignIn).map_or_else(String::new, Key::label);
         self.view(frame, area, theme, model.now, &format!("{key} signs in"));
     }
 
@@ -160,9 +160,9 @@ impl Page for Catalog {
         (Action::Filter, hints)
     }
 
-    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
+    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
         let count = self.count();
-        Some(Shown::of(Lines(&mut self.at, count), 3))
+        Some(ScrollArea::new(CursorLines(&mut self.at, count), 3))
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
@@ -176,9 +176,9 @@ impl Page for Catalog {
             Action::SaveFilter => self.keep_filter(model),
             Action::Share => {
                 let targets = self.targets();
-                return targets.into_iter().rev().map(|target| Effect::Go(Go::Share(target, None))).collect();
+                return targets.into_iter().rev().map(|target| Effect::Go(Navigation::Share(target, None))).collect();
             }
-            Action::RemoveImage => return vec![Effect::Go(Go::Remove(self.targets()))],
+            Action::RemoveImage => return vec![Effect::Go(Navigation::Remove(self.targets()))],
             Action::Import => {
                 let title = "URL of a disk image (the cloud fetches it by itself)";
                 model.popups.push(Popup::line(title, Ask::Web));
@@ -212,8 +212,8 @@ impl Page for Catalog {
             _ => {
                 let before = self.input.text.clone();
                 if !self.input.key(key) && is_command(key) {
-                    let action = model.keymap.action("catalog", Key::of(key));
-                    return action.map(|action| Effect::Go(Go::Do(action))).into_iter().collect();
+                    let action = model.keymap.action("catalog", Key::from_event(key));
+                    return action.map(|action| Effect::Go(Navigation::Do(action))).into_iter().collect();
                 }
                 return if self.input.text == before { Vec::new() } else { self.typed() };
             }
@@ -225,7 +225,7 @@ impl Page for Catalog {
     fn paste(&mut self, text: &str, _model: &mut Model) -> Result<Vec<Effect>, String> {
         if text.trim_start().starts_with("wharf:") {
             fits(text)?;
-            return Ok(vec![Effect::Go(Go::Link(text.trim().to_owned()))]);
+            return Ok(vec![Effect::Go(Navigation::Link(text.trim().to_owned()))]);
         }
         self.input.paste(text)?;
         self.typing = true;
@@ -237,6 +237,6 @@ impl Page for Catalog {
     }
 
     fn failures(&self) -> Vec<String> {
-        self.feeds.iter().filter_map(|feed| feed.error.as_ref()).map(Error::told).collect()
+        self.feeds.iter().filter_map(|feed| feed.error.as_ref()).map(Error::full_text).collect()
     }
 }

@@ -11,9 +11,9 @@ use std::{
 use crossterm::event::KeyEvent;
 
 use crate::{
-    kit::{input::Input, list::Position, widgets::aged},
+    kit::{input::Input, list::ListCursor, widgets::aged},
     model::SourceLine,
-    msg::{Effect, Ids, ListEffect, Sets, SharedIds, SharedSets, Target},
+    msg::{Effect, Ids, ImageTarget, ListEffect, SharedIds, SharedRowSets, SharedSets},
 };
 use wharf_core::{
     base::{badge::Badge, digest::Digest, error::Error, text},
@@ -21,7 +21,7 @@ use wharf_core::{
         query::Query,
         rows::{RowSet, RowView},
         search::{RowId, Sort},
-        standing::Standing,
+        standing::Badges,
     },
     evidence::record::Subject,
     image::model::{ImageKind, Version},
@@ -30,7 +30,7 @@ use wharf_core::{
 
 /// The list of one source, and how far it has been read.
 #[derive(Debug, Clone)]
-pub struct Feed {
+pub struct SourceFeed {
     /// The name of the source.
     pub source: String,
     /// The source's rows; while it is being listed again, the old ones.
@@ -60,7 +60,7 @@ const OLD: i64 = 300;
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the list")]
 pub struct Catalog {
     /// The list of each source.
-    pub feeds: Vec<Feed>,
+    pub feeds: Vec<SourceFeed>,
     /// The filter, as it was typed.
     pub input: Input,
     /// Whether keys are typed into the filter.
@@ -68,7 +68,7 @@ pub struct Catalog {
     /// The order of the rows.
     pub sort: Sort,
     /// The selection in the list.
-    pub at: Position,
+    pub at: ListCursor,
     /// The marked rows: source and name.
     pub marked: BTreeSet<(String, String)>,
     /// The saved filters: name and text.
@@ -79,7 +79,7 @@ pub struct Catalog {
     refreshed: Option<i64>,
     /// The words for which the searching sources were last asked.
     pub asked: String,
-    sets: Sets,
+    sets: SharedRowSets,
     order: Option<Ids>,
     hits: Ids,
     /// The rows that the search found, before `hits` narrows them by badge.
@@ -96,7 +96,7 @@ pub struct Catalog {
     looks: HashMap<(String, String), Option<Version>>,
     looking: Vec<(String, String, String)>,
     /// The badges by repository and digest: the same bytes may be admitted in one place and unsigned in another.
-    badges: HashMap<(String, Digest), Standing>,
+    badges: HashMap<(String, Digest), Badges>,
     /// The repository of each row (source and name) as `badges` names it.
     places: HashMap<(String, String), String>,
 }
@@ -104,7 +104,7 @@ pub struct Catalog {
 impl Catalog {
     /// A list with no rows yet, of these sources.
     pub fn new(sources: &[SourceLine]) -> Self {
-        let feed = |source: &SourceLine| Feed {
+        let feed = |source: &SourceLine| SourceFeed {
             source: source.name.clone(),
             rows: Arc::default(),
             more: Arc::default(),
@@ -119,7 +119,7 @@ impl Catalog {
             input: Input::default(),
             typing: false,
             sort: Sort::default(),
-            at: Position::default(),
+            at: ListCursor::default(),
             marked: BTreeSet::new(),
             saved: Vec::new(),
             begun: false,
@@ -195,7 +195,8 @@ impl Catalog {
         self.begun = true;
         for list in lists {
             // The beginning of a list is always replaced by the whole one.
-            let newer = |feed: &Feed| feed.rows.is_empty() || feed.fetched.is_some() && feed.rows.len() < feed.total;
+            let newer =
+                |feed: &SourceFeed| feed.rows.is_empty() || feed.fetched.is_some() && feed.rows.len() < feed.total;
             if let Some(feed) = self.feeds.iter_mut().find(|feed| feed.source == list.source && newer(feed)) {
                 feed.rows = list.rows;
                 feed.total = list.total;
@@ -334,7 +335,7 @@ impl Catalog {
         self.hits.len()
     }
 
-    fn view_of(&self, position: usize) -> Option<(&str, RowView<'_>)> {
+    fn row_view(&self, position: usize) -> Option<(&str, RowView<'_>)> {
         self.row(*self.hits.get(position)?)
     }
 
@@ -345,15 +346,15 @@ impl Catalog {
 
     /// The selected row and the name of its source.
     pub fn selected(&self) -> Option<(&str, RowView<'_>)> {
-        self.view_of(self.at.selected)
+        self.row_view(self.at.selected)
     }
 
     /// The selected image, with the tag that the filter names, else with the row's favourite tag.
-    pub fn target(&self) -> Option<Target> {
+    pub fn target(&self) -> Option<ImageTarget> {
         let (source, view) = self.selected()?;
         let query = Query::parse(&self.input.text);
         let asked = view.tags.split(' ').find(|tag| query.tags().any(|wanted| tag.to_lowercase() == *wanted));
-        Some(Target::Row {
+        Some(ImageTarget::Row {
             source: source.to_owned(),
             name: view.name.to_owned(),
             tag: asked.or(view.favourite_tag()).map(str::to_owned),
@@ -361,7 +362,7 @@ impl Catalog {
     }
 
     /// The marked images, or the selected one if none is marked.
-    pub fn targets(&self) -> Vec<Target> {
+    pub fn targets(&self) -> Vec<ImageTarget> {
         if self.marked.is_empty() {
             return self.target().into_iter().collect();
         }
@@ -371,7 +372,11 @@ impl Catalog {
         };
         self.marked
             .iter()
-            .map(|(source, name)| Target::Row { source: source.clone(), name: name.clone(), tag: tag(source, name) })
+            .map(|(source, name)| ImageTarget::Row {
+                source: source.clone(),
+                name: name.clone(),
+                tag: tag(source, name),
+            })
             .collect()
     }
 
@@ -440,7 +445,7 @@ impl Catalog {
     }
 
     /// Takes the badge of an image in its repository.
-    pub fn marked_as(&mut self, subject: &Subject, standing: Standing) {
+    pub fn marked_as(&mut self, subject: &Subject, standing: Badges) {
         self.badges.insert((subject.name.clone(), subject.digest.clone()), standing);
     }
 
@@ -453,7 +458,7 @@ impl Catalog {
         let fits = |id: &&RowId| {
             self.row(**id).is_some_and(|(source, view)| {
                 let standing = self.standing(source, &view).unwrap_or_default();
-                self.hits_of.stands_well(&standing, view.publisher)
+                self.hits_of.matches_badges(&standing, view.publisher)
             })
         };
         let hits: Vec<RowId> = self.found.iter().filter(fits).copied().collect();
@@ -463,7 +468,7 @@ impl Catalog {
     }
 
     /// Takes the repository of a row's image.
-    pub fn placed(&mut self, source: String, name: String, subject: &Subject) {
+    pub fn set_repository(&mut self, source: String, name: String, subject: &Subject) {
         self.places.insert((source, name), subject.name.clone());
     }
 
@@ -472,7 +477,7 @@ impl Catalog {
         self.standing(source, view).map(|standing| standing.badge)
     }
 
-    fn standing(&self, source: &str, view: &RowView<'_>) -> Option<Standing> {
+    fn standing(&self, source: &str, view: &RowView<'_>) -> Option<Badges> {
         let row = (source.to_owned(), view.name.to_owned());
         let look = self.looks.get(&row).and_then(Option::as_ref);
         if let Some(digest) = look.and_then(|version| version.digest.clone()) {
@@ -483,12 +488,12 @@ impl Catalog {
     }
 
     /// Takes the details of a row; `None` if they could not be read.
-    pub fn looked(&mut self, source: String, name: String, version: Option<Version>) {
+    pub fn set_details(&mut self, source: String, name: String, version: Option<Version>) {
         self.looks.insert((source, name), version);
     }
 
     /// What kind of image a row is: container, disk image or volume.
-    pub fn kind_of(&self, source: &str, name: &str) -> Option<ImageKind> {
+    pub fn kind(&self, source: &str, name: &str) -> Option<ImageKind> {
         let of = |(_, rows): &(String, Arc<RowSet>)| rows.find(name).map(|row| rows.kind(row));
         self.sets.iter().filter(|(known, _)| known == source).find_map(of)
     }

@@ -6,7 +6,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Catalog, Feed};
+use super::{Catalog, SourceFeed};
 use crate::kit::{
     theme::Theme,
     widgets::{above, aged, below, cell, fit, fit_path, put, row, select, tone},
@@ -25,7 +25,7 @@ impl Catalog {
     /// Draws the filter, the rows, and the sources that failed.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64, sign_in: &str) {
         self.filter_line(frame, row(area, 0), theme);
-        let failed: Vec<&Feed> = self.feeds.iter().filter(|feed| feed.error.is_some()).collect();
+        let failed: Vec<&SourceFeed> = self.feeds.iter().filter(|feed| feed.error.is_some()).collect();
         let shown_failures = (failed.len() as u16).min(area.height / 4);
         let list = above(below(area, 1), shown_failures);
         let columns = Columns::new(list.width as usize, self.sets.len() > 1 || self.feeds.len() > 1);
@@ -39,7 +39,7 @@ impl Catalog {
         let query = Query::parse(&self.input.text);
         for number in 0..height {
             let position = top + number;
-            let Some((source, view)) = self.view_of(position) else { break };
+            let Some((source, view)) = self.row_view(position) else { break };
             let marked = self.marked.contains(&(source.to_owned(), view.name.to_owned()));
             let known = self.badge(source, &view);
             // Fetched details are newer than the list.
@@ -66,7 +66,7 @@ impl Catalog {
     fn filter_line(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let total: usize = self.sets.iter().map(|(_, rows)| rows.len()).sum();
         let mut right = if self.input.text.is_empty() {
-            format!("by {}", self.sort.word())
+            format!("by {}", self.sort.name())
         } else {
             format!("{} of {} fit", text::count(self.hits.len() as u64), text::count(total as u64))
         };

@@ -2,18 +2,18 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{Page, Pane, beside, pane_at};
+use super::{Page, Pane, pane_at, related_effect};
 use crate::{
     kit::{
         action::Action,
         input::Input,
-        list::{Lines, Position, Shown},
+        list::{CursorLines, ListCursor, ScrollArea},
         theme::Theme,
     },
     model::Model,
-    msg::{Effect, Go, ImageEffect, LinkWish, Slot, Target},
+    msg::{Effect, ImageEffect, ImageTarget, LinkWish, Navigation, Slot},
     popups::{
-        Ask, Popup, Sure,
+        Ask, Confirmation, Popup,
         pick::{Item, Pick, Purpose},
     },
     screens::page,
@@ -24,7 +24,7 @@ use wharf_core::{
         model::{Image, ImageKind, Platform},
         reference::ImageRef,
     },
-    portal::{Opened, evidence::Verified},
+    portal::{OpenedLink, evidence::Verified},
 };
 
 /// Answers that arrive for the page.
@@ -38,7 +38,7 @@ impl Page {
                 return Vec::new();
             }
         };
-        let mut effects: Vec<Effect> = beside(&image).into_iter().collect();
+        let mut effects: Vec<Effect> = related_effect(&image).into_iter().collect();
         self.verified = None;
         if image.pinned.is_some() {
             effects.push(Effect::Image(ImageEffect::Verify { image: Box::new(image.clone()), anew: false }));
@@ -49,13 +49,13 @@ impl Page {
             self.pane = Pane::Overview;
         }
         if std::mem::take(&mut self.launch_next) {
-            effects.push(Effect::Go(Go::Do(Action::Launch)));
+            effects.push(Effect::Go(Navigation::Do(Action::Launch)));
         }
         effects
     }
 
     /// Takes the image that the opened link names, and says whether its tag has moved since.
-    pub fn opened(&mut self, opened: Opened) -> Vec<Effect> {
+    pub fn open_from_link(&mut self, opened: OpenedLink) -> Vec<Effect> {
         let words = match opened.moved {
             Some(true) => {
                 let now = opened.now_at.as_ref().map_or("", |digest| digest.short());
@@ -66,7 +66,7 @@ impl Page {
         };
         self.from_link.push(words);
         // The sender may use another name for the registry or cloud: the image's reference here is used from now on.
-        self.target = Target::Reference(opened.image.reference.clone());
+        self.target = ImageTarget::Reference(opened.image.reference.clone());
         self.arrived(Ok(opened.image))
     }
 
@@ -96,9 +96,11 @@ impl Page {
 
     /// Opens the selected version as a page of its own.
     fn open_version(&self) -> Vec<Effect> {
-        let (Some(tag), Target::Reference(reference)) = (self.selected_tag(), self.target()) else { return Vec::new() };
-        let target = Target::Reference(reference.with_tag(tag));
-        vec![Effect::Go(Go::Image { target, launch: false })]
+        let (Some(tag), ImageTarget::Reference(reference)) = (self.selected_tag(), self.target()) else {
+            return Vec::new();
+        };
+        let target = ImageTarget::Reference(reference.with_tag(tag));
+        vec![Effect::Go(Navigation::Image { target, launch: false })]
     }
 
     fn choose_among_platforms(&self, model: &mut Model) -> Vec<Effect> {
@@ -115,7 +117,7 @@ impl Page {
 
     fn explain(&self, model: &mut Model) {
         match &self.verified {
-            Some(Ok(verified)) => model.popups.come(Popup::text("Why", verified.explain(model.now))),
+            Some(Ok(verified)) => model.popups.open_unasked(Popup::text("Why", verified.explain(model.now))),
             _ => model.say("its evidence has not arrived"),
         }
     }
@@ -125,7 +127,7 @@ impl Page {
         self.verified = None;
         if !matches!(self.pane, Pane::Trust | Pane::Scan) {
             self.pane = Pane::Trust;
-            self.at = Position::default();
+            self.at = ListCursor::default();
         }
         vec![Effect::Image(ImageEffect::Verify { image: Box::new(image), anew: true })]
     }
@@ -139,9 +141,9 @@ impl Page {
     }
 
     fn revoke(&self, model: &mut Model) {
-        if let Some(share) = model.seen(self.seen_share()) {
+        if let Some(share) = model.act_on(self.seen_share()) {
             let question = format!("Take it back from {}? What it launched keeps running.", share.called());
-            model.popups.push(Popup::Confirm { question, sure: Sure::Revoke(share) });
+            model.popups.push(Popup::Confirm { question, sure: Confirmation::Revoke(share) });
         }
     }
 
@@ -241,22 +243,24 @@ impl page::Page for Page {
         why.map(str::to_owned)
     }
 
-    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<Shown<'a>> {
+    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
         let count = self.count(model.size.0);
         Some(match (self.pane, &mut self.shares) {
-            (Pane::Shares, Some(Ok(shares))) => Shown::of(shares, 4),
-            (pane, _) => Shown { chosen: pane == Pane::Versions, ..Shown::of(Lines(&mut self.at, count), 4) },
+            (Pane::Shares, Some(Ok(shares))) => ScrollArea::new(shares, 4),
+            (pane, _) => {
+                ScrollArea { chosen: pane == Pane::Versions, ..ScrollArea::new(CursorLines(&mut self.at, count), 4) }
+            }
         })
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         let go = match action {
             Action::NextPane => {
-                self.turn(1);
+                self.turn_pane(1);
                 return Vec::new();
             }
             Action::PreviousPane => {
-                self.turn(self.panes().len().saturating_sub(1));
+                self.turn_pane(self.panes().len().saturating_sub(1));
                 return Vec::new();
             }
             Action::Refresh => {
@@ -266,14 +270,14 @@ impl page::Page for Page {
             }
             Action::Open => return self.open_version(),
             Action::Launch => match &self.image {
-                Some(image) => Go::Launch(Box::new(image.clone())),
+                Some(image) => Navigation::Launch(Box::new(image.clone())),
                 None => return Vec::new(),
             },
-            Action::Share => Go::Share(self.target(), self.platform.clone()),
-            Action::CopyTo => Go::Copy(self.target(), self.platform.clone()),
-            Action::Tag => Go::Tag(self.meant()),
-            Action::RemoveImage => Go::Remove(vec![self.meant()]),
-            Action::Request => Go::Ask(self.target()),
+            Action::Share => Navigation::Share(self.target(), self.platform.clone()),
+            Action::CopyTo => Navigation::Copy(self.target(), self.platform.clone()),
+            Action::Tag => Navigation::Tag(self.action_target()),
+            Action::RemoveImage => Navigation::Remove(vec![self.action_target()]),
+            Action::Request => Navigation::Ask(self.target()),
             Action::Platform => return self.choose_among_platforms(model),
             Action::Explain => {
                 self.explain(model);
@@ -288,7 +292,7 @@ impl page::Page for Page {
             }
             Action::Sort => {
                 self.order = self.order.next();
-                model.say(self.order.word());
+                model.say(self.order.label());
                 return Vec::new();
             }
             Action::Compare => return self.compare(model),
@@ -310,7 +314,7 @@ impl page::Page for Page {
         let tab = if line == 1 { pane_at(&self.panes(), column) } else { None };
         if let Some(pane) = tab {
             self.pane = pane;
-            self.at = Position::default();
+            self.at = ListCursor::default();
         }
         tab.is_some()
     }
@@ -329,7 +333,7 @@ impl page::Page for Page {
             return Vec::new();
         }
         let unknown = self.unknown_tags(model.page());
-        let (false, Target::Reference(reference)) = (unknown.is_empty(), self.target()) else { return Vec::new() };
+        let (false, ImageTarget::Reference(reference)) = (unknown.is_empty(), self.target()) else { return Vec::new() };
         let effect = Effect::Image(ImageEffect::Versions(reference, unknown));
         if self.wanted.as_ref() == Some(&effect) {
             return Vec::new();
@@ -339,7 +343,7 @@ impl page::Page for Page {
     }
 
     fn failures(&self) -> Vec<String> {
-        self.error.iter().map(Error::told).collect()
+        self.error.iter().map(Error::full_text).collect()
     }
 
     fn leave(&self) -> &'static [Slot] {

@@ -51,10 +51,10 @@ impl Page {
         });
         let state = best.map_or(Signature::NotChecked.badge(), Record::badge);
         lines.push(labelled("Signature", badge(state, theme), theme));
-        lines.extend(best.into_iter().flat_map(|record| of(record, width, theme, now)));
+        lines.extend(best.into_iter().flat_map(|record| record_lines(record, width, theme, now)));
         for record in others {
             lines.push(labelled("  and", badge(record.badge(), theme), theme));
-            lines.extend(of(record, width, theme, now));
+            lines.extend(record_lines(record, width, theme, now));
         }
         lines.push(labelled("Publisher", badge(image.publisher.badge(), theme), theme));
         if let Some(pinned) = &image.pinned {
@@ -100,7 +100,7 @@ fn verdict(verified: &Verified, width: usize, theme: &Theme) -> Vec<Line<'static
 }
 
 /// The lines of a record: its signer, who checked it, when and with which tool, and what was found.
-pub(super) fn of(record: &Record, width: usize, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+pub(super) fn record_lines(record: &Record, width: usize, theme: &Theme, now: i64) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     if let Outcome::Signature { signer, .. } = &record.outcome {
         if !signer.is_empty() {

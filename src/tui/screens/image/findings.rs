@@ -20,13 +20,13 @@ fn fits(one: &Vulnerability, words: &[String]) -> bool {
     words.iter().all(|word| match word.as_str() {
         "fixable" => !one.fixed.is_empty(),
         "exploited" => one.exploited,
-        word if word == one.severity.word() => true,
+        word if word == one.severity.name() => true,
         word => [&one.id, &one.package, &one.title].iter().any(|part| part.to_lowercase().contains(word)),
     })
 }
 
 impl Page {
-    fn words(&self) -> Vec<String> {
+    fn labels(&self) -> Vec<String> {
         self.narrowed.split_whitespace().map(str::to_lowercase).collect()
     }
 
@@ -35,7 +35,7 @@ impl Page {
         let Some(Outcome::Scan { worst, .. }) = self.record(Kind::Scan, now).map(|record| &record.outcome) else {
             return (Vec::new(), 0);
         };
-        let words = self.words();
+        let words = self.labels();
         let mut shown: Vec<&Vulnerability> = worst.iter().filter(|one| fits(one, &words)).collect();
         match self.order {
             Order::Severity => {}
@@ -52,7 +52,7 @@ impl Page {
         else {
             return (Vec::new(), 0);
         };
-        let words = self.words();
+        let words = self.labels();
         let fits = |package: &&Package| {
             words.iter().all(|word| package.name.to_lowercase().contains(word) || package.kind == *word)
         };
@@ -70,7 +70,7 @@ impl Page {
 
     /// The line that says how many entries are shown, of how many, in which order.
     fn narrowing(&self, shown: usize, all: usize, theme: &Theme) -> Line<'static> {
-        let order = if self.pane == super::Pane::Scan { format!(", {}", self.order.word()) } else { String::new() };
+        let order = if self.pane == super::Pane::Scan { format!(", {}", self.order.label()) } else { String::new() };
         let words = if self.narrowed.is_empty() {
             format!("{}{order}", text::count(all as u64))
         } else {
@@ -94,10 +94,10 @@ impl Page {
         };
         let mut lines = vec![evidence::labelled("Scan", badge(record.badge(), theme), theme)];
         let width = usize::from(columns).saturating_sub(4).max(10);
-        lines.extend(evidence::of(record, width, theme, now));
+        lines.extend(evidence::record_lines(record, width, theme, now));
         let Outcome::Scan { counts, worst, .. } = &record.outcome else { return lines };
         if counts.total() > 0 {
-            lines.push(fact("Findings", counts.words(), theme));
+            lines.push(fact("Findings", counts.describe(), theme));
         }
         let statements = self.record(Kind::Statements, now);
         lines.extend(statements.map(|record| stated(record, theme)));
@@ -138,7 +138,7 @@ impl Page {
             let words = format!("{} · {form}", text::plural(*total, "package", "packages"));
             lines.push(fact("Software", words, theme));
         }
-        lines.extend(evidence::of(record, width, theme, now));
+        lines.extend(evidence::record_lines(record, width, theme, now));
         let (shown, all) = self.shown_packages(now);
         lines.push(self.narrowing(shown.len(), all, theme));
         let name = (usize::from(columns) / 2).clamp(10, 60);
@@ -165,7 +165,7 @@ fn stated(record: &Record, theme: &Theme) -> Line<'static> {
 }
 
 fn finding(one: &Vulnerability, said: Option<&Statement>, package: usize, theme: &Theme) -> Line<'static> {
-    let role = match one.severity.word() {
+    let role = match one.severity.name() {
         "critical" | "high" => "bad",
         "medium" => "caution",
         _ => "text",

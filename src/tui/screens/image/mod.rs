@@ -10,10 +10,10 @@ pub use order::Order;
 
 use crate::{
     kit::{
-        list::{Position, Rows, Seen, Unseen, Walk},
+        list::{ListCursor, NotSeen, Rows, Scrollable, SeenRow},
         widgets::wrap,
     },
-    msg::{Effect, ImageEffect, ShareEffect, Target},
+    msg::{Effect, ImageEffect, ImageTarget, ShareEffect},
 };
 use wharf_core::{
     base::{error::Error, text},
@@ -67,7 +67,7 @@ impl Pane {
 }
 
 /// What to read along with an image: shares for a cloud's image, tags for a container image, nothing for a file.
-pub fn beside(image: &Image) -> Option<Effect> {
+pub fn related_effect(image: &Image) -> Option<Effect> {
     match (&image.reference, &image.disk) {
         (ImageRef::Glance { .. }, _) => Some(Effect::Share(ShareEffect::Shares(image.reference.clone()))),
         (_, Some(_)) => None,
@@ -95,7 +95,7 @@ pub fn pane_at(panes: &[Pane], column: u16) -> Option<Pane> {
 #[derive(Debug)]
 pub struct Page {
     /// The image that the page was opened for.
-    pub target: Target,
+    pub target: ImageTarget,
     /// The image; `None` until it has arrived.
     pub image: Option<Image>,
     /// Why the image could not be read.
@@ -107,7 +107,7 @@ pub struct Page {
     /// The pane that is shown.
     pub pane: Pane,
     /// The selection and scroll position in the shown pane.
-    pub at: Position,
+    pub at: ListCursor,
     /// What is said about the link that the page was opened from; `true` for good news.
     pub from_link: Vec<(bool, String)>,
     /// The last read of version details, so that the same is not read again.
@@ -128,7 +128,7 @@ pub struct Page {
 
 impl Page {
     /// A page that waits for its image.
-    pub fn new(target: Target) -> Self {
+    pub fn new(target: ImageTarget) -> Self {
         Self {
             target,
             image: None,
@@ -136,7 +136,7 @@ impl Page {
             tags: None,
             versions: Vec::new(),
             pane: Pane::Overview,
-            at: Position::default(),
+            at: ListCursor::default(),
             from_link: Vec::new(),
             wanted: None,
             launch_next: false,
@@ -149,14 +149,14 @@ impl Page {
     }
 
     /// The image as actions take it: its full reference, once that is known.
-    pub fn target(&self) -> Target {
-        self.image.as_ref().map_or_else(|| self.target.clone(), |image| Target::Reference(image.reference.clone()))
+    pub fn target(&self) -> ImageTarget {
+        self.image.as_ref().map_or_else(|| self.target.clone(), |image| ImageTarget::Reference(image.reference.clone()))
     }
 
     /// The image that an action means: the selected version in the versions pane, else the image of the page.
-    pub fn meant(&self) -> Target {
+    pub fn action_target(&self) -> ImageTarget {
         match (self.selected_tag(), self.target()) {
-            (Some(tag), Target::Reference(reference)) => Target::Reference(reference.with_tag(tag)),
+            (Some(tag), ImageTarget::Reference(reference)) => ImageTarget::Reference(reference.with_tag(tag)),
             (_, target) => target,
         }
     }
@@ -178,17 +178,17 @@ impl Page {
             Some(image) if matches!(image.reference, ImageRef::Glance { .. } | ImageRef::Volume { .. }) => {
                 image.title()
             }
-            _ => self.target().words(),
+            _ => self.target().label(),
         }
     }
 
     /// Shows the pane that is `steps` further to the right, beginning again at the left.
-    pub fn turn(&mut self, steps: usize) {
+    pub fn turn_pane(&mut self, steps: usize) {
         let panes = self.panes();
         let now = panes.iter().position(|pane| *pane == self.pane).unwrap_or(0);
         let next = (now + steps % panes.len().max(1)) % panes.len().max(1);
         self.pane = panes.get(next).copied().unwrap_or(Pane::Overview);
-        self.at = Position::default();
+        self.at = ListCursor::default();
         // Words typed for findings mean nothing for packages.
         self.narrowed.clear();
     }
@@ -223,10 +223,10 @@ impl Page {
     }
 
     /// The selected share, if the last frame showed it so.
-    pub fn seen_share(&self) -> std::result::Result<Seen<String>, Unseen> {
+    pub fn seen_share(&self) -> std::result::Result<SeenRow<String>, NotSeen> {
         match (self.pane, &self.shares) {
             (Pane::Shares, Some(Ok(shares))) => shares.seen_one(),
-            _ => Err(Unseen::Nothing),
+            _ => Err(NotSeen::Nothing),
         }
     }
 
@@ -234,7 +234,7 @@ impl Page {
     pub fn shared_with(&mut self, result: Result<Vec<Share>, Error>) {
         match (&mut self.shares, result) {
             (Some(Ok(rows)), Ok(shares)) => rows.set(shares),
-            (shares, result) => *shares = Some(result.map(Rows::of)),
+            (shares, result) => *shares = Some(result.map(Rows::new)),
         }
     }
 
@@ -242,7 +242,9 @@ impl Page {
     pub fn count(&self, columns: u16) -> usize {
         match (self.pane, &self.image) {
             (Pane::Versions, _) => self.tags.as_ref().and_then(|tags| tags.as_ref().ok()).map_or(0, Vec::len),
-            (Pane::Shares, _) => self.shares.as_ref().and_then(|shares| shares.as_ref().ok()).map_or(0, Walk::count),
+            (Pane::Shares, _) => {
+                self.shares.as_ref().and_then(|shares| shares.as_ref().ok()).map_or(0, Scrollable::count)
+            }
             (Pane::Trust, Some(_)) => match &self.verified {
                 Some(Ok(verified)) => verified.judgement.reasons.len() * 2 + verified.records.len() * 5 + 10,
                 _ => 0,
@@ -333,7 +335,7 @@ impl Page {
         add("Command", join_words(&model::shown(&config.command)));
         if image.disk.is_none() && image.artifact.is_none() {
             add("User", config.user_words());
-            config.unread_words().into_iter().for_each(|words| add("! Careful", words));
+            config.unread_fields().into_iter().for_each(|words| add("! Careful", words));
         }
         add("Directory", config.working_dir.to_string());
         add("Ports", config.ports.join(", "));

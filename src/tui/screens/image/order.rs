@@ -27,7 +27,7 @@ impl Order {
     }
 
     /// The order in words, as the pane names it.
-    pub fn word(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Severity => "the worst first",
             Self::Package => "by package",

@@ -8,9 +8,9 @@ use ratatui::{
 
 use super::{LABEL, Page, Pane, value_width};
 use crate::kit::{
-    list::Walk,
+    list::Scrollable,
     theme::Theme,
-    widgets::{bar, below, failure, fit, gone_words, put, row, select, wrap},
+    widgets::{bar, below, failure, fit, put, row, select, vanished_message, wrap},
 };
 use wharf_core::{base::text, image::model::Image};
 
@@ -35,7 +35,7 @@ impl Page {
             put(
                 frame,
                 row(area, 0),
-                Line::styled(format!("  asking for {}…", self.target.words()), theme.style("dim")),
+                Line::styled(format!("  asking for {}…", self.target.label()), theme.style("dim")),
             );
             return;
         };
@@ -100,17 +100,17 @@ impl Page {
         let area = below(area, 1);
         let top = shares.window(area.height as usize);
         for (number, share) in shares.iter().enumerate().skip(top).take(area.height as usize) {
-            let (sign, word) = share.standing.words();
+            let (sign, word) = share.standing.label();
             let age = share.created.map(|created| text::ago(created, now)).unwrap_or_default();
             let line = Line::from(vec![
                 Span::styled(format!("  {} ", fit(share.project.title(), width)), theme.style("text")),
                 Span::styled(fit(&format!("{sign} {word}"), 12), theme.style("text")),
                 Span::styled(format!(" {age}"), theme.style("dim")),
             ]);
-            put(frame, row(area, (number - top) as u16), select(line, shares.place() == Some(number), theme));
+            put(frame, row(area, (number - top) as u16), select(line, shares.selected_index() == Some(number), theme));
         }
-        if let Some(gone) = shares.gone() {
-            let words = format!("  {}", gone_words(gone));
+        if let Some(gone) = shares.vanished() {
+            let words = format!("  {}", vanished_message(gone));
             put(frame, row(area, area.height.saturating_sub(1)), Line::styled(words, theme.style("dim")));
         }
     }

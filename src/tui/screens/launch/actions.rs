@@ -8,7 +8,7 @@ use crate::{
     kit::{
         action::Action,
         input::{Input, leaves},
-        list::{Drawn, Lines, Position, Shown, Unseen},
+        list::{CursorLines, DrawnItem, ListCursor, NotSeen, ScrollArea},
         theme::Theme,
     },
     model::Model,
@@ -43,7 +43,7 @@ impl Page {
             Ok((backend, form)) if backend == self.backend_name() => {
                 // Answers that are valid in the new form, too, are kept.
                 self.answers.0.retain(|key, value| form.field(key).is_some_and(|field| field.refuse(value).is_none()));
-                self.take(form);
+                self.set_form(form);
                 return self.replan();
             }
             Ok(_) => {}
@@ -59,7 +59,7 @@ impl Page {
                 let (gone, at, forward) = (self.backend_name(), self.backend, self.forward);
                 self.refusing.push(at);
                 let place = std::mem::take(&mut self.at.selected);
-                let turned = self.turn(forward);
+                let turned = self.turn_value(forward);
                 self.at.selected = place;
                 if !turned {
                     self.error = Some(error);
@@ -78,7 +78,7 @@ impl Page {
         match result {
             Ok(plan) => {
                 self.error = None;
-                self.plan = Some(Drawn::new(plan));
+                self.plan = Some(DrawnItem::new(plan));
             }
             Err(error) => self.error = Some(error),
         }
@@ -101,7 +101,7 @@ impl Page {
 
     /// Sets the selected field to its next or previous value.
     fn turned(&mut self, forward: bool) -> Vec<Effect> {
-        if !self.turn(forward) {
+        if !self.turn_value(forward) {
             return Vec::new();
         }
         if self.line() == FormLine::Backend { vec![self.ask_form()] } else { self.replan() }
@@ -109,8 +109,8 @@ impl Page {
 
     /// Carries out the shown plan, as a job.
     fn confirm(&mut self, model: &mut Model) -> Vec<Effect> {
-        let seen = self.plan.as_ref().map_or(Err(Unseen::Nothing), Drawn::seen);
-        let (Some(_), Some(plan)) = (model.seen(seen), self.plan.as_deref().cloned()) else { return Vec::new() };
+        let seen = self.plan.as_ref().map_or(Err(NotSeen::Nothing), DrawnItem::seen);
+        let (Some(_), Some(plan)) = (model.act_on(seen), self.plan.as_deref().cloned()) else { return Vec::new() };
         let title = self.image.title();
         let title = title.strip_suffix(&format!(" on {}", plan.backend)).unwrap_or(&title);
         let job = model.job(format!("launch {title} on {}", plan.backend));
@@ -154,13 +154,13 @@ impl page::Page for Page {
         self.editing.is_some()
     }
 
-    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
+    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
         let count = self.count();
-        Some(Shown::of(Lines(&mut self.at, count), 1))
+        Some(ScrollArea::new(CursorLines(&mut self.at, count), 1))
     }
 
     fn drawn(&mut self) {
-        self.plan.iter_mut().for_each(Drawn::drawn);
+        self.plan.iter_mut().for_each(DrawnItem::drawn);
     }
 
     fn walk(&mut self, action: Action, model: &mut Model) -> bool {
@@ -168,7 +168,7 @@ impl page::Page for Page {
         if !self.in_plan {
             return self.list(model).is_some_and(|mut shown| shown.list.go(action, lines));
         }
-        let mut at = Position { selected: usize::from(self.plan_top), top: 0 };
+        let mut at = ListCursor { selected: usize::from(self.plan_top), top: 0 };
         let moved = at.go(action, usize::from(self.plan_end(model.size)) + 1, lines);
         self.plan_top = at.selected as u16;
         moved
@@ -220,7 +220,7 @@ impl page::Page for Page {
     }
 
     fn failures(&self) -> Vec<String> {
-        self.error.iter().map(Error::told).collect()
+        self.error.iter().map(Error::full_text).collect()
     }
 
     fn leave(&self) -> &'static [Slot] {

@@ -8,7 +8,7 @@ use ratatui::{Frame, layout::Rect};
 
 use crate::kit::{
     input::Input,
-    list::{Drawn, Position},
+    list::{DrawnItem, ListCursor},
     theme::Theme,
     widgets::below,
 };
@@ -55,11 +55,11 @@ pub struct Page {
     /// The person's answers; missing ones are the form's defaults.
     pub answers: Answers,
     /// The plan of these answers, once it has arrived.
-    pub plan: Option<Drawn<Plan>>,
+    pub plan: Option<DrawnItem<Plan>>,
     /// Why there is no form or plan.
     pub error: Option<Error>,
     /// The selected line of [`Page::lines`].
-    pub at: Position,
+    pub at: ListCursor,
     /// The text of the field that is being edited.
     pub editing: Option<Input>,
     /// The first visible line of the plan.
@@ -94,7 +94,7 @@ impl Page {
             answers: Answers::default(),
             plan: None,
             error: None,
-            at: Position::default(),
+            at: ListCursor::default(),
             editing: None,
             plan_top: 0,
             job: None,
@@ -177,7 +177,7 @@ impl Page {
     }
 
     /// Shows a backend's form; sections that the person folded or unfolded stay so.
-    pub fn take(&mut self, mut form: Form) {
+    pub fn set_form(&mut self, mut form: Form) {
         for section in &mut form.sections {
             let known = self.folded.iter().find(|(title, _)| *title == section.title);
             section.folded = known.map_or(section.folded, |(_, folded)| *folded);
@@ -201,7 +201,7 @@ impl Page {
     }
 
     /// Chooses the next or previous value of the selected line; `true` if it changed.
-    pub fn turn(&mut self, forward: bool) -> bool {
+    pub fn turn_value(&mut self, forward: bool) -> bool {
         if self.line() == FormLine::Backend {
             if self.backends.len() < 2 {
                 return false;

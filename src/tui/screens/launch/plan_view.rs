@@ -93,7 +93,7 @@ impl Page {
         let badge = gate.verdict.badge();
         vec![Line::from(vec![
             Span::styled(format!(" {} ", badge.sign), theme.style(tone(badge.tone))),
-            Span::styled(gate.words(), theme.style("text")),
+            Span::styled(gate.describe(), theme.style("text")),
         ])]
     }
 
@@ -112,7 +112,7 @@ impl Page {
                 spans.push(Span::styled(format!("{} ", cell(&shown, BAR)), theme.style("bar")));
             }
             let full = room.is_full();
-            let words = format!("{}{}", if full { "! " } else { "" }, clean::line(&room.words()));
+            let words = format!("{}{}", if full { "! " } else { "" }, clean::line(&room.describe()));
             spans.push(Span::styled(words, theme.style(if full { "bad" } else { "text" })));
             Line::from(spans)
         };

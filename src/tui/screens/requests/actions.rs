@@ -7,12 +7,12 @@ use crate::{
     kit::{
         action::Action,
         input::Input,
-        list::{Seen, Shown},
+        list::{ScrollArea, SeenRow},
         theme::Theme,
     },
     model::Model,
-    msg::{Effect, Go, RequestEffect, Said, Slot, Target},
-    popups::{Ask, Popup, Sure},
+    msg::{Effect, ImageTarget, Navigation, RequestEffect, RequestInput, Slot},
+    popups::{Ask, Confirmation, Popup},
     rows::{NAMED, named},
     screens::page,
 };
@@ -72,7 +72,7 @@ impl page::Page for Page {
         action == Action::Revoke && !self.is_approver()
     }
 
-    fn words(&self, action: Action) -> &'static str {
+    fn label(&self, action: Action) -> &'static str {
         match action {
             Action::Refuse if !self.decides() => "take back",
             Action::NextPane => "other list",
@@ -85,15 +85,15 @@ impl page::Page for Page {
         self.refuses(action).map(str::to_owned)
     }
 
-    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
-        Some(Shown::of(&mut self.rows, 3))
+    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
+        Some(ScrollArea::new(&mut self.rows, 3))
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         match action {
             Action::Refresh => return vec![self.again()],
             Action::NextPane | Action::PreviousPane => {
-                self.turn(action == Action::NextPane);
+                self.turn_list(action == Action::NextPane);
                 return vec![self.again()];
             }
             Action::Mark => self.rows.mark(),
@@ -101,12 +101,12 @@ impl page::Page for Page {
             Action::Sort => self.regroup(),
             _ => {
                 if let Some(request) = self.rows.selected().filter(|_| looks(action)) {
-                    return look(action, request);
+                    return open_request(action, request);
                 }
                 let many = matches!(action, Action::Approve | Action::Conditions)
                     || action == Action::Refuse && self.decides();
                 let seen = if many { self.rows.seen() } else { self.rows.seen_one().map(|one| vec![one]) };
-                return model.seen(seen).map_or_else(Vec::new, |seen| self.decisive(action, seen, model));
+                return model.act_on(seen).map_or_else(Vec::new, |seen| self.decisive(action, seen, model));
             }
         }
         Vec::new()
@@ -125,7 +125,7 @@ impl page::Page for Page {
     }
 
     fn failures(&self) -> Vec<String> {
-        self.error.iter().map(Error::told).collect()
+        self.error.iter().map(Error::full_text).collect()
     }
 
     fn leave(&self) -> &'static [Slot] {
@@ -139,28 +139,28 @@ fn looks(action: Action) -> bool {
 }
 
 /// Shows all about a request, or opens the admitted image to launch it.
-fn look(action: Action, request: &Request) -> Vec<Effect> {
+fn open_request(action: Action, request: &Request) -> Vec<Effect> {
     if action == Action::Open {
         return vec![Effect::Request(RequestEffect::RequestTold(request.id))];
     }
     let reference = request.admitted.as_ref().and_then(|admitted| admitted.reference.parse().ok());
-    let go = |reference| Effect::Go(Go::Image { target: Target::Reference(reference), launch: true });
+    let go = |reference| Effect::Go(Navigation::Image { target: ImageTarget::Reference(reference), launch: true });
     reference.map(go).into_iter().collect()
 }
 
 impl Page {
     /// Asks for what an action needs that changes a request: a reason, conditions, a confirmation.
-    fn decisive(&self, action: Action, seen: Vec<Seen<Id>>, model: &mut Model) -> Vec<Effect> {
+    fn decisive(&self, action: Action, seen: Vec<SeenRow<Id>>, model: &mut Model) -> Vec<Effect> {
         let (selected, decides) = (self.rows.selected(), self.decides());
         let one = seen.first().cloned();
         match (action, one) {
             (Action::Approve, _) => {
-                let mut about = self.taken(&seen);
+                let mut about = self.accepted_lines(&seen);
                 about.push("Type why, if you like. enter approves, esc does not.".to_owned());
                 ask_with(model, format!("Approve {}", named(&seen)), about, Ask::Approval(seen))
             }
             (Action::Conditions, _) => {
-                let mut about = self.taken(&seen);
+                let mut about = self.accepted_lines(&seen);
                 about.extend([
                     "Type what you want of these, then why:".to_owned(),
                     "until:90d  it ends then; only  in this project; except:CVE-…  you take no finding but these"
@@ -182,7 +182,7 @@ impl Page {
             }
             (Action::Refuse, Some(one)) => {
                 let question = format!("Take your {} back?", one.called());
-                model.popups.push(Popup::Confirm { question, sure: Sure::Withdraw(one) });
+                model.popups.push(Popup::Confirm { question, sure: Confirmation::Withdraw(one) });
                 Vec::new()
             }
             (Action::AskBack, Some(one)) => {
@@ -200,7 +200,7 @@ impl Page {
                 };
                 ask_with(model, title, about, Ask::Addition(one))
             }
-            (Action::Renew, Some(one)) => vec![Effect::Go(Go::Speak(one, Said::Newer))],
+            (Action::Renew, Some(one)) => vec![Effect::Go(Navigation::Speak(one, RequestInput::Newer))],
             (Action::ApproveClass, Some(_)) => {
                 let Some(request) = selected else { return Vec::new() };
                 let (base, rule) = (request.base().to_owned(), request.rule().to_owned());
@@ -218,9 +218,9 @@ impl Page {
     }
 
     /// What an approval of these requests would accept, in lines. Of several, the first [`NAMED`] are named.
-    fn taken(&self, seen: &[Seen<Id>]) -> Vec<String> {
+    fn accepted_lines(&self, seen: &[SeenRow<Id>]) -> Vec<String> {
         let all = self.rows.all().unwrap_or_default();
-        let lines = |one: &Seen<Id>| {
+        let lines = |one: &SeenRow<Id>| {
             let request = all.iter().find(|request| request.id == *one.id());
             request.and_then(|request| request.dossier.as_ref()).map_or_else(Vec::new, Dossier::taken)
         };

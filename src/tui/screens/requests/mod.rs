@@ -11,9 +11,9 @@ use ratatui::{
 use crate::{
     kit::{
         action::Action,
-        list::{Rows, Walk},
+        list::{Rows, Scrollable},
         theme::Theme,
-        widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select, wrap},
+        widgets::{above, below, cell, failed_below, fit, put, row, select, vanished_message, wrap},
     },
     msg::{Effect, RequestEffect},
 };
@@ -23,7 +23,7 @@ use wharf_core::{
         quote::quote,
         text,
     },
-    request::{Group, Me, Pace, Request, Stage, Which},
+    request::{Caller, Group, Pace, Request, RequestFilter, Stage},
 };
 
 /// How many requests are read at a time.
@@ -35,7 +35,7 @@ const MORE: u16 = 5;
 #[derive(Debug)]
 pub struct Page {
     /// Which requests are shown.
-    pub which: Which,
+    pub which: RequestFilter,
     /// The requests that were read so far.
     pub rows: Rows<Request>,
     /// Whether the store has more of them.
@@ -45,7 +45,7 @@ pub struct Page {
     /// Why they could not be read.
     pub error: Option<Error>,
     /// The person's rights in the store, and how long requests take.
-    pub me: Option<(Me, Pace)>,
+    pub me: Option<(Caller, Pace)>,
     /// The groups of the queue: rule, base image, number of requests.
     pub groups: Vec<Group>,
     /// Whether the queue is sorted by base image first, else by rule.
@@ -66,7 +66,7 @@ fn role(stage: Stage) -> &'static str {
 
 impl Page {
     /// A page of these requests, with none read yet.
-    pub fn new(which: Which) -> Self {
+    pub fn new(which: RequestFilter) -> Self {
         Self {
             which,
             rows: Rows::default(),
@@ -89,7 +89,7 @@ impl Page {
     /// Reads the next requests when the selection comes near the end of those that were read.
     pub fn wants_more(&mut self) -> Option<Effect> {
         let known = self.rows.count();
-        if !self.more || self.reading || self.rows.place().unwrap_or(0) + PAGE / 4 < known {
+        if !self.more || self.reading || self.rows.selected_index().unwrap_or(0) + PAGE / 4 < known {
             return None;
         }
         self.reading = true;
@@ -97,7 +97,7 @@ impl Page {
     }
 
     /// Takes requests from position `skip` on, or why they could not be read; those of another list are dropped.
-    pub fn arrived(&mut self, which: Which, skip: usize, result: Result<Vec<Request>>) {
+    pub fn arrived(&mut self, which: RequestFilter, skip: usize, result: Result<Vec<Request>>) {
         if which != self.which {
             return;
         }
@@ -117,7 +117,7 @@ impl Page {
     }
 
     /// Takes the person's rights and how the queue stands.
-    pub fn stands(&mut self, result: Result<(Me, Pace, Vec<Group>)>) {
+    pub fn set_queue(&mut self, result: Result<(Caller, Pace, Vec<Group>)>) {
         if let Ok((me, pace, groups)) = result {
             self.me = Some((me, pace));
             self.groups = groups;
@@ -125,18 +125,18 @@ impl Page {
     }
 
     /// Changes to the next or previous list: own, queue, all.
-    pub fn turn(&mut self, forward: bool) {
+    pub fn turn_list(&mut self, forward: bool) {
         let which = match (self.which, forward) {
-            (Which::Mine, true) | (Which::All, false) => Which::Queue,
-            (Which::Queue, true) | (Which::Mine, false) => Which::All,
-            (Which::All, true) | (Which::Queue, false) => Which::Mine,
+            (RequestFilter::Mine, true) | (RequestFilter::All, false) => RequestFilter::Queue,
+            (RequestFilter::Queue, true) | (RequestFilter::Mine, false) => RequestFilter::All,
+            (RequestFilter::All, true) | (RequestFilter::Queue, false) => RequestFilter::Mine,
         };
         *self = Self { me: self.me.take(), by_base: self.by_base, chosen: true, ..Self::new(which) };
     }
 
     /// Whether to show the queue: an approver sees an empty list of own requests that they did not choose.
     pub fn wants_queue(&self) -> bool {
-        self.which == Which::Mine
+        self.which == RequestFilter::Mine
             && !self.chosen
             && self.is_approver()
             && self.rows.all().is_some_and(<[Request]>::is_empty)
@@ -149,7 +149,7 @@ impl Page {
 
     /// Whether the queue is shown, in which requests are decided on.
     pub fn decides(&self) -> bool {
-        self.which == Which::Queue
+        self.which == RequestFilter::Queue
     }
 
     /// Marks all requests that the same rule blocks on the same base image as the selected one.
@@ -169,7 +169,7 @@ impl Page {
 
     /// The function that sorts the shown list; only the queue is sorted here.
     fn ordering(&self) -> impl Fn(&mut Vec<Request>) + use<> {
-        let (queue, by_base) = (self.which == Which::Queue, self.by_base);
+        let (queue, by_base) = (self.which == RequestFilter::Queue, self.by_base);
         move |all| {
             if queue {
                 all.sort_by_key(|one| {
@@ -213,7 +213,7 @@ impl Page {
         }
         match action {
             Action::Approve | Action::Conditions
-                if self.rows.marked().is_empty() && me.is_some_and(|me| !me.own && one.is_of(&me.person)) =>
+                if self.rows.marked().is_empty() && me.is_some_and(|me| !me.own && one.is_wanted_by(&me.person)) =>
             {
                 Some("it is your own: somebody else has to approve it")
             }
@@ -226,7 +226,7 @@ impl Page {
             }
             Action::Refuse if one.stage.is_over() => Some("it is over"),
             Action::Launch if one.admitted.is_none() => Some("it is not admitted"),
-            Action::AddTo | Action::Renew if me.is_some_and(|me| !me.approver && !one.is_of(&me.person)) => {
+            Action::AddTo | Action::Renew if me.is_some_and(|me| !me.approver && !one.is_wanted_by(&me.person)) => {
                 Some("you did not ask for it")
             }
             Action::Sort if !self.decides() => Some("for the queue: it is ordered by rule or by base"),
@@ -237,7 +237,12 @@ impl Page {
     /// The header's words: which lists there are, how many wait, how many are marked.
     pub fn summary(&self) -> String {
         let name = |which, words: &str| if self.which == which { format!("[{words}]") } else { format!(" {words} ") };
-        let tabs = [name(Which::Mine, "mine"), name(Which::Queue, "to decide"), name(Which::All, "all")].concat();
+        let tabs = [
+            name(RequestFilter::Mine, "mine"),
+            name(RequestFilter::Queue, "to decide"),
+            name(RequestFilter::All, "all"),
+        ]
+        .concat();
         let marked = self.rows.marked().len();
         let marked = if marked == 0 { String::new() } else { format!(" · {marked} marked") };
         let waiting: i64 = self.groups.iter().map(|group| group.count).sum();
@@ -278,7 +283,7 @@ impl Page {
         let mut before = (String::new(), String::new());
         for (number, one) in all.iter().enumerate().skip(top).take(lines.height as usize) {
             let mark = if self.rows.marked().contains(&one.id) { "●" } else { " " };
-            let people: Vec<&str> = one.wanted_by().map(|wish| wish.person.as_str()).collect();
+            let people: Vec<&str> = one.open_wishes().map(|wish| wish.person.as_str()).collect();
             let words = if self.decides() {
                 let group = (one.rule().to_owned(), one.base().to_owned());
                 // Rule and base image are named once, on the first row of a group.
@@ -291,7 +296,7 @@ impl Page {
             let line = Line::from(vec![
                 Span::styled(format!(" {mark} "), theme.style("key")),
                 Span::styled(
-                    cell(&format!("{} {}", one.stage.sign(), one.stage.word()), stage),
+                    cell(&format!("{} {}", one.stage.sign(), one.stage.name()), stage),
                     theme.style(role(one.stage)),
                 ),
                 Span::styled(cell(&one.asked.title, title), theme.style("text")),
@@ -299,12 +304,16 @@ impl Page {
                 Span::styled(cell(&text::age(one.since, now), age), theme.style("dim")),
                 Span::styled(fit(&words, rest), theme.style("text")),
             ]);
-            put(frame, row(lines, (number - top) as u16), select(line, self.rows.place() == Some(number), theme));
+            put(
+                frame,
+                row(lines, (number - top) as u16),
+                select(line, self.rows.selected_index() == Some(number), theme),
+            );
         }
         let foot = below(area, area.height - details);
-        let more = match (self.rows.selected(), self.rows.gone()) {
+        let more = match (self.rows.selected(), self.rows.vanished()) {
             (Some(one), _) => self.details(one, pace, now, width),
-            (None, Some(gone)) => vec![gone_words(gone)],
+            (None, Some(gone)) => vec![vanished_message(gone)],
             (None, None) => Vec::new(),
         };
         for (number, line) in more.into_iter().enumerate() {
@@ -317,7 +326,7 @@ impl Page {
         let mut lines = wrap(&format!("{} {}", one.called(), one.standing(pace, now)), width.saturating_sub(4));
         lines.truncate(2);
         // Two requesters are quoted, one line each; enter shows all.
-        for wish in one.wanted_by().take(2) {
+        for wish in one.open_wishes().take(2) {
             lines.extend(quote(&wish.person, &wish.reason, usize::MAX));
         }
         if let Some(dossier) = &one.dossier {
@@ -352,14 +361,14 @@ impl Page {
                 "this site has no place for admitted images yet",
                 "its administrators name one: [requests] admitted = \"HOST/PROJECT\" (README: A site in ten minutes)",
             ),
-            Which::Mine => {
+            RequestFilter::Mine => {
                 ("you have asked for nothing yet", "R on an image asks for it; tab shows what others asked for")
             }
-            Which::Queue => (
+            RequestFilter::Queue => (
                 "nothing waits for a decision",
                 "what the policy does not allow by itself shows here, with its evidence",
             ),
-            Which::All => ("nobody has asked for anything yet", "R on an image asks for it"),
+            RequestFilter::All => ("nobody has asked for anything yet", "R on an image asks for it"),
         };
         put(frame, row(area, 1), Line::styled(format!("  {first}"), theme.style("text")));
         for (number, line) in wrap(second, (area.width as usize).saturating_sub(4)).into_iter().enumerate() {

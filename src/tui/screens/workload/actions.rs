@@ -7,7 +7,7 @@ use super::Page;
 use crate::{
     kit::{action::Action, input::leaves, theme::Theme},
     model::Model,
-    msg::{Effect, Go, RunEffect, Slot},
+    msg::{Effect, Navigation, RunEffect, Slot},
     rows::WorkloadId,
     screens::page,
 };
@@ -23,8 +23,8 @@ impl Page {
 
     /// Asks to change the workload, if the last frame showed it.
     fn change(&self, action: Action, model: &mut Model) -> Vec<Effect> {
-        let Some(seen) = model.seen(self.workload.seen()) else { return Vec::new() };
-        vec![Effect::Go(Go::Change { action, seen, workload: Box::new((*self.workload).clone()) })]
+        let Some(seen) = model.act_on(self.workload.seen()) else { return Vec::new() };
+        vec![Effect::Go(Navigation::Change { action, seen, workload: Box::new((*self.workload).clone()) })]
     }
 }
 
@@ -72,16 +72,16 @@ impl page::Page for Page {
         ]
     }
 
-    fn words(&self, action: Action) -> &'static str {
+    fn label(&self, action: Action) -> &'static str {
         if action == Action::Back && self.output.searches() { "end search" } else { action.words() }
     }
 
     fn hides(&self, action: Action, model: &Model) -> bool {
-        model.lacks(&self.workload.backend, action).is_some()
+        model.why_lacking(&self.workload.backend, action).is_some()
     }
 
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
-        if let Some(why) = model.lacks(&self.workload.backend, action) {
+        if let Some(why) = model.why_lacking(&self.workload.backend, action) {
             return Some(why);
         }
         let why = match action {
@@ -126,10 +126,10 @@ impl page::Page for Page {
             Action::Stop | Action::Start | Action::Restart | Action::Snapshot | Action::Remove => {
                 return self.change(action, model);
             }
-            Action::Open => return vec![Effect::Go(Go::Workload(Box::new((*self.workload).clone())))],
+            Action::Open => return vec![Effect::Go(Navigation::Workload(Box::new((*self.workload).clone())))],
             Action::Shell | Action::Attach => {
                 let workload = Box::new((*self.workload).clone());
-                return vec![Effect::Go(Go::Console { workload, shell: action == Action::Shell })];
+                return vec![Effect::Go(Navigation::Console { workload, shell: action == Action::Shell })];
             }
             _ => {}
         }
@@ -162,7 +162,7 @@ impl page::Page for Page {
         Ok(Vec::new())
     }
 
-    fn stays(&mut self) -> bool {
+    fn handle_back(&mut self) -> bool {
         self.output.forget()
     }
 
@@ -179,7 +179,7 @@ impl page::Page for Page {
     }
 
     fn failures(&self) -> Vec<String> {
-        self.ended.iter().filter_map(|ended| ended.as_ref().err()).map(Error::told).collect()
+        self.ended.iter().filter_map(|ended| ended.as_ref().err()).map(Error::full_text).collect()
     }
 
     fn leave(&self) -> &'static [Slot] {

@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 pub use self::output::Output;
 use crate::kit::{
     action::Action,
-    list::Drawn,
+    list::DrawnItem,
     theme::Theme,
     widgets::{below, fit, put, row, sparkline, state_role, tone},
 };
@@ -34,7 +34,7 @@ const READINGS: usize = 240;
 #[derive(Debug)]
 pub struct Page {
     /// The workload as it was last listed.
-    pub workload: Drawn<Workload>,
+    pub workload: DrawnItem<Workload>,
     /// The output that it has written.
     pub output: Output,
     /// Whether following the output has ended, and its error if there is one.
@@ -55,7 +55,7 @@ impl Page {
     /// A page for a workload whose output has not arrived yet.
     pub fn new(workload: Workload) -> Self {
         Self {
-            workload: Drawn::new(workload),
+            workload: DrawnItem::new(workload),
             output: Output::default(),
             ended: None,
             cpu: Vec::new(),
@@ -116,7 +116,7 @@ impl Page {
     /// Draws the workload's state, use and output.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let workload = &self.workload;
-        let (sign, word) = workload.state.words();
+        let (sign, word) = workload.state.label();
         let age = workload.created.map(|created| format!(" · {}", text::ago(created, now))).unwrap_or_default();
         let note = if workload.note.is_empty() { String::new() } else { format!(" · {}", workload.note) };
         put(

@@ -62,7 +62,7 @@ impl Output {
     }
 
     /// Adds output, cleaned and without colours; `now` (seconds since 1970) decides how times are shown.
-    pub fn take(&mut self, bytes: &[u8], now: i64) {
+    pub fn append(&mut self, bytes: &[u8], now: i64) {
         self.rest.push_str(&String::from_utf8_lossy(bytes));
         while let Some(at) = self.rest.find('\n') {
             let line: String = self.rest.drain(..=at).collect();
@@ -332,12 +332,12 @@ mod tests {
     fn output(lines: usize) -> Output {
         let mut output = Output::default();
         for number in 0..lines {
-            output.take(format!("step {number}{}\n", if number % 10 == 3 { " Error" } else { "" }).as_bytes(), 0);
+            output.append(format!("step {number}{}\n", if number % 10 == 3 { " Error" } else { "" }).as_bytes(), 0);
         }
         output
     }
 
-    fn look(output: &mut Output, words: &str, height: usize) -> String {
+    fn search_line(output: &mut Output, words: &str, height: usize) -> String {
         output.begin();
         output.typing.as_mut().unwrap().input = Input::new(words);
         output.typed(height);
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn a_search_begins_at_the_newest_and_goes_round() {
         let mut output = output(100);
-        assert_eq!(look(&mut output, "error", 10), "10 of 10 lines");
+        assert_eq!(search_line(&mut output, "error", 10), "10 of 10 lines");
         assert!(output.window(10).contains(&93), "it is in sight");
         output.next(false, 10);
         assert!(output.window(9).contains(&83) && output.search_words().unwrap().1 == "9 of 10 lines");
@@ -362,10 +362,10 @@ mod tests {
         output.next(true, 10);
         assert!(output.window(10).contains(&3), "from the last to the first: {:?}", output.window(10));
         // New lines are searched too, and the selected match stays selected.
-        output.take(b"one more ERROR\n", 0);
+        output.append(b"one more ERROR\n", 0);
         assert_eq!(output.search_words().unwrap().1, "1 of 11 lines");
-        assert_eq!(look(&mut output, "ERROR", 10), "1 of 1 line", "large letters mean large ones");
-        assert_eq!(look(&mut output, "nothing", 10), "no line has it");
+        assert_eq!(search_line(&mut output, "ERROR", 10), "1 of 1 line", "large letters mean large ones");
+        assert_eq!(search_line(&mut output, "nothing", 10), "no line has it");
         output.end(false);
         assert!(!output.searches() && !output.forget());
     }
@@ -374,7 +374,7 @@ mod tests {
     fn leaving_a_search_leads_back_to_where_one_was() {
         let mut output = output(100);
         output.go(Action::Up, 10);
-        look(&mut output, "step 7", 10);
+        search_line(&mut output, "step 7", 10);
         assert!(output.below() > 1);
         output.end(false);
         assert_eq!(output.below(), 1);
@@ -383,13 +383,13 @@ mod tests {
     #[test]
     fn what_was_dropped_is_not_found() {
         let mut output = output(KEPT);
-        let _ = look(&mut output, "error", 10);
+        let _ = search_line(&mut output, "error", 10);
         for _ in 0..14 {
-            output.take(b"more\n", 0);
+            output.append(b"more\n", 0);
         }
         assert_eq!(output.search_words().unwrap().1, "1,998 of 1,998 lines");
         for _ in 0..KEPT {
-            output.take(b"more\n", 0);
+            output.append(b"more\n", 0);
         }
         assert_eq!(output.search_words().unwrap().1, "no line has it");
     }
@@ -427,10 +427,10 @@ mod tests {
     fn times_are_short_and_only_where_they_were_asked_for() {
         let mut output = Output { times: true, ..Output::default() };
         let now = 1_764_000_000;
-        output.take(b"2025-11-24T16:00:00.5Z \x1b[31mred\x1b[0m\nno time\n", now);
+        output.append(b"2025-11-24T16:00:00.5Z \x1b[31mred\x1b[0m\nno time\n", now);
         assert_eq!(output.lines, ["16:00:00 red", "no time"]);
         let mut output = Output::default();
-        output.take(b"2025-11-24T16:00:00.5Z text\n", now);
+        output.append(b"2025-11-24T16:00:00.5Z text\n", now);
         assert_eq!(output.lines, ["2025-11-24T16:00:00.5Z text"]);
     }
 

@@ -19,7 +19,7 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
         ImageNews::Opened(result) => {
             if let Some(page) = topmost!(state, Screen::Image) {
                 return match *result {
-                    Ok(opened) => page.opened(opened),
+                    Ok(opened) => page.open_from_link(opened),
                     Err(error) => page.arrived(Err(error)),
                 };
             }
@@ -41,7 +41,7 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
                 state.catalog.marked_as(&verified.subject, verified.standing());
                 state.catalog.narrow_by_standing();
                 let text = verified.explain(state.now);
-                state.come(Popup::text("Why", text));
+                state.open_unasked(Popup::text("Why", text));
             }
             Err(error) => state.fail(&error),
         },
@@ -56,13 +56,13 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
         }
         ImageNews::Compared(result) => match *result {
             Ok(diff) => {
-                state.come(Popup::text("Compared", diff.words()));
+                state.open_unasked(Popup::text("Compared", diff.describe()));
             }
             Err(error) => state.fail(&error),
         },
         ImageNews::Link(wish, Ok((link, code))) => return link_made(state, wish, &link.to_string(), code),
         ImageNews::Link(_, Err(error)) => state.fail(&error),
-        ImageNews::Removals(targets, answers) => upkeep::told(state, &targets, answers),
+        ImageNews::Removals(targets, answers) => upkeep::removals_described(state, &targets, answers),
     }
     Vec::new()
 }
@@ -86,7 +86,7 @@ fn link_made(state: &mut State, wish: LinkWish, link: &str, code: String) -> Vec
     };
     let end = wish.until.map(|until| format!("It is good until {}.\n\n", text::timestamp(until)));
     let end = end.unwrap_or_default();
-    state.come(Popup::Text {
+    state.open_unasked(Popup::Text {
         title: "Link, copied where the terminal allows it".into(),
         text: format!("{link}\n\n{end}{code}"),
         copy: Some(link.to_owned()),

@@ -2,8 +2,8 @@
 
 use crate::{
     flows::copy,
-    msg::{Effect, Go, HealthLine, JobNews},
-    popups::{Ask, Popup, Sure},
+    msg::{Effect, HealthLine, JobNews, Navigation},
+    popups::{Ask, Confirmation, Popup},
     state::{Screen, State},
 };
 use wharf_core::{
@@ -23,7 +23,7 @@ pub(super) fn arrived(state: &mut State, news: JobNews) -> Vec<Effect> {
         }),
         JobNews::JobDone(id, result) => return job_done(state, id, result),
         JobNews::Question(id, question) => state.asked(match question.kind {
-            QuestionKind::Confirm => Popup::Confirm { question: question.words, sure: Sure::Question(id) },
+            QuestionKind::Confirm => Popup::Confirm { question: question.words, sure: Confirmation::Question(id) },
             kind => Popup::line(question.words, Ask::Question(id, kind == QuestionKind::Secret)),
         }),
         JobNews::Unasked(id) => {
@@ -76,7 +76,7 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
             page.job = None;
             if let Some(workload) = workload {
                 state.stack.pop();
-                return vec![Effect::Go(Go::Workload(Box::new(workload)))];
+                return vec![Effect::Go(Navigation::Workload(Box::new(workload)))];
             }
             if failed {
                 // A retry is a new launch, with a plan and an idempotency key of its own.

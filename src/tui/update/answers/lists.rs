@@ -2,7 +2,7 @@
 
 use crate::{
     flows::copy,
-    msg::{Effect, Go, ListNews, RequestEffect, ShareEffect},
+    msg::{Effect, ListNews, Navigation, RequestEffect, ShareEffect},
     state::State,
 };
 
@@ -36,13 +36,13 @@ pub(super) fn arrived(state: &mut State, news: ListNews) -> Vec<Effect> {
         ListNews::Learnt(source, rows) => return state.catalog.learnt(&source, rows),
         ListNews::Found { number, order, hits } => {
             state.catalog.found(number, order, hits);
-            return vec![Effect::Go(Go::WaitingKeys)];
+            return vec![Effect::Go(Navigation::WaitingKeys)];
         }
         ListNews::Facets(counted) => copy::facets(state, counted),
-        ListNews::Looked(source, name, version) => state.catalog.looked(source, name, version),
+        ListNews::Looked(source, name, version) => state.catalog.set_details(source, name, version),
         ListNews::Marked { source, name, subject, standing } => {
             state.catalog.marked_as(&subject, standing);
-            state.catalog.placed(source, name, &subject);
+            state.catalog.set_repository(source, name, &subject);
             state.catalog.narrow_by_standing();
         }
     }

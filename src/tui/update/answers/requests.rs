@@ -20,9 +20,9 @@ pub(super) fn arrived(state: &mut State, news: RequestNews) -> Vec<Effect> {
                 state.approver = me.approver;
             }
             if let Some(page) = topmost!(state, Screen::Requests) {
-                page.stands(result);
+                page.set_queue(result);
                 if page.wants_queue() {
-                    page.turn(true);
+                    page.turn_list(true);
                     return vec![page.again()];
                 }
             }
@@ -30,7 +30,7 @@ pub(super) fn arrived(state: &mut State, news: RequestNews) -> Vec<Effect> {
         RequestNews::RequestTold(result) => match *result {
             Ok((request, text)) => {
                 let title = format!("Request {}: {}", request.id, request.asked.title);
-                state.come(Popup::text(title, text));
+                state.open_unasked(Popup::text(title, text));
             }
             Err(error) => state.fail(&error),
         },

@@ -44,7 +44,7 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
         }
         RunNews::Log(bytes) => {
             if let Some(page) = topmost!(state, Screen::Workload) {
-                page.output.take(&bytes, now);
+                page.output.append(&bytes, now);
             }
         }
         RunNews::LogEnd(result) => {
