@@ -61,7 +61,7 @@ impl Decided {
     /// by a key of the policy, for exactly this request, if the site requires that or if it has a signature at all.
     pub fn new(request: &Request, known: &KnownDecision) -> Result<Self> {
         let decision = request.decision.as_ref().filter(|decision| decision.approve);
-        let decision = decision.ok_or_else(|| never(request, "nobody has approved it"))?;
+        let decision = decision.ok_or_else(|| never(request, "it was not approved"))?;
         if decision.digest != request.asked.digest {
             return Err(never(request, "it was approved for another digest"));
         }
@@ -107,7 +107,7 @@ impl Decided {
         let who = decision.person();
         let alone = request.open_wishes().next().is_some() && request.open_wishes().all(|wish| wish.person == who);
         if alone && !known.own {
-            return Err(never(request, "whoever approved it is the only one who asked for it"));
+            return Err(never(request, "its approver is its only requester"));
         }
         Ok(())
     }
