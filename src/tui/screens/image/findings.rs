@@ -85,7 +85,7 @@ impl Page {
             return vec![
                 evidence::labelled("Scan", badge(Scan::NotScanned.badge(), theme), theme),
                 Line::raw(""),
-                Line::styled("This image has not been scanned for known vulnerabilities.", theme.style("text")),
+                Line::styled("Not scanned for known vulnerabilities.", theme.style("text")),
                 Line::styled(
                     "Not scanned is not the same as clean. v scans it, where trivy or grype is installed.",
                     theme.style("text"),
