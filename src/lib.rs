@@ -109,7 +109,7 @@
 //! - **Keys wait for the search that they follow** ([`tui::update`]): a key never means a row that is about to
 //!   disappear.
 //! - **A decision is about what was shown** ([`tui::kit::list`]): the selection is a row's id; what cannot be undone
-//!   takes a [`SeenRow`](tui::kit::list::Seen), and only a row that the last drawn frame showed becomes one. A popup that
+//!   takes a [`SeenRow`](tui::kit::list::SeenRow), and only a row that the last drawn frame showed becomes one. A popup that
 //!   opens without a key ignores keys of its first moment, and waits while somebody types ([`tui::popups`]).
 //! - **Foreign words are quoted** ([`core::base::quote`]): our texts are made line by line, and no line begins with
 //!   foreign words.

@@ -18,7 +18,7 @@ use wharf_core::{
 /// The reason that is recorded for an approval when the approver types none.
 const APPROVED: &str = "approved";
 
-/// Asks the person why the image is wanted; the answer goes to [`wanted`].
+/// Asks the person why the image is wanted; the answer goes to [`reason_typed`].
 pub fn ask(state: &mut State, target: ImageTarget) -> Vec<Effect> {
     let title = format!("Ask for {}", target.label());
     let about = vec![

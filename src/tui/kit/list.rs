@@ -1,7 +1,7 @@
 //! The selection in a list, and what the last frame showed of it.
 //!
 //! Lists change while they are shown. The selection follows a row's id, not its position, and what cannot be undone is
-//! done only to rows that the last drawn frame showed as chosen: see [`Rows`] and [`Seen`].
+//! done only to rows that the last drawn frame showed as chosen: see [`Rows`] and [`SeenRow`].
 
 use std::{collections::BTreeSet, fmt};
 
