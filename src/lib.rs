@@ -114,7 +114,7 @@
 //! - **Keys wait for the search that they follow** ([`tui::update`]): a key never means a row that is about to
 //!   disappear.
 //! - **A decision is about what was shown** ([`tui::kit::list`]): the selection is a row's id; what cannot be undone
-//!   takes a [`Seen`](tui::kit::list::Seen), and only a row that the last drawn frame showed becomes one. A popup that
+//!   takes a [`SeenRow`](tui::kit::list::SeenRow), and only a row that the last drawn frame showed becomes one. A popup that
 //!   opens without a key ignores keys of its first moment, and waits while somebody types ([`tui::popups`]).
 //! - **Foreign words are quoted** ([`core::base::quote`]): our texts are made line by line, and no line begins with
 //!   foreign words.
@@ -131,7 +131,7 @@
 //!   has its own type; a steward states again only what it has stated itself and the store still has as admitted.
 //! - **A signature counts in the repository that it names**, unless it is an admission, whose own conditions say where
 //!   it counts, or the policy names a mirror: the same bytes under another name may be meant to deceive.
-//! - **Who made a check is a type** ([`core::evidence::record::By`]): no name that a report or an image gives itself
+//! - **Who made a check is a type** ([`core::evidence::record::CheckedBy`]): no name that a report or an image gives itself
 //!   decides.
 //! - **An approval accepts what was shown**: rules by their key in the policy, findings one by one. A rule about
 //!   findings is never accepted as a whole.

@@ -30,8 +30,8 @@ macro_rules! adapters {
     ($($name:ident),+ $(,)?) => {
         $(pub mod $name;)+
         /// The types of sources and backends that a configuration may have.
-        pub fn kinds() -> Kinds {
-            Kinds(vec![$($name::KIND.named(stringify!($name))),+])
+        pub fn kinds() -> EntryKinds {
+            EntryKinds(vec![$($name::KIND.with_name(stringify!($name))),+])
         }
         fn register_all(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
             $($name::register(config, around, parts)?;)+

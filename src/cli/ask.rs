@@ -21,7 +21,7 @@ use wharf_core::{
 /// Asks on standard error and reads answers from standard input; a secret is not shown while it is typed.
 pub(crate) struct Terminal;
 
-/// The terminal if there is one; else [`Nobody`], with which every question fails.
+/// The terminal if there is one; else [`NoAsker`], with which every question fails.
 pub(crate) fn asker() -> Arc<dyn Asker> {
     if is_there() { Arc::new(Terminal) } else { Arc::new(NoAsker) }
 }

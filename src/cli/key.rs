@@ -82,7 +82,7 @@ fn next_steps(half: &PublicHalf, curve: Curve, locked: bool) -> Vec<String> {
     let from = if half.public_file.is_some() { String::new() } else { format!(" (wharf key show {key} >FILE)") };
     let mut steps = vec![
         format!("the policy trusts it by its public half{from}: [policy.signature] keys = [\"{file}\"]"),
-        format!("a steward signs with it: [requests] key = \"{key}\"; whoever decides: approver_key = \"{key}\""),
+        format!("for a steward: [requests] key = \"{key}\"; for an approver: approver_key = \"{key}\""),
     ];
     if curve == Curve::P384 {
         steps.push(format!(
@@ -92,7 +92,7 @@ fn next_steps(half: &PublicHalf, curve: Curve, locked: bool) -> Vec<String> {
     steps.push(format!("by hand: wharf sign REF --key {key}"));
     if locked {
         steps.push(
-            "a service has nobody to ask for a passphrase: give a steward that runs as one a key without".to_owned(),
+            "a service cannot ask for a passphrase: give a steward that runs as a service a key without one".to_owned(),
         );
     }
     steps

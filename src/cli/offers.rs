@@ -72,7 +72,10 @@ pub(crate) async fn create_transfer(portal: &Portal, reference: &ImageRef, json:
         output::json(&object)?;
         return Ok(0);
     }
-    output::line(&format!("{} waits for whoever has this key; when it is taken, this project loses it", given.title))?;
+    output::line(&format!(
+        "{} waits until a project accepts it with this key; this project then loses it",
+        given.title
+    ))?;
     output::line(&format!("transfer  {}", given.transfer))?;
     output::line(&format!("key       {}", given.key.reveal()))?;
     output::line(

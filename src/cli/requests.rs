@@ -127,7 +127,7 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
     if all.is_empty() {
         output::line(match which {
             RequestFilter::Queue => "nothing waits for a decision",
-            RequestFilter::All => "nobody has asked for anything yet",
+            RequestFilter::All => "there are no requests yet",
             RequestFilter::Mine => "you have asked for nothing yet: wharf request REF --reason TEXT",
         })?;
         return Ok(0);

@@ -23,13 +23,13 @@ pub(crate) async fn run(portal: &Portal, args: &Revoke, json: bool) -> Result<u8
     let (value, line) = match parse_target(&args.what) {
         RevokeTarget::Share(share) => {
             portal.sharing.revoke(&cx, share).await?;
-            let line = format!("revoked {share}: whoever launched it keeps what runs");
+            let line = format!("revoked {share}; workloads that use it keep running");
             (serde_json::json!({"share": share, "done": "revoked"}), line)
         }
         RevokeTarget::Admission(id) => {
             let request = portal.requests.revoke(&cx, ask::asker(), id, &args.reason, args.key.as_deref()).await?;
             let line = format!(
-                "taken back: {} (request {id}): nobody's policy lets it pass from now on; what runs keeps running",
+                "revoked: {} (request {id}); it is denied from now on; workloads that use it keep running",
                 request.admitted_at()
             );
             (serde_json::json!({"request": request, "done": "revoked"}), line)

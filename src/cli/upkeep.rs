@@ -72,7 +72,7 @@ async fn confirm(question: String, what: &str, yes: bool) -> Result<bool> {
         return Ok(true);
     }
     if !ask::is_there() {
-        return Err(Error::usage(what, "nobody is here to be asked whether that is meant")
+        return Err(Error::usage(what, "this cannot be confirmed without a terminal")
             .hint("add --yes to remove it, or --plan to see what would go"));
     }
     let answer = ask::asker().ask(Question { words: question, kind: QuestionKind::Confirm }).await?;

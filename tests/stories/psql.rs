@@ -397,10 +397,10 @@ async fn nobody_approves_what_they_asked_for_neither_themselves_nor_by_a_class()
     };
     for (forged, why) in [
         (by_class(of_carol), "who approved the class asked"),
-        (Decision { by: "carol".into(), ..by_class(of_dora) }, "nobody has decided so"),
-        (Decision { by: Decision::class_author("ada", of_dora), ..by_class(of_dora) }, "nobody has decided so"),
-        (Decision { reason: "other words".into(), ..by_class(of_dora) }, "nobody has decided so"),
-        (Decision { by: Decision::class_author("dora", 99), ..by_class(of_dora) }, "nobody has decided so"),
+        (Decision { by: "carol".into(), ..by_class(of_dora) }, "there is no such decision"),
+        (Decision { by: Decision::class_author("ada", of_dora), ..by_class(of_dora) }, "there is no such decision"),
+        (Decision { reason: "other words".into(), ..by_class(of_dora) }, "there is no such decision"),
+        (Decision { by: Decision::class_author("dora", 99), ..by_class(of_dora) }, "there is no such decision"),
         (Decision { digest: digest_of("a"), ..by_class(of_dora) }, "another digest"),
     ] {
         let refused = one.apply_event(id, &judged(forged)).await.unwrap_err();

@@ -401,7 +401,7 @@ async fn old_versions_are_cleared_out_by_a_rule_and_the_plan_comes_first() {
             .to_owned()
     };
     assert_eq!(why("2.0"), "one of the newest 1");
-    assert_eq!(why("repro"), "nobody says when it was made");
+    assert_eq!(why("repro"), "its creation time is unknown");
     let five = owner.json(&["prune", &repository, "--keep", "5", "--plan"]);
     assert_eq!(five["goes"], json!([]));
     assert_eq!(owner.run(&["prune", &repository]).status.code(), Some(2), "without a rule nothing is cleared out");

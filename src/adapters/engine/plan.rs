@@ -227,7 +227,7 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     let is_root = matches!(user.split(':').next().unwrap_or(""), "" | "0" | "root");
     let mut risks = vec![match (is_root, facts.rootless, facts.remapped) {
         (true, true, _) => Risk::harmless("root inside is you outside: the engine is rootless"),
-        (true, false, true) => Risk::harmless("root inside is nobody outside: the engine remaps users"),
+        (true, false, true) => Risk::harmless("root inside is an unprivileged user outside: the engine remaps users"),
         (true, false, false) => {
             Risk::caution("runs as root inside, and that is root outside: name a user, or use a rootless engine")
         }
@@ -238,7 +238,7 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
         risks.push(Risk::danger("what the image says of its user cannot be read: name one"));
     }
     if !facts.rootless {
-        risks.push(Risk::caution("whoever may use this engine is root on this host, in effect"));
+        risks.push(Risk::caution("access to this engine is equivalent to root on this host"));
     }
     risks.push(match answers.get("rights") {
         "none" => questions::no_rights(),
@@ -248,7 +248,7 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     risks.push(match answers.get("network") {
         "none" => questions::no_network(),
         "host" => questions::host_network(),
-        _ => Risk::harmless("a network of its own that reaches out; nobody reaches in but through open ports"),
+        _ => Risk::harmless("a private network with outgoing connections; incoming ones only through open ports"),
     });
     for port in answers.split_words("ports") {
         if port.split(':').count() > 2 && !port.starts_with("127.") {

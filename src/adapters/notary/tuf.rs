@@ -426,7 +426,7 @@ impl Chain {
         watch: &Watch<'_>,
     ) -> Result<Targets> {
         let Some(delegated) = from.delegations.roles.iter().find(|role| role.name == name) else {
-            return wrong(format!("nobody handed anything over to {name}"));
+            return wrong(format!("no role delegates to {name}"));
         };
         let (role, paths) = (delegated.role.clone(), delegated.paths.clone());
         let mut targets = self.signed_targets(bytes, name, &from.delegations.keys, &role, snapshot, watch)?;

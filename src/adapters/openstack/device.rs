@@ -66,7 +66,7 @@ pub(super) async fn token(keystone: &Keystone<'_>, settings: &Settings, answers:
 }
 
 fn too_late(what: &str) -> Error {
-    Error::new(Kind::NotAllowed, what, "nobody has confirmed in the browser in time: the code has expired")
+    Error::new(Kind::NotAllowed, what, "it was not confirmed in the browser in time: the code has expired")
         .hint("sign in again")
 }
 

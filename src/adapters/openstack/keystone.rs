@@ -85,7 +85,7 @@ impl<'a> Keystone<'a> {
             let profile = settings.option("unknown_profile");
             let why = profile.map_or_else(
                 || "its entry names no auth_url".to_owned(),
-                |name| format!("nobody here knows the profile '{name}', and its entry names no auth_url"),
+                |name| format!("the profile '{name}' is unknown, and its entry has no auth_url"),
             );
             return Err(Error::usage(what, why).hint("name the address of its identity service: auth_url: https://…"));
         };

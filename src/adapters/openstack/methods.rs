@@ -52,14 +52,14 @@ pub(super) fn method(settings: &Settings) -> SignInMethod {
         "" | "none" if settings.auth("auth_url").is_some() || settings.remote.is_some() => implied_method(settings),
         "v3websso" => SignInMethod::Browser,
         "v3multifactor" | "multifactor" => {
-            let methods: Vec<_> = settings.methods.iter().map(|name| method(name).ok_or(name)).collect();
+            let methods: Vec<_> = settings.methods.iter().map(|name| method_by_name(name).ok_or(name)).collect();
             match methods.iter().find_map(|method| method.err()) {
                 Some(unknown) => SignInMethod::Unknown(unknown.clone()),
                 None if methods.is_empty() => SignInMethod::Unknown("v3multifactor without auth_methods".to_owned()),
                 None => SignInMethod::Methods(methods.into_iter().flatten().collect()),
             }
         }
-        name => method(name)
+        name => method_by_name(name)
             .map_or_else(|| SignInMethod::Unknown(name.to_owned()), |method| SignInMethod::Methods(vec![method])),
     }
 }
@@ -75,7 +75,7 @@ fn grant(name: &str) -> Option<Grant> {
     }
 }
 
-fn method(name: &str) -> Option<Method> {
+fn method_by_name(name: &str) -> Option<Method> {
     match name.to_ascii_lowercase().as_str() {
         // Version 2 is gone, but its entries name user, password and project too.
         "password" | "v3password" | "v2password" => Some(Method::Password),

@@ -188,7 +188,7 @@ pub(super) fn form(image: &Image, facts: &Facts) -> Result<Form> {
         Field::new(
             "network",
             "Network",
-            "none cannot talk to anyone, and nobody can sign in",
+            "none: no connections at all, and no sign-in",
             choice(Some(NONE), networks),
             NONE,
         ),
@@ -328,7 +328,7 @@ fn risks(answers: &Answers, flavor: &Flavor, limits: Option<&Limits>, volume: u6
         Risk::caution(format!("it is on the network {}, open as its security groups say", answers.get("network")))
     });
     if answers.get("network") != NONE && answers.get("key") == NONE {
-        risks.push(Risk::caution("without a key pair nobody can sign in, unless the image has a password of its own"));
+        risks.push(Risk::caution("without a key pair you cannot sign in, unless the image has a password of its own"));
     }
     if !answers.get("certificates").is_empty() {
         risks.push(Risk::harmless("the cloud boots it only if one of the named certificates has signed it"));

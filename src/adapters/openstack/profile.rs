@@ -54,7 +54,7 @@ async fn fetched(what: &str, settings: &Settings, remote: &Remote) -> Result<Str
     let server = Server::new(root, tls, AllowedServers::only(|_| false)).map_err(|error| error.during(what))?;
     if !server.origin().is_secure() && !server.origin().is_this_machine() {
         let why = format!(
-            "{} is not encrypted: whoever is on the way could name any place for the password",
+            "{} is not encrypted: an attacker on the network could redirect the password to any server",
             server.origin()
         );
         return Err(Error::new(Kind::NotAllowed, what, why));

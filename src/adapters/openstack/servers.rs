@@ -175,10 +175,9 @@ impl Launcher for Images {
                 "a server's console is a picture, which no terminal shows",
                 "'wharf logs' follows the text of the console; the picture is in the cloud's dashboard",
             ),
-            _ => (
-                "nobody but the server itself starts a program in it",
-                "sign in with ssh, if it has a network and your key",
-            ),
+            _ => {
+                ("programs cannot be started in it from outside", "sign in with ssh, if it has a network and your key")
+            }
         }
     }
 

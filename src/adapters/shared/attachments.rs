@@ -96,7 +96,7 @@ pub struct Layer {
     #[serde(default)]
     size: u64,
     /// The annotations, as the manifest has them.
-    #[serde(default, deserialize_with = "or_none")]
+    #[serde(default, deserialize_with = "null_as_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 

@@ -117,7 +117,7 @@ pub fn changed_by_others(program: &Path) -> Option<String> {
             Err(error) => return Some(format!("{}: {error}", place.display())),
         };
         if meta.uid() != 0 && meta.uid() != own {
-            return Some(format!("{} belongs to somebody else", place.display()));
+            return Some(format!("{} belongs to another user", place.display()));
         }
         // In a sticky folder like /tmp everybody may write, but not replace files of others. A person's own group,
         // which many systems create, has the same number as the person.

@@ -26,7 +26,7 @@ pub trait Front: Send + Sync {
     /// See [`Catalog::list`].
     async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent>;
 
-    /// See [`Catalog::looks_are_cheap`].
+    /// See [`Catalog::describes_cheaply`].
     fn looks_are_cheap(&self) -> bool;
 
     /// See [`Catalog::health`].

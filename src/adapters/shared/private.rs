@@ -143,7 +143,7 @@ pub fn make_parent(file: &Path) -> Result<()> {
     }
 }
 
-/// The permissions of a new file, which depend on its folder as in [`parent_of`].
+/// The permissions of a new file, which depend on its folder as in [`make_parent`].
 pub fn file_mode(file: &Path) -> u32 {
     if file.parent().is_some_and(is_closed) { 0o600 } else { 0o666 }
 }

@@ -37,7 +37,7 @@ pub(super) fn secret_service(patience: Duration) -> Result<Box<dyn Vault>, Strin
     let (sender, receiver) = std::sync::mpsc::channel();
     // A thread that hangs on a dead bus is left running; it ends with the program.
     std::thread::spawn(move || {
-        let made = zbus_secret_service_keyring_store::Store::new().map(|store| Ring {
+        let made = dbus_secret_service_keyring_store::Store::new().map(|store| Ring {
             store,
             words: "Secret Service (your desktop's keyring)",
             keeps: Keeps::ForGood,
@@ -54,7 +54,7 @@ pub(super) fn kernel() -> Result<Box<dyn Vault>, String> {
     Ok(Box::new(probed(Ring {
         store,
         words: "kernel keyring (this machine only, gone after a restart or three days)",
-        keeps: Keeps::ForNow("after a restart, or when nobody has used it for three days"),
+        keeps: Keeps::ForNow("after a restart, or after three days without use"),
     })?))
 }
 

@@ -106,7 +106,7 @@ impl CheckedBy {
             Self::Wharf => ("wharf", "was made here"),
             Self::Signer(_) => ("signer", "is what its signer states"),
             Self::Source => ("source", "is only what the source says"),
-            Self::Attached => ("attached", "is only what somebody attached to it"),
+            Self::Attached => ("attached", "was attached to it and not checked"),
         }
     }
 

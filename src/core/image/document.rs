@@ -120,12 +120,12 @@ impl Entry {
             Some(Platform::new(&clean::short(&os, 32), &clean::short(&architecture, 32), variant.as_deref()))
         });
         Ok(Descriptor {
-            media_type: clean::short(&media_type.ok_or_else(|| format!("nobody says what {short} is"))?, 200),
+            media_type: clean::short(&media_type.ok_or_else(|| format!("{short} has no media type"))?, 200),
             // The specification has an int64 here.
             size: self
                 .size
                 .filter(|size| i64::try_from(*size).is_ok())
-                .ok_or_else(|| format!("nobody says how large {short} is"))?,
+                .ok_or_else(|| format!("{short} has no size"))?,
             platform,
             artifact_type: self.artifact_type.filter(|kind| !kind.is_empty()).map(|kind| clean::short(&kind, 200)),
             data: self.data.and_then(|data| STANDARD.decode(data).ok()).map(Into::into),

@@ -157,7 +157,7 @@ impl Keys {
         ))
     }
 
-    /// Makes a key and keeps it where `wanted` says ([`Holder::of`]); with `locked`, behind a passphrase that is asked
+    /// Makes a key and keeps it where `wanted` says ([`KeyLocation::parse`]); with `locked`, behind a passphrase that is asked
     /// for. An existing key is never replaced.
     pub async fn make(&self, asker: Arc<dyn Asker>, wanted: &str, curve: Curve, locked: bool) -> Result<PublicHalf> {
         let what = format!("make the key '{wanted}'");

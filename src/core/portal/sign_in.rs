@@ -158,7 +158,7 @@ impl Accounts {
             Ok(answer) if answer.reveal() == "yes" => {}
             Ok(_) => return Err(refused("and you do not go on there")),
             Err(error) if error.kind == Kind::Cancelled => return Err(error),
-            Err(_) => return Err(refused("and nobody is there to agree to that")),
+            Err(_) => return Err(refused("and that cannot be confirmed without a terminal")),
         }
         self.secrets.set(&SignInServer::place(host), address, &Secret::new("agreed"), what).await?;
         Ok(true)
@@ -187,7 +187,7 @@ pub struct NoAsker;
 #[async_trait::async_trait]
 impl Asker for NoAsker {
     async fn ask(&self, question: Question) -> Result<Secret> {
-        Err(Error::new(Kind::NotAllowed, format!("ask for the {}", question.words), "nobody is there to answer")
+        Err(Error::new(Kind::NotAllowed, format!("ask for the {}", question.words), "there is no terminal to ask on")
             .hint("run it in a terminal, or give the answer with the call"))
     }
 }

@@ -1,7 +1,7 @@
 //! The port of the shared store: requests, who uses which image, and notices. The contract is the same for every
 //! database.
 //!
-//! A store also enforces rights: what it gives and accepts depends on the person ([`Me`]), and a database with
+//! A store also enforces rights: what it gives and accepts depends on the person ([`Caller`]), and a database with
 //! rights of its own enforces them there. Times are seconds since 1970, written only by the store's clock: callers pass
 //! time spans, so that the clocks of two machines are never compared. A row that cannot be read does not spoil a list:
 //! the list goes on without it or shows that it is there.
@@ -194,9 +194,9 @@ impl StoreStatus {
 
     /// Why the store cannot be used, in words, and what to do; `None` if it can be.
     pub fn why_unusable(&self) -> Option<(&'static str, &'static str)> {
-        let set_up = "whoever owns the database runs: wharf steward --set-up";
+        let set_up = "the owner of the database has to run: wharf steward --set-up";
         match self.layout {
-            None => Some(("you may not read it", "whoever owns the database says: GRANT wharf_user TO you")),
+            None => Some(("you may not read it", "the owner of the database has to run: GRANT wharf_user TO you")),
             Some(0) => Some(("it is not set up", set_up)),
             Some(layout) if layout < self.needed => Some(("it was set up by an older Wharf", set_up)),
             Some(layout) if layout > self.needed => Some(("it was set up by a newer Wharf", "use that one")),

@@ -1,4 +1,4 @@
-//! What a steward may sign: an admission that was decided, over bytes that were hashed. Only an [`Admitting`] becomes a
+//! What a steward may sign: an admission that was decided, over bytes that were hashed. Only an [`AdmissionToSign`] becomes a
 //! steward's statement, and it is made only here, after checking both.
 
 use super::{
@@ -61,7 +61,7 @@ impl Decided {
     /// by a key of the policy, for exactly this request, if the site requires that or if it has a signature at all.
     pub fn new(request: &Request, known: &KnownDecision) -> Result<Self> {
         let decision = request.decision.as_ref().filter(|decision| decision.approve);
-        let decision = decision.ok_or_else(|| never(request, "nobody has approved it"))?;
+        let decision = decision.ok_or_else(|| never(request, "it was not approved"))?;
         if decision.digest != request.asked.digest {
             return Err(never(request, "it was approved for another digest"));
         }
@@ -107,7 +107,7 @@ impl Decided {
         let who = decision.person();
         let alone = request.open_wishes().next().is_some() && request.open_wishes().all(|wish| wish.person == who);
         if alone && !known.own {
-            return Err(never(request, "whoever approved it is the only one who asked for it"));
+            return Err(never(request, "its approver is its only requester"));
         }
         Ok(())
     }
@@ -199,7 +199,7 @@ impl AdmissionToSign {
 
 impl Statement {
     /// A steward's signature of an admission; the scan is one that the steward has made.
-    pub fn of_admission(admitting: &AdmissionToSign, scan: Option<AttestedScan>, now: i64) -> Self {
+    pub fn for_admission(admitting: &AdmissionToSign, scan: Option<AttestedScan>, now: i64) -> Self {
         let kind = match admitting.queue_position() {
             AdmissionPlace::Repository(_) => CLASSIC,
             AdmissionPlace::Disk(_) => DISK,

@@ -261,7 +261,7 @@ impl Request {
             return Err(Error::failed(what, format!("it is {} already", self.stage.name())));
         }
         let Some(wish) = self.wishes.iter_mut().find(|wish| wish.person == me.person && !wish.withdrawn) else {
-            return Err(not_allowed(what, "you did not ask for it"));
+            return Err(not_allowed(what, "you did not request it"));
         };
         wish.withdrawn = true;
         if self.open_wishes().next().is_none() {
@@ -274,17 +274,17 @@ impl Request {
     fn remark(&mut self, what: &str, kind: RemarkKind, words: &str, me: &Caller, now: i64) -> Result<()> {
         match kind {
             RemarkKind::Note if me.approver || self.is_wanted_by(&me.person) => {}
-            RemarkKind::Note => return Err(not_allowed(what, "you did not ask for it")),
+            RemarkKind::Note => return Err(not_allowed(what, "you did not request it")),
             RemarkKind::Question if !me.approver => {
                 return Err(not_allowed(what, "only an approver can ask a question"));
             }
             RemarkKind::Question if self.stage.is_open_to_decide() => self.stage = Stage::Asked,
             RemarkKind::Question => return Err(Error::failed(what, format!("it is {}", self.stage.name()))),
             RemarkKind::Answer if !self.is_wanted_by(&me.person) => {
-                return Err(not_allowed(what, "you did not ask for it"));
+                return Err(not_allowed(what, "you did not request it"));
             }
             RemarkKind::Answer if self.stage == Stage::Asked => self.stage = Stage::Waiting,
-            RemarkKind::Answer => return Err(Error::failed(what, "nobody has asked anything")),
+            RemarkKind::Answer => return Err(Error::failed(what, "no question was asked")),
         }
         let only_for = audience(self, &me.person);
         self.remarks.push(Remark { at: now, person: me.person.clone(), kind, words: words.to_owned(), only_for });
@@ -308,7 +308,7 @@ impl Request {
             return Err(Error::failed(what, before));
         }
         if decision.approve && self.was_ever_requested_by(&me.person) && !me.own {
-            return Err(not_allowed(what, "it is your own").hint("somebody else has to approve it"));
+            return Err(not_allowed(what, "it is your own request").hint("another approver has to approve it"));
         }
         if decision.digest != self.asked.digest {
             return Err(Error::failed(what, "the decision is about another digest"));
@@ -329,7 +329,7 @@ impl Request {
             return Ok(());
         }
         if decision.class().is_none() || !decision.approve {
-            return Err(not_allowed(what, "nobody has decided so"));
+            return Err(not_allowed(what, "there is no such decision"));
         }
         if self.was_ever_requested_by(decision.person()) && !me.own {
             return Err(not_allowed(what, "who approved the class asked for this one"));
@@ -476,7 +476,7 @@ mod tests {
         assert_eq!(refused.unwrap_err().kind, Kind::NotAllowed);
         let forged = Decision { by: "dora".into(), ..decision(true) };
         let refused = request.clone().follow(&Event::Judged(dossier(), PolicyOutcome::Decided(forged)), &steward, 5);
-        assert!(refused.unwrap_err().why.contains("nobody has decided so"));
+        assert!(refused.unwrap_err().why.contains("there is no such decision"));
         by_class.by = Decision::class_author("dora", 3);
         request.clone().follow(&Event::Judged(dossier(), PolicyOutcome::Decided(by_class)), &steward, 5).unwrap();
         request.follow(&Event::Judged(dossier(), PolicyOutcome::Wait), &steward, 5).unwrap();

@@ -230,7 +230,7 @@ pub struct Change {
     pub at: i64,
     /// The login of the person or steward.
     pub who: String,
-    /// The event, in the word of [`Event::word`](super::event::Event::word).
+    /// The event, in the word of [`Event::name`](super::event::Event::name).
     pub what: String,
     /// The reason, remark or conditions, on one line.
     pub detail: String,

@@ -138,7 +138,7 @@ impl Admitter {
         }
         if let Some(signer) = &tools.signer {
             let scan = self.own_scan(cx, &to).await?;
-            signatures.sign(&Statement::of_admission(&admitting, scan, text::now()), &**signer).await?;
+            signatures.sign(&Statement::for_admission(&admitting, scan, text::now()), &**signer).await?;
             signers.push(format!("the steward with {}", signer.describe()));
         }
         self.decisions.is_trusted(cx, &what, &to).await?;

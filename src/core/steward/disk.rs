@@ -194,7 +194,7 @@ impl DiskRequests {
         let pinned = image.pinned.ok_or_else(|| Error::failed(&what, "the cloud keeps no hash of it"))?;
         let admitting = AdmissionToSign::new(request, decided, AdmissionPlace::Disk(id.clone()), &pinned.digest)?;
         let name = request.destination.rsplit('/').next().unwrap_or_default().to_owned();
-        let statement = Statement::of_admission(&admitting, None, text::now());
+        let statement = Statement::for_admission(&admitting, None, text::now());
         let signature = STANDARD.encode(signed_by(&what, &statement, &**signer).await?);
         let [words, proof] = crate::image::model::Statement::PROPERTIES.map(str::to_owned);
         let mut properties = vec![(words, statement.text().to_owned()), (proof, signature)];

@@ -46,7 +46,7 @@ impl Revoker {
     pub(super) async fn sign_revocation(&self, cx: &Context, tools: &StewardKeys, request: &Request) -> Result<()> {
         let what = format!("take back {}", request.called());
         let (place, digest) = admitted_place(&what, request)?;
-        let decision = request.decision.as_ref().ok_or_else(|| Error::failed(&what, "nobody has decided that"))?;
+        let decision = request.decision.as_ref().ok_or_else(|| Error::failed(&what, "there is no decision"))?;
         let by = (decision.by.as_str(), decision.reason.as_str());
         let statement = Statement::for_revocation(&place, &digest, request.id, by, text::now());
         let signer = tools.signer.as_ref().ok_or_else(|| {

@@ -58,7 +58,7 @@ impl Tags {
         let tagged = at.with_tag(tag);
         if let Some(why) = why {
             let untagged = format!(
-                "the tag {tag} was not moved to it: {why}; whoever may write there moves it with: wharf copy {at} {tagged}"
+                "the tag {tag} was not moved to it: {why}; a person who may write there can move it: wharf copy {at} {tagged}"
             );
             return Ok(TagOutcome { reference: at.clone(), untagged });
         }

@@ -281,7 +281,7 @@ impl Watcher {
         let place = self.sources.place(&ImageRef::Oci(name.clone()))?;
         let signatures = Signatures { cx, what: "state the new scan", content: &*place.content, name, digest: &digest };
         let Some(admitting) = signatures.admission(signer, &admitted).await? else { return Ok(()) };
-        signatures.sign(&Statement::of_admission(&admitting, Some(scan), text::now()), signer).await.map(|_| ())
+        signatures.sign(&Statement::for_admission(&admitting, Some(scan), text::now()), signer).await.map(|_| ())
     }
 
     /// A version of the same image without these findings: the one admitted now, or what its tag means now.

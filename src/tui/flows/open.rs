@@ -71,7 +71,7 @@ pub fn workload(state: &mut State, workload: Workload) -> Vec<Effect> {
     vec![Effect::Run(RunEffect::Workloads), logs]
 }
 
-/// Opens a terminal in a workload: with `shell` a new `/bin/sh`, else the workload's own terminal.
+/// Opens a terminal in a workload: with `shell` a new `/bin/sh`, else the workload's console.
 pub fn console(state: &mut State, workload: Workload, shell: bool) -> Vec<Effect> {
     let command = shell.then(|| vec!["/bin/sh".to_owned()]);
     let (backend, id, size) = (workload.backend.clone(), workload.id.clone(), state.size);

@@ -18,11 +18,11 @@ use wharf_core::{
 /// The reason that is recorded for an approval when the approver types none.
 const APPROVED: &str = "approved";
 
-/// Asks the person why the image is wanted; the answer goes to [`wanted`].
+/// Asks the person why the image is wanted; the answer goes to [`reason_typed`].
 pub fn ask(state: &mut State, target: ImageTarget) -> Vec<Effect> {
     let title = format!("Ask for {}", target.label());
     let about = vec![
-        "Why do you need it? Whoever decides reads it.".to_owned(),
+        "Why do you need it? The approver reads this.".to_owned(),
         "Before the reason, if you want: until:30d (needed until then), private".to_owned(),
     ];
     ask_with(state, title, about, Ask::Reason(target))

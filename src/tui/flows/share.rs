@@ -250,7 +250,7 @@ pub fn given(state: &mut State, given: &VolumeTransfer) {
 
 /// Asks for the text that the giver of a volume has sent.
 pub fn ask_for_transfer(state: &mut State) -> Vec<Effect> {
-    state.popups.push(Popup::line("Paste what the giver sent (transfer … key …)", Ask::Gift));
+    state.popups.push(Popup::line("Paste what the giver sent (transfer … key …)", Ask::Transfer));
     Vec::new()
 }
 
@@ -280,7 +280,7 @@ pub fn transfer_pasted(state: &mut State, sent: &str) -> Vec<Effect> {
 /// The cloud of the transfer is known: accepts the volume, or asks for the key first if it is missing.
 pub fn accept_transfer(state: &mut State, cloud: &str, transfer: &str, key: Option<Secret>) -> Vec<Effect> {
     let Some(key) = key else {
-        let ask = Ask::GiftKey(cloud.to_owned(), transfer.to_owned());
+        let ask = Ask::TransferKey(cloud.to_owned(), transfer.to_owned());
         let title = format!("Key of the transfer {}", transfer.get(..8).unwrap_or(transfer));
         state.popups.push(Popup::line(title, ask));
         return Vec::new();

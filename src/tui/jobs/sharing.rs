@@ -45,7 +45,7 @@ impl Jobs {
                 let post = Post { out: self.out.clone(), read: None };
                 self.write(job, move |cx| async move {
                     let given = portal.sharing.create_transfer(&cx, &resolve(&portal, &target)?).await?;
-                    let words = format!("{} waits for somebody with its key", given.title);
+                    let words = format!("{} waits until its receiver accepts it with the key", given.title);
                     // The key is shown once on the screen and is stored nowhere.
                     post.send(ShareNews::Given(given)).await;
                     Ok((words, None))

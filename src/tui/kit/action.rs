@@ -59,7 +59,7 @@ actions! {
     Snapshot = "snapshot", "snapshot", "Make an image of this workload as it is now, and share it";
     Remove = "remove", "remove", "Remove this workload with its logs";
     Shell = "shell", "shell", "Open a shell in this workload";
-    Attach = "console", "console", "Open this workload's own terminal";
+    Attach = "console", "console", "Open this workload's console";
     Search = "search", "search", "Search the output";
     NextMatch = "next-match", "next match", "Go to the next line that matches the search";
     PreviousMatch = "previous-match", "previous match", "Go to the previous line that matches the search";

@@ -1,7 +1,7 @@
 //! The selection in a list, and what the last frame showed of it.
 //!
 //! Lists change while they are shown. The selection follows a row's id, not its position, and what cannot be undone is
-//! done only to rows that the last drawn frame showed as chosen: see [`Rows`] and [`Seen`].
+//! done only to rows that the last drawn frame showed as chosen: see [`Rows`] and [`SeenRow`].
 
 use std::{collections::BTreeSet, fmt};
 
@@ -36,7 +36,7 @@ pub trait Scrollable {
     fn drawn(&mut self) {}
 }
 
-/// A [`Position`] in a text or list of so many lines.
+/// A [`ListCursor`] in a text or list of so many lines.
 pub struct CursorLines<'a>(pub &'a mut ListCursor, pub usize);
 
 impl Scrollable for CursorLines<'_> {
@@ -148,7 +148,7 @@ pub trait Row {
     }
 }
 
-/// A row that the last drawn frame showed as chosen. Only [`Rows`] and [`Drawn`] make it, and actions that cannot be
+/// A row that the last drawn frame showed as chosen. Only [`Rows`] and [`DrawnItem`] make it, and actions that cannot be
 /// undone take only this: a person decides only on what was on the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenRow<Id> {

@@ -54,7 +54,7 @@ pub enum Navigation {
     Speak(SeenRow<Id>, RequestInput),
     /// Open the page of a workload.
     Workload(Box<Workload>),
-    /// Open a terminal in a workload: with `shell` a new shell, else the workload's own terminal.
+    /// Open a terminal in a workload: with `shell` a new shell, else the workload's console.
     Console { workload: Box<Workload>, shell: bool },
     /// Stop, start, restart, remove or snapshot a workload.
     Change { action: Action, seen: SeenRow<WorkloadId>, workload: Box<Workload> },

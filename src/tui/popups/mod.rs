@@ -3,6 +3,7 @@
 pub mod agree;
 pub mod pick;
 pub mod removing;
+pub mod scroll;
 pub mod view;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -28,9 +29,9 @@ pub enum Ask {
     /// The answer to a question of the core, by its number; with `true` it is a secret and not shown.
     Question(u64, bool),
     /// The text that the giver of a volume has sent: the transfer's id, perhaps with its key.
-    Gift,
+    Transfer,
     /// The key of a transfer: the cloud, and the transfer's id.
-    GiftKey(String, String),
+    TransferKey(String, String),
     /// Another tag for an image.
     Tag(ImageTarget),
     /// The name of the image that will be made of a workload.
@@ -121,16 +122,6 @@ impl Popup {
             }
             _ => false,
         }
-    }
-}
-
-/// The first visible line of a text of so many lines after a key that scrolls: `j` and `k`, or the arrows; `None` for any
-/// other key.
-pub fn scrolled(top: u16, lines: usize, key: &KeyEvent) -> Option<u16> {
-    match key.code {
-        KeyCode::Char('j') | KeyCode::Down => Some((top + 1).min(lines.saturating_sub(1) as u16)),
-        KeyCode::Char('k') | KeyCode::Up => Some(top.saturating_sub(1)),
-        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::scrolled;
+use super::scroll::scrolled;
 use crate::msg::ImageTarget;
 use wharf_core::{base::error::Result, ports::upkeep::Removal};
 

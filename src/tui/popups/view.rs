@@ -43,7 +43,7 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
                 put(frame, row(inner, number as u16), Line::styled(line, theme.style("text")));
             }
             let inner = below(inner, above);
-            let hidden = matches!(ask, Ask::Question(_, true) | Ask::GiftKey(..));
+            let hidden = matches!(ask, Ask::Question(_, true) | Ask::TransferKey(..));
             let dots = Input { text: "•".repeat(input.text.chars().count()), cursor: input.cursor };
             let (text, column) = if hidden { &dots } else { input }.window(inner.width as usize);
             put(frame, row(inner, 0), Line::styled(fit(&text, inner.width as usize), theme.style("text")));

@@ -53,9 +53,12 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             KeyCode::Enter => {
                 let ask = ask.clone();
                 // A password or key may begin or end with a space.
-                let text =
-                    if matches!(ask, Ask::Question(..) | Ask::GiftKey(..)) { &input.text } else { input.text.trim() }
-                        .to_owned();
+                let text = if matches!(ask, Ask::Question(..) | Ask::TransferKey(..)) {
+                    &input.text
+                } else {
+                    input.text.trim()
+                }
+                .to_owned();
                 state.popups.pop();
                 answered(state, &ask, text)
             }
@@ -107,7 +110,7 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 vec![Effect::Copy(text)]
             }
             _ => {
-                match popups::scrolled(*top, popups::view::folded(text, size.0).len(), &key) {
+                match popups::scroll::scrolled(*top, popups::view::folded(text, size.0).len(), &key) {
                     Some(to) => *top = to,
                     None => drop(state.popups.pop()),
                 }
@@ -183,8 +186,8 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
         Ask::AskedBack(seen) => request::speak(state, seen.clone(), RequestInput::Question(text)),
         Ask::Addition(seen) => request::speak(state, seen.clone(), RequestInput::More(text)),
         Ask::Class(base, rule) => request::class(state, base.clone(), rule.clone(), &text),
-        Ask::Gift => share::transfer_pasted(state, &text),
-        Ask::GiftKey(cloud, transfer) => share::accept_transfer(state, cloud, transfer, Some(Secret::new(text))),
+        Ask::Transfer => share::transfer_pasted(state, &text),
+        Ask::TransferKey(cloud, transfer) => share::accept_transfer(state, cloud, transfer, Some(Secret::new(text))),
         Ask::Tag(target) => upkeep::tagged(state, target.clone(), text),
         Ask::SnapshotName(workload) => share::snapshot_named(state, workload.clone(), text),
         Ask::Web if !is_on_the_web(&text) => {

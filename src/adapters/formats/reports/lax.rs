@@ -33,7 +33,7 @@ pub(super) trait Fold: Default {
 #[derive(Debug, Default)]
 pub(super) struct StreamedArray<F>(pub F);
 
-/// An array like [`Each`] whose absence does no harm: a value of another type is an empty array.
+/// An array like [`StreamedArray`] whose absence does no harm: a value of another type is an empty array.
 #[derive(Debug, Default)]
 pub(super) struct LenientArray<F>(pub F);
 

@@ -214,8 +214,8 @@ struct CsafNote {
 macro_rules! first {
     ($list:ty, $of:expr) => {
         impl Fold for $list {
-            type Item = Worded;
-            fn take(&mut self, item: Worded) {
+            type Item = CsafNote;
+            fn add(&mut self, item: CsafNote) {
                 if self.0.is_empty() {
                     self.0 = clean::short(&$of(&item), 200);
                 }

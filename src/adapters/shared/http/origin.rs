@@ -37,7 +37,7 @@ impl Origin {
         Some(Self { secure, host, port: url.port_or_known_default()? })
     }
 
-    /// The origin of an address as people write it; `None` as for [`Origin::of`], or if it cannot be read.
+    /// The origin of an address as people write it; `None` as for [`Origin::from_url`], or if it cannot be read.
     pub fn written(text: &str) -> Option<Self> {
         Self::from_url(&address(text).ok()?)
     }

@@ -1,9 +1,9 @@
 //! A server and what may be sent to it. Secrets are attached to requests only here.
 //!
-//! A [`Request`] is made from a [`Place`], and a [`Place`] is always at the server's own [`Origin`]: a password, token
+//! A [`Request`] is made from a [`ServerAddress`], and a [`ServerAddress`] is always at the server's own [`Origin`]: a password, token
 //! or client certificate cannot be sent to another server, whatever an answer says. If an answer leads to another
 //! server, a [`Visitor`] reads from it without credentials: never from `https` down to `http`, and only within
-//! [`Reach`].
+//! [`AllowedServers`].
 
 use std::{sync::OnceLock, time::Duration};
 

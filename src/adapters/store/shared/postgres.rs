@@ -323,7 +323,7 @@ fn sql_error(error: &sqlx::Error, what: &str) -> Error {
         "54000" => Error::new(Kind::Denied, what, message).hint("the site's administrators can raise the limit"),
         "28000" | "28P01" | "3D000" => Error::new(Kind::NotAllowed, what, message)
             .hint("the database must know you: a login of its own, in the group wharf_user"),
-        "55P03" => Error::new(Kind::Unavailable, what, "somebody is changing it at this moment").hint("try again"),
+        "55P03" => Error::new(Kind::Unavailable, what, "it is being changed at this moment").hint("try again"),
         "57P01" | "57P02" | "57P03" | "53300" | "57014" => {
             Error::new(Kind::Unavailable, what, message).hint("try again")
         }
@@ -395,7 +395,7 @@ impl Store for Postgres {
             ". You may not end sessions that hold others up: GRANT pg_signal_backend, pg_read_all_stats to whoever sets it up, then set it up again"
         };
         Ok(format!(
-            "{} {done}, layout {}{cannot}. Its groups are wharf_user, wharf_approver and wharf_steward: GRANT wharf_user TO somebody",
+            "{} {done}, layout {}{cannot}. Its groups are wharf_user, wharf_approver and wharf_steward: GRANT wharf_user TO user",
             self.place,
             needed()
         ))

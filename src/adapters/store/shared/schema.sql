@@ -240,12 +240,12 @@ BEGIN
     END IF;
     most := wharf.most('requests_per_day', 200);
     IF (SELECT count(*) FROM history AS h WHERE h.who = session_user AND h.what = 'asked for' AND h.at > moment - 86400) >= most THEN
-        PERFORM wharf.too_many(format('you have asked %s times since yesterday, and nobody may ask more often: go on tomorrow', most));
+        PERFORM wharf.too_many(format('you have made %s requests since yesterday, which is the limit: continue tomorrow', most));
     END IF;
     most := wharf.most('open_requests', 100);
     IF (SELECT count(*) FROM wish AS w JOIN request AS r ON r.id = w.request WHERE w.person = session_user AND NOT w.withdrawn
             AND r.stage IN ('submitted', 'gathering', 'waiting', 'asked', 'admitting', 'failed') AND r.id IS DISTINCT FROM it.id) >= most THEN
-        PERFORM wharf.too_many(format('you have %s open requests, and nobody may have more: withdraw one, or wait until some are decided', most));
+        PERFORM wharf.too_many(format('you have %s open requests, which is the limit: withdraw one, or wait until some are decided', most));
     END IF;
     IF it.id IS NULL THEN
         -- What all have in common may be there and hidden: all who asked for it publicly have asked privately since.
@@ -308,11 +308,11 @@ BEGIN
     IF remark.kind IS NULL OR remark.kind NOT IN ('note', 'question', 'answer') THEN PERFORM wharf.wrong('it is a note, a question or an answer'); END IF;
     most := wharf.most('remarks_per_day', 200);
     IF (SELECT count(*) FROM remark AS r WHERE r.person = session_user AND r.at > moment - 86400) >= most THEN
-        PERFORM wharf.too_many(format('you have said %s things since yesterday, and nobody may say more: go on tomorrow', most));
+        PERFORM wharf.too_many(format('you have written %s remarks since yesterday, which is the limit: continue tomorrow', most));
     END IF;
     most := wharf.most('remarks_per_request', 100);
     IF (SELECT count(*) FROM remark AS r WHERE r.request = number AND r.person = session_user) >= most THEN
-        PERFORM wharf.too_many(format('you have said %s things about it, and nobody may say more: withdraw it and ask anew', most));
+        PERFORM wharf.too_many(format('you have written %s remarks on it, which is the limit: withdraw it and make a new request', most));
     END IF;
     IF remark.kind = 'note' AND NOT (mine OR wharf.is('wharf_approver')) OR remark.kind = 'answer' AND NOT mine THEN
         PERFORM wharf.forbid('you did not ask for it');
@@ -321,7 +321,7 @@ BEGIN
         IF it.stage NOT IN ('waiting', 'asked') THEN PERFORM wharf.refuse('it is ' || it.stage); END IF;
         next := 'asked';
     ELSIF remark.kind = 'answer' THEN
-        IF it.stage <> 'asked' THEN PERFORM wharf.refuse('nobody has asked anything'); END IF;
+        IF it.stage <> 'asked' THEN PERFORM wharf.refuse('no question was asked'); END IF;
         -- A class that was approved meanwhile may take it.
         next := CASE WHEN EXISTS (SELECT FROM class AS c WHERE c.until > moment AND c.rule = it.rule AND c.base IN ('', it.base)
             AND NOT wharf.is_own(it.id, c.decision->>'by')) THEN 'gathering' ELSE 'waiting' END;
@@ -336,7 +336,7 @@ CREATE FUNCTION wharf.decision_of(decision jsonb) RETURNS jsonb LANGUAGE plpgsql
     PERFORM wharf.fits(decision, 'decision', 'the decision');
     IF decision->'terms'->'until' <> 'null' THEN PERFORM wharf.within((decision->'terms'->>'until')::bigint, 'the day until when it counts', 0, 253402300799); END IF;
     -- A login that is called so would pass for the policy, or for a class of somebody else's.
-    IF session_user LIKE 'policy %' OR session_user LIKE '% (class %' THEN PERFORM wharf.forbid('nobody of that name decides here'); END IF;
+    IF session_user LIKE 'policy %' OR session_user LIKE '% (class %' THEN PERFORM wharf.forbid('a login of this form cannot decide'); END IF;
     RETURN decision || jsonb_build_object('by', session_user, 'at', wharf.now());
 END $$;
 
@@ -353,7 +353,7 @@ BEGIN
         PERFORM wharf.refuse(CASE WHEN it.decision IS NULL THEN 'it is ' || it.stage ELSE format('%s has %s it already: %s', it.decision->>'by',
             CASE WHEN (it.decision->>'approve')::boolean THEN 'approved' ELSE 'rejected' END, it.decision->>'reason') END);
     END IF;
-    IF yes AND wharf.is_own(number, session_user) THEN PERFORM wharf.forbid('it is your own'); END IF;
+    IF yes AND wharf.is_own(number, session_user) THEN PERFORM wharf.forbid('it is your own request'); END IF;
     IF kept->>'digest' IS DISTINCT FROM it.digest THEN PERFORM wharf.refuse('the decision is about another digest'); END IF;
     UPDATE request SET stage = CASE WHEN yes THEN 'admitting' ELSE 'rejected' END, decision = kept,
         failure = '', tries = 0, retry = 0, worker = NULL, holder = NULL, lease = 0, version = version + 1, changed = wharf.now() WHERE id = number;
@@ -497,7 +497,7 @@ BEGIN
             OR NOT (was_decided.decision->>'approve')::boolean
             OR known.decision - 'by' - 'at' - 'digest' <> was_decided.decision - 'by' - 'at' - 'digest'
             OR known.rule <> was_decided.rule OR known.base NOT IN ('', was_decided.dossier->>'base') THEN
-        PERFORM wharf.forbid('nobody has decided so');
+        PERFORM wharf.forbid('there is no such decision');
     END IF;
     IF wharf.is_own(it.id, person) THEN PERFORM wharf.forbid('who approved the class asked for this one'); END IF;
 END $$;
@@ -525,7 +525,7 @@ DECLARE it request := wharf.held(number, admitted.worker); place text := admitte
 BEGIN
     IF it.stage <> 'admitting' THEN PERFORM wharf.refuse('it is ' || it.stage); END IF;
     PERFORM wharf.fits(admitted.admission, 'admission', 'the admission');
-    IF (it.decision->>'approve')::boolean IS NOT TRUE OR it.decision->>'digest' IS DISTINCT FROM it.digest THEN PERFORM wharf.refuse('nobody has approved it'); END IF;
+    IF (it.decision->>'approve')::boolean IS NOT TRUE OR it.decision->>'digest' IS DISTINCT FROM it.digest THEN PERFORM wharf.refuse('it was not approved'); END IF;
     IF it.destination LIKE 'oci://%' THEN
         IF admitted.admission->>'digest' IS DISTINCT FROM it.digest OR NOT wharf.is_pinned(place, it.digest)
                 OR NOT (starts_with(place, it.destination || ':') OR starts_with(place, it.destination || '@')) THEN
@@ -567,7 +567,7 @@ DECLARE moment bigint := wharf.now(); here boolean; one jsonb;
 BEGIN
     PERFORM wharf.must('wharf_steward');
     here := EXISTS (SELECT FROM request AS r WHERE r.stage = 'admitted' AND r.admitted->>'digest' = watch.digest);
-    IF NOT here AND NOT EXISTS (SELECT FROM used AS u WHERE u.digest = watch.digest) THEN PERFORM wharf.refuse('nobody uses it, and it is not admitted'); END IF;
+    IF NOT here AND NOT EXISTS (SELECT FROM used AS u WHERE u.digest = watch.digest) THEN PERFORM wharf.refuse('it is neither used nor admitted'); END IF;
     PERFORM wharf.line(watch.reference, 'the reference', 1000);
     PERFORM wharf.fits(watch.body, 'any 2000000', 'what is known of it');
     PERFORM wharf.fits(watch.notices, 'list 20000 notice', 'what people are told');

@@ -136,7 +136,7 @@ impl Doctor {
             all.push(Finding::new(
                 &what,
                 State::Bad,
-                format!("no source is {host}: nobody sees what is admitted"),
+                format!("no source is {host}: people will not see what is admitted"),
                 advice,
             ));
         }
@@ -282,7 +282,7 @@ fn key_finding(of: Use, key: &str, looked: Result<KeyInfo>, passing: Option<Stri
             _ => Finding::new(
                 what,
                 State::Bad,
-                format!("{found}: the policy does not trust it, so what it signs counts for nobody"),
+                format!("{found}: the policy does not trust it, so its signatures do not count"),
                 format!(
                     "put its public half (wharf key show {}) where the site's file names it: [policy.signature] keys",
                     quoted(key)
@@ -299,7 +299,7 @@ fn key_finding(of: Use, key: &str, looked: Result<KeyInfo>, passing: Option<Stri
         );
     }
     if of == Use::Steward && looked.locked {
-        let advice = "whoever starts the steward is asked for it; a service has nobody to ask";
+        let advice = "it is asked for when the steward starts; a service cannot ask";
         return Finding::new(what, State::Caution, found, advice);
     }
     Finding::works(what, found)
@@ -332,7 +332,7 @@ fn store_finding(standing: &StoreStatus, place: &str, shared: bool, rules: &Requ
             what,
             State::Bad,
             format!("{found}: you may not {deed}"),
-            format!("whoever owns the database says: GRANT {group} TO {person}"),
+            format!("the owner of the database has to run: GRANT {group} TO {person}"),
         ),
     }
 }

@@ -212,7 +212,7 @@ impl Diff {
             }
         }
         match &self.software {
-            None => lines.push("software: nobody lists what is in one of them".into()),
+            None => lines.push("software: one of them has no list of its software".into()),
             Some(software) => {
                 let (added, removed, changed) = (software.added.len(), software.removed.len(), software.changed.len());
                 lines.push(format!("software: {added} added, {removed} removed, {changed} of another version"));

@@ -139,7 +139,7 @@ impl Requests {
         let old = self.store.request(id).await?;
         let me = self.store.caller().await?;
         let wish = old.wishes.iter().find(|wish| wish.person == me.person).ok_or_else(|| {
-            Error::new(Kind::NotAllowed, format!("ask again for {}", old.called()), "you did not ask for it")
+            Error::new(Kind::NotAllowed, format!("renew the request for {}", old.called()), "you did not request it")
         })?;
         let from = match image {
             Some(image) => image.to_owned(),

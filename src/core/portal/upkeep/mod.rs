@@ -48,7 +48,7 @@ impl Upkeep {
                 "" => "use its own pages or programs".to_owned(),
                 place => format!("its images are changed on {place} only"),
             };
-            Error::unsupported(what, format!("{} lets nobody do that through Wharf", source.name)).hint(hint)
+            Error::unsupported(what, format!("{} does not support this through Wharf", source.name)).hint(hint)
         })
     }
 }

@@ -69,7 +69,7 @@ pub fn sorted(rule: &PruneRule, mut all: Vec<Candidate>, now: i64) -> (Vec<Candi
     let (mut go, mut kept) = (Vec::new(), Vec::new());
     for (place, one) in all.into_iter().enumerate() {
         let why = match known(&one) {
-            None => "nobody says when it was made".to_owned(),
+            None => "its creation time is unknown".to_owned(),
             Some(_) if one.tags.iter().any(|tag| tag == LATEST) => "it is what 'latest' means".to_owned(),
             Some(_) if place < rule.keep => format!("one of the newest {}", rule.keep),
             Some(created) if now.saturating_sub(created) < rule.older_than => {

@@ -224,7 +224,7 @@ fn a_stated_admission_is_said_again_only_of_what_is_admitted_there() {
     one.decision = Some(decision("policy site", digest().as_str()));
     let admitting = AdmissionToSign::new(&one, &decided(&one), place.clone(), &digest()).unwrap();
     assert!(AdmissionToSign::new(&one, &decided(&one), place.clone(), &Digest::of(b"other")).is_err(), "other bytes");
-    let payload = Statement::of_admission(&admitting, None, 5);
+    let payload = Statement::for_admission(&admitting, None, 5);
     let admitted = Admission {
         reference: "r".into(),
         digest: digest().to_string(),

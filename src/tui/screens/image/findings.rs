@@ -85,7 +85,7 @@ impl Page {
             return vec![
                 evidence::labelled("Scan", badge(Scan::NotScanned.badge(), theme), theme),
                 Line::raw(""),
-                Line::styled("Nobody has looked for known vulnerabilities in this image.", theme.style("text")),
+                Line::styled("Not scanned for known vulnerabilities.", theme.style("text")),
                 Line::styled(
                     "Not scanned is not the same as clean. v scans it, where trivy or grype is installed.",
                     theme.style("text"),
@@ -125,7 +125,7 @@ impl Page {
     pub(super) fn software_lines(&self, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
         let Some(record) = self.record(Kind::Software, now) else {
             return vec![
-                Line::styled("Nobody lists what is in this image.", theme.style("text")),
+                Line::styled("There is no list of the software in this image.", theme.style("text")),
                 Line::styled(
                     "v scans it, where trivy is installed; or attach a CycloneDX or SPDX document to it.",
                     theme.style("dim"),

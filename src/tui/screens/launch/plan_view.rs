@@ -57,7 +57,7 @@ impl Page {
             return vec![Line::styled(" making the plan…", theme.style("dim"))];
         };
         let mut lines = self.gate_lines(theme);
-        lines.push(Line::styled("What it may do", theme.style("title")));
+        lines.push(Line::styled("What it can access", theme.style("title")));
         // The most serious risks come first.
         let mut risks = plan.risks.clone();
         risks.sort_by_key(|risk| std::cmp::Reverse(risk.weight));

@@ -178,7 +178,7 @@ impl Page {
             }
             (Action::Refuse, _) if decides => {
                 let title = format!("Reject {}", named(&seen));
-                ask_with(model, title, vec!["Why? Whoever asked reads it.".to_owned()], Ask::Refusal(seen))
+                ask_with(model, title, vec!["Why? The requester reads this.".to_owned()], Ask::Refusal(seen))
             }
             (Action::Refuse, Some(one)) => {
                 let question = format!("Take your {} back?", one.called());

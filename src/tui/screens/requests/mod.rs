@@ -215,7 +215,7 @@ impl Page {
             Action::Approve | Action::Conditions
                 if self.rows.marked().is_empty() && me.is_some_and(|me| !me.own && one.is_wanted_by(&me.person)) =>
             {
-                Some("it is your own: somebody else has to approve it")
+                Some("it is your own request: another approver has to approve it")
             }
             Action::Refuse if self.decides() && me.is_some_and(|me| !me.approver) => {
                 Some("you are not an approver: the site's administrators name the approvers")
@@ -227,7 +227,7 @@ impl Page {
             Action::Refuse if one.stage.is_over() => Some("it is over"),
             Action::Launch if one.admitted.is_none() => Some("it is not admitted"),
             Action::AddTo | Action::Renew if me.is_some_and(|me| !me.approver && !one.is_wanted_by(&me.person)) => {
-                Some("you did not ask for it")
+                Some("you did not request it")
             }
             Action::Sort if !self.decides() => Some("for the queue: it is ordered by rule or by base"),
             _ => None,
@@ -368,7 +368,7 @@ impl Page {
                 "nothing waits for a decision",
                 "what the policy does not allow by itself shows here, with its evidence",
             ),
-            RequestFilter::All => ("nobody has asked for anything yet", "R on an image asks for it"),
+            RequestFilter::All => ("there are no requests yet", "R on an image asks for it"),
         };
         put(frame, row(area, 1), Line::styled(format!("  {first}"), theme.style("text")));
         for (number, line) in wrap(second, (area.width as usize).saturating_sub(4)).into_iter().enumerate() {
