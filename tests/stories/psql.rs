@@ -448,7 +448,7 @@ async fn there_is_an_end_to_what_one_person_may_ask_say_and_use() {
     for _ in 0..2 {
         ada.apply_event(ids[1], &note).await.unwrap();
     }
-    assert!(ada.apply_event(ids[1], &note).await.unwrap_err().why.contains("about it"));
+    assert!(ada.apply_event(ids[1], &note).await.unwrap_err().why.contains("remarks on it"));
     ada.apply_event(ids[2], &note).await.unwrap();
     assert!(ada.apply_event(ids[2], &note).await.unwrap_err().why.contains("tomorrow"));
     let used = |number: i64, ago: i64| Use {
@@ -536,7 +536,7 @@ async fn a_steward_does_no_more_than_its_work() {
     for (sql, why) in [
         (watch("used", &told("ada", "a", "vulnerability 1")), "this image alone"),
         (watch("used", &told("ada", "used", "request 1 rejected 9")), "this image alone"),
-        (watch("nobody's", &json!([])), "nobody uses it"),
+        (watch("nobody's", &json!([])), "it is neither used"),
         (watch("used", &json!([{"to": "ada"}])), "missing"),
     ] {
         let said = refused(&database, "steward", &sql);
