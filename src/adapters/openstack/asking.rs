@@ -80,7 +80,7 @@ impl Answers {
             }
         }
         let what = format!("sign in to {}", self.cloud);
-        Err(Error::new(Kind::NotAllowed, what, format!("it needs the {word}, which is not configured"))
+        Err(Error::new(Kind::NotAllowed, what, format!("it asks for the {word}"))
             .hint(format!("run 'wharf login {}', or put the secret into secure.yaml", self.cloud))
             .sign_in_at(Some(place(&self.cloud))))
     }
