@@ -526,6 +526,7 @@ fn front_ends_hold_no_port() {
 const SLEEPS: &[(&str, &str)] = &[
     ("bad_input.rs", "a server that never answers"),
     ("launchers.rs", "between two looks at a condition"),
+    ("slurm.rs", "between two looks at a condition"),
     ("stores.rs", "between two looks at a condition"),
     ("wire.rs", "a wire that is slow"),
 ];

@@ -199,11 +199,16 @@ impl Stage {
     }
 }
 
+/// The pause between two looks at a condition.
+async fn between_looks() {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
 async fn exists(path: &Path) {
     let began = Instant::now();
     while !path.exists() {
         assert!(began.elapsed() < Duration::from_secs(60), "{} does not appear", path.display());
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        between_looks().await;
     }
 }
 
@@ -310,7 +315,7 @@ async fn a_running_job_is_entered(stage: &Stage, launcher: &Arc<dyn Launcher>, a
             break;
         }
         assert!(began.elapsed() < Duration::from_secs(30), "nothing is measured: {usage:?}");
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        between_looks().await;
     }
     for _ in 0..2 {
         launcher.stop(&cx, &made.id).await.unwrap();
@@ -363,7 +368,7 @@ async fn an_array_is_one_workload(stage: &Stage, launcher: &Arc<dyn Launcher>, a
             break;
         }
         assert!(began.elapsed() < Duration::from_secs(90), "{one:?}");
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        between_looks().await;
     }
     let third = format!("{}_3", made.id);
     launcher.stop(&cx, &third).await.unwrap();
