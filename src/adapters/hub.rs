@@ -126,7 +126,7 @@ impl Front for Hub {
         Ok(Extent::Whole)
     }
 
-    fn looks_are_cheap(&self) -> bool {
+    fn describes_cheaply(&self) -> bool {
         false
     }
 }

@@ -171,7 +171,7 @@ async fn standings(
 ) -> HashMap<RowId, Badges> {
     let (most, time) = if query.standing.is_empty() { GLANCE } else { LOOK };
     let all = std::sync::Mutex::new(HashMap::new());
-    let cheap = |source: &str| portal.sources.facts_of(source).is_ok_and(|source| source.looks_are_cheap);
+    let cheap = |source: &str| portal.sources.facts_of(source).is_ok_and(|source| source.describes_cheaply);
     let rows: Vec<_> = found
         .iter()
         .filter_map(|id| sets.get(id.set as usize).map(|(source, set)| (*id, source, set)))

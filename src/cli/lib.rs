@@ -67,7 +67,7 @@ pub async fn run(portal: &Arc<Portal>, cli: &Cli) -> Result<u8> {
     let done = signed_in(portal, verb, cli.json).await;
     portal.journal.troubles().iter().for_each(|trouble| output::remark(trouble));
     match (done, image_of(verb)) {
-        (Err(error), Some(typed)) => Err(near::told(portal, typed, error).await),
+        (Err(error), Some(typed)) => Err(near::with_near_names(portal, typed, error).await),
         (done, _) => done,
     }
 }

@@ -17,7 +17,7 @@ use wharf_core::{
 const MOST: usize = 3;
 
 /// The error of a verb about `typed`, with the images that may have been meant where nothing of that name was found.
-pub(crate) async fn told(portal: &Portal, typed: &str, error: Error) -> Error {
+pub(crate) async fn with_near_names(portal: &Portal, typed: &str, error: Error) -> Error {
     let lost = matches!(error.kind, Kind::NotFound | Kind::NotAllowed | Kind::Unavailable);
     let Some(word) = short_name(typed).filter(|_| lost) else { return error };
     let meant = near(portal, word).await;

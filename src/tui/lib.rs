@@ -73,7 +73,7 @@ pub fn initial_state(portal: &Portal) -> State {
             address: source.address,
             origin: source.origin,
             listing: source.listing,
-            cheap: source.looks_are_cheap,
+            cheap: source.describes_cheaply,
             signs_in: source.signs_in,
             grants: source.grants,
             holds_disks: source.holds_disks,

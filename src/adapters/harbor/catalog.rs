@@ -140,7 +140,7 @@ impl Front for Arc<Harbor> {
         Ok(Extent::cut_short(cut.or(versions.ended().filter(|_| with_tags))))
     }
 
-    fn looks_are_cheap(&self) -> bool {
+    fn describes_cheaply(&self) -> bool {
         true
     }
 

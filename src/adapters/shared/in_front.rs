@@ -27,7 +27,7 @@ pub trait Front: Send + Sync {
     async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent>;
 
     /// See [`Catalog::describes_cheaply`].
-    fn looks_are_cheap(&self) -> bool;
+    fn describes_cheaply(&self) -> bool;
 
     /// See [`Catalog::health`].
     async fn health(&self, cx: &Context) -> Result<Health> {
@@ -77,7 +77,7 @@ impl<T: Front> Catalog for InFront<T> {
     }
 
     fn describes_cheaply(&self) -> bool {
-        self.0.looks_are_cheap()
+        self.0.describes_cheaply()
     }
 
     async fn health(&self, cx: &Context) -> Result<Health> {

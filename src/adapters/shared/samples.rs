@@ -17,7 +17,12 @@ impl<T> Default for Samples<T> {
     }
 }
 
-impl<T> Samples<T> {
+impl<T: Clone> Samples<T> {
+    /// The last reading of a workload, if it is still known.
+    pub fn last(&self, id: &str) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
     /// Remembers a reading; gives the one before, if it is still known.
     pub fn replace(&self, id: &str, reading: T) -> Option<T> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,5 +45,6 @@ mod tests {
             samples.replace(&number.to_string(), 0);
         }
         assert!(samples.0.lock().unwrap().len() <= REMEMBERED);
+        assert_eq!((samples.replace("c", 4), samples.last("c"), samples.last("none")), (None, Some(4), None));
     }
 }

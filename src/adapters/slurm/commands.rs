@@ -47,14 +47,9 @@ impl Commands {
     /// # Errors
     /// `Failed` where it cannot be started, `Unavailable` where it does not end in time.
     pub(super) async fn run(&self, name: &str, arguments: &[&str]) -> Result<Output> {
-        self.run_for(DEADLINE, name, arguments).await
-    }
-
-    /// The same with another deadline.
-    pub(super) async fn run_for(&self, deadline: Duration, name: &str, arguments: &[&str]) -> Result<Output> {
         let program = self.program(name);
         let argv: Vec<&str> = std::iter::once(program.as_str()).chain(arguments.iter().copied()).collect();
-        exec::run_in(&argv, Some(&self.environment()), b"", LARGEST, deadline).await
+        exec::run_in(&argv, Some(&self.environment()), b"", LARGEST, DEADLINE).await
     }
 
     /// The text that a program answers. `what` is what is being done, with the place, for the error.

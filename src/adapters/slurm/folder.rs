@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::queue::is_number;
 use crate::shared::private;
 use wharf_core::{
     base::{
@@ -127,8 +128,7 @@ impl Root {
 pub(super) fn launched(folder: &Path) -> Option<Launched> {
     let record = read(&folder.join("launch.json"))?;
     let job = small_file::text(folder.join("job")).ok()?.trim().to_owned();
-    let is_id = !job.is_empty() && job.bytes().all(|byte| byte.is_ascii_digit());
-    is_id.then(|| Launched { record, job, ended: read(&folder.join("ended")) })
+    is_number(&job).then(|| Launched { record, job, ended: read(&folder.join("ended")) })
 }
 
 fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {

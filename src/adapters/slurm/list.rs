@@ -118,10 +118,9 @@ impl Slurm {
     /// `NotFound` where there is none.
     pub(super) async fn find(&self, id: &str) -> Result<Found> {
         let (whole, task) = id.split_once('_').map_or((id, None), |(whole, task)| (whole, Some(task)));
-        let digits = |text: &str| !text.is_empty() && text.len() < 20 && text.bytes().all(|byte| byte.is_ascii_digit());
         let shown = clean::short(id, 40);
         let none = || Error::not_found(format!("job '{shown}' on {}", self.name), "there is no such job");
-        if !digits(whole) || !task.is_none_or(digits) {
+        if !queue::is_number(whole) || !task.is_none_or(queue::is_number) {
             return Err(none());
         }
         for again in [false, true] {

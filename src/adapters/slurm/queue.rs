@@ -191,7 +191,8 @@ pub(super) fn accounted(text: &str) -> Vec<Row> {
     text.lines().filter_map(row).collect()
 }
 
-fn is_number(text: &str) -> bool {
+/// Whether a text is a number of a job or a task, as Slurm writes it.
+pub(super) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.len() < 20 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 

@@ -12,6 +12,7 @@ use super::{
     folder::{self, Launched, Record},
     job::Job,
     jobs::key_of,
+    queue::is_number,
     script,
 };
 use crate::shared::private;
@@ -111,7 +112,7 @@ impl Slurm {
         let told = String::from_utf8_lossy(&sent.stdout).into_owned();
         // `55`, or `55;cluster`.
         let id = told.trim().split(';').next().unwrap_or_default().to_owned();
-        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_number(&id) {
             return Err(
                 Error::failed(what, "sbatch told no job's id").hint("'squeue --me' says whether there is a job")
             );
@@ -161,8 +162,7 @@ impl Slurm {
         let script = folder.join(script::FILE).display().to_string();
         let sent = |line: &str| {
             let (id, submitted) = line.split_once('\u{1f}')?;
-            let id =
-                id.split('_').next().filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))?;
+            let id = id.split('_').next().filter(|id| is_number(id))?;
             let by_us = submitted.contains("--parsable") && submitted.trim_end().ends_with(&script);
             by_us.then(|| id.to_owned())
         };

@@ -1,11 +1,8 @@
 //! What a running job uses, as sstat tells.
 
-use std::{
-    collections::HashMap,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
+use crate::shared::samples;
 use wharf_core::launch::{
     duration::parse_duration,
     form::parse_bytes,
@@ -14,25 +11,24 @@ use wharf_core::launch::{
 
 /// The last measurement of each job: processor time in nanoseconds, when, and what was told.
 #[derive(Default)]
-pub(super) struct Samples(Mutex<HashMap<String, (u64, Instant, Usage)>>);
+pub(super) struct Samples(samples::Samples<(u64, Instant, Usage)>);
 
 impl Samples {
     /// What was told of a job less than `pace` ago: sstat asks every node of it.
     pub(super) fn recent(&self, id: &str, pace: Duration) -> Option<Usage> {
-        let samples = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        samples.get(id).filter(|(_, when, _)| when.elapsed() < pace).map(|(_, _, usage)| *usage)
+        self.0.last(id).filter(|(_, when, _)| when.elapsed() < pace).map(|(_, _, usage)| usage)
     }
 
     /// The usage by sstat's answer; processor use is that since the measurement before.
     pub(super) fn usage(&self, id: &str, text: &str) -> Usage {
         let (seconds, memory) = steps(text);
         let (now, nanoseconds) = (Instant::now(), seconds.saturating_mul(1_000_000_000));
-        let mut samples = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let before = samples.get(id).map(|(used, when, _)| (*used, *when));
-        let cpu_percent =
-            before.and_then(|(used, when)| percent(used, nanoseconds, now.duration_since(when).as_nanos() as f64));
+        let cpu_percent = self
+            .0
+            .last(id)
+            .and_then(|(used, when, _)| percent(used, nanoseconds, now.duration_since(when).as_nanos() as f64));
         let usage = Usage { cpu_percent, memory, ..Usage::default() };
-        samples.insert(id.to_owned(), (nanoseconds, now, usage));
+        self.0.replace(id, (nanoseconds, now, usage));
         usage
     }
 }

@@ -46,7 +46,7 @@ impl OtherName {
             None => (rest, None),
         };
         let (place, path) = named.split_once('/').unwrap_or((named, ""));
-        let name = Self::new(scheme, place, path).map_err(|error| Error { what: what.to_owned(), ..error })?;
+        let name = Self::new(scheme, place, path).map_err(|error| error.during(what))?;
         Ok(Self { digest, ..name })
     }
 

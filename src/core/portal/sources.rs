@@ -97,7 +97,7 @@ pub struct SourceFacts {
     /// How it can be listed.
     pub listing: Listing,
     /// Whether describing one image is cheap, so that rows on the screen may be described.
-    pub looks_are_cheap: bool,
+    pub describes_cheaply: bool,
     /// Whether people sign in there.
     pub signs_in: bool,
     /// Whether it grants images to projects.
@@ -117,7 +117,7 @@ impl Source {
             address: self.address.clone(),
             origin: self.origin.clone(),
             listing: self.catalog.listing(),
-            looks_are_cheap: self.catalog.describes_cheaply(),
+            describes_cheaply: self.catalog.describes_cheaply(),
             signs_in: self.catalog.sign_in_place().is_some(),
             grants: self.sharer.is_some(),
             holds_disks: self.disks.is_some(),
