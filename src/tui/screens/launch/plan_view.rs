@@ -5,6 +5,7 @@ use ratatui::{
     layout::Rect,
     text::{Line, Span},
 };
+use unicode_width::UnicodeWidthStr;
 
 use super::Page;
 use crate::kit::{
@@ -13,8 +14,9 @@ use crate::kit::{
 };
 use wharf_core::{base::clean, launch::room::Room};
 
-/// The width of the names of resources, in columns; bars follow them.
+/// The least and the most width of the names of resources, in columns; bars follow them.
 const LABEL: usize = 13;
+const MOST_LABEL: usize = 24;
 const BAR: usize = 16;
 
 impl Page {
@@ -103,10 +105,13 @@ impl Page {
         if all.is_empty() {
             return Vec::new();
         }
-        let bars = usize::from(columns) >= LABEL + BAR + 28 && all.iter().any(|room| room.share().is_some());
+        // Names of partitions are longer than those of resources.
+        let longest = all.iter().map(|room| clean::line(&room.label).width()).max().unwrap_or(0);
+        let label = longest.clamp(LABEL, MOST_LABEL);
+        let bars = usize::from(columns) >= label + BAR + 28 && all.iter().any(|room| room.share().is_some());
         let line = |room: &Room| {
             let mut spans =
-                vec![Span::styled(format!(" {} ", cell(&clean::line(&room.label), LABEL)), theme.style("dim"))];
+                vec![Span::styled(format!(" {} ", cell(&clean::line(&room.label), label)), theme.style("dim"))];
             if bars {
                 let shown = room.share().map_or_else(String::new, |(used, total)| bar(used, total, BAR));
                 spans.push(Span::styled(format!("{} ", cell(&shown, BAR)), theme.style("bar")));
