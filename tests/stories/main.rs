@@ -65,6 +65,7 @@ mod sign_in;
 mod signatures;
 mod site;
 mod slurm;
+mod slurm_rest;
 mod spec;
 mod steward;
 mod stores;

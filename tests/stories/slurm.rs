@@ -89,7 +89,7 @@ const CONF: &str = "WHARF_STORY_CONF";
 const BIN: &str = "WHARF_STORY_BIN";
 
 /// Runs a test of this file as the lab's person, on one cluster.
-fn as_person(test: &str, conf: &str, bin: &str) {
+pub(crate) fn as_person(test: &str, conf: &str, bin: &str, also: &[(&str, &str)]) {
     let (Some(person), Some(open)) = (lab::part("WHARF_LAB_SLURM_USER"), lab::part("WHARF_LAB_OPEN")) else { return };
     let ours = std::env::current_exe().unwrap();
     let run = |program: &str, arguments: &[&str]| {
@@ -98,6 +98,7 @@ fn as_person(test: &str, conf: &str, bin: &str) {
         let home = Path::new("/home").join(&person);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", home).env("USER", &person);
         command.env("LOGNAME", &person).env("WHARF_LAB_OPEN", &open).env(CONF, conf).env(BIN, bin).current_dir("/");
+        command.envs(also.iter().copied());
         command.output().unwrap()
     };
     let program = ours.to_str().unwrap();
@@ -114,7 +115,7 @@ macro_rules! on_each_cluster {
         $(#[test]
         fn $name() {
             let (conf, bin) = (need!($conf), need!($bin));
-            as_person("slurm::a_person_launches_jobs", &conf, &bin);
+            as_person("slurm::a_person_launches_jobs", &conf, &bin, &[]);
         })+
     };
 }
@@ -126,15 +127,15 @@ on_each_cluster! {
 }
 
 /// A cluster, and what a person has there.
-struct Stage {
-    home: Home,
-    portal: Arc<Portal>,
+pub(crate) struct Stage {
+    pub(crate) home: Home,
+    pub(crate) portal: Arc<Portal>,
     conf: PathBuf,
     bin: PathBuf,
 }
 
 impl Stage {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let (conf, bin) = (std::env::var_os(CONF)?.into(), std::env::var_os(BIN)?.into());
         let home = Home::new();
         let portal = lab::portal(&home, vec![lab::registry("open", &std::env::var("WHARF_LAB_OPEN").unwrap())]);
@@ -148,34 +149,34 @@ impl Stage {
 
     /// The same, asking for lists at most once in so many seconds.
     fn launcher_asking(&self, bin: &Path, pace: u64) -> Arc<dyn Launcher> {
-        let settings = Settings {
-            bin: Some(bin.to_owned()),
-            conf: Some(self.conf.clone()),
-            folder: Some(self.home.path("shared")),
-            pace: Some(pace),
-            ..Settings::default()
-        };
+        let (bin, conf) = (Some(bin.to_owned()), Some(self.conf.clone()));
+        self.launcher_with(Settings { bin, conf, pace: Some(pace), ..Settings::default() })
+    }
+
+    /// The backend with these settings, and launches in a folder of this test.
+    pub(crate) fn launcher_with(&self, settings: Settings) -> Arc<dyn Launcher> {
+        let settings = Settings { folder: Some(self.home.path("shared")), ..settings };
         let wanted = AdapterEntry { name: "lab".into(), origin: "test".into(), settings };
         let runtime = Arc::new(Ours(Sandboxes::new(SandboxProgram::find())));
         Slurm::new(&wanted, &self.home.path("state"), vec![runtime]).into_launcher()
     }
 
-    async fn image(&self, reference: &str) -> Image {
+    pub(crate) async fn image(&self, reference: &str) -> Image {
         self.portal.sources.image(&Context::default(), &reference.parse().unwrap(), None).await.unwrap()
     }
 
-    async fn alpine(&self) -> Image {
+    pub(crate) async fn alpine(&self) -> Image {
         self.image(&format!("{}/library/alpine:latest", std::env::var("WHARF_LAB_OPEN").unwrap())).await
     }
 
-    async fn launch(&self, launcher: &Arc<dyn Launcher>, image: &Image, given: &[(&str, &str)]) -> Workload {
+    pub(crate) async fn launch(&self, launcher: &Arc<dyn Launcher>, image: &Image, given: &[(&str, &str)]) -> Workload {
         let cx = Context::default();
         let plan = launcher.plan(&cx, image, &answers(given)).await.unwrap();
         launcher.launch(&cx, &plan, &supply(&self.portal, image).await).await.unwrap()
     }
 
     /// One of Slurm's commands.
-    fn slurm(&self, program: &str, arguments: &[&str]) -> String {
+    pub(crate) fn slurm(&self, program: &str, arguments: &[&str]) -> String {
         let mut command = Command::new(self.bin.join(program));
         let output = command.args(arguments).env("SLURM_CONF", &self.conf).current_dir("/tmp").output().unwrap();
         assert!(output.status.success(), "{program} {arguments:?}: {}", lab::complained(&output));
@@ -200,7 +201,7 @@ impl Stage {
 }
 
 /// The pause between two looks at a condition.
-async fn between_looks() {
+pub(crate) async fn between_looks() {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
@@ -264,7 +265,7 @@ async fn what_would_never_start_is_refused(stage: &Stage, launcher: &Arc<dyn Lau
     assert!(error.why.contains("nvalid partition"), "{error}");
 }
 
-async fn its_output_and_its_end_are_told(stage: &Stage, launcher: &Arc<dyn Launcher>, image: &Image) {
+pub(crate) async fn its_output_and_its_end_are_told(stage: &Stage, launcher: &Arc<dyn Launcher>, image: &Image) {
     let made = stage.launch(launcher, image, &[("time", "5m"), ("memory", "300M")]).await;
     let text = logs(launcher, &made.id).await;
     assert!(text.contains("look: what a program here can see"), "{text}");

@@ -2,7 +2,9 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use super::{commands::Commands, folder::Root, lists::Lists, settings::Settings, site::Facts, usage::Samples};
+use super::{
+    commands::Commands, folder::Root, lists::Lists, rest::Rest, settings::Settings, site::Facts, usage::Samples,
+};
 use crate::shared::settings::AdapterEntry;
 use wharf_core::{
     base::error::{Error, Result},
@@ -14,6 +16,8 @@ use wharf_core::{
 pub struct Slurm {
     pub(super) name: String,
     pub(super) commands: Commands,
+    /// What is asked in place of the commands, where there are none.
+    pub(super) rest: Option<Rest>,
     pub(super) root: Root,
     pub(super) runtimes: Vec<Arc<dyn Runtime>>,
     pub(super) facts: Facts,
@@ -30,6 +34,7 @@ impl Slurm {
         Self {
             name: wanted.name.clone(),
             commands: Commands { bin: settings.bin.clone(), conf: settings.conf.clone() },
+            rest: settings.rest().map(Rest::new),
             root: Root(root),
             runtimes,
             facts: Facts::default(),

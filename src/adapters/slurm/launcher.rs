@@ -52,12 +52,15 @@ impl Launcher for Cluster {
 
     fn abilities(&self) -> &[Ability] {
         use Ability::{Exec, Logs, Remove, Terminal, Usage};
-        &[Logs, Exec, Terminal, Usage, Remove]
+        if self.0.rest.is_some() { &[Logs, Remove] } else { &[Logs, Exec, Terminal, Usage, Remove] }
     }
 
     fn instead(&self, ability: Ability) -> (&'static str, &'static str) {
         match ability {
             Ability::Attach => ("a job has no terminal of its own", "open a shell in it, or follow its output"),
+            Ability::Exec | Ability::Terminal | Ability::Usage => {
+                ("slurmrestd cannot do that", "do it where Slurm's commands are")
+            }
             Ability::Start => ("a job that ended is over", "launch its image again"),
             Ability::Snapshot => ("what a job changes in its image ends with it", "let it write into a mount"),
             _ => ("a job mounts folders of its node, and no volumes of a cloud", "launch it with a mount"),
@@ -69,7 +72,7 @@ impl Launcher for Cluster {
     }
 
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
-        let site = self.0.facts.site(&self.0.commands, &format!("ask {}", self.0.name)).await?;
+        let site = self.0.facts.site(&self.0.commands, self.0.rest.as_ref(), &format!("ask {}", self.0.name)).await?;
         Ok(form::form(&site, self.0.runtime(image)?.questions(image)))
     }
 
@@ -104,6 +107,11 @@ impl Launcher for Cluster {
 
     async fn health(&self, _cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.0.name);
+        if let Some(rest) = &self.0.rest {
+            let version = rest.ping(&what).await?;
+            let note = format!("slurm {version} by {}, launches in {}", rest.address(), self.0.root.0.display());
+            return Ok(Health { reachable: true, account: rest.user(), credentials: String::new(), note });
+        }
         let version = self.0.commands.ask(&what, "sbatch", &["--version"]).await?;
         // The quick way to learn whether the controller answers.
         let ping = self.0.commands.run("scontrol", &["ping"]).await?;
@@ -140,6 +148,7 @@ impl Launcher for Cluster {
         size: (u16, u16),
     ) -> Result<Terminal> {
         let Some(command) = command else { return Err(self.lacks(Ability::Attach, id)) };
+        self.must(Ability::Terminal, id)?;
         let what = format!("open a terminal in job {id}");
         let (argv, mut environment) = self.0.enter(id, &what, true, command).await?;
         environment.push(format!("TERM={}", std::env::var("TERM").unwrap_or_else(|_| "xterm-256color".into())));
@@ -147,6 +156,7 @@ impl Launcher for Cluster {
     }
 
     async fn exec(&self, _cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
+        self.must(Ability::Exec, id)?;
         let what = format!("run a command in job {id}");
         let (argv, environment) = self.0.enter(id, &what, false, command).await?;
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
@@ -162,6 +172,9 @@ impl Launcher for Cluster {
     }
 
     async fn usage(&self, _cx: &Context, id: &str) -> Result<Option<Usage>> {
+        if self.0.rest.is_some() {
+            return Ok(None);
+        }
         let what = format!("measure job {id}");
         let found = self.0.find(id).await?;
         let pace = self.0.lists.pace();
@@ -232,7 +245,7 @@ impl Slurm {
         let what = format!("plan on {}", self.name);
         let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
         let runtime = self.runtime(image)?;
-        let site = self.facts.site(&self.commands, &what).await?;
+        let site = self.facts.site(&self.commands, self.rest.as_ref(), &what).await?;
         // Told before the form refuses it: why a partition that is there is not among the choices.
         check::partition(&site, answers.get(form::key::PARTITION), &what)?;
         let answers = form::form(&site, runtime.questions(image)).check(answers)?;
@@ -271,13 +284,20 @@ impl Slurm {
                 self.root.images().display()
             ),
             format!("write the batch script below into {}", folder.display()),
-            "ask Slurm whether it takes it (sbatch --test-only), then send it (sbatch)".to_owned(),
+            match &self.rest {
+                Some(rest) => format!("send it to slurmrestd at {}: POST job/submit", rest.address()),
+                None => "ask Slurm whether it takes it (sbatch --test-only), then send it (sbatch)".to_owned(),
+            },
         ];
+        let request = match &self.rest {
+            Some(rest) => Request::Json(rest.body(&what, &job, &folder, &key, &script).await?),
+            None => Request::Script(script),
+        };
         Ok(Plan {
             backend: self.name.clone(),
             image: pinned,
             steps,
-            request: Request::Script(script),
+            request,
             risks: check::risks(&job, &site).into_iter().chain(described.risks).collect(),
             privileged: false,
             answers,
@@ -319,9 +339,17 @@ impl Slurm {
 
     /// Cancels a job, an array, or a task of one. One that is over stays as it is.
     async fn cancel(&self, id: &str) -> Result<()> {
-        let output = self.commands.run("scancel", &[id]).await?;
+        let what = format!("stop job {id}");
+        let cancelled = match &self.rest {
+            Some(rest) => rest.cancel(&what, id).await,
+            None => self
+                .commands
+                .run("scancel", &[id])
+                .await
+                .and_then(|output| if output.code == 0 { Ok(()) } else { Err(commands::refused(&what, &output)) }),
+        };
         self.lists.forget().await;
-        if output.code == 0 { Ok(()) } else { Err(commands::refused(&format!("stop job {id}"), &output)) }
+        cancelled
     }
 
     /// Waits until a job that was cancelled is over.

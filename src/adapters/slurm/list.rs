@@ -84,11 +84,17 @@ impl Slurm {
 
     /// What is in the queue of this person.
     pub(super) async fn queue(&self, what: &str) -> Result<Vec<Row>> {
-        self.squeue(what, &queue::queue_arguments()).await
+        match &self.rest {
+            Some(rest) => rest.queue(what).await,
+            None => self.squeue(what, &queue::queue_arguments()).await,
+        }
     }
 
     /// What is in the queue of these jobs, whoever sent them.
     pub(super) async fn jobs_of_all(&self, what: &str, ids: &[String]) -> Result<Vec<Row>> {
+        if let Some(rest) = &self.rest {
+            return rest.jobs(what, ids).await;
+        }
         match self.squeue(what, &queue::jobs_arguments(ids)).await {
             // So squeue says that it knows none of them.
             Err(error) if error.kind == Kind::NotFound => Ok(Vec::new()),
@@ -105,6 +111,9 @@ impl Slurm {
     pub(super) async fn accounts(&self, what: &str, ids: &[String]) -> Result<Vec<Row>> {
         if ids.is_empty() {
             return Ok(Vec::new());
+        }
+        if let Some(rest) = &self.rest {
+            return rest.accounts(what, ids).await;
         }
         let arguments = queue::accounting_arguments(ids);
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! Images as jobs of a Slurm cluster, by its commands.
+//! Images as jobs of a Slurm cluster: by its commands, or where there are none, by slurmrestd.
 //!
 //! A launch is a folder on the file system that the nodes share: the runtime prepares the image there once, and a batch
 //! script starts it. The script is the whole plan, and names the launch in its path and its comment, by which a launch
@@ -19,6 +19,7 @@ mod log;
 mod partitions;
 mod queue;
 mod reasons;
+mod rest;
 mod script;
 mod settings;
 mod site;

@@ -134,14 +134,19 @@ pub(super) fn add_nodes(partitions: &mut [Partition], text: &str) {
         let least = |text: &str| text.trim_end_matches('+').parse::<u64>().unwrap_or(0);
         partition.largest = partition.largest.max(least(each));
         partition.memory = partition.memory.max(least(memory).saturating_mul(1 << 20));
-        for (kind, count) in gpus_of(gpus) {
-            let most = partition.gpus.entry(kind).or_default();
-            *most = (*most).max(count);
-        }
+        add_gpus(partition, gpus);
         let named = features.split(',').filter(|feature| !matches!(*feature, "" | "(null)"));
         partition.features.extend(named.map(str::to_owned));
         partition.features.sort();
         partition.features.dedup();
+    }
+}
+
+/// Adds the GPUs of a node's list of generic resources, if it has more of them than other nodes.
+pub(super) fn add_gpus(partition: &mut Partition, text: &str) {
+    for (kind, count) in gpus_of(text) {
+        let most = partition.gpus.entry(kind).or_default();
+        *most = (*most).max(count);
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) fn accounting_arguments(ids: &[String]) -> Vec<String> {
 }
 
 /// What Slurm writes where there is nothing.
-fn given(text: &str) -> String {
+pub(super) fn given(text: &str) -> String {
     if matches!(text, "N/A" | "(null)" | "n/a" | "None assigned" | "Unknown") { String::new() } else { text.to_owned() }
 }
 
@@ -197,7 +197,7 @@ pub(super) fn is_number(text: &str) -> bool {
 }
 
 /// The state of a job in the queue, and whether it is over. The queue tells no exit code: accounting does.
-fn state(word: &str, reason: &str, starts: Option<i64>) -> (State, bool) {
+pub(super) fn state(word: &str, reason: &str, starts: Option<i64>) -> (State, bool) {
     match word {
         "PENDING" | "REQUEUED" | "REQUEUE_FED" | "REQUEUE_HOLD" | "RESV_DEL_HOLD" | "SPECIAL_EXIT" => {
             (State::Queued { reason: reasons::waiting(reason), starts }, false)
@@ -212,7 +212,7 @@ fn state(word: &str, reason: &str, starts: Option<i64>) -> (State, bool) {
 }
 
 /// The state of a job in the accounts, whose exit code is `CODE:SIGNAL`.
-fn accounted_state(word: &str, exit: &str, starts: Option<i64>) -> (State, bool) {
+pub(super) fn accounted_state(word: &str, exit: &str, starts: Option<i64>) -> (State, bool) {
     let (code, signal) = exit.split_once(':').unwrap_or((exit, "0"));
     let number = |text: &str| text.parse::<i64>().unwrap_or(0);
     match word {

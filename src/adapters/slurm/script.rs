@@ -130,12 +130,7 @@ fn directives(job: &Job, started: &Started<'_>) -> Result<Directives> {
     all.add("cpus-per-task", &job.processors.to_string())?;
     let mebibytes = job.memory.map(|bytes| format!("{}M", bytes.div_ceil(1 << 20)));
     all.add_given("mem", &mebibytes.unwrap_or_default())?;
-    let gpus = match &job.gpus {
-        (0, _) => String::new(),
-        (count, kind) if kind.is_empty() => format!("gpu:{count}"),
-        (count, kind) => format!("gpu:{kind}:{count}"),
-    };
-    all.add_given("gres", &gpus)?;
+    all.add_given("gres", &gpus(job).unwrap_or_default())?;
     all.add_given("constraint", &job.feature)?;
     all.add_given("array", &job.array)?;
     if !job.after.is_empty() {
@@ -152,8 +147,17 @@ fn directives(job: &Job, started: &Started<'_>) -> Result<Directives> {
     Ok(all)
 }
 
+/// The GPUs of each node as a generic resource: `gpu:a100:4`; `None` for none.
+pub(super) fn gpus(job: &Job) -> Option<String> {
+    match &job.gpus {
+        (0, _) => None,
+        (count, kind) if kind.is_empty() => Some(format!("gpu:{count}")),
+        (count, kind) => Some(format!("gpu:{kind}:{count}")),
+    }
+}
+
 /// The path as text.
-fn path_of(path: &Path) -> Result<&str> {
+pub(super) fn path_of(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| {
         Error::usage(format!("write {} into the batch script", path.display()), "the path is not text")
             .hint("choose another folder")

@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 use super::{
     commands::Commands,
     partitions::{self, Partition},
+    rest::Rest,
 };
 use crate::shared::exec;
 use wharf_core::{base::error::Result, launch::duration::parse_duration};
@@ -74,14 +75,21 @@ impl Facts {
     /// # Errors
     /// Those of [`Commands::ask`] if its partitions cannot be read. Accounts that cannot be read are left out: Slurm
     /// takes the person's own default then.
-    pub(super) async fn site(&self, commands: &Commands, what: &str) -> Result<Site> {
+    pub(super) async fn site(&self, commands: &Commands, rest: Option<&Rest>, what: &str) -> Result<Site> {
         let mut kept = self.0.lock().await;
         if let Some((when, site)) = kept.as_ref() {
             if when.elapsed() < KEPT {
                 return Ok(site.clone());
             }
         }
-        let site = ask(commands, what).await?;
+        let mut site = match rest {
+            Some(rest) => {
+                let (site, groups) = tokio::join!(rest.site(what), groups());
+                Site { groups, ..site? }
+            }
+            None => ask(commands, what).await?,
+        };
+        site.root = rustix::process::geteuid().is_root();
         *kept = Some((Instant::now(), site.clone()));
         Ok(site)
     }
@@ -105,7 +113,7 @@ async fn ask(commands: &Commands, what: &str) -> Result<Site> {
         accounts: accounts.map(|text| accounts_of(&text)).unwrap_or_default(),
         qualities: qualities.map(|text| qualities_of(&text)).unwrap_or_default(),
         groups,
-        root: rustix::process::geteuid().is_root(),
+        root: false,
     };
     partitions::add_nodes(&mut site.partitions, &nodes?);
     Ok(site)

@@ -13,7 +13,7 @@ use super::{
     job::Job,
     jobs::key_of,
     queue::is_number,
-    script,
+    rest, script,
 };
 use crate::shared::private;
 use wharf_core::{
@@ -34,8 +34,10 @@ impl Slurm {
     /// estimate of when it starts, in seconds since 1970, if it was asked.
     pub(super) async fn submit(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<(Launched, Option<i64>)> {
         let what = format!("launch on {}", self.name);
-        let Request::Script(script) = &plan.request else {
-            return Err(Error::usage(what, "this plan was made by another backend"));
+        let script = match &plan.request {
+            Request::Script(script) if self.rest.is_none() => script,
+            Request::Json(body) if self.rest.is_some() => rest::script(body, &what)?,
+            _ => return Err(Error::usage(what, "this plan was made by another backend")),
         };
         let (root, key) = (self.root.clone(), plan.idempotency_key.clone());
         let folder = tokio::task::spawn_blocking(move || root.make(&key)).await.during(&what)??;
@@ -79,6 +81,11 @@ impl Slurm {
         let file = folder.join(script::FILE);
         let (path, bytes) = (file.clone(), script.as_bytes().to_owned());
         tokio::task::spawn_blocking(move || private::write(&path, &bytes)).await.during(&what)??;
+        if let (Some(rest), Request::Json(body)) = (&self.rest, &plan.request) {
+            cx.progress.phase("sending the job");
+            let job = self.send_once(&what, folder, rest.submit(&what, body)).await?;
+            return Ok((self.taken(&what, folder, job).await?, None));
+        }
         cx.progress.phase("asking Slurm whether it takes the job");
         let path = file.display().to_string();
         let tried = self.commands.run("sbatch", &["--test-only", &path]).await?;
@@ -90,34 +97,42 @@ impl Slurm {
         Ok((self.taken(&what, folder, job).await?, estimate(&tried.stderr)))
     }
 
-    /// Sends the script, and gives the job's id.
+    /// Sends the script by `sbatch`, and gives the job's id.
     async fn send(&self, what: &str, folder: &Path, script: &str) -> Result<String> {
+        self.send_once(what, folder, async {
+            let sent = self.commands.run("sbatch", &["--parsable", script]).await?;
+            if sent.code != 0 {
+                return Err(commands::refused(what, &sent));
+            }
+            let told = String::from_utf8_lossy(&sent.stdout).into_owned();
+            // `55`, or `55;cluster`.
+            let id = told.trim().split(';').next().unwrap_or_default().to_owned();
+            if is_number(&id) {
+                return Ok(id);
+            }
+            // It is taken, whatever its id is.
+            Err(Error::new(Kind::Unavailable, what, "sbatch told no job's id"))
+        })
+        .await
+    }
+
+    /// Sends a job by `send`, which gives its id, and notes before that there may be one.
+    async fn send_once(&self, what: &str, folder: &Path, send: impl Future<Output = Result<String>>) -> Result<String> {
         let now = text::now();
         // Written before: whoever comes after a crash knows that there may be a job.
         blocking(what, folder, move |folder| folder::write(folder, "sending", &now)).await?;
-        // Slurm may have taken it nevertheless, if it did not answer.
-        let look = "it may have been sent: look at 'wharf workloads' before you launch it again";
-        let sent = self.commands.run("sbatch", &["--parsable", script]).await;
-        let sent = sent.map_err(|error| error.during(what).hint(look))?;
-        if sent.code != 0 {
-            let mut refused = commands::refused(what, &sent);
-            if refused.kind == Kind::Unavailable {
-                refused = refused.hint(look);
-            } else {
+        match send.await {
+            Ok(id) => Ok(id),
+            // Slurm may have taken it nevertheless, if it did not answer.
+            Err(error) if error.kind == Kind::Unavailable => Err(error
+                .during(what)
+                .hint("it may have been sent: look at 'wharf workloads' before you launch it again")),
+            Err(error) => {
                 blocking(what, folder, |folder| std::fs::remove_file(folder.join("sending")).during("forget a try"))
                     .await?;
+                Err(error)
             }
-            return Err(refused);
         }
-        let told = String::from_utf8_lossy(&sent.stdout).into_owned();
-        // `55`, or `55;cluster`.
-        let id = told.trim().split(';').next().unwrap_or_default().to_owned();
-        if !is_number(&id) {
-            return Err(
-                Error::failed(what, "sbatch told no job's id").hint("'squeue --me' says whether there is a job")
-            );
-        }
-        Ok(id)
     }
 
     /// Notes the job's id, and gives the launch.
@@ -155,6 +170,9 @@ impl Slurm {
         let rows = self.queue(what).await?;
         if let Some(row) = rows.iter().find(|row| key_of(row, &launches) == Some(key)) {
             return Ok(Some(row.whole.clone()));
+        }
+        if self.rest.is_some() {
+            return Ok(None);
         }
         // Where comments and the command are gone, the command line is kept in the accounts.
         let arguments = ["-nPX", "--delimiter=\u{1f}", "-S", "now-1days", "-o", "JobID,SubmitLine"];
