@@ -143,10 +143,7 @@ fn print(plan: &Plan, form: Option<&Form>, json: bool) -> Result<()> {
     }
     let mut page = output::Page::default();
     page.line(&format!("on {}: {}", plan.backend, plan.image.reference));
-    for (number, step) in plan.steps.iter().enumerate() {
-        page.line(&format!("{}. {step}", number + 1));
-    }
-    page.request(&plan.request);
+    plan.steps.iter().enumerate().for_each(|(at, step)| page.step(at + 1, step));
     plan.risks.iter().for_each(|risk| page.line(&format!("{} {}", risk.weight.sign(), risk.text)));
     if let Some(form) = form {
         answers(&mut page, form, plan);

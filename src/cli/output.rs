@@ -41,9 +41,10 @@ impl Page {
         self.0.push(folded(&clean::line(text)));
     }
 
-    /// Adds a request to a backend as it is sent.
-    pub(crate) fn request(&mut self, request: &wharf_core::launch::plan::Request) {
-        self.0.push(request.shown());
+    /// Adds a step of a plan with its number, and below it what is written or sent.
+    pub(crate) fn step(&mut self, number: usize, step: &wharf_core::launch::plan::Step) {
+        self.line(&format!("{number}. {}", step.describe()));
+        self.0.extend(step.content());
     }
 
     /// Adds a value as JSON exactly as it is sent to a backend.

@@ -13,7 +13,7 @@ use wharf::{
         image::link::Link,
         launch::{
             form::{Field, FieldKind, Form, Section},
-            plan::{Plan, Risk},
+            plan::{Call, Plan, Risk, Step},
         },
         portal::{Abilities, Copies, requests::RequestDetails},
         ports::Listing,
@@ -404,10 +404,13 @@ pub(crate) fn plan(state: &State) -> Plan {
         backend: "docker".into(),
         image: page.image.pinned.clone().unwrap(),
         answers: page.answers.clone(),
-        steps: vec!["make sure docker has it".into(), "POST /containers/create".into()],
-        request: wharf::core::launch::plan::Request::Json(
-            serde_json::json!({"Image": "lab.example/physics/gromacs@sha256:4f4f"}),
-        ),
+        steps: vec![
+            Step::Prepare { what: "gromacs".into(), to: "docker".into(), bytes: Some(3 << 20), by: Vec::new() },
+            Step::Send(
+                Call::new("POST", "unix:///var/run/docker.sock", "/containers/create")
+                    .body(serde_json::json!({"Image": "lab.example/physics/gromacs@sha256:4f4f"})),
+            ),
+        ],
         risks: vec![
             Risk::harmless("none of your files are mounted"),
             Risk::caution("runs as root inside"),

@@ -24,7 +24,7 @@ use wharf::{
         image::model::Image,
         launch::{
             form::{Answers, Section},
-            plan::{State, Workload},
+            plan::{State, Step, Workload},
             usage::UNTOLD,
         },
         portal::Portal,
@@ -258,8 +258,8 @@ async fn what_would_never_start_is_refused(stage: &Stage, launcher: &Arc<dyn Lau
     // What only Slurm can know, it is asked before the job is sent.
     let plan = launcher.plan(&cx, image, &answers(&[("array", "1-19999"), ("time", "5m")])).await.unwrap();
     let mut other = plan.clone();
-    let wharf::core::launch::plan::Request::Script(script) = &plan.request else { panic!("{plan:?}") };
-    other.request = wharf::core::launch::plan::Request::Script(script.replace("--partition=short", "--partition=gone"));
+    let Step::Write { text, .. } = &mut other.steps[1] else { panic!("{plan:?}") };
+    *text = text.replace("--partition=short", "--partition=gone");
     let error = launcher.launch(&cx, &other, &supply(&stage.portal, image).await).await.unwrap_err();
     assert!(error.why.contains("nvalid partition"), "{error}");
 }

@@ -28,7 +28,7 @@ use wharf_core::{
     launch::{
         form::{Answers, Form},
         logs::LogRange,
-        plan::{Plan, Request, State, Workload, key},
+        plan::{Plan, State, Step, Workload, key},
         usage::Usage,
     },
     ports::{Ability, ByteStream, Extent, Launcher, Supply, Terminal},
@@ -263,21 +263,23 @@ impl Slurm {
             process: &described.process,
         };
         let script = script::script(&job, &started)?;
+        let layers = text::plural(image.layers.len() as u64, "layer", "layers");
+        let file = folder.join(script::FILE).display().to_string();
         let steps = vec![
-            format!(
-                "unpack {} layers, {}, into {}, once for all jobs",
-                image.layers.len(),
-                text::size(image.size),
-                self.root.images().display()
-            ),
-            format!("write the batch script below into {}", folder.display()),
-            "ask Slurm whether it takes it (sbatch --test-only), then send it (sbatch)".to_owned(),
+            Step::Prepare {
+                what: format!("the image, {layers}"),
+                to: format!("{}, once for all jobs", self.root.images().display()),
+                bytes: Some(image.size),
+                by: Vec::new(),
+            },
+            Step::write(&file, script),
+            self.commands.step("sbatch", &["--test-only", &file]),
+            self.commands.step("sbatch", &["--parsable", &file]),
         ];
         Ok(Plan {
             backend: self.name.clone(),
             image: pinned,
             steps,
-            request: Request::Script(script),
             risks: check::risks(&job, &site).into_iter().chain(described.risks).collect(),
             privileged: false,
             answers,

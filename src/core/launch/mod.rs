@@ -9,4 +9,5 @@ pub mod published;
 pub mod questions;
 pub mod risk;
 pub mod room;
+pub mod step;
 pub mod usage;
