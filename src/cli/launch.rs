@@ -1,9 +1,7 @@
 //! `wharf launch`: launches an image.
 
-use serde::Serialize;
-
-use super::{output, progress, workloads};
-use crate::args::Launch;
+use super::{output, plans, progress, workloads};
+use crate::args::{Launch, PlanFormat};
 use wharf_core::{
     base::{
         context::Context,
@@ -40,11 +38,11 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
         answers.0.insert("command".to_owned(), join_words(&args.command));
     }
     let (plan, form) = match &args.on {
-        Some(backend) => planned(portal, &cx, backend, &image, &answers, args.plan).await?,
-        None => any_plan(portal, &cx, &image, &answers, args.plan).await?,
+        Some(backend) => planned(portal, &cx, backend, &image, &answers, args.plan.is_some()).await?,
+        None => any_plan(portal, &cx, &image, &answers, args.plan.is_some()).await?,
     };
-    if args.plan {
-        print(&plan, form.as_ref(), json)?;
+    if let Some(format) = args.plan {
+        plans::print(&plan, form.as_ref(), if json { PlanFormat::Json } else { format })?;
         return Ok(0);
     }
     let workload = portal.launches.launch(&progress::context(), &plan, args.because.as_deref()).await?;
@@ -126,45 +124,4 @@ async fn any_plan(
     Err(gone.unwrap_or_else(|| {
         Error::unsupported("choose a backend", "none was found").hint("'wharf doctor' says what is missing")
     }))
-}
-
-/// A plan, and beside it what is good to know: the questions, the room there is, the policy's gate.
-#[derive(Serialize)]
-struct PlanJson<'a> {
-    #[serde(flatten)]
-    plan: &'a Plan,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    form: Option<&'a Form>,
-}
-
-fn print(plan: &Plan, form: Option<&Form>, json: bool) -> Result<()> {
-    if json {
-        return output::json_as_sent(&PlanJson { plan, form });
-    }
-    let mut page = output::Page::default();
-    page.line(&format!("on {}: {}", plan.backend, plan.image.reference));
-    plan.steps.iter().enumerate().for_each(|(at, step)| page.step(at + 1, step));
-    plan.risks.iter().for_each(|risk| page.line(&format!("{} {}", risk.weight.sign(), risk.text)));
-    if let Some(form) = form {
-        answers(&mut page, form, plan);
-    }
-    page.print()
-}
-
-/// The answers by section, the room there is, and whether the policy lets the launch pass.
-fn answers(page: &mut output::Page, form: &Form, plan: &Plan) {
-    for section in &form.sections {
-        page.line(&format!("{}:", section.title));
-        for field in &section.fields {
-            let answer = plan.answers.get(field.key);
-            page.line(&format!("  {:<14} {}", field.key, if answer.is_empty() { "–" } else { answer }));
-        }
-    }
-    if !form.room.is_empty() {
-        page.line("Room:");
-        form.room.iter().for_each(|room| page.line(&format!("  {:<14} {}", room.label, room.describe())));
-    }
-    if let Some(gate) = &form.gate {
-        page.line(&format!("{} {}", gate.verdict.badge().sign, gate.describe()));
-    }
 }

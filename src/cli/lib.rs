@@ -13,6 +13,7 @@ mod launch;
 mod near;
 mod offers;
 mod output;
+mod plans;
 mod policy;
 mod progress;
 mod requests;

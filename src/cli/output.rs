@@ -98,6 +98,12 @@ pub(crate) fn exact(text: &str) -> Result<()> {
     print(text)
 }
 
+/// Prints a script: unchanged into a file or a pipe. On a terminal its control characters are escaped, so that it cannot
+/// tell the terminal anything.
+pub(crate) fn script(text: &str) -> Result<()> {
+    if std::io::stdout().is_terminal() { put(clean::json(text).as_bytes()) } else { put(text.as_bytes()) }
+}
+
 /// Prints a text that has been cleaned.
 fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();

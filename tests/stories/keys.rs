@@ -436,9 +436,12 @@ fn a_launch_needs_a_plan_of_the_answers_that_are_shown() {
     assert_eq!(press(&mut state, "L"), []);
     let ready = plan(&state);
     update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(ready)))));
+    let saved = press(&mut state, "w");
+    let [Effect::Run(RunEffect::SaveScript { name, text, .. })] = saved.as_slice() else { panic!("{saved:?}") };
+    assert!(name == "launch-key.sh" && text.starts_with("#!/bin/sh\n"), "{name}: {text}");
     assert!(matches!(press(&mut state, "L").as_slice(), [Effect::Run(RunEffect::Launch { .. })]));
     assert_eq!(press(&mut state, "L"), [], "pressed twice is launched once");
-    assert_eq!(state.running(), 1);
+    assert_eq!(state.running(), 2);
 }
 
 #[test]

@@ -45,6 +45,7 @@ mod other_schemes;
 #[expect(dead_code, reason = "what only the list of adapters in the program reads")]
 mod pinboard;
 mod places;
+mod plan_scripts;
 mod podman;
 mod psql;
 mod pty;

@@ -1,6 +1,17 @@
 //! Verbs for launching and for workloads.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    Text,
+    /// A POSIX shell script.
+    Script,
+    /// One object with `backend`, `image`, `answers`, `steps`, `risks`, `privileged`, `idempotency_key` and `form`.
+    Json,
+}
 
 /// The arguments of `wharf launch`: which image, on which backend, with which answers.
 #[derive(Debug, Args)]
@@ -13,9 +24,10 @@ pub struct Launch {
     /// An answer to the backend's form, as KEY=VALUE. May be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Print exactly what would be sent, and send nothing.
-    #[arg(long)]
-    pub plan: bool,
+    /// Print exactly what would be sent, and send nothing: for people, as a shell script that does the same without
+    /// Wharf, or as JSON.
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub plan: Option<PlanFormat>,
     /// Platform, like linux/arm64; default: this machine's.
     #[arg(long)]
     pub platform: Option<String>,

@@ -9,5 +9,6 @@ pub mod published;
 pub mod questions;
 pub mod risk;
 pub mod room;
+pub mod script;
 pub mod step;
 pub mod usage;

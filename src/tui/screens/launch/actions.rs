@@ -17,7 +17,7 @@ use crate::{
 };
 use wharf_core::{
     base::error::{Error, Kind, Result},
-    launch::{form::Form, plan::Plan},
+    launch::{form::Form, plan::Plan, script},
 };
 
 impl Page {
@@ -120,6 +120,24 @@ impl Page {
     }
 }
 
+impl Page {
+    /// Saves the shown plan as a script, as a job.
+    fn save_script(&mut self, model: &mut Model) -> Vec<Effect> {
+        let Some(plan) = self.plan.as_deref() else { return Vec::new() };
+        match script::script(plan) {
+            Ok(text) => {
+                let name = format!("launch-{}.sh", plan.idempotency_key);
+                let job = model.job(format!("save the script {name}"));
+                vec![Effect::Run(RunEffect::SaveScript { job, name, text })]
+            }
+            Err(error) => {
+                model.say(error.full_text());
+                Vec::new()
+            }
+        }
+    }
+}
+
 impl page::Page for Page {
     fn scope(&self) -> &'static str {
         "launch"
@@ -134,7 +152,16 @@ impl page::Page for Page {
     }
 
     fn offered(&self) -> &'static [Action] {
-        &[Action::Confirm, Action::Open, Action::Right, Action::Fold, Action::NextPane, Action::Back, Action::Help]
+        &[
+            Action::Confirm,
+            Action::Open,
+            Action::Right,
+            Action::Fold,
+            Action::NextPane,
+            Action::Script,
+            Action::Back,
+            Action::Help,
+        ]
     }
 
     fn hides(&self, action: Action, _model: &Model) -> bool {
@@ -145,7 +172,7 @@ impl page::Page for Page {
         match action {
             Action::Confirm if self.job.is_some() => Some("it is being launched".to_owned()),
             Action::Fold if !self.may_fold() => Some("this line is in no section".to_owned()),
-            Action::Confirm if self.plan.is_none() => Some("there is no plan yet".to_owned()),
+            Action::Confirm | Action::Script if self.plan.is_none() => Some("there is no plan yet".to_owned()),
             _ => None,
         }
     }
@@ -181,6 +208,7 @@ impl page::Page for Page {
             Action::NextPane => self.in_plan = !self.in_plan,
             Action::Left | Action::Right => return self.turned(action == Action::Right),
             Action::Confirm => return self.confirm(model),
+            Action::Script => return self.save_script(model),
             _ => {}
         }
         Vec::new()
