@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{form::Answers, published::Published, usage::WorkloadId};
+use super::{
+    form::Answers,
+    published::Published,
+    usage::{WorkloadId, full_id},
+};
 pub use super::{
     mount::Mount,
     risk::{Risk, Weight},
@@ -14,7 +18,7 @@ use crate::{
 };
 
 /// Exactly what will be sent to a backend, shown before it is sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The name of the backend that made it and will carry it out.
     pub backend: String,
@@ -173,6 +177,11 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// The id with the name of its backend, as people type it: `docker:3f2a9c0d11e8`.
+    pub fn full_id(&self) -> String {
+        full_id(&self.backend, &self.id)
+    }
+
     /// The name of its backend and its id there.
     pub fn key(&self) -> WorkloadId {
         (self.backend.clone(), self.id.clone())
