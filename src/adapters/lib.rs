@@ -126,6 +126,7 @@ fn built(config: Config, reach: http::AllowedServers) -> Result<PortalParts> {
         findings: parts.findings,
         cache,
         store,
+        ledger: Arc::new(store::ledger::LedgerFolder::new(config.state_dir.join("launches"))),
         audit: Arc::new(store::audit::AuditFile::new(config.state_dir.join("audit.jsonl"))),
         vault,
         open,

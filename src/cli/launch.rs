@@ -1,6 +1,6 @@
 //! `wharf launch`: launches an image.
 
-use super::{output, plans, progress, workloads};
+use super::{again, output, plans, progress, workloads};
 use crate::args::{Launch, PlanFormat};
 use wharf_core::{
     base::{
@@ -14,6 +14,7 @@ use wharf_core::{
     },
     launch::{
         form::{Answers, Form, join_words},
+        ledger::LaunchRecord,
         plan::Plan,
     },
     portal::{Portal, launches::workloads::IdMatch},
@@ -21,13 +22,40 @@ use wharf_core::{
 
 /// Makes a plan and, without `--plan`, carries it out.
 pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
-    let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
-    let cx = Context::default();
-    let image = if args.reference.trim_start().starts_with("wharf:") {
-        linked(portal, &cx, args.reference.parse()?, platform).await?
-    } else {
-        portal.sources.image(&cx, &portal.sources.resolve(&args.reference).await?, platform.as_ref()).await?
+    let before = match args.again.as_deref() {
+        Some("") => return again::list(portal, json).await,
+        Some(id) => Some(portal.launches.kept_launch(id).await?),
+        None => None,
     };
+    let mut asked = given(args)?;
+    let plan = match before.as_ref().filter(|record| may_finish(record, args, &asked)) {
+        // The same key: what was made the first time is found.
+        Some(record) => record.plan.clone(),
+        None => {
+            if let Some(record) = &before {
+                asked = again::answers(record, asked);
+            }
+            let (plan, form) = plan(portal, args, before.as_ref(), &asked).await?;
+            if let Some(record) = &before {
+                again::tell_differences(record, &plan);
+            }
+            if let Some(format) = args.plan {
+                plans::print(&plan, form.as_ref(), if json { PlanFormat::Json } else { format })?;
+                return Ok(0);
+            }
+            plan
+        }
+    };
+    carry_out(portal, args, &plan, asked.get("name"), json).await
+}
+
+/// Whether the plan of a launch that had no answer is carried out once more, unchanged.
+fn may_finish(record: &LaunchRecord, args: &Launch, asked: &Answers) -> bool {
+    record.is_open() && args.plan.is_none() && !args.latest && args.on.is_none() && asked.0.is_empty()
+}
+
+/// The answers on the command line.
+fn given(args: &Launch) -> Result<Answers> {
     let mut answers = Answers::default();
     for pair in &args.set {
         let (key, value) =
@@ -37,16 +65,36 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
     if !args.command.is_empty() {
         answers.0.insert("command".to_owned(), join_words(&args.command));
     }
-    let (plan, form) = match &args.on {
-        Some(backend) => planned(portal, &cx, backend, &image, &answers, args.plan.is_some()).await?,
-        None => any_plan(portal, &cx, &image, &answers, args.plan.is_some()).await?,
+    Ok(answers)
+}
+
+/// The plan of these answers, and if it is only shown, the form.
+async fn plan(
+    portal: &Portal,
+    args: &Launch,
+    before: Option<&LaunchRecord>,
+    answers: &Answers,
+) -> Result<(Plan, Option<Form>)> {
+    let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
+    let cx = Context::default();
+    let reference = args.reference.as_deref().unwrap_or_default();
+    let image = match before {
+        Some(record) => portal.launches.image_again(&cx, record, args.latest).await?,
+        None if reference.trim_start().starts_with("wharf:") => {
+            linked(portal, &cx, reference.parse()?, platform).await?
+        }
+        None => portal.sources.image(&cx, &portal.sources.resolve(reference).await?, platform.as_ref()).await?,
     };
-    if let Some(format) = args.plan {
-        plans::print(&plan, form.as_ref(), if json { PlanFormat::Json } else { format })?;
-        return Ok(0);
+    let shown = args.plan.is_some();
+    match args.on.as_deref().or(before.map(|record| record.plan.backend.as_str())) {
+        Some(backend) => planned(portal, &cx, backend, &image, answers, shown).await,
+        None => any_plan(portal, &cx, &image, answers, shown).await,
     }
-    let workload = portal.launches.launch(&progress::context(), &plan, args.because.as_deref()).await?;
-    let asked = answers.get("name");
+}
+
+/// Carries out a plan, and tells what was made. `asked` is the name that was asked for; it may be empty.
+async fn carry_out(portal: &Portal, args: &Launch, plan: &Plan, asked: &str, json: bool) -> Result<u8> {
+    let workload = portal.launches.launch(&progress::context(), plan, args.because.as_deref()).await?;
     if !asked.is_empty() && workload.name != asked {
         output::remark(&format!(
             "it is called '{}': '{asked}' cannot be a name on {}",
@@ -55,7 +103,7 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
     }
     if args.follow {
         workloads::follow(portal, &workload, args.raw).await?;
-        let ended = portal.launches.find_workload(&cx, &workload.id, IdMatch::Whole).await?;
+        let ended = portal.launches.find_workload(&Context::default(), &workload.full_id(), IdMatch::Whole).await?;
         return Ok(match ended.state {
             wharf_core::launch::plan::State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
             _ => 0,
@@ -66,7 +114,7 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
     } else {
         let (facts, state) = (workload.facts_words(), workload.state.label().1);
         let facts = if facts.is_empty() { facts } else { format!("  {facts}") };
-        output::line(&format!("{}  {} on {}  ({state}){facts}", workload.id, workload.name, workload.backend))?;
+        output::line(&format!("{}  {} on {}  ({state}){facts}", workload.full_id(), workload.name, workload.backend))?;
     }
     Ok(0)
 }

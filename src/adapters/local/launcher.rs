@@ -86,7 +86,8 @@ impl Launcher for Local {
             reference: pinned.reference.to_string(),
             digest: pinned.digest.to_string(),
             key: key.clone(),
-            created: text::now(),
+            // Filled in when it is launched.
+            created: 0,
             node: Node::here(),
         };
         let text = serde_json::to_string_pretty(&spec).during(what)?;

@@ -17,7 +17,15 @@ pub enum PlanFormat {
 #[derive(Debug, Args)]
 pub struct Launch {
     /// The image.
-    pub reference: String,
+    #[arg(required_unless_present = "again", conflicts_with = "again")]
+    pub reference: Option<String>,
+    /// Launch again what was launched before, with the same digest and answers, and show first what differs. ID is a
+    /// launch or its workload; without ID, list the last launches. One that had no answer is found, or finished.
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+    pub again: Option<String>,
+    /// With --again: the image that the tag means today.
+    #[arg(long, requires = "again")]
+    pub latest: bool,
     /// The backend; default: the first that takes the image.
     #[arg(long, value_name = "BACKEND")]
     pub on: Option<String>,

@@ -2,6 +2,7 @@
 
 pub mod duration;
 pub mod form;
+pub mod ledger;
 pub mod logs;
 pub mod mount;
 pub mod plan;

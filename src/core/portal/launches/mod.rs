@@ -1,5 +1,6 @@
 //! Launching images, and managing the workloads. Each backend is found by its name.
 
+mod ledger;
 mod measure;
 pub mod workloads;
 
@@ -18,7 +19,7 @@ use crate::{
         form::{Answers, Form},
         plan::{Plan, Workload},
     },
-    ports::{Ability, KnownAttachments, Launcher, Supply, store::UseKind},
+    ports::{Ability, KnownAttachments, Launcher, Ledger, Supply, store::UseKind},
 };
 
 /// Launches images and manages their workloads.
@@ -28,18 +29,20 @@ pub struct Launches {
     evidence: Arc<Evidence>,
     uses: Arc<Uses>,
     journal: Arc<Journal>,
+    ledger: Arc<dyn Ledger>,
 }
 
 impl Launches {
-    /// Launches of images from these sources by these launchers, gated by the policy.
+    /// Launches of images from these sources by these launchers, gated by the policy and written down in the ledger.
     pub(super) fn new(
         sources: Arc<Sources>,
         launchers: Vec<Arc<dyn Launcher>>,
         evidence: Arc<Evidence>,
         uses: Arc<Uses>,
         journal: Arc<Journal>,
+        ledger: Arc<dyn Ledger>,
     ) -> Self {
-        Self { sources, launchers, evidence, uses, journal }
+        Self { sources, launchers, evidence, uses, journal, ledger }
     }
 
     /// The names of all backends.
@@ -147,7 +150,8 @@ impl Launches {
         entry.set_digest(&image.digest);
         let launching = async {
             cx.progress.phase("asking the policy");
-            entry.set_verdict(self.evidence.gate(cx, plan, because).await?.describe());
+            let verdict = self.evidence.gate(cx, plan, because).await?.describe();
+            entry.set_verdict(verdict.clone());
             let source = self.sources.source(&image.reference)?;
             let credentials = source.catalog.credentials(&image.reference).await;
             let supply = Supply {
@@ -157,7 +161,10 @@ impl Launches {
                 known: KnownAttachments::default(),
             };
             let what = format!("launch on {}", plan.backend);
-            let workload = cx.unless_cancelled(&what, launcher.launch(cx, plan, &supply)).await?;
+            let record = self.begun(plan, &verdict).await;
+            let launched = cx.unless_cancelled(&what, launcher.launch(cx, plan, &supply)).await;
+            self.ended(record, &launched).await;
+            let workload = launched?;
             // Later entries about the workload name its id.
             entry.add_to_subject(&format!(": {} ({})", workload.name, workload.id));
             Ok(workload)
