@@ -16,6 +16,7 @@ use wharf_core::{
         form::{Answers, Form, join_words},
         ledger::LaunchRecord,
         plan::Plan,
+        preset::{self, Preset},
     },
     portal::{Portal, launches::workloads::IdMatch},
 };
@@ -25,9 +26,17 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
     let before = match args.again.as_deref() {
         Some("") => return again::list(portal, json).await,
         Some(id) => Some(portal.launches.kept_launch(id).await?),
+        None if args.latest => {
+            return Err(Error::usage("launch the latest", "--latest goes with --again")
+                .hint("an image that is named by its tag is the latest"));
+        }
         None => None,
     };
     let mut asked = given(args)?;
+    if let Some(name) = &args.save_preset {
+        // Told before the launch, not after it.
+        preset::keepable(name, &asked)?;
+    }
     let plan = match before.as_ref().filter(|record| may_finish(record, args, &asked)) {
         // The same key: what was made the first time is found.
         Some(record) => record.plan.clone(),
@@ -35,7 +44,7 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
             if let Some(record) = &before {
                 asked = again::answers(record, asked);
             }
-            let (plan, form) = plan(portal, args, before.as_ref(), &asked).await?;
+            let (plan, form) = plan(portal, args, before.as_ref(), &mut asked).await?;
             if let Some(record) = &before {
                 again::tell_differences(record, &plan);
             }
@@ -46,7 +55,15 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
             plan
         }
     };
-    carry_out(portal, args, &plan, asked.get("name"), json).await
+    let code = carry_out(portal, args, &plan, asked.get("name"), json).await?;
+    if let Some(name) = args.save_preset.as_deref().filter(|_| code == 0) {
+        // Two workloads of one preset must not have the same name.
+        asked.0.remove("name");
+        let preset = Preset::of_launch(name, &plan.image.reference, &plan.backend, &asked);
+        portal.launches.keep_preset(preset).await?;
+        output::remark(&format!("kept: wharf launch REF --preset {name}"));
+    }
+    Ok(code)
 }
 
 /// Whether the plan of a launch that had no answer is carried out once more, unchanged.
@@ -68,12 +85,12 @@ fn given(args: &Launch) -> Result<Answers> {
     Ok(answers)
 }
 
-/// The plan of these answers, and if it is only shown, the form.
+/// The plan of these answers, to which those of a preset are added, and if it is only shown, the form.
 async fn plan(
     portal: &Portal,
     args: &Launch,
     before: Option<&LaunchRecord>,
-    answers: &Answers,
+    answers: &mut Answers,
 ) -> Result<(Plan, Option<Form>)> {
     let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
     let cx = Context::default();
@@ -85,8 +102,15 @@ async fn plan(
         }
         None => portal.sources.image(&cx, &portal.sources.resolve(reference).await?, platform.as_ref()).await?,
     };
+    let mut preferred = before.map(|record| record.plan.backend.clone());
+    if let Some(name) = &args.preset {
+        let preset = portal.launches.preset(name, &image.reference).await?;
+        let given = std::mem::replace(answers, preset.answers());
+        answers.0.extend(given.0);
+        preferred = Some(preset.backend).filter(|backend| !backend.is_empty());
+    }
     let shown = args.plan.is_some();
-    match args.on.as_deref().or(before.map(|record| record.plan.backend.as_str())) {
+    match args.on.as_deref().or(preferred.as_deref()) {
         Some(backend) => planned(portal, &cx, backend, &image, answers, shown).await,
         None => any_plan(portal, &cx, &image, answers, shown).await,
     }

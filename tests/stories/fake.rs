@@ -237,7 +237,7 @@ pub(crate) fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
             trusted: wharf::adapters::signing::trusted(&[]),
         },
         ledger: Arc::new(wharf::adapters::store::ledger::LedgerFolder::new(
-            std::env::temp_dir().join(crate::lab::fresh("wharf-test-ledger")),
+            &std::env::temp_dir().join(crate::lab::fresh("wharf-test-ledger")),
         )),
         spool: Arc::new(wharf::adapters::store::shared::spool::SpoolFile::new(
             std::env::temp_dir().join(crate::lab::fresh("wharf-test-spool")),

@@ -14,6 +14,7 @@ use wharf::{
         launch::{
             form::{Field, FieldKind, Form, Section},
             plan::{Call, Plan, Risk, Step},
+            room::OfferedPreset,
         },
         portal::{Abilities, Copies, requests::RequestDetails},
         ports::Listing,
@@ -422,6 +423,32 @@ pub(crate) fn plan(state: &State) -> Plan {
 }
 
 #[test]
+fn presets_are_gone_through_with_one_key() {
+    let mut state = state();
+    launching(&mut state);
+    let Screen::Launch(page) = state.screen() else { panic!("not launching") };
+    let preset = |name: &str, pairs: &[(&str, &str)]| OfferedPreset {
+        name: name.into(),
+        answers: pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+    };
+    let presets = vec![preset("alone", &[("network", "none"), ("gone", "x")]), preset("small", &[("memory", "64M")])];
+    let form = Form { presets, ..page.form.clone().unwrap() };
+    update(&mut state, Msg::Run(RunNews::Form(Ok(("docker".into(), form)))));
+    for (wanted, said) in [
+        (vec![("network", "none")], "alone"),
+        (vec![("memory", "64M")], "small"),
+        (vec![], "the form's own"),
+        (vec![("network", "none")], "alone"),
+    ] {
+        let effects = press(&mut state, "p");
+        let [Effect::Run(RunEffect::Plan { answers, .. })] = effects.as_slice() else { panic!("{effects:?}") };
+        let asked: Vec<(&str, &str)> = answers.0.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        assert_eq!(asked, wanted);
+        assert!(state.notice.as_ref().unwrap().text.contains(said));
+    }
+}
+
+#[test]
 fn a_launch_needs_a_plan_of_the_answers_that_are_shown() {
     let mut state = state();
     launching(&mut state);
@@ -436,6 +463,7 @@ fn a_launch_needs_a_plan_of_the_answers_that_are_shown() {
     assert_eq!(press(&mut state, "L"), []);
     let ready = plan(&state);
     update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(ready)))));
+    assert_eq!(press(&mut state, "p"), [], "there are no presets");
     let saved = press(&mut state, "w");
     let [Effect::Run(RunEffect::SaveScript { name, text, .. })] = saved.as_slice() else { panic!("{saved:?}") };
     assert!(name == "launch-key.sh" && text.starts_with("#!/bin/sh\n"), "{name}: {text}");

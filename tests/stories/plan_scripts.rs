@@ -51,7 +51,7 @@ fn run(steps: Vec<Step>, folder: &Path, variables: &[(&str, &str)]) -> Output {
 /// A program that writes each of its arguments, ended by a null character, into a file.
 fn shim(folder: &Path, name: &str, more: &str) -> String {
     let at = folder.join(name);
-    let text = format!("#!/bin/sh\nprintf '%s\\0' \"$@\" >\"${{0%/*}}/{name}.told\"\n{more}\n");
+    let text = format!("#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done >\"${{0%/*}}/{name}.told\"\n{more}\n");
     fs::write(&at, text).unwrap();
     fs::set_permissions(&at, fs::Permissions::from_mode(0o755)).unwrap();
     at.display().to_string()

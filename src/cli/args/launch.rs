@@ -24,8 +24,14 @@ pub struct Launch {
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
     pub again: Option<String>,
     /// With --again: the image that the tag means today.
-    #[arg(long, requires = "again")]
+    #[arg(long)]
     pub latest: bool,
+    /// Answers that are kept under this name; those given by --set are taken first.
+    #[arg(long, value_name = "NAME", conflicts_with = "again")]
+    pub preset: Option<String>,
+    /// Keep the answers given here under this name, if the launch goes well.
+    #[arg(long, value_name = "NAME", conflicts_with = "plan")]
+    pub save_preset: Option<String>,
     /// The backend; default: the first that takes the image.
     #[arg(long, value_name = "BACKEND")]
     pub on: Option<String>,

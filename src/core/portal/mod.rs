@@ -147,8 +147,15 @@ impl Portal {
             journal.clone(),
         ));
         let disks = Arc::new(DiskImages::new(config.clone(), sources.clone(), evidence.clone()));
-        let launches =
-            Launches::new(sources.clone(), launchers, evidence.clone(), uses.clone(), journal.clone(), ledger);
+        let launches = Launches::new(
+            config.clone(),
+            sources.clone(),
+            launchers,
+            evidence.clone(),
+            uses.clone(),
+            journal.clone(),
+            ledger,
+        );
         let launches = Arc::new(launches);
         let sharing = Arc::new(Sharing::new(
             sources.clone(),
