@@ -99,6 +99,13 @@ fn built(config: Config, reach: http::AllowedServers) -> Result<PortalParts> {
     }
     register_all(&config, &around, &mut parts)?;
     register_checkers(&config, &around, &mut parts)?;
+    for rules in &config.forms {
+        let known = parts.launchers.iter().any(|launcher| launcher.name() == rules.backend);
+        if !known {
+            let found = format!("{}: there is no backend '{}' here", rules.origin, rules.backend);
+            parts.note("[[form]]", State::Caution, found, "correct its name, if it should be here");
+        }
+    }
     // Configured sources come first, in their order.
     let written: Vec<&str> =
         config.sources.iter().chain(&config.backends).map(|written| written.name.as_str()).collect();
@@ -126,6 +133,7 @@ fn built(config: Config, reach: http::AllowedServers) -> Result<PortalParts> {
         findings: parts.findings,
         cache,
         store,
+        ledger: Arc::new(store::ledger::LedgerFolder::new(&config.state_dir)),
         audit: Arc::new(store::audit::AuditFile::new(config.state_dir.join("audit.jsonl"))),
         vault,
         open,

@@ -1,9 +1,7 @@
 //! `wharf launch`: launches an image.
 
-use serde::Serialize;
-
-use super::{output, progress, workloads};
-use crate::args::Launch;
+use super::{again, output, plans, progress, workloads};
+use crate::args::{Launch, PlanFormat};
 use wharf_core::{
     base::{
         context::Context,
@@ -16,20 +14,65 @@ use wharf_core::{
     },
     launch::{
         form::{Answers, Form, join_words},
+        ledger::LaunchRecord,
         plan::Plan,
+        preset::{self, Preset},
     },
     portal::{Portal, launches::workloads::IdMatch},
 };
 
 /// Makes a plan and, without `--plan`, carries it out.
 pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
-    let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
-    let cx = Context::default();
-    let image = if args.reference.trim_start().starts_with("wharf:") {
-        linked(portal, &cx, args.reference.parse()?, platform).await?
-    } else {
-        portal.sources.image(&cx, &portal.sources.resolve(&args.reference).await?, platform.as_ref()).await?
+    let before = match args.again.as_deref() {
+        Some("") => return again::list(portal, json).await,
+        Some(id) => Some(portal.launches.kept_launch(id).await?),
+        None if args.latest => {
+            return Err(Error::usage("launch the latest", "--latest goes with --again")
+                .hint("an image that is named by its tag is the latest"));
+        }
+        None => None,
     };
+    let mut asked = given(args)?;
+    if let Some(name) = &args.save_preset {
+        // Told before the launch, not after it.
+        preset::keepable(name, &asked)?;
+    }
+    let plan = match before.as_ref().filter(|record| may_finish(record, args, &asked)) {
+        // The same key: what was made the first time is found.
+        Some(record) => record.plan.clone(),
+        None => {
+            if let Some(record) = &before {
+                asked = again::answers(record, asked);
+            }
+            let (plan, form) = plan(portal, args, before.as_ref(), &mut asked).await?;
+            if let Some(record) = &before {
+                again::tell_differences(record, &plan);
+            }
+            if let Some(format) = args.plan {
+                plans::print(&plan, form.as_ref(), if json { PlanFormat::Json } else { format })?;
+                return Ok(0);
+            }
+            plan
+        }
+    };
+    let code = carry_out(portal, args, &plan, asked.get("name"), json).await?;
+    if let Some(name) = args.save_preset.as_deref().filter(|_| code == 0) {
+        // Two workloads of one preset must not have the same name.
+        asked.0.remove("name");
+        let preset = Preset::of_launch(name, &plan.image.reference, &plan.backend, &asked);
+        portal.launches.keep_preset(preset).await?;
+        output::remark(&format!("kept: wharf launch REF --preset {name}"));
+    }
+    Ok(code)
+}
+
+/// Whether the plan of a launch that had no answer is carried out once more, unchanged.
+fn may_finish(record: &LaunchRecord, args: &Launch, asked: &Answers) -> bool {
+    record.is_open() && args.plan.is_none() && !args.latest && args.on.is_none() && asked.0.is_empty()
+}
+
+/// The answers on the command line.
+fn given(args: &Launch) -> Result<Answers> {
     let mut answers = Answers::default();
     for pair in &args.set {
         let (key, value) =
@@ -39,16 +82,43 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
     if !args.command.is_empty() {
         answers.0.insert("command".to_owned(), join_words(&args.command));
     }
-    let (plan, form) = match &args.on {
-        Some(backend) => planned(portal, &cx, backend, &image, &answers, args.plan).await?,
-        None => any_plan(portal, &cx, &image, &answers, args.plan).await?,
+    Ok(answers)
+}
+
+/// The plan of these answers, to which those of a preset are added, and if it is only shown, the form.
+async fn plan(
+    portal: &Portal,
+    args: &Launch,
+    before: Option<&LaunchRecord>,
+    answers: &mut Answers,
+) -> Result<(Plan, Option<Form>)> {
+    let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
+    let cx = Context::default();
+    let reference = args.reference.as_deref().unwrap_or_default();
+    let image = match before {
+        Some(record) => portal.launches.image_again(&cx, record, args.latest).await?,
+        None if reference.trim_start().starts_with("wharf:") => {
+            linked(portal, &cx, reference.parse()?, platform).await?
+        }
+        None => portal.sources.image(&cx, &portal.sources.resolve(reference).await?, platform.as_ref()).await?,
     };
-    if args.plan {
-        print(&plan, form.as_ref(), json)?;
-        return Ok(0);
+    let mut preferred = before.map(|record| record.plan.backend.clone());
+    if let Some(name) = &args.preset {
+        let preset = portal.launches.preset(name, &image.reference).await?;
+        let given = std::mem::replace(answers, preset.answers());
+        answers.0.extend(given.0);
+        preferred = Some(preset.backend).filter(|backend| !backend.is_empty());
     }
-    let workload = portal.launches.launch(&progress::context(), &plan, args.because.as_deref()).await?;
-    let asked = answers.get("name");
+    let shown = args.plan.is_some();
+    match args.on.as_deref().or(preferred.as_deref()) {
+        Some(backend) => planned(portal, &cx, backend, &image, answers, shown).await,
+        None => any_plan(portal, &cx, &image, answers, shown).await,
+    }
+}
+
+/// Carries out a plan, and tells what was made. `asked` is the name that was asked for; it may be empty.
+async fn carry_out(portal: &Portal, args: &Launch, plan: &Plan, asked: &str, json: bool) -> Result<u8> {
+    let workload = portal.launches.launch(&progress::context(), plan, args.because.as_deref()).await?;
     if !asked.is_empty() && workload.name != asked {
         output::remark(&format!(
             "it is called '{}': '{asked}' cannot be a name on {}",
@@ -57,7 +127,7 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
     }
     if args.follow {
         workloads::follow(portal, &workload, args.raw).await?;
-        let ended = portal.launches.find_workload(&cx, &workload.id, IdMatch::Whole).await?;
+        let ended = portal.launches.find_workload(&Context::default(), &workload.full_id(), IdMatch::Whole).await?;
         return Ok(match ended.state {
             wharf_core::launch::plan::State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
             _ => 0,
@@ -68,7 +138,7 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
     } else {
         let (facts, state) = (workload.facts_words(), workload.state.label().1);
         let facts = if facts.is_empty() { facts } else { format!("  {facts}") };
-        output::line(&format!("{}  {} on {}  ({state}){facts}", workload.id, workload.name, workload.backend))?;
+        output::line(&format!("{}  {} on {}  ({state}){facts}", workload.full_id(), workload.name, workload.backend))?;
     }
     Ok(0)
 }
@@ -126,48 +196,4 @@ async fn any_plan(
     Err(gone.unwrap_or_else(|| {
         Error::unsupported("choose a backend", "none was found").hint("'wharf doctor' says what is missing")
     }))
-}
-
-/// A plan, and beside it what is good to know: the questions, the room there is, the policy's gate.
-#[derive(Serialize)]
-struct PlanJson<'a> {
-    #[serde(flatten)]
-    plan: &'a Plan,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    form: Option<&'a Form>,
-}
-
-fn print(plan: &Plan, form: Option<&Form>, json: bool) -> Result<()> {
-    if json {
-        return output::json_as_sent(&PlanJson { plan, form });
-    }
-    let mut page = output::Page::default();
-    page.line(&format!("on {}: {}", plan.backend, plan.image.reference));
-    for (number, step) in plan.steps.iter().enumerate() {
-        page.line(&format!("{}. {step}", number + 1));
-    }
-    page.request(&plan.request);
-    plan.risks.iter().for_each(|risk| page.line(&format!("{} {}", risk.weight.sign(), risk.text)));
-    if let Some(form) = form {
-        answers(&mut page, form, plan);
-    }
-    page.print()
-}
-
-/// The answers by section, the room there is, and whether the policy lets the launch pass.
-fn answers(page: &mut output::Page, form: &Form, plan: &Plan) {
-    for section in &form.sections {
-        page.line(&format!("{}:", section.title));
-        for field in &section.fields {
-            let answer = plan.answers.get(field.key);
-            page.line(&format!("  {:<14} {}", field.key, if answer.is_empty() { "–" } else { answer }));
-        }
-    }
-    if !form.room.is_empty() {
-        page.line("Room:");
-        form.room.iter().for_each(|room| page.line(&format!("  {:<14} {}", room.label, room.describe())));
-    }
-    if let Some(gate) = &form.gate {
-        page.line(&format!("{} {}", gate.verdict.badge().sign, gate.describe()));
-    }
 }

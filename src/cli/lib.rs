@@ -1,5 +1,6 @@
 //! The command line: one file for each group of verbs, all on the same `Portal` as the screens.
 
+mod again;
 pub mod args;
 mod ask;
 mod audit;
@@ -13,6 +14,7 @@ mod launch;
 mod near;
 mod offers;
 mod output;
+mod plans;
 mod policy;
 mod progress;
 mod requests;
@@ -77,7 +79,7 @@ fn image_of(verb: &Verb) -> Option<&str> {
     Some(match verb {
         Verb::Show(args) => &args.reference,
         Verb::Verify(args) => &args.reference,
-        Verb::Launch(args) => &args.reference,
+        Verb::Launch(args) => args.reference.as_deref()?,
         Verb::Shares(args) => &args.reference,
         Verb::Pull(args) => &args.reference,
         Verb::Copy(args) => &args.reference,

@@ -41,9 +41,10 @@ impl Page {
         self.0.push(folded(&clean::line(text)));
     }
 
-    /// Adds a request to a backend as it is sent.
-    pub(crate) fn request(&mut self, request: &wharf_core::launch::plan::Request) {
-        self.0.push(request.shown());
+    /// Adds a step of a plan with its number, and below it what is written or sent.
+    pub(crate) fn step(&mut self, number: usize, step: &wharf_core::launch::plan::Step) {
+        self.line(&format!("{number}. {}", step.describe()));
+        self.0.extend(step.content());
     }
 
     /// Adds a value as JSON exactly as it is sent to a backend.
@@ -95,6 +96,12 @@ fn fold(text: &str, columns: usize) -> String {
 /// Prints a text unchanged: JSON on one line, a QR code, a record whose bytes must stay the same.
 pub(crate) fn exact(text: &str) -> Result<()> {
     print(text)
+}
+
+/// Prints a script: unchanged into a file or a pipe. On a terminal its control characters are escaped, so that it cannot
+/// tell the terminal anything.
+pub(crate) fn script(text: &str) -> Result<()> {
+    if std::io::stdout().is_terminal() { put(clean::json(text).as_bytes()) } else { put(text.as_bytes()) }
 }
 
 /// Prints a text that has been cleaned.

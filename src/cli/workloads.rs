@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
 
-use super::{output, progress, share};
+use super::{again, output, progress, share};
 use crate::args::{Exec, Logs, Snapshot, VolumeIn};
 use wharf_core::{
     base::{
@@ -44,6 +44,7 @@ pub(crate) async fn list(portal: &Portal, json: bool) -> Result<u8> {
     for (name, error) in &failed {
         output::remark(&format!("{name}: {}", error.why));
     }
+    again::tell_unanswered(portal).await;
     let code = incomplete(portal, &failed);
     let known = portal.launches.usages(&all, MEASURED).await;
     if json {
@@ -81,7 +82,7 @@ pub(crate) async fn list(portal: &Portal, json: bool) -> Result<u8> {
             let (sign, word) = one.state.label();
             let age = one.created.map(|created| text::age(created, now)).unwrap_or_default();
             let cells = [
-                one.id.clone(),
+                one.full_id(),
                 one.name.clone(),
                 one.backend.clone(),
                 format!("{sign} {word}"),

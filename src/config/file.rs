@@ -6,14 +6,19 @@ use std::{
 };
 
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::{entries::entries, tilde};
 use wharf_core::{
     base::{
+        clean,
         error::{Error, Kind, Result},
-        mistakes, small_file,
+        mistakes::{self, Mistake},
+        small_file,
+        text::line_of,
     },
     config::{Config, ConfigEntry, EntryKinds, List, Notify, Requests, Supplier},
+    launch::{preset::Preset, rules::FormRules},
     policy::Policy,
 };
 
@@ -37,6 +42,8 @@ struct File {
     requests: Option<Requests>,
     notify: Option<Notify>,
     supplier: Vec<Supplier>,
+    form: Vec<Spanned<FormRules>>,
+    preset: Vec<Spanned<Preset>>,
     mail: Option<String>,
 }
 
@@ -54,6 +61,7 @@ fn parse(text: &str, path: &Path, kinds: &EntryKinds) -> Result<WholeFile> {
     let (backends, of_backends) = entries(text, path, List::Backend, kinds);
     wrong.extend(of_sources.into_iter().chain(of_backends));
     wrong.extend(tilde::mistakes(text));
+    wrong.extend(file.iter().flat_map(|file| launch_mistakes(file, text)));
     wrong.sort_by_key(|mistake| mistake.line);
     let Some(first) = wrong.first() else {
         return Ok(WholeFile { file: file.unwrap_or_default(), sources, backends });
@@ -66,6 +74,26 @@ fn parse(text: &str, path: &Path, kinds: &EntryKinds) -> Result<WholeFile> {
     let lines = if wrong.len() == 1 { "correct that line" } else { "correct these lines" };
     Err(Error::new(Kind::Usage, format!("{}:{}", path.display(), first.line), why)
         .hint(format!("{lines}; 'wharf --help' names the manual page with all settings")))
+}
+
+/// What is wrong with the entries about launches, each with the line of its entry.
+fn launch_mistakes(file: &File, text: &str) -> Vec<Mistake> {
+    let mistake = |at: usize, words: String| Mistake { line: line_of(text, Some(at)), words };
+    let mut wrong = Vec::new();
+    for rules in &file.form {
+        let (at, rules) = (rules.span().start, rules.get_ref());
+        if rules.backend.is_empty() {
+            wrong.push(mistake(at, "form: backend is empty".to_owned()));
+        }
+        let contradictions = rules.field.iter().filter_map(|(key, rule)| Some((key, rule.mistake()?)));
+        wrong.extend(
+            contradictions.map(|(key, why)| mistake(at, format!("form: field {}: {why}", clean::short(key, 40)))),
+        );
+    }
+    for preset in &file.preset {
+        wrong.extend(preset.get_ref().mistake().map(|why| mistake(preset.span().start, format!("preset: {why}"))));
+    }
+    wrong
 }
 
 /// Applies a file over what was read before.
@@ -105,6 +133,15 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &EntryKinds) -> Res
         config.notify = notify;
     }
     config.suppliers.extend(file.supplier);
+    for rules in file.form {
+        let origin = format!("{}:{}", path.display(), line_of(&text, Some(rules.span().start)));
+        config.forms.push(FormRules { origin, ..rules.into_inner() });
+    }
+    for preset in file.preset.into_iter().map(Spanned::into_inner) {
+        // The user's preset replaces the site's of the same name.
+        config.presets.retain(|other| other.name != preset.name);
+        config.presets.push(preset);
+    }
     config.filters.extend(file.filters);
     for (known, entries) in [(&mut config.sources, sources), (&mut config.backends, backends)] {
         for written in entries {
@@ -180,10 +217,7 @@ pub(super) fn set<T>(target: &mut T, value: Option<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wharf_core::{
-        base::mistakes::Mistake,
-        config::{EntryKind as Adapter, Hosts},
-    };
+    use wharf_core::config::{EntryKind as Adapter, Hosts};
 
     #[derive(Default, Deserialize)]
     #[serde(default, deny_unknown_fields)]
@@ -268,6 +302,23 @@ mod tests {
         for name in ["a b", "a/b", "u@h", "--help", "a\u{202e}b", "a\u{200b}", &"x".repeat(61)] {
             let error = configured(&format!("[[source]]\nname=\"{name}\"\ntype=\"oci\"\n")).unwrap_err();
             assert!(error.what.ends_with(":2") && error.why.contains("a name has no spaces"), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn entries_about_launches_are_refused_by_line() {
+        let text = "[[form]]\nbackend = \"slurm\"\nfield.partition = { fixed = \"debug\" }\n\n[[preset]]\nname = \"quick\"\nanswers = { time = \"10m\", cpus = 2 }\n";
+        let config = layers(&[text, "[[preset]]\nname = \"quick\"\nanswers = { time = \"5m\" }\n"]).unwrap();
+        assert!(config.forms.len() == 1 && config.forms[0].origin.ends_with(":1"), "{:?}", config.forms);
+        assert!(config.presets.len() == 1 && config.presets[0].answers().get("time") == "5m", "{:?}", config.presets);
+        for (text, line, why) in [
+            ("mouse = true\n[[form]]\nbackend = \"\"\n[form.field]\n", ":2", "backend is empty"),
+            ("[[form]]\nbackend = \"a\"\nfield.x = { fixed = \"1\", most = 2 }\n", ":1", "no bounds"),
+            ("[[form]]\nbackend = \"a\"\nfield.x = { fixd = \"1\" }\n", ":3", "fixd"),
+            ("[[preset]]\nname = \"a b\"\n", ":1", "no spaces"),
+        ] {
+            let error = configured(text).unwrap_err();
+            assert!(error.what.ends_with(line) && error.why.contains(why), "{text}: {error}");
         }
     }
 

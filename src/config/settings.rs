@@ -105,6 +105,16 @@ pub const SETTINGS: &[Setting] = &[
         words: "places that hold images: name, type, and what that type takes (see Configuration); the variable has registry URLs with spaces between them",
     },
     Setting {
+        key: "[[form]]",
+        variable: "",
+        words: "what is fixed, hidden, bounded or set in the form of a backend: backend, and field.KEY = { hide, fixed, default, least, most, only }; nobody can override what the site says",
+    },
+    Setting {
+        key: "[[preset]]",
+        variable: "",
+        words: "answers for launches under a name: name, image (a reference, with * for anything), backend, answers = { KEY = \"VALUE\" }",
+    },
+    Setting {
         key: "[[backend]]",
         variable: "",
         words: "what launches images: name, type (local, engine, openstack or slurm), and what that type takes (see Configuration)",

@@ -18,7 +18,7 @@ use wharf::core::{
     image::model::{Health, Image, Pinned},
     launch::{
         form::{Answers, Field, FieldKind, Form, Section},
-        plan::{Plan, Request, Risk, State, Workload, key, name_from},
+        plan::{Plan, Risk, State, Step, Workload, key, name_from},
     },
     ports::{Ability, Extent, Launcher, Supply},
 };
@@ -84,8 +84,12 @@ impl Launcher for Pinboard {
         let (pinned, answers) = (pinned(image)?, questions(image).check(answers)?);
         Ok(Plan {
             backend: self.name().to_owned(),
-            steps: vec![format!("remember {} as {}", pinned.reference, answers.get("name"))],
-            request: Request::Argv(vec!["remember".into(), pinned.reference.to_string(), pinned.digest.to_string()]),
+            steps: vec![Step::Run {
+                argv: ["remember", answers.get("name"), &pinned.reference.to_string(), pinned.digest.as_str()]
+                    .map(str::to_owned)
+                    .to_vec(),
+                environment: Vec::new(),
+            }],
             risks: vec![Risk::harmless("it runs nothing, and reads none of your files")],
             image: pinned,
             answers,

@@ -129,7 +129,10 @@ fn an_image_is_uploaded_shared_accepted_launched_and_its_snapshot_comes_back() {
     let image = format!("glance://site/{id}");
     let plan = bob.json(&["launch", &image, "--on", "site", "--plan"]);
     assert_eq!(plan["image"]["digest"], first["outcome"]["digest"]);
-    assert_eq!((&plan["request"]["server"]["networks"], &plan["answers"]["flavor"]), (&"none".into(), &"tiny".into()));
+    assert_eq!(
+        (&plan["steps"][1]["body"]["server"]["networks"], &plan["answers"]["flavor"]),
+        (&"none".into(), &"tiny".into())
+    );
     assert!(plan["risks"].as_array().unwrap().iter().any(|risk| risk["text"].as_str().unwrap().contains("quota")));
     let server = bob.json(&["launch", &image, "--on", "site", "--set", &format!("name={server_name}")]);
     assert_eq!(server["state"], "running", "{server}");
@@ -554,7 +557,7 @@ fn certificates_that_must_have_signed_an_image_go_to_the_cloud() {
     alice.json(&["push", file.to_str().unwrap(), &named]);
     let certificate = "certificates=0b5d2c72-12cc-4ba6-a8d7-3ff5cc1d8cb8";
     let plan = alice.json(&["launch", &named, "--on", "site", "--set", certificate, "--plan"]);
-    let asked = &plan["request"]["server"]["trusted_image_certificates"];
+    let asked = &plan["steps"][1]["body"]["server"]["trusted_image_certificates"];
     assert_eq!(asked, &serde_json::json!(["0b5d2c72-12cc-4ba6-a8d7-3ff5cc1d8cb8"]));
     assert!(plan["steps"].to_string().contains("2.63"), "{plan}");
     let name = lab::fresh("signed-server");

@@ -236,6 +236,9 @@ pub(crate) fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
             named: Arc::new(Vec::new),
             trusted: wharf::adapters::signing::trusted(&[]),
         },
+        ledger: Arc::new(wharf::adapters::store::ledger::LedgerFolder::new(
+            &std::env::temp_dir().join(crate::lab::fresh("wharf-test-ledger")),
+        )),
         spool: Arc::new(wharf::adapters::store::shared::spool::SpoolFile::new(
             std::env::temp_dir().join(crate::lab::fresh("wharf-test-spool")),
         )),

@@ -13,7 +13,8 @@ use wharf::{
         image::link::Link,
         launch::{
             form::{Field, FieldKind, Form, Section},
-            plan::{Plan, Risk},
+            plan::{Call, Plan, Risk, Step},
+            room::OfferedPreset,
         },
         portal::{Abilities, Copies, requests::RequestDetails},
         ports::Listing,
@@ -404,10 +405,13 @@ pub(crate) fn plan(state: &State) -> Plan {
         backend: "docker".into(),
         image: page.image.pinned.clone().unwrap(),
         answers: page.answers.clone(),
-        steps: vec!["make sure docker has it".into(), "POST /containers/create".into()],
-        request: wharf::core::launch::plan::Request::Json(
-            serde_json::json!({"Image": "lab.example/physics/gromacs@sha256:4f4f"}),
-        ),
+        steps: vec![
+            Step::Prepare { what: "gromacs".into(), to: "docker".into(), bytes: Some(3 << 20), by: Vec::new() },
+            Step::Send(
+                Call::new("POST", "unix:///var/run/docker.sock", "/containers/create")
+                    .body(serde_json::json!({"Image": "lab.example/physics/gromacs@sha256:4f4f"})),
+            ),
+        ],
         risks: vec![
             Risk::harmless("none of your files are mounted"),
             Risk::caution("runs as root inside"),
@@ -415,6 +419,32 @@ pub(crate) fn plan(state: &State) -> Plan {
         ],
         privileged: false,
         idempotency_key: "key".into(),
+    }
+}
+
+#[test]
+fn presets_are_gone_through_with_one_key() {
+    let mut state = state();
+    launching(&mut state);
+    let Screen::Launch(page) = state.screen() else { panic!("not launching") };
+    let preset = |name: &str, pairs: &[(&str, &str)]| OfferedPreset {
+        name: name.into(),
+        answers: pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+    };
+    let presets = vec![preset("alone", &[("network", "none"), ("gone", "x")]), preset("small", &[("memory", "64M")])];
+    let form = Form { presets, ..page.form.clone().unwrap() };
+    update(&mut state, Msg::Run(RunNews::Form(Ok(("docker".into(), form)))));
+    for (wanted, said) in [
+        (vec![("network", "none")], "alone"),
+        (vec![("memory", "64M")], "small"),
+        (vec![], "the form's own"),
+        (vec![("network", "none")], "alone"),
+    ] {
+        let effects = press(&mut state, "p");
+        let [Effect::Run(RunEffect::Plan { answers, .. })] = effects.as_slice() else { panic!("{effects:?}") };
+        let asked: Vec<(&str, &str)> = answers.0.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        assert_eq!(asked, wanted);
+        assert!(state.notice.as_ref().unwrap().text.contains(said));
     }
 }
 
@@ -433,9 +463,13 @@ fn a_launch_needs_a_plan_of_the_answers_that_are_shown() {
     assert_eq!(press(&mut state, "L"), []);
     let ready = plan(&state);
     update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(ready)))));
+    assert_eq!(press(&mut state, "p"), [], "there are no presets");
+    let saved = press(&mut state, "w");
+    let [Effect::Run(RunEffect::SaveScript { name, text, .. })] = saved.as_slice() else { panic!("{saved:?}") };
+    assert!(name == "launch-key.sh" && text.starts_with("#!/bin/sh\n"), "{name}: {text}");
     assert!(matches!(press(&mut state, "L").as_slice(), [Effect::Run(RunEffect::Launch { .. })]));
     assert_eq!(press(&mut state, "L"), [], "pressed twice is launched once");
-    assert_eq!(state.running(), 1);
+    assert_eq!(state.running(), 2);
 }
 
 #[test]

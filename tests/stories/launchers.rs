@@ -84,7 +84,7 @@ pub(crate) async fn contract(launcher: &Arc<dyn Launcher>, image: &Image, supply
     let other = launcher.plan(&cx, image, &answers(first)).await.unwrap();
     assert_eq!(plan.backend, name);
     assert_ne!(plan.idempotency_key, other.idempotency_key, "{name}: two plans are two launches");
-    assert!(plan.request.shown().contains(plan.image.digest.as_str()), "{name}: the plan names the digest");
+    assert!(plan.shown().contains(plan.image.digest.as_str()), "{name}: the plan names the digest");
     assert!(plan.risks.iter().any(|risk| risk.text.contains("none of your files")), "{name}: careful by default");
     let (after, _) = launcher.workloads(&cx).await.unwrap();
     assert_eq!(before.len(), after.len(), "{name}: a plan makes nothing");
@@ -412,7 +412,8 @@ async fn sandbox(runtime: SandboxProgram) {
     };
     let plan = run(&["launch", &lab::starter(), "--on", "local", "--plan", "--json"]);
     let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
-    assert_eq!(plan["request"]["argv"][0], runtime.name());
+    let spec: serde_json::Value = serde_json::from_str(plan["steps"][1]["text"].as_str().unwrap()).unwrap();
+    assert_eq!(spec["argv"][0], runtime.name());
     let looked = run(&["launch", &lab::starter(), "--on", "local", "--follow"]);
     let text = lab::said(&looked);
     assert!(

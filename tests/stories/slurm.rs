@@ -24,7 +24,7 @@ use wharf::{
         image::model::Image,
         launch::{
             form::{Answers, Section},
-            plan::{State, Workload},
+            plan::{State, Step, Workload},
             usage::UNTOLD,
         },
         portal::Portal,
@@ -222,6 +222,7 @@ async fn a_person_launches_jobs() {
     contract(&launcher, &look, &supply(&stage.portal, &look).await, &[]).await;
     what_would_never_start_is_refused(&stage, &launcher, &look).await;
     its_output_and_its_end_are_told(&stage, &launcher, &look).await;
+    sbatch_is_run_exactly_as_the_plan_says(&stage, &look).await;
     let alpine = stage.alpine().await;
     a_running_job_is_entered(&stage, &launcher, &alpine).await;
     an_array_is_one_workload(&stage, &launcher, &alpine).await;
@@ -259,10 +260,32 @@ async fn what_would_never_start_is_refused(stage: &Stage, launcher: &Arc<dyn Lau
     // What only Slurm can know, it is asked before the job is sent.
     let plan = launcher.plan(&cx, image, &answers(&[("array", "1-19999"), ("time", "5m")])).await.unwrap();
     let mut other = plan.clone();
-    let wharf::core::launch::plan::Request::Script(script) = &plan.request else { panic!("{plan:?}") };
-    other.request = wharf::core::launch::plan::Request::Script(script.replace("--partition=short", "--partition=gone"));
+    let Step::Write { text, .. } = &mut other.steps[1] else { panic!("{plan:?}") };
+    *text = text.replace("--partition=short", "--partition=gone");
     let error = launcher.launch(&cx, &other, &supply(&stage.portal, image).await).await.unwrap_err();
     assert!(error.why.contains("nvalid partition"), "{error}");
+}
+
+async fn sbatch_is_run_exactly_as_the_plan_says(stage: &Stage, image: &Image) {
+    let log = stage.home.path("told");
+    let script = format!(
+        "#!/bin/sh\n{{ for word in \"$0\" \"$@\"; do printf '%s\\0' \"$word\"; done; echo; }} >>{}\nexec REAL \"$@\"\n",
+        log.display()
+    );
+    let bin = stage.commands("recording", "sbatch", &script);
+    let (launcher, cx) = (stage.launcher(&bin), Context::default());
+    let plan = launcher.plan(&cx, image, &answers(&[("time", "5m")])).await.unwrap();
+    assert!(!log.exists(), "a plan runs nothing");
+    let made = launcher.launch(&cx, &plan, &supply(&stage.portal, image).await).await.unwrap();
+    let ran = std::fs::read_to_string(&log).unwrap();
+    let words = |line: &str| line.trim_end_matches('\0').split('\0').map(str::to_owned).collect::<Vec<_>>();
+    let ran: Vec<Vec<String>> = ran.lines().map(words).collect();
+    let shown = plan.commands::<2>("compare").unwrap();
+    assert_eq!(ran, shown);
+    let (path, text) = plan.written("compare").unwrap();
+    assert_eq!(std::fs::read_to_string(path).unwrap(), text);
+    until(&launcher, &made.id, |state| !state.may_stop()).await;
+    launcher.remove(&cx, &made.id).await.unwrap();
 }
 
 pub(crate) async fn its_output_and_its_end_are_told(stage: &Stage, launcher: &Arc<dyn Launcher>, image: &Image) {

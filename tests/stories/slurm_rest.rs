@@ -10,7 +10,10 @@ use wharf::{
     adapters::slurm::Settings,
     core::{
         base::{context::Context, error::Kind},
-        launch::plan::{State, Workload},
+        launch::{
+            plan::{State, Workload},
+            step::Step,
+        },
         ports::{Ability, Launcher},
     },
 };
@@ -77,10 +80,16 @@ async fn what_slurm_refuses_is_told(stage: &Stage, launcher: &Arc<dyn Launcher>)
     }
     // The partition is renamed between the plan and the launch.
     let mut plan = launcher.plan(&cx, &alpine, &answers(&[("time", "5m")])).await.unwrap();
-    let text = serde_json::to_string(plan.request.body("read a plan").unwrap()).unwrap();
-    let other = text.replace("\"partition\":\"short\"", "\"partition\":\"gone\"");
-    assert_ne!(text, other, "the plan names the partition");
-    plan.request = wharf::core::launch::plan::Request::Json(serde_json::from_str(&other).unwrap());
+    let sends = |step: &mut Step| match step {
+        Step::Send(call) => call.body.as_mut().unwrap()["job"]["partition"] = "gone".into(),
+        _ => {}
+    };
+    plan.steps.iter_mut().for_each(sends);
+    assert!(
+        plan.shown().contains("gone") && !plan.shown().contains("eyJ"),
+        "the plan holds no token: {}",
+        plan.shown()
+    );
     let error = launcher.launch(&cx, &plan, &supply(&stage.portal, &alpine).await).await.unwrap_err();
     assert!(error.why.contains("nvalid partition"), "{error}");
     let left = stage.home.path("shared/launches").join(&plan.idempotency_key);

@@ -1,7 +1,7 @@
 //! Keys in text fields, keys that leave, and screens that change without a key: `update` alone.
 
 use wharf::{
-    core::launch::plan::{State as Runs, Workload},
+    core::launch::plan::{State as Runs, Step, Workload},
     tui::{
         hints,
         kit::action::Action,
@@ -112,7 +112,9 @@ fn the_end_of_a_plan_stays_in_sight() {
     let mut state = state();
     crate::keys::launching(&mut state);
     let mut long = plan(&state);
-    long.steps = (0..60).map(|number| format!("step {number} {}", "of many words ".repeat(12))).collect();
+    let step = |number| Step::Wait { until: format!("step {number} {}", "of many words ".repeat(12)) };
+    let last = long.steps.split_off(1);
+    long.steps = (0..60).map(step).chain(last).collect();
     update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(long.clone())))));
     for size in [(80, 24), (120, 30), (50, 20)] {
         let effects = update(&mut state, Msg::Resize(size.0, size.1));

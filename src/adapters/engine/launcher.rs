@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 use bollard::{
     auth::DockerCredentials,
+    models::ContainerCreateBody,
     query_parameters::{
         CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder,
         RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
@@ -20,7 +21,7 @@ use wharf_core::{
         clean,
         context::Context,
         digest::Digest,
-        error::{Error, Kind, Result},
+        error::{During, Error, Kind, Result},
         text,
     },
     image::{
@@ -40,6 +41,8 @@ use wharf_core::{
 
 /// Seconds that a program has to end when it is stopped, before it is killed.
 const STOP_AFTER: i32 = 10;
+/// How long a plan waits to learn whether the engine has the image.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
 /// The most ports of one container that are listed.
 const PORTS: usize = 64;
 
@@ -104,7 +107,8 @@ impl Launcher for Engine {
             let name = name_from(&image.reference.title());
             answers.0.insert("name".to_owned(), format!("{name}-{}", key.get(..4).unwrap_or_default()));
         }
-        plan::plan(&self.name, image, facts, answers, key)
+        let bytes = if self.has(image).await { 0 } else { image.size };
+        plan::plan((&self.name, &self.config.settings.url), image, facts, bytes, answers, key)
     }
 
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {
@@ -112,8 +116,7 @@ impl Launcher for Engine {
         if let Some(made) = self.launched_already(cx, &plan.idempotency_key).await? {
             return Ok(made);
         }
-        let facts = self.facts().await?;
-        let mut body = plan::body(&plan.image, facts, &plan.answers, &plan.idempotency_key)?;
+        let mut body: ContainerCreateBody = serde_json::from_value(plan.call(&what)?.1.clone()).during(&what)?;
         body.image = Some(self.provide(cx, &what, plan, supply).await?);
         cx.progress.phase("creating");
         let docker = self.docker().await?;
@@ -285,6 +288,14 @@ impl Launcher for Engine {
 }
 
 impl Engine {
+    /// Whether the engine has exactly this image already, as far as it tells in a moment.
+    async fn has(&self, image: &Image) -> bool {
+        let Some(pinned) = &image.pinned else { return false };
+        let named = plan::image_name(pinned);
+        let asked = async { self.docker().await.ok()?.inspect_image(&named).await.ok() };
+        tokio::time::timeout(LOOK, asked).await.is_ok_and(|found| found.is_some())
+    }
+
     /// Makes sure that the engine has the pinned image, compared with its digest; gives the name to create containers
     /// from.
     async fn provide(&self, cx: &Context, what: &str, plan: &Plan, supply: &Supply) -> Result<String> {

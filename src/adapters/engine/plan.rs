@@ -12,13 +12,14 @@ use wharf_core::{
     },
     image::{
         model::{Image, Pinned},
-        reference::ImageRef,
+        reference::{ImageRef, Name},
     },
     launch::{
         form::{Answers, Field, FieldKind, Form},
-        plan::{Plan, Request, Risk, label},
+        plan::{Call, Plan, Risk, Step, label},
         questions::{self, choice},
         room::Room,
+        step::ID,
     },
 };
 
@@ -102,29 +103,59 @@ fn room(facts: &Facts) -> Vec<Room> {
     memory.into_iter().chain(processors).collect()
 }
 
-/// Makes the plan. `answers` must have been checked against the form.
-pub(super) fn plan(backend: &str, image: &Image, facts: &Facts, answers: Answers, key: String) -> Result<Plan> {
+/// Makes the plan. `answers` must have been checked against the form; `bytes` is how much of the image the engine lacks,
+/// and `address` where it listens.
+pub(super) fn plan(
+    (backend, address): (&str, &str),
+    image: &Image,
+    facts: &Facts,
+    bytes: u64,
+    answers: Answers,
+    key: String,
+) -> Result<Plan> {
     let what = format!("plan on {backend}");
     let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
     let body = body(&pinned, facts, &answers, &key)?;
-    let mut request = serde_json::to_value(&body).during(&what)?;
-    prune(&mut request);
     let name = answers.get("name");
-    let query = if name.is_empty() { String::new() } else { format!("?name={name}") };
+    let query = if name.is_empty() { String::new() } else { format!("?name={}", encoded(name)) };
+    let mut create = Call::new("POST", address, format!("/containers/create{query}"))
+        .body(serde_json::to_value(&body).during(&what)?);
+    let by = match &pinned.reference {
+        ImageRef::Oci(name) => vec![Step::Send(pull(address, name, &pinned))],
+        ImageRef::Engine(_) => Vec::new(),
+        // The engine itself names the image that is carried into it.
+        _ => {
+            create.completed.push(format!("Image, by which {backend} knows it then"));
+            Vec::new()
+        }
+    };
+    let prepare =
+        Step::Prepare { what: body.image.clone().unwrap_or_default(), to: backend.to_owned(), bytes: Some(bytes), by };
+    let start = Call::new("POST", address, format!("/containers/{ID}/start"));
     Ok(Plan {
         backend: backend.to_owned(),
-        steps: vec![
-            format!("make sure {backend} has {}", body.image.clone().unwrap_or_default()),
-            format!("POST /containers/create{query}"),
-            "POST /containers/{id}/start".to_owned(),
-        ],
+        steps: vec![prepare, Step::Send(create), Step::Send(start)],
         risks: risks(image, facts, &answers),
         privileged: facts.is_privileged(),
         image: pinned,
         answers,
-        request: Request::Json(request),
         idempotency_key: key,
     })
+}
+
+/// The request by which an engine pulls exactly the manifest that was judged.
+fn pull(address: &str, name: &Name, pinned: &Pinned) -> Call {
+    let platform = pinned.platform.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (from, tag) = (super::catalog::pull_name(name), pinned.manifest.as_str());
+    let query = [("fromImage", from.as_str()), ("tag", tag), ("platform", &platform)]
+        .map(|(key, value)| format!("{key}={}", encoded(value)))
+        .join("&");
+    Call::new("POST", address, format!("/images/create?{query}"))
+}
+
+/// A text as the value in a query, percent-encoded.
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// The name from which the engine creates the container: the digest of the judged manifest, never a tag or an index,
@@ -269,16 +300,6 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     });
     risks.push(Risk::caution("isolation is a process boundary: the kernel is shared with this host"));
     risks
-}
-
-/// Drops empty fields, so that the shown request has only what is set.
-fn prune(value: &mut serde_json::Value) {
-    if let serde_json::Value::Object(map) = value {
-        map.retain(|_, inner| {
-            prune(inner);
-            !inner.is_null() && inner.as_object().is_none_or(|map| !map.is_empty())
-        });
-    }
 }
 
 #[cfg(test)]

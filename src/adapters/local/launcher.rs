@@ -29,7 +29,7 @@ use wharf_core::{
     launch::{
         form::{Answers, Form},
         logs::LogRange,
-        plan::{Plan, Request, State, Workload},
+        plan::{Plan, State, Workload},
         usage::{self, Usage},
     },
     ports::{Ability, ByteStream, Extent, Launcher, Runtime, Supply, Terminal},
@@ -86,13 +86,14 @@ impl Launcher for Local {
             reference: pinned.reference.to_string(),
             digest: pinned.digest.to_string(),
             key: key.clone(),
-            created: text::now(),
+            // Filled in when it is launched.
+            created: 0,
             node: Node::here(),
         };
+        let text = serde_json::to_string_pretty(&spec).during(what)?;
         Ok(Plan {
             backend: self.name.clone(),
-            steps: plan::steps(image, &self.roots.join(pinned.manifest.short())),
-            request: Request::Json(serde_json::to_value(&spec).during(what)?),
+            steps: plan::steps(image, &self.roots.join(pinned.manifest.hex()), &self.workloads.join(&key), text)?,
             risks,
             privileged: false,
             image: pinned,
@@ -108,7 +109,7 @@ impl Launcher for Local {
         if folder.join("spec.json").is_file() {
             return self.find(&plan.idempotency_key).await.map(|kept| kept.workload);
         }
-        let mut spec: WorkloadSpec = serde_json::from_value(plan.request.body(what)?.clone()).during(what)?;
+        let mut spec: WorkloadSpec = serde_json::from_str(plan.written(what)?.1).during(what)?;
         let staging = self.workloads.join(format!(".{}", plan.idempotency_key));
         private::folder(&staging)?;
         let made = async {
@@ -127,10 +128,11 @@ impl Launcher for Local {
             return Err(error);
         }
         cx.progress.phase("starting");
-        let program = std::env::current_exe().during(what)?;
+        let [words] = plan.commands(what)?;
+        let (program, arguments) =
+            words.split_first().ok_or_else(|| Error::usage(what, "this plan starts no program"))?;
         let keeper = std::process::Command::new(program)
-            .arg("__keep")
-            .arg(&folder)
+            .args(arguments)
             // The keeper outlives this session and must not depend on its environment.
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

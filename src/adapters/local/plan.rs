@@ -6,7 +6,6 @@ use super::{
     below::{MountPoint, RootFolder},
     calls,
     inside::{SandboxLayout, Text},
-    log,
     people::ImageUser,
     sandbox_program::SandboxProgram,
     sockets,
@@ -19,7 +18,7 @@ use wharf_core::{
     image::model::{Foreign, Image, RunConfig},
     launch::{
         form::{Answers, Field, FieldKind, Section},
-        plan::{Mount, Risk},
+        plan::{Mount, Risk, Step},
         questions::{self, choice},
     },
 };
@@ -242,17 +241,21 @@ pub(super) fn argv(
     argv.into_iter().map(str::to_owned).collect()
 }
 
-/// The steps of the launch, in words.
-pub(super) fn steps(image: &Image, root: &Path) -> Vec<String> {
-    vec![
-        format!(
-            "unpack {} layers, {}, into ROOT = {}",
-            image.layers.len(),
-            wharf_core::base::text::size(image.size),
-            root.display()
-        ),
-        format!("start the command below and keep its log, the last {} to {} MiB", log::PART >> 20, log::PART >> 19),
-    ]
+/// The steps of the launch: the image is unpacked, the workload described, and its keeper started. `text` is the
+/// description, `folder` where it is kept.
+pub(super) fn steps(image: &Image, root: &Path, folder: &Path, text: String) -> Result<Vec<Step>> {
+    let layers = wharf_core::base::text::plural(image.layers.len() as u64, "layer", "layers");
+    let bytes = if root.join("done").is_file() { 0 } else { image.size };
+    let to = format!("ROOT = {}, once for all workloads", root.display());
+    let completed = ["ROOT", "who", "created", "node", "links below ROOT"].map(str::to_owned).to_vec();
+    let path = folder.join("spec.json").display().to_string();
+    let keeper = std::env::current_exe().during("plan on local")?;
+    let argv = [keeper.as_path(), Path::new("__keep"), folder].map(|word| word.display().to_string()).to_vec();
+    Ok(vec![
+        Step::Prepare { what: format!("the image, {layers}"), to, bytes: Some(bytes), by: Vec::new() },
+        Step::Write { path, text, mode: 0o600, completed },
+        Step::Run { argv, environment: vec!["PATH".to_owned()] },
+    ])
 }
 
 /// The risk lines of the launch.

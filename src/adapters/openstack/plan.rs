@@ -4,6 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use super::answers::{Flavor, KeyPairs, Limits, Network, Zones};
+use super::keystone::TOKEN;
 use wharf_core::{
     base::{
         clean,
@@ -13,7 +14,7 @@ use wharf_core::{
     image::model::Image,
     launch::{
         form::{Answers, Field, FieldKind, Form},
-        plan::{Plan, Request, Risk, key, label},
+        plan::{Call, Plan, Risk, Step, key, label},
         questions,
         room::Room,
     },
@@ -25,6 +26,9 @@ const NONE: &str = "none";
 pub(super) const CREATE: &str = "2.37";
 /// The microversion from which the certificates can be named that must have signed the image.
 pub(super) const CERTIFIED: &str = "2.63";
+
+/// The header that asks for a microversion.
+const VERSION: &str = "OpenStack-API-Version";
 
 /// What a cloud offers this project for servers.
 pub(super) struct Facts {
@@ -237,9 +241,9 @@ fn room(limits: &Limits) -> Vec<Room> {
     ]
 }
 
-/// Makes the plan. `answers` must have been checked against the form.
+/// Makes the plan. `answers` must have been checked against the form; `compute` is the address of the compute service.
 pub(super) fn plan(
-    backend: &str,
+    (backend, compute): (&str, &str),
     image: &Image,
     facts: &Facts,
     limits: Option<&Limits>,
@@ -296,19 +300,22 @@ pub(super) fn plan(
             server.insert("user_data".into(), json!(STANDARD.encode(answers.get("data"))));
         }
     }
-    let request = json!({"server": server});
+    let call = Call {
+        headers: vec![(VERSION.to_owned(), format!("compute {version}"))],
+        token: TOKEN.to_owned(),
+        ..Call::new("POST", compute, "servers").body(json!({"server": server}))
+    };
     Ok(Plan {
         backend: backend.to_owned(),
         steps: vec![
-            format!("compare the image's hash with {}", pinned.digest.short()),
-            format!("POST /v2.1/servers (compute {version})"),
-            "wait until it runs".to_owned(),
+            Step::Compare { what: "the image's hash in the cloud".to_owned(), with: pinned.digest.to_string() },
+            Step::Send(call),
+            Step::Wait { until: "the server runs".to_owned() },
         ],
         risks: state_risk(image).into_iter().chain(risks(&answers, flavor, limits, volume)).collect(),
         privileged: false,
         image: pinned,
         answers,
-        request: Request::Json(request),
         idempotency_key: key,
     })
 }

@@ -220,7 +220,8 @@ impl Launcher for Images {
         let facts = facts?;
         let answers = plan::form(image, &facts)?.check(&plan::with_labels(image, &facts, answers)?)?;
         // A cloud that does not tell its limits can still launch.
-        plan::plan(&self.cloud.name, image, &facts, limits.ok().as_ref(), answers)
+        let compute = self.cloud.server(Service::Compute).await?.base().to_string();
+        plan::plan((&self.cloud.name, &compute), image, &facts, limits.ok().as_ref(), answers)
     }
 
     async fn launch(&self, cx: &Context, plan: &Plan, _supply: &Supply) -> Result<Workload> {
@@ -243,7 +244,7 @@ impl Launcher for Images {
                     None => return Err(Error::new(Kind::Integrity, what, "the cloud no longer keeps its hash")),
                 }
                 cx.progress.phase("asking for a server");
-                let sent = plan.request.body(&what)?;
+                let (_, sent) = plan.call(&what)?;
                 let certified = sent.pointer("/server/trusted_image_certificates").is_some();
                 let version = if certified { CERTIFIED } else { CREATE };
                 let request = Request::new(Method::POST, "servers", Body::Json(sent.clone())).at(version);

@@ -6,9 +6,12 @@ use std::{
 };
 
 use crate::shared::exec::{self, Output};
-use wharf_core::base::{
-    clean,
-    error::{Error, Kind, Result},
+use wharf_core::{
+    base::{
+        clean,
+        error::{Error, Kind, Result},
+    },
+    launch::step::Step,
 };
 
 /// The most time for one program. Slurm's own programs give up after 18 s at most where nobody answers.
@@ -42,13 +45,34 @@ impl Commands {
         own.chain(conf).chain(fixed).collect()
     }
 
+    /// The step of a plan that runs a program.
+    pub(super) fn step(&self, name: &str, arguments: &[&str]) -> Step {
+        let fixed = |pair: String| match pair.split_once('=') {
+            Some((name, _)) if PASSED_ON.contains(&name) => name.to_owned(),
+            _ => pair,
+        };
+        let program = std::iter::once(self.program(name));
+        Step::Run {
+            argv: program.chain(arguments.iter().map(|word| (*word).to_owned())).collect(),
+            environment: self.environment().into_iter().map(fixed).collect(),
+        }
+    }
+
     /// Runs a program and gives its answer, whatever its exit code.
     ///
     /// # Errors
     /// `Failed` where it cannot be started, `Unavailable` where it does not end in time.
     pub(super) async fn run(&self, name: &str, arguments: &[&str]) -> Result<Output> {
-        let program = self.program(name);
-        let argv: Vec<&str> = std::iter::once(program.as_str()).chain(arguments.iter().copied()).collect();
+        let words = std::iter::once(self.program(name)).chain(arguments.iter().map(|word| (*word).to_owned()));
+        self.run_words(&words.collect::<Vec<_>>()).await
+    }
+
+    /// Runs the command line of a plan's step, whatever its exit code.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run).
+    pub(super) async fn run_words(&self, words: &[String]) -> Result<Output> {
+        let argv: Vec<&str> = words.iter().map(String::as_str).collect();
         exec::run_in(&argv, Some(&self.environment()), b"", LARGEST, DEADLINE).await
     }
 

@@ -28,7 +28,7 @@ use wharf_core::{
     launch::{
         form::{Answers, Form},
         logs::LogRange,
-        plan::{Plan, Request, State, Workload, key},
+        plan::{Plan, State, Step, Workload, key},
         usage::Usage,
     },
     ports::{Ability, ByteStream, Extent, Launcher, Supply, Terminal},
@@ -276,28 +276,26 @@ impl Slurm {
             process: &described.process,
         };
         let script = script::script(&job, &started)?;
-        let steps = vec![
-            format!(
-                "unpack {} layers, {}, into {}, once for all jobs",
-                image.layers.len(),
-                text::size(image.size),
-                self.root.images().display()
-            ),
-            format!("write the batch script below into {}", folder.display()),
-            match &self.rest {
-                Some(rest) => format!("send it to slurmrestd at {}: POST job/submit", rest.address()),
-                None => "ask Slurm whether it takes it (sbatch --test-only), then send it (sbatch)".to_owned(),
-            },
-        ];
-        let request = match &self.rest {
-            Some(rest) => Request::Json(rest.body(&what, &job, &folder, &key, &script).await?),
-            None => Request::Script(script),
-        };
+        let layers = text::plural(image.layers.len() as u64, "layer", "layers");
+        let file = folder.join(script::FILE).display().to_string();
+        let mut steps = vec![Step::Prepare {
+            what: format!("the image, {layers}"),
+            to: format!("{}, once for all jobs", self.root.images().display()),
+            bytes: Some(image.size),
+            by: Vec::new(),
+        }];
+        match &self.rest {
+            Some(rest) => steps.push(Step::Send(rest.call(&what, &job, &folder, &key, &script).await?)),
+            None => steps.extend([
+                Step::write(&file, script),
+                self.commands.step("sbatch", &["--test-only", &file]),
+                self.commands.step("sbatch", &["--parsable", &file]),
+            ]),
+        }
         Ok(Plan {
             backend: self.name.clone(),
             image: pinned,
             steps,
-            request,
             risks: check::risks(&job, &site).into_iter().chain(described.risks).collect(),
             privileged: false,
             answers,

@@ -22,7 +22,7 @@ use wharf_core::{
         error::{During, Error, Kind, Result},
         small_file, text,
     },
-    launch::plan::{Plan, Request},
+    launch::plan::Plan,
     ports::{Runtime, Supply},
 };
 
@@ -34,10 +34,9 @@ impl Slurm {
     /// estimate of when it starts, in seconds since 1970, if it was asked.
     pub(super) async fn submit(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<(Launched, Option<i64>)> {
         let what = format!("launch on {}", self.name);
-        let script = match &plan.request {
-            Request::Script(script) if self.rest.is_none() => script,
-            Request::Json(body) if self.rest.is_some() => rest::script(body, &what)?,
-            _ => return Err(Error::usage(what, "this plan was made by another backend")),
+        let script = match &self.rest {
+            Some(_) => rest::script(plan, &what)?,
+            None => plan.written(&what)?.1,
         };
         let (root, key) = (self.root.clone(), plan.idempotency_key.clone());
         let folder = tokio::task::spawn_blocking(move || root.make(&key)).await.during(&what)??;
@@ -78,29 +77,28 @@ impl Slurm {
         }
         cx.progress.phase("preparing the image");
         runtime.prepare(cx, supply, &process, &self.root.images(), &folder.join(script::PROCESS)).await?;
-        let file = folder.join(script::FILE);
-        let (path, bytes) = (file.clone(), script.as_bytes().to_owned());
-        tokio::task::spawn_blocking(move || private::write(&path, &bytes)).await.during(&what)??;
-        if let (Some(rest), Request::Json(body)) = (&self.rest, &plan.request) {
+        if let Some(rest) = &self.rest {
             cx.progress.phase("sending the job");
-            let job = self.send_once(&what, folder, rest.submit(&what, body)).await?;
+            let job = self.send_once(&what, folder, rest.submit(&what, plan)).await?;
             return Ok((self.taken(&what, folder, job).await?, None));
         }
+        let (file, bytes) = (folder.join(script::FILE), script.as_bytes().to_owned());
+        tokio::task::spawn_blocking(move || private::write(&file, &bytes)).await.during(&what)??;
         cx.progress.phase("asking Slurm whether it takes the job");
-        let path = file.display().to_string();
-        let tried = self.commands.run("sbatch", &["--test-only", &path]).await?;
+        let [try_it, send_it] = plan.commands(&what)?;
+        let tried = self.commands.run_words(try_it).await?;
         if tried.code != 0 {
             return Err(commands::refused(&what, &tried).hint("change the answer that Slurm does not take"));
         }
         cx.progress.phase("sending the job");
-        let job = self.send(&what, folder, &path).await?;
+        let job = self.send(&what, folder, send_it).await?;
         Ok((self.taken(&what, folder, job).await?, estimate(&tried.stderr)))
     }
 
     /// Sends the script by `sbatch`, and gives the job's id.
-    async fn send(&self, what: &str, folder: &Path, script: &str) -> Result<String> {
+    async fn send(&self, what: &str, folder: &Path, words: &[String]) -> Result<String> {
         self.send_once(what, folder, async {
-            let sent = self.commands.run("sbatch", &["--parsable", script]).await?;
+            let sent = self.commands.run_words(words).await?;
             if sent.code != 0 {
                 return Err(commands::refused(what, &sent));
             }

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod heads;
+pub mod ledger;
 pub mod memory;
 pub mod shared;
 pub mod sqlite;

@@ -1,21 +1,47 @@
 //! Verbs for launching and for workloads.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    Text,
+    /// A POSIX shell script.
+    Script,
+    /// One object with `backend`, `image`, `answers`, `steps`, `risks`, `privileged`, `idempotency_key` and `form`.
+    Json,
+}
 
 /// The arguments of `wharf launch`: which image, on which backend, with which answers.
 #[derive(Debug, Args)]
 pub struct Launch {
     /// The image.
-    pub reference: String,
+    #[arg(required_unless_present = "again", conflicts_with = "again")]
+    pub reference: Option<String>,
+    /// Launch again what was launched before, with the same digest and answers, and show first what differs. ID is a
+    /// launch or its workload; without ID, list the last launches. One that had no answer is found, or finished.
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+    pub again: Option<String>,
+    /// With --again: the image that the tag means today.
+    #[arg(long)]
+    pub latest: bool,
+    /// Answers that are kept under this name; those given by --set are taken first.
+    #[arg(long, value_name = "NAME", conflicts_with = "again")]
+    pub preset: Option<String>,
+    /// Keep the answers given here under this name, if the launch goes well.
+    #[arg(long, value_name = "NAME", conflicts_with = "plan")]
+    pub save_preset: Option<String>,
     /// The backend; default: the first that takes the image.
     #[arg(long, value_name = "BACKEND")]
     pub on: Option<String>,
     /// An answer to the backend's form, as KEY=VALUE. May be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Print exactly what would be sent, and send nothing.
-    #[arg(long)]
-    pub plan: bool,
+    /// Print exactly what would be sent, and send nothing: for people, as a shell script that does the same without
+    /// Wharf, or as JSON.
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub plan: Option<PlanFormat>,
     /// Platform, like linux/arm64; default: this machine's.
     #[arg(long)]
     pub platform: Option<String>,

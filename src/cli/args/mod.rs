@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand, ValueHint};
 pub use self::{
     evidence::{Audit, Key, KeyVerb, Policy, PolicyVerb, Sign, Verify},
     images::{Copy, CopyOptions, Diff, Images, Prune, Pull, Push, RemoveImage, Show, Tag},
-    launch::{Exec, Launch, Logs, Snapshot, VolumeIn, WholeWorkload, Workload},
+    launch::{Exec, Launch, Logs, PlanFormat, Snapshot, VolumeIn, WholeWorkload, Workload},
     requests::{Approve, Inbox, Reject, Request, Requests, RequestsVerb, Steward},
     share::{Answer, Offers, OpenLink, Revoke, Share, Shares},
     sources::{Login, Logout},

@@ -7,7 +7,11 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use serde::Deserialize;
 
 pub use self::written::{ConfigEntry, EntryKind, EntryKinds, Hosts, List};
-use super::{base::budget::Limits, image::reference::Name};
+use super::{
+    base::budget::Limits,
+    image::reference::Name,
+    launch::{preset::Preset, rules::FormRules},
+};
 
 /// The whole configuration in force, from all layers.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,6 +47,10 @@ pub struct Config {
     pub policy: super::policy::Policy,
     /// Whether a file sets a policy; otherwise it is the built-in one.
     pub policy_written: bool,
+    /// What is said of the forms of backends; each holds.
+    pub forms: Vec<FormRules>,
+    /// Presets for launches, from the files.
+    pub presets: Vec<Preset>,
     /// Settings of requests: where images are admitted, by whom, within which limits.
     pub requests: Requests,
     /// Settings of notices by mail and webhook.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::mount::Mount;
 use super::{
     duration::{self, format_duration, parse_duration},
-    room::{Gate, Room},
+    room::{Gate, OfferedPreset, Room},
 };
 use crate::base::error::{Error, Result};
 
@@ -177,6 +177,9 @@ pub struct Form {
     pub privileged: bool,
     /// The policy's gate between the image and a launch; the core fills it in, not a backend.
     pub gate: Option<Gate>,
+    /// The presets for this image on this backend; the core fills them in, not a backend.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub presets: Vec<OfferedPreset>,
 }
 
 /// Answers by key. Keys that the form does not have are errors.

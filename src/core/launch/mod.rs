@@ -2,11 +2,16 @@
 
 pub mod duration;
 pub mod form;
+pub mod ledger;
 pub mod logs;
 pub mod mount;
 pub mod plan;
+pub mod preset;
 pub mod published;
 pub mod questions;
 pub mod risk;
 pub mod room;
+pub mod rules;
+pub mod script;
+pub mod step;
 pub mod usage;

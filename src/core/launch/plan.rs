@@ -2,56 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{form::Answers, published::Published, usage::WorkloadId};
+use super::{
+    form::Answers,
+    published::Published,
+    usage::{WorkloadId, full_id},
+};
 pub use super::{
     mount::Mount,
     risk::{Risk, Weight},
+    step::{Call, Step},
 };
 use crate::{
-    base::{
-        clean,
-        error::{Error, Result},
-    },
+    base::error::{Error, Result},
     image::model::Pinned,
 };
 
-/// What is sent to a backend, in the format of its interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Request {
-    /// The JSON body of an API call.
-    Json(serde_json::Value),
-    /// A batch script for a scheduler.
-    Script(String),
-    /// A program and its arguments.
-    Argv(Vec<String>),
-}
-
-impl Request {
-    /// The JSON body of the API call. `what` is what was being done, for the error.
-    ///
-    /// # Errors
-    /// `Usage` where it is something else: the plan was made by another backend.
-    pub fn body(&self, what: &str) -> Result<&serde_json::Value> {
-        match self {
-            Self::Json(body) => Ok(body),
-            Self::Script(_) | Self::Argv(_) => Err(Error::usage(what, "this plan was made by another backend")),
-        }
-    }
-
-    /// The request for people to read, line by line as it is sent. Control characters are escaped.
-    pub fn shown(&self) -> String {
-        let text = match self {
-            Self::Json(body) => serde_json::to_string_pretty(body).unwrap_or_default(),
-            Self::Script(script) => script.clone(),
-            Self::Argv(words) => words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" "),
-        };
-        clean::json(&text).into_owned()
-    }
-}
-
 /// Exactly what will be sent to a backend, shown before it is sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The name of the backend that made it and will carry it out.
     pub backend: String,
@@ -59,16 +26,63 @@ pub struct Plan {
     pub image: Pinned,
     /// The checked answers it was made from.
     pub answers: Answers,
-    /// The steps in order, in words, for people to read.
-    pub steps: Vec<String>,
-    /// What is sent to the backend, without secrets.
-    pub request: Request,
+    /// What is carried out, in this order, without secrets.
+    pub steps: Vec<Step>,
     /// What the launch gives away, in words.
     pub risks: Vec<Risk>,
     /// Whether the workload has root rights on the host, or requires them of the person.
     pub privileged: bool,
     /// Sent along so that repeating the launch does not make a second workload.
     pub idempotency_key: String,
+}
+
+impl Plan {
+    /// The request of the plan that has a body. `what` is what is being done, for the error.
+    ///
+    /// # Errors
+    /// `Usage` where there is none: the plan was made by another backend.
+    pub fn call(&self, what: &str) -> Result<(&Call, &serde_json::Value)> {
+        let call = |step| match step {
+            &Step::Send(ref call) => Some((call, call.body.as_ref()?)),
+            _ => None,
+        };
+        self.steps.iter().find_map(call).ok_or_else(|| made_elsewhere(what))
+    }
+
+    /// The path and the content of the file that the plan writes.
+    ///
+    /// # Errors
+    /// `Usage` where it writes none.
+    pub fn written(&self, what: &str) -> Result<(&str, &str)> {
+        let file = |step| match step {
+            &Step::Write { ref path, ref text, .. } => Some((path.as_str(), text.as_str())),
+            _ => None,
+        };
+        self.steps.iter().find_map(file).ok_or_else(|| made_elsewhere(what))
+    }
+
+    /// The command lines of the programs that the plan runs, in order: exactly so many.
+    ///
+    /// # Errors
+    /// `Usage` where there are more or fewer.
+    pub fn commands<const COUNT: usize>(&self, what: &str) -> Result<[&[String]; COUNT]> {
+        let argv = |step| match step {
+            &Step::Run { ref argv, .. } => Some(argv.as_slice()),
+            _ => None,
+        };
+        let all: Vec<&[String]> = self.steps.iter().filter_map(argv).collect();
+        all.try_into().map_err(|_| made_elsewhere(what))
+    }
+
+    /// All steps with what they write and send, for people to read.
+    pub fn shown(&self) -> String {
+        let lines = self.steps.iter().flat_map(|step| std::iter::once(step.describe()).chain(step.content()));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn made_elsewhere(what: &str) -> Error {
+    Error::usage(what, "this plan was made by another backend")
 }
 
 /// The state of a workload.
@@ -163,6 +177,11 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// The id with the name of its backend, as people type it: `docker:3f2a9c0d11e8`.
+    pub fn full_id(&self) -> String {
+        full_id(&self.backend, &self.id)
+    }
+
     /// The name of its backend and its id there.
     pub fn key(&self) -> WorkloadId {
         (self.backend.clone(), self.id.clone())

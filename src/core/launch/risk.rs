@@ -1,9 +1,9 @@
 //! What a launch may do, line by line, as it is shown before anything is sent.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How serious a line of the risk preview is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weight {
     /// Harmless: the careful choice.
@@ -26,7 +26,7 @@ impl Weight {
 }
 
 /// One line of the risk preview.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Risk {
     /// How serious it is.
     pub weight: Weight,

@@ -94,6 +94,15 @@ pub struct Gate {
     pub grounds: String,
 }
 
+/// Answers under a name that are offered beside a form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OfferedPreset {
+    /// The preset's name.
+    pub name: String,
+    /// Its answers by key.
+    pub answers: std::collections::BTreeMap<String, String>,
+}
+
 /// What a launch needs to pass the gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -7,6 +7,11 @@ use crate::base::text;
 /// A workload: its backend and its id there.
 pub type WorkloadId = (String, String);
 
+/// The id of a workload with the name of its backend, as people type it: `docker:3f2a9c0d11e8`.
+pub fn full_id(backend: &str, id: &str) -> String {
+    format!("{backend}:{id}")
+}
+
 /// One measurement of a workload; what its backend does not tell is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Usage {

@@ -92,6 +92,19 @@ impl Journal {
         Self { person: person.to_owned(), audit, store, troubles: Mutex::default() }
     }
 
+    /// The person whose journal it is.
+    pub(crate) fn person(&self) -> &str {
+        &self.person
+    }
+
+    /// Keeps an error beside an action that went on, until somebody asks for [`Self::troubles`].
+    pub(crate) fn trouble(&self, words: String) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if troubles.len() < MOST_TROUBLES {
+            troubles.push(words);
+        }
+    }
+
     /// A new entry by this person, with the current time.
     pub(crate) fn entry(&self, action: &str, subject: impl Into<String>) -> Entry {
         Entry::new(&self.person, action, subject)
@@ -136,10 +149,7 @@ impl Journal {
         let written = tokio::task::spawn_blocking(move || audit.append(entry)).await.during("write the audit");
         if let Err(error) = written.and_then(|written| written) {
             tracing::warn!(%error, "the audit was not written");
-            let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-            if troubles.len() < MOST_TROUBLES {
-                troubles.push(format!("not in the audit: {}: {error}", clean::short(&action, 200)));
-            }
+            self.trouble(format!("not in the audit: {}: {error}", clean::short(&action, 200)));
         }
         self.report_to_store().await;
     }

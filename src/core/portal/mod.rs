@@ -50,7 +50,7 @@ use super::{
     config::Config,
     image::short_names::ShortNames,
     ports::{
-        Audit, Cache, Checker, Launcher, Notifier, Signers, Vault,
+        Audit, Cache, Checker, Launcher, Ledger, Notifier, Signers, Vault,
         store::{Spool, Store},
     },
 };
@@ -71,6 +71,8 @@ pub struct PortalParts {
     pub cache: Arc<dyn Cache>,
     /// The log of what this person did.
     pub audit: Arc<dyn Audit>,
+    /// The launches of this person that are kept.
+    pub ledger: Arc<dyn Ledger>,
     /// The shared store: requests, records of use, notices.
     pub store: Arc<dyn Store>,
     /// Records of use that the store could not take yet.
@@ -125,7 +127,8 @@ pub struct Portal {
 impl Portal {
     /// Builds all use cases from the parts, lowest layer first; contacts nobody.
     pub fn new(parts: PortalParts) -> Self {
-        let PortalParts { audit, cache, checkers, findings, launchers, notifiers, spool, store, vault, .. } = parts;
+        let PortalParts { audit, cache, checkers, findings, launchers, ledger, notifiers, spool, store, vault, .. } =
+            parts;
         let config = Arc::new(parts.config);
         let signers = Arc::new(parts.signers);
         let sources = Arc::new(Sources::new(parts.sources, parts.open, parts.short_names));
@@ -144,8 +147,16 @@ impl Portal {
             journal.clone(),
         ));
         let disks = Arc::new(DiskImages::new(config.clone(), sources.clone(), evidence.clone()));
-        let launches =
-            Arc::new(Launches::new(sources.clone(), launchers, evidence.clone(), uses.clone(), journal.clone()));
+        let launches = Launches::new(
+            config.clone(),
+            sources.clone(),
+            launchers,
+            evidence.clone(),
+            uses.clone(),
+            journal.clone(),
+            ledger,
+        );
+        let launches = Arc::new(launches);
         let sharing = Arc::new(Sharing::new(
             sources.clone(),
             evidence.clone(),

@@ -9,6 +9,7 @@ use crate::{
     base::{digest::Digest, error::Result, secret::Secret},
     catalog::rows::RowSet,
     evidence::record::Record,
+    launch::{ledger::LaunchRecord, preset::Preset},
 };
 
 /// A list of a source as kept on disk.
@@ -60,6 +61,20 @@ pub trait Audit: Send + Sync {
     fn read(&self) -> Result<String>;
     /// The id of the chain. The same until a new file is started.
     fn chain(&self) -> Result<Chain>;
+}
+
+/// The launches of this person that are kept, so that they can be made again and lost ones found. All calls may block.
+pub trait Ledger: Send + Sync {
+    /// Keeps a record, in place of the one with the same key; old ones may be dropped. After: it is on the disk, and only
+    /// this person can read it. Repeated, it changes nothing. Errors: it is not kept; the previous one still is.
+    fn keep(&self, record: &LaunchRecord) -> Result<()>;
+    /// The kept records, the newest first. Changes nothing. One that cannot be read is left out.
+    fn all(&self) -> Result<Vec<LaunchRecord>>;
+    /// Keeps a preset, in place of the one with the same name. After: it is on the disk, and only this person can read
+    /// it. Repeated, it changes nothing. Errors: it is not kept; the previous one still is.
+    fn keep_preset(&self, preset: &Preset) -> Result<()>;
+    /// The kept presets, by name. Changes nothing. Errors: the file with them cannot be read.
+    fn presets(&self) -> Result<Vec<Preset>>;
 }
 
 /// How long a store keeps secrets.

@@ -22,7 +22,7 @@ pub use self::{
     checker::Checker,
     content::{BlobSource, Content, InMemory},
     disks::Disks,
-    keep::{Audit, Cache, CachedRows, Keeps, Vault},
+    keep::{Audit, Cache, CachedRows, Keeps, Ledger, Vault},
     launcher::{Ability, KnownAttachments, Launcher, Supply, Terminal},
     notifier::Notifier,
     runtime::{Description, Process, Runtime},

@@ -1,13 +1,16 @@
 //! Carrying out effects about launches and workloads.
 
-use std::time::Duration;
+use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::{Jobs, effects::GLANCE, post::Post};
 use crate::msg::{RunEffect, RunNews, Slot};
 use wharf_core::{
-    base::{context::Context, error::Result},
+    base::{
+        context::Context,
+        error::{During, Result},
+    },
     launch::{logs::LogRange, usage::WorkloadId},
     portal::Portal,
 };
@@ -62,6 +65,12 @@ impl Jobs {
                 let workload = portal.launches.launch(&cx, &plan, None).await?;
                 Ok((format!("launched {} on {}", workload.name, workload.backend), Some(workload)))
             }),
+            RunEffect::SaveScript { job, name, text } => self.write(job, move |_| async move {
+                let at = tokio::task::spawn_blocking(move || save_script(&name, &text))
+                    .await
+                    .during("save the script")??;
+                Ok((format!("the script is {}", at.display()), None))
+            }),
             RunEffect::Stop { job, workload } => self.write(job, move |cx| async move {
                 let (backend, id) = workload.id();
                 portal.launches.stop(&cx, backend, id).await?;
@@ -91,6 +100,15 @@ impl Jobs {
             }),
         }
     }
+}
+
+/// Writes a script that its owner may run, into a file that did not exist; gives its path.
+fn save_script(name: &str, text: &str) -> Result<PathBuf> {
+    let at = std::path::absolute(name).during("find the folder that Wharf was started in")?;
+    let what = format!("save the script as {}", at.display());
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o700).open(&at);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).during(what)?;
+    Ok(at)
 }
 
 /// Measures workloads repeatedly until none of them gives readings. The second reading follows soon after the first,

@@ -53,6 +53,8 @@ actions! {
     Right = "right", "more", "Choose the next value";
     Fold = "fold", "fold", "Fold or unfold this section of the form";
     Confirm = "confirm", "launch now", "Carry out the plan shown";
+    Preset = "preset", "preset", "Use the next preset of answers for this image";
+    Script = "script", "save script", "Save the plan shown as a shell script that does the same without Wharf";
     Stop = "stop", "stop", "Stop this workload, or cancel this transfer";
     Start = "start", "start", "Start this stopped workload";
     Restart = "restart", "restart", "Restart this workload";

@@ -212,6 +212,8 @@ pub enum RunEffect {
     Plan { backend: String, image: Box<Image>, answers: Answers },
     /// Carry out a plan, as a job.
     Launch { job: u64, plan: Box<Plan> },
+    /// Write a script into a new file of this name in the folder that Wharf was started in, as a job.
+    SaveScript { job: u64, name: String, text: String },
     /// List the workloads of all backends, again every two seconds while the screen shows them.
     Workloads,
     /// Follow a workload's output; with `times`, each line begins with its time.

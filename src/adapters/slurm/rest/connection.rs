@@ -9,11 +9,14 @@ use crate::{
     shared::http::{self, AllowedServers, Server, Tls},
     slurm::settings::{RestAddress, RestPlace},
 };
-use wharf_core::base::{
-    context::timed_out,
-    error::{During, Error, Kind, Result},
-    secret::Secret,
-    small_file,
+use wharf_core::{
+    base::{
+        context::timed_out,
+        error::{During, Error, Kind, Result},
+        secret::Secret,
+        small_file,
+    },
+    launch::step::Call,
 };
 
 /// What to do about a token that is missing or no longer good.
@@ -39,6 +42,18 @@ impl Connection {
     /// A connection to this address; nothing is sent yet.
     pub(super) fn new(address: RestAddress) -> Self {
         Self { address, side: OnceCell::new() }
+    }
+
+    /// A request to it, as a plan shows it; the token is added when it is sent.
+    pub(super) fn call(&self, method: &str, path: String) -> Call {
+        match &self.address.place {
+            RestPlace::Socket(socket) => Call::new(method, &format!("unix://{}", socket.display()), path),
+            RestPlace::Url(url) => Call {
+                headers: vec![("x-slurm-user-name".to_owned(), self.address.user())],
+                token: "x-slurm-user-token".to_owned(),
+                ..Call::new(method, url, path)
+            },
+        }
     }
 
     /// Asks for what is at a path.

@@ -18,7 +18,10 @@ use tokio::sync::OnceCell;
 pub(super) use self::request::script;
 use self::{answer::Answer, connection::Connection};
 use super::{job::Job, queue::Row, settings::RestAddress, site::Site};
-use wharf_core::base::error::{Error, Kind, Result};
+use wharf_core::{
+    base::error::{Error, Kind, Result},
+    launch::{plan::Plan, step::Call},
+};
 
 /// The versions of the interface that are understood, the oldest and the newest: `v0.0.36`.
 const VERSIONS: (u32, u32) = (36, 45);
@@ -130,16 +133,18 @@ impl Rest {
         Ok(all.into_iter().flatten().collect())
     }
 
-    /// The body that sends a job, in the form of the version that is spoken.
-    pub(super) async fn body(&self, what: &str, job: &Job, folder: &Path, key: &str, script: &str) -> Result<Value> {
-        let version = self.version.get_or_try_init(|| self.newest(what)).await?;
-        Ok(request::for_version(&request::body(job, folder, key, script)?, *version))
+    /// The request that sends a job, in the form of the version that is spoken.
+    pub(super) async fn call(&self, what: &str, job: &Job, folder: &Path, key: &str, script: &str) -> Result<Call> {
+        let version = *self.version.get_or_try_init(|| self.newest(what)).await?;
+        let body = request::for_version(&request::body(job, folder, key, script)?, version);
+        Ok(self.connection.call("POST", format!("/slurm/v0.0.{version}/job/submit")).body(body))
     }
 
-    /// Sends a job, and gives its id. `body` is one of [`body`](Self::body).
-    pub(super) async fn submit(&self, what: &str, body: &Value) -> Result<String> {
-        let path = self.path(what, "slurm", "job/submit").await?;
-        let answer = self.connection.post(what, &path, body).await?.checked(what)?;
+    /// Sends the job of a plan, and gives its id.
+    pub(super) async fn submit(&self, what: &str, plan: &Plan) -> Result<String> {
+        let (call, body) = plan.call(what)?;
+        let path = call.path.trim_start_matches('/');
+        let answer = self.connection.post(what, path, body).await?.checked(what)?;
         answer.value.get("job_id").and_then(answer::number).filter(|id| *id > 0).map(|id| id.to_string()).ok_or_else(
             || {
                 Error::failed(what, "slurmrestd told no job's id")

@@ -5,7 +5,10 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::slurm::{job::Job, script};
-use wharf_core::base::error::{Error, Result};
+use wharf_core::{
+    base::error::{Error, Result},
+    launch::plan::Plan,
+};
 
 /// The environment in which the script begins; slurmrestd wants one. It is that of `--export=NONE`.
 const ENVIRONMENT: &str = "PATH=/usr/local/bin:/usr/bin:/bin";
@@ -80,12 +83,12 @@ pub(super) fn for_version(body: &Value, version: u32) -> Value {
     body
 }
 
-/// The script in a body.
+/// The script that a plan sends.
 ///
 /// # Errors
-/// `Usage` where the body is none of these.
-pub(in crate::slurm) fn script<'a>(body: &'a Value, what: &str) -> Result<&'a str> {
-    let text = body.get("script").and_then(Value::as_str);
+/// `Usage` where it sends none: the plan was made by another backend.
+pub(in crate::slurm) fn script<'a>(plan: &'a Plan, what: &str) -> Result<&'a str> {
+    let text = plan.call(what)?.1.get("script").and_then(Value::as_str);
     text.ok_or_else(|| Error::usage(what, "this plan was made by another backend"))
 }
 
@@ -127,6 +130,6 @@ mod tests {
         );
         assert_eq!((&options["kill_on_invalid_dependency"], &options["open_mode"]), (&json!(true), &json!("append")));
         assert!(options["environment"]["PATH"].is_string() && options.get("flags").is_none());
-        assert_eq!(script(&old, "x").unwrap(), "#!/bin/sh\n");
+        assert_eq!(old["script"], "#!/bin/sh\n");
     }
 }

@@ -1,6 +1,8 @@
 //! Launching images, and managing the workloads. Each backend is found by its name.
 
+mod ledger;
 mod measure;
+mod presets;
 pub mod workloads;
 
 use std::sync::Arc;
@@ -13,33 +15,39 @@ use crate::{
         context::Context,
         error::{Error, Result},
     },
+    config::Config,
     image::model::{Health, Image},
     launch::{
         form::{Answers, Form},
         plan::{Plan, Workload},
+        rules::Rules,
     },
-    ports::{Ability, KnownAttachments, Launcher, Supply, store::UseKind},
+    ports::{Ability, KnownAttachments, Launcher, Ledger, Supply, store::UseKind},
 };
 
 /// Launches images and manages their workloads.
 pub struct Launches {
+    config: Arc<Config>,
     sources: Arc<Sources>,
     launchers: Vec<Arc<dyn Launcher>>,
     evidence: Arc<Evidence>,
     uses: Arc<Uses>,
     journal: Arc<Journal>,
+    ledger: Arc<dyn Ledger>,
 }
 
 impl Launches {
-    /// Launches of images from these sources by these launchers, gated by the policy.
+    /// Launches of images from these sources by these launchers, gated by the policy and written down in the ledger.
     pub(super) fn new(
+        config: Arc<Config>,
         sources: Arc<Sources>,
         launchers: Vec<Arc<dyn Launcher>>,
         evidence: Arc<Evidence>,
         uses: Arc<Uses>,
         journal: Arc<Journal>,
+        ledger: Arc<dyn Ledger>,
     ) -> Self {
-        Self { sources, launchers, evidence, uses, journal }
+        Self { config, sources, launchers, evidence, uses, journal, ledger }
     }
 
     /// The names of all backends.
@@ -116,7 +124,7 @@ impl Launches {
         }
     }
 
-    /// The form of a backend for an image, with the policy's gate.
+    /// The form of a backend for an image, as the configuration's rules leave it, with presets and the policy's gate.
     pub async fn form(&self, cx: &Context, backend: &str, image: &Image) -> Result<Form> {
         let launcher = self.launcher(Some(backend), Some(image))?;
         launcher.accepts(image)?;
@@ -124,16 +132,28 @@ impl Launches {
         // Both are asked at the same time.
         let (form, judged) =
             tokio::join!(cx.run(&what, launcher.form(cx, image)), self.evidence.judged_by_what_is_there(image));
-        let mut form = form?;
+        let mut form = Rules(&self.config.forms).form(launcher.name(), form?)?;
+        form.presets = self.offered_presets(&image.reference, launcher.name()).await;
         form.gate = Some(self.evidence.gate_for(image, &judged, form.privileged));
         Ok(form)
     }
 
-    /// The plan: exactly what would be sent to a backend.
+    /// The plan: exactly what would be sent to a backend. Answers that the configuration's rules do not let pass are
+    /// refused.
     pub async fn plan(&self, cx: &Context, backend: &str, image: &Image, answers: &Answers) -> Result<Plan> {
         let launcher = self.launcher(Some(backend), Some(image))?;
         launcher.accepts(image)?;
-        let mut plan = cx.run(&format!("plan on {backend}"), launcher.plan(cx, image, answers)).await?;
+        let what = format!("plan on {backend}");
+        let (rules, name) = (Rules(&self.config.forms), launcher.name());
+        let mut plan = if rules.say_something_of(name) {
+            let form = cx.run(&what, launcher.form(cx, image)).await?;
+            let answers = rules.answers(name, form.clone(), answers)?;
+            let plan = cx.run(&what, launcher.plan(cx, image, &answers)).await?;
+            rules.planned(name, form, &plan.answers)?;
+            plan
+        } else {
+            cx.run(&what, launcher.plan(cx, image, answers)).await?
+        };
         plan.risks.extend(self.evidence.risks(image, plan.privileged).await);
         Ok(plan)
     }
@@ -147,7 +167,8 @@ impl Launches {
         entry.set_digest(&image.digest);
         let launching = async {
             cx.progress.phase("asking the policy");
-            entry.set_verdict(self.evidence.gate(cx, plan, because).await?.describe());
+            let verdict = self.evidence.gate(cx, plan, because).await?.describe();
+            entry.set_verdict(verdict.clone());
             let source = self.sources.source(&image.reference)?;
             let credentials = source.catalog.credentials(&image.reference).await;
             let supply = Supply {
@@ -157,7 +178,10 @@ impl Launches {
                 known: KnownAttachments::default(),
             };
             let what = format!("launch on {}", plan.backend);
-            let workload = cx.unless_cancelled(&what, launcher.launch(cx, plan, &supply)).await?;
+            let record = self.begun(plan, &verdict).await;
+            let launched = cx.unless_cancelled(&what, launcher.launch(cx, plan, &supply)).await;
+            self.ended(record, &launched).await;
+            let workload = launched?;
             // Later entries about the workload name its id.
             entry.add_to_subject(&format!(": {} ({})", workload.name, workload.id));
             Ok(workload)

@@ -29,6 +29,15 @@ pub enum IdMatch {
 /// The length of the short ids that engines print.
 const SHORT: usize = 12;
 
+/// The backend that an id names before its colon, and the id there: `docker:3f2a9c0d11e8`. A backend's name may itself
+/// have a colon in it, so the longest that fits counts.
+fn of_backend<'a>(backends: &[&str], id: &'a str) -> Option<(usize, &'a str)> {
+    let fits = backends.iter().enumerate().filter_map(|(at, name)| {
+        Some((name.len(), (at, id.strip_prefix(name)?.strip_prefix(':').filter(|rest| !rest.is_empty())?)))
+    });
+    fits.max_by_key(|(length, _)| *length).map(|(_, found)| found)
+}
+
 /// The workloads that `id` means: by whole name or id, otherwise by the beginning that `given` allows.
 fn meant<'a>(all: &'a [Workload], id: &str, given: IdMatch) -> Vec<&'a Workload> {
     let mut fits: Vec<&Workload> = all.iter().filter(|one| one.id == id || one.name == id).collect();
@@ -41,8 +50,8 @@ fn meant<'a>(all: &'a [Workload], id: &str, given: IdMatch) -> Vec<&'a Workload>
         };
         fits = all.iter().filter(begins).collect();
     }
-    // Two sign-ins to the same project list the same server: either will do.
-    fits.dedup_by(|other, first| other.id == first.id);
+    // Two sign-ins to the same project list the same server: either will do. Short ids are the same by chance.
+    fits.dedup_by(|other, first| other.id == first.id && first.id.len() >= SHORT);
     fits
 }
 
@@ -69,9 +78,26 @@ impl Launches {
         (all, failed)
     }
 
-    /// The workload that `id` means; fails if there is none or if it is ambiguous.
+    /// The workloads among which `id` is looked for, the errors of backends that failed, and the id without its backend:
+    /// where it names one, only that one is asked.
+    async fn candidates<'a>(&self, cx: &Context, id: &'a str) -> (Vec<Workload>, Vec<(String, Error)>, &'a str) {
+        let named = of_backend(&self.backends(), id);
+        let Some((launcher, rest)) = named.and_then(|(at, rest)| Some((self.launchers.get(at)?.clone(), rest))) else {
+            let (all, failed) = self.workloads(cx).await;
+            return (all, failed, id);
+        };
+        match ask_workloads(cx, launcher).await {
+            (_, Ok((all, _))) => (all, Vec::new(), rest),
+            (name, Err(error)) => (Vec::new(), vec![(name, error)], rest),
+        }
+    }
+
+    /// The workload that `id` means: its name or its id, alone or after the name of its backend (`docker:3f2a9c0d11e8`).
+    ///
+    /// # Errors
+    /// `NotFound` where there is none, `Usage` where several are meant, with the whole ids of all.
     pub async fn find_workload(&self, cx: &Context, id: &str, given: IdMatch) -> Result<Workload> {
-        let (all, failed) = self.workloads(cx).await;
+        let (all, failed, id) = self.candidates(cx, id).await;
         let fits = meant(&all, id, given);
         if fits.is_empty() {
             if let Some(part) = self.part(&all, id) {
@@ -92,7 +118,7 @@ impl Launches {
                 let (why, hint) = match begun.first() {
                     Some(one) => (
                         format!("there is no workload of that name; '{}' only begins like it", one.name),
-                        format!("what changes or ends a workload wants its whole name, or its id: {}", one.id),
+                        format!("what changes or ends a workload wants its whole name, or its id: {}", one.full_id()),
                     ),
                     None => ("there is no such workload".to_owned(), hint),
                 };
@@ -100,7 +126,7 @@ impl Launches {
             }
             many => {
                 Err(Error::usage(format!("workload '{id}'"), format!("{} workloads are meant by this", many.len()))
-                    .hint("type more of the id"))
+                    .hint(format!("name one by its whole id: {}", full_ids(many))))
             }
         }
     }
@@ -197,6 +223,15 @@ impl Launches {
     }
 }
 
+/// How many workloads are named where several are meant.
+const NAMED: usize = 5;
+
+/// The ids of workloads with their backends, the first few.
+fn full_ids(all: &[&Workload]) -> String {
+    let more = if all.len() > NAMED { " and others" } else { "" };
+    format!("{}{more}", all.iter().take(NAMED).map(|one| one.full_id()).collect::<Vec<_>>().join(", "))
+}
+
 /// The program of a command, as the audit records it.
 fn program(command: &[String]) -> String {
     command.first().map(|word| clean::short(word, 100)).unwrap_or_default()
@@ -212,6 +247,16 @@ async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>) -> (String, Re
 mod tests {
     use super::*;
     use crate::launch::plan::State;
+
+    #[test]
+    fn an_id_names_its_backend_before_a_colon() {
+        let backends = ["docker", "slurm", "k8s/a:b", "k8s/a"];
+        assert_eq!(of_backend(&backends, "slurm:329_2"), Some((1, "329_2")));
+        assert_eq!(of_backend(&backends, "k8s/a:b:pod"), Some((2, "pod")));
+        for id in ["3f2a", "docker", "docker:", "dock:3f", "other:3f"] {
+            assert_eq!(of_backend(&backends, id), None, "{id}");
+        }
+    }
 
     #[test]
     fn what_ends_a_workload_wants_its_whole_name_or_id() {

@@ -17,7 +17,11 @@ use crate::{
 };
 use wharf_core::{
     base::error::{Error, Kind, Result},
-    launch::{form::Form, plan::Plan},
+    launch::{
+        form::{Answers, Form},
+        plan::Plan,
+        script,
+    },
 };
 
 impl Page {
@@ -120,6 +124,44 @@ impl Page {
     }
 }
 
+impl Page {
+    /// Uses the answers of the next preset, after the last one those of the form itself.
+    fn next_preset(&mut self, model: &mut Model) -> Vec<Effect> {
+        let Some(form) = &self.form else { return Vec::new() };
+        let next = self.preset.map_or(0, |at| at + 1);
+        self.answers = Answers::default();
+        self.preset = match form.presets.get(next) {
+            Some(preset) => {
+                let asked = preset.answers.iter().filter(|(key, _)| form.field(key).is_some());
+                self.answers.0.extend(asked.map(|(key, value)| (key.clone(), value.clone())));
+                model.say(format!("preset {} of {}: {}", next + 1, form.presets.len(), preset.name));
+                Some(next)
+            }
+            None => {
+                model.say("the form's own answers");
+                None
+            }
+        };
+        self.replan()
+    }
+
+    /// Saves the shown plan as a script, as a job.
+    fn save_script(&mut self, model: &mut Model) -> Vec<Effect> {
+        let Some(plan) = self.plan.as_deref() else { return Vec::new() };
+        match script::script(plan) {
+            Ok(text) => {
+                let name = format!("launch-{}.sh", plan.idempotency_key);
+                let job = model.job(format!("save the script {name}"));
+                vec![Effect::Run(RunEffect::SaveScript { job, name, text })]
+            }
+            Err(error) => {
+                model.say(error.full_text());
+                Vec::new()
+            }
+        }
+    }
+}
+
 impl page::Page for Page {
     fn scope(&self) -> &'static str {
         "launch"
@@ -134,18 +176,32 @@ impl page::Page for Page {
     }
 
     fn offered(&self) -> &'static [Action] {
-        &[Action::Confirm, Action::Open, Action::Right, Action::Fold, Action::NextPane, Action::Back, Action::Help]
+        &[
+            Action::Confirm,
+            Action::Open,
+            Action::Right,
+            Action::Fold,
+            Action::NextPane,
+            Action::Preset,
+            Action::Script,
+            Action::Back,
+            Action::Help,
+        ]
     }
 
     fn hides(&self, action: Action, _model: &Model) -> bool {
-        action == Action::Fold && self.sections().len() < 2
+        match action {
+            Action::Fold => self.sections().len() < 2,
+            Action::Preset => self.form.as_ref().is_none_or(|form| form.presets.is_empty()),
+            _ => false,
+        }
     }
 
     fn disabled(&self, action: Action, _model: &Model) -> Option<String> {
         match action {
             Action::Confirm if self.job.is_some() => Some("it is being launched".to_owned()),
             Action::Fold if !self.may_fold() => Some("this line is in no section".to_owned()),
-            Action::Confirm if self.plan.is_none() => Some("there is no plan yet".to_owned()),
+            Action::Confirm | Action::Script if self.plan.is_none() => Some("there is no plan yet".to_owned()),
             _ => None,
         }
     }
@@ -181,6 +237,8 @@ impl page::Page for Page {
             Action::NextPane => self.in_plan = !self.in_plan,
             Action::Left | Action::Right => return self.turned(action == Action::Right),
             Action::Confirm => return self.confirm(model),
+            Action::Script => return self.save_script(model),
+            Action::Preset => return self.next_preset(model),
             _ => {}
         }
         Vec::new()

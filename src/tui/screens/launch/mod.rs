@@ -74,6 +74,8 @@ pub struct Page {
     pub refusing: Vec<usize>,
     /// Whether the last choice of a backend went forward.
     pub forward: bool,
+    /// The number of the preset whose answers are used, if any.
+    pub preset: Option<usize>,
     /// The titles of the last form's sections, and whether they were folded.
     pub folded: Vec<(&'static str, bool)>,
 }
@@ -102,6 +104,7 @@ impl Page {
             chosen: false,
             refusing: Vec::new(),
             forward: true,
+            preset: None,
             folded: Vec::new(),
         }
     }
@@ -183,6 +186,7 @@ impl Page {
             section.folded = known.map_or(section.folded, |(_, folded)| *folded);
         }
         self.form = Some(form);
+        self.preset = None;
         self.at.selected = self.at.selected.min(self.count().saturating_sub(1));
     }
 

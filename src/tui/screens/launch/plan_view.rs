@@ -78,14 +78,11 @@ impl Page {
         lines.push(Line::raw(""));
         lines.push(Line::styled("What will be sent", theme.style("title")));
         lines.push(Line::styled(format!(" {}", plan.image.digest), theme.style("dim")));
-        lines.extend(
-            plan.steps
-                .iter()
-                .enumerate()
-                .map(|(number, step)| Line::styled(format!(" {}. {step}", number + 1), theme.style("text"))),
-        );
-        let request = plan.request.shown();
-        lines.extend(request.lines().map(|line| Line::styled(format!(" {line}"), theme.style("dim"))));
+        for (number, step) in plan.steps.iter().enumerate() {
+            lines.push(Line::styled(format!(" {}. {}", number + 1, step.describe()), theme.style("text")));
+            let content = step.content().unwrap_or_default();
+            lines.extend(content.lines().map(|line| Line::styled(format!(" {line}"), theme.style("dim"))));
+        }
         lines
     }
 

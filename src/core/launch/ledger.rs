@@ -1,0 +1,255 @@
+//! What is kept of each launch: what was planned, on which verdict, and what became of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    form::Answers,
+    plan::{Plan, Workload},
+    step::Step,
+    usage::full_id,
+};
+use crate::base::{
+    error::{Error, Kind, Result},
+    text,
+};
+
+/// The format of the records that this program writes. Records of another format are left alone.
+pub const FORMAT: u32 = 1;
+/// The most characters of a launch's key.
+const LONGEST_KEY: usize = 64;
+/// The fewest characters of a key that mean a launch.
+const SHORTEST: usize = 4;
+
+/// A launch as it is kept. It holds no secret, because a plan has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchRecord {
+    /// The format of this record: [`FORMAT`].
+    pub format: u32,
+    /// The whole plan. Its key names the record.
+    pub plan: Plan,
+    /// Who launched it.
+    pub person: String,
+    /// When it was launched, in seconds since 1970.
+    pub began: i64,
+    /// The policy's verdict on which it was launched, in words.
+    pub verdict: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a launch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum Outcome {
+    /// It was begun, and no end was written: it is under way, or the program ended in the middle.
+    Begun,
+    /// The backend did not answer, or the person cancelled: nobody knows whether a workload was made.
+    Unanswered {
+        /// Why, in words.
+        why: String,
+    },
+    /// A workload was made.
+    Made {
+        /// Its id on the backend.
+        id: String,
+        /// Its name.
+        name: String,
+    },
+    /// Nothing was made.
+    Failed {
+        /// Why, in words.
+        why: String,
+    },
+}
+
+impl Outcome {
+    /// What an attempt to launch means.
+    pub fn of(launched: &Result<Workload>) -> Self {
+        match launched {
+            Ok(workload) => Self::Made { id: workload.id.clone(), name: workload.name.clone() },
+            Err(error) if matches!(error.kind, Kind::Unavailable | Kind::Cancelled) => {
+                Self::Unanswered { why: error.why.clone() }
+            }
+            Err(error) => Self::Failed { why: error.why.clone() },
+        }
+    }
+}
+
+impl LaunchRecord {
+    /// The record of a launch that begins now.
+    pub fn new(plan: &Plan, person: &str, verdict: &str) -> Self {
+        Self {
+            format: FORMAT,
+            plan: plan.clone(),
+            person: person.to_owned(),
+            began: text::now(),
+            verdict: verdict.to_owned(),
+            outcome: Outcome::Begun,
+        }
+    }
+
+    /// The key of the launch, by which it is found.
+    pub fn key(&self) -> &str {
+        &self.plan.idempotency_key
+    }
+
+    /// Whether nobody knows whether a workload was made.
+    pub fn is_open(&self) -> bool {
+        matches!(self.outcome, Outcome::Begun | Outcome::Unanswered { .. })
+    }
+
+    /// What became of it, in words. They are not cleaned.
+    pub fn outcome_words(&self) -> String {
+        match &self.outcome {
+            Outcome::Begun => "no end is known".to_owned(),
+            Outcome::Unanswered { why } => format!("no answer: {why}"),
+            Outcome::Made { id, name } => format!("{} {name}", full_id(&self.plan.backend, id)),
+            Outcome::Failed { why } => format!("failed: {why}"),
+        }
+    }
+
+    /// The answers, to launch it again: a name that was made from the key is left to be made again.
+    pub fn answers(&self) -> Answers {
+        let mut answers = self.plan.answers.clone();
+        answers.0.retain(|key, value| key != "name" || !is_made_name(&self.plan, value));
+        answers
+    }
+
+    /// Whether the launch's key or the workload that it made is meant: the key may be cut short.
+    fn is_meant(&self, id: &str) -> bool {
+        let made = match &self.outcome {
+            Outcome::Made { id: made, name } => id == made || id == name || id == full_id(&self.plan.backend, made),
+            _ => false,
+        };
+        made || (id.len() >= SHORTEST && self.key().starts_with(id))
+    }
+}
+
+/// Whether a name was made from the plan's key.
+fn is_made_name(plan: &Plan, name: &str) -> bool {
+    plan.idempotency_key.get(..SHORTEST).is_some_and(|begin| name.ends_with(&format!("-{begin}")))
+}
+
+/// The key, if it can name a file.
+///
+/// # Errors
+/// `Usage` for a key that no plan has: it could lead out of the folder.
+pub fn file_key(key: &str) -> Result<&str> {
+    let plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if plain && !key.is_empty() && key.len() <= LONGEST_KEY {
+        Ok(key)
+    } else {
+        Err(Error::usage("find a launch", "its key is none"))
+    }
+}
+
+/// The launch that is meant, of these with the newest first: by its key, which may be cut short, or by the workload that
+/// it made.
+///
+/// # Errors
+/// `NotFound` where none is meant, `Usage` where the beginning of a key means several.
+pub fn meant<'a>(all: &'a [LaunchRecord], id: &str) -> Result<&'a LaunchRecord> {
+    let what = format!("launch '{id}' again");
+    let fits: Vec<&LaunchRecord> = all.iter().filter(|one| one.is_meant(id)).collect();
+    let begun: Vec<&str> = fits.iter().filter(|one| one.key().starts_with(id)).map(|one| one.key()).collect();
+    match (fits.first(), begun.as_slice()) {
+        (None, _) => Err(Error::not_found(what, "no such launch is kept").hint("'wharf launch --again' lists them")),
+        (Some(_), [_, _, ..]) => {
+            Err(Error::usage(what, "several launches begin like this")
+                .hint(format!("choose one: {}", begun.join(", "))))
+        }
+        (Some(one), _) => Ok(one),
+    }
+}
+
+/// What differs between two plans, line by line: `-` was, `+` is. Keys, and names made from them, differ always and are
+/// left out, and so is whether the image has to be moved.
+pub fn differences(before: &Plan, now: &Plan) -> Vec<String> {
+    let (old, new) = (compared(before), compared(now));
+    let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("- {line}"));
+    let come = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+ {line}"));
+    gone.chain(come).collect()
+}
+
+/// The lines by which plans are compared.
+fn compared(plan: &Plan) -> Vec<String> {
+    let steps = plan.steps.iter().flat_map(|step| {
+        let line = match step {
+            Step::Prepare { what, to, .. } => format!("prepare {what} in {to}"),
+            step => step.describe(),
+        };
+        std::iter::once(line).chain(step.content())
+    });
+    let risks = plan.risks.iter().map(|risk| format!("{} {}", risk.weight.sign(), risk.text));
+    let image = [plan.image.reference.to_string(), format!("digest {}", plan.image.digest)];
+    let text = image.into_iter().chain(steps).chain(risks).collect::<Vec<_>>().join("\n");
+    let name = plan.answers.get("name");
+    let text = if is_made_name(plan, name) { text.replace(name, "NAME") } else { text };
+    text.replace(&plan.idempotency_key, "KEY").lines().map(|line| line.trim().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(key: &str, name: &str, command: &str) -> Plan {
+        let digest = format!("sha256:{}", "4f".repeat(32));
+        Plan {
+            backend: "docker".into(),
+            image: crate::image::model::Pinned {
+                reference: format!("oci://lab.example/physics/gromacs:1@{digest}").parse().unwrap(),
+                digest: digest.parse().unwrap(),
+                platform: None,
+                manifest: digest.parse().unwrap(),
+            },
+            answers: Answers([("name".to_owned(), name.to_owned())].into()),
+            steps: vec![Step::Run { argv: vec![name.into(), command.into(), key.into()], environment: Vec::new() }],
+            risks: Vec::new(),
+            privileged: false,
+            idempotency_key: key.into(),
+        }
+    }
+
+    fn record(key: &str, id: &str) -> LaunchRecord {
+        let mut one = LaunchRecord::new(&plan(key, "gromacs", "x"), "ada", "allow");
+        one.outcome = Outcome::Made { id: id.into(), name: "gromacs".into() };
+        one
+    }
+
+    #[test]
+    fn a_launch_is_found_by_its_key_and_by_its_workload() {
+        let all = [record("3f2a0001", "77"), record("3f2a0002", "78"), record("9c", "79")];
+        let found = |id: &str| meant(&all, id).map(LaunchRecord::key);
+        assert_eq!(found("3f2a0002").unwrap(), "3f2a0002");
+        assert_eq!(found("docker:78").unwrap(), "3f2a0002");
+        assert_eq!(found("79").unwrap(), "9c");
+        assert_eq!(found("gromacs").unwrap(), "3f2a0001", "of one name the newest");
+        assert_eq!(found("3f2a").unwrap_err().kind, Kind::Usage);
+        assert_eq!(found("3f").unwrap_err().kind, Kind::NotFound);
+        assert_eq!(found("").unwrap_err().kind, Kind::NotFound);
+    }
+
+    #[test]
+    fn what_differs_is_told_and_keys_are_not() {
+        let (before, same) = (plan("3f2a0001", "gromacs-3f2a", "x"), plan("77aa0002", "gromacs-77aa", "x"));
+        assert_eq!(differences(&before, &same), Vec::<String>::new());
+        let other = plan("77aa0002", "gromacs-77aa", "y");
+        assert_eq!(differences(&before, &other), ["- run NAME x KEY", "+ run NAME y KEY"]);
+    }
+
+    #[test]
+    fn a_name_that_was_made_from_the_key_is_made_again() {
+        let made = LaunchRecord::new(&plan("3f2a0001", "gromacs-3f2a", "x"), "ada", "");
+        assert_eq!(made.answers().get("name"), "");
+        let chosen = LaunchRecord::new(&plan("3f2a0001", "mine", "x"), "ada", "");
+        assert_eq!(chosen.answers().get("name"), "mine");
+    }
+
+    #[test]
+    fn a_key_that_leads_elsewhere_is_refused() {
+        for key in ["", "..", "../x", "a/b", "a\0", &"a".repeat(65)] {
+            assert!(file_key(key).is_err(), "{key:?}");
+        }
+        assert_eq!(file_key("1764-3f2a").unwrap(), "1764-3f2a");
+    }
+}
