@@ -102,7 +102,11 @@ fn foreign(backend: &str, whole: &str, rows: Vec<Row>) -> Known {
 fn of_launch(backend: &str, launched: Launched, queue: Vec<Row>, accounts: Vec<Row>) -> Known {
     let told = !accounts.is_empty();
     let mut rows = accounts;
-    let same = |one: &Row, other: &Row| one.task == other.task && one.in_array == other.in_array;
+    let same = |one: &Row, other: &Row| {
+        // The last task of an array has the array's number; accounting may hear late which task it is.
+        let late = one.raw == other.raw && (one.task.is_none() || other.task.is_none());
+        one.in_array == other.in_array && (one.task == other.task || late)
+    };
     if !queue.is_empty() {
         // What waits or runs is in the queue.
         rows.retain(|row| row.over && !queue.iter().any(|other| same(row, other) && !other.over));
@@ -238,7 +242,7 @@ mod tests {
         let (whole, task) = id.split_once('_').map_or((id, None), |(whole, task)| (whole, Some(task.to_owned())));
         Row {
             id: id.to_owned(),
-            raw: "1".into(),
+            raw: id.to_owned(),
             whole: whole.to_owned(),
             in_array: task.is_some(),
             task,
@@ -320,6 +324,19 @@ mod tests {
         assert!(known[0].ended.is_some(), "it is over for good");
         let known = list(Vec::new(), (1..=9).map(ended).collect(), vec![launch("62", Some(10))]);
         assert!(known[0].ended.is_none(), "one task was not told of yet");
+    }
+
+    #[test]
+    fn the_last_task_of_an_array_is_counted_once() {
+        let last = |task: Option<&str>| Row {
+            raw: "62".into(),
+            task: task.map(str::to_owned),
+            in_array: true,
+            ..row("62", State::Exited(0))
+        };
+        let first = Row { raw: "63".into(), ..row("62_1", State::Exited(0)) };
+        let known = list(vec![first.clone(), last(Some("2"))], vec![first, last(None)], vec![launch("62", Some(2))]);
+        assert!(known[0].workload.facts_words().contains("tasks 2: 2 done"), "{}", known[0].workload.facts_words());
     }
 
     #[test]

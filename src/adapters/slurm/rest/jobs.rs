@@ -35,8 +35,8 @@ impl Ids {
         let task = number(task).filter(|task| *task >= 0).map(|task| task.to_string());
         // Slurm tells 0 for a job that is no array.
         let array = number(array).filter(|id| *id > 0).map(|id| id.to_string());
-        let in_array = array.is_some() && (task.is_some() || !waiting.is_empty());
-        let whole = array.filter(|_| in_array).unwrap_or_else(|| raw.clone());
+        let in_array = array.is_some();
+        let whole = array.unwrap_or_else(|| raw.clone());
         let task = task.filter(|_| in_array && waiting.is_empty());
         Some(Self { raw, whole, task, waiting, in_array })
     }
@@ -45,7 +45,7 @@ impl Ids {
     fn shown(&self) -> String {
         match &self.task {
             Some(task) => format!("{}_{task}", self.whole),
-            None if self.in_array => format!("{}_[{}]", self.whole, self.waiting),
+            None if self.in_array && !self.waiting.is_empty() => format!("{}_[{}]", self.whole, self.waiting),
             None => self.whole.clone(),
         }
     }
