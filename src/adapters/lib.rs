@@ -5,6 +5,7 @@
 pub mod formats;
 pub mod notify;
 pub mod parts;
+pub mod prepared;
 pub mod shared;
 pub mod signing;
 pub mod store;

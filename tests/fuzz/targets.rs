@@ -16,7 +16,7 @@ use wharf::{
             layer::{Budget, LONGEST_NAME, Layer},
             reports, sif,
         },
-        local::unpack::Root,
+        prepared::unpack::Root,
         notary::tuf,
         oci::{challenge, referrers},
         store::shared,

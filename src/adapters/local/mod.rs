@@ -30,7 +30,6 @@ mod seal;
 mod sealed;
 mod sockets;
 mod spec;
-pub mod unpack;
 
 use std::{ffi::OsString, path::PathBuf};
 

@@ -381,7 +381,7 @@ fn remove(folder: impl AsFd, name: &OsStr) -> Result<(), Errno> {
 }
 
 /// The names in a folder, in no particular order.
-pub(super) fn names(folder: impl AsFd) -> Result<Vec<OsString>, Errno> {
+pub fn names(folder: impl AsFd) -> Result<Vec<OsString>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(folder)? {
         let name = entry?.file_name().to_bytes().to_vec();
