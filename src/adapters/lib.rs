@@ -43,7 +43,7 @@ macro_rules! adapters {
 
 // By default an image is launched on the first backend that accepts it, so the one that gives nobody root rights comes
 // first.
-adapters! { files, local, engine, oci, hub, harbor, openstack, slurm }
+adapters! { files, local, runtimes, engine, oci, hub, harbor, openstack, slurm }
 
 /// Declares the adapters that only make evidence, in the same way.
 macro_rules! checkers {

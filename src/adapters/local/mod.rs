@@ -10,6 +10,7 @@ mod enter;
 mod first_process;
 mod inside;
 mod keep;
+mod kept;
 mod launcher;
 mod log;
 mod missing;

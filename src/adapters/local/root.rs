@@ -61,7 +61,14 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Resu
         Ok(seal::check(&at, &digest))
     });
     match kept.await.during(&what)?? {
-        SealState::Sound => return Ok(home.join("root")),
+        SealState::Sound => {
+            let used = home.join("used");
+            let note = move || private::write(&used, wharf_core::base::text::now().to_string().as_bytes());
+            if let Err(error) = tokio::task::spawn_blocking(note).await.during(&what)? {
+                tracing::debug!(%error, "when an unpacked image was used is not noted");
+            }
+            return Ok(home.join("root"));
+        }
         SealState::Missing => {}
         SealState::Changed(why) => {
             tracing::warn!(image = %image, why, "an unpacked image is not used again");

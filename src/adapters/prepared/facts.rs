@@ -104,7 +104,8 @@ impl Facts {
     /// Where they are not there, or no facts of this version.
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let what = format!("read {}", folder.join(FILE).display());
-        let facts: Self = serde_json::from_slice(&files::bytes(&folder.join(FILE), LONGEST).during(&what)?).during(&what)?;
+        let facts: Self =
+            serde_json::from_slice(&files::bytes(&folder.join(FILE), LONGEST).during(&what)?).during(&what)?;
         if facts.format == FORMAT {
             Ok(facts)
         } else {

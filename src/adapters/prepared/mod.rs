@@ -5,6 +5,7 @@
 
 mod facts;
 mod files;
+pub mod kept;
 pub mod layers;
 mod lease;
 pub mod squashfs;

@@ -141,7 +141,9 @@ impl Store {
             let folder = own.join(name(&wanted));
             match check(&folder, &wanted) {
                 Kept::Sound(found) => {
-                    private::write(&folder.join("used"), text::now().to_string().as_bytes())?;
+                    if let Err(error) = private::write(&folder.join("used"), text::now().to_string().as_bytes()) {
+                        tracing::debug!(%error, "when a prepared image was used is not noted");
+                    }
                     Ok(Some(found))
                 }
                 Kept::Missing => Ok(None),
@@ -213,11 +215,7 @@ impl Store {
 ///
 /// # Errors
 /// Where the lease cannot be written.
-async fn renew(
-    cx: &Context,
-    mut notes: tokio::sync::watch::Receiver<Note>,
-    lease: Arc<Mutex<Lease>>,
-) -> Result<()> {
+async fn renew(cx: &Context, mut notes: tokio::sync::watch::Receiver<Note>, lease: Arc<Mutex<Lease>>) -> Result<()> {
     let mut beat = tokio::time::interval(BEAT);
     loop {
         tokio::select! {
