@@ -396,6 +396,7 @@ const WRITES: &[&str] = &[
     ".accept_transfer(cx",
     ".answer(cx",
     ".remove(cx",
+    ".remove_kept_image(cx",
     ".tag(cx",
     ".put_blob(cx",
     ".put_manifest(cx",

@@ -46,6 +46,7 @@ mod other_schemes;
 mod pinboard;
 mod places;
 mod podman;
+mod prepared;
 mod psql;
 mod pty;
 mod reach;

@@ -85,11 +85,14 @@ impl Runtime for Ours {
 }
 
 /// What a test says to itself as another person.
-const CONF: &str = "WHARF_STORY_CONF";
-const BIN: &str = "WHARF_STORY_BIN";
+pub(crate) const CONF: &str = "WHARF_STORY_CONF";
+pub(crate) const BIN: &str = "WHARF_STORY_BIN";
 
-/// Runs a test of this file as the lab's person, on one cluster.
-fn as_person(test: &str, conf: &str, bin: &str) {
+/// The folder with Apptainer, where the lab has it.
+pub(crate) const APPTAINER: &str = "WHARF_LAB_APPTAINER";
+
+/// Runs an ignored test as the lab's person, on one cluster.
+pub(crate) fn as_person(test: &str, conf: &str, bin: &str) {
     let (Some(person), Some(open)) = (lab::part("WHARF_LAB_SLURM_USER"), lab::part("WHARF_LAB_OPEN")) else { return };
     let ours = std::env::current_exe().unwrap();
     let run = |program: &str, arguments: &[&str]| {
@@ -98,6 +101,7 @@ fn as_person(test: &str, conf: &str, bin: &str) {
         let home = Path::new("/home").join(&person);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", home).env("USER", &person);
         command.env("LOGNAME", &person).env("WHARF_LAB_OPEN", &open).env(CONF, conf).env(BIN, bin).current_dir("/");
+        command.envs(std::env::var_os(APPTAINER).map(|folder| (APPTAINER, folder)));
         command.output().unwrap()
     };
     let program = ours.to_str().unwrap();
@@ -126,15 +130,15 @@ on_each_cluster! {
 }
 
 /// A cluster, and what a person has there.
-struct Stage {
-    home: Home,
-    portal: Arc<Portal>,
-    conf: PathBuf,
-    bin: PathBuf,
+pub(crate) struct Stage {
+    pub home: Home,
+    pub portal: Arc<Portal>,
+    pub conf: PathBuf,
+    pub bin: PathBuf,
 }
 
 impl Stage {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let (conf, bin) = (std::env::var_os(CONF)?.into(), std::env::var_os(BIN)?.into());
         let home = Home::new();
         let portal = lab::portal(&home, vec![lab::registry("open", &std::env::var("WHARF_LAB_OPEN").unwrap())]);
@@ -155,16 +159,20 @@ impl Stage {
             pace: Some(pace),
             ..Settings::default()
         };
+        self.backend(settings, vec![Arc::new(Ours(Sandboxes::new(SandboxProgram::find())))])
+    }
+
+    /// The backend with these settings and runtimes.
+    pub(crate) fn backend(&self, settings: Settings, runtimes: Vec<Arc<dyn Runtime>>) -> Arc<dyn Launcher> {
         let wanted = AdapterEntry { name: "lab".into(), origin: "test".into(), settings };
-        let runtime = Arc::new(Ours(Sandboxes::new(SandboxProgram::find())));
-        Slurm::new(&wanted, &self.home.path("state"), vec![runtime]).into_launcher()
+        Slurm::new(&wanted, &self.home.path("state"), runtimes).into_launcher()
     }
 
     async fn image(&self, reference: &str) -> Image {
         self.portal.sources.image(&Context::default(), &reference.parse().unwrap(), None).await.unwrap()
     }
 
-    async fn alpine(&self) -> Image {
+    pub(crate) async fn alpine(&self) -> Image {
         self.image(&format!("{}/library/alpine:latest", std::env::var("WHARF_LAB_OPEN").unwrap())).await
     }
 
@@ -175,7 +183,7 @@ impl Stage {
     }
 
     /// One of Slurm's commands.
-    fn slurm(&self, program: &str, arguments: &[&str]) -> String {
+    pub(crate) fn slurm(&self, program: &str, arguments: &[&str]) -> String {
         let mut command = Command::new(self.bin.join(program));
         let output = command.args(arguments).env("SLURM_CONF", &self.conf).current_dir("/tmp").output().unwrap();
         assert!(output.status.success(), "{program} {arguments:?}: {}", lab::complained(&output));
@@ -200,11 +208,11 @@ impl Stage {
 }
 
 /// The pause between two looks at a condition.
-async fn between_looks() {
+pub(crate) async fn between_looks() {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-async fn exists(path: &Path) {
+pub(crate) async fn exists(path: &Path) {
     let began = Instant::now();
     while !path.exists() {
         assert!(began.elapsed() < Duration::from_secs(60), "{} does not appear", path.display());
