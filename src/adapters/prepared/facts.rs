@@ -16,7 +16,7 @@ use wharf_core::base::{
 };
 
 /// The name of the facts in the folder of a prepared image. It is written last.
-const FILE: &str = "facts.json";
+pub(super) const FILE: &str = "facts.json";
 /// The version of the facts' format.
 const FORMAT: u32 = 1;
 /// The most bytes of facts that are read.

@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{
-    facts::{Facts, Form, Kept, Prepared, check},
+    facts::{FILE as FACTS, Facts, Form, Kept, Prepared, check},
     layers::{self, StoredImage},
     lease::{Attempt, BEAT, Lease, PATIENCE, Waiting},
     squashfs,
@@ -107,7 +107,8 @@ impl Store {
         }
     }
 
-    /// What the site has prepared. A store in which others than root and this person could change something is not used.
+    /// What the site has prepared as a file. A store in which others than root and this person could change something is
+    /// not used.
     async fn of_the_site(&self, cx: &Context, manifest: &Digest, what: &str) -> Result<Option<Prepared>> {
         let Some(folder) = self.site.as_ref().map(|site| site.join(name(manifest))) else { return Ok(None) };
         cx.progress.phase("looking into the site's store");
@@ -116,13 +117,13 @@ impl Store {
             if !folder.is_dir() {
                 return None;
             }
-            let kept = match exec::changed_by_others(&folder) {
+            let kept = match others_may_change(&folder) {
                 Some(why) => Kept::Changed(why),
                 None => check(&folder, &wanted),
             };
             match kept {
-                Kept::Sound(found) => Some(found),
-                Kept::Missing => None,
+                Kept::Sound(found) if found.sha256.is_some() => Some(found),
+                Kept::Missing | Kept::Sound(_) => None,
                 Kept::Changed(why) => {
                     tracing::warn!(folder = %folder.display(), why, "an image of the site's store is not used");
                     None
@@ -209,6 +210,11 @@ impl Store {
         let publish = move || working.publish(&home, &facts, &lease);
         tokio::task::spawn_blocking(publish).await.during(what)?
     }
+}
+
+/// Why others could change a prepared file of the site, if they could: itself, its facts, or a folder above them.
+fn others_may_change(folder: &Path) -> Option<String> {
+    [FACTS, Form::Squashfs.name()].iter().find_map(|name| exec::changed_by_others(&folder.join(name)))
 }
 
 /// Renews a lease with what the notes say, and passes them on. Ends when the lease was taken over.

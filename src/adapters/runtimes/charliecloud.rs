@@ -11,7 +11,7 @@ use super::{
     image_process::{self, IMAGE, ImageProcess, PLACE, one_line, path_text},
     launch_folder::{self, VARIABLES, Written, quoted},
 };
-use crate::prepared::{Form, Store};
+use crate::prepared::Store;
 use wharf_core::{
     base::{
         context::Context,
@@ -76,10 +76,8 @@ impl Charliecloud {
             quoted.map(|words| words.join(" "))
         };
         // A squashfs is mounted in a folder that nobody else can exchange.
-        let mount = match process.form {
-            Form::Squashfs => "  mkdir -p \"$place/image\"\n  set -- \"--mount=$place/image\"\n",
-            Form::Folder => "",
-        };
+        let is_file = image.extension().is_some_and(|ending| ending == "sqfs");
+        let mount = if is_file { "  mkdir -p \"$place/image\"\n  set -- \"--mount=$place/image\"\n" } else { "" };
         let script = format!(
             "set --\nif [ -n \"$place\" ]; then\n{mount}  # What Slurm says of this task; the image's own variables come after it, and win.\n  \
              [ ! -r \"$place/environment\" ] || set -- \"$@\" \"--set-env=$place/environment\"\nfi\nexec {} \"$@\" {}\n",
@@ -182,7 +180,10 @@ impl Runtime for Charliecloud {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtimes::launch_folder::tests::{listener, received};
+    use crate::{
+        prepared::Form,
+        runtimes::launch_folder::tests::{listener, received},
+    };
     use wharf_core::launch::mount::Mount;
 
     fn process(argv: &[&str], environment: &[&str]) -> ImageProcess {
@@ -207,7 +208,7 @@ mod tests {
         let runtime = Charliecloud::new(listener(folder.path()));
         let argv = ["prog", "-x", "a\nb 'c' \"$d\""];
         let written =
-            runtime.written(&process(&argv, &["A=x 'y' $z", "B='q'", "A=last"]), Path::new("/image"), folder.path());
+            runtime.written(&process(&argv, &["A=x 'y' $z", "B='q'", "A=last"]), Path::new("/image.sqfs"), folder.path());
         let written = written.unwrap();
         assert_eq!(written.variables.as_deref(), Some("B=''q''\nA='last'\n"));
         let (arguments, environment) = received(&written.script, folder.path(), &place);
@@ -221,7 +222,7 @@ mod tests {
             format!("--set-env={at}/variables"),
             "--cd=/work".to_owned(),
             "--bind=/data:/in".to_owned(),
-            "/image".to_owned(),
+            "/image.sqfs".to_owned(),
             "--".to_owned(),
         ];
         let expected: Vec<String> = expected.into_iter().chain(argv.map(str::to_owned)).collect();
