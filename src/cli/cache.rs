@@ -31,7 +31,9 @@ pub(crate) async fn run(portal: &Portal, args: &Cache, json: bool) -> Result<u8>
 async fn kept(portal: &Portal, cx: &Context, json: bool) -> (Vec<KeptImage>, u8) {
     let (all, failed) = portal.launches.kept_images(cx).await;
     if !json {
-        failed.iter().for_each(|(_, error)| output::report(error, false));
+        for (_, error) in &failed {
+            output::report(error, false);
+        }
     }
     let code = failed.first().map_or(0, |(_, error)| error.kind.exit_code());
     (all, code)

@@ -11,6 +11,7 @@ use std::{
 
 use wharf::{
     adapters::{
+        local::SandboxProgram,
         runtimes::{Apptainer, Charliecloud},
         shared::exec,
         slurm::Settings,
@@ -24,7 +25,7 @@ use wharf::{
 };
 
 use crate::{
-    lab::{self, need},
+    lab::{self, Home, need},
     launchers::{answers, logs, supply, until},
     slurm::{APPTAINER, Stage, as_person, between_looks, exists},
 };
@@ -98,6 +99,7 @@ async fn jobs_run_prepared_images() {
     a_changed_file_does_not_run(&stage, &alpine, &supply).await;
     the_sites_store_is_used(&stage, &alpine, &supply).await;
     somebody_who_prepares_it_is_waited_for(&stage, &alpine, &supply).await;
+    what_a_job_uses_stays_in_the_cache(&stage, &alpine, &supply).await;
 }
 
 /// The first job prepares the image, whichever runtime it has; every other moves no byte.
@@ -233,19 +235,11 @@ async fn somebody_who_prepares_it_is_waited_for(stage: &Stage, alpine: &Image, s
     );
     std::fs::write(&slow, script).unwrap();
     std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let site = stage.home.path("prepared.toml");
-    let entry = format!(
-        "[[backend]]\nname = \"lab\"\ntype = \"slurm\"\nconf = \"{}\"\nbin = \"{}\"\nfolder = \"{}\"\nruntime = \"charliecloud\"\npace = 1\n",
-        stage.conf.display(),
-        stage.bin.display(),
-        stage.home.path("two").display()
-    );
-    std::fs::write(&site, entry).unwrap();
     let open = std::env::var("WHARF_LAB_OPEN").unwrap();
     let image = format!("{open}/library/alpine:latest");
     let mut first: Command = stage.home.wharf(&["launch", &image, "--on", "lab", "--set", "time=5m", "--", "true"]);
     let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
-    first.env("PATH", path).env("WHARF_SITE", &site).env("WHARF_REGISTRIES", format!("http://{open}"));
+    first.env("PATH", path).env("WHARF_SITE", site(stage)).env("WHARF_REGISTRIES", format!("http://{open}"));
     let mut first = first.stdin(std::process::Stdio::null()).spawn().unwrap();
     exists(&begun).await;
     let launcher =
@@ -275,4 +269,75 @@ async fn somebody_who_prepares_it_is_waited_for(stage: &Stage, alpine: &Image, s
     assert!(logs(&launcher, &made.id).await.contains("second"));
     prepared_file(stage, "two");
     launcher.remove(&Context::default(), &made.id).await.unwrap();
+    // What was killed has left the folder of its launch, which counts as a use of the image for a while.
+    for launch in std::fs::read_dir(stage.home.path("two/launches")).unwrap().flatten() {
+        assert!(!launch.path().join("sending").exists());
+        std::fs::remove_dir_all(launch.path()).unwrap();
+    }
+}
+
+/// The site's file with the cluster whose folder is `two`.
+fn site(stage: &Stage) -> PathBuf {
+    let site = stage.home.path("prepared.toml");
+    let entry = format!(
+        "[[backend]]\nname = \"lab\"\ntype = \"slurm\"\nconf = \"{}\"\nbin = \"{}\"\nfolder = \"{}\"\nruntime = \"charliecloud\"\npace = 1\n",
+        stage.conf.display(),
+        stage.bin.display(),
+        stage.home.path("two").display()
+    );
+    std::fs::write(&site, entry).unwrap();
+    site
+}
+
+/// A queued job uses the image: clearing leaves it. After the job is removed, nothing does.
+async fn what_a_job_uses_stays_in_the_cache(stage: &Stage, alpine: &Image, supply: &Supply) {
+    let cx = Context::default();
+    let wharf = |arguments: &[&str]| {
+        let output = stage.home.wharf(arguments).env("WHARF_SITE", site(stage)).output().unwrap();
+        format!("{}{}", lab::said(&output), lab::complained(&output))
+    };
+    let launcher =
+        stage.backend(settings(stage, "two"), vec![Arc::new(Charliecloud::new(exec::on_path("ch-run").unwrap()))]);
+    let first = stage.slurm("sbatch", &["--parsable", "-o", "/dev/null", "--wrap", "sleep 300"]);
+    let after = format!("afterany:{first}");
+    let mut given = asked("charliecloud", "true");
+    given.push(("after", &after));
+    let plan = launcher.plan(&cx, alpine, &answers(&given)).await.unwrap();
+    let made = launcher.launch(&cx, &plan, supply).await.unwrap();
+    let file = prepared_file(stage, "two");
+    let told = wharf(&["cache", "clear", "--yes"]);
+    assert!(told.contains("stays") && told.contains(&format!("in use: job {}", made.id)), "{told}");
+    assert!(file.is_file());
+    let listed: serde_json::Value = serde_json::from_str(&wharf(&["cache", "--json"])).unwrap();
+    let size = listed[0]["size"].as_u64().unwrap();
+    assert!(size >= file.metadata().unwrap().len() && listed[0]["form"] == "squashfs", "{listed}");
+    launcher.remove(&cx, &made.id).await.unwrap();
+    stage.slurm("scancel", &[&first]);
+    let young = wharf(&["cache", "clear", "--older-than", "1d", "--keep-under", "10G", "--yes"]);
+    assert!(young.contains("nothing goes") && file.is_file(), "{young}");
+    let told = wharf(&["cache", "clear", "--yes"]);
+    assert!(told.contains("removed") && !file.exists(), "{told}");
+    assert!(wharf(&["cache"]).contains("no backend keeps images"));
+}
+
+#[test]
+fn the_cache_has_what_local_workloads_were_unpacked_for() {
+    if SandboxProgram::find().is_none() {
+        return eprintln!("left out: bwrap and unshare are missing");
+    }
+    let home = Home::new();
+    let launched = home.run(&["launch", &lab::starter(), "--on", "local", "--follow"]);
+    assert!(launched.status.success(), "{}", lab::complained(&launched));
+    let listed = lab::said(&home.run(&["cache"]));
+    assert!(listed.contains("local") && listed.contains("roots"), "{listed}");
+    let asked = home.run(&["cache", "clear"]);
+    assert_eq!(asked.status.code(), Some(2), "nobody can be asked: {}", lab::said(&asked));
+    let wrong = home.run(&["cache", "clear", "--keep-under", "much", "--yes"]);
+    assert!(wrong.status.code() == Some(2) && lab::complained(&wrong).contains("no size"));
+    assert!(lab::said(&home.run(&["cache", "clear", "--plan"])).contains("goes"));
+    assert!(lab::said(&home.run(&["cache", "clear", "--older-than", "1d", "--yes"])).contains("nothing goes"));
+    assert!(lab::said(&home.run(&["cache", "clear", "--yes"])).contains("removed"));
+    assert!(lab::said(&home.run(&["cache"])).contains("no backend keeps images"));
+    let audit = lab::said(&home.run(&["audit"]));
+    assert!(audit.contains("clear-cache"), "{audit}");
 }

@@ -27,7 +27,7 @@ pub fn list(folder: &Path, backend: &str, busy: &BTreeMap<String, String>) -> Ve
             let at = entry.path();
             let is_folder = at.symlink_metadata().is_ok_and(|meta| meta.is_dir());
             let mut kept = is_folder.then(|| described(&at, &id))?;
-            kept.backend = backend.to_owned();
+            backend.clone_into(&mut kept.backend);
             let lease = folder.join(format!("{id}.lease"));
             let prepared = lease.symlink_metadata().is_ok().then(|| "it is being prepared".to_owned());
             kept.busy = busy.get(hex).cloned().or(prepared);

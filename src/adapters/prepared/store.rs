@@ -334,9 +334,16 @@ fn sweep(home: &Path) {
     for entry in std::fs::read_dir(above).into_iter().flatten().flatten() {
         let path = entry.path();
         let file = entry.file_name();
-        let Some(rest) = file.to_str().and_then(|file| file.strip_prefix(name)) else { continue };
+        if !file.to_str().and_then(|file| file.strip_prefix(name)).is_some_and(|rest| rest.starts_with('.')) {
+            continue;
+        }
         let old = || entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|changed| is_older(changed, ASIDE));
-        if rest.ends_with(".making") || (rest.ends_with(".aside") && old()) {
+        let gone = match path.extension().and_then(std::ffi::OsStr::to_str) {
+            Some("making") => true,
+            Some("aside") => old(),
+            _ => false,
+        };
+        if gone {
             match private::remove(&path) {
                 Ok(()) => tracing::info!(path = %path.display(), "removed what an earlier preparation left"),
                 Err(error) => tracing::warn!(%error, path = %path.display(), "it cannot be removed"),

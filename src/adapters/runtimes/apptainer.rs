@@ -50,7 +50,7 @@ impl Apptainer {
     /// The command line for an image.
     fn command(&self, process: &ImageProcess, image: &str) -> Result<Vec<String>> {
         let what = "run with apptainer";
-        let mut words = vec![image_process::program_text(&self.program, what)?];
+        let mut words = vec![path_text(&self.program, what)?.to_owned()];
         // Contained: of the node's file systems only /dev, /proc and /sys, and an empty home; processes and environment of
         // its own. Without evaluation: what a variable or an argument holds is passed as it is.
         let contained = ["--silent", "exec", "--containall", "--cleanenv", "--no-eval"];

@@ -49,9 +49,8 @@ impl Charliecloud {
 
     fn parts(&self, process: &ImageProcess, variables: &str, image: &str) -> Result<Parts> {
         let what = "run with charliecloud";
-        let program = image_process::program_text(&self.program, what)?;
-        let before =
-            [program.as_str(), "--unset-env=*", "--env-no-expand", "--private-tmp"].map(str::to_owned).to_vec();
+        let program = path_text(&self.program, what)?;
+        let before = [program, "--unset-env=*", "--env-no-expand", "--private-tmp"].map(str::to_owned).to_vec();
         let folder = one_line(process.working_dir.raw(), what, "the working folder")?;
         let mut after = vec![format!("--set-env={variables}"), format!("--cd={folder}")];
         for mount in &process.mounts {
@@ -207,8 +206,11 @@ mod tests {
         std::fs::write(place.join("environment"), "SLURM_JOB_ID=7\n").unwrap();
         let runtime = Charliecloud::new(listener(folder.path()));
         let argv = ["prog", "-x", "a\nb 'c' \"$d\""];
-        let written =
-            runtime.written(&process(&argv, &["A=x 'y' $z", "B='q'", "A=last"]), Path::new("/image.sqfs"), folder.path());
+        let written = runtime.written(
+            &process(&argv, &["A=x 'y' $z", "B='q'", "A=last"]),
+            Path::new("/image.sqfs"),
+            folder.path(),
+        );
         let written = written.unwrap();
         assert_eq!(written.variables.as_deref(), Some("B=''q''\nA='last'\n"));
         let (arguments, environment) = received(&written.script, folder.path(), &place);

@@ -1,6 +1,6 @@
 //! A process in a prepared image, as data: what a plan shows, and what the launch is made of.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -157,17 +157,9 @@ pub(super) fn one_line<'a>(text: &'a str, what: &str, named: &str) -> Result<&'a
 ///
 /// # Errors
 /// `Usage` for a path that is not text, or has a control character in it.
-pub(super) fn path_text<'a>(path: &'a std::path::Path, what: &str) -> Result<&'a str> {
+pub(super) fn path_text<'a>(path: &'a Path, what: &str) -> Result<&'a str> {
     let text = path.to_str().ok_or_else(|| {
         Error::usage(what, format!("the path {} is not text", path.display())).hint("choose another folder")
     })?;
     one_line(text, what, "a path")
-}
-
-/// The program of a runtime as a word.
-///
-/// # Errors
-/// As [`path_text`].
-pub(super) fn program_text(program: &PathBuf, what: &str) -> Result<String> {
-    path_text(program, what).map(str::to_owned)
 }

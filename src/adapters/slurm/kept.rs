@@ -1,6 +1,6 @@
 //! The images that a cluster's folder keeps, and which jobs use them.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use super::{cluster::Slurm, folder};
 use crate::prepared::kept;
@@ -9,8 +9,9 @@ use wharf_core::{
     launch::{kept::KeptImage, plan::State},
 };
 
-/// The age of a launch without a job at which nothing prepares it any more, in seconds.
-const ABANDONED: i64 = 24 * 3600;
+/// How long nothing may have changed in the folder of a launch without a job until it counts as abandoned. While its image
+/// is prepared, a lease protects that.
+const ABANDONED: Duration = Duration::from_secs(15 * 60);
 
 impl Slurm {
     /// The images in the folder of this cluster, with the jobs that use them. Where Slurm does not answer, every launch
@@ -52,8 +53,7 @@ impl Slurm {
 
 /// The launches that are not over and the images that they use.
 fn users(launches: &Path, over: &[String]) -> BTreeMap<String, String> {
-    let now = wharf_core::base::text::now();
-    let mut busy = BTreeMap::new();
+    let mut busy: BTreeMap<String, String> = BTreeMap::new();
     for entry in std::fs::read_dir(launches).into_iter().flatten().flatten() {
         let folder = entry.path();
         let Some(record) = folder::record(&folder) else { continue };
@@ -61,12 +61,26 @@ fn users(launches: &Path, over: &[String]) -> BTreeMap<String, String> {
         let who = match &launched {
             Some(launched) if launched.ended.is_some() => continue,
             Some(launched) => format!("job {}", launched.job),
-            None if now.saturating_sub(record.created) > ABANDONED => continue,
+            None if is_abandoned(&folder) => continue,
             None => format!("the launch of {}", record.name),
         };
-        if !over.contains(&record.key) && !record.manifest.is_empty() {
-            busy.insert(record.manifest, who);
+        if over.contains(&record.key) || record.manifest.is_empty() {
+            continue;
+        }
+        // A job says more than a launch on its way.
+        match launched {
+            Some(_) => _ = busy.insert(record.manifest, who),
+            None => _ = busy.entry(record.manifest).or_insert(who),
         }
     }
     busy
+}
+
+/// Whether nothing was written for a launch for a while.
+fn is_abandoned(folder: &Path) -> bool {
+    let old = |folder: &Path| {
+        let changed = folder.metadata().and_then(|meta| meta.modified());
+        changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > ABANDONED))
+    };
+    old(folder) && old(&folder.join(super::script::PROCESS))
 }
