@@ -389,7 +389,9 @@ mod tests {
                 })
             })
             .collect();
-        takers.into_iter().for_each(|taker| taker.join().unwrap());
+        for taker in takers {
+            taker.join().unwrap();
+        }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
     }
 
