@@ -7,9 +7,10 @@
 //!          base (errors, texts, digests) · image (names, documents) · audit · catalog (rows, filter) · launch (form, plan)
 //!          · sharing (shares, offers) · evidence (records, findings) · policy · request (its life) · config
 //!          · ports (the traits that adapters implement) · transfer (copying) · portal (the use cases) · steward
-//! adapters `lib.rs` holds `adapters! { files, local, engine, oci, hub, harbor, openstack, slurm }` and `checkers! { cosign,
+//! adapters `lib.rs` holds `adapters! { files, local, runtimes, engine, oci, hub, harbor, openstack, slurm }` and `checkers! { cosign,
 //!          notary, data_signature, sif, attached_reports, registry_scanners, local_scanners }`, a folder or file each; `parts`:
-//!          what they are given and add to; `shared` (http, programs), `formats` (files), `signing`, `store`, `vault`, `notify`
+//!          what they are given and add to; `shared` (http, programs), `formats` (files), `prepared` (images), `signing`, `store`,
+//!          `vault`, `notify`
 //! cli      `args` (the command line's types) and one file for each group of verbs
 //! tui      kit, msg, popups, model, jobs, screens, state, flows, update: each floor on those before it
 //! ```
@@ -19,7 +20,7 @@
 //! `core`, `adapters`, `tui` and `cli` are crates (`wharf-core` and so on, each in its folder of `src`), so the
 //! compiler checks what they may name; this crate is `main` and `config`, and re-exports the others.
 //! `main -> cli, tui, adapters, config`; `cli -> core`; `tui -> core`;
-//! `adapters/x -> core, adapters::{shared, formats, parts}`; `config -> core`; `core ->` nothing of ours, and never
+//! `adapters/x -> core, adapters::{shared, formats, prepared, parts}`; `config -> core`; `core ->` nothing of ours, and never
 //! a terminal, HTTP or database crate. A screen never imports another screen, an adapter never another adapter.
 //! No file imports what imports it, not even over others: what two files need is in a third one below both.
 //! `tests/house.rs` reads the rooms (modules) and the files of each crate. It fails on a wrong `use`, on a circle of
@@ -84,6 +85,10 @@
 //!   into a shared folder, everything that a process is told is in a folder of its own, and the command line becomes
 //!   the process, with no process between it and a scheduler's signals. The local backend starts its workloads by the
 //!   same steps.
+//! - **A cluster's image is one file that is made once** ([`adapters::prepared`]): a squashfs file runs under every
+//!   runtime of a cluster, and the same image gives the same bytes. Its hash is in the launch's own folder, and the node
+//!   compares it before it runs the file. The lease under which it is made needs no locks, which network file systems
+//!   lack, and only spares work: what is made is moved into place complete.
 //! - **A batch script is the whole plan** ([`adapters::slurm`]): it holds the process in the runtime's own format as a
 //!   comment, so that what is launched is what was shown. Its path and its comment name the launch: after a crash the job is
 //!   found by them. A job that was sent twice nevertheless ends itself, because the first has left its number.

@@ -5,6 +5,7 @@
 pub mod formats;
 pub mod notify;
 pub mod parts;
+pub mod prepared;
 pub mod shared;
 pub mod signing;
 pub mod store;
@@ -42,7 +43,7 @@ macro_rules! adapters {
 
 // By default an image is launched on the first backend that accepts it, so the one that gives nobody root rights comes
 // first.
-adapters! { files, local, engine, oci, hub, harbor, openstack, slurm }
+adapters! { files, local, runtimes, engine, oci, hub, harbor, openstack, slurm }
 
 /// Declares the adapters that only make evidence, in the same way.
 macro_rules! checkers {

@@ -31,6 +31,19 @@ pub(crate) fn is_there() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
+/// Asks whether to remove something. Where nobody can be asked, `--yes` must have been given; else it is a usage error.
+pub(crate) async fn confirm(question: String, what: &str, yes: bool) -> Result<bool> {
+    if yes {
+        return Ok(true);
+    }
+    if !is_there() {
+        return Err(Error::usage(what, "this cannot be confirmed without a terminal")
+            .hint("add --yes to remove it, or --plan to see what would go"));
+    }
+    let answer = asker().ask(Question { words: question, kind: QuestionKind::Confirm }).await?;
+    Ok(answer.reveal() == "yes")
+}
+
 /// Reads a secret from standard input to its end, without line ends after it. `what` is the action, for the error.
 pub(crate) fn piped(what: &str) -> Result<Secret> {
     let mut text = String::new();

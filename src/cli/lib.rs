@@ -4,6 +4,7 @@ mod again;
 pub mod args;
 mod ask;
 mod audit;
+mod cache;
 mod copy;
 mod diff;
 mod doctor;
@@ -125,6 +126,7 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Attach(args) => workloads::attach(portal, args, true, json).await,
         Verb::Detach(args) => workloads::attach(portal, args, false, json).await,
         Verb::Remove(args) => workloads::remove(portal, &args.id, json).await,
+        Verb::Cache(args) => cache::run(portal, args, json).await,
         Verb::Share(args) => share::share(portal, args, json).await,
         Verb::Shares(args) => offers::shares(portal, &args.reference, json).await,
         Verb::Revoke(args) => revoke::run(portal, args, json).await,

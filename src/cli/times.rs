@@ -18,6 +18,7 @@ const MOMENTS: &[&str] = &[
     "seen",
     "since",
     "until",
+    "used",
     "updated",
     "valid_until",
 ];

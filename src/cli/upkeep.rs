@@ -21,10 +21,7 @@ use wharf_core::{
             tag::{Move, new_reference},
         },
     },
-    ports::{
-        Question, QuestionKind,
-        upkeep::{Removal, Removed},
-    },
+    ports::upkeep::{Removal, Removed},
 };
 
 /// Sets another tag on an image. If the tag names another image, it is moved only with `--move` or when the person
@@ -64,19 +61,6 @@ fn removed(reference: &ImageRef, how: Removed, json: bool) -> Result<serde_json:
         })?;
     }
     Ok(serde_json::json!({"reference": reference, "done": how}))
-}
-
-/// Asks whether to do it. Where nobody can be asked, `--yes` must have been given; else it is a usage error.
-async fn confirm(question: String, what: &str, yes: bool) -> Result<bool> {
-    if yes {
-        return Ok(true);
-    }
-    if !ask::is_there() {
-        return Err(Error::usage(what, "this cannot be confirmed without a terminal")
-            .hint("add --yes to remove it, or --plan to see what would go"));
-    }
-    let answer = ask::asker().ask(Question { words: question, kind: QuestionKind::Confirm }).await?;
-    Ok(answer.reveal() == "yes")
 }
 
 /// Removes images, after showing what would be removed and asking.
@@ -169,7 +153,7 @@ async fn finish(
         _ => format!("Remove {}? This cannot be undone", text::plural(count, "image", "images")),
     };
     if !meant.is_empty() {
-        if !confirm(question, what, yes).await? {
+        if !ask::confirm(question, what, yes).await? {
             output::remark("nothing was removed");
             return Ok(1);
         }

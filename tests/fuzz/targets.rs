@@ -16,9 +16,9 @@ use wharf::{
             layer::{Budget, LONGEST_NAME, Layer},
             reports, sif,
         },
-        local::unpack::Root,
         notary::tuf,
         oci::{challenge, referrers},
+        prepared::unpack::Root,
         store::shared,
     },
     core::{

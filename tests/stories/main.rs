@@ -48,6 +48,7 @@ mod pinboard;
 mod places;
 mod plan_scripts;
 mod podman;
+mod prepared;
 mod presets;
 mod psql;
 mod pty;

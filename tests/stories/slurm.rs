@@ -85,10 +85,13 @@ impl Runtime for Ours {
 }
 
 /// What a test says to itself as another person.
-const CONF: &str = "WHARF_STORY_CONF";
-const BIN: &str = "WHARF_STORY_BIN";
+pub(crate) const CONF: &str = "WHARF_STORY_CONF";
+pub(crate) const BIN: &str = "WHARF_STORY_BIN";
 
-/// Runs a test of this file as the lab's person, on one cluster.
+/// The folder with Apptainer, where the lab has it.
+pub(crate) const APPTAINER: &str = "WHARF_LAB_APPTAINER";
+
+/// Runs an ignored test as the lab's person, on one cluster.
 pub(crate) fn as_person(test: &str, conf: &str, bin: &str, also: &[(&str, &str)]) {
     let (Some(person), Some(open)) = (lab::part("WHARF_LAB_SLURM_USER"), lab::part("WHARF_LAB_OPEN")) else { return };
     let ours = std::env::current_exe().unwrap();
@@ -98,6 +101,7 @@ pub(crate) fn as_person(test: &str, conf: &str, bin: &str, also: &[(&str, &str)]
         let home = Path::new("/home").join(&person);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", home).env("USER", &person);
         command.env("LOGNAME", &person).env("WHARF_LAB_OPEN", &open).env(CONF, conf).env(BIN, bin).current_dir("/");
+        command.envs(std::env::var_os(APPTAINER).map(|folder| (APPTAINER, folder)));
         command.envs(also.iter().copied());
         command.output().unwrap()
     };
@@ -128,10 +132,10 @@ on_each_cluster! {
 
 /// A cluster, and what a person has there.
 pub(crate) struct Stage {
-    pub(crate) home: Home,
-    pub(crate) portal: Arc<Portal>,
-    conf: PathBuf,
-    bin: PathBuf,
+    pub home: Home,
+    pub portal: Arc<Portal>,
+    pub conf: PathBuf,
+    pub bin: PathBuf,
 }
 
 impl Stage {
@@ -153,12 +157,16 @@ impl Stage {
         self.launcher_with(Settings { bin, conf, pace: Some(pace), ..Settings::default() })
     }
 
-    /// The backend with these settings, and launches in a folder of this test.
+    /// The backend with these settings, whose runtime is this program.
     pub(crate) fn launcher_with(&self, settings: Settings) -> Arc<dyn Launcher> {
-        let settings = Settings { folder: Some(self.home.path("shared")), ..settings };
+        self.backend(settings, vec![Arc::new(Ours(Sandboxes::new(SandboxProgram::find())))])
+    }
+
+    /// The backend with these settings and runtimes, and launches in a folder of this test.
+    pub(crate) fn backend(&self, settings: Settings, runtimes: Vec<Arc<dyn Runtime>>) -> Arc<dyn Launcher> {
+        let settings = Settings { folder: settings.folder.or_else(|| Some(self.home.path("shared"))), ..settings };
         let wanted = AdapterEntry { name: "lab".into(), origin: "test".into(), settings };
-        let runtime = Arc::new(Ours(Sandboxes::new(SandboxProgram::find())));
-        Slurm::new(&wanted, &self.home.path("state"), vec![runtime]).into_launcher()
+        Slurm::new(&wanted, &self.home.path("state"), runtimes).into_launcher()
     }
 
     pub(crate) async fn image(&self, reference: &str) -> Image {
@@ -205,7 +213,7 @@ pub(crate) async fn between_looks() {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-async fn exists(path: &Path) {
+pub(crate) async fn exists(path: &Path) {
     let began = Instant::now();
     while !path.exists() {
         assert!(began.elapsed() < Duration::from_secs(60), "{} does not appear", path.display());

@@ -352,7 +352,7 @@ fn a_few_megabytes_never_become_gigabytes_of_memory() {
 fn unpacked(folder: &Path, tar: &[u8]) -> PathBuf {
     let root = folder.join(lab::fresh("root"));
     std::fs::create_dir(&root).unwrap();
-    let mut unpacking = wharf::adapters::local::unpack::Root::new(&root).unwrap();
+    let mut unpacking = wharf::adapters::prepared::unpack::Root::new(&root).unwrap();
     unpacking.apply(tar, Some(&Digest::of(tar)), "unpack").unwrap();
     root
 }
@@ -412,7 +412,7 @@ fn files_with_holes_in_every_form_and_times_are_as_gnu_tar_has_them() {
 fn a_layer_that_unpacks_to_other_bytes_than_its_image_says_is_not_used() {
     let home = tempfile::tempdir().unwrap();
     let tar = [layer(&[(b'0', b"a", 0o644, b"x")]), vec![0; 1024]].concat();
-    let mut root = wharf::adapters::local::unpack::Root::new(home.path()).unwrap();
+    let mut root = wharf::adapters::prepared::unpack::Root::new(home.path()).unwrap();
     let error = root.apply(&*tar, Some(&Digest::of(b"other")), "unpack").unwrap_err();
     assert_eq!(error.kind, wharf::core::base::error::Kind::Integrity, "{error}");
     assert!(error.why.contains("diff_ids"), "{error}");

@@ -28,6 +28,7 @@ use wharf_core::{
     image::model::{Health, Image},
     launch::{
         form::{Answers, Form},
+        kept::KeptImage,
         logs::LogRange,
         plan::{Plan, State, Workload},
         usage::{self, Usage},
@@ -245,6 +246,14 @@ impl Launcher for Local {
         }
     }
 
+    async fn kept_images(&self, _cx: &Context) -> Result<Vec<KeptImage>> {
+        self.kept().await
+    }
+
+    async fn remove_kept_image(&self, _cx: &Context, id: &str) -> Result<()> {
+        self.remove_kept(id).await
+    }
+
     async fn health(&self, _cx: &Context) -> Result<Health> {
         let program = self.sandboxes.program()?;
         Ok(Health {
@@ -257,7 +266,7 @@ impl Launcher for Local {
 }
 
 impl Local {
-    async fn all(&self) -> Result<Vec<KeptWorkload>> {
+    pub(super) async fn all(&self) -> Result<Vec<KeptWorkload>> {
         let (folder, name) = (self.workloads.clone(), self.name.clone());
         tokio::task::spawn_blocking(move || {
             let Ok(entries) = std::fs::read_dir(&folder) else { return Vec::new() };

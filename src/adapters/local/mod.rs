@@ -10,6 +10,7 @@ mod enter;
 mod first_process;
 mod inside;
 mod keep;
+mod kept;
 mod launcher;
 mod log;
 mod missing;
@@ -30,7 +31,6 @@ mod seal;
 mod sealed;
 mod sockets;
 mod spec;
-pub mod unpack;
 
 use std::{ffi::OsString, path::PathBuf};
 

@@ -17,6 +17,7 @@ use wharf_core::{
     },
     image::model::{Foreign, Image, RunConfig},
     launch::{
+        command::{self, has},
         form::{Answers, Field, FieldKind, Section},
         plan::{Mount, Risk, Step},
         questions::{self, choice},
@@ -64,31 +65,12 @@ pub(super) fn questions(image: &Image) -> Vec<Section> {
 
 /// The sandbox as data, from the image and the answers. Resolves links in the mounts' host paths.
 pub(super) fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Result<SandboxLayout> {
-    let own = |words: Vec<String>| words.into_iter().map(Foreign::new).collect::<Vec<_>>();
-    let words = own(answers.split_words("command"));
-    // Some builders write one empty word if there is no program.
-    let program = Some(&image.config.entrypoint).filter(|words| !words.iter().all(Foreign::is_empty));
-    let program = program.cloned().unwrap_or_default();
-    let argv = match (program.is_empty(), words.is_empty()) {
-        (false, false) => [program, words].concat(),
-        (false, true) => [program, image.config.command.clone()].concat(),
-        (true, false) => words,
-        (true, true) => image.config.command.clone(),
-    };
-    if argv.is_empty() {
-        return Err(
-            Error::usage("plan on local", "the image names no program").hint("give a command: --set command='…'")
-        );
-    }
-    let mut environment = image.config.environment.clone();
-    if !has(&environment, "PATH") {
-        environment.push(Foreign::new("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
-    }
+    let argv = command::argv(&image.config, answers, "plan on local")?;
+    let mut environment = command::environment(&image.config, answers);
     // As all engines do; image and answers take precedence.
     if !has(&environment, "HOSTNAME") {
         environment.push(Foreign::new(format!("HOSTNAME={name}")));
     }
-    environment.extend(own(answers.split_words("env")));
     let mut mounts = questions::mounts_from(answers)?;
     for mount in &mut mounts {
         mount.host = real(&mount.host)?;
@@ -133,11 +115,6 @@ fn texts(name: &str, network: bool) -> Vec<Text> {
 /// The path of the host without links: a plan must show what is really mounted.
 fn real(path: &Path) -> Result<PathBuf> {
     path.canonicalize().during(format!("mount {}", path.display()))
-}
-
-/// Whether the environment has a variable of this name.
-pub(super) fn has(environment: &[Foreign], name: &str) -> bool {
-    environment.iter().any(|pair| pair.raw().split_once('=').is_some_and(|(key, _)| key == name))
 }
 
 /// The paths that must exist in the sandbox: mount points, written files, the working folder.

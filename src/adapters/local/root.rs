@@ -12,17 +12,20 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
-use futures_util::TryStreamExt;
 use rustix::fs::{FlockOperation, flock};
 
 use super::{
     below::{MountPoint, RootFolder},
     plan,
     seal::{self, SealState},
-    unpack::Root,
 };
-use crate::shared::private::{self, Scratch};
+use crate::{
+    prepared::{
+        layers::{self, StoredLayer},
+        unpack::Root,
+    },
+    shared::private::{self, Scratch},
+};
 use wharf_core::{
     base::{
         context::Context,
@@ -30,15 +33,8 @@ use wharf_core::{
         error::{During, Error, Kind, Result},
         small_file,
     },
-    image::{
-        configuration::Configuration,
-        manifest::{CONFIG_LIMIT, Descriptor, Manifest},
-    },
-    ports::{BlobSource, Supply},
-    transfer::{
-        copy::{CopyEnd, VerifiedBlob},
-        fetch,
-    },
+    ports::Supply,
+    transfer::copy::CopyEnd,
 };
 
 /// The folders that every root gets.
@@ -65,44 +61,27 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Resu
         Ok(seal::check(&at, &digest))
     });
     match kept.await.during(&what)?? {
-        SealState::Sound => return Ok(home.join("root")),
+        SealState::Sound => {
+            let used = home.join("used");
+            let note = move || private::write(&used, wharf_core::base::text::now().to_string().as_bytes());
+            if let Err(error) = tokio::task::spawn_blocking(note).await.during(&what)? {
+                tracing::debug!(%error, "when an unpacked image was used is not noted");
+            }
+            return Ok(home.join("root"));
+        }
         SealState::Missing => {}
         SealState::Changed(why) => {
             tracing::warn!(image = %image, why, "an unpacked image is not used again");
             cx.progress.phase(format!("unpacking again: {why}"));
         }
     }
-    let at = supply.image.reference.with_digest(&image);
-    let content = supply.bytes()?;
-    let manifest = content.manifest(cx, &at).await?;
-    image.matches(&manifest.digest, &what)?;
-    let Manifest::Image { config, layers, .. } = manifest.parsed().clone() else {
-        return Err(Error::failed(what, "not a single image"));
-    };
-    let config = fetch::blob(cx, &*content, &at, &config, CONFIG_LIMIT).await?;
-    let config = Configuration::parse(&config).unwrap_or_default();
-    let points = plan::usual_points(&config.run);
-    let layers = with_diff_ids(layers, config.diff_ids, &what)?;
-    cx.progress.total(layers.iter().map(|(layer, _)| layer.size).fold(0, u64::saturating_add));
+    let stored = layers::of(cx, supply, &what).await?;
+    let points = plan::usual_points(&stored.config.run);
     let working = UnpackingTree::begin(roots, &image, &what)?;
-    let place = CopyEnd { content, at };
-    cx.unless_cancelled(&what, working.unpack(cx, &place, layers, &points, &what)).await?;
+    cx.unless_cancelled(&what, working.unpack(cx, &stored.place, stored.layers, &points, &what)).await?;
     let below = roots.to_owned();
     tokio::task::spawn_blocking(move || working.publish(&below, &image)).await.during(&what)??;
     Ok(home.join("root"))
-}
-
-/// Each layer with the digest that the configuration states for its uncompressed bytes. A configuration that states
-/// none, or by a builder's mistake the digest of the stored bytes, is accepted: the manifest has stated those, and they
-/// were verified.
-fn with_diff_ids(layers: Vec<Descriptor>, ids: Vec<Digest>, what: &str) -> Result<Vec<(Descriptor, Option<Digest>)>> {
-    if !ids.is_empty() && ids.len() != layers.len() {
-        let why = format!("it has {} layers, and its configuration names {}", layers.len(), ids.len());
-        return Err(Error::new(Kind::Integrity, what, why).hint("do not use it; tell its publisher"));
-    }
-    let ids = ids.into_iter().map(Some).chain(std::iter::repeat(None));
-    let pairs = layers.into_iter().zip(ids);
-    Ok(pairs.map(|(layer, id)| (layer.clone(), id.filter(|id| *id != layer.digest))).collect())
 }
 
 /// The lock under which finished trees are moved into place.
@@ -148,7 +127,7 @@ impl UnpackingTree {
         &self,
         cx: &Context,
         place: &CopyEnd,
-        layers: Vec<(Descriptor, Option<Digest>)>,
+        layers: Vec<StoredLayer>,
         points: &[MountPoint],
         what: &str,
     ) -> Result<()> {
@@ -157,7 +136,7 @@ impl UnpackingTree {
             cx.progress.phase(format!("unpacking layer {} of {}", number + 1, layers.len()));
             // Tells cleaning processes on other machines that this tree is in use.
             let _ = self.inner.lock.set_modified(SystemTime::now());
-            root = self.layer(cx, place, layer, root, what).await?;
+            root = layers::unpack(cx, place, layer, root, self.inner.clone(), what).await?;
         }
         root.mount_points(&ALWAYS.map(Path::new), what)?;
         let below = RootFolder::new(&self.path().join("root"))?;
@@ -169,53 +148,6 @@ impl UnpackingTree {
             tracing::info!(count = root.left_out, "devices in the image were left out");
         }
         Ok(())
-    }
-
-    /// Unpacks a layer in a thread of its own, which ends when this is dropped.
-    async fn layer(
-        &self,
-        cx: &Context,
-        place: &CopyEnd,
-        (layer, diff_id): &(Descriptor, Option<Digest>),
-        root: Root,
-        what: &str,
-    ) -> Result<Root> {
-        let diff_id = diff_id.clone();
-        let mut stream = VerifiedBlob::new(cx, place, layer).open(0).await?;
-        let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(16);
-        let (inner, task) = (self.inner.clone(), what.to_owned());
-        let mut stop = StopUnpacking(Some(root.stop()));
-        let unpacking = tokio::task::spawn_blocking(move || {
-            let mut root = root;
-            let mut reader = Chunks { receiver, chunk: Bytes::new() };
-            let result = root.apply(&mut reader, diff_id.as_ref(), &task).and_then(|()| {
-                // The layer is read to its end, because padding may follow the archive and the digest is known only
-                // then.
-                std::io::copy(&mut reader, &mut std::io::sink()).map(|_| ()).during(task)
-            });
-            drop(inner);
-            (root, result)
-        });
-        // The stream's own error says more than the one that it causes here.
-        let failed = loop {
-            match stream.try_next().await {
-                Ok(Some(chunk)) => {
-                    if sender.send(chunk).await.is_err() {
-                        // The layer was refused: the rest is not fetched.
-                        break None;
-                    }
-                }
-                Ok(None) => break None,
-                Err(error) => break Some(error),
-            }
-        };
-        drop(sender);
-        let (root, result) = unpacking.await.during(what)?;
-        stop.0 = None;
-        match failed {
-            Some(error) => Err(error),
-            None => result.map(|()| root),
-        }
     }
 
     /// Seals the tree and moves it into place, unless another process has done so with the same bytes.
@@ -245,37 +177,6 @@ impl Drop for UnpackingTree {
         while Arc::strong_count(&self.inner) > 1 && std::time::Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }
-    }
-}
-
-/// Ends an unpacking when it is dropped.
-struct StopUnpacking(Option<Arc<std::sync::atomic::AtomicBool>>);
-
-impl Drop for StopUnpacking {
-    fn drop(&mut self) {
-        if let Some(stop) = &self.0 {
-            stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        }
-    }
-}
-
-/// A reader of the bytes that a channel sends; it ends when the sender is dropped.
-struct Chunks {
-    receiver: tokio::sync::mpsc::Receiver<Bytes>,
-    chunk: Bytes,
-}
-
-impl Read for Chunks {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        while self.chunk.is_empty() {
-            match self.receiver.blocking_recv() {
-                Some(chunk) => self.chunk = chunk,
-                None => return Ok(0),
-            }
-        }
-        let count = buffer.len().min(self.chunk.len());
-        buffer[..count].copy_from_slice(&self.chunk.split_to(count));
-        Ok(count)
     }
 }
 

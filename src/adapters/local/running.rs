@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{confine::Limits, plan, processes};
+use super::{confine::Limits, processes};
 use crate::shared::private;
 use wharf_core::{
     base::{
@@ -12,6 +12,7 @@ use wharf_core::{
         small_file,
     },
     image::model::Foreign,
+    launch::command::has,
 };
 
 /// A running sandbox, as it was noted when it started.
@@ -44,7 +45,7 @@ impl RunningWorkload {
 pub(super) fn add_variables(place: &Path, environment: &mut Vec<Foreign>) {
     let told = small_file::text(place.join("environment")).unwrap_or_default();
     for (name, value) in told.lines().filter_map(|line| line.split_once('=')) {
-        if !plan::has(environment, name) {
+        if !has(environment, name) {
             environment.push(Foreign::new(format!("{name}={value}")));
         }
     }

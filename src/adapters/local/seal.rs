@@ -22,8 +22,7 @@ use std::{
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use serde::{Deserialize, Serialize};
 
-use super::unpack::names;
-use crate::shared::private;
+use crate::{prepared::unpack::names, shared::private};
 use wharf_core::base::{
     digest::{Digest, Hasher},
     error::{During, Error, Kind, Result},

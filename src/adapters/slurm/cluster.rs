@@ -3,7 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
-    commands::Commands, folder::Root, lists::Lists, rest::Rest, settings::Settings, site::Facts, usage::Samples,
+    commands::Commands, folder::Root, inside::Offer, lists::Lists, rest::Rest, settings::Settings, site::Facts,
+    usage::Samples,
 };
 use crate::shared::settings::AdapterEntry;
 use wharf_core::{
@@ -26,10 +27,15 @@ pub struct Slurm {
 }
 
 impl Slurm {
-    /// The cluster of these settings, on which images are started by the first of these runtimes that takes them.
+    /// The cluster of these settings, on which images are started by these runtimes: by default by the first that takes them.
     /// `state` is where launches are kept if the settings name no folder. Contacts nobody.
     pub fn new(wanted: &AdapterEntry<Settings>, state: &Path, runtimes: Vec<Arc<dyn Runtime>>) -> Self {
         let settings = &wanted.settings;
+        let with_store = |runtime: Arc<dyn Runtime>| {
+            let site = settings.prepared.as_deref();
+            site.and_then(|site| runtime.with_site_store(site)).unwrap_or(runtime)
+        };
+        let runtimes = runtimes.into_iter().map(with_store).collect();
         let root = settings.folder.clone().unwrap_or_else(|| state.join("slurm").join(&wanted.name));
         Self {
             name: wanted.name.clone(),
@@ -43,17 +49,22 @@ impl Slurm {
         }
     }
 
-    /// The runtime that starts this image.
+    /// What the runtimes that take this image ask, the preferred one first; there is at least one.
     ///
     /// # Errors
     /// `Unsupported` with the reason of the first, where none takes it.
-    pub(super) fn runtime(&self, image: &Image) -> Result<&Arc<dyn Runtime>> {
-        let mut first = None;
+    pub(super) fn offers(&self, image: &Image) -> Result<Vec<Offer>> {
+        let (mut offers, mut first) = (Vec::new(), None);
         for runtime in &self.runtimes {
             match runtime.accepts(image) {
-                Ok(()) => return Ok(runtime),
+                Ok(()) => {
+                    offers.push(Offer { name: runtime.name().to_owned(), sections: runtime.questions(image) });
+                }
                 Err(error) => first = first.or(Some(error)),
             }
+        }
+        if !offers.is_empty() {
+            return Ok(offers);
         }
         let what = format!("launch {} on {}", image.reference, self.name);
         Err(first.map_or_else(

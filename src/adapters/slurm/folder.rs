@@ -39,6 +39,9 @@ pub(super) struct Record {
     pub reference: String,
     /// Its digest.
     pub digest: String,
+    /// The digits of the manifest that is prepared for it, which name its folder; empty in records of older versions.
+    #[serde(default)]
+    pub manifest: String,
     /// When it was launched, in seconds since 1970.
     pub created: i64,
     /// The name of the runtime that starts it.
@@ -126,9 +129,14 @@ impl Root {
 
 /// The launch in a folder, if Slurm has taken it.
 pub(super) fn launched(folder: &Path) -> Option<Launched> {
-    let record = read(&folder.join("launch.json"))?;
+    let record = record(folder)?;
     let job = small_file::text(folder.join("job")).ok()?.trim().to_owned();
     is_number(&job).then(|| Launched { record, job, ended: read(&folder.join("ended")) })
+}
+
+/// What is launched from a folder, whether Slurm has taken it or not.
+pub(super) fn record(folder: &Path) -> Option<Record> {
+    read(&folder.join("launch.json"))
 }
 
 fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {

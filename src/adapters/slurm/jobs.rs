@@ -272,6 +272,7 @@ mod tests {
             name: "blast".into(),
             reference: "oci://r/a:1".into(),
             digest: "sha256:00".into(),
+            manifest: String::new(),
             created: 1000,
             runtime: "local".into(),
             tasks,

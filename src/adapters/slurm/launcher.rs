@@ -9,7 +9,7 @@ use super::{
     cluster::Slurm,
     commands,
     folder::Launched,
-    form,
+    form, inside,
     job::{After, Job},
     jobs,
     list::Found,
@@ -27,6 +27,7 @@ use wharf_core::{
     image::model::{Health, Image},
     launch::{
         form::{Answers, Form},
+        kept::KeptImage,
         logs::LogRange,
         plan::{Plan, State, Step, Workload, key},
         usage::Usage,
@@ -68,12 +69,13 @@ impl Launcher for Cluster {
     }
 
     fn accepts(&self, image: &Image) -> Result<()> {
-        self.0.runtime(image).map(|_| ())
+        self.0.offers(image).map(|_| ())
     }
 
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
-        let site = self.0.facts.site(&self.0.commands, self.0.rest.as_ref(), &format!("ask {}", self.0.name)).await?;
-        Ok(form::form(&site, self.0.runtime(image)?.questions(image)))
+        let what = format!("ask {}", self.0.name);
+        let site = self.0.facts.site(&self.0.commands, self.0.rest.as_ref(), &what).await?;
+        Ok(form::form(&site, inside::sections(&self.0.offers(image)?)))
     }
 
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
@@ -103,6 +105,14 @@ impl Launcher for Cluster {
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
         let found = self.0.find(id).await?;
         if found.is_over() { Ok(()) } else { self.0.cancel(id).await }
+    }
+
+    async fn kept_images(&self, _cx: &Context) -> Result<Vec<KeptImage>> {
+        self.0.kept().await
+    }
+
+    async fn remove_kept_image(&self, _cx: &Context, id: &str) -> Result<()> {
+        self.0.remove_kept(id).await
     }
 
     async fn health(&self, _cx: &Context) -> Result<Health> {
@@ -244,11 +254,13 @@ impl Slurm {
     async fn plan(&self, image: &Image, answers: &Answers) -> Result<Plan> {
         let what = format!("plan on {}", self.name);
         let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
-        let runtime = self.runtime(image)?;
+        let offers = self.offers(image)?;
         let site = self.facts.site(&self.commands, self.rest.as_ref(), &what).await?;
         // Told before the form refuses it: why a partition that is there is not among the choices.
         check::partition(&site, answers.get(form::key::PARTITION), &what)?;
-        let answers = form::form(&site, runtime.questions(image)).check(answers)?;
+        let asked = form::form(&site, inside::sections(&offers)).check(answers)?;
+        let (inside, answers) = inside::chosen(&offers, &form::form(&site, Vec::new()), asked)?;
+        let runtime = self.runtime_called(inside, &what)?;
         let job = Job::from_answers(&answers)?;
         check::limits(&job, &site, &what)?;
         self.may_begin_after(&job.after, &what).await?;
@@ -267,11 +279,13 @@ impl Slurm {
         if !reference.contains(pinned.digest.as_str()) {
             reference = format!("{reference} {}", pinned.digest);
         }
+        let check = runtime.check(&described.process, &prepared)?;
         let started = script::Started {
             key: &key,
             folder: &folder,
             image: &reference,
             runtime: runtime.name(),
+            check: check.as_deref(),
             words: &runtime.argv(&prepared)?,
             process: &described.process,
         };

@@ -21,6 +21,9 @@ pub(super) const PROCESS: &str = "process";
 pub(super) const COMMENT: &str = "wharf:";
 /// Leaves what Slurm says of a task in the place of its process.
 const TOLD: &str = "mkdir -p \"$place\"; env | grep -E \"^(SLURM_|CUDA_VISIBLE_DEVICES=|ROCR_VISIBLE_DEVICES=)\" >\"$place/environment\" || true";
+/// What a job says whose image is not what was prepared.
+const CHANGED: &str =
+    "wharf: the prepared image was changed or removed after this job was made: it does not run. Launch it again.";
 /// The beginning of the line before the process; the runtime's name follows.
 const DESCRIBED: &str = "# What is prepared before, by the runtime ";
 
@@ -35,6 +38,8 @@ pub(super) struct Started<'a> {
     pub image: &'a str,
     /// The name of the runtime.
     pub runtime: &'a str,
+    /// The words that compare what was prepared, before it runs.
+    pub check: Option<&'a [String]>,
     /// The words of its command line.
     pub words: &'a [String],
     /// The process in the runtime's format.
@@ -104,7 +109,13 @@ pub(super) fn script(job: &Job, started: &Started<'_>) -> Result<String> {
         "sent=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}".to_owned(),
         "ln -s \"$sent\" sent 2>/dev/null || [ \"$(readlink sent)\" = \"$sent\" ] || exit 0".to_owned(),
     ]);
-    let words = started.words.iter().map(|word| quoted(word)).collect::<Result<Vec<_>>>()?.join(" ");
+    if let Some(check) = started.check {
+        lines.push(
+            "# Only the bytes that were prepared are run; the first node compares them for all tasks.".to_owned(),
+        );
+        lines.push(format!("{} || {{ echo '{CHANGED}' >&2; exit 1; }}", all_quoted(check)?));
+    }
+    let words = all_quoted(started.words)?;
     lines.push("# The program may know which task of which job it is, and which GPUs it has.".to_owned());
     if job.tasks > 1 {
         let each = format!("place=$PWD/tasks/$SLURM_JOB_ID.$SLURM_PROCID; {TOLD}; exec \"$@\" \"$place\"");
@@ -174,6 +185,11 @@ fn quoted(word: &str) -> Result<String> {
     Ok(join_words(&[word.to_owned()]))
 }
 
+/// A command line as a shell reads it.
+fn all_quoted(words: &[String]) -> Result<String> {
+    Ok(words.iter().map(|word| quoted(word)).collect::<Result<Vec<_>>>()?.join(" "))
+}
+
 /// The runtime's name and the process in a script that [`script`] has written.
 ///
 /// # Errors
@@ -213,7 +229,9 @@ mod tests {
     fn written(job: &Job, words: &[String], process: serde_json::Value, image: &str) -> Result<String> {
         let process = Process(process);
         let folder = Path::new("/shared/lab/launches/k1");
-        script(job, &Started { key: "k1", folder, image, runtime: "local", words, process: &process })
+        let check = ["sha256sum".to_owned(), "/shared/it's".to_owned()];
+        let check = words.first().map(|_| &check[..]);
+        script(job, &Started { key: "k1", folder, image, runtime: "local", check, words, process: &process })
     }
 
     fn words() -> Vec<String> {
@@ -238,6 +256,11 @@ mod tests {
         ] {
             assert!(text.lines().any(|one| one == line), "{line}\n{text}");
         }
+        let check = text.lines().position(|line| line.starts_with("sha256sum '/shared/it'\\''s' || {")).unwrap();
+        assert!(
+            check < text.lines().position(|line| line.starts_with("exec ")).unwrap(),
+            "it is compared first: {text}"
+        );
         assert_eq!(described(&text).unwrap(), ("local".to_owned(), Process(json!({"argv": ["x\ny"]}))));
         assert!(described("#!/bin/sh\ntrue\n").is_err());
     }

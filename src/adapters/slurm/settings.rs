@@ -78,8 +78,10 @@ pub struct Settings {
     /// The folder for launches and unpacked images, on a file system that the nodes share; `None` for one in the state
     /// folder.
     pub folder: Option<PathBuf>,
-    /// The name of the runtime that starts images; `None` for the first that takes an image.
+    /// The name of the runtime that starts images; `None` for the first that takes an image, unless another is chosen.
     pub runtime: Option<String>,
+    /// The site's folder of prepared images, which is looked into first and only read.
+    pub prepared: Option<PathBuf>,
     /// The fewest seconds between two questions about all jobs.
     pub pace: Option<u64>,
     /// The address of slurmrestd, for a machine without Slurm's commands: `https://host[:port]` or `unix:/path`.
@@ -150,8 +152,8 @@ impl settings::Settings for Settings {
     }
 
     fn resolve(&mut self, written: &ConfigEntry) {
-        let paths = [&mut self.bin, &mut self.conf, &mut self.folder, &mut self.token_file, &mut self.ca];
-        settings::resolve(written, paths);
+        let own = [&mut self.bin, &mut self.conf, &mut self.folder, &mut self.prepared];
+        settings::resolve(written, own.into_iter().chain([&mut self.token_file, &mut self.ca]));
         if self.url.is_none() {
             // So that an entry and what is found by itself are known to be the same cluster.
             self.conf = self.conf.take().or_else(configuration);
@@ -172,7 +174,10 @@ mod tests {
 
     #[test]
     fn paths_are_relative_to_the_file_they_are_written_in() {
-        let settings = of("bin = 'slurm/bin'\nconf = '/etc/lab.conf'\nfolder = '/shared/ada'\n").unwrap().settings;
+        let settings = of("bin = 'slurm/bin'\nconf = '/etc/lab.conf'\nfolder = '/shared/ada'\nprepared = 'images'\n")
+            .unwrap()
+            .settings;
+        assert_eq!(settings.prepared, Some("/etc/wharf/images".into()));
         assert_eq!(settings.bin, Some("/etc/wharf/slurm/bin".into()));
         assert_eq!((settings.folder.clone(), settings.pace()), (Some("/shared/ada".into()), PACE));
     }

@@ -199,6 +199,7 @@ fn record(plan: &Plan, folder: &Path, runtime: &dyn Runtime) -> Result<Record> {
         output: script::output(&job, folder)?,
         reference: plan.image.reference.to_string(),
         digest: plan.image.digest.to_string(),
+        manifest: plan.image.manifest.hex().to_owned(),
         created: text::now(),
         runtime: runtime.name().to_owned(),
         tasks: if job.is_array() { array::tasks(&job.array) } else { None },

@@ -1,6 +1,6 @@
 //! Verbs for launching and for workloads.
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// How a plan is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -127,4 +127,36 @@ pub struct Exec {
     /// The command.
     #[arg(last = true, required = true)]
     pub command: Vec<String>,
+}
+
+/// The arguments of `wharf cache`: list the images that are kept ready, or clear some.
+#[derive(Debug, Args)]
+pub struct Cache {
+    /// What to do; without it, the images are listed.
+    #[command(subcommand)]
+    pub verb: Option<CacheVerb>,
+}
+
+/// What `wharf cache` does.
+#[derive(Debug, Subcommand)]
+pub enum CacheVerb {
+    /// Remove images that nothing uses; without a rule, all of them. A later launch makes them again.
+    Clear(CacheClear),
+}
+
+/// The arguments of `wharf cache clear`: by which rule, and whether to ask.
+#[derive(Debug, Args)]
+pub struct CacheClear {
+    /// Remove what no launch has used for longer than this: 30d, 12w, 48h.
+    #[arg(long, value_name = "SPAN")]
+    pub older_than: Option<String>,
+    /// Remove the least recently used until the others take at most this: 20G, 500M.
+    #[arg(long, value_name = "SIZE")]
+    pub keep_under: Option<String>,
+    /// Print what would be removed, and remove nothing.
+    #[arg(long)]
+    pub plan: bool,
+    /// Remove without asking.
+    #[arg(long, conflicts_with = "plan")]
+    pub yes: bool,
 }

@@ -14,7 +14,9 @@ use clap::{Parser, Subcommand, ValueHint};
 pub use self::{
     evidence::{Audit, Key, KeyVerb, Policy, PolicyVerb, Sign, Verify},
     images::{Copy, CopyOptions, Diff, Images, Prune, Pull, Push, RemoveImage, Show, Tag},
-    launch::{Exec, Launch, Logs, PlanFormat, Snapshot, VolumeIn, WholeWorkload, Workload},
+    launch::{
+        Cache, CacheClear, CacheVerb, Exec, Launch, Logs, PlanFormat, Snapshot, VolumeIn, WholeWorkload, Workload,
+    },
     requests::{Approve, Inbox, Reject, Request, Requests, RequestsVerb, Steward},
     share::{Answer, Offers, OpenLink, Revoke, Share, Shares},
     sources::{Login, Logout},
@@ -105,6 +107,8 @@ pub enum Verb {
     Detach(VolumeIn),
     /// Stop and remove a workload.
     Remove(WholeWorkload),
+    /// List the images that are kept ready for launches: size, age, last use, place; or clear some.
+    Cache(Cache),
     /// Share an image with projects, or print a link to it.
     Share(Share),
     /// Show who may use an image of a cloud.

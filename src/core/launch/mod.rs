@@ -1,7 +1,9 @@
-//! Launching as data: the form, the plan, the workload, and its output and usage.
+//! Launching as data: the form, the plan, the workload, and its command, output and usage.
 
+pub mod command;
 pub mod duration;
 pub mod form;
+pub mod kept;
 pub mod ledger;
 pub mod logs;
 pub mod mount;

@@ -22,6 +22,7 @@ use crate::{
     },
     launch::{
         form::{Answers, Form},
+        kept::KeptImage,
         logs::LogRange,
         plan::{Plan, Workload},
         usage::Usage,
@@ -196,6 +197,18 @@ pub trait Launcher: Send + Sync {
     /// Stops it and waits until it is stopped or certain to stop. A workload that is stopped stays so; one that is gone
     /// is `NotFound`.
     async fn stop(&self, cx: &Context, id: &str) -> Result<()>;
+
+    /// The images that it keeps ready in folders of this person, so that a launch need not fetch them again, each with who
+    /// uses it; none where it keeps none. Changes nothing.
+    async fn kept_images(&self, _cx: &Context) -> Result<Vec<KeptImage>> {
+        Ok(Vec::new())
+    }
+
+    /// Removes an image that it keeps; one that is gone counts as removed. One that is in use is refused with `Usage`. A
+    /// later launch makes it again.
+    async fn remove_kept_image(&self, _cx: &Context, id: &str) -> Result<()> {
+        Err(Error::not_found(format!("the image {id} of {}", self.name()), "this backend keeps no images"))
+    }
 
     /// Whether it answers, its version, and which account is used there.
     async fn health(&self, cx: &Context) -> Result<Health>;

@@ -1,7 +1,7 @@
 //! How a pinned image becomes a process, for backends that cannot start containers on their own: a scheduler's batch
 //! script, or this machine without a daemon.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -78,6 +78,19 @@ pub trait Runtime: Send + Sync {
     /// process adds one word: an existing folder for this process alone, in which it notes where it is. A file
     /// `environment` in that folder has variables for the process, `NAME=value` a line; those that it has already stay.
     fn argv(&self, folder: &Path) -> Result<Vec<String>>;
+
+    /// The words that compare what is or will be prepared in `folder` with what it was when it was prepared: run where
+    /// the process is about to run, they end with 0 only if nothing was changed. Makes nothing and contacts nobody, so
+    /// that a plan can show them first. `None` where nothing has to be compared, or cannot be.
+    fn check(&self, _process: &Process, _folder: &Path) -> Result<Option<Vec<String>>> {
+        Ok(None)
+    }
+
+    /// The same runtime, which first looks for prepared images in this folder of the site and only reads there; `None`
+    /// where it knows no such folder.
+    fn with_site_store(&self, _site: &Path) -> Option<Arc<dyn Runtime>> {
+        None
+    }
 
     /// The words that, followed by a command, run that command inside a process: `folder` is what was prepared, `place`
     /// the folder that the process was given to note where it is. They must be run on the node where the process is;

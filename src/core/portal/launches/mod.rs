@@ -1,5 +1,6 @@
 //! Launching images, and managing the workloads. Each backend is found by its name.
 
+mod kept;
 mod ledger;
 mod measure;
 mod presets;

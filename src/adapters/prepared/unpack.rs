@@ -140,6 +140,22 @@ impl Root {
         Ok(())
     }
 
+    /// Creates an empty file below the root to mount something on, unless something is there. Links in the image stay
+    /// inside it.
+    ///
+    /// # Errors
+    /// Where a folder above it cannot be made.
+    pub fn mount_file(&mut self, file: &Path, what: &str) -> Result<()> {
+        let Some(path) = inside(file, what)? else { return Ok(()) };
+        let folder = self.make(path.parent().unwrap_or(Path::new("")), what)?;
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&folder, path.file_name().unwrap_or_default(), flags, Mode::RUSR | Mode::WUSR) {
+            Ok(made) => rustix::fs::fchmod(made, Mode::from_raw_mode(0o644)).during(what),
+            Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(Error::failed(what, error)),
+        }
+    }
+
     /// Creates an entry in its folder; returns the folder's inode.
     fn place(&mut self, data: &mut Layer<'_>, item: &Item, parent: &Path, name: &OsStr, what: &str) -> Result<u64> {
         let folder = self.make(parent, what)?;
@@ -381,7 +397,7 @@ fn remove(folder: impl AsFd, name: &OsStr) -> Result<(), Errno> {
 }
 
 /// The names in a folder, in no particular order.
-pub(super) fn names(folder: impl AsFd) -> Result<Vec<OsString>, Errno> {
+pub fn names(folder: impl AsFd) -> Result<Vec<OsString>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(folder)? {
         let name = entry?.file_name().to_bytes().to_vec();

@@ -1,0 +1,285 @@
+//! Apptainer: `apptainer exec` on a prepared image, as any person (apptainer-exec(1)).
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+
+use super::{
+    image_process::{self, IMAGE, ImageProcess, one_line, path_text},
+    launch_folder::{self, Written, quoted},
+};
+use crate::{prepared::Store, shared::exec};
+use wharf_core::{
+    base::{
+        clean,
+        context::Context,
+        error::{During, Error, Result},
+    },
+    image::model::{Foreign, Image},
+    launch::{
+        form::{Answers, Section},
+        mount::Mount,
+        plan::Risk,
+        questions,
+    },
+    ports::{Description, Process, Runtime, Supply},
+};
+
+/// Apptainer sets this itself.
+const HOME: &str = "HOME";
+/// Begins the names of variables that Apptainer passes on under the rest of their name, unchanged.
+const PASSED: &str = "APPTAINERENV_";
+
+/// The runtime with Apptainer's program.
+#[derive(Debug, Clone)]
+pub struct Apptainer {
+    program: PathBuf,
+    site: Option<PathBuf>,
+}
+
+impl Apptainer {
+    /// The runtime with this program, which every node has under the same path.
+    pub fn new(program: PathBuf) -> Self {
+        Self { program, site: None }
+    }
+
+    /// The command line for an image.
+    fn command(&self, process: &ImageProcess, image: &str) -> Result<Vec<String>> {
+        let what = "run with apptainer";
+        let mut words = vec![path_text(&self.program, what)?.to_owned()];
+        // Contained: of the node's file systems only /dev, /proc and /sys, and an empty home; processes and environment of
+        // its own. Without evaluation: what a variable or an argument holds is passed as it is.
+        let contained = ["--silent", "exec", "--containall", "--cleanenv", "--no-eval"];
+        words.extend(contained.map(str::to_owned));
+        if !process.network {
+            words.extend(["--net", "--network", "none"].map(str::to_owned));
+        }
+        let folder = one_line(process.working_dir.raw(), what, "the working folder")?;
+        words.extend(["--pwd".to_owned(), folder.to_owned()]);
+        for mount in &process.mounts {
+            words.extend(["--mount".to_owned(), bind(mount, what)?]);
+        }
+        words.push(image.to_owned());
+        words.extend(process.argv.iter().map(|word| word.raw().to_owned()));
+        Ok(words)
+    }
+
+    fn written(&self, process: &ImageProcess, image: &Path) -> Result<Written> {
+        let what = "run with apptainer";
+        let mut lines = vec![
+            "# What Slurm says of this task; the image's own variables come after it, and win.".to_owned(),
+            "if [ -n \"$place\" ] && [ -r \"$place/environment\" ]; then".to_owned(),
+            "  while IFS= read -r line; do".to_owned(),
+            "    name=${line%%=*}".to_owned(),
+            "    case $name in '' | \"$line\" | [0-9]* | *[!A-Za-z0-9_]*) continue ;; esac".to_owned(),
+            format!("    export \"{PASSED}$line\""),
+            "  done <\"$place/environment\"".to_owned(),
+            "fi".to_owned(),
+        ];
+        for (name, value) in process.variables(what)?.into_iter().filter(|(name, _)| *name != HOME) {
+            lines.push(format!("export {PASSED}{}={}", plain(name, what)?, quoted(value, what)?));
+        }
+        let words = self.command(process, path_text(image, what)?)?;
+        let words = words.iter().map(|word| quoted(word, what)).collect::<Result<Vec<_>>>()?;
+        lines.push(format!("exec {}", words.join(" ")));
+        Ok(Written { script: lines.join("\n") + "\n", variables: None })
+    }
+
+    /// Whether it is installed so that a part of it runs as root first; `None` where that cannot be learnt.
+    async fn is_setuid(&self) -> Option<bool> {
+        let program = self.program.to_str()?;
+        let output = exec::run(&[program, "buildcfg"], b"", 64 << 10, Duration::from_secs(20)).await.ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let value = text.lines().find_map(|line| line.strip_prefix("APPTAINER_SUID_INSTALL="))?;
+        match value.trim() {
+            "0" => Some(false),
+            "1" => Some(true),
+            _ => None,
+        }
+    }
+}
+
+/// A name that a shell can export.
+fn plain<'a>(name: &'a str, what: &str) -> Result<&'a str> {
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if begins && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Ok(name);
+    }
+    let why = format!("Apptainer cannot pass a variable named '{}'", clean::short(name, 40));
+    Err(Error::usage(what, why).hint("use letters, digits and '_' in names, or choose another runtime (inside)"))
+}
+
+/// A mount as a value of `--mount`, which is a line of comma-separated values (RFC 4180).
+fn bind(mount: &Mount, what: &str) -> Result<String> {
+    let field = |key: &str, path: &Path| {
+        let text = format!("{key}={}", path_text(path, what)?);
+        let odd = text.contains([',', '"']);
+        Ok::<_, Error>(if odd { format!("\"{}\"", text.replace('"', "\"\"")) } else { text })
+    };
+    let ending = if mount.writes { "" } else { ",ro" };
+    Ok(format!("type=bind,{},{}{ending}", field("source", &mount.host)?, field("destination", &mount.inside)?))
+}
+
+#[async_trait]
+impl Runtime for Apptainer {
+    fn name(&self) -> &'static str {
+        "apptainer"
+    }
+
+    fn accepts(&self, image: &Image) -> Result<()> {
+        image_process::accepts(image, self.name())
+    }
+
+    fn questions(&self, image: &Image) -> Vec<Section> {
+        image_process::questions(image, &["none", "host"], questions::mounts())
+    }
+
+    async fn describe(&self, image: &Image, answers: &Answers) -> Result<Description> {
+        let what = "plan with apptainer";
+        let (asked, given) = (image.clone(), answers.clone());
+        // Reads paths of the host, which may be on a slow file system.
+        let work = move || ImageProcess::new(&asked, &given, what);
+        let mut process = tokio::task::spawn_blocking(work).await.during(what)??;
+        for word in answers.split_words("env") {
+            if word.starts_with("HOME=") {
+                return Err(Error::usage("setting 'env'", "Apptainer sets HOME itself, to an empty folder")
+                    .hint("leave HOME out, or mount what you want there"));
+            }
+        }
+        process.environment.retain(|pair: &Foreign| !pair.raw().starts_with("HOME="));
+        process.command = self.command(&process, IMAGE)?;
+        // Refuses what no script can pass on, before anything is made.
+        self.written(&process, Path::new("/image"))?;
+        let mut risks = image_process::risks(image, &process);
+        risks.push(Risk::harmless("/tmp and the home folder inside are empty, and are gone afterwards"));
+        risks.push(match self.is_setuid().await {
+            Some(true) => {
+                Risk::caution("Apptainer is installed setuid here: a part of it runs as root before the image does")
+            }
+            Some(false) => Risk::harmless("Apptainer is installed without setuid: no part of it runs as root"),
+            None => Risk::caution("whether a part of Apptainer runs as root (setuid) could not be learnt"),
+        });
+        risks.push(Risk::caution("isolation is that of Apptainer's namespaces: the kernel is shared with the node"));
+        Ok(Description { process: Process(serde_json::to_value(&process).during(what)?), risks })
+    }
+
+    async fn prepare(
+        &self,
+        cx: &Context,
+        supply: &Supply,
+        process: &Process,
+        images: &Path,
+        folder: &Path,
+    ) -> Result<()> {
+        let store = Store { own: images.to_owned(), site: self.site.clone() };
+        launch_folder::prepare(cx, supply, process, &store, folder, |process, image| self.written(process, image)).await
+    }
+
+    fn argv(&self, folder: &Path) -> Result<Vec<String>> {
+        launch_folder::argv(folder)
+    }
+
+    fn check(&self, process: &Process, folder: &Path) -> Result<Option<Vec<String>>> {
+        launch_folder::check(process, folder)
+    }
+
+    fn with_site_store(&self, site: &Path) -> Option<Arc<dyn Runtime>> {
+        Some(Arc::new(Self { site: Some(site.to_owned()), ..self.clone() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        prepared::Form,
+        runtimes::launch_folder::tests::{listener, received},
+    };
+
+    fn process(argv: &[&str], environment: &[&str]) -> ImageProcess {
+        let words = |words: &[&str]| words.iter().map(|word| Foreign::new(*word)).collect();
+        ImageProcess {
+            form: Form::Squashfs,
+            argv: words(argv),
+            environment: words(environment),
+            mounts: Vec::new(),
+            working_dir: Foreign::new("/"),
+            network: false,
+            command: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_command_line_contains_and_takes_no_orders_from_the_node() {
+        let mut process = process(&["prog", "-x", "a b"], &[]);
+        process.mounts = vec![Mount::parse("/data:/in").unwrap(), Mount::parse("/a,b:/o\"ut:rw").unwrap()];
+        let words = Apptainer::new("/opt/apptainer".into()).command(&process, IMAGE).unwrap();
+        let expected = [
+            "/opt/apptainer",
+            "--silent",
+            "exec",
+            "--containall",
+            "--cleanenv",
+            "--no-eval",
+            "--net",
+            "--network",
+            "none",
+            "--pwd",
+            "/",
+            "--mount",
+            "type=bind,source=/data,destination=/in,ro",
+            "--mount",
+            "type=bind,\"source=/a,b\",\"destination=/o\"\"ut\"",
+            "IMAGE",
+            "prog",
+            "-x",
+            "a b",
+        ];
+        assert_eq!(words, expected);
+        process.network = true;
+        let words = Apptainer::new("/opt/apptainer".into()).command(&process, IMAGE).unwrap();
+        assert!(!words.iter().any(|word| word == "--network"));
+    }
+
+    #[test]
+    fn names_that_it_cannot_pass_are_refused() {
+        for name in ["a.b", "1a", "a-b", "a b", "é"] {
+            let written =
+                Apptainer::new("/a".into()).written(&process(&["x"], &[&format!("{name}=1")]), Path::new("/i"));
+            assert!(written.is_err_and(|error| error.why.contains("cannot pass")), "{name}");
+        }
+        assert!(Apptainer::new("/a".into()).written(&process(&["x\0"], &[]), Path::new("/i")).is_err());
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+        #[test]
+        fn arguments_and_values_arrive_as_they_are(words in proptest::collection::vec(odd(), 1..5), value in odd()) {
+            let folder = tempfile::tempdir().unwrap();
+            let place = folder.path().join("place");
+            std::fs::create_dir(&place).unwrap();
+            std::fs::write(place.join("environment"), "SLURM_JOB_ID=7\nVALUE=lost\nodd-name=x\nno pair\n").unwrap();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let runtime = Apptainer::new(listener(folder.path()));
+            let written = runtime.written(&process(&words, &[&format!("VALUE={value}")]), Path::new("/image")).unwrap();
+            let (arguments, environment) = received(&written.script, folder.path(), &place);
+            proptest::prop_assert_eq!(&arguments[arguments.len() - words.len()..], &words[..]);
+            let given = format!("APPTAINERENV_VALUE={value}");
+            proptest::prop_assert!(environment.contains(&given), "{:?}", environment);
+            proptest::prop_assert!(environment.iter().any(|pair| pair == "APPTAINERENV_SLURM_JOB_ID=7"));
+            let known = ["APPTAINERENV_", "PATH=", "HOME=", "USER=", "PWD=", "OLDPWD=", "SHLVL=", "_="];
+            let foreign = environment.iter().find(|pair| !known.iter().any(|name| pair.starts_with(name)));
+            proptest::prop_assert!(foreign.is_none(), "{:?}", foreign);
+        }
+    }
+
+    fn odd() -> impl proptest::strategy::Strategy<Value = String> {
+        let parts = ["\n", "'", "\"", "\\", "$HOME", "`id`", " ", "-", "--bind", "a", "é", "\r", "*", "~", "!", ""];
+        let parts = proptest::sample::select(parts.to_vec());
+        proptest::strategy::Strategy::prop_map(proptest::collection::vec(parts, 0..6), |parts| parts.concat())
+    }
+}
