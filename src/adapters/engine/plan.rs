@@ -16,6 +16,7 @@ use wharf_core::{
     },
     launch::{
         form::{Answers, Field, FieldKind, Form},
+        isolation::Isolation,
         plan::{Plan, Request, Risk, label},
         questions::{self, choice},
         room::Room,
@@ -120,6 +121,7 @@ pub(super) fn plan(backend: &str, image: &Image, facts: &Facts, answers: Answers
         ],
         risks: risks(image, facts, &answers),
         privileged: facts.is_privileged(),
+        isolation: Isolation::SharedKernel,
         image: pinned,
         answers,
         request: Request::Json(request),

@@ -28,6 +28,7 @@ use wharf_core::{
     image::model::{Health, Image},
     launch::{
         form::{Answers, Form},
+        isolation::Isolation,
         logs::LogRange,
         plan::{Plan, Request, State, Workload},
         usage::{self, Usage},
@@ -95,6 +96,7 @@ impl Launcher for Local {
             request: Request::Json(serde_json::to_value(&spec).during(what)?),
             risks,
             privileged: false,
+            isolation: Isolation::SharedKernel,
             image: pinned,
             answers,
             idempotency_key: key,

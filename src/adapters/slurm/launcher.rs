@@ -27,6 +27,7 @@ use wharf_core::{
     image::model::{Health, Image},
     launch::{
         form::{Answers, Form},
+        isolation::Isolation,
         logs::LogRange,
         plan::{Plan, Request, State, Workload, key},
         usage::Usage,
@@ -280,6 +281,7 @@ impl Slurm {
             request: Request::Script(script),
             risks: check::risks(&job, &site).into_iter().chain(described.risks).collect(),
             privileged: false,
+            isolation: Isolation::SharedKernel,
             answers,
             idempotency_key: key,
         })

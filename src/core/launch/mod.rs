@@ -2,6 +2,7 @@
 
 pub mod duration;
 pub mod form;
+pub mod isolation;
 pub mod logs;
 pub mod mount;
 pub mod plan;

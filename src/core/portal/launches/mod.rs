@@ -16,8 +16,10 @@ use crate::{
     image::model::{Health, Image},
     launch::{
         form::{Answers, Form},
+        isolation,
         plan::{Plan, Workload},
     },
+    policy::LaunchFacts,
     ports::{Ability, KnownAttachments, Launcher, Supply, store::UseKind},
 };
 
@@ -125,16 +127,28 @@ impl Launches {
         let (form, judged) =
             tokio::join!(cx.run(&what, launcher.form(cx, image)), self.evidence.judged_by_what_is_there(image));
         let mut form = form?;
-        form.gate = Some(self.evidence.gate_for(image, &judged, form.privileged));
+        form.demand(self.evidence.least_isolation(image, &judged, form.privileged));
+        let launch = LaunchFacts { privileged: form.privileged, isolation: form.isolation_of(&Answers::default()) };
+        form.gate = Some(self.evidence.gate_for(image, &judged, launch));
         Ok(form)
     }
 
-    /// The plan: exactly what would be sent to a backend.
+    /// The plan: exactly what would be sent to a backend. Without an answer about isolation, it has the weakest that the
+    /// policy lets pass, as the form shows it.
     pub async fn plan(&self, cx: &Context, backend: &str, image: &Image, answers: &Answers) -> Result<Plan> {
         let launcher = self.launcher(Some(backend), Some(image))?;
         launcher.accepts(image)?;
-        let mut plan = cx.run(&format!("plan on {backend}"), launcher.plan(cx, image, answers)).await?;
-        plan.risks.extend(self.evidence.risks(image, plan.privileged).await);
+        let mut answers = answers.clone();
+        if self.evidence.may_demand_isolation() && !answers.0.contains_key(isolation::KEY) {
+            let judged = self.evidence.judged_by_what_is_there(image).await;
+            let mut form = cx.run(&format!("ask {backend}"), launcher.form(cx, image)).await?;
+            form.demand(self.evidence.least_isolation(image, &judged, form.privileged));
+            let asked = form.field(isolation::KEY).map(|field| (field.key.to_owned(), field.default.clone()));
+            answers.0.extend(asked);
+        }
+        let mut plan = cx.run(&format!("plan on {backend}"), launcher.plan(cx, image, &answers)).await?;
+        let launch = LaunchFacts { privileged: plan.privileged, isolation: plan.isolation };
+        plan.risks.extend(self.evidence.risks(image, launch).await);
         Ok(plan)
     }
 
