@@ -115,6 +115,7 @@ impl Launcher for Engine {
         let facts = self.facts().await?;
         let mut body = plan::body(&plan.image, facts, &plan.answers, &plan.idempotency_key)?;
         body.image = Some(self.provide(cx, &what, plan, supply).await?);
+        let runtime = body.host_config.as_ref().and_then(|host| host.runtime.clone());
         cx.progress.phase("creating");
         let docker = self.docker().await?;
         let mut options = CreateContainerOptionsBuilder::default();
@@ -142,6 +143,9 @@ impl Launcher for Engine {
         cx.progress.phase("starting");
         let started = cx
             .run(&what, async {
+                if let Some(asked) = &runtime {
+                    self.has_runtime(&created.id, asked, &what).await?;
+                }
                 docker
                     .start_container(&created.id, None::<StartContainerOptions>)
                     .await
@@ -385,6 +389,7 @@ impl Engine {
             connection: self.connection.clone(),
             facts: self.facts.clone(),
             samples: Samples::default(),
+            counted: std::sync::Mutex::default(),
             incoming: std::sync::Mutex::default(),
             exports: std::sync::Mutex::default(),
             name: self.name.clone(),

@@ -16,7 +16,7 @@ use wharf_core::{
     },
     launch::{
         form::{Answers, Field, FieldKind, Form},
-        isolation::Isolation,
+        isolation::{self, Isolation},
         plan::{Plan, Request, Risk, label},
         questions::{self, choice},
         room::Room,
@@ -28,11 +28,12 @@ const SERVICE_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SET
 
 /// The form, with careful defaults for this image on this engine.
 pub(super) fn form(image: &Image, facts: &Facts) -> Form {
-    let basics = vec![
+    let mut basics = vec![
         questions::name("what the workload is called; empty names it after its image", ""),
         questions::command("instead of the image's own; empty runs what the image says"),
         questions::environment(),
     ];
+    basics.extend(Isolation::question(&facts.levels()));
     let limits = [
         (facts.limits.0, questions::memory("at most, like 512M or 2G; empty for no limit", "2G")),
         (facts.limits.2, questions::processors(1024)),
@@ -63,7 +64,7 @@ pub(super) fn form(image: &Image, facts: &Facts) -> Form {
         questions::advanced(advanced(image)),
     ];
     let sections = sections.into_iter().filter(|section| !section.fields.is_empty()).collect();
-    Form { room: room(facts), privileged: facts.is_privileged(), ..Form::new(sections) }
+    Form { room: room(facts), privileged: facts.is_privileged(), isolation: facts.usual(), ..Form::new(sections) }
 }
 
 /// The fields that most people leave as they are.
@@ -121,12 +122,17 @@ pub(super) fn plan(backend: &str, image: &Image, facts: &Facts, answers: Answers
         ],
         risks: risks(image, facts, &answers),
         privileged: facts.is_privileged(),
-        isolation: Isolation::SharedKernel,
+        isolation: isolation(facts, &answers),
         image: pinned,
         answers,
         request: Request::Json(request),
         idempotency_key: key,
     })
+}
+
+/// The isolation of a launch with these answers.
+fn isolation(facts: &Facts, answers: &Answers) -> Isolation {
+    facts.runtime(answers.get(isolation::KEY)).map(|runtime| runtime.isolation).unwrap_or_default()
 }
 
 /// The name from which the engine creates the container: the digest of the judged manifest, never a tag or an index,
@@ -171,6 +177,7 @@ pub(super) fn body(pinned: &Pinned, facts: &Facts, answers: &Answers, key: &str)
             .map(|cpus| cpus * 1_000_000_000),
         pids_limit: facts.limits.1.then(|| answers.get("processes").parse().ok()).flatten(),
         privileged: Some(false),
+        runtime: facts.sent(answers.get(isolation::KEY)).map(str::to_owned),
         ..HostConfig::default()
     };
     let terminal = answers.is("terminal");
@@ -258,7 +265,12 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
         }
     }
     risks.extend(questions::mount_risks(answers));
+    let runtime = facts.runtime(answers.get(isolation::KEY));
+    let counted = runtime.is_none_or(|runtime| runtime.counted);
     risks.push(match (answers.get("memory"), facts.limits.0) {
+        _ if !counted => Risk::caution(
+            "this runtime uses no control groups: it may use all memory and processors, and its figures are not told",
+        ),
         (_, false) => {
             Risk::caution("this engine cannot set limits here (cgroup v1 without rights): it may use all memory")
         }
@@ -269,7 +281,12 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
             answers.get("processes")
         )),
     });
-    risks.push(Risk::caution("isolation is a process boundary: the kernel is shared with this host"));
+    risks.push(match runtime {
+        Some(runtime) if runtime.isolation > Isolation::SharedKernel => {
+            runtime.isolation.risk(&format!("the runtime {}", clean::short(&runtime.name, 60)))
+        }
+        _ => Isolation::SharedKernel.risk("a process boundary"),
+    });
     risks
 }
 
