@@ -1,6 +1,7 @@
 //! Docker and Podman through their common API (bollard): local images, and launching them.
 
 mod catalog;
+mod chosen;
 mod connection;
 mod content;
 mod discover;

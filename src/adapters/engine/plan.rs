@@ -33,7 +33,7 @@ pub(super) fn form(image: &Image, facts: &Facts) -> Form {
         questions::command("instead of the image's own; empty runs what the image says"),
         questions::environment(),
     ];
-    basics.extend(Isolation::question(&facts.levels()));
+    basics.extend(questions::isolation(&facts.levels()));
     let limits = [
         (facts.limits.0, questions::memory("at most, like 512M or 2G; empty for no limit", "2G")),
         (facts.limits.2, questions::processors(1024)),
@@ -283,9 +283,9 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     });
     risks.push(match runtime {
         Some(runtime) if runtime.isolation > Isolation::SharedKernel => {
-            runtime.isolation.risk(&format!("the runtime {}", clean::short(&runtime.name, 60)))
+            questions::isolated(runtime.isolation, &format!("the runtime {}", clean::short(&runtime.name, 60)))
         }
-        _ => Isolation::SharedKernel.risk("a process boundary"),
+        _ => questions::isolated(Isolation::SharedKernel, "a process boundary"),
     });
     risks
 }

@@ -2,11 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    form::{Field, FieldKind},
-    plan::Risk,
-};
-
 /// The key of the question for the isolation, in `--set KEY=VALUE`.
 pub const KEY: &str = "isolation";
 
@@ -51,43 +46,11 @@ impl Isolation {
             Self::OwnKernel => "a kernel of its own (a virtual machine)",
         }
     }
-
-    /// The line of a plan about it; `by` is the program that provides it.
-    pub fn risk(self, by: &str) -> Risk {
-        match self {
-            Self::SharedKernel => Risk::caution(format!("isolation is {by}: the kernel is shared with this host")),
-            Self::UserSpaceKernel => Risk::harmless(format!(
-                "isolation is a kernel in user space ({by}): this host's kernel sees few of its system calls"
-            )),
-            Self::OwnKernel => {
-                Risk::harmless(format!("isolation is a virtual machine ({by}): it has a kernel of its own"))
-            }
-        }
-    }
-
-    /// The question which of these levels is wanted, with the weakest as default; `None` if there is no choice.
-    pub fn question(levels: &[Self]) -> Option<Field> {
-        let levels: Vec<Self> = Self::ALL.into_iter().filter(|level| levels.contains(level)).collect();
-        let [first, _, ..] = levels.as_slice() else { return None };
-        let kind = FieldKind::Choice(levels.iter().map(|level| level.name().to_owned()).collect());
-        let help = "shared: the host's kernel; gvisor: a kernel in user space; own: a virtual machine";
-        Some(Field::new(KEY, "Isolation", help, kind, first.name()))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn there_is_a_question_only_where_there_is_a_choice() {
-        use Isolation::{OwnKernel, SharedKernel, UserSpaceKernel};
-        assert_eq!(Isolation::question(&[]), None);
-        assert_eq!(Isolation::question(&[UserSpaceKernel, UserSpaceKernel]), None);
-        let asked = Isolation::question(&[OwnKernel, SharedKernel]).unwrap();
-        assert_eq!((asked.default.as_str(), asked.refuse("gvisor").is_some()), ("shared", true));
-        assert_eq!(asked.refuse("own"), None);
-    }
 
     #[test]
     fn each_level_has_one_word_everywhere() {
