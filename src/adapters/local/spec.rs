@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{node::Node, sandboxed::Sandboxed};
+use super::sandboxed::Sandboxed;
+use crate::keeper::node::Node;
 
 /// The description of a workload, with everything that its keeper needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,43 +1,9 @@
-//! A note of where a sandbox runs, by which it is found again and entered.
+//! Variables that whoever starts a process has left for it.
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use super::{confine::Limits, plan, processes};
-use crate::shared::private;
-use wharf_core::{
-    base::{
-        error::{During, Result},
-        small_file,
-    },
-    image::model::Foreign,
-};
-
-/// A running sandbox, as it was noted when it started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct RunningWorkload {
-    /// The process number of the sandbox program.
-    pub pid: u32,
-    /// When it started, in clock ticks since boot. Together with the number this identifies the process.
-    pub started: u64,
-    /// The limits of everything that runs in the sandbox.
-    pub limits: Limits,
-}
-
-impl RunningWorkload {
-    /// The sandbox of the process with this number.
-    pub(super) fn of(pid: u32, limits: Limits) -> Self {
-        Self { pid, started: processes::started(pid).unwrap_or(0), limits }
-    }
-
-    /// Writes the note into a folder.
-    pub(super) fn write(&self, folder: &Path) -> Result<()> {
-        let file = folder.join("running");
-        let text = serde_json::to_vec(self).during(format!("write {}", file.display()))?;
-        private::write(&file, &text)
-    }
-}
+use super::plan;
+use wharf_core::{base::small_file, image::model::Foreign};
 
 /// Adds the variables that whoever starts a process has left in its place for it, `NAME=value` a line: what a scheduler
 /// says of the task. Those that are set already stay as they are; without such a file there are none.
@@ -48,13 +14,6 @@ pub(super) fn add_variables(place: &Path, environment: &mut Vec<Foreign>) {
             environment.push(Foreign::new(format!("{name}={value}")));
         }
     }
-}
-
-/// The running sandbox that is noted in a folder; `None` if it has ended.
-pub(super) fn running(folder: &Path) -> Option<RunningWorkload> {
-    let running: RunningWorkload = serde_json::from_slice(&small_file::bytes(folder.join("running")).ok()?).ok()?;
-    // The number alone could belong to another process by now.
-    (processes::started(running.pid) == Some(running.started)).then_some(running)
 }
 
 #[cfg(test)]
