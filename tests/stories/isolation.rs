@@ -291,7 +291,7 @@ async fn docker_runs_what_nobody_signed_with_the_runtime_of_gvisor_only() {
     let (output, _) = portal.launches.exec(&cx, "docker", &workload.id, command).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&output).trim(), "4.4.0");
     let usages = portal.launches.usages(std::slice::from_ref(&workload), Duration::from_secs(20)).await;
-    let usage = usages[&workload.key()].clone();
+    let usage = usages[&workload.key()];
     assert_eq!((usage.memory, usage.processes), (None, None), "the figures would be those of the whole machine");
     portal.launches.remove(&cx, "docker", &workload.id).await.unwrap();
 }

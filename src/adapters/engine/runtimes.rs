@@ -65,11 +65,12 @@ pub(super) fn offered(
     };
     let mut all: Vec<EngineRuntime> = answers.into_iter().flatten().filter_map(read).collect();
     let own = all.iter().position(|runtime| default == Some(runtime.name.as_str()));
-    let own = own.map(|at| all.remove(at)).unwrap_or_else(|| EngineRuntime {
+    let unknown = || EngineRuntime {
         name: default.unwrap_or_default().to_owned(),
         isolation: Isolation::SharedKernel,
         counted: true,
-    });
+    };
+    let own = own.map_or_else(unknown, |at| all.remove(at));
     all.insert(0, own);
     all
 }

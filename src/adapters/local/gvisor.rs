@@ -104,7 +104,9 @@ pub(super) fn enter(sandboxed: &Sandboxed, folder: &Path, argv: &[Foreign], file
     let file_name = file.display().to_string();
     let folder = folder.display().to_string();
     let words = words(&folder, sandboxed.inside.network, &["exec", "--process", &file_name, ID]);
-    let status = command(&words).and_then(|mut command| command.status().during(what));
+    // The person who entered it ends it; here nothing else is waited for.
+    let started = command(&words).and_then(|mut command| command.spawn().during(what));
+    let status = started.and_then(|mut child| child.wait().during(what));
     let _ = std::fs::remove_file(&file);
     Ok(u8::try_from(supervise::code(status?)).unwrap_or(1))
 }

@@ -62,7 +62,9 @@ impl Policy {
             Some(false) => reasons.push(passing("privileged", "the launch has no root rights on the host")),
             None => {}
         }
-        reasons.iter_mut().for_each(|reason| reason.look_at_isolation(facts.isolation));
+        for reason in &mut reasons {
+            reason.look_at_isolation(facts.isolation);
+        }
         if Kind::JUDGED.iter().all(|kind| best(facts.records, *kind, now).is_none()) {
             for reason in &mut reasons {
                 let depends = reason.verdict == Verdict::NeedsApproval || reason.isolation > Isolation::SharedKernel;
