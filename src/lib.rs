@@ -9,8 +9,8 @@
 //!          · ports (the traits that adapters implement) · transfer (copying) · portal (the use cases) · steward
 //! adapters `lib.rs` holds `adapters! { files, local, runtimes, engine, oci, hub, harbor, openstack, slurm }` and `checkers! { cosign,
 //!          notary, data_signature, sif, attached_reports, registry_scanners, local_scanners }`, a folder or file each; `parts`:
-//!          what they are given and add to; `shared` (http, programs), `formats` (files), `prepared` (images), `signing`, `store`,
-//!          `vault`, `notify`
+//!          what they are given and add to; `shared` (http, programs), `formats` (files), `prepared` (images), `keeper`
+//!          (programs that outlive Wharf), `signing`, `store`, `vault`, `notify`
 //! cli      `args` (the command line's types) and one file for each group of verbs
 //! tui      kit, msg, popups, model, jobs, screens, state, flows, update: each floor on those before it
 //! ```
@@ -20,7 +20,7 @@
 //! `core`, `adapters`, `tui` and `cli` are crates (`wharf-core` and so on, each in its folder of `src`), so the
 //! compiler checks what they may name; this crate is `main` and `config`, and re-exports the others.
 //! `main -> cli, tui, adapters, config`; `cli -> core`; `tui -> core`;
-//! `adapters/x -> core, adapters::{shared, formats, prepared, parts}`; `config -> core`; `core ->` nothing of ours, and never
+//! `adapters/x -> core, adapters::{shared, formats, keeper, prepared, parts}`; `config -> core`; `core ->` nothing of ours, and never
 //! a terminal, HTTP or database crate. A screen never imports another screen, an adapter never another adapter.
 //! No file imports what imports it, not even over others: what two files need is in a third one below both.
 //! `tests/house.rs` reads the rooms (modules) and the files of each crate. It fails on a wrong `use`, on a circle of
@@ -101,6 +101,11 @@
 //!   sandbox alone. `bwrap` and `unshare` only make namespaces: process 1 is this
 //!   program again, from sealed memory and hidden from what it starts. It makes the mounts, and one last step
 //!   ([`adapters::local`]) confines every program, whether it was launched or entered later.
+//! - **Isolation is one question everywhere** ([`core::launch::isolation`]): backends say which levels they have, and a policy
+//!   names the least one instead of a program. A demand is enforced also where approvals are only recommended, because
+//!   whoever launches can satisfy it; a copy or an admission has no isolation, so there it counts as an approval.
+//! - **gVisor is given the unpacked image itself** ([`adapters::local`]): it makes places for mounts in the image on the host,
+//!   so that an image that lacks one is copied for that workload.
 //! - **A reference of an unknown scheme is a name all the same** ([`core::image::other`]): it is pinned, kept and printed
 //!   by the core, and only the adapter that registered the scheme knows what it means. It is refused where no adapter did.
 //! - **Front ends never hold a port**: they get facts of sources and names of backends ([`core::portal::SourceFacts`]), and

@@ -3,6 +3,7 @@
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "unit tests read the files that they have written"))]
 
 pub mod formats;
+pub mod keeper;
 pub mod notify;
 pub mod parts;
 pub mod prepared;

@@ -48,7 +48,7 @@ fn answers(page: &mut output::Page, form: &Form, plan: &Plan) {
         page.line("Room:");
         form.room.iter().for_each(|room| page.line(&format!("  {:<14} {}", room.label, room.describe())));
     }
-    if let Some(gate) = &form.gate {
+    if let Some(gate) = form.gate.as_ref().map(|gate| gate.with(plan.isolation)) {
         page.line(&format!("{} {}", gate.verdict.badge().sign, gate.describe()));
     }
 }

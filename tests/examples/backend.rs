@@ -18,6 +18,7 @@ use wharf::core::{
     image::model::{Health, Image, Pinned},
     launch::{
         form::{Answers, Field, FieldKind, Form, Section},
+        isolation::Isolation,
         plan::{Plan, Risk, State, Step, Workload, key, name_from},
     },
     ports::{Ability, Extent, Launcher, Supply},
@@ -94,6 +95,7 @@ impl Launcher for Pinboard {
             image: pinned,
             answers,
             privileged: false,
+            isolation: Isolation::SharedKernel,
             idempotency_key: key(),
         })
     }

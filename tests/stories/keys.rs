@@ -418,6 +418,7 @@ pub(crate) fn plan(state: &State) -> Plan {
             Risk::danger("shares this machine's network"),
         ],
         privileged: false,
+        isolation: wharf::core::launch::isolation::Isolation::SharedKernel,
         idempotency_key: "key".into(),
     }
 }

@@ -30,6 +30,7 @@ mod harbor;
 mod help;
 mod hostile;
 mod inputs;
+mod isolation;
 mod key_files;
 mod keys;
 mod lab;

@@ -25,6 +25,7 @@ fn tables() -> String {
         (Kind::NotFound, "not found"),
         (Kind::NotAllowed, "not allowed (credentials)"),
         (Kind::Unavailable, "a source or backend did not answer"),
+        (Kind::NeedsIsolation, "needs a launch that is isolated better"),
     ];
     for (kind, words) in kinds {
         text.push_str(&format!("| {} | {words} |\n", kind.exit_code()));

@@ -14,6 +14,7 @@ use wharf::{
         image::model::{Health, Version},
         launch::{
             form::{Field, FieldKind, Form, Section},
+            isolation::Isolation,
             plan::{State as Run, Workload},
             published::Published,
             room::{Gate, GateRequirement, Room},
@@ -158,7 +159,12 @@ fn pictures() -> Vec<(&'static str, State)> {
         Section::new("Resources", "how much it may use", vec![text("memory", "Memory", FieldKind::Bytes, "2G")]),
         Section::new("Advanced", "", vec![text("user", "User", FieldKind::Text, "")]).folded(),
     ];
-    let gate = Gate { verdict: Verdict::Allow, passage: GateRequirement::Open, grounds: "verified".into() };
+    let gate = Gate {
+        verdict: Verdict::Allow,
+        isolation: Isolation::SharedKernel,
+        passage: GateRequirement::Open,
+        grounds: "verified".into(),
+    };
     let room = vec![
         Room::bytes("memory", Some(57 << 30), Some(128 << 30)),
         Room::count("servers", Some(10), Some(10)),

@@ -118,6 +118,7 @@ impl Launcher for Engine {
         }
         let mut body: ContainerCreateBody = serde_json::from_value(plan.call(&what)?.1.clone()).during(&what)?;
         body.image = Some(self.provide(cx, &what, plan, supply).await?);
+        let runtime = body.host_config.as_ref().and_then(|host| host.runtime.clone());
         cx.progress.phase("creating");
         let docker = self.docker().await?;
         let mut options = CreateContainerOptionsBuilder::default();
@@ -145,6 +146,9 @@ impl Launcher for Engine {
         cx.progress.phase("starting");
         let started = cx
             .run(&what, async {
+                if let Some(asked) = &runtime {
+                    self.has_runtime(&created.id, asked, &what).await?;
+                }
                 docker
                     .start_container(&created.id, None::<StartContainerOptions>)
                     .await
@@ -396,6 +400,7 @@ impl Engine {
             connection: self.connection.clone(),
             facts: self.facts.clone(),
             samples: Samples::default(),
+            counted: std::sync::Mutex::default(),
             incoming: std::sync::Mutex::default(),
             exports: std::sync::Mutex::default(),
             name: self.name.clone(),

@@ -1,19 +1,21 @@
 //! Docker and Podman through their common API (bollard): local images, and launching them.
 
 mod catalog;
+mod chosen;
 mod connection;
 mod content;
 mod discover;
 mod launcher;
 mod life;
 mod plan;
+mod runtimes;
 mod sample;
 mod terminal;
 mod upkeep;
 mod usage;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
@@ -45,6 +47,7 @@ use wharf_core::{
 
 use connection::{Connection, Settings};
 use discover::discover;
+use runtimes::{EngineRuntime, RuntimeAnswer};
 
 /// An engine: a source of images and a backend.
 pub struct Engine {
@@ -55,6 +58,8 @@ pub struct Engine {
     connection: Arc<OnceCell<Connection>>,
     facts: OnceCell<Facts>,
     samples: Samples<sample::Sample>,
+    /// Whether the figures of a container are its own, by its id; asked only where a runtime has none.
+    counted: Mutex<HashMap<String, bool>>,
     incoming: Mutex<HashMap<ImageRef, Vec<RawManifest>>>,
     /// Images that were exported and scanned, by image id.
     exports: Mutex<HashMap<String, Arc<Contents>>>,
@@ -77,6 +82,8 @@ pub struct Facts {
     pub memory: Option<u64>,
     /// Processors of its host.
     pub processors: Option<u64>,
+    /// The runtimes with which it starts containers, the default one first.
+    pub runtimes: Vec<EngineRuntime>,
 }
 
 impl Facts {
@@ -101,6 +108,8 @@ struct Info {
     mem_total: Option<i64>,
     #[serde(rename = "NCPU")]
     processors: Option<i64>,
+    runtimes: Option<BTreeMap<String, RuntimeAnswer>>,
+    default_runtime: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -141,6 +150,9 @@ fn facts_from(info: Info, version: Version) -> Facts {
         limits: (can(info.memory_limit), can(info.pids_limit), can(info.cpu_cfs_quota)),
         memory: count(info.mem_total),
         processors: count(info.processors),
+        runtimes: runtimes::offered(info.runtimes, info.default_runtime.as_deref(), |file| {
+            !podman || runtimes::is_here(file)
+        }),
     }
 }
 
@@ -154,6 +166,7 @@ fn source(config: &AdapterEntry<Settings>, around: &Surroundings) -> (Source, Ar
         connection: Arc::default(),
         facts: OnceCell::new(),
         samples: Samples::default(),
+        counted: Mutex::default(),
         incoming: Mutex::default(),
         exports: Mutex::default(),
     });

@@ -16,6 +16,7 @@ use wharf_core::{
     },
     launch::{
         form::{Answers, Field, FieldKind, Form},
+        isolation::{self, Isolation},
         plan::{Call, Plan, Risk, Step, label},
         questions::{self, choice},
         room::Room,
@@ -28,11 +29,12 @@ const SERVICE_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SET
 
 /// The form, with careful defaults for this image on this engine.
 pub(super) fn form(image: &Image, facts: &Facts) -> Form {
-    let basics = vec![
+    let mut basics = vec![
         questions::name("what the workload is called; empty names it after its image", ""),
         questions::command("instead of the image's own; empty runs what the image says"),
         questions::environment(),
     ];
+    basics.extend(questions::isolation(&facts.levels()));
     let limits = [
         (facts.limits.0, questions::memory("at most, like 512M or 2G; empty for no limit", "2G")),
         (facts.limits.2, questions::processors(1024)),
@@ -63,7 +65,7 @@ pub(super) fn form(image: &Image, facts: &Facts) -> Form {
         questions::advanced(advanced(image)),
     ];
     let sections = sections.into_iter().filter(|section| !section.fields.is_empty()).collect();
-    Form { room: room(facts), privileged: facts.is_privileged(), ..Form::new(sections) }
+    Form { room: room(facts), privileged: facts.is_privileged(), isolation: facts.usual(), ..Form::new(sections) }
 }
 
 /// The fields that most people leave as they are.
@@ -137,6 +139,7 @@ pub(super) fn plan(
         steps: vec![prepare, Step::Send(create), Step::Send(start)],
         risks: risks(image, facts, &answers),
         privileged: facts.is_privileged(),
+        isolation: isolation(facts, &answers),
         image: pinned,
         answers,
         idempotency_key: key,
@@ -156,6 +159,11 @@ fn pull(address: &str, name: &Name, pinned: &Pinned) -> Call {
 /// A text as the value in a query, percent-encoded.
 fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// The isolation of a launch with these answers.
+fn isolation(facts: &Facts, answers: &Answers) -> Isolation {
+    facts.runtime(answers.get(isolation::KEY)).map(|runtime| runtime.isolation).unwrap_or_default()
 }
 
 /// The name from which the engine creates the container: the digest of the judged manifest, never a tag or an index,
@@ -200,6 +208,7 @@ pub(super) fn body(pinned: &Pinned, facts: &Facts, answers: &Answers, key: &str)
             .map(|cpus| cpus * 1_000_000_000),
         pids_limit: facts.limits.1.then(|| answers.get("processes").parse().ok()).flatten(),
         privileged: Some(false),
+        runtime: facts.sent(answers.get(isolation::KEY)).map(str::to_owned),
         ..HostConfig::default()
     };
     let terminal = answers.is("terminal");
@@ -287,7 +296,12 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
         }
     }
     risks.extend(questions::mount_risks(answers));
+    let runtime = facts.runtime(answers.get(isolation::KEY));
+    let counted = runtime.is_none_or(|runtime| runtime.counted);
     risks.push(match (answers.get("memory"), facts.limits.0) {
+        _ if !counted => Risk::caution(
+            "this runtime uses no control groups: it may use all memory and processors, and its figures are not told",
+        ),
         (_, false) => {
             Risk::caution("this engine cannot set limits here (cgroup v1 without rights): it may use all memory")
         }
@@ -298,7 +312,12 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
             answers.get("processes")
         )),
     });
-    risks.push(Risk::caution("isolation is a process boundary: the kernel is shared with this host"));
+    risks.push(match runtime {
+        Some(runtime) if runtime.isolation > Isolation::SharedKernel => {
+            questions::isolated(runtime.isolation, &format!("the runtime {}", clean::short(&runtime.name, 60)))
+        }
+        _ => questions::isolated(Isolation::SharedKernel, "a process boundary"),
+    });
     risks
 }
 

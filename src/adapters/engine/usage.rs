@@ -53,6 +53,9 @@ impl Engine {
                 stats.map_err(|error| self.library_error(&what, &error))
             })
             .await?;
+        if !self.is_counted(id, &what).await? {
+            return Ok(Some(Usage { network: figures(&stats).network, ..Usage::default() }));
+        }
         let mut usage = figures(&stats);
         if let Some(sample) = Sample::of(&stats, Instant::now()) {
             usage.cpu_percent = self.samples.replace(id, sample).and_then(|before| sample.since(&before));

@@ -9,7 +9,7 @@ use std::{
     io::{Read, Write},
     os::unix::process::CommandExt,
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use rustix::{
@@ -60,12 +60,6 @@ pub(super) struct ProgramToStart {
     pub limits: Limits,
     /// Whether the program shares this machine's network.
     pub network: bool,
-}
-
-/// The exit code that a shell would report: 128 + the signal's number after a signal.
-pub(super) fn code(status: ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt;
-    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 /// This process before it is confined, holding a file that it could not open afterwards.
@@ -212,14 +206,20 @@ fn has_rights(status: &str) -> bool {
     !["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].into_iter().all(none) || field("NoNewPrivs") != Some("1")
 }
 
+/// Limits this process and all that it starts to the processors of the limits, if they name some.
+pub(super) fn limit_processors(limits: &Limits, what: &str) -> Result<()> {
+    if limits.processors.is_empty() {
+        return Ok(());
+    }
+    let mut chosen = CpuSet::new();
+    limits.processors.iter().for_each(|number| chosen.set(*number));
+    rustix::thread::sched_setaffinity(None, &chosen).during(what)
+}
+
 fn limit(limits: &Limits, what: &str) -> Result<()> {
     let at_most =
         |resource, most: u64| rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
-    if !limits.processors.is_empty() {
-        let mut chosen = CpuSet::new();
-        limits.processors.iter().for_each(|number| chosen.set(*number));
-        rustix::thread::sched_setaffinity(None, &chosen).during(what)?;
-    }
+    limit_processors(limits, what)?;
     let _ = at_most(Resource::Core, 0);
     if limits.processes > 0 {
         // A limit that is lower already stays.

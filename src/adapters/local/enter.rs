@@ -13,9 +13,12 @@ use rustix::{
 };
 
 use super::{
-    confine::{self, Files, ProgramToStart},
-    keep, processes, running, sandboxed, sealed,
+    confine::{self, Files, Limits, ProgramToStart},
+    gvisor, keep,
+    sandbox_program::SandboxProgram,
+    sandboxed, sealed, variables,
 };
+use crate::keeper::{processes, running::RunningProgram, supervise};
 use wharf_core::{
     base::{
         clean,
@@ -61,16 +64,20 @@ pub(super) fn enter(words: &[OsString]) -> Result<u8> {
         None => keep::read(folder)?.sandboxed,
     };
     if let Some(place) = place {
-        running::add_variables(place, &mut sandboxed.inside.environment);
+        variables::add_variables(place, &mut sandboxed.inside.environment);
     }
-    let running = running::running(place.unwrap_or(folder));
+    let running = RunningProgram::<Limits>::find(place.unwrap_or(folder));
     let running = running.ok_or_else(|| Error::unsupported(&what, "it is not running here"))?;
     let argv = command.iter().map(|word| word.to_str().map(Foreign::new)).collect::<Option<Vec<_>>>();
     let argv = argv.ok_or_else(|| Error::usage(&what, "the command is not text"))?;
-    let mut environment = sandboxed.inside.environment;
+    let environment = &mut sandboxed.inside.environment;
     if files == Files::Terminal && !environment.iter().any(|pair| pair.raw().starts_with("TERM=")) {
         environment.push(Foreign::new("TERM=xterm-256color"));
     }
+    if sandboxed.runtime == SandboxProgram::Runsc {
+        return gvisor::enter(&sandboxed, place.unwrap_or(folder), &argv, files, &what);
+    }
+    let environment = sandboxed.inside.environment;
     let network = sandboxed.inside.network;
     let last = ProgramToStart {
         argv,
@@ -87,7 +94,7 @@ pub(super) fn enter(words: &[OsString]) -> Result<u8> {
     };
     // The terminal's interrupt is for the program, which has the terminal; this process only waits.
     let status = child.wait().during(what)?;
-    Ok(u8::try_from(confine::code(status)).unwrap_or(1))
+    Ok(u8::try_from(supervise::code(status)).unwrap_or(1))
 }
 
 /// Joins all namespaces of the sandbox of `pid` in one step, for which the kernel checks the rights to each before it

@@ -1,24 +1,15 @@
-//! The keeper of a local workload: starts it, keeps its log, and notes its exit code. It outlives Wharf.
+//! The keeper of a local workload: it starts the workload in its sandbox.
 
-use std::{fs::File, path::Path, process::Stdio, sync::mpsc, time::Duration};
+use std::path::Path;
 
-use super::{
-    confine,
-    log::{Exit, Log},
-    run,
-    running::RunningWorkload,
-    sealed,
-    spec::WorkloadSpec,
-};
+use super::{confine, run, sealed, spec::WorkloadSpec};
+use crate::keeper::{running::RunningProgram, supervise};
 use wharf_core::base::{
     error::{During, Result},
     small_file,
 };
 
-/// How long to wait for the rest of the log after the end of a workload: a process outside may hold the pipe open.
-const REST: Duration = Duration::from_secs(2);
-
-/// Runs the workload in `folder` until it ends. Called as `wharf __keep FOLDER`.
+/// Runs the workload in `folder` until it ends.
 pub(super) fn keep(folder: &Path) -> Result<()> {
     let what = format!("keep {}", folder.display());
     // Locks and pipes of the session would otherwise be held while the workload runs.
@@ -26,41 +17,14 @@ pub(super) fn keep(folder: &Path) -> Result<()> {
     // Everything of Wharf in the sandbox is started from this copy in sealed memory, so that updating the program
     // changes nothing in it.
     let ourselves = sealed::let_inherit(sealed::run_from_memory(&what)?, &what)?;
-    // In a session of its own, the workload does not end with the terminal.
-    let _ = rustix::process::setsid();
     let spec = read(folder)?;
-    let exit = Exit::reserve(folder)?;
-    let code = supervise(folder, &spec, &ourselves).unwrap_or_else(|error| {
-        Log::new(folder).put(format!("wharf: {error}\n").as_bytes());
-        127
-    });
-    exit.write(folder, code)
-}
-
-fn supervise(folder: &Path, spec: &WorkloadSpec, ourselves: &File) -> Result<i32> {
-    let what = "start the sandbox";
-    let mut ready = run::ready(&spec.sandboxed, ourselves)?;
-    let (output, input) = std::io::pipe().during(what)?;
-    ready.command.stdin(Stdio::null()).stdout(input.try_clone().during(what)?).stderr(input);
-    let mut child = ready.command.spawn().during(what)?;
-    let limits = ready.limits.clone();
-    // Our own end of the pipe would keep the log open.
-    drop(ready);
-    let (done, ended) = mpsc::channel();
-    let mut log = Log::new(folder);
-    std::thread::spawn(move || {
-        log.copy_from(output);
-        let _ = done.send(());
-    });
-    if let Err(error) = RunningWorkload::of(child.id(), limits).write(folder) {
-        // The workload could not be found again, so it is ended.
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(error);
-    }
-    let status = child.wait().during(what)?;
-    let _ = ended.recv_timeout(REST);
-    Ok(confine::code(status))
+    supervise::keep(folder, || {
+        let ready = run::ready(&spec.sandboxed, folder, &ourselves)?;
+        let limits = ready.limits;
+        supervise::supervise(folder, ready.command, "start the sandbox", |pid| {
+            RunningProgram::of(pid, limits).write(folder)
+        })
+    })
 }
 
 /// The description of the workload in a folder.

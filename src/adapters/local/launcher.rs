@@ -1,23 +1,28 @@
 //! Launching without a daemon, and managing the workloads.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::stream;
 use rustix::process::{Pid, Signal};
-use tokio::{fs, io::AsyncReadExt};
+use tokio::fs;
 
 use super::{
-    KeptWorkload, Local, WorkloadSpec, keep, log,
-    node::{Node, NodeRelation},
-    plan, processes, room, running,
+    KeptWorkload, Local, WorkloadSpec,
+    confine::Limits,
+    gvisor::{self, Counted},
+    keep, plan, room,
+    sandbox_program::SandboxProgram,
 };
-use crate::shared::{exec, private, terminal};
+use crate::{
+    keeper::{
+        follow, log,
+        node::{Node, NodeRelation},
+        processes,
+        running::RunningProgram,
+        start,
+    },
+    shared::{exec, private, terminal},
+};
 use wharf_core::{
     base::{
         clean,
@@ -28,6 +33,7 @@ use wharf_core::{
     image::model::{Health, Image},
     launch::{
         form::{Answers, Form},
+        isolation,
         kept::KeptImage,
         logs::LogRange,
         plan::{Plan, State, Workload},
@@ -35,9 +41,6 @@ use wharf_core::{
     },
     ports::{Ability, ByteStream, Extent, Launcher, Runtime, Supply, Terminal},
 };
-
-/// The pause between two looks at a log that is followed.
-const FOLLOW: Duration = Duration::from_millis(200);
 
 #[async_trait]
 impl Launcher for Local {
@@ -68,12 +71,13 @@ impl Launcher for Local {
     }
 
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
-        Ok(Form { room: room::room(&self.workloads).await, ..Form::new(self.sandboxes.questions(image)) })
+        let form = self.sandboxes.form(image);
+        Ok(Form { room: room::room(&self.workloads).await, ..form })
     }
 
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
         let what = "plan on local";
-        let answers = Form::new(self.sandboxes.questions(image)).check(answers)?;
+        let answers = self.sandboxes.form(image).check(answers)?;
         let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(what, "the image has no digest"))?;
         let key = format!(
             "{}-{:x}",
@@ -97,6 +101,7 @@ impl Launcher for Local {
             steps: plan::steps(image, &self.roots.join(pinned.manifest.hex()), &self.workloads.join(&key), text)?,
             risks,
             privileged: false,
+            isolation: spec.sandboxed.runtime.isolation(),
             image: pinned,
             answers,
             idempotency_key: key,
@@ -130,26 +135,7 @@ impl Launcher for Local {
         }
         cx.progress.phase("starting");
         let [words] = plan.commands(what)?;
-        let (program, arguments) =
-            words.split_first().ok_or_else(|| Error::usage(what, "this plan starts no program"))?;
-        let keeper = std::process::Command::new(program)
-            .args(arguments)
-            // The keeper outlives this session and must not depend on its environment.
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut keeper = keeper.during(what)?;
-        // Waits for the keeper while Wharf runs; afterwards the system's init does.
-        tokio::task::spawn_blocking(move || keeper.wait());
-        for _ in 0..200 {
-            if folder.join("running").is_file() || log::exit_code(&folder).is_some() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        start::start(words, &folder, what).await?;
         self.find(&plan.idempotency_key).await.map(|kept| kept.workload)
     }
 
@@ -164,9 +150,7 @@ impl Launcher for Local {
             return Err(Error::unsupported(what, "local workloads keep their output without times")
                 .hint("let the program print them, or launch it on an engine"));
         }
-        let follow = wanted.follow;
-        let reader = Reader { folder: kept.folder, what, follow, part: None, following: None, ended: false };
-        Ok(Box::pin(stream::try_unfold(reader, Reader::next)))
+        Ok(follow::output(kept.folder, what, wanted.follow, is_ended))
     }
 
     async fn terminal(
@@ -179,13 +163,13 @@ impl Launcher for Local {
         let what = format!("open a terminal in {id}");
         let Some(command) = command else { return Err(self.lacks(Ability::Attach, id)) };
         let argv = self.enter(id, "terminal", command).await?;
-        terminal::open(&what, &argv, &[], size)
+        terminal::open(&what, &argv, &own_path(), size)
     }
 
     async fn exec(&self, _cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
         let argv = self.enter(id, "pipe", command).await?;
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-        let output = exec::run_in(&words, Some(&[]), b"", 16 << 20, Duration::from_secs(3600)).await?;
+        let output = exec::run_in(&words, Some(&own_path()), b"", 16 << 20, Duration::from_secs(3600)).await?;
         let mut all = output.stdout;
         all.extend_from_slice(output.stderr.as_bytes());
         Ok((all, i64::from(output.code)))
@@ -197,17 +181,23 @@ impl Launcher for Local {
         let pid = kept.pid.ok_or_else(|| Error::not_found(&what, "it is not running"))?;
         let (nanoseconds, memory, processes) =
             tokio::task::spawn_blocking(move || processes::usage(pid)).await.during(&what)?;
+        let sandboxed = &kept.spec.sandboxed;
+        // gVisor's own processes are not those of the workload, which only its kernel can count.
+        let counted = match sandboxed.runtime {
+            SandboxProgram::Runsc => gvisor::usage(&kept.folder, sandboxed.inside.network).await.unwrap_or_default(),
+            _ => Counted { memory: Some(memory), processes: Some(processes) },
+        };
         let now = std::time::Instant::now();
         let before = self.samples.replace(id, (nanoseconds, now));
         Ok(Some(Usage {
             cpu_percent: before
                 .and_then(|(used, then)| usage::percent(used, nanoseconds, now.duration_since(then).as_nanos() as f64)),
-            processors: Some(kept.spec.sandboxed.processors).filter(|count| *count > 0),
-            memory: Some(memory),
+            processors: Some(sandboxed.processors).filter(|count| *count > 0),
+            memory: counted.memory,
             // The limit is one of each process, not of them all.
             memory_limit: None,
             network: None,
-            processes: Some(processes),
+            processes: counted.processes,
         }))
     }
 
@@ -220,12 +210,24 @@ impl Launcher for Local {
         let kept = kept.here(&what)?;
         let Some(pid) = kept.pid else { return Ok(()) };
         // The program is asked to end first; when its sandbox ends, everything in it does.
-        signal(processes::program(pid).unwrap_or(pid), Signal::TERM);
-        if kept.ends().await {
+        let (sandboxed, folder) = (&kept.spec.sandboxed, &kept.folder);
+        if sandboxed.runtime == SandboxProgram::Runsc {
+            // A signal to gVisor's own processes would not reach the program.
+            let _ = gvisor::signal(folder, sandboxed.inside.network, "TERM").await;
+        } else {
+            signal(processes::program(pid).unwrap_or(pid), Signal::TERM);
+        }
+        if RunningProgram::<Limits>::ends(&kept.folder).await {
             return Ok(());
         }
+        if sandboxed.runtime == SandboxProgram::Runsc {
+            let _ = gvisor::signal(folder, sandboxed.inside.network, "KILL").await;
+            if RunningProgram::<Limits>::ends(&kept.folder).await {
+                return Ok(());
+            }
+        }
         signal(pid, Signal::KILL);
-        if kept.ends().await {
+        if RunningProgram::<Limits>::ends(&kept.folder).await {
             return Ok(());
         }
         Err(Error::new(Kind::Unavailable, what, "it does not end").hint(format!("its process is {pid}")))
@@ -255,12 +257,12 @@ impl Launcher for Local {
     }
 
     async fn health(&self, _cx: &Context) -> Result<Health> {
-        let program = self.sandboxes.program()?;
+        let names: Vec<&str> = self.sandboxes.programs()?.into_iter().map(SandboxProgram::name).collect();
         Ok(Health {
             reachable: true,
             account: "you".into(),
             credentials: String::new(),
-            note: format!("{} on unpacked images", program.name()),
+            note: format!("{} on unpacked images", names.join(" and ")),
         })
     }
 }
@@ -309,18 +311,6 @@ impl KeptWorkload {
         }
         Ok(self)
     }
-
-    /// Whether it ends within five seconds.
-    async fn ends(&self) -> bool {
-        for _ in 0..100 {
-            // The keeper writes the exit code; without a keeper nothing more is written.
-            if log::exit_code(&self.folder).is_some() || running::running(&self.folder).is_none() {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        false
-    }
 }
 
 /// The node of a workload, in words for an error.
@@ -330,61 +320,6 @@ fn elsewhere(node: &Node) -> String {
         host if host.is_empty() => "on a node that was not written down".to_owned(),
         host if node.boot == here.boot => format!("on node {host}, in another container"),
         host => format!("on node {host}"),
-    }
-}
-
-/// Reads the parts of a log, one after the other.
-struct Reader {
-    folder: PathBuf,
-    what: String,
-    follow: bool,
-    part: Option<(u64, fs::File)>,
-    /// The next part, if it exists: then the current one is complete and is read to its end.
-    following: Option<(u64, PathBuf)>,
-    ended: bool,
-}
-
-impl Reader {
-    async fn next(mut self) -> Result<Option<(Bytes, Self)>> {
-        loop {
-            let what = self.what.clone();
-            if let Some((_, file)) = &mut self.part {
-                let mut buffer = vec![0; 64 << 10];
-                let count = file.read(&mut buffer).await.during(&what)?;
-                if count > 0 {
-                    buffer.truncate(count);
-                    return Ok(Some((Bytes::from(buffer), self)));
-                }
-            }
-            let at = self.part.as_ref().map(|(number, _)| *number);
-            if let Some((number, path)) = self.following.take() {
-                match fs::File::open(path).await {
-                    Ok(file) => self.part = Some((number, file)),
-                    // It was just removed to make room for newer parts.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                    Err(error) => return Err(Error::failed(what, error)),
-                }
-                if number != at.map_or(0, |at| at + 1) {
-                    return Ok(Some((Bytes::from(log::dropped()), self)));
-                }
-                continue;
-            }
-            let folder = self.folder.clone();
-            let parts = tokio::task::spawn_blocking(move || log::parts(&folder)).await.during(&what)?;
-            self.following = parts.into_iter().find(|(number, _)| at.is_none_or(|at| *number > at));
-            if self.following.is_some() {
-                continue;
-            }
-            if !self.follow || self.ended {
-                return Ok(None);
-            }
-            // Output that was written between the last read and the end is still read.
-            let folder = self.folder.clone();
-            self.ended = tokio::task::spawn_blocking(move || is_ended(&folder)).await.during(&what)?;
-            if !self.ended {
-                tokio::time::sleep(FOLLOW).await;
-            }
-        }
     }
 }
 
@@ -402,8 +337,9 @@ fn load(folder: &Path, backend: &str) -> Option<KeptWorkload> {
     let exit = log::exit_code(folder);
     let stands = Node::here().sees(&spec.node);
     // On another node, the same number is another process.
-    let pid =
-        running::running(folder).filter(|_| exit.is_none() && stands == NodeRelation::Here).map(|running| running.pid);
+    let pid = RunningProgram::<Limits>::find(folder)
+        .filter(|_| exit.is_none() && stands == NodeRelation::Here)
+        .map(|running| running.pid);
     let state = match (exit, pid) {
         (Some(code), _) => State::Exited(code),
         (None, Some(_)) => State::Running,
@@ -423,9 +359,20 @@ fn load(folder: &Path, backend: &str) -> Option<KeptWorkload> {
         ports: Vec::new(),
         addresses: Vec::new(),
         note: String::new(),
-        facts: Vec::new(),
+        facts: facts(spec.sandboxed.runtime),
     };
     Some(KeptWorkload { folder: folder.to_owned(), spec, workload, pid, stands })
+}
+
+/// The variable by which gVisor is found. Nothing else of this session's environment is given to what enters a workload.
+fn own_path() -> Vec<String> {
+    std::env::var("PATH").map(|path| format!("PATH={path}")).into_iter().collect()
+}
+
+/// What a list shows of the program that runs it, where that is not the usual one.
+fn facts(program: SandboxProgram) -> Vec<(String, String)> {
+    let told = program == SandboxProgram::Runsc;
+    told.then(|| (isolation::KEY.to_owned(), program.isolation().name().to_owned())).into_iter().collect()
 }
 
 fn signal(pid: u32, signal: Signal) {

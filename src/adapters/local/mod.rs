@@ -1,29 +1,28 @@
-//! Launching without a daemon: `bwrap`, else `unshare`, on an unpacked root file system.
+//! Launching without a daemon on an unpacked root file system: in a sandbox of namespaces (`bwrap`, else `unshare`), or
+//! behind gVisor's kernel (`runsc`), where the isolation `gvisor` is asked for.
 //!
 //! A launch is a folder in the state folder with what to run, its log and its exit code. A small keeper process
-//! (`keep`) outlives Wharf, and so does the workload.
+//! ([`keeper`](super::keeper)) outlives Wharf, and so does the workload.
 
 mod below;
+mod bundle;
 mod calls;
 mod confine;
 mod enter;
 mod first_process;
+mod gvisor;
 mod inside;
 mod keep;
 mod kept;
 mod launcher;
-mod log;
 mod missing;
 mod mounts;
-mod node;
 mod people;
 mod plan;
-mod processes;
 mod program;
 mod room;
 mod root;
 mod run;
-mod running;
 mod runtime;
 mod sandbox_program;
 mod sandboxed;
@@ -31,11 +30,13 @@ mod seal;
 mod sealed;
 mod sockets;
 mod spec;
+mod variables;
 
 use std::{ffi::OsString, path::PathBuf};
 
 pub use self::{runtime::Sandboxes, sandbox_program::SandboxProgram, spec::WorkloadSpec};
 use super::{
+    keeper::node::NodeRelation,
     parts::{Parts, Surroundings, refused},
     shared::{samples::Samples, settings, settings::NameOnly},
 };
@@ -49,7 +50,7 @@ use wharf_core::{
 pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
     let [_, verb, rest @ ..] = words else { return None };
     match (verb.to_str()?, rest) {
-        ("__keep", [folder]) => Some(keep::keep(folder.as_ref()).map(|()| 0)),
+        (spec::KEEP, [folder]) => Some(keep::keep(folder.as_ref()).map(|()| 0)),
         (run::VERB, [folder]) => Some(run::run(folder.as_ref(), None)),
         (run::VERB, [folder, place]) => Some(run::run(folder.as_ref(), Some(place.as_ref()))),
         ("__inside", [number]) => Some(first_process::enter(number.to_str().unwrap_or_default())),
@@ -72,7 +73,7 @@ impl Local {
     pub fn new(cache: &std::path::Path, state: &std::path::Path, program: Option<SandboxProgram>) -> Self {
         Self {
             name: "local".to_owned(),
-            sandboxes: Sandboxes::new(program),
+            sandboxes: Sandboxes::new(program).with_gvisor(),
             workloads: state.join("local"),
             roots: cache.join("roots"),
             samples: Samples::default(),
@@ -92,7 +93,7 @@ struct KeptWorkload {
     spec: WorkloadSpec,
     workload: Workload,
     pid: Option<u32>,
-    stands: node::NodeRelation,
+    stands: NodeRelation,
 }
 
 /// How a configuration's entry for this machine as a backend is read: it has only a name.

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::{
     below::{MountPoint, RootFolder},
-    calls,
+    calls, gvisor,
     inside::{SandboxLayout, Text},
     people::ImageUser,
     sandbox_program::SandboxProgram,
     sockets,
+    spec::KEEP,
 };
+use crate::keeper::start;
 use wharf_core::{
     base::{
         error::{During, Error, Result},
@@ -26,6 +28,8 @@ use wharf_core::{
 
 /// Stands for the root folder in a plan that has not been carried out.
 pub(super) const ROOT: &str = "ROOT";
+/// Stands for the workload's own folder, in a plan that has not been carried out.
+const FOLDER: &str = "FOLDER";
 /// The resolver's configuration, which a program with this machine's network uses, as on engines.
 const NAMES: &str = "/etc/resolv.conf";
 /// The largest `/etc/hosts` of this machine that is passed on, in bytes.
@@ -196,6 +200,7 @@ pub(super) fn argv(
 ) -> Vec<String> {
     let (uid, gid) = (ids.uid.as_str(), ids.gid.as_str());
     let mut argv = match runtime {
+        SandboxProgram::Runsc => return gvisor::argv(FOLDER, inside.network),
         SandboxProgram::Unshare => {
             let ids = ["unshare", "--user", "--map-user", uid, "--map-group", gid, "--keep-caps"];
             let kinds = ["--mount", "--pid", "--fork", "--ipc", "--uts", "--cgroup", "--kill-child"];
@@ -226,8 +231,7 @@ pub(super) fn steps(image: &Image, root: &Path, folder: &Path, text: String) -> 
     let to = format!("ROOT = {}, once for all workloads", root.display());
     let completed = ["ROOT", "who", "created", "node", "links below ROOT"].map(str::to_owned).to_vec();
     let path = folder.join("spec.json").display().to_string();
-    let keeper = std::env::current_exe().during("plan on local")?;
-    let argv = [keeper.as_path(), Path::new("__keep"), folder].map(|word| word.display().to_string()).to_vec();
+    let argv = start::words(KEEP, folder, "plan on local")?;
     Ok(vec![
         Step::Prepare { what: format!("the image, {layers}"), to, bytes: Some(bytes), by: Vec::new() },
         Step::Write { path, text, mode: 0o600, completed },
@@ -247,7 +251,8 @@ pub(super) fn risks(image: &Image, answers: &Answers, inside: &SandboxLayout, ru
         questions::no_rights(),
         if inside.network { questions::host_network() } else { questions::no_network() },
     ];
-    if inside.network && sockets::can_be_divided() {
+    let gvisor = runtime == SandboxProgram::Runsc;
+    if inside.network && (gvisor || sockets::can_be_divided()) {
         risks.push(Risk::harmless("it cannot reach programs of yours that listen on abstract sockets"));
     } else if inside.network {
         risks.push(Risk::danger(
@@ -267,13 +272,16 @@ pub(super) fn risks(image: &Image, answers: &Answers, inside: &SandboxLayout, ru
     } else {
         Risk::harmless("the image's files cannot be changed; /tmp and /run can, and are gone afterwards")
     });
-    risks.push(if calls::known() {
+    risks.extend(gvisor.then(|| owned_by_root(image, inside)).flatten());
+    risks.push(if gvisor || calls::known() {
         Risk::harmless("it cannot use the kernel's keyrings, where passwords may be, nor make sandboxes of its own")
     } else {
         Risk::caution("for this processor there is no filter of system calls: it can use your kernel keyrings")
     });
     risks.push(Risk::harmless(format!("at most {} processors", answers.get("cpus"))));
-    risks.push(if rustix::process::geteuid().is_root() {
+    risks.push(if gvisor {
+        Risk::harmless(format!("at most {} processes", answers.get("processes")))
+    } else if rustix::process::geteuid().is_root() {
         Risk::caution("no limit of processes: the kernel lets root have any number")
     } else {
         Risk::harmless(format!("at most {} processes more than you have now", answers.get("processes")))
@@ -283,9 +291,19 @@ pub(super) fn risks(image: &Image, answers: &Answers, inside: &SandboxLayout, ru
     } else {
         Risk::harmless(format!("at most {} of memory for each process", answers.get("memory")))
     });
-    risks.push(Risk::caution(format!(
-        "isolation is a user namespace ({}): the kernel is shared with this host",
-        runtime.name()
-    )));
+    risks.push(match runtime {
+        SandboxProgram::Runsc => questions::isolated(runtime.isolation(), runtime.name()),
+        program => questions::isolated(program.isolation(), &format!("a user namespace ({})", program.name())),
+    });
     risks
+}
+
+/// The risk line that what the program may write belongs to somebody else for it: behind gVisor, files of this person
+/// belong to root inside.
+fn owned_by_root(image: &Image, inside: &SandboxLayout) -> Option<Risk> {
+    let user = &image.config.user;
+    let is_root = user.is_empty() || matches!(user.raw().split(':').next(), Some("0" | "root"));
+    let writes = inside.writable || inside.mounts.iter().any(|mount| mount.writes);
+    let words = format!("for {user} inside, your files belong to root: it may be unable to write them");
+    (writes && !is_root).then(|| Risk::caution(words))
 }

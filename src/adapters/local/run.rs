@@ -9,14 +9,17 @@ use std::{
 
 use super::{
     confine::{self, Limits, ProgramToStart},
+    gvisor,
     inside::Task,
-    plan, processes,
-    running::{self, RunningWorkload},
+    plan,
     sandbox_program::SandboxProgram,
     sandboxed::{self, Sandboxed},
-    sealed,
+    sealed, variables,
 };
-use crate::shared::exec;
+use crate::{
+    keeper::{processes, running::RunningProgram},
+    shared::exec,
+};
 use wharf_core::base::error::{During, Error, Result};
 
 /// The internal verb that runs a prepared folder; the command line does not list it.
@@ -28,8 +31,8 @@ pub(super) struct ReadySandbox {
     pub command: Command,
     /// The limits of everything that runs in the sandbox.
     pub limits: Limits,
-    /// The sandbox's task in sealed memory, which the program inherits.
-    _told: File,
+    /// The sandbox's task in sealed memory, which the program inherits; gVisor has its bundle instead.
+    _told: Option<File>,
 }
 
 /// Replaces this process with the one that was prepared in `folder` (exec), noting in `place` where it is. Returns only
@@ -41,21 +44,28 @@ pub(super) fn run(folder: &Path, place: Option<&Path>) -> Result<u8> {
     let ourselves = sealed::let_inherit(sealed::run_from_memory(&what)?, &what)?;
     let mut sandboxed = sandboxed::read(folder)?;
     if let Some(place) = place {
-        running::add_variables(place, &mut sandboxed.inside.environment);
+        variables::add_variables(place, &mut sandboxed.inside.environment);
     }
-    let mut ready = ready(&sandboxed, &ourselves)?;
+    let mut ready = ready(&sandboxed, place.unwrap_or(folder), &ourselves)?;
     if let Some(place) = place {
         // The sandbox program has this process's number.
-        RunningWorkload::of(std::process::id(), ready.limits.clone()).write(place)?;
+        RunningProgram::of(std::process::id(), ready.limits.clone()).write(place)?;
     }
     // No process stays between: signals and the exit code are those of the sandbox.
     Err(Error::failed(what, ready.command.exec()))
 }
 
-/// The command that starts a sandbox, with the sandbox's task.
-pub(super) fn ready(sandboxed: &Sandboxed, ourselves: &File) -> Result<ReadySandbox> {
+/// The command that starts a sandbox, with the sandbox's task. `folder` is the process's own: there gVisor keeps its
+/// bundle and its state.
+pub(super) fn ready(sandboxed: &Sandboxed, folder: &Path, ourselves: &File) -> Result<ReadySandbox> {
     let what = "start the sandbox";
     let limits = limits(sandboxed, what)?;
+    let who = sandboxed.who.clone().ok_or_else(|| Error::failed(what, "nobody was found to run as"))?;
+    if sandboxed.runtime == SandboxProgram::Runsc {
+        // gVisor counts processes by itself; it inherits the choice of processors from this process.
+        confine::limit_processors(&limits, what)?;
+        return Ok(ReadySandbox { command: gvisor::ready(sandboxed, &who, folder)?, limits, _told: None });
+    }
     let task = Task {
         inside: sandboxed.inside.clone(),
         last: ProgramToStart {
@@ -68,12 +78,11 @@ pub(super) fn ready(sandboxed: &Sandboxed, ourselves: &File) -> Result<ReadySand
     };
     // The task is not on the command line or in the environment, where other users of the machine could read it.
     let told = sealed::share_value(&task, what)?;
-    let who = sandboxed.who.clone().ok_or_else(|| Error::failed(what, "nobody was found to run as"))?;
     let (ourselves, number) = (sealed::path(ourselves), sealed::number(&told));
     let words = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.into(), &ourselves, &number);
     let mut command = Command::new(program(sandboxed.runtime)?);
     command.args(words.iter().skip(1)).env_clear();
-    Ok(ReadySandbox { command, limits, _told: told })
+    Ok(ReadySandbox { command, limits, _told: Some(told) })
 }
 
 fn program(program: SandboxProgram) -> Result<PathBuf> {

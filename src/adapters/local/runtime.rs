@@ -1,17 +1,19 @@
 //! The runtime that runs images in sandboxes: an image is unpacked once, and every process of it gets its own
 //! namespaces. The local backend's workloads use the same parts, and a keeper besides.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
 use super::{
     below::RootFolder,
-    enter, people, plan, root, run,
+    enter,
+    inside::SandboxLayout,
+    people, plan, root, run,
     sandbox_program::SandboxProgram,
     sandboxed::{Sandboxed, file},
 };
-use crate::shared::private;
+use crate::shared::{exec, private};
 use wharf_core::{
     base::{
         context::Context,
@@ -19,8 +21,10 @@ use wharf_core::{
     },
     image::model::{Image, ImageKind, Platform},
     launch::{
-        form::{Answers, Section},
+        form::{Answers, Form, Section},
+        isolation::{self, Isolation},
         plan::{Risk, name_from},
+        questions,
     },
     ports::{Description, Process, Runtime, Supply},
 };
@@ -29,12 +33,48 @@ use wharf_core::{
 #[derive(Debug, Clone, Copy)]
 pub struct Sandboxes {
     program: Option<SandboxProgram>,
+    gvisor: bool,
 }
 
 impl Sandboxes {
     /// A runtime with this program; without one, it accepts no image.
     pub fn new(program: Option<SandboxProgram>) -> Self {
-        Self { program }
+        Self { program, gvisor: false }
+    }
+
+    /// The same runtime, which also offers gVisor if `runsc` is on the path.
+    #[must_use]
+    pub fn with_gvisor(self) -> Self {
+        Self { gvisor: exec::on_path(SandboxProgram::Runsc.name()).is_some(), ..self }
+    }
+
+    /// The programs that it has, those with the weakest isolation first; `Unsupported` if there is none.
+    pub fn programs(self) -> Result<Vec<SandboxProgram>> {
+        let gvisor = self.gvisor.then_some(SandboxProgram::Runsc);
+        let all: Vec<SandboxProgram> = self.program.into_iter().chain(gvisor).collect();
+        if all.is_empty() { self.program().map(|program| vec![program]) } else { Ok(all) }
+    }
+
+    /// The program for an answer about isolation; without an answer, the one with the weakest.
+    fn chosen(self, answer: &str) -> Result<SandboxProgram> {
+        let all = self.programs()?;
+        let asked = Isolation::from_name(answer);
+        let fits = |program: &&SandboxProgram| asked.is_none_or(|asked| program.isolation() == asked);
+        all.iter().find(fits).copied().ok_or_else(|| {
+            Error::usage("launch on local", format!("there is no program with the isolation {answer}"))
+                .hint("install gVisor (runsc), or launch it with another isolation")
+        })
+    }
+
+    /// The form for an image, with the question about isolation if there is a choice.
+    pub(super) fn form(self, image: &Image) -> Form {
+        let mut sections = plan::questions(image);
+        let levels: Vec<Isolation> =
+            self.programs().unwrap_or_default().into_iter().map(SandboxProgram::isolation).collect();
+        if let Some(basics) = sections.first_mut() {
+            basics.fields.extend(questions::isolation(&levels));
+        }
+        Form { isolation: levels.first().copied().unwrap_or_default(), ..Form::new(sections) }
     }
 
     /// The program that makes the namespaces; `Unsupported` if there is none.
@@ -46,7 +86,7 @@ impl Sandboxes {
 
     /// The process as data, and its risks. Resolves links in the mounts' host paths.
     pub async fn sandboxed(self, image: &Image, answers: &Answers) -> Result<(Sandboxed, Vec<Risk>)> {
-        let program = self.program()?;
+        let program = self.chosen(answers.get(isolation::KEY))?;
         let name = name_from(answers.get("name"));
         let (asked, given) = (image.clone(), answers.clone());
         // Reads paths of the host, which may be on a slow file system.
@@ -84,7 +124,10 @@ impl Sandboxes {
     ) -> Result<Sandboxed> {
         let what = "launch on local";
         let unpacked = root::provide(cx, images, supply).await?;
-        let root = if sandboxed.inside.writable {
+        let (asked, below) = (sandboxed.clone(), unpacked.clone());
+        let copied = sandboxed.inside.writable
+            || tokio::task::spawn_blocking(move || lacks_places(asked, &below)).await.during(what)??;
+        let root = if copied {
             cx.progress.phase("copying the image");
             let own = staging.join("root");
             let before = own.clone();
@@ -104,11 +147,14 @@ impl Sandboxes {
         tokio::task::spawn_blocking(move || {
             let below = RootFolder::new(&root)?;
             // The shared image is never changed: what it lacks is made in the sandbox.
-            if sandboxed.inside.writable {
+            if copied {
                 plan::points(&sandboxed.inside).iter().try_for_each(|point| below.make(point).map(drop))?;
             }
             let who = people::resolve(&sandboxed.user, &below)?;
             plan::complete(&mut sandboxed.inside, &who, &below)?;
+            if sandboxed.runtime == SandboxProgram::Runsc {
+                make_places(&sandboxed, &root).during(what)?;
+            }
             sandboxed.argv = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.clone().into(), "WHARF", "TASK");
             sandboxed.who = Some(who);
             Ok(sandboxed)
@@ -116,6 +162,38 @@ impl Sandboxes {
         .await
         .during(what)?
     }
+}
+
+/// The places of mounts in the unpacked image at `root`. The paths of a complete sandbox have no links.
+fn places(inside: &SandboxLayout, root: &Path) -> Vec<(PathBuf, bool)> {
+    let below = |at: &Path| root.join(at.strip_prefix("/").unwrap_or(at));
+    let mounts = inside.mounts.iter().map(|mount| (below(&mount.inside), mount.host.is_dir()));
+    mounts.chain(inside.texts.iter().map(|text| (below(&text.at), false))).collect()
+}
+
+/// Whether the image lacks a place for a mount. gVisor would make it in the image, which all workloads share.
+fn lacks_places(mut sandboxed: Sandboxed, root: &Path) -> Result<bool> {
+    if sandboxed.runtime != SandboxProgram::Runsc {
+        return Ok(false);
+    }
+    let below = RootFolder::new(root)?;
+    let who = people::resolve(&sandboxed.user, &below)?;
+    plan::complete(&mut sandboxed.inside, &who, &below)?;
+    Ok(places(&sandboxed.inside, root).iter().any(|(place, _)| place.symlink_metadata().is_err()))
+}
+
+/// Makes the places of mounts that a copy of the image lacks, also those in its `/tmp` and `/run`.
+fn make_places(sandboxed: &Sandboxed, root: &Path) -> std::io::Result<()> {
+    for (place, folder) in places(&sandboxed.inside, root) {
+        if place.symlink_metadata().is_ok() {
+            continue;
+        }
+        std::fs::create_dir_all(if folder { &place } else { place.parent().unwrap_or(root) })?;
+        if !folder {
+            std::fs::File::create_new(&place)?;
+        }
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -126,7 +204,7 @@ impl Runtime for Sandboxes {
 
     fn accepts(&self, image: &Image) -> Result<()> {
         let what = format!("launch {} on local", image.reference);
-        self.program()?;
+        self.programs()?;
         if image.kind != ImageKind::Container || image.pinned.is_none() {
             return Err(Error::unsupported(what, format!("a {} image is not a root file system", image.kind.name())));
         }

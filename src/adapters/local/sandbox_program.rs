@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::shared::exec;
+use wharf_core::launch::isolation::Isolation;
 
 /// The program that makes the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,10 +13,12 @@ pub enum SandboxProgram {
     Bwrap,
     /// The program `unshare` of util-linux.
     Unshare,
+    /// The program `runsc` of gVisor, which makes no namespaces for this program, but runs the image itself.
+    Runsc,
 }
 
 impl SandboxProgram {
-    /// The better of the two programs in `PATH`; `None` if neither is there.
+    /// The better of the two programs in `PATH` that make namespaces; `None` if neither is there.
     pub fn find() -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
         // A setuid `bwrap` gives ordinary users no rights over their own sandbox.
@@ -32,6 +35,15 @@ impl SandboxProgram {
         match self {
             Self::Bwrap => "bwrap",
             Self::Unshare => "unshare",
+            Self::Runsc => "runsc",
+        }
+    }
+
+    /// How it keeps a workload apart from this machine's kernel.
+    pub fn isolation(self) -> Isolation {
+        match self {
+            Self::Bwrap | Self::Unshare => Isolation::SharedKernel,
+            Self::Runsc => Isolation::UserSpaceKernel,
         }
     }
 }

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{node::Node, sandboxed::Sandboxed};
+use super::sandboxed::Sandboxed;
+use crate::keeper::node::Node;
+
+/// The inner verb that keeps the workload in a folder: `wharf __keep FOLDER`.
+pub(super) const KEEP: &str = "__keep";
 
 /// The description of a workload, with everything that its keeper needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,6 +14,7 @@ use wharf_core::{
     image::model::Image,
     launch::{
         form::{Answers, Field, FieldKind, Form},
+        isolation::Isolation,
         plan::{Call, Plan, Risk, Step, key, label},
         questions,
         room::Room,
@@ -227,7 +228,8 @@ pub(super) fn form(image: &Image, facts: &Facts) -> Result<Form> {
         questions::network("whom it can reach, and who reaches it", network),
         questions::advanced(advanced),
     ];
-    Ok(Form { room: facts.limits.as_ref().map(room).unwrap_or_default(), ..Form::new(sections) })
+    let room = facts.limits.as_ref().map(room).unwrap_or_default();
+    Ok(Form { room, isolation: Isolation::OwnKernel, ..Form::new(sections) })
 }
 
 /// What is left of the project's quota (Compute API, "Limits": -1 is no limit).
@@ -314,6 +316,7 @@ pub(super) fn plan(
         ],
         risks: state_risk(image).into_iter().chain(risks(&answers, flavor, limits, volume)).collect(),
         privileged: false,
+        isolation: Isolation::OwnKernel,
         image: pinned,
         answers,
         idempotency_key: key,

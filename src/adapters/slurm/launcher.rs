@@ -27,6 +27,7 @@ use wharf_core::{
     image::model::{Health, Image},
     launch::{
         form::{Answers, Form},
+        isolation::Isolation,
         kept::KeptImage,
         logs::LogRange,
         plan::{Plan, State, Step, Workload, key},
@@ -312,6 +313,7 @@ impl Slurm {
             steps,
             risks: check::risks(&job, &site).into_iter().chain(described.risks).collect(),
             privileged: false,
+            isolation: Isolation::SharedKernel,
             answers,
             idempotency_key: key,
         })

@@ -32,7 +32,7 @@ const MINUS: char = '\u{2212}';
 /// with :tag where the file holds several images.
 ///
 /// Exit codes: 0 done, 1 failed, 2 usage, 3 needs approval, 4 denied by policy, 5 undecided, 6 not found,
-/// 7 not allowed, 8 a source or backend did not answer.
+/// 7 not allowed, 8 a source or backend did not answer, 9 needs isolation.
 #[derive(Debug, Parser)]
 #[command(name = "wharf", version, max_term_width = 100)]
 pub struct Cli {
@@ -78,7 +78,7 @@ pub enum Verb {
     Images(Images),
     /// Show one image: digest, platforms, entry point, layers.
     Show(Show),
-    /// Check an image against the policy (exit 0 allow, 3 needs approval, 4 deny, 5 undecided).
+    /// Check an image against the policy (exit 0 allow, 3 needs approval, 4 deny, 5 undecided, 9 needs isolation).
     Verify(Verify),
     /// Compare two images: settings, size, software, known vulnerabilities.
     Diff(Diff),

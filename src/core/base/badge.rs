@@ -153,6 +153,8 @@ pub enum Verdict {
     Undecided,
     /// It may be launched, shared and copied.
     Allow,
+    /// It may be launched where it is kept apart from its host's kernel well enough; for all else it needs an approval.
+    NeedsIsolation,
     /// An approver has to agree first.
     NeedsApproval,
     /// It may not be launched; no approval helps.
@@ -160,14 +162,18 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All verdicts, as people filter by them.
+    pub const ALL: [Self; 5] = [Self::Allow, Self::NeedsIsolation, Self::NeedsApproval, Self::Deny, Self::Undecided];
+
     /// The rank of the verdict: of several, the strictest counts.
     pub fn strictness(self) -> u8 {
         match self {
             Self::Allow => 0,
-            Self::NeedsApproval => 1,
+            Self::NeedsIsolation => 1,
+            Self::NeedsApproval => 2,
             // Where nothing is known, an approval would have no basis either.
-            Self::Undecided => 2,
-            Self::Deny => 3,
+            Self::Undecided => 3,
+            Self::Deny => 4,
         }
     }
 
@@ -176,6 +182,7 @@ impl Verdict {
         match self {
             Self::Undecided => "undecided",
             Self::Allow => "allow",
+            Self::NeedsIsolation => "needs isolation",
             Self::NeedsApproval => "needs approval",
             Self::Deny => "deny",
         }
@@ -183,7 +190,7 @@ impl Verdict {
 
     /// The verdict with this word; `None` if there is none.
     pub fn from_name(word: &str) -> Option<Self> {
-        [Self::Undecided, Self::Allow, Self::NeedsApproval, Self::Deny].into_iter().find(|one| one.name() == word)
+        Self::ALL.into_iter().find(|one| one.name() == word)
     }
 
     /// Sign, word and tone.
@@ -191,7 +198,7 @@ impl Verdict {
         let (sign, tone) = match self {
             Self::Undecided => ("?", Tone::Unknown),
             Self::Allow => ("✓", Tone::Good),
-            Self::NeedsApproval => ("!", Tone::Caution),
+            Self::NeedsIsolation | Self::NeedsApproval => ("!", Tone::Caution),
             Self::Deny => ("✗", Tone::Bad),
         };
         Badge { sign, word: self.name(), tone }
@@ -204,6 +211,7 @@ impl Verdict {
             Self::NeedsApproval => 3,
             Self::Deny => 4,
             Self::Undecided => 5,
+            Self::NeedsIsolation => 9,
         }
     }
 }

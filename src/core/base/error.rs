@@ -16,6 +16,8 @@ pub enum Kind {
     Usage,
     /// The verdict requires an approval first.
     NeedsApproval,
+    /// The verdict requires a launch that is isolated better.
+    NeedsIsolation,
     /// The policy denies it, and nobody can approve it.
     Denied,
     /// Nothing was checked, so there is no verdict.
@@ -46,6 +48,7 @@ impl Kind {
             Self::NotFound => 6,
             Self::NotAllowed => 7,
             Self::Unavailable => 8,
+            Self::NeedsIsolation => 9,
         }
     }
 
@@ -55,6 +58,7 @@ impl Kind {
             Self::Failed => "failed",
             Self::Usage => "usage",
             Self::NeedsApproval => "needs-approval",
+            Self::NeedsIsolation => "needs-isolation",
             Self::Denied => "denied",
             Self::Undecided => "undecided",
             Self::NotFound => "not-found",

@@ -43,9 +43,7 @@ impl Facet {
                 signatures.chain(Publisher::ALL.iter().map(|state| state.badge().word)).collect()
             }
             Self::Scan => Scan::ALL.iter().map(|state| state.badge().word).collect(),
-            Self::Verdict => {
-                [Verdict::Allow, Verdict::NeedsApproval, Verdict::Deny, Verdict::Undecided].map(Verdict::name).to_vec()
-            }
+            Self::Verdict => Verdict::ALL.map(Verdict::name).to_vec(),
         }
     }
 

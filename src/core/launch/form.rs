@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::mount::Mount;
 use super::{
     duration::{self, format_duration, parse_duration},
+    isolation::{self, Isolation},
     room::{Gate, OfferedPreset, Room},
 };
 use crate::base::error::{Error, Result};
@@ -175,6 +176,8 @@ pub struct Form {
     pub room: Vec<Room>,
     /// Whether a launch has root rights on the host, or requires them of the person; the gate depends on it.
     pub privileged: bool,
+    /// The isolation of every launch where there is no question about it.
+    pub isolation: Isolation,
     /// The policy's gate between the image and a launch; the core fills it in, not a backend.
     pub gate: Option<Gate>,
     /// The presets for this image on this backend; the core fills them in, not a backend.
@@ -232,6 +235,25 @@ impl Form {
     /// The field with this key.
     pub fn field(&self, key: &str) -> Option<&Field> {
         self.fields().find(|field| field.key == key)
+    }
+
+    /// The isolation of a launch with these answers; missing ones are the defaults.
+    pub fn isolation_of(&self, answers: &Answers) -> Isolation {
+        let Some(field) = self.field(isolation::KEY) else { return self.isolation };
+        let answer = answers.0.get(isolation::KEY).unwrap_or(&field.default);
+        Isolation::from_name(answer).unwrap_or_default()
+    }
+
+    /// Makes the weakest isolation that is at least `least` the default, where the backend offers one.
+    pub fn demand(&mut self, least: Isolation) {
+        let fields = self.sections.iter_mut().flat_map(|section| &mut section.fields);
+        for field in fields.filter(|field| field.key == isolation::KEY) {
+            let FieldKind::Choice(offered) = &field.kind else { continue };
+            let levels = offered.iter().filter_map(|word| Isolation::from_name(word));
+            if let Some(level) = levels.filter(|level| *level >= least).min() {
+                level.name().clone_into(&mut field.default);
+            }
+        }
     }
 
     /// Fills in defaults and checks every answer.

@@ -3,6 +3,7 @@
 pub mod command;
 pub mod duration;
 pub mod form;
+pub mod isolation;
 pub mod kept;
 pub mod ledger;
 pub mod logs;

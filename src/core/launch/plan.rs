@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     form::Answers,
+    isolation::Isolation,
     published::Published,
     usage::{WorkloadId, full_id},
 };
@@ -32,6 +33,8 @@ pub struct Plan {
     pub risks: Vec<Risk>,
     /// Whether the workload has root rights on the host, or requires them of the person.
     pub privileged: bool,
+    /// How the workload will be kept apart from its host's kernel.
+    pub isolation: Isolation,
     /// Sent along so that repeating the launch does not make a second workload.
     pub idempotency_key: String,
 }
@@ -131,6 +134,8 @@ impl State {
             // The exit codes that shells give after SIGTERM and SIGKILL: somebody stopped it.
             Self::Exited(143) => ("■", "stopped".into()),
             Self::Exited(137) => ("■", "killed".into()),
+            // The exit code after SIGSYS: a filter or another kernel refused a system call.
+            Self::Exited(159) => ("✗", "exit 159: ended by a system call that its isolation refuses".into()),
             Self::Exited(code) => ("✗", format!("exit {code}")),
             Self::Other(word) => ("?", word.clone()),
         }

@@ -2,6 +2,7 @@
 
 use super::{
     form::{Answers, Field, FieldKind, Section},
+    isolation::{self, Isolation},
     plan::{Mount, Risk},
 };
 use crate::base::error::Result;
@@ -111,4 +112,41 @@ pub fn no_network() -> Risk {
 /// The risk line of having no rights beyond those of the user.
 pub fn no_rights() -> Risk {
     Risk::harmless("no capabilities, and it cannot gain privileges")
+}
+
+/// The question which of these levels of isolation is wanted, with the weakest as default; `None` if there is no choice.
+pub fn isolation(levels: &[Isolation]) -> Option<Field> {
+    let levels: Vec<Isolation> = Isolation::ALL.into_iter().filter(|level| levels.contains(level)).collect();
+    let [first, _, ..] = levels.as_slice() else { return None };
+    let words: Vec<&str> = levels.iter().map(|level| level.name()).collect();
+    let help = "shared: the host's kernel; gvisor: one in user space; own: a virtual machine";
+    Some(Field::new(isolation::KEY, "Isolation", help, choice(&words), first.name()))
+}
+
+/// The risk line of an isolation; `by` is what provides it.
+pub fn isolated(level: Isolation, by: &str) -> Risk {
+    match level {
+        Isolation::SharedKernel => Risk::caution(format!("isolation is {by}: the kernel is shared with this host")),
+        Isolation::UserSpaceKernel => Risk::harmless(format!(
+            "isolation is a kernel in user space ({by}): this host's kernel sees few of its system calls"
+        )),
+        Isolation::OwnKernel => {
+            Risk::harmless(format!("isolation is a virtual machine ({by}): it has a kernel of its own"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_question_only_where_there_is_a_choice() {
+        use Isolation::{OwnKernel, SharedKernel, UserSpaceKernel};
+        assert_eq!(isolation(&[]), None);
+        assert_eq!(isolation(&[UserSpaceKernel, UserSpaceKernel]), None);
+        let asked = isolation(&[OwnKernel, SharedKernel]).unwrap();
+        assert_eq!((asked.default.as_str(), asked.refuse("gvisor").is_some()), ("shared", true));
+        assert_eq!(asked.refuse("own"), None);
+    }
 }

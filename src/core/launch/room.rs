@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::isolation::{self, Isolation};
 use crate::base::{badge::Verdict, text};
 
 /// The unit of an amount.
@@ -88,6 +89,8 @@ impl Room {
 pub struct Gate {
     /// The policy's verdict from kept evidence.
     pub verdict: Verdict,
+    /// The least isolation that the policy demands.
+    pub isolation: Isolation,
     /// Whether a launch may go on, and what it needs if not.
     pub passage: GateRequirement,
     /// The reasons for the verdict, in the policy's words.
@@ -111,6 +114,8 @@ pub enum GateRequirement {
     Open,
     /// These checks run at the launch; then the policy decides.
     Checked(Vec<String>),
+    /// The launch must be isolated at least like this.
+    Isolated(Isolation),
     /// The person must give a reason.
     WithReason,
     /// It cannot pass: the launch is held back.
@@ -118,6 +123,17 @@ pub enum GateRequirement {
 }
 
 impl Gate {
+    /// The gate of a launch with this isolation, instead of the form's default.
+    #[must_use]
+    pub fn with(&self, given: Isolation) -> Self {
+        let mut gate = self.clone();
+        if given < self.isolation && self.passage == GateRequirement::Open {
+            gate.verdict = Verdict::NeedsIsolation;
+            gate.passage = GateRequirement::Isolated(self.isolation);
+        }
+        gate
+    }
+
     /// One short line: the verdict, and what it means for a launch.
     pub fn describe(&self) -> String {
         let word = self.verdict.name();
@@ -125,6 +141,9 @@ impl Gate {
             GateRequirement::Open => format!("{word}: it launches now"),
             GateRequirement::Checked(checks) => {
                 format!("its {} will be checked when it is launched", checks.join(" and "))
+            }
+            GateRequirement::Isolated(least) => {
+                format!("{word}: held back unless {} is {}", isolation::KEY, least.name())
             }
             GateRequirement::WithReason => format!("{word}: held back unless you give a reason"),
             GateRequirement::Closed => format!("{word}: held back"),

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{
+    consequence::Consequence,
     judgement::{Facts, Judgement, Reason, Site},
     remedy::{ASK, ASK_HERE},
-    written::{Consequence, Policy},
+    written::Policy,
 };
 use crate::{
     base::{
@@ -14,6 +15,7 @@ use crate::{
     },
     evidence::record::{Kind, Outcome, Severity, Vulnerability, best},
     evidence::terms::Terms,
+    launch::isolation::Isolation,
 };
 
 /// Seconds in a day.
@@ -34,27 +36,18 @@ impl Policy {
         let mut reasons = vec![self.signature_reason(facts, now)];
         reasons.extend(self.scan_reasons(facts, now, &mut exceptions));
         if let Some(denied) = self.deny.iter().find(|denied| facts.digests.contains(&denied.digest)) {
-            reasons.push(Reason {
-                verdict: Verdict::Deny,
-                rule: "deny",
-                words: format!("it is on the deny list: {}", clean::short(&denied.reason, 200)),
-                step: "choose another version".into(),
-                findings: Vec::new(),
-            });
+            let words = format!("it is on the deny list: {}", clean::short(&denied.reason, 200));
+            reasons.push(broken(Consequence::DENY, "deny", words, "choose another version"));
         }
         if facts.broken_format {
-            reasons.push(Reason {
-                verdict: Verdict::Deny,
-                rule: "format",
-                words: "its header names other files, or is not what it claims to be".into(),
-                step: "make a whole image of it: qemu-img convert".into(),
-                findings: Vec::new(),
-            });
+            let words = "its header names other files, or is not what it claims to be".to_owned();
+            reasons.push(broken(Consequence::DENY, "format", words, "make a whole image of it: qemu-img convert"));
         }
         reasons.extend(self.image_reasons(facts, now));
         if let Some(terms) = approval(facts, now) {
             for reason in reasons.iter_mut().filter(|reason| is_taken(reason, terms)) {
                 reason.verdict = Verdict::Allow;
+                reason.isolation = Isolation::SharedKernel;
                 reason.words.push_str(": taken by its approval");
                 reason.step.clear();
             }
@@ -62,19 +55,20 @@ impl Policy {
         // After applying an approval's exceptions, because the approver did not know of this.
         reasons.extend(self.site_reason(facts, now, &mut exceptions));
         match facts.privileged {
-            Some(true) => reasons.push(Reason {
-                verdict: self.privileged.verdict(),
-                rule: "privileged",
-                words: "the launch has root rights on the host".into(),
-                step: "choose a rootless backend".into(),
-                findings: Vec::new(),
-            }),
+            Some(true) => {
+                let words = "the launch has root rights on the host".to_owned();
+                reasons.push(broken(self.privileged, "privileged", words, "choose a rootless backend"));
+            }
             Some(false) => reasons.push(passing("privileged", "the launch has no root rights on the host")),
             None => {}
         }
+        for reason in &mut reasons {
+            reason.look_at_isolation(facts.isolation);
+        }
         if Kind::JUDGED.iter().all(|kind| best(facts.records, *kind, now).is_none()) {
             for reason in &mut reasons {
-                if reason.verdict == Verdict::NeedsApproval && matches!(reason.rule, "signature" | "scan.missing") {
+                let depends = reason.verdict == Verdict::NeedsApproval || reason.isolation > Isolation::SharedKernel;
+                if depends && reason.verdict != Verdict::Deny && matches!(reason.rule, "signature" | "scan.missing") {
                     reason.verdict = Verdict::Undecided;
                 }
             }
@@ -83,6 +77,8 @@ impl Policy {
         let verdict = reasons.first().map_or(Verdict::Undecided, |reason| reason.verdict);
         Judgement {
             verdict,
+            isolation: reasons.iter().map(|reason| reason.isolation).max().unwrap_or_default(),
+            given: facts.isolation,
             reasons,
             exceptions: exceptions.into_iter().collect(),
             policy: self.name.clone(),
@@ -95,13 +91,8 @@ impl Policy {
         let mut reasons = Vec::new();
         if let (Some(allowed), Some(platform)) = (&self.image.platforms, facts.platform) {
             if !allowed.iter().any(|allowed| platform.is_within(allowed)) {
-                reasons.push(Reason {
-                    verdict: self.image.other_platform.verdict(),
-                    rule: "platforms",
-                    words: format!("{platform} is no platform of this site"),
-                    step: "choose another platform of it".into(),
-                    findings: Vec::new(),
-                });
+                let words = format!("{platform} is no platform of this site");
+                reasons.push(broken(self.image.other_platform, "platforms", words, "choose another platform of it"));
             }
         }
         let Some(most) = self.image.old_days else { return reasons };
@@ -110,36 +101,24 @@ impl Policy {
             let age = days.map_or("does not say when it was built".to_owned(), |days| {
                 format!("was built {}", text::plural(days.unsigned_abs(), "day ago", "days ago"))
             });
-            reasons.push(Reason {
-                verdict: self.image.old.verdict(),
-                rule: "old",
-                words: format!("it {age}; the site wants at most {most}"),
-                step: "take a newer version".into(),
-                findings: Vec::new(),
-            });
+            let words = format!("it {age}; the site wants at most {most}");
+            reasons.push(broken(self.image.old, "old", words, "take a newer version"));
         }
         reasons
     }
 
     /// The reason that the site's store gives, if it gives one.
     fn site_reason(&self, facts: &Facts<'_>, now: i64, used: &mut BTreeSet<String>) -> Option<Reason> {
-        let reason = |verdict, rule, words: String, step: &str| Reason {
-            verdict,
-            rule,
-            words,
-            step: step.to_owned(),
-            findings: Vec::new(),
-        };
         match &facts.site {
             Site::Silent => None,
-            Site::Away => Some(reason(
-                self.unreachable.verdict(),
+            Site::Away => Some(broken(
+                self.unreachable,
                 "unreachable",
                 "the site's store could not be asked what it knows of it".into(),
                 "try again; wharf doctor says why",
             )),
-            Site::TakenBack { by, reason: why, at } => Some(reason(
-                Verdict::Deny,
+            Site::TakenBack { by, reason: why, at } => Some(broken(
+                Consequence::DENY,
                 "revoked",
                 format!(
                     "its admission was taken back by {} on {}: {}",
@@ -158,9 +137,10 @@ impl Policy {
                 let left: Vec<String> = left.into_iter().map(|(id, _)| clean::short(id, 40)).collect();
                 let known = !left.is_empty() && *verdict != Verdict::Allow;
                 known.then(|| Reason {
+                    verdict: *verdict,
                     findings: left.clone(),
-                    ..reason(
-                        *verdict,
+                    ..broken(
+                        Consequence::NEEDS_APPROVAL,
                         "known",
                         format!(
                             "the site knows since {} that it is vulnerable: {}",
@@ -180,13 +160,7 @@ impl Policy {
             Some(Outcome::Signature { state, signer }) => (*state, signer.as_str()),
             _ => (Signature::NotChecked, ""),
         };
-        let held = |held: Consequence, words: String, step: &str| Reason {
-            verdict: held.verdict(),
-            rule: "signature",
-            words,
-            step: step.to_owned(),
-            findings: Vec::new(),
-        };
+        let held = |held: Consequence, words: String, step: &str| broken(held, "signature", words, step);
         // If a signature is not valid for the bytes, they are wrong, whatever the source says of their maker.
         if state == Signature::Invalid {
             return held(
@@ -197,14 +171,8 @@ impl Policy {
         }
         if state == Signature::TakenBack {
             let why = record.map_or("", |record| record.reason.as_str());
-            return Reason {
-                verdict: Verdict::Deny,
-                ..held(
-                    Consequence::Deny,
-                    format!("its admission was taken back: {}", clean::short(why, 200)),
-                    "take another version",
-                )
-            };
+            let words = format!("its admission was taken back: {}", clean::short(why, 200));
+            return held(Consequence::DENY, words, "take another version");
         }
         if state.is_good() {
             return passing("signature", &format!("{}: signed by {signer}", state.badge().word));
@@ -229,27 +197,20 @@ impl Policy {
     }
 
     fn scan_reasons(&self, facts: &Facts<'_>, now: i64, used: &mut BTreeSet<String>) -> Vec<Reason> {
-        let reason = |held: Consequence, rule: &'static str, words: String, step: &str| Reason {
-            verdict: held.verdict(),
-            rule,
-            words,
-            step: step.to_owned(),
-            findings: Vec::new(),
-        };
         let record = best(facts.records, Kind::Scan, now);
         let Some((record, Outcome::Scan { state, counts, scanned, database, worst, .. })) =
             record.map(|record| (record, &record.outcome))
         else {
             let step = "scan it: v on its page, or wharf verify";
-            return vec![reason(self.scan.missing, "scan.missing", "it was not scanned".into(), step)];
+            return vec![broken(self.scan.missing, "scan.missing", "it was not scanned".into(), step)];
         };
         if matches!(state, Scan::Failed) {
-            return vec![reason(self.unreachable, "unreachable", "the scan failed".into(), "try again")];
+            return vec![broken(self.unreachable, "unreachable", "the scan failed".into(), "try again")];
         }
         if !matches!(state, Scan::Clean | Scan::Findings | Scan::Stale) {
             let words = format!("scan: {}", state.badge().word);
             let step = "nothing the scanner knows is in it: ask the site";
-            return vec![reason(self.scan.missing, "scan.missing", words, step)];
+            return vec![broken(self.scan.missing, "scan.missing", words, step)];
         }
         let mut reasons: Vec<Reason> = self.age_reason(*state, *scanned, *database, now).into_iter().collect();
         // Findings that an exception accepts are not counted, as far as they are listed one by one.
@@ -283,7 +244,7 @@ impl Policy {
             let words = format!("{} known to be exploited", text::plural(exploited, "finding is", "findings are"));
             reasons.push(Reason {
                 findings: named(&|one| one.exploited),
-                ..reason(self.scan.known_exploited, "scan.known_exploited", words, "take a version without them")
+                ..broken(self.scan.known_exploited, "scan.known_exploited", words, "take a version without them")
             });
         }
         if critical > 0 {
@@ -291,7 +252,7 @@ impl Policy {
             let step = "take a version in which they are fixed";
             reasons.push(Reason {
                 findings: named(&|one| one.severity == Severity::Critical && !one.fixed.is_empty()),
-                ..reason(self.scan.fixable_critical, "scan.fixable_critical", words, step)
+                ..broken(self.scan.fixable_critical, "scan.fixable_critical", words, step)
             });
         }
         for (found, most, severity) in [
@@ -303,7 +264,7 @@ impl Policy {
                 let words = format!("{} {}: the site takes at most {most}", text::count(found), severity.name());
                 reasons.push(Reason {
                     findings: named(&|one| one.severity == severity),
-                    ..reason(self.scan.over_limit, "scan.over_limit", words, "take a version with fewer")
+                    ..broken(self.scan.over_limit, "scan.over_limit", words, "take a version with fewer")
                 });
             }
         }
@@ -315,7 +276,7 @@ impl Policy {
         if !record.by.has_scanned() {
             let words = format!("its scan {}", record.by.labels().1);
             let step = "scan it: v on its page, or wharf verify";
-            reasons.push(reason(self.scan.asserted, "scan.asserted", words, step));
+            reasons.push(broken(self.scan.asserted, "scan.asserted", words, step));
         }
         if reasons.is_empty() {
             let found = counts.describe();
@@ -348,13 +309,7 @@ impl Policy {
         } else {
             ("its scan", "scan it again")
         };
-        Some(Reason {
-            verdict: self.scan.missing.verdict(),
-            rule: "scan.stale",
-            words: format!("{what} is {days}: it {words}"),
-            step: step.to_owned(),
-            findings: Vec::new(),
-        })
+        Some(broken(self.scan.missing, "scan.stale", format!("{what} is {days}: it {words}"), step))
     }
 
     /// The exception that accepts a finding: one of the policy's, or of the approval's.
@@ -387,7 +342,9 @@ fn approval<'a>(facts: &Facts<'a>, now: i64) -> Option<&'a Terms> {
 
 /// Whether an approval has accepted a reason. A denial cannot be accepted.
 fn is_taken(reason: &Reason, terms: &Terms) -> bool {
-    reason.verdict == Verdict::NeedsApproval
+    let holds = reason.verdict == Verdict::NeedsApproval || reason.isolation > Isolation::SharedKernel;
+    holds
+        && reason.verdict != Verdict::Deny
         && reason.findings.is_empty()
         && terms.rules.iter().any(|rule| rule == reason.rule)
 }
@@ -406,6 +363,18 @@ fn first_names(names: &[String]) -> String {
     if more == 0 { first } else { format!("{first} and {more} more") }
 }
 
+/// The reason that the image breaks a rule; its isolation was not looked at yet.
+fn broken(held: Consequence, rule: &'static str, words: String, step: &str) -> Reason {
+    Reason {
+        verdict: held.verdict(),
+        isolation: held.isolation,
+        rule,
+        words,
+        step: step.to_owned(),
+        findings: Vec::new(),
+    }
+}
+
 fn passing(rule: &'static str, words: &str) -> Reason {
-    Reason { verdict: Verdict::Allow, rule, words: words.to_owned(), step: String::new(), findings: Vec::new() }
+    broken(Consequence::ALLOW, rule, words.to_owned(), "")
 }

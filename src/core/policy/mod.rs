@@ -1,18 +1,21 @@
 //! The policy of a site: from evidence, launch and time to a verdict with its reasons. Plain functions.
 //!
-//! A missing part never improves a verdict; of several reasons, the strictest counts.
+//! A missing part never improves a verdict; of several reasons, the strictest counts. A rule may demand a least isolation
+//! instead of an approval; of several demands, the highest counts.
 
+mod consequence;
 mod judge;
 mod judgement;
 mod remedy;
 mod written;
 
 pub use self::{
-    judgement::{Facts, Judgement, Reason, Site},
+    consequence::{Agreement, Consequence},
+    judgement::{Facts, Judgement, LaunchFacts, Reason, Site},
     remedy::asks,
     written::{
-        Consequence, Denied, Exception, Identity, ImageRules, Mirror, NamedCertificate, NotaryRoots, Overriding,
-        Policy, Published, ScanRules, SignatureRules,
+        Denied, Exception, Identity, ImageRules, Mirror, NamedCertificate, NotaryRoots, Overriding, Policy, Published,
+        ScanRules, SignatureRules,
     },
 };
 
@@ -26,6 +29,7 @@ use super::{
         text,
     },
     image::model::Platform,
+    launch::isolation::Isolation,
 };
 
 /// The policy that is used if a site has none.
@@ -77,6 +81,25 @@ impl Policy {
         self.overriding == Overriding::Anyone && verdict != Verdict::Deny
     }
 
+    /// Whether one of its rules demands isolation.
+    pub fn demands_isolation(&self) -> bool {
+        let (signature, scan, image) = (&self.signature, &self.scan, &self.image);
+        let rules = [
+            self.unreachable,
+            self.privileged,
+            signature.missing,
+            signature.invalid,
+            scan.missing,
+            scan.asserted,
+            scan.fixable_critical,
+            scan.known_exploited,
+            scan.over_limit,
+            image.other_platform,
+            image.old,
+        ];
+        rules.iter().any(|rule| rule.isolation > Isolation::SharedKernel)
+    }
+
     /// The publisher's class for a reference: as this policy says, else as the source says.
     pub fn publisher(&self, name: &str, said: Publisher) -> Publisher {
         let given = self.publisher.iter().filter(|given| name.starts_with(given.repository.as_str()));
@@ -115,7 +138,7 @@ impl Policy {
         Self {
             name: format!("{} and {}", self.name, other.name),
             enforce: self.enforce || other.enforce,
-            unreachable: self.unreachable.max(other.unreachable),
+            unreachable: self.unreachable.and(other.unreachable),
             signature: SignatureRules {
                 keys: self.signature.keys.clone(),
                 admission_keys: self.signature.admission_keys.clone(),
@@ -127,32 +150,32 @@ impl Policy {
                 certificate: self.signature.certificate.clone(),
                 pgp: self.signature.pgp.clone(),
                 notary: self.signature.notary.clone(),
-                missing: self.signature.missing.max(other.signature.missing),
-                invalid: self.signature.invalid.max(other.signature.invalid),
+                missing: self.signature.missing.and(other.signature.missing),
+                invalid: self.signature.invalid.and(other.signature.invalid),
             },
             publishers: both(&self.publishers, &other.publishers),
             publisher: self.publisher.clone(),
             scan: ScanRules {
                 fresh_days: self.scan.fresh_days.min(other.scan.fresh_days),
                 stale_days: self.scan.stale_days.min(other.scan.stale_days),
-                missing: self.scan.missing.max(other.scan.missing),
-                asserted: self.scan.asserted.max(other.scan.asserted),
-                fixable_critical: self.scan.fixable_critical.max(other.scan.fixable_critical),
+                missing: self.scan.missing.and(other.scan.missing),
+                asserted: self.scan.asserted.and(other.scan.asserted),
+                fixable_critical: self.scan.fixable_critical.and(other.scan.fixable_critical),
                 // A person's own server could hide findings, so the site's setting counts, also if it names none.
                 trivy_server: self.scan.trivy_server.clone(),
                 exploited_lists: [self.scan.exploited_lists.clone(), other.scan.exploited_lists.clone()].concat(),
-                known_exploited: self.scan.known_exploited.max(other.scan.known_exploited),
+                known_exploited: self.scan.known_exploited.and(other.scan.known_exploited),
                 most_critical: least(self.scan.most_critical, other.scan.most_critical),
                 most_high: least(self.scan.most_high, other.scan.most_high),
                 most_medium: least(self.scan.most_medium, other.scan.most_medium),
-                over_limit: self.scan.over_limit.max(other.scan.over_limit),
+                over_limit: self.scan.over_limit.and(other.scan.over_limit),
             },
-            privileged: self.privileged.max(other.privileged),
+            privileged: self.privileged.and(other.privileged),
             image: ImageRules {
                 platforms: platforms(self.image.platforms.as_ref(), other.image.platforms.as_ref()),
-                other_platform: self.image.other_platform.max(other.image.other_platform),
+                other_platform: self.image.other_platform.and(other.image.other_platform),
                 old_days: least(self.image.old_days, other.image.old_days),
-                old: self.image.old.max(other.image.old),
+                old: self.image.old.and(other.image.old),
             },
             overriding: self.overriding.max(other.overriding),
             deny: self.deny.iter().chain(&other.deny).cloned().collect(),

@@ -143,8 +143,8 @@ fn an_exception_counts_for_its_image_until_its_day_and_no_longer() {
 #[test]
 fn the_users_file_makes_the_sites_stricter_and_never_milder() {
     let site = Policy { enforce: true, publishers: vec![Publisher::Official], ..Policy::default() };
-    let mut user = Policy { name: "mine".into(), enforce: false, privileged: Consequence::Deny, ..Policy::default() };
-    user.scan.missing = Consequence::Allow;
+    let mut user = Policy { name: "mine".into(), enforce: false, privileged: Consequence::DENY, ..Policy::default() };
+    user.scan.missing = Consequence::ALLOW;
     user.signature.keys.push("mine.pub".into());
     user.exception.push(Exception {
         id: "x".into(),
@@ -157,7 +157,7 @@ fn the_users_file_makes_the_sites_stricter_and_never_milder() {
     });
     let both = site.tightened_by(&user);
     assert!(both.enforce && both.publishers.is_empty() && both.signature.keys.is_empty() && both.exception.is_empty());
-    assert_eq!((both.privileged, both.scan.missing), (Consequence::Deny, Consequence::NeedsApproval));
+    assert_eq!((both.privileged, both.scan.missing), (Consequence::DENY, Consequence::NEEDS_APPROVAL));
 }
 
 #[test]
@@ -227,5 +227,97 @@ proptest::proptest! {
         if !wrong {
             proptest::prop_assert!(rank_of(&[signed, seen], NOW + later * DAY, Some(privileged)) >= before);
         }
+    }
+}
+
+/// The verdict on a launch with this isolation; `None` is no launch.
+fn isolated(policy: &Policy, records: &[Record], isolation: Option<Isolation>) -> Judgement {
+    let privileged = isolation.map(|_| false);
+    let facts =
+        Facts { records, digests: vec![subject().digest], name: "n", privileged, isolation, ..Facts::default() };
+    policy.judge(&facts, NOW)
+}
+
+#[test]
+fn a_rule_may_demand_isolation_instead_of_an_approval() {
+    use Isolation::{OwnKernel, SharedKernel, UserSpaceKernel};
+    use Verdict::{Allow, NeedsApproval, NeedsIsolation, Undecided};
+    let text = "enforce = true\n[signature]\nmissing = { isolation = \"gvisor\" }\n\
+                [scan]\nfixable_critical = { isolation = \"own\" }\n";
+    let policy = Policy::parse(text, "test").unwrap();
+    let unsigned = || vec![signature(Signature::NoneFound), scan(Scan::Clean, Counts::default(), 1)];
+    let both = || vec![signature(Signature::NoneFound), scan(Scan::Findings, critical(1), 1)];
+    for (name, records, isolation, wanted, demanded, passes) in [
+        ("not launched", unsigned(), None, NeedsIsolation, UserSpaceKernel, false),
+        ("plain", unsigned(), Some(SharedKernel), NeedsIsolation, UserSpaceKernel, false),
+        ("as demanded", unsigned(), Some(UserSpaceKernel), Allow, UserSpaceKernel, true),
+        ("more than demanded", unsigned(), Some(OwnKernel), Allow, UserSpaceKernel, true),
+        ("the higher of two demands", both(), Some(UserSpaceKernel), NeedsIsolation, OwnKernel, false),
+        ("both demands", both(), Some(OwnKernel), Allow, OwnKernel, true),
+        ("nothing checked", vec![], Some(OwnKernel), Undecided, UserSpaceKernel, false),
+    ] {
+        let judgement = isolated(&policy, &records, isolation);
+        assert_eq!((judgement.verdict, judgement.isolation), (wanted, demanded), "{name}: {judgement:?}");
+        assert_eq!(judgement.passes(), passes, "{name}: {judgement:?}");
+    }
+    // An admission lets everybody launch it as they like, so that a person must agree.
+    let admission = isolated(&policy, &unsigned(), None).for_admission();
+    assert_eq!(admission.verdict, NeedsApproval, "{admission:?}");
+    // Whoever launches can isolate it, so that this is held back also where approvals are only recommended.
+    let milder = Policy { enforce: false, ..policy };
+    assert!(!isolated(&milder, &unsigned(), Some(SharedKernel)).passes());
+    assert!(isolated(&milder, &unsigned(), None).passes(), "a copy cannot be isolated");
+}
+
+#[test]
+fn a_demand_of_the_site_stays_where_the_persons_file_wants_an_approval() {
+    let mut site = Policy { enforce: true, ..Policy::default() };
+    site.signature.missing = Consequence::isolated(Isolation::UserSpaceKernel);
+    let both = site.tightened_by(&Policy::default());
+    assert_eq!(
+        both.signature.missing,
+        Consequence { isolation: Isolation::UserSpaceKernel, ..Consequence::NEEDS_APPROVAL }
+    );
+    assert!(both.demands_isolation() && !Policy::default().demands_isolation());
+    let records = [signature(Signature::NoneFound), scan(Scan::Clean, Counts::default(), 1)];
+    let judgement = isolated(&both, &records, Some(Isolation::SharedKernel));
+    assert_eq!((judgement.verdict, judgement.lacks_isolation()), (Verdict::NeedsApproval, true));
+}
+
+proptest::proptest! {
+    #[test]
+    fn more_isolation_is_never_refused_where_less_is_allowed(
+        state in 0..Signature::ALL.len(), scanned in 0..Scan::ALL.len(), days in 0i64..60, found in 0u64..3,
+        rules in proptest::collection::vec((0usize..3, 0usize..3), 6), enforce: bool, checked in 0usize..3,
+    ) {
+        let consequence = |(agreement, isolation): (usize, usize)| Consequence {
+            agreement: [Agreement::Allow, Agreement::NeedsApproval, Agreement::Deny][agreement],
+            isolation: Isolation::ALL[isolation],
+        };
+        let mut policy = Policy { enforce, unreachable: consequence(rules[0]), privileged: consequence(rules[1]), ..Policy::default() };
+        policy.signature.missing = consequence(rules[2]);
+        policy.signature.invalid = consequence(rules[3]);
+        policy.scan.missing = consequence(rules[4]);
+        policy.scan.fixable_critical = consequence(rules[5]);
+        let records = [signature(Signature::ALL[state]), scan(Scan::ALL[scanned], critical(found), days)];
+        let records = &records[..checked];
+        for pair in Isolation::ALL.windows(2) {
+            let (less, more) = (isolated(&policy, records, Some(pair[0])), isolated(&policy, records, Some(pair[1])));
+            proptest::prop_assert!(more.verdict.strictness() <= less.verdict.strictness(), "{less:?} {more:?}");
+            proptest::prop_assert!(more.passes() || !less.passes(), "{less:?} {more:?}");
+            // What is demanded does not depend on what is given, and nothing passes with less.
+            proptest::prop_assert_eq!(more.isolation, less.isolation);
+            proptest::prop_assert!(!less.passes() || pair[0] >= less.isolation);
+        }
+    }
+
+    #[test]
+    fn the_demand_of_two_rules_is_the_higher_one(first in 0usize..3, second in 0usize..3) {
+        let mut policy = Policy::default();
+        policy.signature.missing = Consequence::isolated(Isolation::ALL[first]);
+        policy.scan.missing = Consequence::isolated(Isolation::ALL[second]);
+        let records = [signature(Signature::NoneFound), scan(Scan::Stale, Counts::default(), 1)];
+        let judgement = isolated(&policy, &records, None);
+        proptest::prop_assert_eq!(judgement.isolation, Isolation::ALL[first.max(second)]);
     }
 }

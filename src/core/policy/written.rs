@@ -2,11 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::consequence::Consequence;
 use crate::{
-    base::{
-        badge::{Publisher, Verdict},
-        digest::Digest,
-    },
+    base::{badge::Publisher, digest::Digest},
     image::model::Platform,
 };
 
@@ -81,12 +79,12 @@ impl Default for Policy {
         Self {
             name: "built in".into(),
             enforce: false,
-            unreachable: Consequence::NeedsApproval,
+            unreachable: Consequence::NEEDS_APPROVAL,
             signature: SignatureRules::default(),
             publishers: vec![Publisher::SiteApproved],
             publisher: Vec::new(),
             scan: ScanRules::default(),
-            privileged: Consequence::NeedsApproval,
+            privileged: Consequence::NEEDS_APPROVAL,
             image: ImageRules::default(),
             overriding: Overriding::Nobody,
             deny: Vec::new(),
@@ -99,33 +97,9 @@ impl Default for ImageRules {
     fn default() -> Self {
         Self {
             platforms: None,
-            other_platform: Consequence::NeedsApproval,
+            other_platform: Consequence::NEEDS_APPROVAL,
             old_days: None,
-            old: Consequence::NeedsApproval,
-        }
-    }
-}
-
-/// What happens to an image that breaks a rule, from the mildest to the strictest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
-#[serde(rename_all = "kebab-case")]
-pub enum Consequence {
-    /// It is allowed nevertheless; the reason is only shown.
-    Allow,
-    /// An approver has to agree.
-    #[default]
-    NeedsApproval,
-    /// It is denied; no approval helps.
-    Deny,
-}
-
-impl Consequence {
-    /// The verdict on an image that breaks the rule.
-    pub(super) fn verdict(self) -> Verdict {
-        match self {
-            Self::Allow => Verdict::Allow,
-            Self::NeedsApproval => Verdict::NeedsApproval,
-            Self::Deny => Verdict::Deny,
+            old: Consequence::NEEDS_APPROVAL,
         }
     }
 }
@@ -284,8 +258,8 @@ impl Default for SignatureRules {
             certificate: Vec::new(),
             pgp: Vec::new(),
             notary: Vec::new(),
-            missing: Consequence::NeedsApproval,
-            invalid: Consequence::Deny,
+            missing: Consequence::NEEDS_APPROVAL,
+            invalid: Consequence::DENY,
         }
     }
 }
@@ -295,16 +269,16 @@ impl Default for ScanRules {
         Self {
             fresh_days: 7,
             stale_days: 30,
-            missing: Consequence::NeedsApproval,
-            asserted: Consequence::NeedsApproval,
-            fixable_critical: Consequence::NeedsApproval,
+            missing: Consequence::NEEDS_APPROVAL,
+            asserted: Consequence::NEEDS_APPROVAL,
+            fixable_critical: Consequence::NEEDS_APPROVAL,
             trivy_server: String::new(),
             exploited_lists: Vec::new(),
-            known_exploited: Consequence::NeedsApproval,
+            known_exploited: Consequence::NEEDS_APPROVAL,
             most_critical: None,
             most_high: None,
             most_medium: None,
-            over_limit: Consequence::NeedsApproval,
+            over_limit: Consequence::NEEDS_APPROVAL,
         }
     }
 }

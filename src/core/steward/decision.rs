@@ -87,7 +87,7 @@ impl Decisions {
                 };
                 Ok(PolicyOutcome::Decided(decision(false, format!("{}{fixed}", dossier.deciding_reasons()))))
             }
-            Verdict::NeedsApproval | Verdict::Undecided => {
+            Verdict::NeedsIsolation | Verdict::NeedsApproval | Verdict::Undecided => {
                 let (classes, me) = (self.store.classes().await?, self.store.caller().await?);
                 let counts = |class: &Class| self.class_counts(class, request, me.own);
                 let class = classes.iter().find(|class| class.covers(dossier, now) && counts(class));

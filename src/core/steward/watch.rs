@@ -221,7 +221,7 @@ impl Watcher {
             let kept = self.evidence.kept(&one).await.unwrap_or_default();
             seen.before.extend(findings(&kept).unwrap_or_default().iter().map(|one| one.id.clone()));
             let records = if anew { self.evidence.gather(cx, &one, Freshness::Anew, false).await? } else { kept };
-            let verdict = self.evidence.judge(&one, &records, Site::Silent, None).verdict;
+            let verdict = self.evidence.judge(&one, &records, Site::Silent, None).for_admission().verdict;
             if verdict.strictness() > seen.verdict.strictness() {
                 seen.verdict = verdict;
             }

@@ -14,10 +14,11 @@ use crate::{
         reference::ImageRef,
     },
     launch::{
+        isolation::{self, Isolation},
         plan::{Plan, Risk},
         room::{Gate, GateRequirement},
     },
-    policy::{Judgement, Site, asks},
+    policy::{Judgement, LaunchFacts, Site, asks},
     portal::journal::OpenEntry,
     ports::{Question, QuestionKind},
     transfer::copy::Options,
@@ -46,7 +47,8 @@ impl Evidence {
         if let Some(now) = &image.pinned {
             plan.image.manifest.matches(&now.manifest, &what)?;
         }
-        self.admit(cx, &what, &image, Some(plan.privileged), because).await
+        let launch = LaunchFacts { privileged: plan.privileged, isolation: plan.isolation };
+        self.admit(cx, &what, &image, Some(launch), because).await
     }
 
     /// Lets an image pass, or fails and says why. `because` is the person's reason to go on without an approval, for
@@ -56,23 +58,25 @@ impl Evidence {
         cx: &Context,
         what: &str,
         image: &Image,
-        privileged: Option<bool>,
+        launch: Option<LaunchFacts>,
         because: Option<&str>,
     ) -> Result<PassedImage> {
         let policy = &self.config.policy;
         // If the policy enforces nothing, nobody waits for a scan.
         let (records, site) =
             tokio::join!(self.gather(cx, image, Freshness::Now, !policy.enforce), self.known_at_site(image));
-        let judgement = self.judge(image, &records?, site, privileged);
+        let judgement = self.judge(image, &records?, site, launch);
         if judgement.passes() {
             return Ok(PassedImage { judgement, because: None });
         }
         let kind = match judgement.verdict {
             Verdict::Deny => ErrorKind::Denied,
-            Verdict::NeedsApproval => ErrorKind::NeedsApproval,
+            Verdict::NeedsIsolation if judgement.lacks_isolation() => ErrorKind::NeedsIsolation,
+            // A copy has no isolation: only an approval helps.
+            Verdict::NeedsIsolation | Verdict::NeedsApproval => ErrorKind::NeedsApproval,
             Verdict::Allow | Verdict::Undecided => ErrorKind::Undecided,
         };
-        let may = policy.may_override(judgement.verdict);
+        let may = policy.may_override(judgement.verdict) && !judgement.lacks_isolation();
         if may {
             let because = match because {
                 Some(because) => Some(because.to_owned()),
@@ -84,11 +88,12 @@ impl Evidence {
         }
         let step = judgement.reasons.first().map_or("", |reason| reason.step.as_str());
         // How to request the image is said below, with the image's name.
-        let mut steps: Vec<String> = if kind != ErrorKind::Denied && asks(step) && self.config.takes_requests() {
-            Vec::new()
-        } else {
-            vec![step.to_owned()]
-        };
+        let is_said_below = kind != ErrorKind::Denied && asks(step) && self.config.takes_requests();
+        let mut steps = if is_said_below { Vec::new() } else { vec![step.to_owned()] };
+        if judgement.verdict != Verdict::NeedsIsolation && judgement.lacks_isolation() {
+            let level = judgement.isolation.name();
+            steps.push(format!("besides, launch it with --set {}={level}", isolation::KEY));
+        }
         if kind != ErrorKind::Denied && self.config.takes_requests() {
             let admitted = image.reference.name().is_some_and(|name| self.config.requests.admits_into(name));
             steps.push(if admitted {
@@ -156,8 +161,8 @@ impl Evidence {
     }
 
     /// The policy's verdict on a plan, as risk lines, from evidence that is there; runs no checks.
-    pub async fn risks(&self, image: &Image, privileged: bool) -> Vec<Risk> {
-        let gate = self.gate_for(image, &self.judged_by_what_is_there(image).await, privileged);
+    pub async fn risks(&self, image: &Image, launch: LaunchFacts) -> Vec<Risk> {
+        let gate = self.gate_for(image, &self.judged_by_what_is_there(image).await, launch);
         let (word, grounds) = (gate.verdict.name(), &gate.grounds);
         let words = match &gate.passage {
             // It is not held back yet, so the line must not say so.
@@ -168,6 +173,9 @@ impl Evidence {
                 ))];
             }
             GateRequirement::Open => format!("policy: {word}: {grounds}"),
+            GateRequirement::Isolated(least) => {
+                format!("policy: {word}, and is held back unless {} is {}: {grounds}", isolation::KEY, least.name())
+            }
             GateRequirement::WithReason => {
                 format!("policy: {word}, and is held back unless you give a reason: {grounds}")
             }
@@ -176,7 +184,7 @@ impl Evidence {
         vec![match gate.verdict {
             Verdict::Allow => Risk::harmless(words),
             Verdict::Deny => Risk::danger(words),
-            Verdict::NeedsApproval | Verdict::Undecided => Risk::caution(words),
+            Verdict::NeedsIsolation | Verdict::NeedsApproval | Verdict::Undecided => Risk::caution(words),
         }]
     }
 
@@ -186,14 +194,31 @@ impl Evidence {
         (records.unwrap_or_default(), site)
     }
 
-    /// The gate between an image and its launch, from that evidence; `privileged` tells about the launch.
-    pub(in crate::portal) fn gate_for(
+    /// Whether the policy may demand isolation of a launch.
+    pub(in crate::portal) fn may_demand_isolation(&self) -> bool {
+        self.config.policy.demands_isolation()
+    }
+
+    /// The least isolation that the policy demands of a launch of this image, from that evidence; `privileged` tells
+    /// whether the launch has root rights on the host.
+    pub(in crate::portal) fn least_isolation(
         &self,
         image: &Image,
         (records, site): &(Vec<Record>, Site),
         privileged: bool,
+    ) -> Isolation {
+        let launch = LaunchFacts { privileged, isolation: Isolation::SharedKernel };
+        self.judge(image, records, site.clone(), Some(launch)).isolation
+    }
+
+    /// The gate between an image and a launch of it, from that evidence.
+    pub(in crate::portal) fn gate_for(
+        &self,
+        image: &Image,
+        (records, site): &(Vec<Record>, Site),
+        launch: LaunchFacts,
     ) -> Gate {
-        let judgement = self.judge(image, records, site.clone(), Some(privileged));
+        let judgement = self.judge(image, records, site.clone(), Some(launch));
         // Checks that have not been made are made at the launch.
         let ahead: Vec<String> = Kind::JUDGED
             .iter()
@@ -205,9 +230,14 @@ impl Evidence {
         let passage = match (judgement.passes(), may) {
             (true, _) => GateRequirement::Open,
             (false, _) if judgement.verdict != Verdict::Deny && !ahead.is_empty() => GateRequirement::Checked(ahead),
+            (false, _) if judgement.verdict == Verdict::NeedsIsolation && judgement.lacks_isolation() => {
+                GateRequirement::Isolated(judgement.isolation)
+            }
+            (false, true) if judgement.lacks_isolation() => GateRequirement::Closed,
             (false, true) => GateRequirement::WithReason,
             (false, false) => GateRequirement::Closed,
         };
-        Gate { verdict: judgement.verdict, passage, grounds: judgement.deciding_reasons() }
+        let (verdict, isolation) = (judgement.verdict, judgement.isolation);
+        Gate { verdict, isolation, passage, grounds: judgement.deciding_reasons() }
     }
 }

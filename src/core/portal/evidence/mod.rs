@@ -26,7 +26,7 @@ use crate::{
         model::{Image, Pinned, Platform},
         reference::ImageRef,
     },
-    policy::{Facts, Judgement, Site},
+    policy::{Facts, Judgement, LaunchFacts, Site},
     ports::{Cache, Checker, KnownAttachments, Supply, store::Store},
 };
 
@@ -246,9 +246,9 @@ impl Evidence {
         }
     }
 
-    /// The policy's verdict on an image, from its evidence and what the site knows; `privileged` is `None` unless it is
+    /// The policy's verdict on an image, from its evidence and what the site knows; `launch` is `None` unless it is
     /// launched.
-    pub fn judge(&self, image: &Image, records: &[Record], site: Site, privileged: Option<bool>) -> Judgement {
+    pub fn judge(&self, image: &Image, records: &[Record], site: Site, launch: Option<LaunchFacts>) -> Judgement {
         let pinned = image.pinned.as_ref();
         let name = pinned.map(|pinned| Subject::for_pinned(pinned).name).unwrap_or_default();
         let facts = Facts {
@@ -258,7 +258,8 @@ impl Evidence {
             publisher: image.publisher,
             platform: pinned.and_then(|pinned| pinned.platform.as_ref()),
             created: image.created,
-            privileged,
+            privileged: launch.map(|launch| launch.privileged),
+            isolation: launch.map(|launch| launch.isolation),
             broken_format: image.disk.as_ref().is_some_and(|disk| disk.refers),
             site,
         };

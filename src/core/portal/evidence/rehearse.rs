@@ -79,7 +79,7 @@ impl Evidence {
                 (after.verdict != before).then(|| Change { subject, launches: count(records), before, after })
             })
             .collect();
-        changes.sort_by_key(|change| std::cmp::Reverse((change.after.verdict.exit_code(), change.launches)));
+        changes.sort_by_key(|change| std::cmp::Reverse((change.after.verdict.strictness(), change.launches)));
         Ok(Rehearsal { images: images.len(), changes })
     }
 }

@@ -36,10 +36,10 @@ pub struct PassedImage {
 impl PassedImage {
     /// The verdict as the audit records it.
     pub fn describe(&self) -> String {
-        let word = self.judgement.verdict.name();
+        let word = self.judgement.describe();
         match &self.because {
             Some(because) => format!("{word}, overridden: {because}"),
-            None if self.judgement.exceptions.is_empty() => word.to_owned(),
+            None if self.judgement.exceptions.is_empty() => word,
             None => format!("{word} with exception {}", self.judgement.exceptions.join(", ")),
         }
     }
@@ -97,8 +97,8 @@ impl Verified {
             let step = if reason.step.is_empty() { String::new() } else { format!(" → {}", reason.step) };
             lines.line(format!("  {sign} {} [{}]{step}", reason.words, reason.rule));
         }
-        if !judgement.enforced && matches!(judgement.verdict, Verdict::NeedsApproval | Verdict::Undecided) {
-            lines.line("  this policy only says so: it holds nothing back but what is denied");
+        if let Some(said) = judgement.only_said() {
+            lines.line(format!("  this policy only says so: it {said}"));
         }
         lines.line(format!("image       {}", self.subject.name));
         lines.line(format!("digest      {}", self.subject.digest));

@@ -20,9 +20,11 @@ use crate::{
     image::model::{Health, Image},
     launch::{
         form::{Answers, Form},
+        isolation,
         plan::{Plan, Workload},
         rules::Rules,
     },
+    policy::LaunchFacts,
     ports::{Ability, KnownAttachments, Launcher, Ledger, Supply, store::UseKind},
 };
 
@@ -135,27 +137,38 @@ impl Launches {
             tokio::join!(cx.run(&what, launcher.form(cx, image)), self.evidence.judged_by_what_is_there(image));
         let mut form = Rules(&self.config.forms).form(launcher.name(), form?)?;
         form.presets = self.offered_presets(&image.reference, launcher.name()).await;
-        form.gate = Some(self.evidence.gate_for(image, &judged, form.privileged));
+        form.demand(self.evidence.least_isolation(image, &judged, form.privileged));
+        let launch = LaunchFacts { privileged: form.privileged, isolation: form.isolation_of(&Answers::default()) };
+        form.gate = Some(self.evidence.gate_for(image, &judged, launch));
         Ok(form)
     }
 
     /// The plan: exactly what would be sent to a backend. Answers that the configuration's rules do not let pass are
-    /// refused.
+    /// refused. Without an answer about isolation, it has the weakest that the policy lets pass, as the form shows it.
     pub async fn plan(&self, cx: &Context, backend: &str, image: &Image, answers: &Answers) -> Result<Plan> {
         let launcher = self.launcher(Some(backend), Some(image))?;
         launcher.accepts(image)?;
         let what = format!("plan on {backend}");
         let (rules, name) = (Rules(&self.config.forms), launcher.name());
-        let mut plan = if rules.say_something_of(name) {
-            let form = cx.run(&what, launcher.form(cx, image)).await?;
-            let answers = rules.answers(name, form.clone(), answers)?;
-            let plan = cx.run(&what, launcher.plan(cx, image, &answers)).await?;
+        let (is_ruled, mut answers) = (rules.say_something_of(name), answers.clone());
+        let demands = self.evidence.may_demand_isolation() && !answers.0.contains_key(isolation::KEY);
+        let form = if is_ruled || demands { cx.run(&what, launcher.form(cx, image)).await? } else { Form::default() };
+        if demands {
+            let judged = self.evidence.judged_by_what_is_there(image).await;
+            let mut form = form.clone();
+            form.demand(self.evidence.least_isolation(image, &judged, form.privileged));
+            let asked = form.field(isolation::KEY).map(|field| (field.key.to_owned(), field.default.clone()));
+            answers.0.extend(asked);
+        }
+        if is_ruled {
+            answers = rules.answers(name, form.clone(), &answers)?;
+        }
+        let mut plan = cx.run(&what, launcher.plan(cx, image, &answers)).await?;
+        if is_ruled {
             rules.planned(name, form, &plan.answers)?;
-            plan
-        } else {
-            cx.run(&what, launcher.plan(cx, image, answers)).await?
-        };
-        plan.risks.extend(self.evidence.risks(image, plan.privileged).await);
+        }
+        let launch = LaunchFacts { privileged: plan.privileged, isolation: plan.isolation };
+        plan.risks.extend(self.evidence.risks(image, launch).await);
         Ok(plan)
     }
 

@@ -8,10 +8,7 @@ use crate::kit::{
     widgets::{badge, fact, failure, fit, tone, wrap},
 };
 use wharf_core::{
-    base::{
-        badge::{Signature, Verdict},
-        text,
-    },
+    base::{badge::Signature, text},
     evidence::record::{Kind, Outcome, Record, best},
     image::{model::Image, reference::ImageRef},
     portal::evidence::Verified,
@@ -89,11 +86,9 @@ fn verdict(verified: &Verified, width: usize, theme: &Theme) -> Vec<Line<'static
             ]));
         }
     }
-    let only_said = !judgement.enforced && matches!(judgement.verdict, Verdict::NeedsApproval | Verdict::Undecided);
-    let policy = if only_said {
-        format!("{}: it holds back only what is denied", judgement.policy)
-    } else {
-        judgement.policy.clone()
+    let policy = match judgement.only_said() {
+        Some(said) => format!("{}: it {said}", judgement.policy),
+        None => judgement.policy.clone(),
     };
     lines.push(fact("Policy", policy, theme));
     lines

@@ -12,7 +12,10 @@ use crate::kit::{
     theme::{Depth, Theme},
     widgets::{bar, cell, failure, put, row, tone, weight, wrap},
 };
-use wharf_core::{base::clean, launch::room::Room};
+use wharf_core::{
+    base::clean,
+    launch::{isolation::Isolation, room::Room},
+};
 
 /// The least and the most width of the names of resources, in columns; bars follow them.
 const LABEL: usize = 13;
@@ -58,7 +61,7 @@ impl Page {
         let Some(plan) = &self.plan else {
             return vec![Line::styled(" making the plan…", theme.style("dim"))];
         };
-        let mut lines = self.gate_lines(theme);
+        let mut lines = self.gate_lines(plan.isolation, theme);
         lines.push(Line::styled("What it can access", theme.style("title")));
         // The most serious risks come first.
         let mut risks = plan.risks.clone();
@@ -86,9 +89,10 @@ impl Page {
         lines
     }
 
-    /// The policy's gate; empty if the policy was not asked.
-    fn gate_lines(&self, theme: &Theme) -> Vec<Line<'static>> {
-        let Some(gate) = self.form.as_ref().and_then(|form| form.gate.as_ref()) else { return Vec::new() };
+    /// The policy's gate for the shown plan; empty if the policy was not asked.
+    fn gate_lines(&self, isolation: Isolation, theme: &Theme) -> Vec<Line<'static>> {
+        let gate = self.form.as_ref().and_then(|form| form.gate.as_ref());
+        let Some(gate) = gate.map(|gate| gate.with(isolation)) else { return Vec::new() };
         let badge = gate.verdict.badge();
         vec![Line::from(vec![
             Span::styled(format!(" {} ", badge.sign), theme.style(tone(badge.tone))),

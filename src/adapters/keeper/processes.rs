@@ -28,12 +28,12 @@ fn stat(pid: u32) -> Option<Stat> {
 }
 
 /// When a process started, in clock ticks since boot. Together with the number this identifies the process.
-pub(super) fn started(pid: u32) -> Option<u64> {
+pub fn started(pid: u32) -> Option<u64> {
     stat(pid).map(|stat| stat.started)
 }
 
 /// `pid` and all its descendants, parents before children.
-pub(super) fn family(pid: u32) -> Vec<u32> {
+pub fn family(pid: u32) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         if let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
@@ -70,18 +70,18 @@ fn child(pid: u32, number: u32) -> Option<u32> {
 }
 
 /// Process 1 of the sandbox that `pid` has made.
-pub(super) fn first(pid: u32) -> Option<u32> {
+pub fn first(pid: u32) -> Option<u32> {
     child(pid, 1)
 }
 
 /// The program in the sandbox that `pid` has made: the first child of its process 1, which itself receives no SIGTERM.
 /// SIGTERM.
-pub(super) fn program(pid: u32) -> Option<u32> {
+pub fn program(pid: u32) -> Option<u32> {
     child(first(pid)?, 2)
 }
 
 /// The number of processes and threads of this user.
-pub(super) fn of_this_user() -> u64 {
+pub fn of_this_user() -> u64 {
     let own = rustix::process::getuid().as_raw();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries
@@ -92,7 +92,7 @@ pub(super) fn of_this_user() -> u64 {
 }
 
 /// What a process and its descendants use: processor time in nanoseconds, memory in bytes, and the number of processes.
-pub(super) fn usage(pid: u32) -> (u64, u64, u64) {
+pub fn usage(pid: u32) -> (u64, u64, u64) {
     let family = family(pid);
     let page = rustix::param::page_size() as u64;
     let tick = 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1);

@@ -16,14 +16,14 @@ use wharf_core::base::{
 };
 
 /// Size of a part in bytes. At most two parts are kept; older output is dropped.
-pub(super) const PART: u64 = 32 << 20;
+pub const PART: u64 = 32 << 20;
 /// How long output is dropped after the disk was full, before writing is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Blanks in the place of the exit code: as many bytes as any exit code needs.
 const BLANK: &[u8; 16] = b"               \n";
 
 /// The existing parts with their numbers, oldest first.
-pub(super) fn parts(folder: &Path) -> Vec<(u64, PathBuf)> {
+pub fn parts(folder: &Path) -> Vec<(u64, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut parts: Vec<(u64, PathBuf)> = entries
         .filter_map(|entry| Some((entry.file_name().to_str()?.strip_prefix("log.")?.parse().ok()?, entry.path())))
@@ -33,12 +33,12 @@ pub(super) fn parts(folder: &Path) -> Vec<(u64, PathBuf)> {
 }
 
 /// The line that is printed in place of dropped output.
-pub(super) fn dropped() -> String {
+pub fn dropped() -> String {
     format!("\n[wharf: older output was dropped: a log keeps the last {} to {} MiB]\n", PART >> 20, PART >> 19)
 }
 
 /// Writes the output of a program.
-pub(super) struct Log {
+pub struct Log {
     folder: PathBuf,
     number: u64,
     file: Option<File>,
@@ -49,14 +49,14 @@ pub(super) struct Log {
 
 impl Log {
     /// A new log in a folder.
-    pub(super) fn new(folder: &Path) -> Self {
+    pub fn new(folder: &Path) -> Self {
         let mut log = Self { folder: folder.to_owned(), number: 0, file: None, size: 0, lost: 0, tried: None };
         log.file = log.open();
         log
     }
 
     /// Writes everything until the output ends. If the disk is full, output is lost but the program continues.
-    pub(super) fn copy_from(&mut self, mut from: impl Read) {
+    pub fn copy_from(&mut self, mut from: impl Read) {
         let mut buffer = vec![0; 64 << 10];
         loop {
             match from.read(&mut buffer) {
@@ -69,7 +69,7 @@ impl Log {
     }
 
     /// Writes bytes, or counts them as lost.
-    pub(super) fn put(&mut self, bytes: &[u8]) {
+    pub fn put(&mut self, bytes: &[u8]) {
         if self.lost > 0 {
             if self.tried.is_some_and(|tried| tried.elapsed() < AGAIN) {
                 self.lost += bytes.len() as u64;
@@ -127,11 +127,11 @@ impl Log {
 }
 
 /// The reserved place of an exit code, on the disk before the program starts.
-pub(super) struct Exit(File);
+pub struct Exit(File);
 
 impl Exit {
     /// Reserves the place in a workload's folder; fails if the disk is full.
-    pub(super) fn reserve(folder: &Path) -> Result<Self> {
+    pub fn reserve(folder: &Path) -> Result<Self> {
         let what = format!("make room for the exit code in {}", folder.display());
         let file = private::open(&folder.join("exit"), |options| options.create(true).truncate(true).write(true))?;
         file.write_all_at(BLANK, 0).during(&what)?;
@@ -141,7 +141,7 @@ impl Exit {
 
     /// Writes the exit code. If that fails even in the reserved place, as on file systems that never write in place,
     /// the log is removed to make room.
-    pub(super) fn write(&self, folder: &Path, code: i32) -> Result<()> {
+    pub fn write(&self, folder: &Path, code: i32) -> Result<()> {
         let what = format!("write the exit code in {}", folder.display());
         let text = format!("{code:<15}\n");
         let write = || self.0.write_all_at(text.as_bytes(), 0).and_then(|()| self.0.sync_all());
@@ -159,7 +159,7 @@ impl Exit {
 }
 
 /// The exit code, if the workload has ended.
-pub(super) fn exit_code(folder: &Path) -> Option<i64> {
+pub fn exit_code(folder: &Path) -> Option<i64> {
     small_file::text(folder.join("exit")).ok()?.trim().parse().ok()
 }
 

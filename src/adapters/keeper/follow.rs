@@ -1,0 +1,82 @@
+//! Reading the output that a keeper keeps, also while it is written.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::{fs, io::AsyncReadExt};
+use wharf_core::{
+    base::error::{During, Error, Result},
+    ports::ByteStream,
+};
+
+use super::log;
+
+/// The pause between two looks at output that is followed.
+const FOLLOW: Duration = Duration::from_millis(200);
+
+/// The output in a folder. With `follow`, what is written later too, until `is_ended` says that nothing more will be.
+pub fn output(folder: PathBuf, what: String, follow: bool, is_ended: fn(&Path) -> bool) -> ByteStream {
+    let reader = Reader { folder, what, follow, is_ended, part: None, following: None, ended: false };
+    Box::pin(stream::try_unfold(reader, Reader::next))
+}
+
+/// Reads the parts of a log, one after the other.
+struct Reader {
+    folder: PathBuf,
+    what: String,
+    follow: bool,
+    is_ended: fn(&Path) -> bool,
+    part: Option<(u64, fs::File)>,
+    /// The next part, if it exists: then the current one is complete and is read to its end.
+    following: Option<(u64, PathBuf)>,
+    ended: bool,
+}
+
+impl Reader {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>> {
+        loop {
+            let what = self.what.clone();
+            if let Some((_, file)) = &mut self.part {
+                let mut buffer = vec![0; 64 << 10];
+                let count = file.read(&mut buffer).await.during(&what)?;
+                if count > 0 {
+                    buffer.truncate(count);
+                    return Ok(Some((Bytes::from(buffer), self)));
+                }
+            }
+            let at = self.part.as_ref().map(|(number, _)| *number);
+            if let Some((number, path)) = self.following.take() {
+                match fs::File::open(path).await {
+                    Ok(file) => self.part = Some((number, file)),
+                    // It was just removed to make room for newer parts.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(Error::failed(what, error)),
+                }
+                if number != at.map_or(0, |at| at + 1) {
+                    return Ok(Some((Bytes::from(log::dropped()), self)));
+                }
+                continue;
+            }
+            let folder = self.folder.clone();
+            let parts = tokio::task::spawn_blocking(move || log::parts(&folder)).await.during(&what)?;
+            self.following = parts.into_iter().find(|(number, _)| at.is_none_or(|at| *number > at));
+            if self.following.is_some() {
+                continue;
+            }
+            if !self.follow || self.ended {
+                return Ok(None);
+            }
+            // Output that was written between the last read and the end is still read.
+            let folder = self.folder.clone();
+            let is_ended = self.is_ended;
+            self.ended = tokio::task::spawn_blocking(move || is_ended(&folder)).await.during(&what)?;
+            if !self.ended {
+                tokio::time::sleep(FOLLOW).await;
+            }
+        }
+    }
+}
