@@ -220,7 +220,10 @@ impl Waiting {
                 Ok(look) => look,
                 // It was given back meanwhile.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                Err(error) => return Err(error).during(what),
+                Err(error) => {
+                    let hint = "if no Wharf prepares this image, remove that file";
+                    return Err(error).during(what).map_err(|error| error.hint(hint));
+                }
             };
             let since = match &self.seen {
                 Some((seen, since)) if *seen == look => *since,
