@@ -84,6 +84,12 @@
 //!   into a shared folder, everything that a process is told is in a folder of its own, and the command line becomes
 //!   the process, with no process between it and a scheduler's signals. The local backend starts its workloads by the
 //!   same steps.
+//! - **A plan is its steps** ([`core::launch::step`]): backends carry out what the steps hold, the screens, the script and
+//!   the JSON show the same, and nothing is kept beside them. What is only known later is named in the step.
+//! - **A launch is written down before it is sent** ([`core::launch::ledger`]): its key finds what was made of it, so that a
+//!   launch without an answer is carried out again instead of a second time.
+//! - **What a site says of a form is applied in the core** ([`core::launch::rules`]), to the form that people see and again to
+//!   the answers that a backend has planned with: no backend knows of it.
 //! - **A batch script is the whole plan** ([`adapters::slurm`]): it holds the process in the runtime's own format as a
 //!   comment, so that what is launched is what was shown. Its path and its comment name the launch: after a crash the job is
 //!   found by them. A job that was sent twice nevertheless ends itself, because the first has left its number.
