@@ -1,6 +1,10 @@
 //! Launching images as jobs, and managing the jobs.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -86,6 +90,10 @@ impl Launcher for Cluster {
             *starts = starts.or(estimate);
         }
         Ok(made)
+    }
+
+    async fn prepare(&self, cx: &Context, folder: &Path, supply: &Supply) -> Result<()> {
+        self.0.prepare_script(cx, folder, supply).await
     }
 
     async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
@@ -266,13 +274,19 @@ impl Slurm {
         let layers = text::plural(image.layers.len() as u64, "layer", "layers");
         let file = folder.join(script::FILE).display().to_string();
         let steps = vec![
+            Step::write(&file, script),
             Step::Prepare {
                 what: format!("the image, {layers}"),
                 to: format!("{}, once for all jobs", self.root.images().display()),
                 bytes: Some(image.size),
-                by: Vec::new(),
+                by: vec![Step::Wharf {
+                    arguments: ["launch", &pinned.reference.to_string(), "--on", &self.name, "--prepare"]
+                        .map(str::to_owned)
+                        .into_iter()
+                        .chain([folder.display().to_string()])
+                        .collect(),
+                }],
             },
-            Step::write(&file, script),
             self.commands.step("sbatch", &["--test-only", &file]),
             self.commands.step("sbatch", &["--parsable", &file]),
         ];
