@@ -122,7 +122,9 @@ impl Step {
             Self::Run { argv, .. } => format!("run {}", shown_words(argv)),
             Self::Wharf { arguments } => format!("run wharf {}", shown_words(arguments)),
             Self::Send(call) => {
-                let headers = call.headers.iter().map(|(name, value)| format!(", {name}: {value}")).collect::<String>();
+                let headers: Vec<String> =
+                    call.headers.iter().map(|(name, value)| format!(", {name}: {value}")).collect();
+                let headers = headers.concat();
                 format!("{} {}{headers}{}", call.method, call.path, filled_in(&call.completed))
             }
             Self::Wait { until } => format!("wait until {until}"),
