@@ -182,10 +182,10 @@ impl page::Page for Page {
             Action::Right,
             Action::Fold,
             Action::NextPane,
-            Action::Preset,
-            Action::Script,
             Action::Back,
             Action::Help,
+            Action::Preset,
+            Action::Script,
         ]
     }
 
