@@ -89,6 +89,12 @@
 //!   runtime of a cluster, and the same image gives the same bytes. Its hash is in the launch's own folder, and the node
 //!   compares it before it runs the file. The lease under which it is made needs no locks, which network file systems
 //!   lack, and only spares work: what is made is moved into place complete.
+//! - **A plan is its steps** ([`core::launch::step`]): backends carry out what the steps hold, the screens, the script and
+//!   the JSON show the same, and nothing is kept beside them. What is only known later is named in the step.
+//! - **A launch is written down before it is sent** ([`core::launch::ledger`]): its key finds what was made of it, so that a
+//!   launch without an answer is carried out again instead of a second time.
+//! - **What a site says of a form is applied in the core** ([`core::launch::rules`]), to the form that people see and again to
+//!   the answers that a backend has planned with: no backend knows of it.
 //! - **A batch script is the whole plan** ([`adapters::slurm`]): it holds the process in the runtime's own format as a
 //!   comment, so that what is launched is what was shown. Its path and its comment name the launch: after a crash the job is
 //!   found by them. A job that was sent twice nevertheless ends itself, because the first has left its number.

@@ -51,7 +51,9 @@ pub(crate) fn tell_differences(record: &LaunchRecord, plan: &Plan) {
         return;
     }
     output::remark(&format!("what differs from launch {} (- was, + is):", record.key()));
-    differ.iter().for_each(|line| output::remark(line));
+    for line in differ {
+        output::remark(&line);
+    }
 }
 
 /// Tells beside the output of launches without an answer.

@@ -32,6 +32,12 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
         }
         None => None,
     };
+    if let (Some(folder), Some(backend)) = (&args.prepare, &args.on) {
+        let image = image(portal, args, None).await?;
+        let because = args.because.as_deref();
+        portal.launches.prepare(&progress::context(), backend, &image, folder, because).await?;
+        return Ok(0);
+    }
     let mut asked = given(args)?;
     if let Some(name) = &args.save_preset {
         // Told before the launch, not after it.
@@ -85,6 +91,18 @@ fn given(args: &Launch) -> Result<Answers> {
     Ok(answers)
 }
 
+/// The image that is named, or that was launched before.
+async fn image(portal: &Portal, args: &Launch, before: Option<&LaunchRecord>) -> Result<Image> {
+    let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
+    let cx = Context::default();
+    let reference = args.reference.as_deref().unwrap_or_default();
+    match before {
+        Some(record) => portal.launches.image_again(&cx, record, args.latest).await,
+        None if reference.trim_start().starts_with("wharf:") => linked(portal, &cx, reference.parse()?, platform).await,
+        None => portal.sources.image(&cx, &portal.sources.resolve(reference).await?, platform.as_ref()).await,
+    }
+}
+
 /// The plan of these answers, to which those of a preset are added, and if it is only shown, the form.
 async fn plan(
     portal: &Portal,
@@ -92,16 +110,8 @@ async fn plan(
     before: Option<&LaunchRecord>,
     answers: &mut Answers,
 ) -> Result<(Plan, Option<Form>)> {
-    let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
     let cx = Context::default();
-    let reference = args.reference.as_deref().unwrap_or_default();
-    let image = match before {
-        Some(record) => portal.launches.image_again(&cx, record, args.latest).await?,
-        None if reference.trim_start().starts_with("wharf:") => {
-            linked(portal, &cx, reference.parse()?, platform).await?
-        }
-        None => portal.sources.image(&cx, &portal.sources.resolve(reference).await?, platform.as_ref()).await?,
-    };
+    let image = image(portal, args, before).await?;
     let mut preferred = before.map(|record| record.plan.backend.clone());
     if let Some(name) = &args.preset {
         let preset = portal.launches.preset(name, &image.reference).await?;

@@ -268,7 +268,7 @@ async fn what_would_never_start_is_refused(stage: &Stage, launcher: &Arc<dyn Lau
     // What only Slurm can know, it is asked before the job is sent.
     let plan = launcher.plan(&cx, image, &answers(&[("array", "1-19999"), ("time", "5m")])).await.unwrap();
     let mut other = plan.clone();
-    let Step::Write { text, .. } = &mut other.steps[1] else { panic!("{plan:?}") };
+    let Step::Write { text, .. } = &mut other.steps[0] else { panic!("{plan:?}") };
     *text = text.replace("--partition=short", "--partition=gone");
     let error = launcher.launch(&cx, &other, &supply(&stage.portal, image).await).await.unwrap_err();
     assert!(error.why.contains("nvalid partition"), "{error}");
@@ -540,7 +540,8 @@ fn the_command_line_does_the_same(stage: &Stage) {
     while !lab::said(&wharf(&["workloads"])).contains("1 running, 1 stopped") {
         assert!(began.elapsed() < Duration::from_secs(90), "{}", lab::said(&wharf(&["workloads"])));
     }
-    let removed = wharf(&["remove", id]);
+    the_script_of_a_plan_sends_the_same(stage, &wharf, &alpine);
+    let removed = wharf(&["remove", &format!("lab:{id}")]);
     assert_eq!(removed.status.code(), Some(0), "{}", lab::complained(&removed));
     assert!(!lab::said(&wharf(&["workloads"])).contains("pair"));
     // Without any configuration it is found by its commands and its slurm.conf.
@@ -548,4 +549,44 @@ fn the_command_line_does_the_same(stage: &Stage) {
     let mut found = stage.home.wharf(&["launch", &lab::starter(), "--on", "slurm", "--plan"]);
     let found = found.env("PATH", path).env("WHARF_DISCOVER", "yes").env("SLURM_CONF", &stage.conf).output().unwrap();
     assert!(lab::said(&found).contains("#SBATCH --ntasks=1"), "{}{}", lab::said(&found), lab::complained(&found));
+}
+
+/// The script of a plan is run by a shell: it writes the batch script, has the image prepared by Wharf, and sends it.
+fn the_script_of_a_plan_sends_the_same(stage: &Stage, wharf: &dyn Fn(&[&str]) -> std::process::Output, image: &str) {
+    let planned = wharf(&[
+        "launch",
+        image,
+        "--on",
+        "lab",
+        "--set",
+        "time=5m",
+        "--set",
+        "name=scripted",
+        "--plan=script",
+        "--",
+        "sleep",
+        "300",
+    ]);
+    let (script, site) = (stage.home.path("launch.sh"), stage.home.path("site.toml"));
+    std::fs::write(&script, &planned.stdout).unwrap();
+    let text = lab::said(&planned);
+    assert!(text.contains("# This needs Wharf.") && text.contains("sbatch"), "{text}{}", lab::complained(&planned));
+    let folder = Path::new(env!("CARGO_BIN_EXE_wharf")).parent().unwrap().display().to_string();
+    // The program's own environment, with it on the path.
+    let mut command = stage.home.wharf(&[]);
+    let variables: Vec<_> =
+        command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
+    command = Command::new("sh");
+    command.arg(&script).env_clear().envs(variables).env("WHARF_SITE", &site);
+    command.env("WHARF_REGISTRIES", format!("http://{}", std::env::var("WHARF_LAB_OPEN").unwrap()));
+    command.env("PATH", format!("{folder}:{}", std::env::var("PATH").unwrap()));
+    let done = command.output().unwrap();
+    assert!(done.status.success(), "{}{}", lab::said(&done), lab::complained(&done));
+    let job = lab::said(&done).trim().lines().last().unwrap().to_owned();
+    let began = Instant::now();
+    while stage.slurm("squeue", &["-h", "-j", &job, "-o", "%T"]) != "RUNNING" {
+        assert!(began.elapsed() < Duration::from_secs(60), "job {job} does not run");
+    }
+    assert!(stage.slurm("squeue", &["-h", "-j", &job, "-o", "%j"]).contains("scripted"));
+    assert_eq!(wharf(&["stop", &format!("lab:{job}")]).status.code(), Some(0));
 }

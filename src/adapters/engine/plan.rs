@@ -119,8 +119,8 @@ pub(super) fn plan(
     let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
     let body = body(&pinned, facts, &answers, &key)?;
     let name = answers.get("name");
-    let query = if name.is_empty() { String::new() } else { format!("?name={}", encoded(name)) };
-    let mut create = Call::new("POST", address, format!("/containers/create{query}"))
+    let name = if name.is_empty() { String::new() } else { format!("name={}&", encoded(name)) };
+    let mut create = Call::new("POST", address, format!("/containers/create?{name}platform="))
         .body(serde_json::to_value(&body).during(&what)?);
     let by = match &pinned.reference {
         ImageRef::Oci(name) => vec![Step::Send(pull(address, name, &pinned))],

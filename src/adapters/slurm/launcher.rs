@@ -1,6 +1,10 @@
 //! Launching images as jobs, and managing the jobs.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -92,6 +96,10 @@ impl Launcher for Cluster {
             *starts = starts.or(estimate);
         }
         Ok(made)
+    }
+
+    async fn prepare(&self, cx: &Context, folder: &Path, supply: &Supply) -> Result<()> {
+        self.0.prepare_script(cx, folder, supply).await
     }
 
     async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
@@ -293,20 +301,28 @@ impl Slurm {
         let script = script::script(&job, &started)?;
         let layers = text::plural(image.layers.len() as u64, "layer", "layers");
         let file = folder.join(script::FILE).display().to_string();
-        let mut steps = vec![Step::Prepare {
+        let by =
+            ["launch", &pinned.reference.to_string(), "--on", &self.name, "--prepare", &folder.display().to_string()];
+        let by = vec![Step::Wharf { arguments: by.map(str::to_owned).to_vec() }];
+        let prepare = |by: Vec<Step>| Step::Prepare {
             what: format!("the image, {layers}"),
             to: format!("{}, once for all jobs", self.root.images().display()),
             bytes: Some(image.size),
-            by: Vec::new(),
-        }];
-        match &self.rest {
-            Some(rest) => steps.push(Step::Send(rest.call(&what, &job, &folder, &key, &script).await?)),
-            None => steps.extend([
+            by,
+        };
+        let steps = match &self.rest {
+            // The script is in what is sent, and in no file.
+            Some(rest) => {
+                let call = rest.call(&what, &job, &folder, &key, &script).await?;
+                vec![prepare(Vec::new()), Step::Send(call)]
+            }
+            None => vec![
                 Step::write(&file, script),
+                prepare(by),
                 self.commands.step("sbatch", &["--test-only", &file]),
                 self.commands.step("sbatch", &["--parsable", &file]),
-            ]),
-        }
+            ],
+        };
         Ok(Plan {
             backend: self.name.clone(),
             image: pinned,

@@ -75,15 +75,17 @@ impl Slurm {
         if let Some(job) = self.sent(&what, &plan.idempotency_key, folder).await? {
             return Ok((self.taken(&what, folder, job).await?, None));
         }
-        cx.progress.phase("preparing the image");
-        runtime.prepare(cx, supply, &process, &self.root.images(), &folder.join(script::PROCESS)).await?;
         if let Some(rest) = &self.rest {
+            cx.progress.phase("preparing the image");
+            runtime.prepare(cx, supply, &process, &self.root.images(), &folder.join(script::PROCESS)).await?;
             cx.progress.phase("sending the job");
             let job = self.send_once(&what, folder, rest.submit(&what, plan)).await?;
             return Ok((self.taken(&what, folder, job).await?, None));
         }
         let (file, bytes) = (folder.join(script::FILE), script.as_bytes().to_owned());
         tokio::task::spawn_blocking(move || private::write(&file, &bytes)).await.during(&what)??;
+        cx.progress.phase("preparing the image");
+        runtime.prepare(cx, supply, &process, &self.root.images(), &folder.join(script::PROCESS)).await?;
         cx.progress.phase("asking Slurm whether it takes the job");
         let [try_it, send_it] = plan.commands(&what)?;
         let tried = self.commands.run_words(try_it).await?;
@@ -93,6 +95,31 @@ impl Slurm {
         cx.progress.phase("sending the job");
         let job = self.send(&what, folder, send_it).await?;
         Ok((self.taken(&what, folder, job).await?, estimate(&tried.stderr)))
+    }
+
+    /// Prepares what the script in a folder starts. Somebody else has written it there, as a plan has shown it, and sends
+    /// it afterwards.
+    pub(super) async fn prepare_script(&self, cx: &Context, folder: &Path, supply: &Supply) -> Result<()> {
+        let what = format!("prepare {}", folder.display());
+        let key = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        if self.root.launch(&key)? != folder {
+            let why = format!("the launches of {} are in {}", self.name, self.root.launches().display());
+            return Err(Error::usage(what, why).hint("use the folder of the script as the plan shows it"));
+        }
+        let script = blocking(&what, folder, |folder| {
+            let file = folder.join(script::FILE);
+            small_file::text(&file).during(format!("read {}", file.display()))
+        });
+        let script = script.await?;
+        if !script.contains(supply.image.digest.as_str()) {
+            return Err(Error::new(Kind::Integrity, what, "the script there is of another image")
+                .hint("plan the launch of this image again"));
+        }
+        let (runtime, process) = script::described(&script)?;
+        let runtime = self.runtime_called(&runtime, &what)?;
+        let root = self.root.clone();
+        let made = tokio::task::spawn_blocking(move || root.make(&key)).await.during(&what)??;
+        runtime.prepare(cx, supply, &process, &self.root.images(), &made.join(script::PROCESS)).await
     }
 
     /// Sends the script by `sbatch`, and gives the job's id.

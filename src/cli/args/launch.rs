@@ -1,5 +1,7 @@
 //! Verbs for launching and for workloads.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 /// How a plan is printed.
@@ -42,6 +44,9 @@ pub struct Launch {
     /// Wharf, or as JSON.
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub plan: Option<PlanFormat>,
+    /// Only prepare the image for the batch script in this folder, which the script of a plan has written.
+    #[arg(long, value_name = "FOLDER", requires = "on", conflicts_with_all = ["plan", "again", "set", "follow"])]
+    pub prepare: Option<PathBuf>,
     /// Platform, like linux/arm64; default: this machine's.
     #[arg(long)]
     pub platform: Option<String>,

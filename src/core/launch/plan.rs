@@ -45,11 +45,11 @@ impl Plan {
     /// # Errors
     /// `Usage` where there is none: the plan was made by another backend.
     pub fn call(&self, what: &str) -> Result<(&Call, &serde_json::Value)> {
-        let call = |step| match step {
-            &Step::Send(ref call) => Some((call, call.body.as_ref()?)),
+        let found = self.steps.iter().find_map(|step| match step {
+            Step::Send(call) => Some((call, call.body.as_ref()?)),
             _ => None,
-        };
-        self.steps.iter().find_map(call).ok_or_else(|| made_elsewhere(what))
+        });
+        found.ok_or_else(|| made_elsewhere(what))
     }
 
     /// The path and the content of the file that the plan writes.
@@ -57,11 +57,11 @@ impl Plan {
     /// # Errors
     /// `Usage` where it writes none.
     pub fn written(&self, what: &str) -> Result<(&str, &str)> {
-        let file = |step| match step {
-            &Step::Write { ref path, ref text, .. } => Some((path.as_str(), text.as_str())),
+        let found = self.steps.iter().find_map(|step| match step {
+            Step::Write { path, text, .. } => Some((path.as_str(), text.as_str())),
             _ => None,
-        };
-        self.steps.iter().find_map(file).ok_or_else(|| made_elsewhere(what))
+        });
+        found.ok_or_else(|| made_elsewhere(what))
     }
 
     /// The command lines of the programs that the plan runs, in order: exactly so many.
@@ -69,11 +69,11 @@ impl Plan {
     /// # Errors
     /// `Usage` where there are more or fewer.
     pub fn commands<const COUNT: usize>(&self, what: &str) -> Result<[&[String]; COUNT]> {
-        let argv = |step| match step {
-            &Step::Run { ref argv, .. } => Some(argv.as_slice()),
+        let argv = self.steps.iter().filter_map(|step| match step {
+            Step::Run { argv, .. } => Some(argv.as_slice()),
             _ => None,
-        };
-        let all: Vec<&[String]> = self.steps.iter().filter_map(argv).collect();
+        });
+        let all: Vec<&[String]> = argv.collect();
         all.try_into().map_err(|_| made_elsewhere(what))
     }
 

@@ -64,6 +64,7 @@ pub struct FormRules {
     /// The name of the backend.
     pub backend: String,
     /// The rules by the field's key.
+    #[serde(default)]
     pub field: BTreeMap<String, FieldRule>,
     /// The file and the line of the entry.
     #[serde(skip)]

@@ -92,6 +92,10 @@ fn commands(step: &Step, number: usize, plan: &Plan) -> Result<Vec<String>> {
         Step::Write { path, text, mode, .. } => written(path, text, *mode)?,
         Step::Run { argv, environment } => vec![run(argv, environment)?],
         Step::Send(call) => sent(call, number)?,
+        Step::Wharf { arguments } => {
+            let words = std::iter::once("wharf".to_owned()).chain(arguments.iter().cloned());
+            vec![comment("This needs Wharf."), quoted_words(words)?]
+        }
         Step::Wait { until } => vec![comment(&format!("Wharf waits until {until}; this script does not."))],
     })
 }

@@ -50,6 +50,11 @@ pub enum Step {
     },
     /// A request is sent to a server.
     Send(Call),
+    /// Wharf itself does it, called by these arguments.
+    Wharf {
+        /// The arguments, without the program.
+        arguments: Vec<String>,
+    },
     /// Something is waited for.
     Wait {
         /// Until when, in words.
@@ -115,8 +120,11 @@ impl Step {
                 format!("write {path} (permissions {mode:o}){}", filled_in(completed))
             }
             Self::Run { argv, .. } => format!("run {}", shown_words(argv)),
+            Self::Wharf { arguments } => format!("run wharf {}", shown_words(arguments)),
             Self::Send(call) => {
-                let headers = call.headers.iter().map(|(name, value)| format!(", {name}: {value}")).collect::<String>();
+                let headers: Vec<String> =
+                    call.headers.iter().map(|(name, value)| format!(", {name}: {value}")).collect();
+                let headers = headers.concat();
                 format!("{} {}{headers}{}", call.method, call.path, filled_in(&call.completed))
             }
             Self::Wait { until } => format!("wait until {until}"),
@@ -160,6 +168,7 @@ mod tests {
             Step::Compare { what: odd.into(), with: odd.into() },
             Step::write(odd, odd),
             Step::Run { argv: vec![odd.into()], environment: Vec::new() },
+            Step::Wharf { arguments: vec![odd.into()] },
             Step::Send(Call::new("POST", "unix:///x", odd).body(serde_json::json!({ "a": odd }))),
             Step::Wait { until: odd.into() },
         ];
@@ -176,7 +185,7 @@ mod tests {
         let told =
             |bytes| Step::Prepare { what: "5 layers".into(), to: "docker".into(), bytes, by: Vec::new() }.describe();
         assert_eq!(told(Some(0)), "prepare 5 layers in docker: it is there");
-        assert_eq!(told(Some(1 << 20)), "prepare 5 layers in docker: at most 1.0 MB move");
+        assert_eq!(told(Some(1 << 20)), "prepare 5 layers in docker: at most 1.00 MiB move");
         assert!(told(None).ends_with("unknown"));
     }
 

@@ -1,6 +1,6 @@
 //! The port for launching images and managing workloads.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -176,13 +176,21 @@ pub trait Launcher: Send + Sync {
     /// gate is left empty.
     async fn form(&self, cx: &Context, image: &Image) -> Result<Form>;
 
-    /// Exactly what would be sent, and its risks. Sends nothing and makes nothing. Answers that the form does not have,
+    /// Exactly what would be done, as steps in their order, and its risks. Sends nothing and makes nothing. Answers that the form does not have,
     /// or that are not valid, are refused. The plan names the image by its digest and holds no secret.
     async fn plan(&self, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan>;
 
-    /// Carries out a plan, sending exactly what it shows. If the plan was carried out before, gives that workload: its
+    /// Carries out the steps of a plan: writes, runs and sends exactly what they hold, and reads it nowhere else. If the plan was carried out before, gives that workload: its
     /// key is kept with the workload. What runs is compared with the pinned digest.
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload>;
+
+    /// Prepares what a plan's script needs before it is sent: `folder` is where that script is, which somebody else writes
+    /// and sends. Before: the plan was made by this backend. After: the script can be sent. Repeated, what is prepared
+    /// stays. `Integrity` where the script is of another image.
+    async fn prepare(&self, _cx: &Context, folder: &Path, _supply: &Supply) -> Result<()> {
+        let what = format!("prepare {}", folder.display());
+        Err(Error::unsupported(what, format!("{} prepares nothing apart from a launch", self.name())))
+    }
 
     /// The person's own workloads on this backend, and whether the list is complete. A workload that cannot be read
     /// leaves the rest of the list intact.

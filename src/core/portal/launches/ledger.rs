@@ -15,6 +15,8 @@ use crate::{
 
 /// After how many seconds a launch without an answer is told of: most have one sooner.
 const SOON: i64 = 60;
+/// For how many seconds it is told of: whoever still wants it has launched it again by then.
+const LATE: i64 = 2 * 24 * 3600;
 
 impl Launches {
     /// The launches that are kept, the newest first.
@@ -39,7 +41,8 @@ impl Launches {
     pub async fn unanswered(&self) -> Vec<LaunchRecord> {
         let all = self.kept().await.unwrap_or_default();
         let now = text::now();
-        all.into_iter().filter(|one| one.is_open() && now.saturating_sub(one.began) > SOON).collect()
+        let is_lost = |one: &&LaunchRecord| one.is_open() && (SOON..LATE).contains(&now.saturating_sub(one.began));
+        all.iter().filter(is_lost).cloned().collect()
     }
 
     /// The reference of a launch to be made again: the same digest, or with `latest` what its tag means today.

@@ -6,7 +6,7 @@ mod measure;
 mod presets;
 pub mod workloads;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use futures_util::{StreamExt, stream};
 
@@ -17,7 +17,7 @@ use crate::{
         error::{Error, Result},
     },
     config::Config,
-    image::model::{Health, Image},
+    image::model::{Health, Image, Pinned},
     launch::{
         form::{Answers, Form},
         isolation,
@@ -172,6 +172,37 @@ impl Launches {
         Ok(plan)
     }
 
+    /// Prepares an image for a script that a plan has shown, which somebody else sends; the policy decides as about a
+    /// launch. `folder` is where the script is.
+    pub async fn prepare(
+        &self,
+        cx: &Context,
+        backend: &str,
+        image: &Image,
+        folder: &Path,
+        because: Option<&str>,
+    ) -> Result<()> {
+        let launcher = self.launcher(Some(backend), Some(image))?;
+        let what = format!("prepare {} on {backend}", image.reference);
+        let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
+        let entry = self.journal.open_entry("prepare", format!("{} on {backend}", image.reference));
+        entry.set_digest(&pinned.digest);
+        let preparing = async {
+            entry.set_verdict(self.evidence.admit(cx, &what, image, None, because).await?.describe());
+            let supply = self.supply(&pinned).await?;
+            cx.unless_cancelled(&what, launcher.prepare(cx, folder, &supply)).await
+        };
+        self.journal.recorded_as(&entry, preparing).await
+    }
+
+    /// Where the bytes of a pinned image are.
+    async fn supply(&self, image: &Pinned) -> Result<Supply> {
+        let source = self.sources.source(&image.reference)?;
+        let credentials = source.catalog.credentials(&image.reference).await;
+        let (image, content) = (image.clone(), source.content.clone());
+        Ok(Supply { image, content, credentials, known: KnownAttachments::default() })
+    }
+
     /// Carries out a plan; `because` is the person's reason where the policy wants an approval and accepts a reason
     /// instead.
     pub async fn launch(&self, cx: &Context, plan: &Plan, because: Option<&str>) -> Result<Workload> {
@@ -183,14 +214,7 @@ impl Launches {
             cx.progress.phase("asking the policy");
             let verdict = self.evidence.gate(cx, plan, because).await?.describe();
             entry.set_verdict(verdict.clone());
-            let source = self.sources.source(&image.reference)?;
-            let credentials = source.catalog.credentials(&image.reference).await;
-            let supply = Supply {
-                image: image.clone(),
-                content: source.content.clone(),
-                credentials,
-                known: KnownAttachments::default(),
-            };
+            let supply = self.supply(image).await?;
             let what = format!("launch on {}", plan.backend);
             let record = self.begun(plan, &verdict).await;
             let launched = cx.unless_cancelled(&what, launcher.launch(cx, plan, &supply)).await;

@@ -182,10 +182,10 @@ impl page::Page for Page {
             Action::Right,
             Action::Fold,
             Action::NextPane,
-            Action::Preset,
-            Action::Script,
             Action::Back,
             Action::Help,
+            Action::Preset,
+            Action::Script,
         ]
     }
 
@@ -200,6 +200,9 @@ impl page::Page for Page {
     fn disabled(&self, action: Action, _model: &Model) -> Option<String> {
         match action {
             Action::Confirm if self.job.is_some() => Some("it is being launched".to_owned()),
+            Action::Preset if self.form.as_ref().is_none_or(|form| form.presets.is_empty()) => {
+                Some("there is no preset for this image here".to_owned())
+            }
             Action::Fold if !self.may_fold() => Some("this line is in no section".to_owned()),
             Action::Confirm | Action::Script if self.plan.is_none() => Some("there is no plan yet".to_owned()),
             _ => None,
