@@ -1,4 +1,5 @@
-//! What several adapters use: HTTP, running programs, private files, attachments of images, terminals.
+//! What several adapters use: HTTP, running programs, private files, attachments of images, terminals,
+//! files of SIF images.
 
 pub mod attachments;
 pub mod exec;
@@ -7,4 +8,5 @@ pub mod in_front;
 pub mod private;
 pub mod samples;
 pub mod settings;
+pub mod sif_file;
 pub mod terminal;

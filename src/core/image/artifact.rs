@@ -10,6 +10,8 @@ pub use super::model::Artifact;
 
 /// The type of an empty configuration; the artifact's type is then in another field.
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+/// What the type of a layer that is a SIF file begins with (Singularity's "ORAS" images).
+pub const SIF_LAYER: &str = "application/vnd.sylabs.sif.layer.";
 /// The media types of image configurations (OCI and Docker).
 const IMAGES: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
