@@ -45,7 +45,7 @@ pub(super) fn commands(program: &str, prefix: &str, key: &str, answers: &Answers
     for mount in real_mounts(answers)? {
         closed.extend(["--mount".to_owned(), mount_word(&mount)]);
     }
-    let verb = if answers.get(form::RUNS) == form::COMMAND { "exec" } else { "run" };
+    let verb = if questions::runs_command(answers) { "exec" } else { "run" };
     let arguments = answers.split_words("command");
     let quiet = words(&[program, "--silent"]);
     let start = [quiet.clone(), words(&["instance", "start"]), closed.clone(), words(&["--bind", NO_SCRIPT, IMAGE])];
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(own.run[2], "run");
         assert_eq!(own.run[own.run.len() - 3..], ["instance://wharf-k1", "--fast", "two words"]);
         assert_eq!(own.environment, ["APPTAINERENV_A=1", "APPTAINERENV_B=x y"]);
-        let alone = of(&[("command", "sh -c 'exit 3'"), (form::RUNS, form::COMMAND)]);
+        let alone = of(&[("command", "sh -c 'exit 3'"), ("runs", "command")]);
         assert_eq!((alone.run[2].as_str(), alone.without_instance[2].as_str()), ("exec", "exec"));
         assert_eq!(alone.without_instance[alone.without_instance.len() - 4..], ["IMAGE", "sh", "-c", "exit 3"]);
         assert_eq!(own.start[own.start.len() - 2..], ["IMAGE", "wharf-k1"]);

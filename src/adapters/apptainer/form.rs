@@ -12,12 +12,6 @@ use wharf_core::{
     },
 };
 
-/// The key of the question what is run.
-pub(super) const RUNS: &str = "runs";
-/// Runs the image's own program, with the command as its arguments.
-const RUNSCRIPT: &str = "runscript";
-/// Runs the command alone.
-pub(super) const COMMAND: &str = "command";
 /// The key of the question whether GPUs are given to it.
 pub(super) const GPU: &str = "gpu";
 
@@ -56,13 +50,7 @@ pub(super) fn questions(image: &Image) -> Vec<Section> {
     let basics = vec![
         questions::name("what the workload is called", name),
         questions::command("arguments for the image's program, or a whole command"),
-        Field::new(
-            RUNS,
-            "Runs",
-            "runscript is the image's program with these arguments; command is the command alone",
-            choice(&[RUNSCRIPT, COMMAND]),
-            RUNSCRIPT,
-        ),
+        questions::runs(),
         questions::environment(),
     ];
     let network = vec![

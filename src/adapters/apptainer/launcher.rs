@@ -34,6 +34,7 @@ use wharf_core::{
         form::{Answers, Form},
         logs::LogRange,
         plan::{Plan, Request, State, Workload, key, name_from},
+        questions,
     },
     ports::{Ability, ByteStream, Extent, Launcher, Supply, Terminal},
 };
@@ -133,16 +134,21 @@ impl Launcher for Apptainer {
 
     fn accepts(&self, image: &Image) -> Result<()> {
         let what = format!("launch {} on {}", image.reference, self.name);
-        let Some(pinned) = &image.pinned else {
-            return Err(Error::unsupported(what, "its digest is unknown, so it cannot be pinned"));
-        };
-        match (image.kind, &pinned.platform) {
-            (ImageKind::Container, Some(platform)) if !platform.serves(&Platform::host()) => Err(Error::unsupported(
-                what,
-                format!("it is built for {platform}, this machine is {}", Platform::host()),
-            )),
-            (ImageKind::Container | ImageKind::Sif, _) => Ok(()),
-            (other, _) => Err(Error::unsupported(what, format!("Apptainer runs no {} image", other.name()))),
+        let platform = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
+        match image.kind {
+            // The digest of a file is computed for the plan.
+            ImageKind::Sif => Ok(()),
+            ImageKind::Container if image.pinned.is_none() => {
+                Err(Error::unsupported(what, "its digest is unknown, so it cannot be pinned"))
+            }
+            ImageKind::Container => match platform.filter(|platform| !platform.serves(&Platform::host())) {
+                None => Ok(()),
+                Some(other) => {
+                    let why = format!("it is built for {other}, this machine is {}", Platform::host());
+                    Err(Error::unsupported(what, why))
+                }
+            },
+            other => Err(Error::unsupported(what, format!("Apptainer runs no {} image", other.name()))),
         }
     }
 
@@ -155,7 +161,7 @@ impl Launcher for Apptainer {
         self.accepts(image)?;
         let answers = Form::new(form::questions(image)).check(answers)?;
         let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
-        if answers.get(form::RUNS) == form::COMMAND && answers.split_words("command").is_empty() {
+        if questions::runs_command(&answers) && answers.split_words("command").is_empty() {
             return Err(Error::usage(what, "there is no command to run alone")
                 .hint("give one: --set command='…', or --set runs=runscript for the image's program"));
         }
@@ -211,11 +217,7 @@ impl Launcher for Apptainer {
             return Ok(kept.workload);
         }
         let mut spec: Spec = serde_json::from_value(plan.request.body(&what)?.clone()).during(&what)?;
-        let is_sif = match &supply.image.reference {
-            ImageRef::File { path, .. } => is_sif_file(path.into(), &what).await?,
-            _ => self.holds_sif(cx, supply).await?,
-        };
-        let image = if is_sif {
+        let image = if sif_file::is_meant(cx, supply).await? {
             sif_file::open(cx, supply, &self.images.join("files")).await?
         } else {
             build::sif(cx, &self.program, supply, &self.images.join("made")).await?
@@ -351,25 +353,12 @@ impl Apptainer {
             tracing::warn!(%error, "an instance could not be removed");
         }
     }
-
-    /// Whether the manifest of an image in a registry holds a SIF file.
-    async fn holds_sif(&self, cx: &Context, supply: &Supply) -> Result<bool> {
-        let at = supply.image.reference.with_digest(&supply.image.manifest);
-        let manifest = supply.bytes()?.manifest(cx, &at).await?;
-        Ok(sif_file::layer(manifest.parsed(), "look at its manifest").is_ok())
-    }
 }
 
 /// Fails if the SIF file at this path cannot be run on this machine.
 async fn runs_here(path: PathBuf, what: &str) -> Result<()> {
     let task = what.to_owned();
     let look = move || sif::primary(&disk_header::open(&path)?, &task)?.must_run_here(&task);
-    tokio::task::spawn_blocking(look).await.during(what)?
-}
-
-/// Whether there is a SIF file at this path; else it is a layout or an archive of one.
-async fn is_sif_file(path: PathBuf, what: &str) -> Result<bool> {
-    let look = move || Ok(path.is_file() && disk_header::inspect(&path)?.kind == ImageKind::Sif);
     tokio::task::spawn_blocking(look).await.during(what)?
 }
 

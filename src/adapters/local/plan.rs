@@ -9,14 +9,14 @@ use super::{
     log,
     people::ImageUser,
     sandbox_program::SandboxProgram,
-    sockets,
+    sif_root, sockets,
 };
 use wharf_core::{
     base::{
         error::{During, Error, Result},
         small_file,
     },
-    image::model::{Foreign, Image, RunConfig},
+    image::model::{Foreign, Image, ImageKind, RunConfig},
     launch::{
         form::{Answers, Field, FieldKind, Section},
         plan::{Mount, Risk},
@@ -55,12 +55,39 @@ pub(super) fn questions(image: &Image) -> Vec<Section> {
         questions::mounts(),
     ];
     let writable = "give it its own copy of the image to change";
+    let mut basics = basics;
+    if image.kind == ImageKind::Sif {
+        basics.push(questions::runs());
+    }
     vec![
         questions::basics(basics),
         questions::resources(limits),
         questions::network("whom it can reach, and which of your files it sees", network),
         questions::advanced(vec![Field::new("writable", "Writable", writable, FieldKind::Flag, "no")]),
     ]
+}
+
+/// The image as it is run: a SIF states neither user nor program, so they are those that Apptainer would take.
+pub(super) fn as_run(image: &Image, answers: &Answers) -> Image {
+    let mut image = image.clone();
+    if image.kind == ImageKind::Sif {
+        image.config = sif_root::run_config();
+        if !questions::runs_command(answers) {
+            image.config.entrypoint.push(Foreign::new(sif_root::RUNSCRIPT));
+        }
+    }
+    image
+}
+
+/// Fails if a SIF image lacks the shell that its scripts need.
+pub(super) fn must_start(inside: &SandboxLayout, root: &RootFolder) -> Result<()> {
+    let shell = MountPoint { path: "/bin/sh".into(), folder: false };
+    let needs = inside.argv.get(2).is_some_and(|word| word.raw() == sif_root::SCRIPT);
+    if !needs || root.find(&shell)?.is_some() {
+        return Ok(());
+    }
+    Err(Error::unsupported("launch on local", "the image has no /bin/sh, which its scripts need")
+        .hint("launch it on apptainer, which brings one"))
 }
 
 /// The sandbox as data, from the image and the answers. Resolves links in the mounts' host paths.
@@ -76,7 +103,7 @@ pub(super) fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) 
         (true, false) => words,
         (true, true) => image.config.command.clone(),
     };
-    if argv.is_empty() {
+    if argv.is_empty() || (questions::runs_command(answers) && answers.split_words("command").is_empty()) {
         return Err(
             Error::usage("plan on local", "the image names no program").hint("give a command: --set command='…'")
         );
@@ -244,13 +271,19 @@ pub(super) fn argv(
 
 /// The steps of the launch, in words.
 pub(super) fn steps(image: &Image, root: &Path) -> Vec<String> {
-    vec![
+    let root = root.display();
+    let first = if image.kind == ImageKind::Sif {
+        let size = wharf_core::base::text::size(image.size);
+        format!("compare the SIF file with its digest and unpack it, {size}, into ROOT = {root}")
+    } else {
         format!(
-            "unpack {} layers, {}, into ROOT = {}",
+            "unpack {} layers, {}, into ROOT = {root}",
             image.layers.len(),
-            wharf_core::base::text::size(image.size),
-            root.display()
-        ),
+            wharf_core::base::text::size(image.size)
+        )
+    };
+    vec![
+        first,
         format!("start the command below and keep its log, the last {} to {} MiB", log::PART >> 20, log::PART >> 19),
     ]
 }

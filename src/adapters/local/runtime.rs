@@ -10,8 +10,9 @@ use super::{
     enter, people, plan, root, run,
     sandbox_program::SandboxProgram,
     sandboxed::{Sandboxed, file},
+    sif_root,
 };
-use crate::shared::private;
+use crate::shared::{exec, private};
 use wharf_core::{
     base::{
         context::Context,
@@ -29,12 +30,14 @@ use wharf_core::{
 #[derive(Debug, Clone, Copy)]
 pub struct Sandboxes {
     program: Option<SandboxProgram>,
+    /// Whether SIF images can be unpacked.
+    unpacks_sif: bool,
 }
 
 impl Sandboxes {
     /// A runtime with this program; without one, it accepts no image.
     pub fn new(program: Option<SandboxProgram>) -> Self {
-        Self { program }
+        Self { program, unpacks_sif: exec::on_path(sif_root::PROGRAM).is_some() }
     }
 
     /// The program that makes the namespaces; `Unsupported` if there is none.
@@ -47,6 +50,7 @@ impl Sandboxes {
     /// The process as data, and its risks. Resolves links in the mounts' host paths.
     pub async fn sandboxed(self, image: &Image, answers: &Answers) -> Result<(Sandboxed, Vec<Risk>)> {
         let program = self.program()?;
+        let image = &plan::as_run(image, answers);
         let name = name_from(answers.get("name"));
         let (asked, given) = (image.clone(), answers.clone());
         // Reads paths of the host, which may be on a slow file system.
@@ -107,6 +111,7 @@ impl Sandboxes {
             if sandboxed.inside.writable {
                 plan::points(&sandboxed.inside).iter().try_for_each(|point| below.make(point).map(drop))?;
             }
+            plan::must_start(&sandboxed.inside, &below)?;
             let who = people::resolve(&sandboxed.user, &below)?;
             plan::complete(&mut sandboxed.inside, &who, &below)?;
             sandboxed.argv = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.clone().into(), "WHARF", "TASK");
@@ -127,6 +132,10 @@ impl Runtime for Sandboxes {
     fn accepts(&self, image: &Image) -> Result<()> {
         let what = format!("launch {} on local", image.reference);
         self.program()?;
+        if image.kind == ImageKind::Sif {
+            // The digest of a file is computed for the plan.
+            return sif_root::must_unpack(&what, self.unpacks_sif);
+        }
         if image.kind != ImageKind::Container || image.pinned.is_none() {
             return Err(Error::unsupported(what, format!("a {} image is not a root file system", image.kind.name())));
         }

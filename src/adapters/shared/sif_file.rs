@@ -24,6 +24,7 @@ use wharf_core::{
     image::{
         artifact::SIF_LAYER,
         manifest::{Descriptor, Manifest},
+        model::ImageKind,
         reference::ImageRef,
     },
     ports::{BlobSource, Supply},
@@ -32,6 +33,22 @@ use wharf_core::{
 
 /// How much is read at once, in bytes.
 const CHUNK: usize = 1 << 20;
+
+/// Whether a pinned image is a SIF file: by the file itself, or by the manifest in its registry.
+///
+/// # Errors
+/// Those of reading it.
+pub async fn is_meant(cx: &Context, supply: &Supply) -> Result<bool> {
+    let what = format!("look at {}", supply.image.reference);
+    if let ImageRef::File { path, .. } = &supply.image.reference {
+        let path = PathBuf::from(path);
+        let look = move || Ok(path.is_file() && disk_header::inspect(&path)?.kind == ImageKind::Sif);
+        return tokio::task::spawn_blocking(look).await.during(what)?;
+    }
+    let at = supply.image.reference.with_digest(&supply.image.manifest);
+    let manifest = supply.bytes()?.manifest(cx, &at).await?;
+    Ok(layer(manifest.parsed(), &what).is_ok())
+}
 
 /// Opens the SIF file of a pinned image, after its bytes were compared with the digest. `store` is the folder for
 /// copies.

@@ -133,6 +133,8 @@ impl Launches {
     pub async fn plan(&self, cx: &Context, backend: &str, image: &Image, answers: &Answers) -> Result<Plan> {
         let launcher = self.launcher(Some(backend), Some(image))?;
         launcher.accepts(image)?;
+        // The digest of a file is computed only now: lists and pages do without.
+        let image = &self.evidence.pinned(cx, image.clone()).await?;
         let mut plan = cx.run(&format!("plan on {backend}"), launcher.plan(cx, image, answers)).await?;
         plan.risks.extend(self.evidence.risks(image, plan.privileged).await);
         Ok(plan)
