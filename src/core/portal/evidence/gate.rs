@@ -10,7 +10,7 @@ use crate::{
     },
     evidence::record::{Kind, Record},
     image::{
-        model::{Image, Platform},
+        model::{Image, ImageKind, Platform},
         reference::ImageRef,
     },
     launch::{
@@ -130,6 +130,8 @@ impl Evidence {
         let mut pinned = reference.clone();
         for platform in wanted {
             let image = match self.sources.image(cx, reference, platform).await {
+                // The digest of a file is computed only where it is needed.
+                Ok(image) if image.kind == ImageKind::Sif => self.pinned(cx, image).await?,
                 Ok(image) => image,
                 // Something that cannot be described as an image is held back only where the policy enforces what may
                 // pass.
