@@ -13,7 +13,10 @@ use tokio::io::AsyncWriteExt;
 
 use super::program::{self, Program};
 use crate::{
-    formats::disk_header,
+    formats::{
+        disk_header,
+        sif::{BASE_DIGEST, BASE_NAME},
+    },
     shared::{
         exec,
         private::{self, Scratch},
@@ -21,12 +24,16 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        clean,
         context::Context,
         digest::{Digest, Hasher},
         error::{During, Error, Kind, Result},
         small_file, text,
     },
-    image::manifest::{Descriptor, Manifest, OCI_INDEX, RawManifest},
+    image::{
+        manifest::{Descriptor, Manifest, OCI_INDEX, RawManifest},
+        reference::ImageRef,
+    },
     ports::{BlobSource, Supply},
     transfer::copy::{CopyEnd, VerifiedBlob},
 };
@@ -35,6 +42,10 @@ use wharf_core::{
 const PATIENCE: Duration = Duration::from_secs(3600);
 /// The age at which a build that was not finished is removed, because nobody works on it any more.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+
+/// The folder with the container image, and the definition, during a build.
+const LAYOUT: &str = "layout";
+const RECIPE: &str = "image.def";
 
 /// What a SIF was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,17 +80,19 @@ pub(super) async fn sif(cx: &Context, program: &Program, supply: &Supply, store:
         return Ok(file);
     }
     let mut scratch = Scratch::make(private::beside(&home, "begun"))?;
-    let layout = scratch.path().join("layout");
+    let layout = scratch.path().join(LAYOUT);
     let made = async {
         lay_out(cx, supply, &layout, &what).await?;
         cx.progress.phase("making the SIF file");
-        build(program, scratch.path(), &layout, &what).await
+        let source = (&supply.image.reference, &supply.image.digest);
+        tokio::fs::write(scratch.path().join(RECIPE), recipe(source)).await.during(&what)?;
+        build(program, scratch.path(), &what).await
     };
     cx.unless_cancelled(&what, made).await?;
     let tool = program.installation().await?.version.clone();
     let (source, manifest) = (supply.image.reference.to_string(), supply.image.manifest.clone());
     let finish = tokio::task::spawn_blocking(move || {
-        for folder in ["layout", "tmp", "cache"] {
+        for folder in [LAYOUT, "tmp", "cache"] {
             let _ = private::remove(&scratch.path().join(folder));
         }
         let mut hasher = Hasher::default();
@@ -109,6 +122,46 @@ fn kept(home: &Path) -> Option<File> {
     lineage.sif.matches(&hasher.finish(), "compare a SIF file").ok()?;
     file.rewind().ok()?;
     Some(file)
+}
+
+/// Writes an open SIF file to a path where nothing is yet; gives its hash.
+///
+/// # Errors
+/// `Usage` if something is there.
+pub(super) fn write(mut made: File, to: &Path) -> Result<Digest> {
+    use std::{
+        io::{Read, Write},
+        os::unix::fs::OpenOptionsExt,
+    };
+    let what = format!("write {}", to.display());
+    if to.symlink_metadata().is_ok() {
+        return Err(Error::usage(what, "there is a file of that name").hint("choose another name, or move it away"));
+    }
+    private::make_parent(to)?;
+    let partial = private::beside(to, "partial");
+    let full = |error: std::io::Error| Error::failed(&what, error).hint("check the space left on that file system");
+    let written = (|| {
+        let mut options = File::options();
+        let mut file =
+            options.write(true).create_new(true).mode(private::file_mode(to)).open(&partial).during(&what)?;
+        let (mut hasher, mut buffer) = (Hasher::default(), vec![0; 1 << 20]);
+        loop {
+            let count = made.read(&mut buffer).during(&what)?;
+            let part = buffer.get(..count).unwrap_or_default();
+            if part.is_empty() {
+                break;
+            }
+            hasher.update(part);
+            file.write_all(part).map_err(full)?;
+        }
+        file.sync_all().map_err(full)?;
+        std::fs::rename(&partial, to).during(&what)?;
+        Ok(hasher.finish())
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&partial);
+    }
+    written
 }
 
 /// Removes builds that nobody finished.
@@ -180,9 +233,17 @@ async fn write_manifest(manifest: &RawManifest, layout: &Path, what: &str) -> Re
     tokio::fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).await.during(what)
 }
 
+/// The definition from which the SIF is made. It becomes a part of the file, and its labels say what the file was made
+/// from, wherever it is copied.
+fn recipe((reference, digest): (&ImageRef, &Digest)) -> String {
+    // References hold no control characters; nothing else could end the line.
+    let name = clean::short(&reference.to_string(), 1000);
+    format!("Bootstrap: oci\nFrom: {LAYOUT}\n\n%labels\n    {BASE_NAME} {name}\n    {BASE_DIGEST} {digest}\n")
+}
+
 /// Lets Apptainer make `image.sif` of a layout. What it keeps meanwhile is in the same folder, so that no older cache of
 /// it is used.
-async fn build(program: &Program, folder: &Path, layout: &Path, what: &str) -> Result<()> {
+async fn build(program: &Program, folder: &Path, what: &str) -> Result<()> {
     let (tmp, cache) = (folder.join("tmp"), folder.join("cache"));
     for folder in [&tmp, &cache] {
         tokio::fs::create_dir(folder).await.during(what)?;
@@ -193,10 +254,9 @@ async fn build(program: &Program, folder: &Path, layout: &Path, what: &str) -> R
         environment.push(format!("APPTAINER_{name}={}", place.display()));
         environment.push(format!("SINGULARITY_{name}={}", place.display()));
     }
-    let (to, from) = (folder.join("image.sif").display().to_string(), format!("oci:{}", layout.display()));
     let program = program.word()?;
-    let argv = [program.as_str(), "--silent", "build", &to, &from];
-    let said = exec::run_in(&argv, Some(&environment), b"", 64 << 10, PATIENCE).await?;
+    let argv = [program.as_str(), "--silent", "build", "image.sif", RECIPE];
+    let said = exec::run_at(&argv, Some(&environment), Some(folder), b"", 64 << 10, PATIENCE).await?;
     if said.code == 0 {
         return Ok(());
     }

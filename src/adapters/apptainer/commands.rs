@@ -6,11 +6,7 @@ use super::{
 };
 use wharf_core::{
     base::error::{During, Result},
-    launch::{
-        form::Answers,
-        plan::Mount,
-        questions,
-    },
+    launch::{form::Answers, plan::Mount, questions},
 };
 
 /// Nothing of this machine inside: own namespaces, own `/tmp`, `/dev` with the usual devices only, no home, no folders
@@ -54,6 +50,7 @@ pub(super) fn commands(program: &str, prefix: &str, key: &str, answers: &Answers
     Ok(Commands {
         environment: answers.split_words("env").iter().map(|pair| format!("{prefix}{pair}")).collect(),
         start: [start.concat(), vec![name.clone()]].concat(),
+        look: [quiet.clone(), words(&["instance", "list", "--json", &name])].concat(),
         run: [quiet.clone(), inside, vec![here], arguments.clone()].concat(),
         stop: [quiet.clone(), words(&["instance", "stop", "--force", &name])].concat(),
         without_instance: [quiet, words(&[verb, "--pwd", "/"]), closed, words(&[IMAGE]), arguments].concat(),

@@ -63,7 +63,7 @@ pub(super) fn questions(image: &Image) -> Vec<Section> {
         ),
         questions::mounts(),
     ];
-    let writable = "let it change files of the image, in memory only";
+    let writable = "let it write where the image lets you, in memory only";
     let mut advanced = vec![Field::new("writable", "Writable", writable, FieldKind::Flag, "no")];
     if Gpu::here().is_some() {
         advanced.push(Field::new(GPU, "GPU", "give it this machine's GPUs", FieldKind::Flag, "no"));
@@ -92,7 +92,7 @@ pub(super) fn risks(image: &Image, answers: &Answers, installed: &Installation) 
     risks.extend(questions::mount_risks(answers));
     risks.push(Risk::harmless("it sees neither your home nor your environment, nor folders that the site adds"));
     risks.push(if answers.is("writable") {
-        Risk::harmless("it may change files of the image in memory; they are gone afterwards")
+        Risk::harmless("what it writes into the image is in memory, and gone afterwards")
     } else {
         Risk::harmless("the image's files cannot be changed; /tmp and /var/tmp can, and are gone afterwards")
     });
@@ -104,7 +104,9 @@ pub(super) fn risks(image: &Image, answers: &Answers, installed: &Installation) 
     ));
     risks.push(match installed.setuid {
         Some(false) => Risk::harmless("Apptainer is installed without setuid: it has no rights that you lack"),
-        Some(true) => Risk::caution("Apptainer is installed setuid root: its starter has root's rights before the image's program begins"),
+        Some(true) => Risk::caution(
+            "Apptainer is installed setuid root: its starter has root's rights before the image's program begins",
+        ),
         None => Risk::caution("whether Apptainer is installed setuid root is unknown"),
     });
     risks.push(Risk::caution("isolation is Apptainer's namespaces: the kernel is shared with this host"));

@@ -7,7 +7,7 @@ use std::{
     path::Path,
     process::{Command, ExitStatus, Stdio},
     sync::mpsc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -26,6 +26,9 @@ use wharf_core::base::{
 pub(super) const VERB: &str = "__keep_apptainer";
 /// The most time in which an instance is made or removed.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for an instance that was made to be found, and the pause between two looks.
+const APPEARS: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(50);
 /// How long to wait for the rest of the output after the end of the program: a process outside may hold the pipe open.
 const REST: Duration = Duration::from_secs(2);
 /// The first number that a passed on file may have.
@@ -36,7 +39,8 @@ pub(super) fn keep(folder: &Path) -> Result<()> {
     let what = format!("keep {}", folder.display());
     // In a session of its own, the workload does not end with the terminal.
     let _ = rustix::process::setsid();
-    let spec: Spec = serde_json::from_slice(&small_file::bytes(folder.join("spec.json")).during(&what)?).during(&what)?;
+    let spec: Spec =
+        serde_json::from_slice(&small_file::bytes(folder.join("spec.json")).during(&what)?).during(&what)?;
     let write = |code| write_exit(folder, code);
     supervise(folder, &spec.commands, write).or_else(|error| {
         Log::new(folder).put(format!("wharf: {error}\n").as_bytes());
@@ -63,7 +67,16 @@ fn supervise(folder: &Path, commands: &Commands, ended: impl Fn(i32) -> Result<(
         runtime.block_on(exec::run_in(&words, Some(&environment), b"", 64 << 10, PATIENCE))
     };
     let made = call(&with_image(&commands.start))?;
-    let instance = made.code == 0;
+    // On a busy machine, the instance is found only a moment after it was made.
+    let instance = made.code == 0 && {
+        let end = Instant::now() + APPEARS;
+        let mut there = is_listed(&call(&commands.look)?.stdout);
+        while !there && Instant::now() < end {
+            std::thread::sleep(LOOK);
+            there = is_listed(&call(&commands.look)?.stdout);
+        }
+        there
+    };
     let words = if instance { commands.run.clone() } else { with_image(&commands.without_instance) };
     let written = run(folder, &words, &environment, instance).and_then(ended);
     if instance {
@@ -71,6 +84,12 @@ fn supervise(folder: &Path, commands: &Commands, ended: impl Fn(i32) -> Result<(
         let _ = call(&commands.stop);
     }
     written
+}
+
+/// Whether the answer of `instance list --json NAME` names an instance.
+fn is_listed(answer: &[u8]) -> bool {
+    let told: Option<serde_json::Value> = serde_json::from_slice(answer).ok();
+    told.and_then(|told| Some(!told.get("instances")?.as_array()?.is_empty())).unwrap_or(false)
 }
 
 /// Runs the program to its end; gives its exit code, or 128 and the number of the signal that ended it.
@@ -119,4 +138,17 @@ pub(super) fn start(program: &Path, folder: &Path, image: File) -> Result<()> {
     // Waits for the keeper while Wharf runs; afterwards the system's init does.
     std::thread::spawn(move || keeper.wait());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_there_when_it_is_listed() {
+        assert!(is_listed(br#"{"instances": [{"instance": "wharf-1", "pid": 7}]}"#));
+        for none in [r#"{"instances": []}"#, r#"{"instances": null}"#, "", "[]"] {
+            assert!(!is_listed(none.as_bytes()), "{none}");
+        }
+    }
 }

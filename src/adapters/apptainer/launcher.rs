@@ -16,13 +16,14 @@ use super::{
     spec::{Machine, Spec},
 };
 use crate::{
-    formats::{disk_header, sif},
-    shared::{exec, private, sif_file, terminal},
+    formats::{disk_header, sif, sif_file},
+    shared::{exec, private, terminal},
 };
 use wharf_core::{
     base::{
         clean,
         context::Context,
+        digest::Digest,
         error::{During, Error, Kind, Result},
         text,
     },
@@ -56,8 +57,10 @@ pub struct Apptainer {
     program: Program,
     /// Folders of launches, by their keys.
     launches: PathBuf,
-    /// SIF files that were copied, fetched or made, in two folders.
-    images: PathBuf,
+    /// SIF files that were copied or fetched.
+    files: PathBuf,
+    /// SIF files that were made of container images.
+    made: PathBuf,
     /// This program, which is started again as keeper; `None` for the one that runs.
     keeper: Option<PathBuf>,
 }
@@ -65,8 +68,8 @@ pub struct Apptainer {
 impl Apptainer {
     /// A backend of this name that keeps images in `cache` and launches in `state`.
     pub fn new(name: String, program: Program, cache: &Path, state: &Path) -> Self {
-        let (launches, images) = (state.join("apptainer"), cache.join("sif"));
-        Self { name, program, launches, images, keeper: None }
+        let (launches, made) = (state.join("apptainer"), cache.join("sif").join("made"));
+        Self { name, program, launches, files: sif_file::store(cache), made, keeper: None }
     }
 
     /// The same backend with another file of this program as keeper.
@@ -91,8 +94,11 @@ impl Apptainer {
         match kept.running {
             Some(Running { instance: true, .. }) => {}
             Some(_) => {
-                return Err(Error::unsupported(what, "its image has no shell, so Apptainer has made no instance of it")
-                    .hint("launch it on local, or read its output"));
+                return Err(Error::unsupported(
+                    what,
+                    "its image has no shell, so Apptainer has made no instance of it",
+                )
+                .hint("launch it on local, or read its output"));
             }
             None => return Err(Error::unsupported(what, "it is not running here").hint("launch it again")),
         }
@@ -124,7 +130,9 @@ impl Launcher for Apptainer {
 
     fn instead(&self, ability: Ability) -> (&'static str, &'static str) {
         match ability {
-            Ability::Attach => ("its program has no terminal of its own", "open a shell in it instead, or follow its output"),
+            Ability::Attach => {
+                ("its program has no terminal of its own", "open a shell in it instead, or follow its output")
+            }
             Ability::Start => ("a workload of Apptainer ends for good when it ends", "launch its image again"),
             Ability::Snapshot => ("what it changes is in memory only", "let it write into a mount"),
             Ability::Usage => ("Apptainer measures only with systemd's control groups", "launch it on local"),
@@ -170,7 +178,9 @@ impl Launcher for Apptainer {
                 runs_here(path.into(), &what).await?;
                 format!("open {path}, compare it with {}, and give Apptainer the open file", pinned.digest)
             }
-            (ImageKind::Sif, _) => format!("fetch the SIF file, {}, and compare it with its digest", text::size(image.size)),
+            (ImageKind::Sif, _) => {
+                format!("fetch the SIF file, {}, and compare it with its digest", text::size(image.size))
+            }
             _ => format!(
                 "fetch {} layers, {}, compare them with their digests, and make a SIF of them, once (apptainer build)",
                 image.layers.len(),
@@ -194,7 +204,8 @@ impl Launcher for Apptainer {
         };
         let steps = vec![
             begin,
-            "make an instance of it, run the program in it, and keep its output (the commands start and run below)".to_owned(),
+            "make an instance of it, run the program in it, and keep its output (the commands start and run below)"
+                .to_owned(),
             "or, where its image has no shell, run it without an instance: then nobody can enter it".to_owned(),
             "note its exit code, and remove the instance (stop)".to_owned(),
         ];
@@ -218,9 +229,9 @@ impl Launcher for Apptainer {
         }
         let mut spec: Spec = serde_json::from_value(plan.request.body(&what)?.clone()).during(&what)?;
         let image = if sif_file::is_meant(cx, supply).await? {
-            sif_file::open(cx, supply, &self.images.join("files")).await?
+            sif_file::open(cx, supply, &self.files).await?
         } else {
-            build::sif(cx, &self.program, supply, &self.images.join("made")).await?
+            build::sif(cx, &self.program, supply, &self.made).await?
         };
         sif::primary(&image, &what)?.must_run_here(&what)?;
         // The form may have been open for long.
@@ -303,7 +314,9 @@ impl Launcher for Apptainer {
             // In an instance, Apptainer's process waits for the program and passes no signal on.
             let inside = if running.instance { children(running.pid) } else { Vec::new() };
             let asked = if inside.is_empty() { vec![running.pid] } else { inside };
-            asked.into_iter().for_each(|pid| signal(pid, Signal::TERM));
+            for pid in asked {
+                signal(pid, Signal::TERM);
+            }
             if !over(&self.until(id, ENDS, over).await?.workload.state) {
                 self.end_instance(&kept).await;
                 signal(running.pid, Signal::KILL);
@@ -331,6 +344,17 @@ impl Launcher for Apptainer {
         let account = whoami::username().unwrap_or_default();
         let note = format!("{}{rights}", installed.version);
         Ok(Health { reachable: true, account, credentials: String::new(), note })
+    }
+
+    fn makes_sif(&self) -> bool {
+        true
+    }
+
+    async fn make_sif(&self, cx: &Context, supply: &Supply, to: &Path) -> Result<Digest> {
+        let made = build::sif(cx, &self.program, supply, &self.made).await?;
+        let to = to.to_owned();
+        cx.progress.phase("writing the file");
+        tokio::task::spawn_blocking(move || build::write(made, &to)).await.during("write a SIF file")?
     }
 
     async fn remove(&self, cx: &Context, id: &str) -> Result<()> {

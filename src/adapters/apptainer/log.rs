@@ -149,7 +149,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut log = Log::new(folder.path());
         let chunk = vec![b'x'; 1 << 20];
-        for _ in 0..(3 * PART >> 20) {
+        for _ in 0..(3 * PART) >> 20 {
             log.put(&chunk);
         }
         log.put(b"the end");

@@ -34,6 +34,8 @@ pub(super) struct Commands {
     pub environment: Vec<String>,
     /// Makes an instance of the image, in which nothing runs yet.
     pub start: Vec<String>,
+    /// Tells whether the instance is there, which may take a moment.
+    pub look: Vec<String>,
     /// Runs the program in the instance.
     pub run: Vec<String>,
     /// Removes the instance.

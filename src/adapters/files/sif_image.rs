@@ -125,10 +125,14 @@ impl Files {
         let what = format!("write {}", path.display());
         if !is_layer(blob) {
             return Err(Error::unsupported(what, "what is copied is no SIF file, and nothing else is written as one")
-                .hint("name a folder or a .tar file; 'apptainer build NEW.sif oci-archive:FILE.tar' makes a SIF of it"));
+                .hint(
+                    "name a folder or a .tar file; 'apptainer build NEW.sif oci-archive:FILE.tar' makes a SIF of it",
+                ));
         }
         if path.exists() {
-            return Err(Error::usage(what, "there is another file of that name").hint("choose another name, or move it away"));
+            return Err(
+                Error::usage(what, "there is another file of that name").hint("choose another name, or move it away")
+            );
         }
         let partial: PathBuf = path.with_extension("sif.partial");
         private::make_parent(path)?;
@@ -143,10 +147,14 @@ impl Files {
         }
         let (seen, task) = (partial.clone(), what.clone());
         let mut magic = [0; 42];
-        let read = tokio::task::spawn_blocking(move || disk_header::open(&seen)?.read_exact(&mut magic).during(task).map(|()| magic));
+        let read = tokio::task::spawn_blocking(move || {
+            disk_header::open(&seen)?.read_exact(&mut magic).during(task).map(|()| magic)
+        });
         if !read.await.during(&what)?.is_ok_and(|head| head.ends_with(b"SIF_MAGIC\0")) {
             let _ = fs::remove_file(&partial).await;
-            return Err(Error::failed(what, "the registry calls it a SIF file, and it is none").hint("tell its publisher"));
+            return Err(
+                Error::failed(what, "the registry calls it a SIF file, and it is none").hint("tell its publisher")
+            );
         }
         fs::rename(&partial, path).await.during(what)
     }

@@ -115,7 +115,8 @@ impl Partition {
 /// `Failed` for what is no SIF file or has a broken header, in words; `Unsupported` for more objects than Wharf reads.
 pub fn primary(file: &File, what: &str) -> Result<Partition> {
     use std::os::unix::fs::FileExt;
-    let broken = |why: String| Error::new(ErrorKind::Failed, what, why).hint("get the file again, or tell its publisher");
+    let broken =
+        |why: String| Error::new(ErrorKind::Failed, what, why).hint("get the file again, or tell its publisher");
     let length = file.metadata().during(what)?.len();
     let mut head = [0; HEADER];
     file.read_exact_at(&mut head, 0).map_err(|_| broken("it is too short for a SIF file".to_owned()))?;
@@ -208,13 +209,30 @@ pub fn small(path: &Path, object: &Object) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What the image was built from, as its definition says: `docker alpine:3.19`. The image does not inherit its badge.
+/// The labels that name what an image was made from, and its digest (image specification, "Pre-Defined Annotation Keys").
+pub const BASE_NAME: &str = "org.opencontainers.image.base.name";
+/// See [`BASE_NAME`].
+pub const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+
+/// What the image was built from, as its definition says: `docker alpine:3.19`, or the reference in its labels. The image
+/// does not inherit its badge.
 pub fn lineage(path: &Path) -> Option<String> {
     let objects = objects(path).ok()?;
     let recipe = small(path, objects.iter().find(|object| object.kind == Kind::Definition)?).ok()?;
-    let text = String::from_utf8_lossy(&recipe);
+    made_from(&String::from_utf8_lossy(&recipe))
+}
+
+fn made_from(recipe: &str) -> Option<String> {
+    let label = |name: &str| {
+        let mut lines = recipe.lines().map(str::trim);
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(|value| clean::short(value.trim(), 300)))
+    };
+    if let Some(name) = label(BASE_NAME) {
+        let digest = label(BASE_DIGEST).filter(|digest| !name.contains(digest.as_str()));
+        return Some(digest.map_or_else(|| name.clone(), |digest| format!("{name} {digest}")));
+    }
     let value = |key: &str| {
-        let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+        let mut lines = recipe.lines().filter_map(|line| line.split_once(':'));
         lines.find(|(name, _)| name.trim().eq_ignore_ascii_case(key)).map(|(_, value)| clean::short(value.trim(), 160))
     };
     Some(format!("{} {}", value("bootstrap")?, value("from").unwrap_or_default()).trim().to_owned())
@@ -262,6 +280,16 @@ mod tests {
     fn own() -> &'static str {
         let known = ["02", "04"].map(|code| disk_header::architecture(code.as_bytes()));
         known.into_iter().find(|name| *name == Platform::host().architecture).unwrap()
+    }
+
+    #[test]
+    fn an_image_is_made_from_what_its_labels_name() {
+        assert_eq!(made_from("bootstrap: docker\nfrom: alpine:3.19\n").unwrap(), "docker alpine:3.19");
+        let labels = format!(
+            "Bootstrap: oci\nFrom: layout\n%labels\n    {BASE_NAME} oci://a/b:1\n    {BASE_DIGEST} sha256:0c\n"
+        );
+        assert_eq!(made_from(&labels).unwrap(), "oci://a/b:1 sha256:0c");
+        assert_eq!(made_from(""), None);
     }
 
     #[test]

@@ -23,9 +23,9 @@ use super::{
     sif_root,
     unpack::Root,
 };
-use crate::shared::{
-    private::{self, Scratch},
-    sif_file,
+use crate::{
+    formats::sif_file,
+    shared::private::{self, Scratch},
 };
 use wharf_core::{
     base::{

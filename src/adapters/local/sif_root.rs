@@ -7,13 +7,16 @@
 use std::{
     collections::HashMap,
     fs::File,
-    os::{fd::AsRawFd, unix::fs::PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use crate::{
-    formats::sif::{self, FileSystem},
+    formats::{
+        sif::{self, FileSystem},
+        sif_file,
+    },
     shared::exec,
 };
 use wharf_core::{
@@ -42,7 +45,8 @@ const EXPANSION: u64 = 100;
 const TOP: &str = "squashfs-root";
 
 /// Sets the image's environment, and becomes the program.
-pub(super) const SCRIPT: &str = r#"for part in /.singularity.d/env/*.sh; do [ ! -f "$part" ] || . "$part"; done; exec "$@""#;
+pub(super) const SCRIPT: &str =
+    r#"for part in /.singularity.d/env/*.sh; do [ ! -f "$part" ] || . "$part"; done; exec "$@""#;
 
 /// The user and the program of a SIF image: as with Apptainer the user is the person, and the program is the image's
 /// script, after the files that set its environment.
@@ -83,9 +87,7 @@ pub(super) async fn unpack(cx: &Context, file: File, root: &Path, what: &str) ->
         return Err(Error::unsupported(what, "its root file system is no SquashFS").hint("launch it on apptainer"));
     }
     must_unpack(what, exec::on_path(PROGRAM).is_some())?;
-    // The program inherits the open file, and names it by its number.
-    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).during(what)?;
-    let (path, offset) = (format!("/proc/self/fd/{}", file.as_raw_fd()), partition.offset.to_string());
+    let (path, offset) = (sif_file::inherited(&file)?.display().to_string(), partition.offset.to_string());
     cx.progress.phase("looking through the files in it");
     let list = [PROGRAM, "-offset", &offset, "-lln", "-no-progress", &path];
     let told = exec::run(&list, b"", LISTED, LIST).await?;
@@ -100,7 +102,19 @@ pub(super) async fn unpack(cx: &Context, file: File, root: &Path, what: &str) ->
     let devices = tokio::task::spawn_blocking(move || look_through(&listed, size, &task)).await.during(what)??;
     cx.progress.phase("unpacking");
     let to = root.display().to_string();
-    let argv = [PROGRAM, "-offset", &offset, "-no-progress", "-quiet", "-no-xattrs", "-no-exit-code", "-force", "-dest", &to, &path];
+    let argv = [
+        PROGRAM,
+        "-offset",
+        &offset,
+        "-no-progress",
+        "-quiet",
+        "-no-xattrs",
+        "-no-exit-code",
+        "-force",
+        "-dest",
+        &to,
+        &path,
+    ];
     let said = exec::run(&argv, b"", 1 << 20, UNPACK).await?;
     if said.code != 0 {
         return Err(unreadable(what, &said.stderr));
@@ -153,13 +167,17 @@ fn look_through(list: &[u8], size: u64, what: &str) -> Result<Vec<PathBuf>> {
         match kind {
             'b' | 'c' => devices.push(PathBuf::from(path)),
             '-' => {
-                let length = facts.split_whitespace().nth(2).and_then(|word| word.parse::<u64>().ok()).ok_or_else(odd)?;
+                let length =
+                    facts.split_whitespace().nth(2).and_then(|word| word.parse::<u64>().ok()).ok_or_else(odd)?;
                 bytes = bytes.saturating_add(length);
             }
             _ => {}
         }
         if bytes > most {
-            return Err(harmful(what, format!("its files have more than {}, far more than the image", text::size(most))));
+            return Err(harmful(
+                what,
+                format!("its files have more than {}, far more than the image", text::size(most)),
+            ));
         }
     }
     Ok(devices)

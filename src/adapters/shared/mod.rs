@@ -1,5 +1,4 @@
-//! What several adapters use: HTTP, running programs, private files, attachments of images, terminals,
-//! files of SIF images.
+//! What several adapters use: HTTP, running programs, private files, attachments of images, terminals.
 
 pub mod attachments;
 pub mod exec;
@@ -8,5 +7,4 @@ pub mod in_front;
 pub mod private;
 pub mod samples;
 pub mod settings;
-pub mod sif_file;
 pub mod terminal;

@@ -43,6 +43,8 @@ impl Evidence {
         let what = format!("launch {} on {}", plan.image.reference, plan.backend);
         let platform = plan.image.platform.as_ref();
         let image = self.sources.image(cx, &plan.image.reference, platform).await?;
+        // Of a file that was changed since, the new bytes would be judged, and not what is launched.
+        let image = if image.pinned.is_none() { Image { pinned: Some(plan.image.clone()), ..image } } else { image };
         if let Some(now) = &image.pinned {
             plan.image.manifest.matches(&now.manifest, &what)?;
         }

@@ -7,14 +7,14 @@
 use std::{
     fs::File,
     io::{Read, Seek, Write},
-    os::unix::fs::PermissionsExt,
+    os::{fd::AsRawFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use futures_util::TryStreamExt;
 
-use super::{exec, private};
-use crate::formats::disk_header;
+use super::disk_header;
+use crate::shared::{exec, private};
 use wharf_core::{
     base::{
         context::Context,
@@ -33,6 +33,20 @@ use wharf_core::{
 
 /// How much is read at once, in bytes.
 const CHUNK: usize = 1 << 20;
+
+/// The folder for copies in the cache folder.
+pub fn store(cache: &Path) -> PathBuf {
+    cache.join("sif").join("files")
+}
+
+/// The path under which programs that are started now find the open file. It holds while the file is open here.
+///
+/// # Errors
+/// Where the system refuses to pass it on.
+pub fn inherited(file: &File) -> Result<PathBuf> {
+    rustix::io::fcntl_setfd(file, rustix::io::FdFlags::empty()).during("pass on an open file")?;
+    Ok(format!("/proc/self/fd/{}", file.as_raw_fd()).into())
+}
 
 /// Whether a pinned image is a SIF file: by the file itself, or by the manifest in its registry.
 ///
