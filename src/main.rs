@@ -19,7 +19,7 @@ use wharf::{
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
-    if let Some(done) = adapters::local::inner(&words) {
+    if let Some(done) = adapters::inner(&words) {
         return ended(done, false);
     }
     match Cli::try_parse_from(args::prepared(words.clone())) {

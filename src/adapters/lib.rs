@@ -12,7 +12,7 @@ pub mod signing;
 pub mod store;
 pub mod vault;
 
-use std::sync::Arc;
+use std::{ffi::OsString, sync::Arc};
 
 use self::{
     notify::{mail, webhook},
@@ -44,7 +44,7 @@ macro_rules! adapters {
 
 // By default an image is launched on the first backend that accepts it, so the one that gives nobody root rights comes
 // first.
-adapters! { files, local, runtimes, engine, oci, hub, harbor, openstack, slurm }
+adapters! { files, local, runtimes, apptainer, engine, oci, hub, harbor, openstack, slurm }
 
 /// Declares the adapters that only make evidence, in the same way.
 macro_rules! checkers {
@@ -58,6 +58,12 @@ macro_rules! checkers {
 }
 
 checkers! { cosign, notary, data_signature, sif, attached_reports, registry_scanners, local_scanners }
+
+/// Carries out the inner verbs with which backends start this program again; `None` for all other command lines. They
+/// must start quickly.
+pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
+    local::inner(words).or_else(|| apptainer::inner(words))
+}
 
 /// Builds a portal from the configuration and what is found on this machine. Contacts nobody. Fails unless cache and
 /// state folder can be made accessible to this person alone.

@@ -2,7 +2,7 @@
 //! the signed hashes compared here; without both it is only said that there are signatures.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -15,6 +15,7 @@ use super::{
     formats::{
         disk_header,
         sif::{self as format, GROUP, Kind as Object},
+        sif_file,
     },
     parts::{Parts, Surroundings},
     shared::exec,
@@ -46,6 +47,8 @@ const TOOL: &str = "sif";
 
 /// The checker for SIF files.
 pub struct Sif {
+    /// The folder for copies of files that others could change while they are checked.
+    store: PathBuf,
     apptainer: Option<PathBuf>,
     gpg: Option<PathBuf>,
     /// The fingerprints of the trusted keys, in capital letters.
@@ -154,29 +157,81 @@ impl Sif {
 
     async fn by_apptainer(&self, apptainer: &Path, path: &Path) -> Result<Found> {
         let (program, file) = (apptainer.display().to_string(), path.display().to_string());
-        let argv = [program.as_str(), "verify", "--json", file.as_str()];
+        // Only with keys that are here: it would ask a key server on the net for others.
+        let argv = [program.as_str(), "verify", "--json", "--local", file.as_str()];
         let said = exec::run(&argv, b"", 4 << 20, PATIENCE).await?;
-        let out = String::from_utf8_lossy(&said.stdout).into_owned() + &said.stderr;
-        let fingerprint = out
-            .split(|c: char| !c.is_ascii_hexdigit())
-            .find(|word| word.len() == 40)
-            .map(str::to_ascii_uppercase)
-            .unwrap_or_default();
-        let signer = if fingerprint.is_empty() { String::new() } else { format!("PGP key {fingerprint}") };
-        let says = |words: &[&str]| words.iter().any(|word| out.to_lowercase().contains(word));
+        let signed = signers(&said.stdout, &self.trusted);
+        let name = |key: &str| if key.is_empty() { String::new() } else { format!("PGP key {key}") };
         if said.code == 0 {
-            let state = if self.trusted.contains(&fingerprint) { Signature::Verified } else { Signature::Untrusted };
-            return Ok((state, signer, "apptainer verify".to_owned()));
+            return Ok(match signed {
+                Some((state, key)) => (state, name(&key), "apptainer verify".to_owned()),
+                None => (Signature::Unreachable, String::new(), "apptainer's answer names no signer".to_owned()),
+            });
         }
-        let why = clean::short(out.trim().lines().next_back().unwrap_or(""), 160);
-        let state = if says(&["signature not found", "no signatures", "not signed"]) {
-            Signature::NoneFound
+        let (out, signer) = (said.stderr.to_lowercase(), signed.map(|(_, key)| name(&key)).unwrap_or_default());
+        let says = |words: &[&str]| words.iter().any(|word| out.contains(word));
+        let why = clean::short(said.stderr.trim().lines().next_back().unwrap_or(""), 160);
+        Ok(if says(&["signature not found", "no signatures", "not signed"]) {
+            (Signature::NoneFound, signer, "no signature is in it".to_owned())
         } else if says(&["key not found", "unknown entity", "no key", "key material not found"]) {
-            Signature::NoKey
+            (Signature::NoKey, signer, "apptainer does not have the signer's key: apptainer key pull".to_owned())
+        } else if says(&["integrity:"]) {
+            (Signature::Invalid, signer, format!("apptainer: {why}"))
         } else {
-            Signature::Invalid
-        };
-        Ok((state, signer, format!("apptainer: {why}")))
+            // It could not read the file at all, whether it is signed or not.
+            (Signature::Unreachable, signer, format!("apptainer: {why}"))
+        })
+    }
+}
+
+/// What `apptainer verify --json` says.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    #[serde(default)]
+    signer_keys: Option<Vec<SignerKey>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SignerKey {
+    signer: SignedPart,
+}
+
+/// One object, and a key that signed it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SignedPart {
+    #[serde(default)]
+    partition: String,
+    #[serde(default)]
+    fingerprint: String,
+    #[serde(default)]
+    key_check: bool,
+    #[serde(default)]
+    data_check: bool,
+}
+
+/// The state and the key's fingerprint in that answer: of a trusted key if one signed every object that is signed, else of
+/// another that did. `None` if no signer is named.
+fn signers(answer: &[u8], trusted: &[String]) -> Option<(Signature, String)> {
+    let parts: Vec<SignedPart> =
+        serde_json::from_slice::<Answer>(answer).ok()?.signer_keys?.into_iter().map(|key| key.signer).collect();
+    let objects: BTreeSet<&str> = parts.iter().map(|part| part.partition.as_str()).collect();
+    let is_key = |key: &str| key.len() >= 40 && key.chars().all(|c| c.is_ascii_hexdigit());
+    let keys: BTreeSet<String> =
+        parts.iter().map(|part| part.fingerprint.to_ascii_uppercase()).filter(|key| is_key(key)).collect();
+    let signs_all = |key: &String| {
+        let own = parts.iter().filter(|part| part.fingerprint.eq_ignore_ascii_case(key));
+        let sound: Vec<&SignedPart> = own.collect();
+        sound.iter().all(|part| part.key_check && part.data_check)
+            && sound.iter().map(|part| part.partition.as_str()).collect::<BTreeSet<_>>() == objects
+    };
+    let whole: Vec<&String> = keys.iter().filter(|key| signs_all(key)).collect();
+    match (whole.iter().find(|key| trusted.contains(key)), whole.first(), keys.first()) {
+        (Some(key), ..) => Some((Signature::Verified, (*key).clone())),
+        (None, Some(key), _) => Some((Signature::Untrusted, (*key).clone())),
+        (None, None, key) => key.map(|key| (Signature::Invalid, key.clone())),
     }
 }
 
@@ -218,10 +273,12 @@ impl Checker for Sif {
         self.trusted.clone()
     }
 
-    async fn check(&self, cx: &Context, image: &Image, _supply: &Supply) -> Result<Vec<Record>> {
+    async fn check(&self, cx: &Context, image: &Image, supply: &Supply) -> Result<Vec<Record>> {
         let (Some(pinned), ImageKind::Sif) = (&image.pinned, image.kind) else { return Ok(Vec::new()) };
-        let ImageRef::File { path, .. } = &pinned.reference else { return Ok(Vec::new()) };
-        let path = Path::new(path);
+        let ImageRef::File { .. } = &pinned.reference else { return Ok(Vec::new()) };
+        // What is checked are the bytes that were pinned, whatever is under this name now.
+        let file = sif_file::open(cx, supply, &self.store).await?;
+        let path = &sif_file::inherited(&file)?;
         cx.progress.phase("looking at its signature");
         let (state, signer, reason) = match (&self.apptainer, &self.gpg) {
             (Some(apptainer), _) => self.by_apptainer(apptainer, path).await?,
@@ -239,10 +296,11 @@ impl Checker for Sif {
 }
 
 /// Registers the checker, with `apptainer` and `gpg` if they are installed.
-pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {
+pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let apptainer = exec::on_path("apptainer").or_else(|| exec::on_path("singularity"));
     let trusted = config.policy.signature.pgp.iter().map(|key| key.replace(' ', "").to_ascii_uppercase()).collect();
-    parts.checkers.push(Arc::new(Sif { apptainer, gpg: exec::on_path("gpg"), trusted }));
+    let store = sif_file::store(&around.cache_dir);
+    parts.checkers.push(Arc::new(Sif { store, apptainer, gpg: exec::on_path("gpg"), trusted }));
     Ok(())
 }
 
@@ -259,5 +317,30 @@ mod tests {
         assert_eq!(judged(&valid.replace("GOODSIG", "EXPKEYSIG"), &[key.to_owned()]).0, Signature::Expired);
         assert_eq!(judged("[GNUPG:] BADSIG X Ada\n", &[]).0, Signature::Invalid);
         assert_eq!(judged("[GNUPG:] ERRSIG X\n[GNUPG:] NO_PUBKEY ABC\n", &[]), (Signature::NoKey, "ABC".to_owned()));
+    }
+
+    /// As Apptainer 1.4.5 writes it.
+    fn answer(parts: &[(&str, &str, bool)]) -> Vec<u8> {
+        let part = |(partition, key, sound): &(&str, &str, bool)| {
+            serde_json::json!({"Signer": {"Partition": partition, "Name": "Ada <ada@example.org>", "Fingerprint": key,
+                "KeyLocal": true, "KeyCheck": true, "DataCheck": sound}})
+        };
+        let keys: Vec<_> = parts.iter().map(part).collect();
+        serde_json::json!({"Signatures": 1, "SignerKeys": keys}).to_string().into_bytes()
+    }
+
+    #[test]
+    fn a_trusted_key_must_have_signed_every_object() {
+        let (ada, bob) = ("f2b36a19c1111cc12124f75941897a0eb9ce0a8e", "0123456789abcdef0123456789abcdef01234567");
+        let trusted = [ada.to_ascii_uppercase()];
+        let state = |parts: &[(&str, &str, bool)]| signers(&answer(parts), &trusted).map(|(state, _)| state);
+        assert_eq!(state(&[("Def.FILE", ada, true), ("FS", ada, true)]), Some(Signature::Verified));
+        assert_eq!(state(&[("Def.FILE", bob, true), ("FS", bob, true)]), Some(Signature::Untrusted));
+        // The trusted key signed only a part, and another one the rest.
+        assert_eq!(state(&[("Def.FILE", ada, true), ("FS", bob, true)]), Some(Signature::Invalid));
+        assert_eq!(state(&[("FS", ada, true), ("FS", bob, true)]), Some(Signature::Verified));
+        assert_eq!(state(&[("Def.FILE", ada, true), ("FS", ada, false)]), Some(Signature::Invalid));
+        assert_eq!(state(&[]), None);
+        assert_eq!(signers(br#"{"Signatures":0,"SignerKeys":null}"#, &trusted), None);
     }
 }

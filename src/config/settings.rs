@@ -117,6 +117,6 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "[[backend]]",
         variable: "",
-        words: "what launches images: name, type (local, engine, openstack or slurm), and what that type takes (see Configuration)",
+        words: "what launches images: name, type (local, apptainer, engine, openstack or slurm), and what that type takes (see Configuration)",
     },
 ];

@@ -100,7 +100,11 @@ fn each_list_takes_the_types_that_belong_there_and_all_mistakes_are_told_with_th
     refused(
         "[[backend]]\nname = \"a\"\ntype = \"hub\"\n",
         &["sources"],
-        &["wharf.toml:3", "'hub' is not a type of backend, but of source", "use one of local, engine, openstack"],
+        &[
+            "wharf.toml:3",
+            "'hub' is not a type of backend, but of source",
+            "use one of local, apptainer, engine, openstack",
+        ],
     );
     refused(
         "[[source]]\nname = \"a\"\ntype = \"files\"\nurl = \"x\"\nnotary = \"y\"\n\n[[backend]]\nname = \"b c\"\n\

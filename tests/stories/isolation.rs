@@ -274,7 +274,7 @@ async fn docker_runs_what_nobody_signed_with_the_runtime_of_gvisor_only() {
     let shared = [&base[..], &[("isolation", "shared")]].concat();
     let plain = portal.launches.plan(&cx, "docker", &image, &answers(&shared)).await.unwrap();
     assert_eq!(plain.isolation, Isolation::SharedKernel);
-    assert!(!plain.request.shown().contains("Runtime"), "{}", plain.request.shown());
+    assert!(!plain.shown().contains("Runtime"), "{}", plain.shown());
     let refused = portal.launches.launch(&cx, &plain, None).await.unwrap_err();
     assert_eq!(refused.kind, Kind::NeedsIsolation, "{refused}");
     assert!(refused.hint.contains("--set isolation=gvisor"), "{refused}");
@@ -282,7 +282,7 @@ async fn docker_runs_what_nobody_signed_with_the_runtime_of_gvisor_only() {
     let refused = portal.launches.launch(&cx, &plain, Some("it is Friday")).await.unwrap_err();
     assert_eq!(refused.kind, Kind::NeedsIsolation, "{refused}");
     let plan = portal.launches.plan(&cx, "docker", &image, &answers(&base)).await.unwrap();
-    assert!(plan.request.shown().contains("\"Runtime\": \"runsc\""), "{}", plan.request.shown());
+    assert!(plan.shown().contains("\"Runtime\": \"runsc\""), "{}", plan.shown());
     assert!(plan.risks.iter().any(|risk| risk.text.contains("kernel in user space")), "{:?}", plan.risks);
     assert!(plan.risks.iter().any(|risk| risk.text.contains("no control groups")), "{:?}", plan.risks);
     let workload = portal.launches.launch(&cx, &plan, None).await.unwrap();

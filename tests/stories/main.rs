@@ -8,6 +8,7 @@
     reason = "a test that fails should say so"
 )]
 
+mod apptainer;
 mod attached;
 mod attaching;
 mod audits;

@@ -31,6 +31,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         steps,
         risks: Vec::new(),
         privileged: false,
+        isolation: wharf::core::launch::isolation::Isolation::SharedKernel,
         idempotency_key: "key".into(),
     }
 }

@@ -19,7 +19,7 @@ use wharf::{
     core::{
         base::context::{Context, Progress},
         image::model::Image,
-        launch::plan::{Plan, Request, State, Workload},
+        launch::plan::{Plan, State, Workload},
         ports::{Launcher, Runtime, Supply},
     },
 };
@@ -109,7 +109,7 @@ async fn each_runtime_runs_the_same_file(stage: &Stage, runtime: Arc<dyn Runtime
     let launcher = stage.backend(settings(stage, "shared"), vec![runtime]);
     let script = "sh -c 'echo \"value $VALUE of $SLURM_JOB_ID\"; cat /etc/os-release /proc/self/status; ls /home; touch /here; exit 7'";
     let plan = launcher.plan(&cx, alpine, &answers(&asked(&name, script))).await.unwrap();
-    let shown = plan.request.shown();
+    let shown = plan.shown();
     assert!(shown.contains("sha256sum --quiet --strict --check") && shown.contains(&name), "{shown}");
     assert!(plan.risks.iter().any(|risk| risk.text.contains("compares its sha256")), "{:?}", plan.risks);
     let first = !stage.home.path("shared/images").exists();
@@ -246,7 +246,7 @@ async fn somebody_who_prepares_it_is_waited_for(stage: &Stage, alpine: &Image, s
         stage.backend(settings(stage, "two"), vec![Arc::new(Charliecloud::new(exec::on_path("ch-run").unwrap()))]);
     let plan: Plan =
         launcher.plan(&Context::default(), alpine, &answers(&asked("charliecloud", "echo second"))).await.unwrap();
-    assert!(matches!(plan.request, Request::Script(_)));
+    assert!(plan.written("compare").is_ok());
     let (progress, notes) = Progress::channel();
     let cx = Context { progress, ..Context::default() };
     let (launching, bytes) = (launcher.clone(), supply.clone());

@@ -1,4 +1,4 @@
-//! Signatures in SIF files: by a real gpg, and by an emulated apptainer (it is in no package registry here).
+//! Signatures in SIF files: by a real gpg, by the real apptainer of the lab, and by an emulated one.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,7 +7,7 @@ use std::{
 
 use wharf::core::base::digest::Digest;
 
-use crate::lab::{self, Home};
+use crate::lab::{self, Home, need};
 
 struct Signer {
     home: Home,
@@ -169,4 +169,57 @@ fn where_apptainer_is_installed_it_verifies() {
         let (state, said) = ada.verify(&file, Some(&bin));
         assert_eq!(state, wanted, "{said}");
     }
+}
+
+#[test]
+fn what_apptainer_signs_it_verifies_with_the_keys_that_are_here() {
+    let bin = PathBuf::from(need!("WHARF_LAB_APPTAINER"));
+    let Some(ada) = Signer::new() else { return eprintln!("left out: gpg is not installed") };
+    let apptainer = |arguments: &[&str]| {
+        let mut command = Command::new(bin.join("apptainer"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", ada.home.path("."))
+            .env("PATH", std::env::var_os("PATH").unwrap());
+        let output = command.current_dir(ada.home.path(".")).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}{}", lab::said(&output), lab::complained(&output));
+        lab::said(&output)
+    };
+    let layout = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/starter/layout");
+    apptainer(&["build", "plain.sif", &format!("oci:{}", layout.display())]);
+    let path = |name: &str| ada.home.path(name);
+    assert_eq!(ada.verify(&path("plain.sif"), Some(&bin)).0, "none-found");
+    apptainer(&[
+        "key",
+        "newpair",
+        "--name",
+        "Ada",
+        "--email",
+        "ada@example.org",
+        "--comment",
+        "",
+        "--password",
+        "",
+        "--push=false",
+    ]);
+    std::fs::copy(path("plain.sif"), path("signed.sif")).unwrap();
+    apptainer(&["sign", "signed.sif"]);
+    let (state, said) = ada.verify(&path("signed.sif"), Some(&bin));
+    assert_eq!(state, "untrusted", "{said}");
+    let told: serde_json::Value =
+        serde_json::from_str(&apptainer(&["verify", "--json", "--local", "signed.sif"])).unwrap();
+    let key = told["SignerKeys"][0]["Signer"]["Fingerprint"].as_str().unwrap().to_ascii_uppercase();
+    assert!(said.contains(&key), "{said}");
+    let trusting = Signer { fingerprint: key, ..ada };
+    trusting.trusting(true);
+    assert_eq!(trusting.verify(&trusting.home.path("signed.sif"), Some(&bin)).0, "verified");
+    // Without apptainer, gpg does not know the key, and says so.
+    assert_eq!(trusting.verify(&trusting.home.path("signed.sif"), None).0, "no-key");
+    // One byte of the file system is another.
+    let mut bytes = std::fs::read(trusting.home.path("signed.sif")).unwrap();
+    let magic = bytes.windows(4).position(|four| four == b"hsqs").unwrap();
+    bytes[magic + 200] ^= 1;
+    std::fs::write(trusting.home.path("changed.sif"), bytes).unwrap();
+    assert_eq!(trusting.verify(&trusting.home.path("changed.sif"), Some(&bin)).0, "invalid");
 }

@@ -13,6 +13,7 @@ use tokio::{fs, io::AsyncWriteExt};
 use super::{
     Files,
     layout::{self, blob_path},
+    sif_image,
 };
 use crate::{
     formats::{archive::REF_NAME, disk_header},
@@ -45,8 +46,11 @@ impl Content for Files {
         let what = format!("read {at}");
         let (path, tag) = self.path(at)?;
         if !layout::is_layout(path) {
-            return Err(Error::not_found(what, "it is not an OCI layout, nor an archive of one")
-                .hint("use a folder with an index.json, or a .tar file"));
+            if sif_image::is_there(path) {
+                return self.sif_manifest(path, at.digest(), &what).await;
+            }
+            return Err(Error::not_found(what, "it is not an OCI layout, nor an archive of one, nor a SIF file")
+                .hint("use a folder with an index.json, a .tar file or a .sif file"));
         }
         let layout = self.layout(path).await?;
         let digest = match at.digest() {
@@ -58,16 +62,25 @@ impl Content for Files {
 
     async fn blob(&self, _cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream> {
         let (path, _) = self.path(at)?;
+        if sif_image::is_there(path) {
+            return self.sif_blob(path, blob, from).await;
+        }
         self.layout(path).await?.blob(&blob.digest, from).await
     }
 
     async fn has_blob(&self, _cx: &Context, at: &ImageRef, blob: &Descriptor) -> Result<bool> {
+        if let Some(file) = self.sif_target(at)? {
+            return self.has_sif(file, blob).await;
+        }
         let (folder, _) = self.target(at)?;
         Ok(fs::metadata(blob_path(&folder, &blob.digest)).await.is_ok_and(|meta| meta.len() == blob.size))
     }
 
     async fn put_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, source: &dyn BlobSource) -> Result<()> {
         let what = format!("write blob {} to {at}", blob.digest.short());
+        if let Some(file) = self.sif_target(at)? {
+            return self.put_sif(cx, file, blob, source).await;
+        }
         let (folder, _) = self.target(at)?;
         let path = blob_path(&folder, &blob.digest);
         let partial = path.with_extension("partial");
@@ -99,6 +112,10 @@ impl Content for Files {
         manifest: &RawManifest,
     ) -> Result<()> {
         let what = format!("write the manifest of {at}");
+        if self.sif_target(at)?.is_some() {
+            // The file holds all that is in it.
+            return Ok(());
+        }
         let (folder, archive) = self.target(at)?;
         let path = blob_path(&folder, &manifest.digest);
         let (manifest, tag) = (manifest.clone(), tag.map(str::to_owned));
@@ -117,6 +134,9 @@ impl Content for Files {
     /// Packs the folder if the destination is an archive, and checks that the image can be found in it.
     async fn finish(&self, _cx: &Context, at: &ImageRef) -> Result<()> {
         let what = format!("write {at}");
+        if self.sif_target(at)?.is_some() {
+            return Ok(());
+        }
         let (folder, archive) = self.target(at)?;
         let (path, _) = self.path(at)?;
         let path = path.to_owned();
@@ -127,6 +147,12 @@ impl Content for Files {
 }
 
 impl Files {
+    /// The file that is written, if it is a SIF file.
+    fn sif_target<'a>(&self, at: &'a ImageRef) -> Result<Option<&'a Path>> {
+        let (path, _) = self.path(at)?;
+        Ok(Some(path).filter(|path| sif_image::is_named(path)))
+    }
+
     /// The folder that is written to, and whether it is packed into an archive at the end.
     fn target(&self, at: &ImageRef) -> Result<(PathBuf, bool)> {
         let (path, _) = self.path(at)?;
@@ -138,7 +164,7 @@ impl Files {
         Ok((if archive { path.with_extension("tar.partial") } else { path.to_owned() }, archive))
     }
 
-    async fn fetch(
+    pub(super) async fn fetch(
         &self,
         cx: &Context,
         partial: &Path,

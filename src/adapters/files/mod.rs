@@ -3,6 +3,7 @@
 mod content;
 mod layout;
 mod scan;
+mod sif_image;
 mod starter;
 
 use std::{
@@ -26,7 +27,7 @@ use wharf_core::{
         badge::Publisher,
         clean,
         context::Context,
-        digest::Hasher,
+        digest::{Digest, Hasher},
         error::{During, Error, Result},
     },
     catalog::rows::Row,
@@ -50,6 +51,8 @@ pub struct Files {
     scratch: PathBuf,
     /// The archive that was opened last, because opening one takes as long as reading all of it.
     opened: Mutex<Option<(Stamp, Arc<Layout>)>>,
+    /// The file that was hashed last.
+    hashed: Mutex<Option<(Stamp, Digest)>>,
 }
 
 /// What tells whether a file is unchanged: path, device and inode, size, change time.
@@ -81,6 +84,7 @@ pub fn source(name: &str, folder: &Path, origin: &str, everything: bool, around:
         everything,
         scratch: around.cache_dir.join("archives"),
         opened: Mutex::default(),
+        hashed: Mutex::default(),
     });
     Source {
         name: name.to_owned(),

@@ -200,6 +200,21 @@ fn extents(description: &[u8], facts: &mut Facts) {
     }
 }
 
+/// The processor by its code in a SIF header (SIF specification 1.0, "Architecture").
+pub fn architecture(code: &[u8]) -> &'static str {
+    match code.get(..2) {
+        Some(b"01") => "386",
+        Some(b"02") => "amd64",
+        Some(b"03") => "arm",
+        Some(b"04") => "arm64",
+        Some(b"05") => "ppc64",
+        Some(b"06") => "ppc64le",
+        Some(b"11") => "s390x",
+        Some(b"12") => "riscv64",
+        _ => "unknown",
+    }
+}
+
 /// The global header: launch script (32 bytes), magic (10), version (3), architecture (3), id (16), then times and
 /// counts.
 fn sif(head: &[u8], facts: &mut Facts) {
@@ -211,16 +226,7 @@ fn sif(head: &[u8], facts: &mut Facts) {
             .map(|bytes| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned())
             .unwrap_or_default()
     };
-    let architecture = match word(45..48).as_str() {
-        "01" => "386",
-        "02" => "amd64",
-        "03" => "arm",
-        "04" => "arm64",
-        "05" => "ppc64",
-        "06" => "ppc64le",
-        "10" => "riscv64",
-        _ => "unknown",
-    };
+    let architecture = architecture(head.get(45..48).unwrap_or_default());
     facts.details.insert("architecture".into(), architecture.into());
     facts.details.insert("sif version".into(), clean::short(&word(42..45), 4));
 }

@@ -1,4 +1,5 @@
-//! File formats that several adapters read and write. Nothing here contacts a server or starts a program.
+//! File formats that several adapters read and write. Nothing here contacts a server or
+//! starts a program; only `sif_file` reads an image from where a launch has it.
 
 pub mod archive;
 pub mod certificates;
@@ -8,3 +9,4 @@ pub mod keys;
 pub mod layer;
 pub mod reports;
 pub mod sif;
+pub mod sif_file;

@@ -28,6 +28,7 @@ mod sandbox_program;
 mod sandboxed;
 mod seal;
 mod sealed;
+mod sif_root;
 mod sockets;
 mod spec;
 mod variables;

@@ -8,7 +8,7 @@ use super::{
     inside::{SandboxLayout, Text},
     people::ImageUser,
     sandbox_program::SandboxProgram,
-    sockets,
+    sif_root, sockets,
     spec::KEEP,
 };
 use crate::keeper::start;
@@ -17,7 +17,7 @@ use wharf_core::{
         error::{During, Error, Result},
         small_file,
     },
-    image::model::{Foreign, Image, RunConfig},
+    image::model::{Foreign, Image, ImageKind, RunConfig},
     launch::{
         command::{self, has},
         form::{Answers, Field, FieldKind, Section},
@@ -59,6 +59,10 @@ pub(super) fn questions(image: &Image) -> Vec<Section> {
         questions::mounts(),
     ];
     let writable = "give it its own copy of the image to change";
+    let mut basics = basics;
+    if image.kind == ImageKind::Sif {
+        basics.push(questions::runs());
+    }
     vec![
         questions::basics(basics),
         questions::resources(limits),
@@ -67,8 +71,34 @@ pub(super) fn questions(image: &Image) -> Vec<Section> {
     ]
 }
 
+/// The image as it is run: a SIF states neither user nor program, so they are those that Apptainer would take.
+pub(super) fn as_run(image: &Image, answers: &Answers) -> Image {
+    let mut image = image.clone();
+    if image.kind == ImageKind::Sif {
+        image.config = sif_root::run_config();
+        if !questions::runs_command(answers) {
+            image.config.entrypoint.push(Foreign::new(sif_root::RUNSCRIPT));
+        }
+    }
+    image
+}
+
+/// Fails if a SIF image lacks the shell that its scripts need.
+pub(super) fn must_start(inside: &SandboxLayout, root: &RootFolder) -> Result<()> {
+    let shell = MountPoint { path: "/bin/sh".into(), folder: false };
+    let needs = inside.argv.get(2).is_some_and(|word| word.raw() == sif_root::SCRIPT);
+    if !needs || root.find(&shell)?.is_some() {
+        return Ok(());
+    }
+    Err(Error::unsupported("launch on local", "the image has no /bin/sh, which its scripts need")
+        .hint("launch it on apptainer, which brings one"))
+}
+
 /// The sandbox as data, from the image and the answers. Resolves links in the mounts' host paths.
 pub(super) fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Result<SandboxLayout> {
+    if questions::runs_command(answers) && answers.split_words("command").is_empty() {
+        return Err(Error::usage("plan on local", "no command is given").hint("give one: --set command='…'"));
+    }
     let argv = command::argv(&image.config, answers, "plan on local")?;
     let mut environment = command::environment(&image.config, answers);
     // As all engines do; image and answers take precedence.
@@ -226,14 +256,18 @@ pub(super) fn argv(
 /// The steps of the launch: the image is unpacked, the workload described, and its keeper started. `text` is the
 /// description, `folder` where it is kept.
 pub(super) fn steps(image: &Image, root: &Path, folder: &Path, text: String) -> Result<Vec<Step>> {
-    let layers = wharf_core::base::text::plural(image.layers.len() as u64, "layer", "layers");
+    let what = if image.kind == ImageKind::Sif {
+        "the SIF file, compared with its digest and unpacked,".to_owned()
+    } else {
+        format!("the image, {}", wharf_core::base::text::plural(image.layers.len() as u64, "layer", "layers"))
+    };
     let bytes = if root.join("done").is_file() { 0 } else { image.size };
     let to = format!("ROOT = {}, once for all workloads", root.display());
     let completed = ["ROOT", "who", "created", "node", "links below ROOT"].map(str::to_owned).to_vec();
     let path = folder.join("spec.json").display().to_string();
     let argv = start::words(KEEP, folder, "plan on local")?;
     Ok(vec![
-        Step::Prepare { what: format!("the image, {layers}"), to, bytes: Some(bytes), by: Vec::new() },
+        Step::Prepare { what, to, bytes: Some(bytes), by: Vec::new() },
         Step::Write { path, text, mode: 0o600, completed },
         Step::Run { argv, environment: vec!["PATH".to_owned()] },
     ])

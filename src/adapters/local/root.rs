@@ -18,8 +18,10 @@ use super::{
     below::{MountPoint, RootFolder},
     plan,
     seal::{self, SealState},
+    sif_root,
 };
 use crate::{
+    formats::sif_file,
     prepared::{
         layers::{self, StoredLayer},
         unpack::Root,
@@ -74,6 +76,15 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Resu
             tracing::warn!(image = %image, why, "an unpacked image is not used again");
             cx.progress.phase(format!("unpacking again: {why}"));
         }
+    }
+    if sif_file::is_meant(cx, supply).await? {
+        let file = sif_file::open(cx, supply, &roots.join("sif-files")).await?;
+        let working = UnpackingTree::begin(roots, &image, &what)?;
+        let points = plan::usual_points(&sif_root::run_config());
+        cx.unless_cancelled(&what, working.unpack_sif(cx, file, &points, &what)).await?;
+        let below = roots.to_owned();
+        tokio::task::spawn_blocking(move || working.publish(&below, &image)).await.during(&what)??;
+        return Ok(home.join("root"));
     }
     let stored = layers::of(cx, supply, &what).await?;
     let points = plan::usual_points(&stored.config.run);
@@ -138,14 +149,26 @@ impl UnpackingTree {
             let _ = self.inner.lock.set_modified(SystemTime::now());
             root = layers::unpack(cx, place, layer, root, self.inner.clone(), what).await?;
         }
+        if root.left_out > 0 {
+            tracing::info!(count = root.left_out, "devices in the image were left out");
+        }
+        self.make_points(root, points, what)
+    }
+
+    /// The same for a SIF file.
+    async fn unpack_sif(&self, cx: &Context, file: std::fs::File, points: &[MountPoint], what: &str) -> Result<()> {
+        let path = self.path().join("root");
+        sif_root::unpack(cx, file, &path, what).await?;
+        self.make_points(Root::new(&path)?, points, what)
+    }
+
+    /// Makes the places that every root has.
+    fn make_points(&self, mut root: Root, points: &[MountPoint], what: &str) -> Result<()> {
         root.mount_points(&ALWAYS.map(Path::new), what)?;
         let below = RootFolder::new(&self.path().join("root"))?;
         for point in points {
             // Where the image has something else there, a launch that needs the place says so.
             let _ = below.make(point);
-        }
-        if root.left_out > 0 {
-            tracing::info!(count = root.left_out, "devices in the image were left out");
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::{
     people, plan, root, run,
     sandbox_program::SandboxProgram,
     sandboxed::{Sandboxed, file},
+    sif_root,
 };
 use crate::shared::{exec, private};
 use wharf_core::{
@@ -34,12 +35,14 @@ use wharf_core::{
 pub struct Sandboxes {
     program: Option<SandboxProgram>,
     gvisor: bool,
+    /// Whether SIF images can be unpacked.
+    unpacks_sif: bool,
 }
 
 impl Sandboxes {
     /// A runtime with this program; without one, it accepts no image.
     pub fn new(program: Option<SandboxProgram>) -> Self {
-        Self { program, gvisor: false }
+        Self { program, gvisor: false, unpacks_sif: exec::on_path(sif_root::PROGRAM).is_some() }
     }
 
     /// The same runtime, which also offers gVisor if `runsc` is on the path.
@@ -87,6 +90,7 @@ impl Sandboxes {
     /// The process as data, and its risks. Resolves links in the mounts' host paths.
     pub async fn sandboxed(self, image: &Image, answers: &Answers) -> Result<(Sandboxed, Vec<Risk>)> {
         let program = self.chosen(answers.get(isolation::KEY))?;
+        let image = &plan::as_run(image, answers);
         let name = name_from(answers.get("name"));
         let (asked, given) = (image.clone(), answers.clone());
         // Reads paths of the host, which may be on a slow file system.
@@ -150,6 +154,7 @@ impl Sandboxes {
             if copied {
                 plan::points(&sandboxed.inside).iter().try_for_each(|point| below.make(point).map(drop))?;
             }
+            plan::must_start(&sandboxed.inside, &below)?;
             let who = people::resolve(&sandboxed.user, &below)?;
             plan::complete(&mut sandboxed.inside, &who, &below)?;
             if sandboxed.runtime == SandboxProgram::Runsc {
@@ -205,6 +210,10 @@ impl Runtime for Sandboxes {
     fn accepts(&self, image: &Image) -> Result<()> {
         let what = format!("launch {} on local", image.reference);
         self.programs()?;
+        if image.kind == ImageKind::Sif {
+            // The digest of a file is computed for the plan.
+            return sif_root::must_unpack(&what, self.unpacks_sif);
+        }
         if image.kind != ImageKind::Container || image.pinned.is_none() {
             return Err(Error::unsupported(what, format!("a {} image is not a root file system", image.kind.name())));
         }

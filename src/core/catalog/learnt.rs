@@ -4,7 +4,7 @@
 //! is listed again, as long as the row's tag is the same.
 
 use super::rows::{Row, RowSet, favourite};
-use crate::image::model::ImageKind;
+use crate::image::{artifact::kind_of, model::ImageKind};
 
 pub use super::rows::DetailsByName;
 
@@ -22,7 +22,7 @@ pub fn enrich(rows: &mut [Row], learnt: &DetailsByName, old: &RowSet) {
             row.updated = version.created;
             row.platforms = version.platforms.iter().map(ToString::to_string).collect();
             if let Some(artifact) = &version.artifact {
-                row.kind = ImageKind::Artifact;
+                row.kind = kind_of(artifact);
                 row.note.clone_from(artifact);
             }
         } else if let Some(known) = old.find(&row.name).and_then(|at| old.get(at)) {
@@ -30,8 +30,8 @@ pub fn enrich(rows: &mut [Row], learnt: &DetailsByName, old: &RowSet) {
                 row.size = known.size;
                 row.updated = known.updated;
                 row.platforms = known.platforms.split_whitespace().map(str::to_owned).collect();
-                if known.kind == ImageKind::Artifact {
-                    row.kind = ImageKind::Artifact;
+                if matches!(known.kind, ImageKind::Artifact | ImageKind::Sif) {
+                    row.kind = known.kind;
                     known.note.clone_into(&mut row.note);
                 }
             }

@@ -13,7 +13,10 @@ use crate::{
         digest::Digest,
         error::{Error, Result},
     },
-    image::model::{ImageKind, Version},
+    image::{
+        artifact,
+        model::{ImageKind, Version},
+    },
 };
 
 const MAGIC: &[u8; 4] = b"WRW2";
@@ -218,13 +221,13 @@ impl RowSet {
             let known = learnt.get(row.name).filter(|version| row.favourite_tag() == Some(version.tag.as_str()));
             let platforms =
                 known.map(|known| known.platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
-            let artifact = known.and_then(|known| known.artifact.as_deref());
+            let named = known.and_then(|known| known.artifact.as_deref());
             let told = RowView {
                 size: known.and_then(|known| known.size).or(row.size),
                 updated: known.and_then(|known| known.created).or(row.updated),
                 platforms: platforms.as_deref().unwrap_or(row.platforms),
-                kind: artifact.map_or(row.kind, |_| ImageKind::Artifact),
-                note: artifact.unwrap_or(row.note),
+                kind: named.map_or(row.kind, artifact::kind_of),
+                note: named.unwrap_or(row.note),
                 ..row
             };
             news |= (told.size, told.updated, told.platforms, told.kind)

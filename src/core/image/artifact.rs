@@ -4,12 +4,19 @@
 use super::{
     configuration::Configuration,
     manifest_model::{Descriptor, Manifest},
+    model::{ImageKind, SIF_NAME},
 };
 
 pub use super::model::Artifact;
 
 /// The type of an empty configuration; the artifact's type is then in another field.
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+/// What the type of a layer that is a SIF file begins with (Singularity's "ORAS" images).
+pub const SIF_LAYER: &str = "application/vnd.sylabs.sif.layer.";
+/// The media type of the layer and of the configuration (`{}`) in the manifests that Apptainer writes.
+pub const SIF_LAYER_TYPE: &str = "application/vnd.sylabs.sif.layer.v1.sif";
+/// See [`SIF_LAYER_TYPE`].
+pub const SIF_CONFIG_TYPE: &str = "application/vnd.sylabs.sif.config.v1+json";
 /// The media types of image configurations (OCI and Docker).
 const IMAGES: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
@@ -39,7 +46,7 @@ const KNOWN: [(&str, &str); 46] = [
     ("application/wasm", "WebAssembly module"),
     ("+wasm", "WebAssembly module"),
     ("wasm.config", "WebAssembly module"),
-    ("vnd.sylabs.sif", "Singularity image (SIF)"),
+    ("vnd.sylabs.sif", SIF_NAME),
     ("qcow2", "disk image"),
     ("vnd.diskimage", "disk image"),
     ("disk-image", "disk image"),
@@ -69,7 +76,19 @@ fn word(kind: &str) -> Option<&'static str> {
     KNOWN.iter().find(|(part, _)| kind.contains(part)).map(|(_, word)| *word)
 }
 
+/// The kind of what an artifact is called in words: a SIF file is an image, which can be launched.
+pub fn kind_of(name: &str) -> ImageKind {
+    if name == SIF_NAME { ImageKind::Sif } else { ImageKind::Artifact }
+}
+
 impl Artifact {
+    /// Whether this artifact, as found in a manifest, is one SIF file and nothing else.
+    pub fn is_sif(&self, manifest: &Manifest) -> bool {
+        let Manifest::Image { layers, .. } = manifest else { return false };
+        kind_of(&self.name) == ImageKind::Sif
+            && matches!(layers.as_slice(), [layer] if layer.media_type.starts_with(SIF_LAYER))
+    }
+
     fn from_type(kind: &str) -> Self {
         let name = word(kind).map_or_else(|| format!("artifact of type {kind}"), str::to_owned);
         Self { name, media_type: kind.to_owned() }

@@ -159,6 +159,8 @@ pub fn describe(parts: &ImageParts<'_>, what: &str) -> Result<Image> {
     // Artifacts (an SBOM, a signature) have other configurations, and no facts about running.
     let config = Configuration::parse(parts.config);
     let artifact = Artifact::from_manifest(parts.manifest.parsed(), config.as_ref());
+    let is_sif = artifact.as_ref().is_some_and(|artifact| artifact.is_sif(parts.manifest.parsed()));
+    let artifact = artifact.filter(|_| !is_sif);
     let own = config.as_ref().and_then(|config| config.platform.clone());
     // An entry may name no platform; its configuration does.
     let named = platforms.iter().any(|entry| entry.digest == parts.manifest.digest);
@@ -180,7 +182,11 @@ pub fn describe(parts: &ImageParts<'_>, what: &str) -> Result<Image> {
     let created = created.or_else(|| annotated.and_then(|time| text::parse_timestamp(time)));
     Ok(Image {
         reference: parts.reference.clone(),
-        kind: if artifact.is_some() { ImageKind::Artifact } else { ImageKind::Container },
+        kind: match artifact {
+            _ if is_sif => ImageKind::Sif,
+            Some(_) => ImageKind::Artifact,
+            None => ImageKind::Container,
+        },
         pinned: Some(Pinned {
             reference: parts.reference.with_digest(&parts.top.digest),
             digest: parts.top.digest.clone(),

@@ -13,6 +13,9 @@ use crate::base::{
 
 pub use super::platform::Platform;
 
+/// A SIF file in words.
+pub const SIF_NAME: &str = "Singularity image (SIF)";
+
 /// The kinds of things that can be launched or shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
@@ -309,7 +312,7 @@ pub struct Version {
     pub size: Option<u64>,
     /// The platforms that it is built for.
     pub platforms: Vec<Platform>,
-    /// What it is, if it is no image.
+    /// What it is in words, if it is no container image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact: Option<String>,
 }
@@ -323,7 +326,10 @@ impl Version {
             created: image.created,
             size: Some(image.size),
             platforms: image.platforms.iter().map(|entry| entry.platform.clone()).collect(),
-            artifact: image.artifact.as_ref().map(|artifact| artifact.name.clone()),
+            artifact: match image.kind {
+                ImageKind::Sif => Some(SIF_NAME.to_owned()),
+                _ => image.artifact.as_ref().map(|artifact| artifact.name.clone()),
+            },
         }
     }
 }

@@ -206,6 +206,7 @@ mod tests {
             steps: vec![Step::Run { argv: vec![name.into(), command.into(), key.into()], environment: Vec::new() }],
             risks: Vec::new(),
             privileged: false,
+            isolation: crate::launch::isolation::Isolation::SharedKernel,
             idempotency_key: key.into(),
         }
     }

@@ -47,6 +47,24 @@ pub fn command(help: &'static str) -> Field {
     Field::new("command", "Command", help, FieldKind::Words, "")
 }
 
+/// The answer to [`runs`] with which the image's own program is run.
+const RUNSCRIPT: &str = "runscript";
+/// The answer to [`runs`] with which the command is run alone.
+const COMMAND: &str = "command";
+/// The key of [`runs`].
+const RUNS: &str = "runs";
+
+/// The field for what a SIF image runs: its own program with the command as arguments, or the command alone.
+pub fn runs() -> Field {
+    let help = "runscript is the image's program with these arguments; command is the command alone";
+    Field::new(RUNS, "Runs", help, choice(&[RUNSCRIPT, COMMAND]), RUNSCRIPT)
+}
+
+/// Whether the command is run alone, by the answer to [`runs`].
+pub fn runs_command(answers: &Answers) -> bool {
+    answers.get(RUNS) == COMMAND
+}
+
 /// The field for environment variables: `NAME=value …`.
 pub fn environment() -> Field {
     let help = "NAME=value, separated by spaces; no secrets here, they show in the plan";

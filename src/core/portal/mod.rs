@@ -147,6 +147,7 @@ impl Portal {
             journal.clone(),
         ));
         let disks = Arc::new(DiskImages::new(config.clone(), sources.clone(), evidence.clone()));
+        let sif_maker = launchers.iter().find(|launcher| launcher.makes_sif()).cloned();
         let launches = Launches::new(
             config.clone(),
             sources.clone(),
@@ -170,7 +171,7 @@ impl Portal {
             inbox: Inbox::new(store.clone()),
             catalog: Catalog::new(config.clone(), sources.clone(), cache.clone(), uses.clone()),
             signing: Signing::new(sources.clone(), signers.clone(), journal.clone()),
-            transfers: Transfers::new(sources.clone(), evidence.clone(), disks, uses, journal.clone()),
+            transfers: Transfers::new(sources.clone(), evidence.clone(), disks, sif_maker, uses, journal.clone()),
             upkeep: Upkeep::new(config.clone(), sources.clone(), journal.clone()),
             requests: Requests::new(
                 config.clone(),

@@ -1,16 +1,20 @@
 //! Copying images between any two sources: judged first, recorded in the audit, and reported to the site's store.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use super::{disks::DiskImages, evidence::Evidence, journal::Journal, sources::Sources, uses::Uses};
 use crate::{
     base::{
         clean,
         context::Context,
+        digest::Digest,
         error::{Error, Result},
     },
-    image::reference::ImageRef,
-    ports::{content::Outcome, disks::Import, store::UseKind},
+    image::{
+        model::{Image, ImageKind},
+        reference::ImageRef,
+    },
+    ports::{KnownAttachments, Launcher, Supply, content::Outcome, disks::Import, store::UseKind},
     transfer::copy::{self, Options},
 };
 
@@ -19,8 +23,16 @@ pub struct Transfers {
     sources: Arc<Sources>,
     evidence: Arc<Evidence>,
     disks: Arc<DiskImages>,
+    /// What makes SIF files of container images, if something here does.
+    sif_maker: Option<Arc<dyn Launcher>>,
     uses: Arc<Uses>,
     journal: Arc<Journal>,
+}
+
+/// Where a SIF file shall be written, if this is the destination.
+fn sif_file(to: &ImageRef) -> Option<&Path> {
+    let ImageRef::File { path, .. } = to else { return None };
+    Some(Path::new(path)).filter(|path| path.extension().is_some_and(|ending| ending == "sif"))
 }
 
 impl Transfers {
@@ -29,10 +41,11 @@ impl Transfers {
         sources: Arc<Sources>,
         evidence: Arc<Evidence>,
         disks: Arc<DiskImages>,
+        sif_maker: Option<Arc<dyn Launcher>>,
         uses: Arc<Uses>,
         journal: Arc<Journal>,
     ) -> Self {
-        Self { sources, evidence, disks, uses, journal }
+        Self { sources, evidence, disks, sif_maker, uses, journal }
     }
 
     /// Whether a copy between these references is one of a disk image.
@@ -40,7 +53,7 @@ impl Transfers {
         DiskImages::are_meant(from, to)
     }
 
-    /// Copies an image between any two sources.
+    /// Copies an image between any two sources. A container image becomes a SIF file where the destination is one.
     ///
     /// # Errors
     /// Those of reading and writing, and of the gate if the policy holds the image back.
@@ -57,18 +70,42 @@ impl Transfers {
             cx.progress.phase("asking the policy");
             let pinned = self.evidence.admit_copy(cx, &entry, from, options).await?;
             if Self::moves_disk(from, to) {
-                return self.disks.copy(cx, &pinned, to).await.map(|(_, outcome)| outcome);
+                return self.disks.copy(cx, &pinned, to).await.map(|(_, outcome)| (outcome, None));
             }
-            copy::copy(cx, &self.sources.place(&pinned)?, &self.sources.place(to)?, options).await
+            if let Some(file) = sif_file(to) {
+                let platform = options.platforms.as_ref().and_then(|platforms| platforms.first());
+                let image = self.sources.image(cx, &pinned, platform).await?;
+                if image.kind == ImageKind::Container {
+                    return self.make_sif(cx, &image, file).await;
+                }
+            }
+            let copied = copy::copy(cx, &self.sources.place(&pinned)?, &self.sources.place(to)?, options).await;
+            copied.map(|outcome| (outcome, None))
         };
-        let outcome = self.journal.recorded_as(&entry, copying).await?;
+        let (outcome, made_from) = self.journal.recorded_as(&entry, copying).await?;
         // A copy into a registry or a cloud supplies it to others; any other copy is a download.
         let (how, named) = match to {
             ImageRef::Oci(_) | ImageRef::Glance { .. } => (UseKind::Supplied, to),
             _ => (UseKind::Downloaded, from),
         };
-        self.uses.remember(how, &named.with_digest(&outcome.digest), &outcome.digest, &to.to_string()).await;
+        let used = made_from.as_ref().unwrap_or(&outcome.digest);
+        self.uses.remember(how, &named.with_digest(used), used, &to.to_string()).await;
         Ok(outcome)
+    }
+
+    /// Makes a SIF file of a container image; gives the digest of that image too.
+    async fn make_sif(&self, cx: &Context, image: &Image, to: &Path) -> Result<(Outcome, Option<Digest>)> {
+        let what = format!("make a SIF of {}", image.reference);
+        let Some(maker) = &self.sif_maker else {
+            return Err(Error::unsupported(what, "apptainer, which makes SIF files, is not here")
+                .hint("install it, or name a folder or a .tar file"));
+        };
+        let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
+        let (content, from) = (self.sources.source(&pinned.reference)?.content.clone(), pinned.digest.clone());
+        let supply = Supply { image: pinned, content, credentials: None, known: KnownAttachments::default() };
+        let digest = cx.unless_cancelled(&what, maker.make_sif(cx, &supply, to)).await?;
+        let left = vec!["signatures and attachments: they are of the container image, not of the new file".to_owned()];
+        Ok((Outcome { digest, moved: image.size, spared: 0, attachments: 0, left }, Some(from)))
     }
 
     /// Makes a cloud fetch a disk image from the web: the bytes do not pass through this machine.

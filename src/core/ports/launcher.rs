@@ -271,6 +271,18 @@ pub trait Launcher: Send + Sync {
         Err(self.lacks(Ability::Snapshot, id))
     }
 
+    /// Whether it makes SIF files of container images: [`make_sif`](Self::make_sif).
+    fn makes_sif(&self) -> bool {
+        false
+    }
+
+    /// Makes a SIF file of a pinned container image. Before: nothing is at `to`. After: the file is complete and names the
+    /// image with its digest as what it was made from, or nothing is there. Gives the hash of the file; made twice, it may
+    /// be another one. Errors: `Integrity` where layers are not those that were pinned.
+    async fn make_sif(&self, _cx: &Context, supply: &Supply, _to: &Path) -> Result<Digest> {
+        Err(Error::unsupported(format!("make a SIF of {}", supply.image.reference), "this backend makes none"))
+    }
+
     /// Removes it with all that it wrote; one that is gone counts as removed.
     async fn remove(&self, _cx: &Context, id: &str) -> Result<()> {
         Err(self.lacks(Ability::Remove, id))

@@ -10,7 +10,7 @@ use crate::{
     },
     evidence::record::{Kind, Record},
     image::{
-        model::{Image, Platform},
+        model::{Image, ImageKind, Platform},
         reference::ImageRef,
     },
     launch::{
@@ -44,6 +44,8 @@ impl Evidence {
         let what = format!("launch {} on {}", plan.image.reference, plan.backend);
         let platform = plan.image.platform.as_ref();
         let image = self.sources.image(cx, &plan.image.reference, platform).await?;
+        // Of a file that was changed since, the new bytes would be judged, and not what is launched.
+        let image = if image.pinned.is_none() { Image { pinned: Some(plan.image.clone()), ..image } } else { image };
         if let Some(now) = &image.pinned {
             plan.image.manifest.matches(&now.manifest, &what)?;
         }
@@ -135,6 +137,8 @@ impl Evidence {
         let mut pinned = reference.clone();
         for platform in wanted {
             let image = match self.sources.image(cx, reference, platform).await {
+                // The digest of a file is computed only where it is needed.
+                Ok(image) if image.kind == ImageKind::Sif => self.pinned(cx, image).await?,
                 Ok(image) => image,
                 // Something that cannot be described as an image is held back only where the policy enforces what may
                 // pass.

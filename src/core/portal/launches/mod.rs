@@ -148,6 +148,8 @@ impl Launches {
     pub async fn plan(&self, cx: &Context, backend: &str, image: &Image, answers: &Answers) -> Result<Plan> {
         let launcher = self.launcher(Some(backend), Some(image))?;
         launcher.accepts(image)?;
+        // The digest of a file is computed only now: lists and pages do without.
+        let image = &self.evidence.pinned(cx, image.clone()).await?;
         let what = format!("plan on {backend}");
         let (rules, name) = (Rules(&self.config.forms), launcher.name());
         let (is_ruled, mut answers) = (rules.say_something_of(name), answers.clone());

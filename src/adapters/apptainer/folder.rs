@@ -1,0 +1,128 @@
+//! The folder of a launch: what was launched, where it runs, and how it ended. Everything is found there again.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::spec::{Machine, Spec};
+use crate::shared::private;
+use wharf_core::{
+    base::{
+        clean,
+        error::{During, Result},
+        small_file, text,
+    },
+    launch::plan::{State, Workload},
+};
+
+/// How long a launch without a note of where it runs counts as being started, in seconds.
+const STARTING: i64 = 90;
+
+/// Where the program of a launch runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Running {
+    /// The process of Apptainer that waits for the program.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot. Together with the number this identifies the process.
+    pub started: u64,
+    /// Whether it runs in an instance, which can be entered.
+    pub instance: bool,
+}
+
+impl Running {
+    /// The process with this number.
+    pub(super) fn new(pid: u32, instance: bool) -> Self {
+        Self { pid, started: started(pid).unwrap_or(0), instance }
+    }
+
+    /// Writes it into the folder of the launch.
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        private::write(&folder.join("running"), &serde_json::to_vec(self).during("write where it runs")?)
+    }
+
+    /// Where the launch in a folder runs; `None` if its program has ended or not begun.
+    pub(super) fn read(folder: &Path) -> Option<Self> {
+        let noted: Self = serde_json::from_slice(&small_file::bytes(folder.join("running")).ok()?).ok()?;
+        // The number alone could belong to another process by now.
+        (started(noted.pid) == Some(noted.started)).then_some(noted)
+    }
+}
+
+/// When a process started, in clock ticks since boot (proc(5)).
+fn started(pid: u32) -> Option<u64> {
+    let text = small_file::text(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in brackets and may contain anything, so fields are counted after the last bracket. A process that has
+    // ended and was not waited for is over.
+    let (_, rest) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    if fields.first() == Some(&"Z") {
+        return None;
+    }
+    fields.get(19)?.parse().ok()
+}
+
+/// The processes that a process has started.
+pub(super) fn children(pid: u32) -> Vec<u32> {
+    let text = small_file::text(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|number| number.parse().ok()).collect()
+}
+
+/// Writes the exit code, after which the launch is over.
+pub(super) fn write_exit(folder: &Path, code: i32) -> Result<()> {
+    private::write(&folder.join("exit"), format!("{code}\n").as_bytes())
+}
+
+/// A launch that is kept in a folder.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What was launched.
+    pub spec: Spec,
+    /// As it is listed.
+    pub workload: Workload,
+    /// Where it runs, if it does so on this machine.
+    pub running: Option<Running>,
+    /// Whether this is the machine that it was launched on.
+    pub here: bool,
+}
+
+impl Kept {
+    /// Reads the folder of a launch; `None` if it is incomplete or damaged.
+    pub(super) fn load(folder: &Path, backend: &str) -> Option<Self> {
+        let spec: Spec = serde_json::from_slice(&small_file::bytes(folder.join("spec.json")).ok()?).ok()?;
+        let exit = small_file::text(folder.join("exit")).ok().and_then(|text| text.trim().parse::<i64>().ok());
+        let here = spec.machine == Machine::here();
+        let running = Running::read(folder).filter(|_| exit.is_none() && here);
+        let state = match (exit, running) {
+            (Some(code), _) => State::Exited(code),
+            (None, Some(_)) => State::Running,
+            (None, None) if !here => {
+                State::Other(format!("on {}, or lost when it restarted", clean::short(&spec.machine.host, 60)))
+            }
+            (None, None) if text::now() - spec.created < STARTING && !folder.join("running").exists() => {
+                State::Starting
+            }
+            (None, None) => State::Other("lost (its keeper was ended)".into()),
+        };
+        let workload = Workload {
+            id: spec.key.clone(),
+            backend: backend.to_owned(),
+            name: spec.name.clone(),
+            image: spec.reference.clone(),
+            digest: spec.digest.clone(),
+            state,
+            created: Some(spec.created),
+            ports: Vec::new(),
+            addresses: Vec::new(),
+            note: String::new(),
+            facts: Vec::new(),
+        };
+        Some(Self { folder: folder.to_owned(), spec, workload, running, here })
+    }
+
+    /// Whether the launch in a folder writes nothing more, as far as this machine can tell.
+    pub(super) fn is_over(folder: &Path) -> bool {
+        Self::load(folder, "").is_none_or(|kept| matches!(kept.workload.state, State::Exited(_) | State::Other(_)))
+    }
+}

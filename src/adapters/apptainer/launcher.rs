@@ -1,0 +1,408 @@
+//! Launching under Apptainer, and managing the workloads.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use rustix::process::{Pid, Signal};
+
+use super::{
+    build, commands,
+    folder::{Kept, Running, children},
+    form, keep, log,
+    program::{self, Program},
+    spec::{IMAGE, Machine, Spec},
+};
+use crate::{
+    formats::{disk_header, sif, sif_file},
+    shared::{exec, private, terminal},
+};
+use wharf_core::{
+    base::{
+        clean,
+        context::Context,
+        digest::Digest,
+        error::{During, Error, Kind, Result},
+        text,
+    },
+    image::{
+        model::{Health, Image, ImageKind, Platform},
+        reference::ImageRef,
+    },
+    launch::{
+        form::{Answers, Form},
+        isolation::Isolation,
+        logs::LogRange,
+        plan::{Plan, State, Step, Workload, key, name_from},
+        questions,
+    },
+    ports::{Ability, ByteStream, Extent, Launcher, Supply, Terminal},
+};
+
+/// The most time of a command in a workload.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// The most bytes of its output.
+const OUTPUT: usize = 16 << 20;
+/// How long a program has to end after it was asked to.
+const ENDS: Duration = Duration::from_secs(5);
+/// How long a launch waits for the program to begin.
+const BEGINS: Duration = Duration::from_secs(90);
+/// The pause between two looks at a workload that begins or ends.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Apptainer as a backend.
+pub struct Apptainer {
+    name: String,
+    program: Program,
+    /// Folders of launches, by their keys.
+    launches: PathBuf,
+    /// SIF files that were copied or fetched.
+    files: PathBuf,
+    /// SIF files that were made of container images.
+    made: PathBuf,
+    /// This program, which is started again as keeper; `None` for the one that runs.
+    keeper: Option<PathBuf>,
+}
+
+impl Apptainer {
+    /// A backend of this name that keeps images in `cache` and launches in `state`.
+    pub fn new(name: String, program: Program, cache: &Path, state: &Path) -> Self {
+        let (launches, made) = (state.join("apptainer"), cache.join("sif").join("made"));
+        Self { name, program, launches, files: sif_file::store(cache), made, keeper: None }
+    }
+
+    /// The same backend with another file of this program as keeper.
+    #[must_use]
+    pub fn kept_by(self, keeper: PathBuf) -> Self {
+        Self { keeper: Some(keeper), ..self }
+    }
+
+    async fn find(&self, id: &str) -> Result<Kept> {
+        let inside = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
+        let (folder, name) = (self.launches.join(id), self.name.clone());
+        let kept = tokio::task::spawn_blocking(move || Kept::load(&folder, &name)).await.during("read a workload")?;
+        kept.filter(|_| inside).ok_or_else(|| {
+            Error::not_found(format!("workload '{}'", clean::short(id, 60)), "there is no such workload")
+        })
+    }
+
+    /// The command that runs `command` in the instance of a workload.
+    async fn enter(&self, id: &str, command: Vec<String>) -> Result<Vec<String>> {
+        let what = format!("enter {id}");
+        let kept = self.find(id).await?;
+        match kept.running {
+            Some(Running { instance: true, .. }) => {}
+            Some(_) => {
+                return Err(Error::unsupported(
+                    what,
+                    "its image has no shell, so Apptainer has made no instance of it",
+                )
+                .hint("launch it on local, or read its output"));
+            }
+            None => return Err(Error::unsupported(what, "it is not running here").hint("launch it again")),
+        }
+        Ok([commands::enter(&self.program.word()?, &kept.spec.key), command].concat())
+    }
+
+    /// Waits until a launch is in a state that is wanted, or time is up; gives it as it is then.
+    async fn until(&self, id: &str, patience: Duration, wanted: impl Fn(&State) -> bool) -> Result<Kept> {
+        let end = tokio::time::Instant::now() + patience;
+        loop {
+            let kept = self.find(id).await?;
+            if wanted(&kept.workload.state) || tokio::time::Instant::now() >= end {
+                return Ok(kept);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Launcher for Apptainer {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn abilities(&self) -> &[Ability] {
+        &[Ability::Logs, Ability::Exec, Ability::Terminal, Ability::Remove]
+    }
+
+    fn instead(&self, ability: Ability) -> (&'static str, &'static str) {
+        match ability {
+            Ability::Attach => {
+                ("its program has no terminal of its own", "open a shell in it instead, or follow its output")
+            }
+            Ability::Start => ("a workload of Apptainer ends for good when it ends", "launch its image again"),
+            Ability::Snapshot => ("what it changes is in memory only", "let it write into a mount"),
+            Ability::Usage => ("Apptainer measures only with systemd's control groups", "launch it on local"),
+            _ => ("it mounts folders of this machine, and no volumes of a cloud", "launch it with a mount"),
+        }
+    }
+
+    fn accepts(&self, image: &Image) -> Result<()> {
+        let what = format!("launch {} on {}", image.reference, self.name);
+        let platform = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
+        match image.kind {
+            // The digest of a file is computed for the plan.
+            ImageKind::Sif => Ok(()),
+            ImageKind::Container if image.pinned.is_none() => {
+                Err(Error::unsupported(what, "its digest is unknown, so it cannot be pinned"))
+            }
+            ImageKind::Container => match platform.filter(|platform| !platform.serves(&Platform::host())) {
+                None => Ok(()),
+                Some(other) => {
+                    let why = format!("it is built for {other}, this machine is {}", Platform::host());
+                    Err(Error::unsupported(what, why))
+                }
+            },
+            other => Err(Error::unsupported(what, format!("Apptainer runs no {} image", other.name()))),
+        }
+    }
+
+    async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
+        Ok(Form { privileged: form::is_root(), ..Form::new(form::questions(image)) })
+    }
+
+    async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
+        let what = format!("plan on {}", self.name);
+        self.accepts(image)?;
+        let answers = Form::new(form::questions(image)).check(answers)?;
+        let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
+        if questions::runs_command(&answers) && answers.split_words("command").is_empty() {
+            return Err(Error::usage(what, "there is no command to run alone")
+                .hint("give one: --set command='…', or --set runs=runscript for the image's program"));
+        }
+        let (begin, to) = match (image.kind, &pinned.reference) {
+            (ImageKind::Sif, ImageRef::File { path, .. }) => {
+                runs_here(path.into(), &what).await?;
+                (
+                    format!("{path}, compared with {}", pinned.digest),
+                    "an open file, which Apptainer is given".to_owned(),
+                )
+            }
+            (ImageKind::Sif, _) => {
+                ("the SIF file, compared with its digest".to_owned(), self.files.display().to_string())
+            }
+            _ => {
+                let layers = text::plural(image.layers.len() as u64, "layer", "layers");
+                let what = format!("a SIF of {layers}, compared with their digests (apptainer build)");
+                (what, format!("{}, once for all workloads", self.made.display()))
+            }
+        };
+        let installed = self.program.installation().await?;
+        let key = key();
+        let (program, prefix) = (self.program.word()?, installed.prefix());
+        let (asked, id) = (answers.clone(), key.clone());
+        // Reads paths of the host, which may be on a slow file system.
+        let commands = tokio::task::spawn_blocking(move || commands::commands(&program, prefix, &id, &asked));
+        let spec = Spec {
+            name: name_from(answers.get("name")),
+            reference: pinned.reference.to_string(),
+            digest: pinned.digest.to_string(),
+            key: key.clone(),
+            created: text::now(),
+            machine: Machine::here(),
+            commands: commands.await.during(&what)??,
+        };
+        let folder = self.launches.join(&key);
+        let text = serde_json::to_string_pretty(&spec).during(&what)?;
+        let path = folder.join("spec.json").display().to_string();
+        let completed = [IMAGE, "created", "machine"].map(str::to_owned).to_vec();
+        let environment = program::environment().into_iter().filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()));
+        let steps = vec![
+            Step::Prepare { what: begin, to, bytes: Some(image.size), by: Vec::new() },
+            Step::Write { path, text, mode: 0o600, completed },
+            // It carries out the commands in that file, and keeps the output.
+            Step::Run { argv: self.keeper_words(&folder, &what)?, environment: environment.collect() },
+        ];
+        Ok(Plan {
+            backend: self.name.clone(),
+            steps,
+            isolation: Isolation::SharedKernel,
+            risks: form::risks(image, &answers, installed),
+            privileged: form::is_root(),
+            image: pinned,
+            answers,
+            idempotency_key: key,
+        })
+    }
+
+    async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {
+        let what = format!("launch on {}", self.name);
+        let key = plan.idempotency_key.clone();
+        if let Ok(kept) = self.find(&key).await {
+            return Ok(kept.workload);
+        }
+        let mut spec: Spec = serde_json::from_str(plan.written(&what)?.1).during(&what)?;
+        let image = if sif_file::is_meant(cx, supply).await? {
+            sif_file::open(cx, supply, &self.files).await?
+        } else {
+            build::sif(cx, &self.program, supply, &self.made).await?
+        };
+        sif::primary(&image, &what)?.must_run_here(&what)?;
+        // The form may have been open for long.
+        (spec.created, spec.machine) = (text::now(), Machine::here());
+        let [words] = plan.commands(&what)?;
+        let words = words.to_vec();
+        let (launches, folder, task) = (self.launches.clone(), self.launches.join(&key), what.clone());
+        cx.progress.phase("starting");
+        let begin = move || {
+            private::folder(&launches)?;
+            let mut staging = private::Scratch::make(private::beside(&folder, "new"))?;
+            private::write(&staging.path().join("spec.json"), &serde_json::to_vec_pretty(&spec).during(&task)?)?;
+            // The folder gets its final name only when it is complete; another launch of the same plan may be faster.
+            if staging.keep_as(&folder).is_err() && folder.join("spec.json").is_file() {
+                return Ok(());
+            }
+            keep::start(&words, image)
+        };
+        tokio::task::spawn_blocking(begin).await.during(&what)??;
+        self.until(&key, BEGINS, |state| *state != State::Starting).await.map(|kept| kept.workload)
+    }
+
+    async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
+        let (folder, name) = (self.launches.clone(), self.name.clone());
+        let all = tokio::task::spawn_blocking(move || {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let complete = entries.filter(|entry| !entry.file_name().to_string_lossy().contains('.'));
+            complete.filter_map(|entry| Kept::load(&entry.path(), &name)).map(|kept| kept.workload).collect()
+        });
+        Ok((all.await.during(format!("list workloads of {}", self.name))?, Extent::Whole))
+    }
+
+    async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
+        let what = format!("read the output of {id}");
+        let kept = self.find(id).await?;
+        if wanted.needs_times() {
+            return Err(Error::unsupported(what, "the output of Apptainer's workloads is kept without times")
+                .hint("let the program print them, or launch it on an engine"));
+        }
+        Ok(log::read(kept.folder, what, wanted.follow))
+    }
+
+    async fn terminal(
+        &self,
+        _cx: &Context,
+        id: &str,
+        command: Option<Vec<String>>,
+        size: (u16, u16),
+    ) -> Result<Terminal> {
+        let Some(command) = command else { return Err(self.lacks(Ability::Attach, id)) };
+        let argv = self.enter(id, command).await?;
+        let mut environment = program::environment();
+        environment.push(format!("TERM={}", std::env::var("TERM").unwrap_or_else(|_| "xterm-256color".into())));
+        terminal::open(&format!("open a terminal in {id}"), &argv, &environment, size)
+    }
+
+    async fn exec(&self, _cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
+        let argv = self.enter(id, command).await?;
+        let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+        let output = exec::run_in(&words, Some(&program::environment()), b"", OUTPUT, LONGEST).await?;
+        let mut all = output.stdout;
+        all.extend_from_slice(output.stderr.as_bytes());
+        Ok((all, i64::from(output.code)))
+    }
+
+    async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
+        let what = format!("stop {id}");
+        let kept = self.until(id, BEGINS, |state| *state != State::Starting).await?;
+        if matches!(kept.workload.state, State::Exited(_)) {
+            return Ok(());
+        }
+        if !kept.here {
+            return Err(Error::unsupported(what, "it was launched on another machine, or before this one restarted")
+                .hint(format!("stop it there; if it is gone, delete {}", kept.folder.display())));
+        }
+        let over = |state: &State| matches!(state, State::Exited(_) | State::Other(_));
+        if let Some(running) = kept.running {
+            // In an instance, Apptainer's process waits for the program and passes no signal on.
+            let inside = if running.instance { children(running.pid) } else { Vec::new() };
+            let asked = if inside.is_empty() { vec![running.pid] } else { inside };
+            for pid in asked {
+                signal(pid, Signal::TERM);
+            }
+            if !over(&self.until(id, ENDS, over).await?.workload.state) {
+                self.end_instance(&kept).await;
+                signal(running.pid, Signal::KILL);
+            }
+        }
+        // Without its keeper, nobody else has removed it.
+        if matches!(self.until(id, ENDS, over).await?.workload.state, State::Other(_)) {
+            self.end_instance(&kept).await;
+        }
+        let kept = self.find(id).await?;
+        if over(&kept.workload.state) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Unavailable, what, "it does not end")
+            .hint(format!("apptainer instance stop --force {}", commands::instance(&kept.spec.key))))
+    }
+
+    async fn health(&self, _cx: &Context) -> Result<Health> {
+        let installed = self.program.installation().await?;
+        let rights = match installed.setuid {
+            Some(true) => ", setuid root",
+            Some(false) => ", without setuid",
+            None => "",
+        };
+        let account = whoami::username().unwrap_or_default();
+        let note = format!("{}{rights}", installed.version);
+        Ok(Health { reachable: true, account, credentials: String::new(), note })
+    }
+
+    fn makes_sif(&self) -> bool {
+        true
+    }
+
+    async fn make_sif(&self, cx: &Context, supply: &Supply, to: &Path) -> Result<Digest> {
+        let made = build::sif(cx, &self.program, supply, &self.made).await?;
+        let to = to.to_owned();
+        cx.progress.phase("writing the file");
+        tokio::task::spawn_blocking(move || build::write(made, &to)).await.during("write a SIF file")?
+    }
+
+    async fn remove(&self, cx: &Context, id: &str) -> Result<()> {
+        let what = format!("remove {id}");
+        let kept = match self.find(id).await {
+            Err(error) if error.kind == Kind::NotFound => return Ok(()),
+            other => other?,
+        };
+        self.stop(cx, id).await?;
+        let folder = kept.folder;
+        tokio::task::spawn_blocking(move || private::remove(&folder)).await.during(&*what)?.during(what)
+    }
+}
+
+impl Apptainer {
+    /// The words that start the keeper of the launch in a folder.
+    fn keeper_words(&self, folder: &Path, what: &str) -> Result<Vec<String>> {
+        let keeper = match &self.keeper {
+            Some(keeper) => keeper.clone(),
+            None => std::env::current_exe().during(what)?,
+        };
+        Ok([keeper.as_path(), Path::new(keep::VERB), folder].map(|word| word.display().to_string()).to_vec())
+    }
+
+    /// Removes the instance of a launch with all that runs in it; one that is gone is fine.
+    async fn end_instance(&self, kept: &Kept) {
+        let words: Vec<&str> = kept.spec.commands.stop.iter().skip(1).map(String::as_str).collect();
+        if let Err(error) = self.program.ask(&words).await {
+            tracing::warn!(%error, "an instance could not be removed");
+        }
+    }
+}
+
+/// Fails if the SIF file at this path cannot be run on this machine.
+async fn runs_here(path: PathBuf, what: &str) -> Result<()> {
+    let task = what.to_owned();
+    let look = move || sif::primary(&disk_header::open(&path)?, &task)?.must_run_here(&task);
+    tokio::task::spawn_blocking(look).await.during(what)?
+}
+
+fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
