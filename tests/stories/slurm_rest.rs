@@ -80,11 +80,11 @@ async fn what_slurm_refuses_is_told(stage: &Stage, launcher: &Arc<dyn Launcher>)
     }
     // The partition is renamed between the plan and the launch.
     let mut plan = launcher.plan(&cx, &alpine, &answers(&[("time", "5m")])).await.unwrap();
-    let sends = |step: &mut Step| match step {
-        Step::Send(call) => call.body.as_mut().unwrap()["job"]["partition"] = "gone".into(),
-        _ => {}
-    };
-    plan.steps.iter_mut().for_each(sends);
+    for step in &mut plan.steps {
+        if let Step::Send(call) = step {
+            call.body.as_mut().unwrap()["job"]["partition"] = "gone".into();
+        }
+    }
     assert!(
         plan.shown().contains("gone") && !plan.shown().contains("eyJ"),
         "the plan holds no token: {}",
