@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
-    commands::Commands, folder::Root, inside::Offer, lists::Lists, rest::Rest, settings::Settings, site::Facts,
+    commands::Commands, facts::Facts, folder::Root, inside::Offer, lists::Lists, rest::Rest, settings::Settings,
     usage::Samples,
 };
 use crate::shared::settings::AdapterEntry;

@@ -8,6 +8,7 @@ mod array;
 mod check;
 mod cluster;
 mod commands;
+mod facts;
 mod folder;
 mod form;
 mod inside;

@@ -7,6 +7,9 @@ use wharf_core::base::{
     error::{Error, Kind, Result},
 };
 
+/// What to do about a token that is missing or no longer good.
+pub(super) const NEW_TOKEN: &str =
+    "get a new one with 'scontrol token', and set SLURM_JWT or token_file of this backend";
 /// The error numbers of Slurm (slurm_errno.h) for a job that the controller or accounting does not know, and for one that
 /// is over.
 const NO_JOB: [i64; 2] = [2017, 9003];
@@ -106,7 +109,7 @@ fn refused(what: &str, number: i64, text: &str) -> Error {
                 .hint("try again later")
         }
         _ if DENIED.contains(&number) => {
-            Error::new(Kind::NotAllowed, what, format!("Slurm says: {text}")).hint(super::connection::NEW_TOKEN)
+            Error::new(Kind::NotAllowed, what, format!("Slurm says: {text}")).hint(NEW_TOKEN)
         }
         _ => Error::failed(what, format!("Slurm says: {text}")),
     }
@@ -115,8 +118,9 @@ fn refused(what: &str, number: i64, text: &str) -> Error {
 /// The error of an answer that has only a status.
 fn by_status(what: &str, status: u16) -> Error {
     match status {
-        401 | 511 => Error::new(Kind::NotAllowed, what, "slurmrestd does not take the token, or wants one")
-            .hint(super::connection::NEW_TOKEN),
+        401 | 511 => {
+            Error::new(Kind::NotAllowed, what, "slurmrestd does not take the token, or wants one").hint(NEW_TOKEN)
+        }
         404 => Error::not_found(what, "slurmrestd knows nothing of that name"),
         502..=504 => Error::new(Kind::Unavailable, what, "Slurm's controller does not answer").hint("try again later"),
         _ => Error::failed(what, format!("slurmrestd answered {status}, without a reason")),

@@ -1,10 +1,12 @@
 //! The connection to slurmrestd: who asks, and reading what it answers within limits.
 
-use reqwest::{Client, Method, Response};
+use std::time::Duration;
+
+use reqwest::{Method, Response};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::{DEADLINE, answer::Answer};
+use super::answer::{Answer, NEW_TOKEN};
 use crate::{
     shared::http::{self, AllowedServers, Server, Tls},
     slurm::settings::{RestAddress, RestPlace},
@@ -19,9 +21,8 @@ use wharf_core::{
     launch::step::Call,
 };
 
-/// What to do about a token that is missing or no longer good.
-pub(super) const NEW_TOKEN: &str =
-    "get a new one with 'scontrol token', and set SLURM_JWT or token_file of this backend";
+/// The most time for one answer. slurmrestd waits up to 10 s for the controller.
+const DEADLINE: Duration = Duration::from_secs(25);
 /// The most bytes of an answer: a job is up to 11 kB, the description of the interface 2 MB.
 const LARGEST: usize = 64 << 20;
 
@@ -34,7 +35,7 @@ pub(super) struct Connection {
 
 /// How it is reached.
 enum Side {
-    Socket(Client),
+    Socket(reqwest::Client),
     Server(Box<Server>),
 }
 

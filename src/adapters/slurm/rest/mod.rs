@@ -9,7 +9,7 @@ mod jobs;
 mod request;
 mod site;
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
@@ -27,8 +27,6 @@ use wharf_core::{
 const VERSIONS: (u32, u32) = (36, 45);
 /// The most jobs that are asked about in accounting at the same time: each is a question of its own.
 const AT_ONCE: usize = 8;
-/// The most time for one answer. slurmrestd waits up to 10 s for the controller.
-const DEADLINE: Duration = Duration::from_secs(25);
 
 /// A cluster's slurmrestd.
 pub(super) struct Rest {
@@ -174,7 +172,7 @@ impl Rest {
         }
         // A token that is no longer good is told like this, too.
         Err(Error::new(Kind::Unavailable, what, "slurmrestd does not reach the controller, or does not take the token")
-            .hint(connection::NEW_TOKEN))
+            .hint(answer::NEW_TOKEN))
     }
 }
 
