@@ -386,7 +386,6 @@ fn what_is_no_image_is_named_for_what_it_is_and_is_not_launched() {
         ("chart", &helm, None, "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "Helm chart"),
         ("sbom", &empty, Some("application/vnd.cyclonedx+json"), "application/vnd.cyclonedx+json", "SBOM (CycloneDX)"),
         ("disk", &empty, Some("application/x-qcow2"), "application/octet-stream", "disk image"),
-        ("sif", &empty, None, "application/vnd.sylabs.sif.layer.v1.sif", "Singularity image (SIF)"),
         ("odd", &empty, Some("application/vnd.example"), "text/plain", "artifact of type application/vnd.example"),
     ] {
         let document = json!({"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": kind, "config": config,

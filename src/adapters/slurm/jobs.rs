@@ -103,9 +103,9 @@ fn of_launch(backend: &str, launched: Launched, queue: Vec<Row>, accounts: Vec<R
     let told = !accounts.is_empty();
     let mut rows = accounts;
     let same = |one: &Row, other: &Row| {
-        // The last task of an array has the array's number; accounting may hear late which task it is.
+        // The last task of an array has the array's number. Accounting may hear late that it is a task, and which.
         let late = one.raw == other.raw && (one.task.is_none() || other.task.is_none());
-        one.in_array == other.in_array && (one.task == other.task || late)
+        late || (one.in_array == other.in_array && one.task == other.task)
     };
     if !queue.is_empty() {
         // What waits or runs is in the queue.
@@ -336,8 +336,11 @@ mod tests {
             ..row("62", State::Exited(0))
         };
         let first = Row { raw: "63".into(), ..row("62_1", State::Exited(0)) };
-        let known = list(vec![first.clone(), last(Some("2"))], vec![first, last(None)], vec![launch("62", Some(2))]);
-        assert!(known[0].workload.facts_words().contains("tasks 2: 2 done"), "{}", known[0].workload.facts_words());
+        for late in [last(None), Row { in_array: false, ..last(None) }] {
+            let queue = vec![first.clone(), last(Some("2"))];
+            let known = list(queue, vec![first.clone(), late], vec![launch("62", Some(2))]);
+            assert!(known[0].workload.facts_words().contains("tasks 2: 2 done"), "{}", known[0].workload.facts_words());
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(super) const NEW_TOKEN: &str =
 /// is over.
 const NO_JOB: [i64; 2] = [2017, 9003];
 const OVER: i64 = 2021;
+/// That of an error without a number of its own.
+const UNSPECIFIED: i64 = -1;
 /// Those for a controller or a database that does not answer, and for a person who may not.
 const AWAY: [i64; 4] = [1800, 1803, 7000, 7003];
 const DENIED: [i64; 4] = [2002, 2010, 1007, 1000];
@@ -104,6 +106,13 @@ fn refused(what: &str, number: i64, text: &str) -> Error {
     match number {
         _ if NO_JOB.contains(&number) => Error::not_found(what, "Slurm knows no such job"),
         OVER => Error::failed(what, "the job is already completed"),
+        // Slurm 22.05 tells a token that is no longer good like this.
+        UNSPECIFIED => Error::new(
+            Kind::NotAllowed,
+            what,
+            "Slurm does not say why (Unspecified error); older versions answer so to a token that is not good",
+        )
+        .hint(NEW_TOKEN),
         _ if AWAY.contains(&number) => {
             Error::new(Kind::Unavailable, what, format!("Slurm's controller does not answer: {text}"))
                 .hint("try again later")
@@ -163,6 +172,7 @@ mod tests {
             assert_eq!(kind(status, version), Err(Kind::NotFound));
         }
         for text in [
+            include_str!("../../../../tests/fixtures/slurm/22.05/rest/bad-token-jobs.json"),
             include_str!("../../../../tests/fixtures/slurm/24.11/rest/bad-token-jobs.json"),
             include_str!("../../../../tests/fixtures/slurm/26.05/rest/bad-token-jobs.json"),
         ] {
