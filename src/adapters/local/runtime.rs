@@ -204,7 +204,7 @@ fn make_places(sandboxed: &Sandboxed, root: &Path) -> std::io::Result<()> {
 #[async_trait]
 impl Runtime for Sandboxes {
     fn name(&self) -> &'static str {
-        "local"
+        "sandbox"
     }
 
     fn accepts(&self, image: &Image) -> Result<()> {
