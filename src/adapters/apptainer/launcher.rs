@@ -210,7 +210,8 @@ impl Launcher for Apptainer {
         let text = serde_json::to_string_pretty(&spec).during(&what)?;
         let path = folder.join("spec.json").display().to_string();
         let completed = [IMAGE, "created", "machine"].map(str::to_owned).to_vec();
-        let environment = program::environment().into_iter().filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()));
+        let environment =
+            program::environment().into_iter().filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()));
         let steps = vec![
             Step::Prepare { what: begin, to, bytes: Some(image.size), by: Vec::new() },
             Step::Write { path, text, mode: 0o600, completed },
