@@ -45,7 +45,10 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
     }
     let plan = match before.as_ref().filter(|record| may_finish(record, args, &asked)) {
         // The same key: what was made the first time is found.
-        Some(record) => record.plan.clone(),
+        Some(record) => {
+            portal.launches.still_fits(&Context::default(), &record.plan).await?;
+            record.plan.clone()
+        }
         None => {
             if let Some(record) = &before {
                 asked = again::answers(record, asked);

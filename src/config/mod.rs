@@ -18,6 +18,7 @@ use self::{
 use wharf_core::{
     base::error::{Error, Result},
     config::{Config, EntryKinds},
+    launch::rules::FormRules,
 };
 
 /// What the command line may override.
@@ -59,6 +60,7 @@ pub fn load(flags: &Flags, kinds: &EntryKinds) -> Result<Config> {
         apply(&mut config, &user, kinds)?;
     }
     environment(&mut config, kinds)?;
+    rule_all_of_a_type(&mut config);
     if let Some(theme) = &flags.theme {
         config.theme.clone_from(theme);
     }
@@ -90,6 +92,17 @@ fn site_file_error(error: Error, named: bool) -> Error {
     let whose = if named { "the site's file that WHARF_SITE names" } else { "the site's file" };
     let hint = format!("{}; nothing is done without {whose}, because its policy may be in it", error.hint);
     error.hint(hint)
+}
+
+/// Rules for a backend that is called like its type hold for all backends of that type: another name is no way around them.
+fn rule_all_of_a_type(config: &mut Config) {
+    let same = |rules: &FormRules| {
+        let named =
+            config.backends.iter().filter(|backend| backend.kind == rules.backend && backend.name != rules.backend);
+        named.map(|backend| FormRules { backend: backend.name.clone(), ..rules.clone() }).collect::<Vec<_>>()
+    };
+    let more: Vec<FormRules> = config.forms.iter().flat_map(same).collect();
+    config.forms.extend(more);
 }
 
 #[cfg(test)]

@@ -244,11 +244,15 @@ impl Form {
         Isolation::from_name(answer).unwrap_or_default()
     }
 
-    /// Makes the weakest isolation that is at least `least` the default, where the backend offers one.
+    /// Makes the weakest isolation that is at least `least` the default, where the backend offers one. A default that is
+    /// strong enough stays.
     pub fn demand(&mut self, least: Isolation) {
         let fields = self.sections.iter_mut().flat_map(|section| &mut section.fields);
         for field in fields.filter(|field| field.key == isolation::KEY) {
             let FieldKind::Choice(offered) = &field.kind else { continue };
+            if Isolation::from_name(&field.default).is_some_and(|level| level >= least) {
+                continue;
+            }
             let levels = offered.iter().filter_map(|word| Isolation::from_name(word));
             if let Some(level) = levels.filter(|level| *level >= least).min() {
                 level.name().clone_into(&mut field.default);

@@ -1,6 +1,6 @@
 //! What a site says of the forms of backends: fields that are hidden, fixed, bounded, or have another default.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -179,7 +179,11 @@ impl<'a> Rules<'a> {
     }
 
     /// The form with all rules applied, hidden fields too.
-    fn whole(self, backend: &'a str, mut form: Form) -> Result<Form> {
+    ///
+    /// # Errors
+    /// `Usage` with file and line, for a rule that does not fit the form, or that changes what an earlier one hides.
+    pub fn whole(self, backend: &'a str, mut form: Form) -> Result<Form> {
+        let mut hidden = BTreeSet::new();
         for (origin, key, rule) in self.of(backend) {
             let what = || format!("{origin}: form of '{backend}': {key}");
             let known = form.fields().map(|field| field.key).collect::<Vec<_>>().join(", ");
@@ -189,23 +193,28 @@ impl<'a> Rules<'a> {
                     Error::usage(what(), "this backend does not ask for it").hint(format!("it asks for {known}"))
                 );
             };
+            let before = field.default.clone();
             rule.apply(field).map_err(|why| Error::usage(what(), why).hint("correct that line"))?;
+            if hidden.contains(key) && field.default != before {
+                let why = "a rule before it hides it, and sets what it is";
+                return Err(Error::usage(what(), why).hint("remove that line"));
+            }
+            if rule.hide {
+                hidden.insert(key);
+            }
         }
         Ok(form)
     }
 
-    /// The form as people see it.
-    ///
-    /// # Errors
-    /// `Usage` with file and line, for a rule that does not fit the form.
-    pub fn form(self, backend: &'a str, form: Form) -> Result<Form> {
-        let mut form = self.whole(backend, form)?;
+    /// The form of [`whole`](Self::whole) as people see it.
+    #[must_use]
+    pub fn shown(self, backend: &'a str, mut form: Form) -> Form {
         let hidden = |field: &Field| self.of(backend).any(|(_, key, rule)| rule.hide && key == field.key);
         for section in &mut form.sections {
             section.fields.retain(|field| !hidden(field));
         }
         form.sections.retain(|section| !section.fields.is_empty());
-        Ok(form)
+        form
     }
 
     /// The answers with which the backend plans: those given, and where rules say something of the others, theirs.
@@ -213,6 +222,7 @@ impl<'a> Rules<'a> {
     /// # Errors
     /// `Usage` for an answer to a field that is hidden, or that a rule does not let pass.
     pub fn answers(self, backend: &'a str, form: Form, given: &Answers) -> Result<Answers> {
+        let own = form.defaults();
         let form = self.whole(backend, form)?;
         let mut answers = given.clone();
         for (origin, key, rule) in self.of(backend) {
@@ -221,7 +231,10 @@ impl<'a> Rules<'a> {
                 return Err(Error::usage(format!("setting '{key}' to '{answer}'"), "it cannot be chosen here")
                     .hint(format!("{origin} sets it")));
             }
-            answers.0.entry(key.to_owned()).or_insert(default);
+            // What the backend does by itself need not be said.
+            if own.0.get(key) != Some(&default) {
+                answers.0.entry(key.to_owned()).or_insert(default);
+            }
         }
         self.check(backend, &form, &answers)?;
         Ok(answers)
@@ -233,8 +246,7 @@ impl<'a> Rules<'a> {
     /// `Usage` with the place of the rule.
     fn check(self, backend: &'a str, form: &Form, answers: &Answers) -> Result<()> {
         for (origin, key, rule) in self.of(backend) {
-            let Some(field) = form.field(key) else { continue };
-            let answer = answers.get(key);
+            let (Some(field), Some(answer)) = (form.field(key), answers.0.get(key)) else { continue };
             if let Some(why) = field.refuse(answer).or_else(|| rule.refuse(&field.kind, answer)) {
                 return Err(
                     Error::usage(format!("setting '{key}' to '{answer}'"), why).hint(format!("{origin} says so"))
@@ -287,17 +299,21 @@ mod tests {
     fn what_is_fixed_cannot_be_chosen_otherwise() {
         let rules = rules("field.partition = { fixed = \"debug\" }\nfield.tty = { hide = true }");
         let all = Rules(&rules);
-        let shown = all.form("slurm", form()).unwrap();
+        let shown = all.shown("slurm", all.whole("slurm", form()).unwrap());
         assert_eq!(shown.field("partition").unwrap().kind, FieldKind::Choice(vec!["debug".into()]));
         assert_eq!((shown.sections.len(), shown.defaults().get("partition")), (1, "debug"), "a hidden field is gone");
         let answers = |pairs: &[(&str, &str)]| all.answers("slurm", form(), &given(pairs));
-        assert_eq!(answers(&[]).unwrap(), given(&[("partition", "debug"), ("tty", "no")]));
+        assert_eq!(
+            answers(&[]).unwrap(),
+            given(&[("partition", "debug")]),
+            "what the backend does by itself is not said"
+        );
         for (key, value) in [("partition", "short"), ("tty", "yes")] {
             let error = answers(&[(key, value)]).unwrap_err();
             assert!(error.hint.contains("site.toml:3"), "{error}");
         }
         assert!(all.planned("slurm", form(), &given(&[("partition", "short"), ("tty", "no")])).is_err());
-        assert_eq!(Rules(&rules).form("docker", form()).unwrap(), form(), "of another backend nothing is said");
+        assert_eq!(Rules(&rules).whole("docker", form()).unwrap(), form(), "of another backend nothing is said");
     }
 
     #[test]
@@ -306,7 +322,7 @@ mod tests {
             "field.cpus = { most = 8 }\nfield.memory = { most = \"4G\", default = \"1G\" }\nfield.time = { most = \"2h\" }",
         );
         let all = Rules(&rules);
-        let shown = all.form("slurm", form()).unwrap().defaults();
+        let shown = all.shown("slurm", all.whole("slurm", form()).unwrap()).defaults();
         assert_eq!((shown.get("memory"), shown.get("time"), shown.get("cpus")), ("1G", "2h", "2"));
         let fits = |key: &str, value: &str| all.answers("slurm", form(), &given(&[(key, value)])).is_ok();
         for (key, value) in [("cpus", "8"), ("memory", "4096M"), ("time", "90m")] {
@@ -324,7 +340,7 @@ mod tests {
         let both = [site.clone(), own].concat();
         assert!(Rules(&both).answers("slurm", form(), &given(&[("cpus", "5")])).is_err());
         let other = [site, rules("field.partition = { fixed = \"short\" }")].concat();
-        assert!(Rules(&other).form("slurm", form()).is_err());
+        assert!(Rules(&other).whole("slurm", form()).is_err());
     }
 
     #[test]
@@ -338,11 +354,23 @@ mod tests {
             ("field.memory = { default = \"lots\" }", "512M"),
         ] {
             let rules = rules(text);
-            let error = Rules(&rules).form("slurm", form()).unwrap_err();
+            let error = Rules(&rules).whole("slurm", form()).unwrap_err();
             assert!(error.what.starts_with("site.toml:3") && error.why.contains(why), "{text}: {error}");
         }
         let wrong =
             FieldRule { fixed: Some(Value("x".into())), default: Some(Value("y".into())), ..FieldRule::default() };
         assert!(wrong.mistake().is_some() && FieldRule::default().mistake().is_some());
+    }
+
+    #[test]
+    fn what_an_earlier_rule_hides_is_not_set_by_a_later_one() {
+        let hidden = rules(r#"field.memory = { hide = true, default = "2G" }"#);
+        let own = rules(r#"field.memory = { default = "64G" }"#);
+        let both = [hidden.clone(), own].concat();
+        let error = Rules(&both).whole("slurm", form()).unwrap_err();
+        assert!(error.why.contains("hides it"), "{error}");
+        assert!(Rules(&hidden).answers("slurm", form(), &given(&[("memory", "64G")])).is_err());
+        let planned = Rules(&hidden).answers("slurm", form(), &given(&[])).unwrap();
+        assert_eq!(planned.get("memory"), "2G");
     }
 }

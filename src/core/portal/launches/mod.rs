@@ -135,12 +135,15 @@ impl Launches {
         // Both are asked at the same time.
         let (form, judged) =
             tokio::join!(cx.run(&what, launcher.form(cx, image)), self.evidence.judged_by_what_is_there(image));
-        let mut form = Rules(&self.config.forms).form(launcher.name(), form?)?;
+        let rules = Rules(&self.config.forms);
+        let mut form = rules.whole(launcher.name(), form?)?;
         form.presets = self.offered_presets(&image.reference, launcher.name()).await;
         form.demand(self.evidence.least_isolation(image, &judged, form.privileged));
         let launch = LaunchFacts { privileged: form.privileged, isolation: form.isolation_of(&Answers::default()) };
         form.gate = Some(self.evidence.gate_for(image, &judged, launch));
-        Ok(form)
+        // Where there is no question about it any more.
+        form.isolation = launch.isolation;
+        Ok(rules.shown(launcher.name(), form))
     }
 
     /// The plan: exactly what would be sent to a backend. Answers that the configuration's rules do not let pass are
@@ -157,7 +160,7 @@ impl Launches {
         let form = if is_ruled || demands { cx.run(&what, launcher.form(cx, image)).await? } else { Form::default() };
         if demands {
             let judged = self.evidence.judged_by_what_is_there(image).await;
-            let mut form = form.clone();
+            let mut form = rules.whole(name, form.clone())?;
             form.demand(self.evidence.least_isolation(image, &judged, form.privileged));
             let asked = form.field(isolation::KEY).map(|field| (field.key.to_owned(), field.default.clone()));
             answers.0.extend(asked);
@@ -172,6 +175,21 @@ impl Launches {
         let launch = LaunchFacts { privileged: plan.privileged, isolation: plan.isolation };
         plan.risks.extend(self.evidence.risks(image, launch).await);
         Ok(plan)
+    }
+
+    /// Fails where the configuration's rules do not let a plan pass that was made before.
+    ///
+    /// # Errors
+    /// `Usage` with the place of the rule; those of the image's source and of the backend.
+    pub async fn still_fits(&self, cx: &Context, plan: &Plan) -> Result<()> {
+        let rules = Rules(&self.config.forms);
+        if !rules.say_something_of(&plan.backend) {
+            return Ok(());
+        }
+        let image = self.sources.image(cx, &plan.image.reference, plan.image.platform.as_ref()).await?;
+        let launcher = self.launcher(Some(&plan.backend), Some(&image))?;
+        let form = cx.run(&format!("ask {}", plan.backend), launcher.form(cx, &image)).await?;
+        rules.planned(&plan.backend, form, &plan.answers)
     }
 
     /// Prepares an image for a script that a plan has shown, which somebody else sends; the policy decides as about a
@@ -190,7 +208,9 @@ impl Launches {
         let entry = self.journal.open_entry("prepare", format!("{} on {backend}", image.reference));
         entry.set_digest(&pinned.digest);
         let preparing = async {
-            entry.set_verdict(self.evidence.admit(cx, &what, image, None, because).await?.describe());
+            let form = cx.run(&what, launcher.form(cx, image)).await?;
+            let launch = LaunchFacts { privileged: form.privileged, isolation: form.isolation_of(&Answers::default()) };
+            entry.set_verdict(self.evidence.admit(cx, &what, image, Some(launch), because).await?.describe());
             let supply = self.supply(&pinned).await?;
             cx.unless_cancelled(&what, launcher.prepare(cx, folder, &supply)).await
         };
