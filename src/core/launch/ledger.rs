@@ -115,13 +115,17 @@ impl LaunchRecord {
         answers
     }
 
-    /// Whether the launch's key or the workload that it made is meant: the key may be cut short.
-    fn is_meant(&self, id: &str) -> bool {
-        let made = match &self.outcome {
-            Outcome::Made { id: made, name } => id == made || id == name || id == full_id(&self.plan.backend, made),
-            _ => false,
-        };
-        made || (id.len() >= SHORTEST && self.key().starts_with(id))
+    /// The id of the workload that it made, with its backend; `None` where it made none.
+    fn made_as(&self) -> Option<String> {
+        match &self.outcome {
+            Outcome::Made { id, .. } => Some(full_id(&self.plan.backend, id)),
+            _ => None,
+        }
+    }
+
+    /// Whether it made the workload of this id or name.
+    fn has_made(&self, word: &str) -> bool {
+        matches!(&self.outcome, Outcome::Made { id, name } if id == word || name == word)
     }
 }
 
@@ -150,15 +154,23 @@ pub fn file_key(key: &str) -> Result<&str> {
 /// `NotFound` where none is meant, `Usage` where the beginning of a key means several.
 pub fn meant<'a>(all: &'a [LaunchRecord], id: &str) -> Result<&'a LaunchRecord> {
     let what = format!("launch '{id}' again");
-    let fits: Vec<&LaunchRecord> = all.iter().filter(|one| one.is_meant(id)).collect();
-    let begun: Vec<&str> = fits.iter().filter(|one| one.key().starts_with(id)).map(|one| one.key()).collect();
-    match (fits.first(), begun.as_slice()) {
-        (None, _) => Err(Error::not_found(what, "no such launch is kept").hint("'wharf launch --again' lists them")),
-        (Some(_), [_, _, ..]) => {
-            Err(Error::usage(what, "several launches begin like this")
-                .hint(format!("choose one: {}", begun.join(", "))))
-        }
-        (Some(one), _) => Ok(one),
+    // What is written out is meant, whatever else begins like it.
+    if let Some(one) = all.iter().find(|one| one.key() == id || one.made_as().as_deref() == Some(id)) {
+        return Ok(one);
+    }
+    let made: Vec<&LaunchRecord> = all.iter().filter(|one| one.has_made(id)).collect();
+    let begun: Vec<&LaunchRecord> =
+        all.iter().filter(|one| id.len() >= SHORTEST && one.key().starts_with(id)).collect();
+    let several = |words: Vec<String>| {
+        Err(Error::usage(&what, "several launches are meant by this").hint(format!("choose one: {}", words.join(", "))))
+    };
+    match (made.as_slice(), begun.as_slice()) {
+        ([], []) => Err(Error::not_found(what, "no such launch is kept").hint("'wharf launch --again' lists them")),
+        ([], [one]) => Ok(one),
+        ([], many) => several(many.iter().map(|one| one.key().to_owned()).collect()),
+        // Ids begin again some day, and names are used again: the newest counts.
+        ([newest, rest @ ..], _) if rest.iter().all(|one| one.plan.backend == newest.plan.backend) => Ok(newest),
+        (many, _) => several(many.iter().filter_map(|one| one.made_as()).collect()),
     }
 }
 
@@ -228,6 +240,17 @@ mod tests {
         assert_eq!(found("3f2a").unwrap_err().kind, Kind::Usage);
         assert_eq!(found("3f").unwrap_err().kind, Kind::NotFound);
         assert_eq!(found("").unwrap_err().kind, Kind::NotFound);
+    }
+
+    #[test]
+    fn an_id_of_two_backends_means_neither() {
+        let mut other = record("9c000003", "77");
+        other.plan.backend = "podman".into();
+        let all = [record("3f2a0001", "77"), other, record("77000004", "5")];
+        let error = meant(&all, "77").unwrap_err();
+        assert!(error.kind == Kind::Usage && error.hint.contains("docker:77, podman:77"), "{error}");
+        assert_eq!(meant(&all, "podman:77").unwrap().key(), "9c000003");
+        assert_eq!(meant(&all, "7700").unwrap().key(), "77000004");
     }
 
     #[test]

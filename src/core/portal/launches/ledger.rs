@@ -73,7 +73,18 @@ impl Launches {
         latest: bool,
     ) -> Result<Image> {
         let reference = Self::reference_again(record, latest)?;
-        self.sources.image(cx, &reference, record.plan.image.platform.as_ref()).await
+        let image = self.sources.image(cx, &reference, record.plan.image.platform.as_ref()).await?;
+        if latest || reference.digest().is_some() {
+            return Ok(image);
+        }
+        // A file is named without its digest: it may be another one by now.
+        let image = self.evidence.pinned(cx, image).await?;
+        if let Some(now) = &image.pinned {
+            let what = format!("launch {reference} again");
+            let same = record.plan.image.digest.matches(&now.digest, &what);
+            same.map_err(|error| error.hint("it was changed since: launch it with --latest, if that is right"))?;
+        }
+        Ok(image)
     }
 
     /// Writes down that a launch begins. What cannot be written becomes a trouble: the launch goes on.
