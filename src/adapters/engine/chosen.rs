@@ -29,10 +29,13 @@ impl Facts {
         self.runtimes.iter().find(|runtime| runtime.isolation == wanted)
     }
 
-    /// The name of the runtime that has to be sent for this answer; `None` for the default one.
+    /// The name of the runtime that has to be sent for this answer; `None` for the default one, unless it isolates more than
+    /// others: the engine's default may be another one by now.
     pub(super) fn sent(&self, answer: &str) -> Option<&str> {
         let default = self.runtimes.first();
-        let chosen = self.runtime(answer).filter(|chosen| Some(*chosen) != default);
+        let chosen = self
+            .runtime(answer)
+            .filter(|chosen| Some(*chosen) != default || chosen.isolation > Isolation::SharedKernel);
         chosen.map(|runtime| runtime.name.as_str())
     }
 }
@@ -94,7 +97,7 @@ mod tests {
     use crate::engine::runtimes;
 
     #[test]
-    fn only_a_runtime_that_is_not_the_default_is_sent() {
+    fn what_is_not_the_default_or_isolates_more_is_sent_by_its_name() {
         let text = r#"{"runc": {"path": "runc"}, "runsc": {"path": "runsc"}}"#;
         let facts = |default| Facts {
             runtimes: runtimes::offered(serde_json::from_str(text).unwrap(), Some(default), |_| true),
@@ -102,7 +105,7 @@ mod tests {
         };
         assert_eq!(facts("runc").sent("gvisor"), Some("runsc"));
         assert_eq!((facts("runc").sent("shared"), facts("runc").sent("")), (None, None));
-        assert_eq!((facts("runsc").sent("gvisor"), facts("runsc").sent("shared")), (None, Some("runc")));
+        assert_eq!((facts("runsc").sent("gvisor"), facts("runsc").sent("shared")), (Some("runsc"), Some("runc")));
         assert_eq!(facts("runsc").usual(), Isolation::UserSpaceKernel);
         assert_eq!(Facts::default().sent(""), None);
     }

@@ -107,6 +107,15 @@ impl Address {
     }
 }
 
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "unix://{}", path.display()),
+            Self::Host { host, secured } => write!(f, "{}://{host}", if *secured { "https" } else { "http" }),
+        }
+    }
+}
+
 /// The TLS settings of an engine. A configured authority replaces the system's, as in every client of engines.
 fn tls(settings: &Settings) -> http::Tls {
     http::Tls {

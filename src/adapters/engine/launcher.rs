@@ -14,7 +14,7 @@ use bollard::{
 use futures_util::{StreamExt, TryStreamExt};
 use serde::Deserialize;
 
-use super::{Engine, catalog::pull_name, plan, terminal};
+use super::{Engine, catalog::pull_name, connection::Address, plan, terminal};
 use crate::shared::samples::Samples;
 use wharf_core::{
     base::{
@@ -108,7 +108,8 @@ impl Launcher for Engine {
             answers.0.insert("name".to_owned(), format!("{name}-{}", key.get(..4).unwrap_or_default()));
         }
         let bytes = if self.has(image).await { 0 } else { image.size };
-        plan::plan((&self.name, &self.config.settings.url), image, facts, bytes, answers, key)
+        let address = Address::parse(&self.config)?.to_string();
+        plan::plan((&self.name, &address), image, facts, bytes, answers, key)
     }
 
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {

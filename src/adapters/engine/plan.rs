@@ -34,7 +34,8 @@ pub(super) fn form(image: &Image, facts: &Facts) -> Form {
         questions::command("instead of the image's own; empty runs what the image says"),
         questions::environment(),
     ];
-    basics.extend(questions::isolation(&facts.levels()));
+    let asked = questions::isolation(&facts.levels());
+    basics.extend(asked.map(|field| Field { default: facts.usual().name().to_owned(), ..field }));
     let limits = [
         (facts.limits.0, questions::memory("at most, like 512M or 2G; empty for no limit", "2G")),
         (facts.limits.2, questions::processors(1024)),

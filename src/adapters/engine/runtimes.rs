@@ -48,7 +48,8 @@ fn level(word: &str) -> Option<Isolation> {
 
 /// The runtimes that an engine offers, the default one first. An engine that names none has one that shares the kernel.
 ///
-/// Of name, path and type the least isolation counts, so that a runtime with a promising name is not believed. Podman
+/// Of name, path and type the least isolation counts, and a path or type that is not known says nothing good: a runtime with
+/// a promising name is not believed. Podman
 /// also names runtimes that are not installed: of these only those in this machine's `PATH` count.
 pub(super) fn offered(
     answers: Option<BTreeMap<String, RuntimeAnswer>>,
@@ -56,8 +57,10 @@ pub(super) fn offered(
     installed: impl Fn(&str) -> bool,
 ) -> Vec<EngineRuntime> {
     let read = |(name, answer): (String, RuntimeAnswer)| {
-        let words = [Some(name.as_str()), answer.path.as_deref(), answer.kind.as_deref()];
-        let isolation = words.into_iter().flatten().filter_map(level).min()?;
+        let told =
+            [answer.path.as_deref(), answer.kind.as_deref()].into_iter().flatten().filter(|word| !word.is_empty());
+        let told = told.map(level).collect::<Option<Vec<_>>>()?;
+        let isolation = told.into_iter().chain(level(&name)).min()?;
         let file = answer.path.as_deref().unwrap_or(&name);
         let known = default == Some(name.as_str()) || installed(file);
         let counted = !answer.arguments.iter().flatten().any(|word| word.contains("ignore-cgroups"));
@@ -100,7 +103,8 @@ mod tests {
             "kata-runtime": {"runtimeType": "io.containerd.kata-qemu.v2"},
             "kata-fake": {"path": "/usr/bin/runsc"},
             "strong": {"path": "/opt/kata/bin/kata-runtime"},
-            "other": {"path": "/usr/bin/other"}
+            "other": {"path": "/usr/bin/other"},
+            "gvisor": {"path": "/opt/site/wrapper"}
         }"#;
         let found = read(text, "runc", |_| true);
         assert_eq!(found[0], ("runc".into(), SharedKernel, true), "the default comes first");
@@ -112,7 +116,7 @@ mod tests {
         ] {
             assert!(found.contains(&(wanted.0.to_owned(), wanted.1, wanted.2)), "{wanted:?} {found:?}");
         }
-        assert!(!found.iter().any(|(name, ..)| name == "other"), "{found:?}");
+        assert!(!found.iter().any(|(name, ..)| name == "other" || name == "gvisor"), "{found:?}");
         let podman = read(text, "crun", |file| file == "runc");
         assert_eq!(
             podman.iter().map(|one| one.0.as_str()).collect::<Vec<_>>(),
