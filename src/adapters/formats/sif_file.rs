@@ -7,7 +7,10 @@
 use std::{
     fs::File,
     io::{Read, Seek, Write},
-    os::{fd::AsRawFd, unix::fs::PermissionsExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{MetadataExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -77,13 +80,17 @@ pub async fn open(cx: &Context, supply: &Supply, store: &Path) -> Result<File> {
     cx.progress.phase("comparing its hash");
     let work = tokio::task::spawn_blocking(move || {
         let file = disk_header::open(&path)?;
-        match exec::changed_by_others(&path) {
-            None => verified(file, &digest, &what),
-            // While it runs, others could change it.
-            Some(_) => copied(file, &digest, &store, &what),
-        }
+        // While it runs, others could change it. The path may lead to another file than the open one by now.
+        let alone = exec::changed_by_others(&path).is_none() && is_ours(&file);
+        if alone { verified(file, &digest, &what) } else { copied(file, &digest, &store, &what) }
     });
     cx.unless_cancelled("compare a SIF file", async { work.await.during("compare a SIF file")? }).await
+}
+
+/// Whether only this person, or root, can write to an open file.
+fn is_ours(file: &File) -> bool {
+    let me = rustix::process::geteuid().as_raw();
+    file.metadata().is_ok_and(|meta| (meta.uid() == me || meta.uid() == 0) && meta.mode() & 0o022 == 0)
 }
 
 /// The same file, if it has this digest.

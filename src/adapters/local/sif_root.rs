@@ -7,8 +7,8 @@
 use std::{
     collections::HashMap,
     fs::File,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::Path,
     time::Duration,
 };
 
@@ -99,7 +99,7 @@ pub(super) async fn unpack(cx: &Context, file: File, root: &Path, what: &str) ->
     }
     let listed = told.stdout;
     let (size, task) = (partition.size, what.to_owned());
-    let devices = tokio::task::spawn_blocking(move || look_through(&listed, size, &task)).await.during(what)??;
+    tokio::task::spawn_blocking(move || look_through(&listed, size, &task)).await.during(what)??;
     cx.progress.phase("unpacking");
     let to = root.display().to_string();
     let argv = [
@@ -121,7 +121,7 @@ pub(super) async fn unpack(cx: &Context, file: File, root: &Path, what: &str) ->
     }
     drop(file);
     let (root, task) = (root.to_owned(), what.to_owned());
-    tokio::task::spawn_blocking(move || own(&root, &devices, &task)).await.during(what)?
+    tokio::task::spawn_blocking(move || own(&root, &task)).await.during(what)?
 }
 
 fn unreadable(what: &str, stderr: &str) -> Error {
@@ -133,20 +133,27 @@ fn harmful(what: &str, why: impl Into<String>) -> Error {
     Error::new(Kind::Integrity, what, why.into()).hint("do not use it; tell its publisher")
 }
 
-/// Looks through what `unsquashfs -lln` lists; gives the paths of devices below the root, which an unpacked image does
-/// not have.
+/// What `unsquashfs` writes between the name of a link and its target.
+const ARROW: &str = " -> ";
+
+/// Looks through what `unsquashfs -lln` lists. Names and targets of links are in it as they are, also with line breaks: what
+/// could be read in two ways is refused, and nothing is done with a path of the list.
 ///
 /// # Errors
 /// `Integrity` where files are too many or too large, or placed through a link.
-fn look_through(list: &[u8], size: u64, what: &str) -> Result<Vec<PathBuf>> {
+fn look_through(list: &[u8], size: u64, what: &str) -> Result<()> {
     let list = String::from_utf8_lossy(list);
     let most = MOST_BYTES.min(FREE_BYTES.saturating_add(size.saturating_mul(EXPANSION)));
-    let (mut folders, mut devices, mut bytes) = (HashMap::new(), Vec::new(), 0_u64);
+    let (mut folders, mut bytes) = (HashMap::new(), 0_u64);
     for line in list.lines().filter(|line| !line.is_empty()) {
         let odd = || harmful(what, format!("a file in it has an odd name: {}", clean::short(line, 100)));
         let (facts, path) = line.split_once(&format!(" {TOP}")).ok_or_else(odd)?;
         let kind = facts.chars().next().ok_or_else(odd)?;
-        let path = if kind == 'l' { path.split(" -> ").next().unwrap_or(path) } else { path };
+        // A name with an arrow in it could hide where the name of a link ends.
+        if path.matches(ARROW).count() != usize::from(kind == 'l') {
+            return Err(odd());
+        }
+        let path = path.split(ARROW).next().unwrap_or(path);
         let path = path.trim_start_matches('/');
         if folders.len() >= MOST_FILES {
             return Err(harmful(what, "it holds more files than Wharf unpacks"));
@@ -164,14 +171,9 @@ fn look_through(list: &[u8], size: u64, what: &str) -> Result<Vec<PathBuf>> {
         if folders.get(above) != Some(&true) {
             return Err(harmful(what, format!("{} is in something that is no folder", clean::short(path, 100))));
         }
-        match kind {
-            'b' | 'c' => devices.push(PathBuf::from(path)),
-            '-' => {
-                let length =
-                    facts.split_whitespace().nth(2).and_then(|word| word.parse::<u64>().ok()).ok_or_else(odd)?;
-                bytes = bytes.saturating_add(length);
-            }
-            _ => {}
+        if kind == '-' {
+            let length = facts.split_whitespace().nth(2).and_then(|word| word.parse::<u64>().ok()).ok_or_else(odd)?;
+            bytes = bytes.saturating_add(length);
         }
         if bytes > most {
             return Err(harmful(
@@ -180,21 +182,22 @@ fn look_through(list: &[u8], size: u64, what: &str) -> Result<Vec<PathBuf>> {
             ));
         }
     }
-    Ok(devices)
+    Ok(())
 }
 
-/// Makes the files the person's own, as those of container images are: without rights of other users, and with folders
-/// that can be entered and removed.
-fn own(root: &Path, devices: &[PathBuf], what: &str) -> Result<()> {
-    for device in devices {
-        let _ = std::fs::remove_file(root.join(device));
-    }
+/// Makes the files the person's own, as those of container images are: without rights of other users, with folders that
+/// can be entered and removed, and without devices. Links are not followed.
+fn own(root: &Path, what: &str) -> Result<()> {
     let is_root = rustix::process::geteuid().is_root();
     let mut ahead = vec![root.to_owned()];
     while let Some(folder) = ahead.pop() {
         for entry in std::fs::read_dir(&folder).during(what)? {
             let path = entry.during(what)?.path();
             let meta = path.symlink_metadata().during(what)?;
+            if meta.file_type().is_block_device() || meta.file_type().is_char_device() {
+                std::fs::remove_file(&path).during(what)?;
+                continue;
+            }
             if is_root {
                 std::os::unix::fs::lchown(&path, Some(0), Some(0)).during(what)?;
             }
@@ -219,7 +222,7 @@ mod tests {
     use super::*;
 
     fn said(list: &str) -> String {
-        look_through(list.as_bytes(), 4096, "unpack").map_or_else(|error| error.why, |found| format!("{found:?}"))
+        look_through(list.as_bytes(), 4096, "unpack").map_or_else(|error| error.why, |()| String::new())
     }
 
     const HEAD: &str = "drwxr-xr-x 0/0 229 2026-11-28 18:42 squashfs-root\n";
@@ -228,7 +231,7 @@ mod tests {
     fn a_list_is_looked_through_before_anything_is_written() {
         let good = "drwxr-xr-x 0/0 3 2026-11-28 18:42 squashfs-root/bin\n-rwxr-xr-x 0/0 630 2026-11-28 18:42 squashfs-root/bin/a b\n\
                     lrwxrwxrwx 0/0 27 2026-11-28 18:42 squashfs-root/up -> ../../etc\ncrw-r--r-- 0/0 1, 3 2026-11-28 18:42 squashfs-root/null\n";
-        assert_eq!(said(&format!("{HEAD}{good}")), r#"["null"]"#);
+        assert_eq!(said(&format!("{HEAD}{good}")), "");
     }
 
     #[test]
@@ -240,6 +243,19 @@ mod tests {
         assert!(said(&below).contains("no folder"), "{}", said(&below));
         let up = format!("{HEAD}-rw-r--r-- 0/0 3 2026-11-28 18:42 squashfs-root/../passwd\n");
         assert!(said(&up).contains("odd name"), "{}", said(&up));
+    }
+
+    /// A link `b -> c` to a folder of the person, and the target of another link that pretends that it is a folder.
+    #[test]
+    fn names_that_pretend_to_be_lines_of_the_list_are_refused() {
+        let link = "lrwxrwxrwx 0/0 9 2026-11-28 18:42 squashfs-root/b -> c -> /home/you\n";
+        let fake = "lrwxrwxrwx 0/0 99 2026-11-28 18:42 squashfs-root/d -> t\ndrwxr-xr-x 0/0 3 2026-11-28 18:42 squashfs-root/b -> c\n\
+                    crw-r--r-- 0/0 1, 3 2026-11-28 18:42 squashfs-root/b -> c/.bashrc\n";
+        for list in [format!("{HEAD}{link}"), format!("{HEAD}{fake}"), format!("{HEAD}{link}{fake}")] {
+            assert!(said(&list).contains("odd name"), "{}", said(&list));
+        }
+        let broken = "lrwxrwxrwx 0/0 9 2026-11-28 18:42 squashfs-root/b\nc -> /home/you\n";
+        assert!(said(&format!("{HEAD}{broken}")).contains("odd name"));
     }
 
     #[test]
