@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -15,10 +15,7 @@ use super::{
     layout::{self, blob_path},
     sif_image,
 };
-use crate::{
-    formats::{archive::REF_NAME, disk_header},
-    shared::private,
-};
+use crate::{formats::archive::REF_NAME, shared::private};
 use wharf_core::{
     base::{
         context::Context,
@@ -174,12 +171,10 @@ impl Files {
         what: &str,
     ) -> Result<()> {
         // The source hashes the bytes of this run only; those of an earlier run are hashed here.
-        let path = partial.to_owned();
-        let hasher = blob.digest.hasher();
-        let mut hasher = tokio::task::spawn_blocking(move || hash_file(hasher, &path, have)).await.during(what)??;
-        let mut options = fs::OpenOptions::new();
-        options.create(true).truncate(false).write(true).mode(private::file_mode(partial));
-        let mut file = options.open(partial).await.during(what)?;
+        let (path, hasher, task) = (partial.to_owned(), blob.digest.hasher(), what.to_owned());
+        let begun = tokio::task::spawn_blocking(move || continued(&path, have, hasher, &task));
+        let (file, mut hasher, have) = begun.await.during(what)??;
+        let mut file = fs::File::from_std(file);
         file.set_len(have).await.during(what)?;
         tokio::io::AsyncSeekExt::seek(&mut file, std::io::SeekFrom::Start(have)).await.during(what)?;
         if have < blob.size || blob.size == 0 {
@@ -199,13 +194,27 @@ impl Files {
     }
 }
 
-fn hash_file(mut hasher: Hasher, path: &Path, bytes: u64) -> Result<Hasher> {
-    if bytes == 0 {
-        return Ok(hasher);
-    }
-    let what = format!("read {}", path.display());
-    hasher.update_from(disk_header::open(path)?.take(bytes)).during(&what)?;
-    Ok(hasher)
+/// The file that an earlier run has begun, with the hash of its first `have` bytes, or fewer if it is shorter; a new one
+/// where there is none. Its name is known, and others may write into its folder: what is a link, has another name besides,
+/// or belongs to somebody else is not continued but replaced.
+fn continued(path: &Path, have: u64, mut hasher: Hasher, what: &str) -> Result<(std::fs::File, Hasher, u64)> {
+    let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).mode(private::file_mode(path));
+    let there = options.clone().custom_flags(nofollow).open(path).and_then(|file| Ok((file.metadata()?, file)));
+    let me = rustix::process::geteuid().as_raw();
+    let (mut file, have) = match there {
+        Ok((meta, file)) if meta.is_file() && meta.uid() == me && meta.nlink() == 1 => (file, have.min(meta.len())),
+        _ => {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).during(what),
+                _ => {}
+            }
+            (options.create_new(true).open(path).during(what)?, 0)
+        }
+    };
+    hasher.update_from((&mut file).take(have)).during(what)?;
+    Ok((file, hasher, have))
 }
 
 fn write_whole(path: &Path, bytes: &[u8], what: &str) -> Result<()> {
@@ -256,4 +265,28 @@ fn pack(folder: &Path, target: &Path, what: &str) -> Result<()> {
     builder.into_inner().during(what)?.into_inner().map_err(|error| Error::failed(what, error.error()))?;
     std::fs::rename(&partial, target).during(what)?;
     std::fs::remove_dir_all(folder).during(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wharf_core::base::digest::Digest;
+
+    #[test]
+    fn a_begun_file_is_continued_only_if_nobody_else_had_a_hand_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (begun, own) = (folder.path().join("x.partial"), folder.path().join("own"));
+        let take = |have: u64| continued(&begun, have, Digest::of(b"").hasher(), "write").map(|(_, _, have)| have);
+        std::fs::write(&begun, b"half").unwrap();
+        assert_eq!((take(2).unwrap(), take(9).unwrap()), (2, 4));
+        // A link in its place, or another name of the same file, leads to what is not ours to write.
+        std::fs::write(&own, b"precious").unwrap();
+        std::fs::remove_file(&begun).unwrap();
+        std::os::unix::fs::symlink(&own, &begun).unwrap();
+        assert_eq!(take(8).unwrap(), 0);
+        std::fs::remove_file(&begun).unwrap();
+        std::fs::hard_link(&own, &begun).unwrap();
+        assert_eq!(take(8).unwrap(), 0);
+        assert_eq!(std::fs::read(&own).unwrap(), b"precious");
+    }
 }
