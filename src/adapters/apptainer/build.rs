@@ -15,6 +15,7 @@ use super::program::{self, Program};
 use crate::{
     formats::{
         disk_header,
+        layer::{Budget, Layer},
         sif::{BASE_DIGEST, BASE_NAME},
     },
     shared::{
@@ -198,7 +199,31 @@ async fn lay_out(cx: &Context, supply: &Supply, layout: &Path, what: &str) -> Re
             write_blob(cx, &place, blob, &file, what).await?;
         }
     }
+    cx.progress.phase("looking through the layers");
+    let files: Vec<PathBuf> = layers.iter().map(|layer| blob_path(layout, &layer.digest)).collect();
+    let task = what.to_owned();
+    let budget = Budget::default();
+    let stop = budget.stop.clone();
+    let look = tokio::task::spawn_blocking(move || look_through(&files, budget, &task));
+    let looked = cx.unless_cancelled(what, async { look.await.during(what)? }).await;
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    looked?;
     write_manifest(&manifest, layout, what).await
+}
+
+/// Reads layers to their end within the limits of one image: Apptainer unpacks them without any.
+///
+/// # Errors
+/// `Integrity` where they unpack to more than Wharf accepts.
+fn look_through(layers: &[PathBuf], mut budget: Budget, what: &str) -> Result<()> {
+    let refused = |error: std::io::Error| {
+        Error::new(Kind::Integrity, what, format!("a layer: {error}")).hint("do not use it; tell its publisher")
+    };
+    for path in layers {
+        let mut layer = Layer::new(disk_header::open(path)?, &budget).map_err(refused)?;
+        while layer.next(&mut budget).map_err(refused)?.is_some() {}
+    }
+    Ok(())
 }
 
 fn blob_path(layout: &Path, digest: &Digest) -> PathBuf {

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{Machine, Spec};
-use crate::shared::private;
+use super::spec::Spec;
+use crate::keeper::{
+    log,
+    node::{Node, NodeRelation},
+    running::RunningProgram,
+};
 use wharf_core::{
-    base::{
-        clean,
-        error::{During, Result},
-        small_file, text,
-    },
+    base::{clean, small_file, text},
     launch::plan::{State, Workload},
 };
 
@@ -20,56 +20,18 @@ const STARTING: i64 = 90;
 
 /// Where the program of a launch runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Running {
-    /// The process of Apptainer that waits for the program.
-    pub pid: u32,
-    /// When it started, in clock ticks since boot. Together with the number this identifies the process.
-    pub started: u64,
+pub(super) struct Place {
     /// Whether it runs in an instance, which can be entered.
     pub instance: bool,
 }
 
-impl Running {
-    /// The process with this number.
-    pub(super) fn new(pid: u32, instance: bool) -> Self {
-        Self { pid, started: started(pid).unwrap_or(0), instance }
-    }
-
-    /// Writes it into the folder of the launch.
-    pub(super) fn write(&self, folder: &Path) -> Result<()> {
-        private::write(&folder.join("running"), &serde_json::to_vec(self).during("write where it runs")?)
-    }
-
-    /// Where the launch in a folder runs; `None` if its program has ended or not begun.
-    pub(super) fn read(folder: &Path) -> Option<Self> {
-        let noted: Self = serde_json::from_slice(&small_file::bytes(folder.join("running")).ok()?).ok()?;
-        // The number alone could belong to another process by now.
-        (started(noted.pid) == Some(noted.started)).then_some(noted)
-    }
-}
-
-/// When a process started, in clock ticks since boot (proc(5)).
-fn started(pid: u32) -> Option<u64> {
-    let text = small_file::text(format!("/proc/{pid}/stat")).ok()?;
-    // The name is in brackets and may contain anything, so fields are counted after the last bracket. A process that has
-    // ended and was not waited for is over.
-    let (_, rest) = text.rsplit_once(')')?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    if fields.first() == Some(&"Z") {
-        return None;
-    }
-    fields.get(19)?.parse().ok()
-}
+/// The process of Apptainer that waits for the program of a launch.
+pub(super) type Running = RunningProgram<Place>;
 
 /// The processes that a process has started.
 pub(super) fn children(pid: u32) -> Vec<u32> {
     let text = small_file::text(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     text.split_whitespace().filter_map(|number| number.parse().ok()).collect()
-}
-
-/// Writes the exit code, after which the launch is over.
-pub(super) fn write_exit(folder: &Path, code: i32) -> Result<()> {
-    private::write(&folder.join("exit"), format!("{code}\n").as_bytes())
 }
 
 /// A launch that is kept in a folder.
@@ -91,10 +53,10 @@ impl Kept {
     /// Reads the folder of a launch; `None` if it is incomplete or damaged.
     pub(super) fn load(folder: &Path, backend: &str) -> Option<Self> {
         let spec: Spec = serde_json::from_slice(&small_file::bytes(folder.join("spec.json")).ok()?).ok()?;
-        let exit = small_file::text(folder.join("exit")).ok().and_then(|text| text.trim().parse::<i64>().ok());
-        let here = spec.machine == Machine::here();
-        let running = Running::read(folder).filter(|_| exit.is_none() && here);
-        let state = match (exit, running) {
+        let exit = log::exit_code(folder);
+        let here = Node::here().sees(&spec.machine) == NodeRelation::Here;
+        let running = Running::find(folder).filter(|_| exit.is_none() && here);
+        let state = match (exit, &running) {
             (Some(code), _) => State::Exited(code),
             (None, Some(_)) => State::Running,
             (None, None) if !here => {

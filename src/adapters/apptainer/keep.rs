@@ -2,21 +2,20 @@
 //! outlives Wharf, and has the image open as its standard input, so that no other file can take the image's place.
 
 use std::{
+    cell::Cell,
     fs::File,
     os::fd::{AsRawFd, OwnedFd},
     path::Path,
-    process::{Command, ExitStatus, Stdio},
-    sync::mpsc,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use super::{
-    folder::{Running, write_exit},
-    log::Log,
+    folder::{Place, Running},
     program,
     spec::{Commands, IMAGE, Spec},
 };
-use crate::shared::exec;
+use crate::{keeper::supervise, shared::exec};
 use wharf_core::base::{
     error::{During, Error, Result},
     small_file,
@@ -29,27 +28,35 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long to wait for an instance that was made to be found, and the pause between two looks.
 const APPEARS: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
-/// How long to wait for the rest of the output after the end of the program: a process outside may hold the pipe open.
-const REST: Duration = Duration::from_secs(2);
 /// The first number that a passed on file may have.
 const FIRST: i32 = 10;
 
 /// Runs the launch in `folder` until it ends. Its standard input is the image's file.
 pub(super) fn keep(folder: &Path) -> Result<()> {
     let what = format!("keep {}", folder.display());
-    // In a session of its own, the workload does not end with the terminal.
-    let _ = rustix::process::setsid();
     let spec: Spec =
         serde_json::from_slice(&small_file::bytes(folder.join("spec.json")).during(&what)?).during(&what)?;
-    let write = |code| write_exit(folder, code);
-    supervise(folder, &spec.commands, write).or_else(|error| {
-        Log::new(folder).put(format!("wharf: {error}\n").as_bytes());
-        write(127)
+    let instance = Cell::new(false);
+    let kept = supervise::keep(folder, || run(folder, &spec.commands, &instance));
+    if instance.get() {
+        // What the program has left running ends with its instance. The exit code is there already: this takes a while.
+        let _ = caller(&spec.commands)?(&spec.commands.stop);
+    }
+    kept
+}
+
+/// Runs Apptainer's other programs, each to its end.
+fn caller(commands: &Commands) -> Result<impl Fn(&[String]) -> Result<exec::Output>> {
+    let environment = [program::environment(), commands.environment.clone()].concat();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().during("run Apptainer")?;
+    Ok(move |words: &[String]| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        runtime.block_on(exec::run_in(&words, Some(&environment), b"", 64 << 10, PATIENCE))
     })
 }
 
-/// Runs the launch; `ended` is given the exit code as soon as it is known.
-fn supervise(folder: &Path, commands: &Commands, ended: impl Fn(i32) -> Result<()>) -> Result<()> {
+/// Runs the launch; gives the exit code of its program, and notes in `instance` whether an instance was made.
+fn run(folder: &Path, commands: &Commands, instance: &Cell<bool>) -> Result<i32> {
     let what = "run it with Apptainer";
     // Its programs inherit the open file, and name it by its number.
     let image: OwnedFd = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), FIRST).during(what)?;
@@ -58,17 +65,12 @@ fn supervise(folder: &Path, commands: &Commands, ended: impl Fn(i32) -> Result<(
     let with_image = |words: &[String]| -> Vec<String> {
         words.iter().map(|word| if word == IMAGE { path.clone() } else { word.clone() }).collect()
     };
-    let environment = [program::environment(), commands.environment.clone()].concat();
     // Where no folder of this machine is inside, that it was called from one is only a warning.
     std::env::set_current_dir("/").during(what)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().during(what)?;
-    let call = |words: &[String]| {
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        runtime.block_on(exec::run_in(&words, Some(&environment), b"", 64 << 10, PATIENCE))
-    };
+    let call = caller(commands)?;
     let made = call(&with_image(&commands.start))?;
     // On a busy machine, the instance is found only a moment after it was made.
-    let instance = made.code == 0 && {
+    let there = made.code == 0 && {
         let end = Instant::now() + APPEARS;
         let mut there = is_listed(&call(&commands.look)?.stdout);
         while !there && Instant::now() < end {
@@ -77,52 +79,21 @@ fn supervise(folder: &Path, commands: &Commands, ended: impl Fn(i32) -> Result<(
         }
         there
     };
-    let words = if instance { commands.run.clone() } else { with_image(&commands.without_instance) };
-    let written = run(folder, &words, &environment, instance).and_then(ended);
-    if instance {
-        // What the program has left running ends with its instance.
-        let _ = call(&commands.stop);
-    }
-    written
+    instance.set(there);
+    let words = if there { commands.run.clone() } else { with_image(&commands.without_instance) };
+    let (program, arguments) = words.split_first().ok_or_else(|| Error::failed(what, "no program"))?;
+    let environment = [program::environment(), commands.environment.clone()].concat();
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(environment.iter().filter_map(|pair| pair.split_once('=')));
+    supervise::supervise(folder, command, "run the program", |pid| {
+        Running::of(pid, Place { instance: there }).write(folder)
+    })
 }
 
 /// Whether the answer of `instance list --json NAME` names an instance.
 fn is_listed(answer: &[u8]) -> bool {
     let told: Option<serde_json::Value> = serde_json::from_slice(answer).ok();
     told.and_then(|told| Some(!told.get("instances")?.as_array()?.is_empty())).unwrap_or(false)
-}
-
-/// Runs the program to its end; gives its exit code, or 128 and the number of the signal that ended it.
-fn run(folder: &Path, words: &[String], environment: &[String], instance: bool) -> Result<i32> {
-    let what = "run the program";
-    let (program, arguments) = words.split_first().ok_or_else(|| Error::failed(what, "no program"))?;
-    let (output, input) = std::io::pipe().during(what)?;
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear().envs(environment.iter().filter_map(|pair| pair.split_once('=')));
-    command.stdin(Stdio::null()).stdout(input.try_clone().during(what)?).stderr(input);
-    let mut child = command.spawn().during(what)?;
-    // Our own end of the pipe would keep the log open.
-    drop(command);
-    let (done, ended) = mpsc::channel();
-    let mut log = Log::new(folder);
-    std::thread::spawn(move || {
-        log.copy_from(output);
-        let _ = done.send(());
-    });
-    if let Err(error) = Running::new(child.id(), instance).write(folder) {
-        // It could not be found again, so it is ended.
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(error);
-    }
-    let status = child.wait().during(what)?;
-    let _ = ended.recv_timeout(REST);
-    Ok(code(status))
-}
-
-fn code(status: ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt;
-    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 /// Starts the keeper of the launch in `folder` with the image that is open as `image`.

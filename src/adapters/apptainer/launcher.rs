@@ -10,13 +10,14 @@ use rustix::process::{Pid, Signal};
 
 use super::{
     build, commands,
-    folder::{Kept, Running, children},
-    form, keep, log,
+    folder::{Kept, children},
+    form, keep,
     program::{self, Program},
-    spec::{IMAGE, Machine, Spec},
+    spec::{IMAGE, Spec},
 };
 use crate::{
     formats::{disk_header, sif, sif_file},
+    keeper::{follow, node::Node},
     shared::{exec, private, terminal},
 };
 use wharf_core::{
@@ -93,7 +94,7 @@ impl Apptainer {
         let what = format!("enter {id}");
         let kept = self.find(id).await?;
         match kept.running {
-            Some(Running { instance: true, .. }) => {}
+            Some(running) if running.limits.instance => {}
             Some(_) => {
                 return Err(Error::unsupported(
                     what,
@@ -203,7 +204,7 @@ impl Launcher for Apptainer {
             digest: pinned.digest.to_string(),
             key: key.clone(),
             created: text::now(),
-            machine: Machine::here(),
+            machine: Node::here(),
             commands: commands.await.during(&what)??,
         };
         let folder = self.launches.join(&key);
@@ -244,7 +245,7 @@ impl Launcher for Apptainer {
         };
         sif::primary(&image, &what)?.must_run_here(&what)?;
         // The form may have been open for long.
-        (spec.created, spec.machine) = (text::now(), Machine::here());
+        (spec.created, spec.machine) = (text::now(), Node::here());
         let [words] = plan.commands(&what)?;
         let words = words.to_vec();
         let (launches, folder, task) = (self.launches.clone(), self.launches.join(&key), what.clone());
@@ -280,7 +281,7 @@ impl Launcher for Apptainer {
             return Err(Error::unsupported(what, "the output of Apptainer's workloads is kept without times")
                 .hint("let the program print them, or launch it on an engine"));
         }
-        Ok(log::read(kept.folder, what, wanted.follow))
+        Ok(follow::output(kept.folder, what, wanted.follow, Kept::is_over))
     }
 
     async fn terminal(
@@ -317,9 +318,9 @@ impl Launcher for Apptainer {
                 .hint(format!("stop it there; if it is gone, delete {}", kept.folder.display())));
         }
         let over = |state: &State| matches!(state, State::Exited(_) | State::Other(_));
-        if let Some(running) = kept.running {
+        if let Some(running) = &kept.running {
             // In an instance, Apptainer's process waits for the program and passes no signal on.
-            let inside = if running.instance { children(running.pid) } else { Vec::new() };
+            let inside = if running.limits.instance { children(running.pid) } else { Vec::new() };
             let asked = if inside.is_empty() { vec![running.pid] } else { inside };
             for pid in asked {
                 signal(pid, Signal::TERM);

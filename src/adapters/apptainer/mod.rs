@@ -11,7 +11,6 @@ mod folder;
 mod form;
 mod keep;
 mod launcher;
-mod log;
 mod program;
 mod spec;
 

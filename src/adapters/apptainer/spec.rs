@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use wharf_core::base::small_file;
+use crate::keeper::node::Node;
 
 /// Stands for the open image file in the commands of a plan.
 pub(super) const IMAGE: &str = "IMAGE";
@@ -21,7 +21,7 @@ pub(super) struct Spec {
     /// When it was launched, in seconds since 1970.
     pub created: i64,
     /// The machine that it runs on.
-    pub machine: Machine,
+    pub machine: Node,
     /// The commands.
     pub commands: Commands,
 }
@@ -42,25 +42,4 @@ pub(super) struct Commands {
     pub stop: Vec<String>,
     /// Runs the program where no instance can be made, as of an image without a shell.
     pub without_instance: Vec<String>,
-}
-
-/// Where processes have the numbers that were written down.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Machine {
-    /// Its host name.
-    pub host: String,
-    /// Its boot, and its process namespace.
-    pub processes: String,
-}
-
-impl Machine {
-    /// This machine.
-    pub(super) fn here() -> Self {
-        let boot = small_file::text("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let space = std::fs::read_link("/proc/self/ns/pid").map(|link| link.display().to_string()).unwrap_or_default();
-        Self {
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            processes: format!("{} {space}", boot.trim()),
-        }
-    }
 }
