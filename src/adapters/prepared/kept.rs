@@ -48,6 +48,9 @@ pub fn remove(folder: &Path, id: &str, busy: &BTreeMap<String, String>) -> Resul
     if let Some(who) = busy.get(hex) {
         return Err(Error::usage(what, format!("it is in use: {who}")).hint("stop that first, or wait for its end"));
     }
+    if folder.join(format!("{id}.lease")).symlink_metadata().is_ok() {
+        return Err(Error::usage(what, "it is being prepared").hint("wait for its end"));
+    }
     let at = folder.join(id);
     // It is gone for every new launch before its files are removed, one by one.
     let aside = private::beside(&at, "aside");
@@ -144,5 +147,6 @@ mod tests {
         assert_eq!(list(folder.path(), "lab", &busy).len(), 1);
         std::fs::write(at(&format!("{}.lease", two.hex())), "").unwrap();
         assert!(list(folder.path(), "lab", &BTreeMap::new())[0].busy.is_some());
+        assert!(remove(folder.path(), two.hex(), &BTreeMap::new()).unwrap_err().why.contains("being prepared"));
     }
 }

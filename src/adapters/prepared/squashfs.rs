@@ -43,14 +43,15 @@ pub(super) async fn pack(root: &Path, file: &Path) -> Result<(Digest, u64)> {
     let (from, to) = (text(root)?, text(file)?);
     // Two processors: this machine is everybody's. A time in the environment would contradict those here.
     let order = ["-all-root", "-reproducible", "-all-time", "0", "-mkfs-time", "0", "-noappend", "-no-xattrs"];
-    let manner = ["-comp", "gzip", "-processors", "2", "-quiet", "-no-progress"];
+    // What cannot be read would be left out with a warning only.
+    let manner = ["-exit-on-error", "-comp", "gzip", "-processors", "2", "-quiet", "-no-progress"];
     let argv = [&[PROGRAM, &from, &to], &order[..], &manner[..]].concat();
     let environment = vec![format!("PATH={}", std::env::var("PATH").unwrap_or_default())];
     let output = exec::run_in(&argv, Some(&environment), b"", OUTPUT, LONGEST).await?;
     if output.code != 0 {
         let why = if output.stderr.is_empty() { format!("it ended with {}", output.code) } else { output.stderr };
         return Err(Error::failed(what, format!("{PROGRAM}: {why}"))
-            .hint("check the space left in its folder, and that squashfs-tools is 4.4 or newer"));
+            .hint("check the space left in its folder, and that squashfs-tools is 4.5 or newer"));
     }
     let made = file.to_owned();
     let read = move || {

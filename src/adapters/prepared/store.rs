@@ -189,7 +189,16 @@ impl Store {
         let home = self.own.join(name(&manifest));
         let stored = layers::of(cx, supply, what).await?;
         let at = home.clone();
-        let working = tokio::task::spawn_blocking(move || Working::begin(&at)).await.during(what)??;
+        let (ours, task) = (lease.clone(), what.to_owned());
+        let begin = move || {
+            if !locked(&ours).is_ours() {
+                // Whoever has it now is at work in the same place.
+                return Err(Error::new(Kind::Unavailable, task, "somebody else prepares the image by now")
+                    .hint("try again: what they have made is used then"));
+            }
+            Working::begin(&at)
+        };
+        let working = tokio::task::spawn_blocking(begin).await.during(what)??;
         let (folder, root) = (working.path(), working.path().join("root"));
         working.unpack(cx, &stored, what).await?;
         let source = supply.image.reference.to_string();

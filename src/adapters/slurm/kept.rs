@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use super::{cluster::Slurm, folder};
 use crate::prepared::kept;
 use wharf_core::{
-    base::error::{During, Result},
+    base::error::{During, Error, Result},
     launch::{kept::KeptImage, plan::State},
 };
 
@@ -47,16 +47,30 @@ impl Slurm {
             }
         };
         let launches = self.root.launches();
-        tokio::task::spawn_blocking(move || users(&launches, &over)).await.during(what)
+        tokio::task::spawn_blocking(move || users(&launches, &over)).await.during(what)?
     }
 }
 
 /// The launches that are not over and the images that they use.
-fn users(launches: &Path, over: &[String]) -> BTreeMap<String, String> {
+///
+/// # Errors
+/// Where a launch cannot be read: which image it uses is not known then.
+fn users(launches: &Path, over: &[String]) -> Result<BTreeMap<String, String>> {
+    let what = format!("learn which images are used by {}", launches.display());
+    let entries = match std::fs::read_dir(launches) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        other => other.during(&what)?,
+    };
     let mut busy: BTreeMap<String, String> = BTreeMap::new();
-    for entry in std::fs::read_dir(launches).into_iter().flatten().flatten() {
-        let folder = entry.path();
-        let Some(record) = folder::record(&folder) else { continue };
+    for entry in entries {
+        let folder = entry.during(&what)?.path();
+        let Some(record) = folder::record(&folder) else {
+            if folder.join("launch.json").symlink_metadata().is_ok() {
+                let why = format!("{} cannot be read", folder.join("launch.json").display());
+                return Err(Error::failed(what, why).hint("remove that launch, if it is over, or try again"));
+            }
+            continue;
+        };
         let launched = folder::launched(&folder);
         let who = match &launched {
             Some(launched) if launched.ended.is_some() => continue,
@@ -64,7 +78,7 @@ fn users(launches: &Path, over: &[String]) -> BTreeMap<String, String> {
             None if is_abandoned(&folder) => continue,
             None => format!("the launch of {}", record.name),
         };
-        if over.contains(&record.key) || record.manifest.is_empty() {
+        if over.contains(&record.key) {
             continue;
         }
         // A job says more than a launch on its way.
@@ -73,7 +87,7 @@ fn users(launches: &Path, over: &[String]) -> BTreeMap<String, String> {
             None => _ = busy.entry(record.manifest).or_insert(who),
         }
     }
-    busy
+    Ok(busy)
 }
 
 /// Whether nothing was written for a launch for a while.
@@ -82,5 +96,6 @@ fn is_abandoned(folder: &Path) -> bool {
         let changed = folder.metadata().and_then(|meta| meta.modified());
         changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > ABANDONED))
     };
-    old(folder) && old(&folder.join(super::script::PROCESS))
+    // What was sent may be a job of which Slurm has not told yet.
+    !folder.join("sending").exists() && old(folder) && old(&folder.join(super::script::PROCESS))
 }
