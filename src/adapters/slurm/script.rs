@@ -190,6 +190,11 @@ fn all_quoted(words: &[String]) -> Result<String> {
     Ok(words.iter().map(|word| quoted(word)).collect::<Result<Vec<_>>>()?.join(" "))
 }
 
+/// The value of an `#SBATCH` option in a script that [`script`] has written; `None` where it has none.
+pub(super) fn option<'a>(script: &'a str, name: &str) -> Option<&'a str> {
+    script.lines().find_map(|line| line.strip_prefix("#SBATCH --")?.strip_prefix(name)?.strip_prefix('='))
+}
+
 /// The runtime's name and the process in a script that [`script`] has written.
 ///
 /// # Errors

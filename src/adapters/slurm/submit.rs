@@ -22,6 +22,7 @@ use wharf_core::{
         error::{During, Error, Kind, Result},
         small_file, text,
     },
+    image::model::Pinned,
     launch::plan::Plan,
     ports::{Runtime, Supply},
 };
@@ -118,7 +119,14 @@ impl Slurm {
         let (runtime, process) = script::described(&script)?;
         let runtime = self.runtime_called(&runtime, &what)?;
         let root = self.root.clone();
-        let made = tokio::task::spawn_blocking(move || root.make(&key)).await.during(&what)??;
+        let record = record_of_script(&script, &key, runtime.name(), &supply.image);
+        let begin = move || {
+            let made = root.make(&key)?;
+            // By this, the job that somebody else sends is known as this launch, and its image as used.
+            folder::write(&made, "launch.json", &record)?;
+            Ok::<_, Error>(made)
+        };
+        let made = tokio::task::spawn_blocking(begin).await.during(&what)??;
         runtime.prepare(cx, supply, &process, &self.root.images(), &made.join(script::PROCESS)).await
     }
 
@@ -233,6 +241,23 @@ fn record(plan: &Plan, folder: &Path, runtime: &dyn Runtime) -> Result<Record> {
         enters: job.tasks == 1,
         name: job.name,
     })
+}
+
+/// What is kept of a launch whose script somebody else sends: as far as the script tells.
+fn record_of_script(script: &str, key: &str, runtime: &str, image: &Pinned) -> Record {
+    let option = |name: &str| script::option(script, name).unwrap_or_default().to_owned();
+    Record {
+        key: key.to_owned(),
+        output: option("output"),
+        reference: image.reference.to_string(),
+        digest: image.digest.to_string(),
+        manifest: image.manifest.hex().to_owned(),
+        created: text::now(),
+        runtime: runtime.to_owned(),
+        tasks: array::tasks(&option("array")),
+        enters: option("ntasks") == "1",
+        name: option("job-name"),
+    }
 }
 
 /// Work on a launch's folder, which may be on a slow file system.

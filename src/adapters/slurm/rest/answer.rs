@@ -131,7 +131,8 @@ fn by_status(what: &str, status: u16) -> Error {
             Error::new(Kind::NotAllowed, what, "slurmrestd does not take the token, or wants one").hint(NEW_TOKEN)
         }
         404 => Error::not_found(what, "slurmrestd knows nothing of that name"),
-        502..=504 => Error::new(Kind::Unavailable, what, "Slurm's controller does not answer").hint("try again later"),
+        500..=599 => Error::new(Kind::Unavailable, what, format!("slurmrestd answered {status}, without a reason"))
+            .hint("try again later"),
         _ => Error::failed(what, format!("slurmrestd answered {status}, without a reason")),
     }
 }
@@ -189,6 +190,7 @@ mod tests {
             answer(422, include_str!("../../../../tests/fixtures/slurm/26.05/rest/submit-bad-partition.json"));
         assert!(refused.unwrap_err().why.contains("artition"));
         assert_eq!(kind(401, "null"), Err(Kind::NotAllowed));
+        assert_eq!(kind(502, "null"), Err(Kind::Unavailable));
         assert_eq!(kind(200, "{\"errors\": []}"), Ok(()));
     }
 }

@@ -142,13 +142,16 @@ impl Rest {
     pub(super) async fn submit(&self, what: &str, plan: &Plan) -> Result<String> {
         let (call, body) = plan.call(what)?;
         let path = call.path.trim_start_matches('/');
-        let answer = self.connection.post(what, path, body).await?.checked(what)?;
-        answer.value.get("job_id").and_then(answer::number).filter(|id| *id > 0).map(|id| id.to_string()).ok_or_else(
-            || {
-                Error::failed(what, "slurmrestd told no job's id")
-                    .hint("'wharf workloads' says whether there is a job; look before you launch it again")
-            },
-        )
+        // Only what slurmrestd itself refuses is known not to be sent.
+        let unsure = |why: String| Error::new(Kind::Unavailable, what, why);
+        let sent = self.connection.post(what, path, body).await;
+        let answer = sent.map_err(|error| match error.kind {
+            Kind::NotAllowed => error,
+            _ => unsure(error.why),
+        })?;
+        let answer = answer.checked(what)?;
+        let id = answer.value.get("job_id").and_then(answer::number).filter(|id| *id > 0);
+        id.map(|id| id.to_string()).ok_or_else(|| unsure("slurmrestd told no job's id".to_owned()))
     }
 
     /// Cancels a job, an array, or a task of one. One that is over stays as it is.
