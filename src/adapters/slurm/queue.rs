@@ -73,6 +73,32 @@ pub(super) struct Row {
     pub name: String,
 }
 
+impl Row {
+    /// A row in this state, of which nothing else is known.
+    pub(super) fn new((state, over): (State, bool)) -> Self {
+        Self {
+            id: String::new(),
+            raw: String::new(),
+            whole: String::new(),
+            task: None,
+            count: 1,
+            in_array: false,
+            state,
+            over,
+            partition: String::new(),
+            account: String::new(),
+            nodes: String::new(),
+            submitted: None,
+            left: String::new(),
+            user: String::new(),
+            output: String::new(),
+            comment: String::new(),
+            command: String::new(),
+            name: String::new(),
+        }
+    }
+}
+
 /// The arguments with which squeue tells this person's jobs, also those that ended a moment ago.
 pub(super) fn queue_arguments() -> Vec<String> {
     ["--me", "-h", "-t", "all", "-O"].map(str::to_owned).into_iter().chain([format(&FIELDS)]).collect()
@@ -166,7 +192,6 @@ pub(super) fn accounted(text: &str) -> Vec<Row> {
         if !is_number(whole) {
             return None;
         }
-        let (state, over) = accounted_state(word, exit, time(start));
         Some(Row {
             id: id.to_owned(),
             raw: raw.to_owned(),
@@ -174,18 +199,11 @@ pub(super) fn accounted(text: &str) -> Vec<Row> {
             task: numbered.map(str::to_owned),
             count: waiting.and_then(array::tasks).unwrap_or(1),
             in_array: task.is_some(),
-            state,
-            over,
             partition: partition.to_owned(),
             account: given(account),
             nodes: given(nodes),
             submitted: time(submitted),
-            left: String::new(),
-            user: String::new(),
-            output: String::new(),
-            comment: String::new(),
-            command: String::new(),
-            name: String::new(),
+            ..Row::new(accounted_state(word, exit, time(start)))
         })
     };
     text.lines().filter_map(row).collect()

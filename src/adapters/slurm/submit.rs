@@ -10,7 +10,6 @@ use super::{
     cluster::Slurm,
     commands::{self, DEADLINE},
     folder::{self, Launched, Record},
-    job::Job,
     jobs::key_of,
     queue::is_number,
     rest, script,
@@ -24,7 +23,7 @@ use wharf_core::{
     },
     image::model::Pinned,
     launch::plan::Plan,
-    ports::{Runtime, Supply},
+    ports::Supply,
 };
 
 /// The pause between two looks for a job that may have been sent.
@@ -71,7 +70,7 @@ impl Slurm {
         let what = format!("launch on {}", self.name);
         let (runtime, process) = script::described(script)?;
         let runtime = self.runtime_called(&runtime, &what)?;
-        let record = record(plan, folder, runtime.as_ref())?;
+        let record = record(script, &plan.idempotency_key, runtime.name(), &plan.image);
         blocking(&what, folder, move |folder| folder::write(folder, "launch.json", &record)).await?;
         if let Some(job) = self.sent(&what, &plan.idempotency_key, folder).await? {
             return Ok((self.taken(&what, folder, job).await?, None));
@@ -119,7 +118,7 @@ impl Slurm {
         let (runtime, process) = script::described(&script)?;
         let runtime = self.runtime_called(&runtime, &what)?;
         let root = self.root.clone();
-        let record = record_of_script(&script, &key, runtime.name(), &supply.image);
+        let record = record(&script, &key, runtime.name(), &supply.image);
         let begin = move || {
             let made = root.make(&key)?;
             // By this, the job that somebody else sends is known as this launch, and its image as used.
@@ -226,25 +225,8 @@ fn estimate(told: &str) -> Option<i64> {
     told.split_once(" to start at ")?.1.split_whitespace().next()?.parse().ok()
 }
 
-/// What is kept of a launch.
-fn record(plan: &Plan, folder: &Path, runtime: &dyn Runtime) -> Result<Record> {
-    let job = Job::from_answers(&plan.answers)?;
-    Ok(Record {
-        key: plan.idempotency_key.clone(),
-        output: script::output(&job, folder)?,
-        reference: plan.image.reference.to_string(),
-        digest: plan.image.digest.to_string(),
-        manifest: plan.image.manifest.hex().to_owned(),
-        created: text::now(),
-        runtime: runtime.name().to_owned(),
-        tasks: if job.is_array() { array::tasks(&job.array) } else { None },
-        enters: job.tasks == 1,
-        name: job.name,
-    })
-}
-
-/// What is kept of a launch whose script somebody else sends: as far as the script tells.
-fn record_of_script(script: &str, key: &str, runtime: &str, image: &Pinned) -> Record {
+/// What is kept of a launch, whoever sends its script: as the script tells.
+fn record(script: &str, key: &str, runtime: &str, image: &Pinned) -> Record {
     let option = |name: &str| script::option(script, name).unwrap_or_default().to_owned();
     Record {
         key: key.to_owned(),

@@ -7,7 +7,10 @@ use crate::slurm::{
     array,
     queue::{Row, accounted_state, given, is_number, state},
 };
-use wharf_core::{base::text, launch::duration::format_duration};
+use wharf_core::{
+    base::text,
+    launch::{duration::format_duration, plan::State},
+};
 
 /// The states that are told beside another one and say more than it does.
 const FLAGS: [&str; 8] =
@@ -50,8 +53,18 @@ impl Ids {
         }
     }
 
-    fn count(&self) -> u64 {
-        if self.in_array && self.task.is_none() { array::tasks(&self.waiting).unwrap_or(1) } else { 1 }
+    /// The row of these numbers in a state, of which nothing else is known.
+    fn row(self, state: (State, bool)) -> Row {
+        let waits = self.in_array && self.task.is_none();
+        Row {
+            id: self.shown(),
+            count: if waits { array::tasks(&self.waiting).unwrap_or(1) } else { 1 },
+            raw: self.raw,
+            whole: self.whole,
+            task: self.task,
+            in_array: self.in_array,
+            ..Row::new(state)
+        }
     }
 }
 
@@ -69,14 +82,6 @@ fn queued(job: &Value) -> Option<Row> {
     let left = time("end_time").map(|end| end.saturating_sub(text::now())).filter(|left| *left > 0);
     let left = left.filter(|_| state.is_live()).map(|left| format_duration(left.cast_unsigned()));
     Some(Row {
-        id: ids.shown(),
-        count: ids.count(),
-        raw: ids.raw,
-        whole: ids.whole,
-        task: ids.task,
-        in_array: ids.in_array,
-        state,
-        over,
         partition: text("partition"),
         account: given(&text("account")),
         nodes: given(&text("nodes")),
@@ -87,6 +92,7 @@ fn queued(job: &Value) -> Option<Row> {
         comment: given(&text("comment")),
         command: given(&text("command")),
         name: text("name"),
+        ..ids.row((state, over))
     })
 }
 
@@ -103,26 +109,12 @@ pub(super) fn accounted(answer: &Answer) -> Vec<Row> {
             state = format!("{state} by {by}");
         }
         let time = |key: &str| number(at(job, &["time", key])).filter(|seconds| *seconds > 0);
-        let (state, over) = accounted_state(&state, &exit(at(job, &["exit_code"])), time("start"));
         Some(Row {
-            id: ids.shown(),
-            count: ids.count(),
-            raw: ids.raw,
-            whole: ids.whole,
-            task: ids.task,
-            in_array: ids.in_array,
-            state,
-            over,
             partition: text("partition").to_owned(),
             account: given(text("account")),
             nodes: given(text("nodes")),
             submitted: time("submission"),
-            left: String::new(),
-            user: String::new(),
-            output: String::new(),
-            comment: String::new(),
-            command: String::new(),
-            name: String::new(),
+            ..ids.row(accounted_state(&state, &exit(at(job, &["exit_code"])), time("start")))
         })
     };
     answer.list("jobs").iter().filter_map(row).collect()
@@ -142,7 +134,6 @@ fn exit(value: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
-    use wharf_core::launch::plan::State;
 
     fn rows(jobs: &Value) -> Vec<Row> {
         queue(&Answer { status: 200, value: json!({ "jobs": jobs }) })
