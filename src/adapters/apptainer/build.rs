@@ -11,7 +11,6 @@ use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 
-use super::program::{self, Program};
 use crate::{
     formats::{
         disk_header,
@@ -19,6 +18,7 @@ use crate::{
         sif::{BASE_DIGEST, BASE_NAME},
     },
     shared::{
+        apptainer::{self as program, Program},
         exec,
         private::{self, Scratch},
     },

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::program::Installation;
+use crate::shared::apptainer::Installation;
 use wharf_core::{
     image::model::{Image, ImageKind},
     launch::{

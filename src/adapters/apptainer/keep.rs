@@ -12,10 +12,12 @@ use std::{
 
 use super::{
     folder::{Place, Running},
-    program,
     spec::{Commands, IMAGE, Spec},
 };
-use crate::{keeper::supervise, shared::exec};
+use crate::{
+    keeper::supervise,
+    shared::{apptainer as program, exec},
+};
 use wharf_core::base::{
     error::{During, Error, Result},
     small_file,

@@ -12,13 +12,15 @@ use super::{
     build, commands,
     folder::{Kept, children},
     form, keep,
-    program::{self, Program},
     spec::{IMAGE, Spec},
 };
 use crate::{
     formats::{disk_header, sif, sif_file},
     keeper::{follow, node::Node},
-    shared::{exec, private, terminal},
+    shared::{
+        apptainer::{self as program, Program},
+        exec, private, terminal,
+    },
 };
 use wharf_core::{
     base::{

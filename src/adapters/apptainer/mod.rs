@@ -11,14 +11,14 @@ mod folder;
 mod form;
 mod keep;
 mod launcher;
-mod program;
 mod spec;
 
 use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 use serde::Deserialize;
 
-pub use self::{launcher::Apptainer, program::Program};
+pub use self::launcher::Apptainer;
+pub use super::shared::apptainer::Program;
 use super::{
     parts::{Parts, Surroundings, refused},
     shared::{exec, settings as shared_settings, settings::AdapterEntry},

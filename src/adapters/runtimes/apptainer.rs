@@ -3,7 +3,6 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -12,7 +11,7 @@ use super::{
     image_process::{self, IMAGE, ImageProcess, one_line, path_text},
     launch_folder::{self, Written, quoted},
 };
-use crate::{prepared::Store, shared::exec};
+use crate::{prepared::Store, shared::apptainer::Program};
 use wharf_core::{
     base::{
         clean,
@@ -37,20 +36,20 @@ const PASSED: &str = "APPTAINERENV_";
 /// The runtime with Apptainer's program.
 #[derive(Debug, Clone)]
 pub struct Apptainer {
-    program: PathBuf,
+    program: Arc<Program>,
     site: Option<PathBuf>,
 }
 
 impl Apptainer {
     /// The runtime with this program, which every node has under the same path.
     pub fn new(program: PathBuf) -> Self {
-        Self { program, site: None }
+        Self { program: Arc::new(Program::new(program)), site: None }
     }
 
     /// The command line for an image.
     fn command(&self, process: &ImageProcess, image: &str) -> Result<Vec<String>> {
         let what = "run with apptainer";
-        let mut words = vec![path_text(&self.program, what)?.to_owned()];
+        let mut words = vec![self.program.word()?];
         // Contained: of the node's file systems only /dev, /proc and /sys, and an empty home; processes and environment of
         // its own. Without evaluation: what a variable or an argument holds is passed as it is.
         let contained = ["--silent", "exec", "--containall", "--cleanenv", "--no-eval"];
@@ -87,19 +86,6 @@ impl Apptainer {
         let words = words.iter().map(|word| quoted(word, what)).collect::<Result<Vec<_>>>()?;
         lines.push(format!("exec {}", words.join(" ")));
         Ok(Written { script: lines.join("\n") + "\n", variables: None })
-    }
-
-    /// Whether it is installed so that a part of it runs as root first; `None` where that cannot be learnt.
-    async fn is_setuid(&self) -> Option<bool> {
-        let program = self.program.to_str()?;
-        let output = exec::run(&[program, "buildcfg"], b"", 64 << 10, Duration::from_secs(20)).await.ok()?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let value = text.lines().find_map(|line| line.strip_prefix("APPTAINER_SUID_INSTALL="))?;
-        match value.trim() {
-            "0" => Some(false),
-            "1" => Some(true),
-            _ => None,
-        }
     }
 }
 
@@ -140,10 +126,7 @@ impl Runtime for Apptainer {
 
     async fn describe(&self, image: &Image, answers: &Answers) -> Result<Description> {
         let what = "plan with apptainer";
-        let (asked, given) = (image.clone(), answers.clone());
-        // Reads paths of the host, which may be on a slow file system.
-        let work = move || ImageProcess::new(&asked, &given, what);
-        let mut process = tokio::task::spawn_blocking(work).await.during(what)??;
+        let mut process = ImageProcess::read(image, answers, what).await?;
         for word in answers.split_words("env") {
             if word.starts_with("HOME=") {
                 return Err(Error::usage("setting 'env'", "Apptainer sets HOME itself, to an empty folder")
@@ -156,7 +139,7 @@ impl Runtime for Apptainer {
         self.written(&process, Path::new("/image"))?;
         let mut risks = image_process::risks(image, &process);
         risks.push(Risk::harmless("/tmp and the home folder inside are empty, and are gone afterwards"));
-        risks.push(match self.is_setuid().await {
+        risks.push(match self.program.installation().await.ok().and_then(|installed| installed.setuid) {
             Some(true) => {
                 Risk::caution("Apptainer is installed setuid here: a part of it runs as root before the image does")
             }

@@ -123,10 +123,7 @@ impl Runtime for Charliecloud {
 
     async fn describe(&self, image: &Image, answers: &Answers) -> Result<Description> {
         let what = "plan with charliecloud";
-        let (asked, given) = (image.clone(), answers.clone());
-        // Reads paths of the host, which may be on a slow file system.
-        let work = move || ImageProcess::new(&asked, &given, what);
-        let mut process = tokio::task::spawn_blocking(work).await.during(what)??;
+        let mut process = ImageProcess::read(image, answers, what).await?;
         if let Some(mount) = process.mounts.iter().find(|mount| !mount.writes) {
             let why = format!("Charliecloud cannot mount {} read-only", mount.host.display());
             return Err(Error::usage("setting 'mounts'", why)

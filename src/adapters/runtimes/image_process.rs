@@ -49,7 +49,13 @@ impl ImageProcess {
     ///
     /// # Errors
     /// `Usage` where no program is named, or a mount is not there.
-    pub(super) fn new(image: &Image, answers: &Answers, what: &str) -> Result<Self> {
+    pub(super) async fn read(image: &Image, answers: &Answers, what: &'static str) -> Result<Self> {
+        let (image, answers) = (image.clone(), answers.clone());
+        // Reads paths of the host, which may be on a slow file system.
+        tokio::task::spawn_blocking(move || Self::new(&image, &answers, what)).await.during(what)?
+    }
+
+    fn new(image: &Image, answers: &Answers, what: &str) -> Result<Self> {
         let mut mounts = questions::mounts_from(answers)?;
         for mount in &mut mounts {
             // A plan shows what is really mounted.

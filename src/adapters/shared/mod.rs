@@ -1,5 +1,6 @@
 //! What several adapters use: HTTP, running programs, private files, attachments of images, terminals.
 
+pub mod apptainer;
 pub mod attachments;
 pub mod exec;
 pub mod http;

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use tokio::sync::OnceCell;
 
-use crate::shared::exec::{self, Output};
+use super::exec::{self, Output};
 use wharf_core::base::{
     clean,
     error::{Error, Result},
@@ -30,7 +30,7 @@ const KEPT: [&str; 9] = [
 
 /// What is known of the installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Installation {
+pub struct Installation {
     /// What it says of its version: `apptainer version 1.4.5`.
     pub version: String,
     /// Whether its starter is setuid root; `None` if that cannot be learnt.
@@ -39,7 +39,7 @@ pub(super) struct Installation {
 
 impl Installation {
     /// What variables for the workload begin with: the two programs read different ones.
-    pub(super) fn prefix(&self) -> &'static str {
+    pub fn prefix(&self) -> &'static str {
         if self.version.contains("singularity") { "SINGULARITYENV_" } else { "APPTAINERENV_" }
     }
 }
@@ -61,7 +61,7 @@ impl Program {
     ///
     /// # Errors
     /// `Unsupported` for a path that is not text.
-    pub(super) fn word(&self) -> Result<String> {
+    pub fn word(&self) -> Result<String> {
         self.path.to_str().map(str::to_owned).ok_or_else(|| {
             Error::unsupported("call apptainer", format!("its path {} is not text", self.path.display()))
         })
@@ -71,7 +71,7 @@ impl Program {
     ///
     /// # Errors
     /// If it cannot be started or takes too long; not if it ends with another exit code than 0.
-    pub(super) async fn ask(&self, arguments: &[&str]) -> Result<Output> {
+    pub async fn ask(&self, arguments: &[&str]) -> Result<Output> {
         let program = self.word()?;
         let argv: Vec<&str> = std::iter::once(program.as_str()).chain(arguments.iter().copied()).collect();
         exec::run_in(&argv, Some(&environment()), b"", ANSWER, PATIENCE).await
@@ -81,16 +81,17 @@ impl Program {
     ///
     /// # Errors
     /// If it does not answer.
-    pub(super) async fn installation(&self) -> Result<&Installation> {
+    pub async fn installation(&self) -> Result<&Installation> {
         let learn = || async {
             let what = format!("ask {} for its version", self.path.display());
-            let said = self.ask(&["--version"]).await?;
+            // Each costs a start of the program.
+            let (said, told) = tokio::join!(self.ask(&["--version"]), self.ask(&["buildcfg"]));
+            let said = said?;
             if said.code != 0 {
                 return Err(Error::failed(what, said.stderr).hint("'apptainer --version' shows what is wrong"));
             }
             let version = clean::short(String::from_utf8_lossy(&said.stdout).trim(), 80);
-            let told = self.ask(&["buildcfg"]).await?;
-            let setuid = setuid(&String::from_utf8_lossy(&told.stdout));
+            let setuid = setuid(&String::from_utf8_lossy(&told?.stdout));
             Ok(Installation { version, setuid })
         };
         self.known.get_or_try_init(learn).await
@@ -108,7 +109,7 @@ fn setuid(buildcfg: &str) -> Option<bool> {
 }
 
 /// The environment in which it is called.
-pub(super) fn environment() -> Vec<String> {
+pub fn environment() -> Vec<String> {
     let kept = KEPT.iter().filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?)));
     kept.chain(["LANG=C".to_owned()]).collect()
 }
