@@ -8,7 +8,7 @@ use wharf_core::{
     launch::{
         form::{Answers, Field, FieldKind, Section},
         plan::Risk,
-        questions::{self, choice},
+        questions,
     },
 };
 
@@ -53,16 +53,7 @@ pub(super) fn questions(image: &Image) -> Vec<Section> {
         questions::runs(),
         questions::environment(),
     ];
-    let network = vec![
-        Field::new(
-            "network",
-            "Network",
-            "none cannot talk to anyone; host shares this machine's network",
-            choice(&["none", "host"]),
-            "none",
-        ),
-        questions::mounts(),
-    ];
+    let network = vec![questions::own_network(), questions::mounts()];
     let writable = "let it write where the image lets you, in memory only";
     let mut advanced = vec![Field::new("writable", "Writable", writable, FieldKind::Flag, "no")];
     if Gpu::here().is_some() {

@@ -22,7 +22,7 @@ use wharf_core::{
         command::{self, has},
         form::{Answers, Field, FieldKind, Section},
         plan::{Mount, Risk, Step},
-        questions::{self, choice},
+        questions,
     },
 };
 
@@ -48,16 +48,7 @@ pub(super) fn questions(image: &Image) -> Vec<Section> {
         questions::processors(processors),
         questions::processes(),
     ];
-    let network = vec![
-        Field::new(
-            "network",
-            "Network",
-            "none cannot talk to anyone; host shares this machine's network",
-            choice(&["none", "host"]),
-            "none",
-        ),
-        questions::mounts(),
-    ];
+    let network = vec![questions::own_network(), questions::mounts()];
     let writable = "give it its own copy of the image to change";
     let mut basics = basics;
     if image.kind == ImageKind::Sif {

@@ -77,6 +77,12 @@ pub fn mounts() -> Field {
     Field::new("mounts", "Mounts", help, FieldKind::Mounts, "")
 }
 
+/// The field for the network of what shares that of this machine, or has none.
+pub fn own_network() -> Field {
+    let help = "none cannot talk to anyone; host shares this machine's network";
+    Field::new("network", "Network", help, choice(&["none", "host"]), "none")
+}
+
 /// The field for the memory limit, in bytes.
 pub fn memory(help: &'static str, default: &str) -> Field {
     Field::new("memory", "Memory", help, FieldKind::Bytes, default)
