@@ -107,18 +107,14 @@ impl Launcher for Pinboard {
             if let Some((_, known)) = done {
                 return known.clone();
             }
+            let id = format!("m{}", made.len() + 1);
             let workload = Workload {
-                id: format!("m{}", made.len() + 1),
-                backend: self.name().to_owned(),
                 name: plan.answers.get("name").to_owned(),
                 image: plan.image.reference.to_string(),
                 digest: plan.image.digest.to_string(),
-                state: State::Running,
                 created: Some(text::now()),
-                ports: Vec::new(),
-                addresses: Vec::new(),
-                note: String::new(),
                 facts: vec![("kept in".to_owned(), "memory".to_owned())],
+                ..Workload::new(self.name(), id, State::Running)
             };
             made.push((plan.idempotency_key.clone(), workload.clone()));
             workload

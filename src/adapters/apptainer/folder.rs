@@ -68,17 +68,11 @@ impl Kept {
             (None, None) => State::Other("lost (its keeper was ended)".into()),
         };
         let workload = Workload {
-            id: spec.key.clone(),
-            backend: backend.to_owned(),
             name: spec.name.clone(),
             image: spec.reference.clone(),
             digest: spec.digest.clone(),
-            state,
             created: Some(spec.created),
-            ports: Vec::new(),
-            addresses: Vec::new(),
-            note: String::new(),
-            facts: Vec::new(),
+            ..Workload::new(backend, spec.key.clone(), state)
         };
         Some(Self { folder: folder.to_owned(), spec, workload, running, here })
     }

@@ -349,17 +349,12 @@ fn load(folder: &Path, backend: &str) -> Option<KeptWorkload> {
         (None, None) => State::Other("lost (its keeper was ended)".into()),
     };
     let workload = Workload {
-        id: spec.key.clone(),
-        backend: backend.to_owned(),
         name: spec.name.clone(),
         image: spec.reference.clone(),
         digest: spec.digest.clone(),
-        state,
         created: Some(spec.created),
-        ports: Vec::new(),
-        addresses: Vec::new(),
-        note: String::new(),
         facts: facts(spec.sandboxed.runtime),
+        ..Workload::new(backend, spec.key.clone(), state)
     };
     Some(KeptWorkload { folder: folder.to_owned(), spec, workload, pid, stands })
 }

@@ -83,17 +83,10 @@ pub(super) fn workloads(
 fn foreign(backend: &str, whole: &str, rows: Vec<Row>) -> Known {
     let name = rows.first().map(|row| clean::short(&row.name, 80)).unwrap_or_default();
     let workload = Workload {
-        id: whole.to_owned(),
-        backend: backend.to_owned(),
         name,
-        image: String::new(),
-        digest: String::new(),
-        state: together(&rows),
         created: rows.iter().filter_map(|row| row.submitted).min(),
-        ports: Vec::new(),
-        addresses: Vec::new(),
-        note: String::new(),
         facts: facts(&rows),
+        ..Workload::new(backend, whole, together(&rows))
     };
     Known { workload, rows, launched: None, ended: None }
 }
@@ -147,17 +140,12 @@ fn of_launch(backend: &str, launched: Launched, queue: Vec<Row>, accounts: Vec<R
 pub(super) fn workload(backend: &str, launched: &Launched, state: State, facts: Vec<(String, String)>) -> Workload {
     let record = &launched.record;
     Workload {
-        id: launched.job.clone(),
-        backend: backend.to_owned(),
         name: record.name.clone(),
         image: record.reference.clone(),
         digest: record.digest.clone(),
-        state,
         created: Some(record.created),
-        ports: Vec::new(),
-        addresses: Vec::new(),
-        note: String::new(),
         facts,
+        ..Workload::new(backend, launched.job.clone(), state)
     }
 }
 

@@ -182,6 +182,23 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// A workload with this id on this backend and in this state, of which nothing else is known.
+    pub fn new(backend: &str, id: impl Into<String>, state: State) -> Self {
+        Self {
+            id: id.into(),
+            backend: backend.to_owned(),
+            name: String::new(),
+            image: String::new(),
+            digest: String::new(),
+            state,
+            created: None,
+            ports: Vec::new(),
+            addresses: Vec::new(),
+            note: String::new(),
+            facts: Vec::new(),
+        }
+    }
+
     /// The id with the name of its backend, as people type it: `docker:3f2a9c0d11e8`.
     pub fn full_id(&self) -> String {
         full_id(&self.backend, &self.id)
