@@ -67,12 +67,12 @@ pub fn load(flags: &Flags, kinds: &EntryKinds) -> Result<Config> {
     Ok(config)
 }
 
-/// Whether a file exists or might exist. False only if it certainly does not: a link to a missing target and a folder
 /// The login of this process, where the environment does not tell it, as in a container or a service.
 fn login() -> Option<String> {
     whoami::username().ok().filter(|name| !name.is_empty())
 }
 
+/// Whether a file exists or might exist. False only if it certainly does not: a link to a missing target and a folder
 /// that may not be entered count as there, and reading the file reports the fault.
 fn may_be_there(path: &Path) -> bool {
     let absent = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;

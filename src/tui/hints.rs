@@ -1,5 +1,7 @@
 //! The key hints of the bottom line, from the key map in use. A key that cannot be used now has the reason with it.
 
+use unicode_width::UnicodeWidthStr;
+
 use super::{kit::action::Action, state::State};
 
 /// A key of the bottom line and what it does.
@@ -18,6 +20,53 @@ pub struct Hint {
 /// Why an action cannot be used on the shown screen now; `None` if it can.
 pub fn disabled(state: &State, action: Action) -> Option<String> {
     state.shown().disabled(action, &state.model)
+}
+
+/// The keys that lead to all others; they are never cut off.
+const PINNED: [Action; 2] = [Action::Palette, Action::Help];
+
+/// The hints with their columns on a line of `width` columns: those that fit, and at the right end the keys that lead
+/// to all others.
+pub fn placed(state: &State, width: u16) -> Vec<(u16, Hint)> {
+    let columns = |hint: &Hint| (hint.key.width() + hint.words.width() + 1) as u16;
+    let mut hints = shown_hints(state);
+    let typing = state.is_typing() || state.shown().takes_all_keys();
+    let mut pinned: Vec<Hint> = Vec::new();
+    if !typing && width >= 30 {
+        let hint = |action: Action| {
+            let key = state.keymap.key(state.scope(), action)?.label();
+            let words = if action == Action::Palette { "all" } else { "keys" };
+            Some(Hint { action, key, words, disabled: None })
+        };
+        pinned.extend(PINNED.into_iter().filter_map(hint));
+        hints.retain(|hint| !PINNED.contains(&hint.action));
+    }
+    let end: u16 = pinned.iter().map(|hint| columns(hint) + 2).sum();
+    let room = width.saturating_sub(end);
+    let mut at = 1;
+    let mut placed = Vec::new();
+    for hint in hints {
+        if at + columns(&hint) > room {
+            break;
+        }
+        let next = at + columns(&hint) + 2;
+        placed.push((at, hint));
+        at = next;
+    }
+    let mut at = width.saturating_sub(end).saturating_add(1);
+    for hint in pinned {
+        let next = at + columns(&hint) + 2;
+        placed.push((at, hint));
+        at = next;
+    }
+    placed
+}
+
+/// The action of the hint at a column; `None` if none is there.
+pub fn clicked(state: &State, column: u16) -> Option<Action> {
+    let inside =
+        |(at, hint): &(u16, Hint)| (*at..at + (hint.key.width() + hint.words.width() + 1) as u16).contains(&column);
+    placed(state, state.size.0).into_iter().find(inside).map(|(_, hint)| hint.action)
 }
 
 /// The hints of the shown screen, the most useful first; while text is typed, those of the text field.

@@ -3,12 +3,14 @@
 //! Messages change the state (`update`, a plain function), the state is drawn once for all messages that have arrived,
 //! and effects run beside the loop (`jobs`). While nothing happens, nothing is drawn and the program does not wake up.
 
+pub mod bar;
 pub mod ending;
 pub mod flows;
 pub mod hints;
 pub mod jobs;
 pub mod kept;
 pub mod kit;
+pub mod message;
 pub mod model;
 pub mod msg;
 pub mod popups;
@@ -84,6 +86,7 @@ pub fn initial_state(portal: &Portal) -> State {
     let keymap = Keymap::load(portal.config().keymap.as_deref());
     let mut state = State::new(sources, backends, keymap);
     state.mouse = portal.config().mouse;
+    state.person.clone_from(&portal.config().person);
     state.requests = portal.config().takes_requests();
     state.theme = kept::theme(&portal.config().state_dir, &portal.config().theme);
     state.themes = theme::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -142,7 +145,8 @@ where
             0 => String::new(),
             more => format!(" (and {more} more: the Sources screen has them all)"),
         };
-        state.notice = Some(Notice { text: format!("{first}{more}"), tone: Tone::Failed });
+        let advice = String::new();
+        state.tell(Notice { text: format!("{first}{more}"), advice, tone: Tone::Failed });
     }
     for warning in new {
         let advice = "correct it; the built-in one is used";
@@ -165,7 +169,6 @@ where
     if let Ok(size) = screen.size() {
         state.size = (size.width, size.height);
     }
-    state.now = text::now();
     let began = Instant::now();
     state.now = text::now();
     let begin = state.begin();
@@ -281,7 +284,7 @@ fn perform(
                     }
                 }
                 if let Some(warning) = theme.warnings.first() {
-                    state.notice = Some(Notice { text: warning.clone(), tone: Tone::Failed });
+                    state.tell(Notice { text: warning.clone(), advice: String::new(), tone: Tone::Failed });
                 }
             }
             other => jobs.start(other),

@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 
+use ratatui::layout::Rect;
+
 use super::{
     kit::{
         action::Action,
         keymap::Keymap,
+        layout::{self, Chrome},
         list::{NotSeen, Row, Rows},
     },
     msg::{Effect, ImageTarget},
@@ -16,6 +19,7 @@ use wharf_core::{
     base::{
         context::Note,
         error::{Error, Kind},
+        text,
     },
     image::reference::ImageRef,
     portal::{Abilities, doctor::Finding},
@@ -74,9 +78,14 @@ pub struct Job {
 pub struct Notice {
     /// The message in words.
     pub text: String,
+    /// What to do; may be empty.
+    pub advice: String,
     /// Whether something was done, is told or has failed.
     pub tone: Tone,
 }
+
+/// How many messages are kept.
+const MESSAGES: usize = 200;
 
 /// What kind of message a notice is; decides its sign and colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,8 +127,8 @@ pub struct Model {
     pub jobs: Rows<Job>,
     /// The message on the bottom line.
     pub notice: Option<Notice>,
-    /// The message that the last key took away; it can still be read in full.
-    pub said: Option<Notice>,
+    /// The last messages with their times (seconds since 1970), the newest first.
+    pub messages: VecDeque<(i64, Notice)>,
     /// The keys in use.
     pub keymap: Keymap,
     /// The name of the theme in use.
@@ -142,6 +151,12 @@ pub struct Model {
     pub measured: Vec<WorkloadId>,
     /// The number of the job that starts the shown workload again.
     pub restarting: Option<u64>,
+    /// Who the person is, and in which project.
+    pub person: String,
+    /// The number of workloads that run, as far as they are known.
+    pub live: usize,
+    /// The number of requests that wait for this person's decision.
+    pub to_decide: usize,
     /// The number of unread notices in the inbox.
     pub unread: i64,
     /// The number of offers from other projects that wait for an answer.
@@ -169,7 +184,7 @@ impl Model {
             expects: false,
             jobs: Rows::new(Vec::new()),
             notice: None,
-            said: None,
+            messages: VecDeque::new(),
             keymap,
             theme: "default".into(),
             themes: Vec::new(),
@@ -181,6 +196,9 @@ impl Model {
             changing: Vec::new(),
             measured: Vec::new(),
             restarting: None,
+            person: String::new(),
+            live: 0,
+            to_decide: 0,
             unread: 0,
             offered: 0,
             requests: true,
@@ -231,19 +249,27 @@ impl Model {
 
     /// Shows a message on the bottom line.
     pub fn say(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice { text: text.into(), tone: Tone::Told });
+        self.tell(Notice { text: text.into(), advice: String::new(), tone: Tone::Told });
     }
 
     /// Shows on the bottom line that something was done.
     pub fn done(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice { text: text.into(), tone: Tone::Done });
+        self.tell(Notice { text: text.into(), advice: String::new(), tone: Tone::Done });
     }
 
     /// Shows an error on the bottom line; a cancellation shows nothing.
     pub fn fail(&mut self, error: &Error) {
         if error.kind != Kind::Cancelled {
-            self.notice = Some(Notice { text: error.to_string(), tone: Tone::Failed });
+            let text = text::with_short_digests(&format!("{}: {}", error.what, error.why));
+            self.tell(Notice { text, advice: text::with_short_digests(&error.hint), tone: Tone::Failed });
         }
+    }
+
+    /// Shows a message, and keeps it among the last ones.
+    pub fn tell(&mut self, notice: Notice) {
+        self.messages.push_front((self.now, notice.clone()));
+        self.messages.truncate(MESSAGES);
+        self.notice = Some(notice);
     }
 
     /// Adds a job to the list and returns its number.
@@ -262,9 +288,19 @@ impl Model {
         self.jobs.iter().filter(|job| job.ended.is_none()).count()
     }
 
-    /// How many lines of a list fit on the screen, by which the page keys move.
+    /// The parts of the screen.
+    pub fn chrome(&self) -> Chrome {
+        layout::chrome(Rect::new(0, 0, self.size.0, self.size.1), !self.waiting.is_empty())
+    }
+
+    /// The shown screen's own area.
+    pub fn body(&self) -> Rect {
+        self.chrome().body
+    }
+
+    /// How many lines of a text below three lines of head are on the screen.
     pub fn page(&self) -> usize {
-        usize::from(self.size.1.saturating_sub(5 + u16::from(!self.waiting.is_empty()))).max(1)
+        usize::from(self.body().height.saturating_sub(3)).max(1)
     }
 
     /// Opens a popup with a list to choose from.

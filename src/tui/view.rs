@@ -1,4 +1,4 @@
-//! Draws a frame: header, screen, bottom line, popup. The state is only read.
+//! Draws a frame: the bar, where the person is, the screen, keys or a message, a popup. The state is only read.
 
 use ratatui::{
     Frame,
@@ -7,17 +7,16 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use wharf_core::base::text;
-
 use super::{
-    hints,
+    bar, hints,
     kit::{
         action::Action,
         keymap::Key,
+        layout,
         theme::Theme,
-        widgets::{above, below, fit, put, row},
+        widgets::{fit, put, row},
     },
-    model::Tone,
+    message,
     popups::{Popup, view as popup},
     state::State,
 };
@@ -32,43 +31,20 @@ pub fn view(state: &State, frame: &mut Frame<'_>, theme: &Theme) {
     if area.height < 4 || area.width < 20 {
         return put(frame, row(area, 0), Line::styled("too small", theme.style("text")));
     }
-    header(state, frame, row(area, 0), theme);
-    let waits = state.waiting.front();
-    let middle = above(below(area, 1), 1 + u16::from(waits.is_some()));
-    state.shown().draw(frame, middle, theme, &state.model);
-    if let Some(popup) = waits {
-        waiting(state, popup, frame, row(area, area.height - 2), theme);
+    let parts = layout::chrome(area, !state.waiting.is_empty());
+    bar::view(state, frame, parts.bar, theme);
+    state.shown().place(frame, parts.place, theme, &state.model);
+    state.shown().draw(frame, parts.body, theme, &state.model);
+    if let Some(popup) = state.waiting.front() {
+        waiting(state, popup, frame, parts.waiting, theme);
     }
-    bottom(state, frame, row(area, area.height - 1), theme);
+    hint_line(state, frame, parts.hints, theme);
+    if let Some(notice) = &state.notice {
+        message::view(state, notice, frame, theme);
+    }
     if let Some(top) = state.popups.last() {
         popup::view(top, frame, theme);
     }
-}
-
-fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-    let (title, detail) = state.shown().header(&state.model);
-    let unread = if state.unread > 0 { format!("✉ {} unread ", state.unread) } else { String::new() };
-    let offers = match state.offered {
-        0 => String::new(),
-        count => format!("✉ {} ", text::plural(count as u64, "offer", "offers")),
-    };
-    let unread = format!("{offers}{unread}");
-    let work = match state.running() {
-        0 => String::new(),
-        running => format!("⇅ {running} running "),
-    };
-    let left = format!(" wharf │ {title} ");
-    let room = (area.width as usize).saturating_sub(left.width() + unread.width() + work.width());
-    put(
-        frame,
-        area,
-        Line::from(vec![
-            Span::styled(fit(&left, left.width().min(area.width as usize)), theme.style("title")),
-            Span::styled(fit(&detail, room), theme.style("dim")),
-            Span::styled(unread, theme.style("key")),
-            Span::styled(work, theme.style("caution")),
-        ]),
-    );
 }
 
 /// The line that says what waits for the person, and which key opens it.
@@ -89,38 +65,17 @@ fn waiting(state: &State, popup: &Popup, frame: &mut Frame<'_>, area: Rect, them
     put(frame, area, line);
 }
 
-/// The bottom line: the message, until the next key takes it away, else the key hints.
-fn bottom(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-    if let Some(notice) = &state.notice {
-        let (sign, role) = match notice.tone {
-            Tone::Done => ("✓", "good"),
-            Tone::Told => ("·", "text"),
-            Tone::Failed => ("✗", "bad"),
-        };
-        let (words, width) = (format!(" {sign} {}", notice.text), area.width as usize);
-        let key = state.keymap.key(state.scope(), Action::Attend).filter(|_| words.width() > width);
-        // A message that does not fit can be opened in full; while text is typed, that key would be a letter.
-        let more = match key {
-            Some(key) if state.popups.is_empty() && !state.is_typing() => format!(" {} shows it all ", key.label()),
-            _ => String::new(),
-        };
-        let line = Line::from(vec![
-            Span::styled(fit(&words, width.saturating_sub(more.width())), theme.style(role)),
-            Span::styled(more, theme.style("key")),
-        ]);
-        return put(frame, area, line);
-    }
-    let mut spans = vec![Span::raw(" ")];
-    let mut used = 1;
-    for hint in hints::shown_hints(state) {
-        let width = hint.key.width() + hint.words.width() + 3;
-        if used + width > area.width as usize {
-            break;
-        }
-        used += width;
+/// The keys of the screen, the most useful first; those that lead to all others are at the right end and never cut.
+fn hint_line(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+    let placed = hints::placed(state, area.width);
+    let mut spans = Vec::new();
+    let mut at = 0;
+    for (column, hint) in placed {
+        spans.push(Span::raw(" ".repeat(usize::from(column.saturating_sub(at)))));
         let (key, words) = if hint.disabled.is_some() { ("dim", "dim") } else { ("key", "text") };
+        at = column + (hint.key.width() + hint.words.width() + 1) as u16;
         spans.push(Span::styled(hint.key, theme.style(key)));
-        spans.push(Span::styled(format!(" {}  ", hint.words), theme.style(words)));
+        spans.push(Span::styled(format!(" {}", hint.words), theme.style(words)));
     }
     put(frame, area, Line::from(spans));
 }

@@ -348,12 +348,17 @@ fn a_line_that_is_cut_can_be_read_in_full() {
     .hint("ask whoever gave you the token");
     state.fail(&error);
     let drawn = crate::screens::draw(&mut state, (80, 24));
-    assert!(drawn.contains("! shows it all") && !drawn.contains("whoever gave"), "{drawn}");
-    press(&mut state, "!");
-    let drawn = crate::screens::draw(&mut state, (80, 24));
-    assert!(drawn.contains("two tries are left") && drawn.contains("whoever gave you the token"), "{drawn}");
+    assert!(drawn.contains("two tries are left") && drawn.contains("→ ask whoever gave you the token"), "{drawn}");
+    // The next key closes it, and another one shows all that was said.
+    press(&mut state, "j");
+    assert!(!crate::screens::draw(&mut state, (80, 24)).contains("two tries are left"));
+    for key in ["!", "M"] {
+        press(&mut state, key);
+        let drawn = crate::screens::draw(&mut state, (80, 24));
+        assert!(drawn.contains("two tries are left") && drawn.contains("whoever gave you the token"), "{drawn}");
+        press(&mut state, "esc");
+    }
     // In the transfers, enter shows the whole text of one.
-    press(&mut state, "esc");
     let job = state.job("copy a".into());
     update(&mut state, Msg::Job(JobNews::JobDone(job, Err(error))));
     press(&mut state, "3 enter");

@@ -324,7 +324,7 @@ fn rows_on_the_screen_are_looked_at_once_and_show_what_was_told() {
     };
     let told = Msg::List(ListNews::Looked("lab".into(), "biology/samtools".into(), Some(version)));
     assert!(update(&mut state, told).is_empty(), "one answer does not ask for the others again");
-    let drawn = crate::screens::draw(&mut state, (120, 20));
+    let drawn = crate::screens::draw(&mut state, (200, 20));
     assert!(drawn.contains("5.00 MiB"), "{drawn}");
 }
 
@@ -341,14 +341,28 @@ fn a_click_selects_and_a_second_one_opens() {
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
     update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image)))));
     update(&mut state, Msg::Image(ImageNews::Tags(Ok(vec!["1".into(), "2".into(), "3".into()]))));
-    update(&mut state, Msg::Click(14, 1));
+    update(&mut state, Msg::Click(14, 2));
     let Screen::Image(page) = state.screen() else { panic!() };
     assert_eq!(page.pane, Pane::Versions);
-    update(&mut state, Msg::Click(5, 6));
+    update(&mut state, Msg::Click(5, 7));
     let Screen::Image(page) = state.screen() else { panic!() };
     assert_eq!(page.at.selected, 2);
     // Past the end nothing happens.
     assert!(update(&mut state, Msg::Click(5, 20)).is_empty());
+}
+
+#[test]
+fn a_click_on_the_bar_goes_to_a_screen_and_one_on_a_key_presses_it() {
+    let mut state = state();
+    let drawn = crate::screens::draw(&mut state, (120, 40));
+    let column = |line: &str, word: &str| line.split(word).next().unwrap().chars().count() as u16 - 1;
+    let bar = drawn.lines().next().unwrap();
+    update(&mut state, Msg::Click(column(bar, "4 Sources"), 0));
+    assert!(matches!(state.screen(), Screen::Sources(_)));
+    let drawn = crate::screens::draw(&mut state, (120, 40));
+    let hints = drawn.lines().last().unwrap();
+    update(&mut state, Msg::Click(column(hints, "? keys"), 39));
+    assert_eq!(state.popups.last().map(|popup| popup.title().to_owned()).as_deref(), Some("Keys"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Every screen as it is drawn, at three sizes; and no panic at any size.
+//! Every screen as it is drawn, at four sizes; and no panic at any size.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ use wharf::{
 
 use crate::{fake, keys};
 
-const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (44, 14)];
+const SIZES: [(u16, u16); 4] = [(200, 50), (120, 40), (80, 24), (44, 14)];
 
 pub(crate) fn draw(state: &mut State, size: (u16, u16)) -> String {
     update(state, Msg::Resize(size.0, size.1));

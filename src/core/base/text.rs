@@ -142,6 +142,32 @@ pub fn count(number: u64) -> String {
     out
 }
 
+/// The text with the digests in it cut to their first twelve letters: whole ones would fill a line, and leave no room
+/// for the reason.
+///
+/// ```
+/// let text = format!("launch lab/app@sha256:{}: refused", "0f".repeat(32));
+/// assert_eq!(wharf_core::base::text::with_short_digests(&text), "launch lab/app@sha256:0f0f0f0f0f0f…: refused");
+/// ```
+pub fn with_short_digests(text: &str) -> String {
+    const ALGORITHM: &str = "sha256:";
+    let mut parts = text.split(ALGORITHM);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(ALGORITHM);
+        let letters = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        match (part.get(..12), part.get(letters..)) {
+            (Some(short), Some(rest)) if letters == 64 => {
+                out.push_str(short);
+                out.push('…');
+                out.push_str(rest);
+            }
+            _ => out.push_str(part),
+        }
+    }
+    out
+}
+
 /// A number and its noun: `one` for 1, else `many`.
 pub fn plural(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })

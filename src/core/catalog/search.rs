@@ -57,6 +57,16 @@ impl Sort {
         }
     }
 
+    /// The head of the column by which the rows are sorted.
+    pub fn head(self) -> &'static str {
+        match self {
+            Self::Name => "NAME",
+            Self::Source => "SOURCE",
+            Self::Updated => "CHANGED",
+            Self::Size => "SIZE",
+        }
+    }
+
     /// The order in a word, for the title line.
     pub fn name(self) -> &'static str {
         match self {

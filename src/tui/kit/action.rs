@@ -89,6 +89,7 @@ actions! {
     Transfers = "transfers", "transfers", "Go to transfers and other running jobs";
     Sources = "sources", "sources", "Go to the sources and to what was found on this machine";
     Attend = "attend", "in full", "Open the waiting question, or read the last message in full";
+    Messages = "messages", "messages", "Read the last messages again";
     Themes = "themes", "theme", "Choose another theme";
     Suspend = "suspend", "suspend", "Give the terminal back to the shell, until fg";
     Mouse = "mouse", "mouse", "Turn the mouse on or off (off: select text with it)";

@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use ratatui::layout::Rect;
+
 use super::action::Action;
 
 /// Selected and first visible line of a text, or of a list that only this program changes.
@@ -67,8 +69,8 @@ impl Scrollable for CursorLines<'_> {
 pub struct ScrollArea<'a> {
     /// The list or text with its selection.
     pub list: Box<dyn Scrollable + 'a>,
-    /// How many lines of the terminal are above the first row.
-    pub above: u16,
+    /// Where the rows are drawn.
+    pub area: Rect,
     /// How many lines of the terminal each row takes.
     pub each: u16,
     /// Whether a row is selected; `false` for a text that only scrolls.
@@ -76,21 +78,27 @@ pub struct ScrollArea<'a> {
 }
 
 impl<'a> ScrollArea<'a> {
-    /// A list whose rows take one line each, with `above` lines of the terminal above the first.
-    pub fn new(list: impl Scrollable + 'a, above: u16) -> Self {
-        Self { list: Box::new(list), above, each: 1, chosen: true }
+    /// A list whose rows take one line each and are drawn in `area`.
+    pub fn new(list: impl Scrollable + 'a, area: Rect) -> Self {
+        Self { list: Box::new(list), area, each: 1, chosen: true }
     }
 
-    /// Keeps the selection inside the list and visible. `page` counts the lines below the screen's first two.
-    pub fn keep_visible(mut self, page: usize) {
-        let height = page.saturating_sub(usize::from(self.above.saturating_sub(2))) / usize::from(self.each);
+    /// The number of rows that are on the screen at a time.
+    pub fn page(&self) -> usize {
+        usize::from(self.area.height / self.each.max(1)).max(1)
+    }
+
+    /// Keeps the selection inside the list and visible.
+    pub fn keep_visible(mut self) {
+        let height = usize::from(self.area.height / self.each.max(1));
         self.list.keep_visible(self.chosen.then_some(height));
     }
 
-    /// The index of the row on a line of the terminal; `None` if no row is there, or in a text.
-    pub fn at_line(&self, line: u16) -> Option<usize> {
-        let line = line.checked_sub(self.above).filter(|_| self.chosen)?;
-        Some(self.list.top() + usize::from(line / self.each)).filter(|at| *at < self.list.count())
+    /// The index of the row at a place of the terminal; `None` if no row is there, or in a text.
+    pub fn at(&self, column: u16, line: u16) -> Option<usize> {
+        let inside = self.chosen && self.area.contains((column, line).into());
+        let line = line.checked_sub(self.area.y).filter(|_| inside)?;
+        Some(self.list.top() + usize::from(line / self.each.max(1))).filter(|at| *at < self.list.count())
     }
 }
 

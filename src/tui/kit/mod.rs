@@ -3,7 +3,10 @@
 pub mod action;
 pub mod input;
 pub mod keymap;
+pub mod layout;
 pub mod list;
+pub mod panel;
+pub mod table;
 pub mod terminal;
 pub mod theme;
 pub mod widgets;

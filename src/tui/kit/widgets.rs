@@ -5,7 +5,7 @@ use ratatui::{
     layout::Rect,
     style::Style,
     text::{Line, Span},
-    widgets::{Block, BorderType, Clear, Paragraph},
+    widgets::{Block, BorderType, Clear},
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -40,10 +40,10 @@ pub fn above(area: Rect, rows: u16) -> Rect {
     Rect::new(area.x, area.y, area.width, area.height.saturating_sub(rows))
 }
 
-/// Draws one line of text, cut at the area's width; nothing in an empty area.
+/// Draws one line of text, cut at the area's width, in the line's own style up to its end; nothing in an empty area.
 pub fn put(frame: &mut Frame<'_>, area: Rect, line: impl Into<Line<'static>>) {
     if area.width > 0 && area.height > 0 {
-        frame.render_widget(Paragraph::new(line.into()), area);
+        frame.render_widget(line.into(), area);
     }
 }
 

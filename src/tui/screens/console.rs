@@ -8,6 +8,7 @@ use tui_term::widget::PseudoTerminal;
 use crate::{
     kit::{
         action::Action,
+        layout,
         theme::Theme,
         widgets::{above, fit, put, row},
     },
@@ -32,9 +33,10 @@ impl std::fmt::Debug for Page {
     }
 }
 
-/// The size of the embedded terminal on a screen of this size (columns, lines): header and last line are Wharf's own.
+/// The size of the embedded terminal on a screen of this size (columns, lines): the lines around it are Wharf's own.
 pub fn inner(size: (u16, u16)) -> (u16, u16) {
-    (size.0.max(1), size.1.saturating_sub(3).max(1))
+    let body = layout::chrome(Rect::new(0, 0, size.0, size.1), false).body;
+    (body.width.max(1), body.height.saturating_sub(1).max(1))
 }
 
 impl Page {
@@ -76,7 +78,7 @@ impl super::page::Page for Page {
     }
 
     fn header(&self, _model: &Model) -> (String, String) {
-        (format!("Terminal in {}", self.workload.name), String::new())
+        (format!("Workloads › {} › Terminal", self.workload.name), String::new())
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, _model: &Model) {

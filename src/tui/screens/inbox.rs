@@ -261,8 +261,8 @@ impl super::page::Page for Page {
         self.refuses(action).map(str::to_owned)
     }
 
-    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
-        Some(ScrollArea::new(&mut self.rows, 2))
+    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
+        Some(ScrollArea::new(&mut self.rows, below(model.body(), 1)))
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {

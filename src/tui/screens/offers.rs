@@ -125,8 +125,8 @@ impl super::page::Page for Page {
         Some(why.to_owned())
     }
 
-    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
-        Some(ScrollArea::new(&mut self.rows, 2))
+    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
+        Some(ScrollArea::new(&mut self.rows, below(model.body(), 1)))
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {

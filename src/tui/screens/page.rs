@@ -1,10 +1,20 @@
 //! The trait that every screen implements.
 
 use crossterm::event::KeyEvent;
-use ratatui::{Frame, layout::Rect};
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+use unicode_width::UnicodeWidthStr;
 
 use crate::{
-    kit::{action::Action, list::ScrollArea, theme::Theme},
+    kit::{
+        action::Action,
+        list::ScrollArea,
+        theme::Theme,
+        widgets::{fit, put},
+    },
     model::Model,
     msg::{Effect, Slot},
     rows::WorkloadId,
@@ -24,8 +34,27 @@ pub trait Page {
     /// The scope of the key map for this screen, which is also the name of its section in key map files.
     fn scope(&self) -> &'static str;
 
-    /// The header's title, and words after it that may be cut.
+    /// What is open, and words about it that may be cut.
     fn header(&self, model: &Model) -> (String, String);
+
+    /// Draws the line above the page: what is open, and at the right end words that may be left out.
+    fn place(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        let (title, facts) = self.header(model);
+        let width = usize::from(area.width);
+        let title = fit(&format!(" {title}"), (title.width() + 1).min(width));
+        let room = width.saturating_sub(title.width() + 2);
+        let facts = if facts.width() > room { fit(&facts, room) } else { facts };
+        let gap = width.saturating_sub(title.width() + facts.width() + 1);
+        put(
+            frame,
+            area,
+            Line::from(vec![
+                Span::styled(title, theme.style("title")),
+                Span::raw(" ".repeat(gap)),
+                Span::styled(facts, theme.style("dim")),
+            ]),
+        );
+    }
 
     /// Draws the page into an area of any size, even one that has no room for it.
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model);
@@ -73,8 +102,10 @@ pub trait Page {
 
     /// Moves the selection or scrolls; `false` if the action is no movement.
     fn walk(&mut self, action: Action, model: &mut Model) -> bool {
-        let lines = model.page();
-        self.list(model).is_some_and(|mut shown| shown.list.go(action, lines))
+        self.list(model).is_some_and(|mut shown| {
+            let lines = shown.page();
+            shown.list.go(action, lines)
+        })
     }
 
     /// Carries out an action; one that has no meaning on this screen does nothing.

@@ -97,9 +97,9 @@ impl Page {
     }
 
     /// The number of positions to scroll to: the last lines stay at the bottom of a screen of this size.
-    pub fn count(&self, sources: &[SourceLine], findings: &[Finding], size: (u16, u16)) -> usize {
-        let lines = self.lines(sources, findings, size.0.into(), &Theme::load("default", None, Depth::None)).len();
-        lines.saturating_sub(usize::from(size.1.saturating_sub(2))) + 1
+    pub fn count(&self, sources: &[SourceLine], findings: &[Finding], area: Rect) -> usize {
+        let lines = self.lines(sources, findings, area.width.into(), &Theme::load("default", None, Depth::None)).len();
+        lines.saturating_sub(usize::from(area.height)) + 1
     }
 
     /// Draws the visible lines of the screen.
@@ -157,8 +157,8 @@ impl super::page::Page for Page {
     }
 
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
-        let count = self.count(&model.sources, &model.findings, model.size);
-        Some(ScrollArea { chosen: false, ..ScrollArea::new(CursorLines(&mut self.at, count), 1) })
+        let count = self.count(&model.sources, &model.findings, model.body());
+        Some(ScrollArea { chosen: false, ..ScrollArea::new(CursorLines(&mut self.at, count), model.body()) })
     }
 
     fn act(&mut self, action: Action, _model: &mut Model) -> Vec<Effect> {

@@ -117,7 +117,8 @@ impl super::page::Page for Page {
     }
 
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
-        Some(ScrollArea { each: 2, ..ScrollArea::new(&mut model.jobs, 1) })
+        let area = model.body();
+        Some(ScrollArea { each: 2, ..ScrollArea::new(&mut model.jobs, area) })
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {

@@ -2,19 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::{Line, Span},
-};
+use ratatui::{Frame, layout::Rect, text::Line};
 use unicode_width::UnicodeWidthStr;
 
 use crate::{
     kit::{
         action::Action,
         list::{Rows, ScrollArea, Scrollable},
+        table::{self, Column, TableRow, Width},
         theme::Theme,
-        widgets::{above, below, cell, failures, fit_path, put, row, select, state_role, vanished_message},
+        widgets::{above, below, failures, fit, fit_path, put, row, state_role, vanished_message},
     },
     model::Model,
     msg::{Effect, Navigation, RunEffect, Slot},
@@ -61,39 +58,51 @@ impl Page {
         seen.filter(|one| one.state.is_live()).map(Workload::key).collect()
     }
 
-    /// Draws the list, with the failed backends above it.
+    /// Where the rows are drawn in the screen's own area: below the heads of the columns, above what failed and what
+    /// is not here any more.
+    fn rows_area(&self, body: Rect) -> Rect {
+        let failed = (self.failed.len() as u16).min(body.height / 4);
+        let gone = u16::from(self.rows.vanished().is_some());
+        above(below(body, 1), failed + gone)
+    }
+
+    /// Draws the list, and below it the backends that did not answer.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
-        let area = failures(frame, area, &self.failed, theme);
+        let rest = failures(frame, area, &self.failed, theme);
         let Some(all) = self.rows.all() else {
-            return put(frame, row(area, 1), Line::styled("  asking the backends…", theme.style("dim")));
+            return put(frame, row(rest, 1), Line::styled("  asking the backends…", theme.style("dim")));
         };
         if all.is_empty() {
-            put(frame, row(area, 1), Line::styled("  nothing runs", theme.style("text")));
+            put(frame, row(rest, 1), Line::styled("  nothing runs", theme.style("text")));
             return put(
                 frame,
-                row(area, 2),
+                row(rest, 2),
                 Line::styled("  go to the images (1), choose one, and press l to launch it", theme.style("dim")),
             );
         }
-        let columns = Columns::for_width(usize::from(area.width), all);
-        put(frame, row(area, 0), Line::styled(columns.head(), theme.style("dim")));
-        let mut area = below(area, 1);
+        let several = all.first().is_some_and(|first| all.iter().any(|one| one.backend != first.backend));
+        let reached = all.iter().any(|one| !one.reached().is_empty());
+        let wanted = |column: &Column<WorkloadRow<'_>>| match column.head {
+            BACKEND => several || area.width >= 100,
+            ADDRESS => reached,
+            _ => true,
+        };
+        let columns = columns();
+        let shown = table::fitting(&columns, area.width, wanted);
+        let rows = self.rows_area(area);
+        let height = usize::from(rows.height);
+        let top = self.rows.window(height);
+        let lines = all
+            .iter()
+            .skip(top)
+            .take(height)
+            .map(|workload| TableRow { row: WorkloadRow { workload, used: self.usage(workload), now }, marked: false });
+        let selected = self.rows.selected_index().and_then(|at| at.checked_sub(top)).filter(|at| *at < height);
+        let head_and_rows = Rect { y: area.y, height: rows.height + 1, ..area };
+        table::draw(frame, head_and_rows, (&columns, &shown), lines, (selected, true), "", theme);
         if let Some(gone) = self.rows.vanished() {
-            put(
-                frame,
-                row(area, area.height.saturating_sub(1)),
-                Line::styled(format!("  {}", vanished_message(gone)), theme.style("dim")),
-            );
-            area = above(area, 1);
-        }
-        let top = self.rows.window(area.height as usize);
-        for (number, workload) in all.iter().enumerate().skip(top).take(area.height as usize) {
-            let line = columns.line(workload, self.usage(workload), now, theme);
-            put(
-                frame,
-                row(area, (number - top) as u16),
-                select(line, self.rows.selected_index() == Some(number), theme),
-            );
+            let place = Rect { y: rows.bottom(), height: 1, ..area };
+            put(frame, place, Line::styled(format!("  {}", vanished_message(gone)), theme.style("dim")));
         }
     }
 
@@ -128,82 +137,74 @@ impl Used<'_> {
     }
 }
 
-/// The widths of the columns; columns without room have width 0.
-#[derive(Debug, PartialEq, Eq)]
-struct Columns {
-    name: usize,
-    backend: usize,
-    memory: usize,
-    age: usize,
-    address: usize,
-    image: usize,
+/// What the columns say about a workload.
+struct WorkloadRow<'a> {
+    workload: &'a Workload,
+    used: Used<'a>,
+    now: i64,
 }
 
-/// The widths of columns that are always shown.
-const STATE: usize = 12;
-const CPU: usize = 7;
+/// The heads of columns that are left out where they would say nothing.
+const BACKEND: &str = "BACKEND";
+const ADDRESS: &str = "ADDRESS";
 
-impl Columns {
-    fn for_width(width: usize, all: &[Workload]) -> Self {
-        let name = (width / 6).clamp(8, 24);
-        // If all workloads are on one backend, its name is shown only once, where there is room.
-        let several = all.first().is_some_and(|first| all.iter().any(|one| one.backend != first.backend));
-        let backend = if width >= 100 || (several && width > 70) { 9 } else { 0 };
-        let memory = if width >= 140 { 23 } else { 10 };
-        let age = if width >= 50 { 7 } else { 0 };
-        let reached = all.iter().any(|one| !one.reached().is_empty());
-        let address = if reached && width >= 110 { 25 } else { 0 };
-        let used: usize =
-            [name, STATE, CPU, age, memory, backend, address].iter().filter(|one| **one > 0).map(|one| one + 1).sum();
-        // One blank on each side.
-        let left = width.saturating_sub(used + 2);
-        Self { name, backend, memory, age, address, image: if left >= 8 { left } else { 0 } }
-    }
+/// The columns in their order.
+const fn columns<'a>() -> [Column<WorkloadRow<'a>>; 8] {
+    [
+        Column { head: "NAME", width: Width::Fill(8), goes: 0, right: false, cell: name },
+        Column { head: "STATE", width: Width::Fixed(12), goes: 0, right: false, cell: state },
+        Column { head: BACKEND, width: Width::Fixed(9), goes: 5, right: false, cell: backend },
+        Column { head: "CPU", width: Width::Fixed(7), goes: 1, right: true, cell: cpu },
+        Column { head: "MEMORY", width: Width::Fixed(10), goes: 2, right: true, cell: memory },
+        Column { head: "AGE", width: Width::Fixed(7), goes: 3, right: false, cell: age },
+        Column { head: "IMAGE", width: Width::Fill(12), goes: 4, right: false, cell: image },
+        Column { head: ADDRESS, width: Width::Fixed(25), goes: 6, right: false, cell: address },
+    ]
+}
 
-    fn head(&self) -> String {
-        [
-            cell(" NAME", self.name + 1),
-            cell("STATE", STATE),
-            cell("BACKEND", self.backend),
-            cell(&format!("{:>CPU$}", "CPU"), CPU),
-            cell(&format!("{:>width$}", "MEMORY", width = self.memory), self.memory),
-            cell("AGE", self.age),
-            cell("IMAGE", self.image),
-            cell("ADDRESS", self.address),
-        ]
-        .concat()
-    }
+fn words(text: &str, width: usize, role: &str, theme: &Theme) -> Line<'static> {
+    Line::styled(fit(text, width), theme.style(role))
+}
 
-    fn line(&self, workload: &Workload, used: Used<'_>, now: i64, theme: &Theme) -> Line<'static> {
-        let (sign, word) = workload.state.label();
-        let age = workload.created.map(|created| text::age(created, now)).unwrap_or_default();
-        let full = matches!(used, Used::Told(usage) if usage.is_nearly_full());
-        let memory =
-            if self.memory > 12 { used.label(Usage::memory_of_words) } else { used.label(Usage::memory_words) };
-        let memory = if full { format!("! {memory}") } else { memory };
-        let image = workload.image_words();
-        // The end of an image's name distinguishes it best.
-        let last = image.rsplit('/').next().unwrap_or_default();
-        let image = match self.image {
-            0 => String::new(),
-            few if few < 20 && image.width() > few => cell(last, few),
-            enough => format!("{} ", fit_path(&image, enough).0),
-        };
-        let span = |text: String, role: &str| Span::styled(text, theme.style(role));
-        Line::from(vec![
-            span(format!(" {}", cell(&workload.name, self.name)), "text"),
-            span(cell(&format!("{sign} {word}"), STATE), state_role(&workload.state)),
-            span(cell(&workload.backend, self.backend), "dim"),
-            span(cell(&format!("{:>CPU$}", used.label(Usage::cpu_words)), CPU), "text"),
-            span(
-                cell(&format!("{memory:>width$}", width = self.memory), self.memory),
-                if full { "bad" } else { "text" },
-            ),
-            span(cell(&age, self.age), "dim"),
-            span(image, "text"),
-            span(cell(&workload.reached(), self.address), "dim"),
-        ])
-    }
+fn name(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    words(&row.workload.name, width, "text", theme)
+}
+
+fn state(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    let (sign, word) = row.workload.state.label();
+    words(&format!("{sign} {word}"), width, state_role(&row.workload.state), theme)
+}
+
+fn backend(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    words(&row.workload.backend, width, "dim", theme)
+}
+
+fn cpu(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    words(&format!("{:>width$}", row.used.label(Usage::cpu_words)), width, "text", theme)
+}
+
+fn memory(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    let used = row.used.label(if width > 12 { Usage::memory_of_words } else { Usage::memory_words });
+    let full = matches!(row.used, Used::Told(usage) if usage.is_nearly_full());
+    let used = if full { format!("! {used}") } else { used };
+    words(&format!("{used:>width$}"), width, if full { "bad" } else { "text" }, theme)
+}
+
+fn age(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    let age = row.workload.created.map(|created| text::age(created, row.now)).unwrap_or_default();
+    words(&age, width, "dim", theme)
+}
+
+fn image(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    let image = row.workload.image_words();
+    // The end of an image's name distinguishes it best.
+    let last = image.rsplit('/').next().unwrap_or_default();
+    let shown = if width < 20 && image.width() > width { fit(last, width) } else { fit_path(&image, width).0 };
+    Line::styled(shown, theme.style("text"))
+}
+
+fn address(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    words(&row.workload.reached(), width, "dim", theme)
 }
 
 impl super::page::Page for Page {
@@ -265,8 +266,9 @@ impl super::page::Page for Page {
         Some(why.to_owned())
     }
 
-    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
-        Some(ScrollArea::new(&mut self.rows, 2))
+    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
+        let area = self.rows_area(model.body());
+        Some(ScrollArea::new(&mut self.rows, area))
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {

@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 
 use super::popup;
 use crate::{
+    bar, hints,
     kit::{action::Action, widgets},
     msg::{Effect, Navigation},
     popups::{Popup, pick::Outcome},
@@ -15,12 +16,30 @@ pub fn click(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
     if !state.popups.is_empty() {
         return popup(state, column, line);
     }
+    let chrome = state.chrome();
+    let place = (column, line).into();
+    let key = if chrome.bar.contains(place) {
+        bar::clicked(state, column)
+    } else if chrome.hints.contains(place) && !state.is_typing() && !state.shown().takes_all_keys() {
+        hints::clicked(state, column)
+    } else {
+        None
+    };
+    if let Some(action) = key {
+        return match hints::disabled(state, action) {
+            Some(why) => {
+                state.say(format!("{}: {why}", action.words()));
+                Vec::new()
+            }
+            None => vec![Effect::Go(Navigation::Do(action))],
+        };
+    }
     let (page, model) = state.shown_mut();
     if page.clicked(column, line, model) {
         return Vec::new();
     }
     let Some(mut list) = state.list() else { return Vec::new() };
-    let Some(clicked) = list.at_line(line) else { return Vec::new() };
+    let Some(clicked) = list.at(column, line) else { return Vec::new() };
     if list.list.selected_index() == Some(clicked) {
         drop(list);
         return vec![Effect::Go(Navigation::Do(Action::Open))];

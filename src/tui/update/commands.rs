@@ -67,6 +67,13 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
             Vec::new()
         }
         Action::Attend => open_waiting(state),
+        Action::Messages => {
+            match told::messages(state) {
+                Some(text) => state.popups.push(Popup::text("Messages", text)),
+                None => state.say("nothing was said yet"),
+            }
+            Vec::new()
+        }
         _ => on_screen(state, action),
     }
 }

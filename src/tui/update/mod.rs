@@ -86,10 +86,11 @@ fn navigate(state: &mut State, go: Navigation) -> Vec<Effect> {
 
 /// After every message: keeps the selection inside the list, and reads details of the rows on the screen.
 fn after_message(state: &mut State, effects: &mut Vec<Effect>) {
-    let page = state.page();
-    if let Some(list) = state.list() {
-        list.keep_visible(page);
-    }
+    let page = state.list().map_or(0, |list| {
+        let lines = list.page();
+        list.keep_visible();
+        lines
+    });
     let (shown, model) = state.shown_mut();
     effects.extend(shown.wants(model));
     measure(state, effects, page);
@@ -136,9 +137,7 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         state.catalog.waiting.push(key);
         return Vec::new();
     }
-    if let Some(said) = state.notice.take() {
-        state.said = Some(said);
-    }
+    state.notice = None;
     state.catalog.touched = true;
     // Works also while text is typed or a popup is open. A workload's terminal gets this key like any other.
     if !state.shown().takes_all_keys() && state.keymap.action("global", Key::from_event(&key)) == Some(Action::Suspend)

@@ -80,9 +80,13 @@ impl Page for Catalog {
         ("Images".to_owned(), self.summary(model.now))
     }
 
+    fn place(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        self.filter_line(frame, area, theme, model.now);
+    }
+
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        let key = model.keymap.key("catalog", Action::SignIn).map_or_else(String::new, Key::label);
-        self.view(frame, area, theme, model.now, &format!("{key} signs in"));
+        let key = |action| model.keymap.key("catalog", action).map_or_else(String::new, Key::label);
+        self.view(frame, area, theme, model.now, (&key(Action::SignIn), &key(Action::Sources)));
     }
 
     fn offered(&self) -> &'static [Action] {
@@ -160,9 +164,10 @@ impl Page for Catalog {
         (Action::Filter, hints)
     }
 
-    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
+    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
         let count = self.count();
-        Some(ScrollArea::new(CursorLines(&mut self.at, count), 3))
+        let rows = self.regions(model.body()).rows;
+        Some(ScrollArea::new(CursorLines(&mut self.at, count), rows))
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
@@ -233,7 +238,8 @@ impl Page for Catalog {
     }
 
     fn wants(&mut self, model: &Model) -> Vec<Effect> {
-        self.wants_looks(&model.sources, model.page()).into_iter().collect()
+        let height = usize::from(self.regions(model.body()).rows.height);
+        self.wants_looks(&model.sources, height).into_iter().collect()
     }
 
     fn failures(&self) -> Vec<String> {

@@ -1,6 +1,9 @@
 //! The list of the images of all sources.
 
 mod actions;
+mod columns;
+mod preview;
+mod regions;
 mod view;
 
 use std::{
@@ -88,6 +91,8 @@ pub struct Catalog {
     number: u64,
     pending: Query,
     keep: Option<(String, String)>,
+    /// Whether the pane about the selected image is hidden.
+    pub preview_hidden: bool,
     /// Whether a key was pressed since Wharf started.
     pub touched: bool,
     /// Keys that were pressed before the search answered; they are handled after that, on the rows that it found.
@@ -133,6 +138,7 @@ impl Catalog {
             number: 0,
             pending: Query::default(),
             keep: None,
+            preview_hidden: false,
             touched: false,
             waiting: Vec::new(),
             searching: false,
@@ -521,6 +527,16 @@ impl Catalog {
             }
         }
         self.input = Input::new(words.join(" "));
+    }
+
+    /// The number of images in all lists.
+    pub fn total(&self) -> usize {
+        self.feeds.iter().map(|feed| feed.total.max(feed.rows.len())).sum()
+    }
+
+    /// The number of sources that did not answer.
+    pub fn failing(&self) -> usize {
+        self.feeds.iter().filter(|feed| feed.error.is_some()).count()
     }
 
     /// The header's words: how many images, from how many sources, how old the oldest list is.

@@ -9,6 +9,7 @@ use crate::{
         input::Input,
         list::{CursorLines, ListCursor, ScrollArea},
         theme::Theme,
+        widgets::below,
     },
     model::Model,
     msg::{Effect, ImageEffect, ImageTarget, LinkWish, Navigation, Slot},
@@ -19,7 +20,10 @@ use crate::{
     screens::page,
 };
 use wharf_core::{
-    base::error::{Error, Result},
+    base::{
+        error::{Error, Result},
+        text,
+    },
     image::{
         model::{Image, ImageKind, Platform},
         reference::ImageRef,
@@ -185,7 +189,10 @@ impl page::Page for Page {
     }
 
     fn header(&self, _model: &Model) -> (String, String) {
-        (self.title(), String::new())
+        let digest =
+            self.image.as_ref().and_then(|image| image.pinned.as_ref()).map(|pinned| pinned.digest.to_string());
+        let digest = digest.map(|digest| text::with_short_digests(&digest)).unwrap_or_default();
+        (format!("Images › {}", self.title()), digest)
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
@@ -245,10 +252,11 @@ impl page::Page for Page {
 
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
         let count = self.count(model.size.0);
+        let rows = below(model.body(), 3);
         Some(match (self.pane, &mut self.shares) {
-            (Pane::Shares, Some(Ok(shares))) => ScrollArea::new(shares, 4),
+            (Pane::Shares, Some(Ok(shares))) => ScrollArea::new(shares, rows),
             (pane, _) => {
-                ScrollArea { chosen: pane == Pane::Versions, ..ScrollArea::new(CursorLines(&mut self.at, count), 4) }
+                ScrollArea { chosen: pane == Pane::Versions, ..ScrollArea::new(CursorLines(&mut self.at, count), rows) }
             }
         })
     }
@@ -310,8 +318,8 @@ impl page::Page for Page {
         vec![Effect::Go(go)]
     }
 
-    fn clicked(&mut self, column: u16, line: u16, _model: &Model) -> bool {
-        let tab = if line == 1 { pane_at(&self.panes(), column) } else { None };
+    fn clicked(&mut self, column: u16, line: u16, model: &Model) -> bool {
+        let tab = if line == model.body().y { pane_at(&self.panes(), column) } else { None };
         if let Some(pane) = tab {
             self.pane = pane;
             self.at = ListCursor::default();

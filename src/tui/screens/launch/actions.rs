@@ -168,7 +168,7 @@ impl page::Page for Page {
     }
 
     fn header(&self, _model: &Model) -> (String, String) {
-        (format!("Launch {}", self.image.title()), "check the plan, then L".to_owned())
+        (format!("Images › {} › Launch", self.image.title()), "check the plan, then L".to_owned())
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, _model: &Model) {
@@ -213,9 +213,12 @@ impl page::Page for Page {
         self.editing.is_some()
     }
 
-    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
+    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
         let count = self.count();
-        Some(ScrollArea::new(CursorLines(&mut self.at, count), 1))
+        let (width, height) = form_size(self, model.body());
+        // The last two lines of the form are what is out of sight, and help.
+        let area = Rect { width, height: height.saturating_sub(2), ..model.body() };
+        Some(ScrollArea::new(CursorLines(&mut self.at, count), area))
     }
 
     fn drawn(&mut self) {
@@ -225,10 +228,13 @@ impl page::Page for Page {
     fn walk(&mut self, action: Action, model: &mut Model) -> bool {
         let lines = model.page();
         if !self.in_plan {
-            return self.list(model).is_some_and(|mut shown| shown.list.go(action, lines));
+            return self.list(model).is_some_and(|mut shown| {
+                let lines = shown.page();
+                shown.list.go(action, lines)
+            });
         }
         let mut at = ListCursor { selected: usize::from(self.plan_top), top: 0 };
-        let moved = at.go(action, usize::from(self.plan_end(model.size)) + 1, lines);
+        let moved = at.go(action, usize::from(self.plan_end(model.body())) + 1, lines);
         self.plan_top = at.selected as u16;
         moved
     }
@@ -275,8 +281,7 @@ impl page::Page for Page {
     }
 
     fn clicked(&mut self, column: u16, _line: u16, model: &Model) -> bool {
-        let (columns, lines) = model.size;
-        self.in_plan = column >= form_size(self, Rect::new(0, 1, columns, lines.saturating_sub(2))).0;
+        self.in_plan = column >= form_size(self, model.body()).0;
         self.in_plan
     }
 

@@ -35,8 +35,8 @@ impl Page {
     }
 
     /// The largest first visible line on a terminal of this size: the plan's end is then at the bottom.
-    pub fn plan_end(&self, size: (u16, u16)) -> u16 {
-        let area = self.plan_area(Rect::new(0, 1, size.0, size.1.saturating_sub(2)));
+    pub fn plan_end(&self, body: Rect) -> u16 {
+        let area = self.plan_area(body);
         let count = self.plan_rows(area.width, &Theme::load("default", None, Depth::None)).len();
         u16::try_from(count).unwrap_or(u16::MAX).saturating_sub(area.height.max(1))
     }

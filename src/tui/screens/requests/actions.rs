@@ -9,6 +9,7 @@ use crate::{
         input::Input,
         list::{ScrollArea, SeenRow},
         theme::Theme,
+        widgets::below,
     },
     model::Model,
     msg::{Effect, ImageTarget, Navigation, RequestEffect, RequestInput, Slot},
@@ -85,8 +86,8 @@ impl page::Page for Page {
         self.refuses(action).map(str::to_owned)
     }
 
-    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
-        Some(ScrollArea::new(&mut self.rows, 3))
+    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
+        Some(ScrollArea::new(&mut self.rows, below(model.body(), 2)))
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {

@@ -34,7 +34,7 @@ impl page::Page for Page {
     }
 
     fn header(&self, _model: &Model) -> (String, String) {
-        (format!("Workload {}", self.workload.name), self.workload.id.clone())
+        (format!("Workloads › {}", self.workload.name), self.workload.id.clone())
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {

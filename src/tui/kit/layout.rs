@@ -1,0 +1,137 @@
+//! Where everything stands on the screen. Pure: drawing, clicking and paging use the same areas.
+
+use ratatui::layout::{Constraint, Layout, Rect};
+
+/// Columns from which a list has its preview beside it.
+pub const WIDE: u16 = 110;
+/// Columns from which there is room for a third pane.
+pub const WIDEST: u16 = 150;
+/// Lines below which the bar of screens is left out.
+const LOW: u16 = 10;
+
+/// The lines around a screen's own area, from top to bottom. A part without room has height 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chrome {
+    /// The screens with their counts.
+    pub bar: Rect,
+    /// Where the person is: the filter of a list, or what is open.
+    pub place: Rect,
+    /// The screen's own area.
+    pub body: Rect,
+    /// What waits for the person.
+    pub waiting: Rect,
+    /// The keys.
+    pub hints: Rect,
+}
+
+/// The parts of a terminal of this size. `waits`: whether something waits for the person.
+pub fn chrome(area: Rect, waits: bool) -> Chrome {
+    let bar = u16::from(area.height >= LOW);
+    let [bar, place, body, waiting, hints] = Layout::vertical([
+        Constraint::Length(bar),
+        Constraint::Length(1),
+        Constraint::Fill(1),
+        Constraint::Length(u16::from(waits)),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    Chrome { bar, place, body, waiting, hints }
+}
+
+/// A pane beside the main one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Side {
+    /// The columns of the terminal from which there is room for it.
+    pub from: u16,
+    /// Its share of the columns, in percent.
+    pub share: u16,
+    /// Its least and its most columns.
+    pub bounds: (u16, u16),
+}
+
+/// What a screen's area is divided into, as data.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// A pane left of the main one.
+    pub left: Option<Side>,
+    /// A pane right of the main one.
+    pub right: Option<Side>,
+    /// Lines about the selected row below the main pane, where there is no right pane.
+    pub strip: u16,
+}
+
+/// The panes of a screen's area. A line of one column stands between neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Panes {
+    /// The pane left of the main one, if there is room.
+    pub left: Option<Rect>,
+    /// The main pane.
+    pub main: Rect,
+    /// The pane right of the main one, if there is room.
+    pub right: Option<Rect>,
+    /// The lines below the main pane; height 0 if there are none.
+    pub strip: Rect,
+}
+
+/// Divides an area. `hidden`: whether the person has hidden the right pane.
+pub fn panes(area: Rect, shape: Shape, hidden: bool) -> Panes {
+    let columns = |side: Option<Side>| {
+        let side = side.filter(|side| area.width >= side.from)?;
+        let wanted = u32::from(area.width) * u32::from(side.share) / 100;
+        Some((wanted as u16).clamp(side.bounds.0, side.bounds.1))
+    };
+    let (left, right) = (columns(shape.left), columns(shape.right).filter(|_| !hidden));
+    // Below 14 lines a list keeps all of them.
+    let strip = if right.is_none() && area.height >= 14 { shape.strip } else { 0 };
+    let [left_area, left_line, middle, right_line, right_area] = Layout::horizontal([
+        Constraint::Length(left.unwrap_or(0)),
+        Constraint::Length(u16::from(left.is_some())),
+        Constraint::Fill(1),
+        Constraint::Length(u16::from(right.is_some())),
+        Constraint::Length(right.unwrap_or(0)),
+    ])
+    .areas(area);
+    let _ = (left_line, right_line);
+    let [main, strip] = Layout::vertical([Constraint::Fill(1), Constraint::Length(strip)]).areas(middle);
+    Panes { left: left.map(|_| left_area), main, right: right.map(|_| right_area), strip }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREVIEW: Side = Side { from: WIDE, share: 38, bounds: (40, 60) };
+
+    #[test]
+    fn the_bar_goes_first_where_there_are_few_lines() {
+        let parts = chrome(Rect::new(0, 0, 80, 24), false);
+        assert_eq!((parts.bar.height, parts.place.y, parts.body), (1, 1, Rect::new(0, 2, 80, 21)));
+        assert_eq!(chrome(Rect::new(0, 0, 80, 9), true).body, Rect::new(0, 1, 80, 6));
+    }
+
+    #[test]
+    fn a_preview_stands_beside_the_list_where_there_is_room() {
+        let shape = Shape { right: Some(PREVIEW), strip: 1, ..Shape::default() };
+        let wide = panes(Rect::new(0, 2, 120, 37), shape, false);
+        assert_eq!((wide.main.width, wide.right.map(|area| (area.x, area.width))), (74, Some((75, 45))));
+        let narrow = panes(Rect::new(0, 2, 80, 21), shape, false);
+        assert_eq!((narrow.right, narrow.main.height, narrow.strip.height), (None, 20, 1));
+        assert_eq!(panes(Rect::new(0, 2, 120, 37), shape, true).main.width, 120);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn parts_never_leave_the_screen_nor_cover_each_other(columns in 0..300_u16, lines in 0..120_u16, waits: bool, hidden: bool) {
+            let area = Rect::new(0, 0, columns, lines);
+            let parts = chrome(area, waits);
+            let shape = Shape { left: Some(Side { from: WIDEST, share: 13, bounds: (26, 30) }), right: Some(PREVIEW), strip: 4 };
+            let inner = panes(parts.body, shape, hidden);
+            let all = [Some(parts.bar), Some(parts.place), Some(parts.waiting), Some(parts.hints), inner.left, Some(inner.main), inner.right, Some(inner.strip)];
+            let all: Vec<Rect> = all.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+            for (number, part) in all.iter().enumerate() {
+                proptest::prop_assert_eq!(area.intersection(*part), *part);
+                proptest::prop_assert!(all[number + 1..].iter().all(|other| !part.intersects(*other)), "{:?}", all);
+            }
+        }
+    }
+}

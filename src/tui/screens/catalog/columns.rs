@@ -1,0 +1,158 @@
+//! The columns of the list of images, as data.
+
+use ratatui::text::{Line, Span};
+
+use crate::kit::{
+    table::{Column, Width},
+    theme::Theme,
+    widgets::{fit, fit_path, tone},
+};
+use wharf_core::{
+    base::{badge::Badge, text},
+    catalog::{query::Query, rows::RowView, search, standing::Badges},
+    image::model::ImageKind,
+};
+
+/// What the columns say about a row.
+pub(super) struct ImageRow<'a> {
+    /// The row of the source's list, with what was fetched since.
+    pub view: RowView<'a>,
+    /// The source's name.
+    pub source: &'a str,
+    /// What is known of its signatures, its scan and its verdict.
+    pub badges: Badges,
+    /// The filter, whose letters are shown in the name.
+    pub query: &'a Query,
+    /// The time in seconds since 1970.
+    pub now: i64,
+}
+
+/// The heads of columns that are left out where all rows would say the same.
+pub(super) const SOURCE: &str = "SOURCE";
+pub(super) const KIND: &str = "KIND";
+
+/// The columns in their order.
+pub(super) const fn columns<'a>() -> [Column<ImageRow<'a>>; 9] {
+    [
+        Column { head: "NAME", width: Width::Fill(18), goes: 0, right: false, cell: name },
+        Column { head: KIND, width: Width::Fixed(4), goes: 7, right: false, cell: kind },
+        Column { head: "TAG", width: Width::Fixed(12), goes: 4, right: false, cell: tag },
+        Column { head: SOURCE, width: Width::Fixed(10), goes: 6, right: false, cell: source },
+        Column { head: "TRUST", width: Width::Fixed(11), goes: 2, right: false, cell: trust },
+        Column { head: "SCAN", width: Width::Fixed(11), goes: 3, right: false, cell: scan },
+        Column { head: "VERDICT", width: Width::Fixed(9), goes: 1, right: false, cell: verdict },
+        Column { head: "SIZE", width: Width::Fixed(8), goes: 8, right: true, cell: size },
+        Column { head: "CHANGED", width: Width::Fixed(8), goes: 9, right: true, cell: changed },
+    ]
+}
+
+/// The columns where there is no room for the words of the badges: their signs, and the verdict in a word.
+pub(super) const fn narrow_columns<'a>() -> [Column<ImageRow<'a>>; 4] {
+    [
+        Column { head: "NAME", width: Width::Fill(8), goes: 0, right: false, cell: name },
+        Column { head: "T", width: Width::Fixed(1), goes: 2, right: false, cell: trust_sign },
+        Column { head: "S", width: Width::Fixed(1), goes: 3, right: false, cell: scan_sign },
+        Column { head: "VERDICT", width: Width::Fixed(9), goes: 1, right: false, cell: verdict },
+    ]
+}
+
+/// Columns of the pane below which only the signs of the badges are shown.
+pub(super) const SIGNS_ONLY: u16 = 60;
+
+fn text_cell(text: &str, width: usize, role: &str, theme: &Theme) -> Line<'static> {
+    Line::styled(fit(text, width), theme.style(role))
+}
+
+fn badge_cell(badge: Badge, width: usize, theme: &Theme) -> Line<'static> {
+    text_cell(&format!("{} {}", badge.sign, badge.word), width, tone(badge.tone), theme)
+}
+
+fn name(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    Line::from(name_spans(row.view.name, row.query, width, theme))
+}
+
+fn kind(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    let word = match row.view.kind {
+        ImageKind::Container => "ctr",
+        ImageKind::Volume => "vol",
+        _ => "disk",
+    };
+    text_cell(word, width, "dim", theme)
+}
+
+fn tag(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    let view = &row.view;
+    let favourite = view.favourite_tag().unwrap_or("");
+    let words = match view.tag_count {
+        // The tag of a cloud image is its id, which says nothing to a person.
+        _ if view.kind != ImageKind::Container && !view.note.is_empty() => view.note.to_owned(),
+        0 | 1 => favourite.to_owned(),
+        more => {
+            let more = format!(" +{}", more - 1);
+            let room = width.saturating_sub(more.len());
+            format!("{}{more}", fit(favourite, room.min(favourite.chars().count())))
+        }
+    };
+    text_cell(&words, width, "text", theme)
+}
+
+fn source(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    text_cell(row.source, width, "dim", theme)
+}
+
+fn trust(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    badge_cell(row.badges.trust, width, theme)
+}
+
+fn scan(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    badge_cell(row.badges.scan, width, theme)
+}
+
+fn verdict(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    badge_cell(row.badges.verdict, width, theme)
+}
+
+fn trust_sign(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    text_cell(row.badges.trust.sign, width, tone(row.badges.trust.tone), theme)
+}
+
+fn scan_sign(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    text_cell(row.badges.scan.sign, width, tone(row.badges.scan.tone), theme)
+}
+
+fn size(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    let words = row.view.size.map(text::size).unwrap_or_default();
+    text_cell(&format!("{words:>width$}"), width, "dim", theme)
+}
+
+fn changed(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
+    let words = row.view.updated.map(|updated| text::age(updated, row.now)).unwrap_or_default();
+    text_cell(&format!("{words:>width$}"), width, "dim", theme)
+}
+
+/// The name, with the characters that the filter matched in another style.
+fn name_spans(name: &str, query: &Query, width: usize, theme: &Theme) -> Vec<Span<'static>> {
+    let (shown, left_out) = fit_path(name, width);
+    if query.words.is_empty() {
+        return vec![Span::styled(shown, theme.style("text"))];
+    }
+    let matched = search::matched(name, query);
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    let mut run = String::new();
+    let mut run_matched = false;
+    for (at, c) in shown.chars().enumerate() {
+        let of_name = match left_out {
+            Some((before, _)) if at == before => None,
+            Some((before, skipped)) if at > before => Some(at - 1 + skipped),
+            _ => Some(at),
+        };
+        let is_match = of_name.is_some_and(|at| matched.binary_search(&at).is_ok());
+        if is_match != run_matched && !run.is_empty() {
+            spans.push(Span::styled(std::mem::take(&mut run), theme.style(if run_matched { "match" } else { "text" })));
+        }
+        run_matched = is_match;
+        run.push(c);
+    }
+    spans.push(Span::styled(run, theme.style(if run_matched { "match" } else { "text" })));
+    spans
+}

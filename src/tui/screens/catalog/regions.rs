@@ -1,0 +1,47 @@
+//! Where the parts of the list of images stand: for drawing, clicking and paging alike.
+
+use ratatui::layout::Rect;
+
+use super::Catalog;
+use crate::kit::{
+    layout::{Panes, Shape, Side, WIDE, panes},
+    widgets::{above, below, row},
+};
+
+/// The panes of the list: what is selected is described beside it, or on a line below it.
+const SHAPE: Shape = Shape { left: None, right: Some(Side { from: WIDE, share: 38, bounds: (40, 60) }), strip: 1 };
+
+/// The lines of a body from which a list beside other panes has a rule.
+const RULED: u16 = 26;
+
+/// The parts of the screen's own area.
+pub(super) struct Regions {
+    /// The panes as they divide the area.
+    pub panes: Panes,
+    /// The rule above the list, if it has one.
+    pub rule: Option<Rect>,
+    /// The heads of the columns.
+    pub head: Rect,
+    /// The rows.
+    pub rows: Rect,
+    /// The line about sources that do not answer; empty if all do.
+    pub failures: Rect,
+}
+
+impl Catalog {
+    /// The parts of the list in an area.
+    pub(super) fn regions(&self, body: Rect) -> Regions {
+        let panes = panes(body, SHAPE, self.preview_hidden);
+        let ruled = panes.right.is_some() && body.height >= RULED;
+        let rest = below(panes.main, u16::from(ruled));
+        let failing = u16::from(rest.height > 4 && self.feeds.iter().any(|feed| feed.error.is_some()));
+        let table = above(rest, failing);
+        Regions {
+            panes,
+            rule: ruled.then(|| row(panes.main, 0)),
+            head: row(table, 0),
+            rows: below(table, 1),
+            failures: Rect { y: table.bottom(), height: failing, ..rest },
+        }
+    }
+}
