@@ -1,7 +1,7 @@
 //! `wharf images`: the list of images.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -14,17 +14,19 @@ use super::output;
 use crate::args::Images;
 use wharf_core::{
     base::{
-        badge::Badge,
+        badge::Publisher,
         context::Context,
         error::{Error, Kind, Result},
+        severity::{Counts, Severity},
         text,
     },
     catalog::{
+        marks::{Facet, Marks},
         query::Query,
         rows::RowSet,
-        search::{self, RowId, Sort},
-        standing::Badges,
+        search::{self, Known, RowId, Sort, marks_of},
     },
+    evidence::record::Subject,
     image::reference::ImageRef,
     portal::{Listed, Portal, SourceFacts, doctor::State},
     ports::Listing,
@@ -44,13 +46,20 @@ struct Line<'a> {
     trust: Option<&'a str>,
     scan: Option<&'a str>,
     verdict: Option<&'a str>,
+    /// The number of findings of each severity; `None` unless the image was scanned.
+    findings: Option<Counts>,
+    /// The worst severity of a finding that could be fixed.
+    fixable: Option<&'a str>,
+    /// What was looked up: the digest that the shown tag means.
+    digest: Option<String>,
     #[serde(skip)]
     spoken: String,
     #[serde(skip)]
-    standing: Option<Badges>,
+    shown: [String; 3],
 }
 
-/// How many rows are looked up for their badge, and for how long in all. More and longer if the filter asks for badges.
+/// How many rows are looked up for their digest, and for how long in all. More and longer if the filter or the order asks
+/// for marks.
 const GLANCE: (usize, Duration) = (50, Duration::from_secs(3));
 const LOOK: (usize, Duration) = (1000, Duration::from_secs(60));
 /// How many rows are looked up at the same time.
@@ -69,6 +78,7 @@ pub(crate) async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8
         Some(name) => vec![portal.sources.facts_of(name)?],
         None => portal.sources.facts(),
     };
+    let sort = args.sort.as_deref().map(sort_called).transpose()?;
     let plain = query.words.join(" ");
     let cx = Context::default();
     let (sets, failed) = if args.cached {
@@ -80,16 +90,26 @@ pub(crate) async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8
         let hint = if error.hint.is_empty() { String::new() } else { format!(": {}", error.hint) };
         output::remark(&format!("{name}: {}{hint}", error.why));
     }
-    let found = search::search(&sets, &query, &search::order(&sets, Sort::Name));
-    let standings = if args.cached { HashMap::new() } else { standings(portal, &cx, &sets, &query, &found).await };
+    let mut known = Known { now: text::now(), ..Known::default() };
+    if query.used.is_some() {
+        known.used = portal.catalog.used(&sets).await;
+    }
+    let mut found = search::search(&sets, &query, &search::order(&sets, Sort::Name, &known), &known);
+    let wants_marks = !query.marks.is_empty() || sort.is_some_and(Sort::is_by_mark);
+    let looked = if args.cached { HashMap::new() } else { look(portal, &cx, &sets, wants_marks, &found).await };
+    known.marks = looked.iter().map(|(id, (_, marks))| (*id, *marks)).collect();
+    if let Some(sort) = sort {
+        let fits: HashSet<RowId> = found.into_iter().collect();
+        found = search::order(&sets, sort, &known).into_iter().filter(|id| fits.contains(id)).collect();
+    }
     let mut lines = Vec::new();
     for id in found {
         let Some((source, set)) = sets.get(id.set as usize) else { continue };
         let Some(row) = set.get(id.row as usize) else { continue };
-        let standing = standings.get(&id).copied();
-        if !query.matches_badges(&standing.unwrap_or_default(), row.publisher) {
+        if !query.matches_marks(&marks_of(&sets, id, &known)) {
             continue;
         }
+        let (subject, marks) = looked.get(&id).map(|(subject, marks)| (subject, *marks)).unzip();
         let reference = portal.sources.row(source, row.name, row.favourite_tag()).ok();
         lines.push(Line {
             source,
@@ -98,10 +118,13 @@ pub(crate) async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8
             tags: row.tags.split(' ').filter(|tag| !tag.is_empty()).collect(),
             spoken: reference.as_ref().map(ImageRef::short_text).unwrap_or_default(),
             reference: reference.map(|reference| reference.to_string()),
-            trust: standing.map(|standing| standing.trust.word),
-            scan: standing.map(|standing| standing.scan.word),
-            verdict: standing.map(|standing| standing.verdict.word),
-            standing,
+            trust: marks.map(|marks| marks.trust.signature.badge().word),
+            scan: marks.map(|marks| marks.scan.state.badge().word),
+            verdict: marks.map(|marks| marks.verdict.name()),
+            findings: marks.filter(|marks| marks.scan.state.has_result()).map(|marks| marks.scan.counts),
+            fixable: marks.and_then(|marks| marks.scan.fixable).map(Severity::name),
+            digest: subject.map(|subject: &Subject| subject.digest.to_string()),
+            shown: Facet::ALL.map(|facet| cell(marks, row.publisher, facet)),
             size: row.size,
             updated: row.updated.map(text::timestamp),
             publisher: row.publisher.badge().word,
@@ -144,32 +167,56 @@ fn print(lines: &[Line<'_>], json: bool) -> Result<()> {
                 tags,
                 line.kind.to_owned(),
                 line.size.map(text::size).unwrap_or_default(),
-                cell(line.standing, |standing| standing.trust),
-                cell(line.standing, |standing| standing.scan),
-                cell(line.standing, |standing| standing.verdict),
+                line.shown[0].clone(),
+                line.shown[1].clone(),
+                line.shown[2].clone(),
                 line.spoken.clone(),
                 line.note.to_owned(),
             ]
         })
         .collect();
-    let head = ["SOURCE", "NAME", "TAGS", "KIND", "SIZE", "TRUST", "SCAN", "VERDICT", "REFERENCE", "NOTE"];
-    output::table(&head, &rows)
+    output::fitting_table(&COLUMNS, &rows)
 }
 
-/// A badge in a column; `–` if nothing is known.
-fn cell(standing: Option<Badges>, part: fn(Badges) -> Badge) -> String {
-    standing.map(part).map_or_else(|| "–".to_owned(), |badge| format!("{} {}", badge.sign, badge.word))
+/// The columns; of those that do not fit into the terminal, the one with the highest number is left out first.
+const COLUMNS: [(&str, u8); 10] = [
+    ("SOURCE", 6),
+    ("NAME", 0),
+    ("TAGS", 4),
+    ("KIND", 7),
+    ("SIZE", 8),
+    ("TRUST", 2),
+    ("SCAN", 3),
+    ("VERDICT", 1),
+    ("REFERENCE", 5),
+    ("NOTE", 10),
+];
+
+/// One of the marks in its column; `–` if nothing is known. The publisher that a list names is known without a look.
+fn cell(marks: Option<Marks>, publisher: Publisher, facet: Facet) -> String {
+    let listed = || (facet == Facet::Trust && publisher != Publisher::Unknown).then(Marks::default);
+    let known = marks.or_else(listed).map(|marks| marks.with_publisher(publisher));
+    known.map_or_else(|| "–".to_owned(), |marks| marks.short(facet).to_string())
 }
 
-/// The badges of rows, from what can be found out quickly. Rows whose badge is not known in time have none.
-async fn standings(
+/// The order with this name.
+fn sort_called(name: &str) -> Result<Sort> {
+    Sort::from_name(name).ok_or_else(|| {
+        Error::usage(format!("--sort {name}"), "there is no such order")
+            .hint("use name, source, age, size, trust, scan or verdict")
+    })
+}
+
+/// What is known of rows whose source describes them cheaply: their digests and marks. Rows that are not described in
+/// time have none.
+async fn look(
     portal: &Portal,
     cx: &Context,
     sets: &RowSets,
-    query: &Query,
+    wants_marks: bool,
     found: &[RowId],
-) -> HashMap<RowId, Badges> {
-    let (most, time) = if query.standing.is_empty() { GLANCE } else { LOOK };
+) -> HashMap<RowId, (Subject, Marks)> {
+    let (most, time) = if wants_marks { LOOK } else { GLANCE };
     let all = std::sync::Mutex::new(HashMap::new());
     let cheap = |source: &str| portal.sources.facts_of(source).is_ok_and(|source| source.describes_cheaply);
     let rows: Vec<_> = found
@@ -181,15 +228,15 @@ async fn standings(
             Some((id, source.as_str(), row.name, row.favourite_tag()?))
         })
         .collect();
-    if !query.standing.is_empty() && rows.len() > most {
+    if wants_marks && rows.len() > most {
         output::remark(&format!("of {} images, the first {} were looked at: type more words", rows.len(), most));
     }
     let looks = rows.into_iter().take(most).map(|(id, source, name, tag)| {
         let all = &all;
         async move {
             let Ok((_, image)) = portal.catalog.look(cx, source, name, tag).await else { return };
-            if let Ok((_, standing)) = portal.evidence.mark(cx, &image).await {
-                all.lock().unwrap_or_else(PoisonError::into_inner).insert(id, standing);
+            if let Ok(marked) = portal.evidence.mark(&image).await {
+                all.lock().unwrap_or_else(PoisonError::into_inner).insert(id, marked);
             }
         }
     });

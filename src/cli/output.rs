@@ -149,6 +149,40 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> Result<()> {
     rows.iter().try_for_each(|row| print_row(&mut row.iter().map(String::as_str)))
 }
 
+/// Prints a table in the terminal's width: columns are left out until the others fit, the highest number first; those
+/// with 0 always stay. What is printed into a file or a pipe has all columns.
+pub(crate) fn fitting_table(columns: &[(&str, u8)], rows: &[Vec<String>]) -> Result<()> {
+    let width = std::io::stdout().is_terminal().then(|| crossterm::terminal::size().ok()).flatten();
+    let widths: Vec<usize> = columns
+        .iter()
+        .enumerate()
+        .map(|(at, (head, _))| {
+            let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| clean::line(cell).width());
+            cells.chain([head.width()]).max().unwrap_or(0)
+        })
+        .collect();
+    let order: Vec<u8> = columns.iter().map(|(_, number)| *number).collect();
+    let shown = width
+        .map_or_else(|| (0..columns.len()).collect(), |(width, _)| columns_within(&widths, &order, usize::from(width)));
+    let head: Vec<&str> = shown.iter().filter_map(|at| columns.get(*at)).map(|(head, _)| *head).collect();
+    let cells = |row: &Vec<String>| shown.iter().filter_map(|at| row.get(*at).cloned()).collect();
+    table(&head, &rows.iter().map(cells).collect::<Vec<_>>())
+}
+
+/// The positions of the columns that fit into `room`, with two columns between them.
+fn columns_within(widths: &[usize], order: &[u8], room: usize) -> Vec<usize> {
+    let mut shown: Vec<usize> = (0..widths.len()).collect();
+    let total = |shown: &[usize]| shown.iter().map(|at| widths[*at] + 2).sum::<usize>().saturating_sub(2);
+    while total(&shown) > room {
+        let goes = shown.iter().enumerate().max_by_key(|(_, at)| order[**at]);
+        match goes.filter(|(_, at)| order[**at] > 0) {
+            Some((position, _)) => _ = shown.remove(position),
+            None => break,
+        }
+    }
+    shown
+}
+
 /// Prints an error to standard error, as one JSON object with `--json`.
 pub fn report(error: &Error, json: bool) {
     if json {
@@ -251,6 +285,15 @@ pub(crate) fn remark(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn in_a_narrow_terminal_the_least_useful_columns_are_left_out_first() {
+        let (widths, order) = ([20, 5, 10, 30], [0, 2, 1, 3]);
+        assert_eq!(columns_within(&widths, &order, 80), [0, 1, 2, 3]);
+        assert_eq!(columns_within(&widths, &order, 70), [0, 1, 2]);
+        assert_eq!(columns_within(&widths, &order, 33), [0, 2]);
+        assert_eq!(columns_within(&widths, &order, 8), [0], "what names the row stays");
+    }
 
     #[test]
     fn what_runs_on_over_the_edge_of_the_terminal_begins_no_line() {

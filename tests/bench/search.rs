@@ -14,7 +14,7 @@ use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
 use wharf::core::catalog::{
     query::Query,
     rows::{Row, RowSet},
-    search::{self, Sort},
+    search::{self, Known, Sort},
 };
 
 /// A name with its place, for nucleo, which gives back what it was given.
@@ -76,10 +76,10 @@ fn main() {
         let names: Vec<String> = (0..count).map(name).collect();
         let rows = names.iter().map(|name| Row { name: name.clone(), ..Row::default() }).collect();
         let sets = vec![("bench".to_owned(), Arc::new(RowSet::build(rows)))];
-        let order = search::order(&sets, Sort::Name);
+        let order = search::order(&sets, Sort::Name, &Known::default());
         for query in ["g", "gromac", "pyt12", "p001lam"] {
             let parsed = Query::parse(query);
-            let (wharf, hits) = timed(count, || search::search(&sets, &parsed, &order).len());
+            let (wharf, hits) = timed(count, || search::search(&sets, &parsed, &order, &Known::default()).len());
             let threads = std::thread::available_parallelism().map_or(1, usize::from);
             let mut matcher = frizbee::Matcher::new(query, &frizbee::Config::default());
             let (frizbee, found) = timed(count, || matcher.match_list_parallel(&names, threads).len());

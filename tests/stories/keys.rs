@@ -225,14 +225,14 @@ pub(crate) fn run(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
     let mut others = Vec::new();
     for effect in effects {
         match effect {
-            Effect::List(ListEffect::Search { number, sets, query, sort, order, from }) => {
-                let order = order.map_or_else(|| Arc::new(search::order(&sets.0, sort)), |order| order.0);
+            Effect::List(ListEffect::Search { number, sets, query, sort, order, from, known }) => {
+                let order = order.map_or_else(|| Arc::new(search::order(&sets.0, sort, &known)), |order| order.0);
                 let candidates = from.map_or_else(|| order.clone(), |from| from.0);
-                let hits = Arc::new(search::search(&sets.0, &query, &candidates));
+                let hits = Arc::new(search::search(&sets.0, &query, &candidates, &known));
                 others.extend(update(state, Msg::List(ListNews::Found { number, order: Some(order), hits })));
             }
-            Effect::List(ListEffect::Facets(sets)) => {
-                others.extend(update(state, Msg::List(ListNews::Facets(facets::count(&sets.0)))))
+            Effect::List(ListEffect::Facets(sets, known)) => {
+                others.extend(update(state, Msg::List(ListNews::Facets(facets::count(&sets.0, &known)))))
             }
             other => others.push(other),
         }

@@ -6,7 +6,9 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct Images {
     /// Words to search for. Facets narrow the list: tag:1.2, kind:vm, project:physics, source:lab, label:team=x,
-    /// platform:arm64, trust:verified, scan:clean, verdict:allow. A minus excludes: -kind:vm, -test.
+    /// platform:arm64, trust:verified, verdict:allow, size:>1G, age:<30d, used:me (launched, copied or shared by you).
+    /// scan:clean, scan:stale, scan:unscanned name the state of the scan; scan:high has findings that severe or worse,
+    /// scan:high+fix such with a fix. A minus excludes: -kind:vm, -test.
     pub query: Vec<String>,
     /// List only this source.
     #[arg(long, value_name = "NAME")]
@@ -14,6 +16,9 @@ pub struct Images {
     /// List only this kind: container, vm, sif, volume, snapshot, backup or artifact.
     #[arg(long)]
     pub kind: Option<String>,
+    /// Sort by name, source, age, size, trust, scan or verdict; default: the best match, then the name.
+    #[arg(long, value_name = "ORDER")]
+    pub sort: Option<String>,
     /// Print the lists of the last run; no source is contacted.
     #[arg(long)]
     pub cached: bool,

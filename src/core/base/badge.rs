@@ -29,7 +29,7 @@ pub struct Badge {
 }
 
 macro_rules! states {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $sign:literal, $word:literal, $tone:ident;)+ }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $sign:literal, $short:literal, $word:literal, $tone:ident;)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
         #[serde(rename_all = "kebab-case")]
@@ -38,6 +38,10 @@ macro_rules! states {
             /// Sign, word and tone of this state.
             pub fn badge(self) -> Badge {
                 match self { $(Self::$variant => Badge { sign: $sign, word: $word, tone: Tone::$tone },)+ }
+            }
+            /// The state in one short word for a column: at most nine columns wide, and no other state has it.
+            pub fn short(self) -> &'static str {
+                match self { $(Self::$variant => $short,)+ }
             }
             /// Every state, for tables and tests.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
@@ -50,29 +54,29 @@ states! {
     Signature {
         /// Nobody has looked for signatures yet.
         #[default]
-        NotChecked = "·", "not checked", Unknown;
+        NotChecked = "·", "unchecked", "not checked", Unknown;
         /// Every place was looked at, and there is no signature.
-        NoneFound = "○", "unsigned", Caution;
+        NoneFound = "○", "unsigned", "unsigned", Caution;
         /// There is a signature, but no key to verify it with.
-        NoKey = "?", "signed, no key configured", Unknown;
+        NoKey = "?", "no key", "signed, no key configured", Unknown;
         /// A valid signature by a signer that the policy does not trust.
-        Untrusted = "?", "signed, signer not trusted", Caution;
+        Untrusted = "?", "other key", "signed, signer not trusted", Caution;
         /// A valid signature by a trusted key or identity.
-        Verified = "✓", "verified", Good;
+        Verified = "✓", "verified", "verified", Good;
         /// The index that lists this platform is signed.
-        CoveredByIndex = "✓", "covered by a signed index", Good;
+        CoveredByIndex = "✓", "index", "covered by a signed index", Good;
         /// The signature is not valid for these bytes.
-        Invalid = "✗", "signature FAILED", Bad;
+        Invalid = "✗", "FAILED", "signature FAILED", Bad;
         /// The signature was valid, but has ended.
-        Expired = "!", "signature expired", Caution;
+        Expired = "!", "expired", "signature expired", Caution;
         /// The check could not run.
-        Unreachable = "?", "could not check", Unknown;
+        Unreachable = "?", "no answer", "could not check", Unknown;
         /// A valid signature that was made for another repository.
-        Elsewhere = "!", "signed for another place", Caution;
+        Elsewhere = "!", "elsewhere", "signed for another place", Caution;
         /// The image was admitted, and the admission was revoked.
-        TakenBack = "✗", "approval taken back", Bad;
+        TakenBack = "✗", "revoked", "approval taken back", Bad;
         /// It claims to be signed, but not all its bytes have been read and verified yet.
-        Claimed = "?", "claimed, data not checked", Unknown;
+        Claimed = "?", "claimed", "claimed, data not checked", Unknown;
     }
 }
 
@@ -107,21 +111,28 @@ states! {
     Scan {
         /// Nobody has scanned it yet.
         #[default]
-        NotScanned = "·", "not scanned", Unknown;
+        NotScanned = "·", "unscanned", "not scanned", Unknown;
         /// The image is waiting for a scanner, or being scanned.
-        Running = "…", "scanning", Unknown;
+        Running = "…", "scanning", "scanning", Unknown;
         /// Packages were seen and none has a known vulnerability.
-        Clean = "✓", "clean", Good;
+        Clean = "✓", "clean", "clean", Good;
         /// The scanner found known vulnerabilities.
-        Findings = "!", "findings", Bad;
+        Findings = "!", "findings", "findings", Bad;
         /// The scan or the scanner's database is too old.
-        Stale = "!", "scan is stale", Caution;
+        Stale = "!", "stale", "scan is stale", Caution;
         /// The scanner saw no packages that it knows, which is not clean.
-        Unsupported = "?", "nothing the scanner knows", Caution;
+        Unsupported = "?", "no data", "nothing the scanner knows", Caution;
         /// Nothing was found, but it is not known in how many packages.
-        Partial = "?", "nothing found, coverage unknown", Caution;
+        Partial = "?", "partial", "nothing found, coverage unknown", Caution;
         /// The scan did not end with a result.
-        Failed = "?", "scan failed", Unknown;
+        Failed = "?", "failed", "scan failed", Unknown;
+    }
+}
+
+impl Scan {
+    /// Whether a scanner has looked at the image and its findings were counted.
+    pub fn has_result(self) -> bool {
+        !matches!(self, Self::NotScanned | Self::Running | Self::Failed)
     }
 }
 
@@ -130,17 +141,17 @@ states! {
     Publisher {
         /// The source does not say who made it.
         #[default]
-        Unknown = "·", "publisher unknown", Unknown;
+        Unknown = "·", "unknown", "publisher unknown", Unknown;
         /// The site's policy approves the publisher.
-        SiteApproved = "✓", "site-approved", Good;
+        SiteApproved = "✓", "site", "site-approved", Good;
         /// The source vouches for the vendor.
-        VendorVerified = "◆", "verified publisher", Caution;
+        VendorVerified = "◆", "vendor", "verified publisher", Caution;
         /// The image belongs to the source's official images.
-        Official = "◆", "official", Caution;
+        Official = "◆", "official", "official", Caution;
         /// Open source sponsored by the source.
-        Sponsored = "◆", "sponsored open source", Caution;
+        Sponsored = "◆", "sponsored", "sponsored open source", Caution;
         /// A member of a project of yours.
-        ProjectMember = "◇", "project member", Caution;
+        ProjectMember = "◇", "project", "project member", Caution;
     }
 }
 
@@ -184,6 +195,17 @@ impl Verdict {
             Self::Allow => "allow",
             Self::NeedsIsolation => "needs isolation",
             Self::NeedsApproval => "needs approval",
+            Self::Deny => "deny",
+        }
+    }
+
+    /// The verdict in one short word for a column: at most nine columns wide.
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Undecided => "unsure",
+            Self::Allow => "allow",
+            Self::NeedsIsolation => "isolate",
+            Self::NeedsApproval => "ask",
             Self::Deny => "deny",
         }
     }

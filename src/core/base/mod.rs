@@ -12,5 +12,6 @@ pub mod json;
 pub mod mistakes;
 pub mod quote;
 pub mod secret;
+pub mod severity;
 pub mod small_file;
 pub mod text;

@@ -2,32 +2,53 @@
 
 use std::collections::BTreeMap;
 
-use super::{rows::project_of, search::RowSets};
+use crate::base::badge::Publisher;
+
+use super::{
+    marks::Facet,
+    rows::project_of,
+    search::{Known, RowId, RowSets, marks_of},
+};
 
 /// Most facets that are offered.
 const MOST: usize = 2000;
+/// The group of the projects, which are the last.
+const PROJECTS: u8 = 6;
+/// The groups of the marks.
+const MARKS: [(u8, Facet); 3] = [(0, Facet::Verdict), (1, Facet::Trust), (2, Facet::Scan)];
 
-/// Facets (`source:`, `kind:`, `platform:`, `project:`) with their numbers of rows; projects last, the largest first.
-pub fn count(sets: &RowSets) -> Vec<(String, usize)> {
+/// Facets with their numbers of rows: `verdict:`, `trust:`, `scan:`, `source:`, `kind:`, `platform:`, `project:`. Projects
+/// come last, the largest first. Marks are counted of the rows whose marks are known; trust also where the list names a
+/// publisher.
+pub fn count(sets: &RowSets, known: &Known) -> Vec<(String, usize)> {
     let mut counts: BTreeMap<(u8, String), usize> = BTreeMap::new();
     let mut add = |group: u8, word: String, rows: usize| *counts.entry((group, word)).or_default() += rows;
-    for (source, rows) in sets {
-        add(0, format!("source:{source}"), rows.len());
+    for (set, (source, rows)) in sets.iter().enumerate() {
+        add(3, format!("source:{source}"), rows.len());
         for at in 0..rows.len() {
             let Some(row) = rows.get(at) else { continue };
-            add(1, format!("kind:{}", row.kind.name()), 1);
+            let id = RowId { set: set as u32, row: at as u32 };
+            let marks = marks_of(sets, id, known);
+            if known.marks.contains_key(&id) {
+                for (group, facet) in MARKS {
+                    facet.fitting(&marks).into_iter().for_each(|word| add(group, facet.typed(word), 1));
+                }
+            } else if row.publisher != Publisher::Unknown {
+                add(1, Facet::Trust.typed(row.publisher.short()), 1);
+            }
+            add(4, format!("kind:{}", row.kind.name()), 1);
             for platform in row.platforms.split(' ').filter(|platform| !platform.is_empty()) {
-                add(2, format!("platform:{platform}"), 1);
+                add(5, format!("platform:{platform}"), 1);
             }
             let project = project_of(row.name);
             if !project.is_empty() {
-                add(3, format!("project:{project}"), 1);
+                add(PROJECTS, format!("project:{project}"), 1);
             }
         }
     }
     let mut all: Vec<_> = counts.into_iter().collect();
     all.sort_by_key(|((group, _), count)| {
-        (*group, if *group == 3 { std::cmp::Reverse(*count) } else { std::cmp::Reverse(0) })
+        (*group, if *group == PROJECTS { std::cmp::Reverse(*count) } else { std::cmp::Reverse(0) })
     });
     all.truncate(MOST);
     all.into_iter().map(|((_, word), count)| (word, count)).collect()
@@ -38,7 +59,17 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::catalog::rows::{Row, RowSet};
+    use crate::{
+        base::{
+            badge::{Scan, Verdict},
+            severity::{Counts, Severity},
+        },
+        catalog::{
+            marks::{Marks, ScanMark},
+            query::Query,
+            rows::{Row, RowSet},
+        },
+    };
 
     #[test]
     fn platforms_come_before_projects_and_large_projects_first() {
@@ -52,7 +83,7 @@ mod tests {
             row("b/x", &["linux/amd64"]),
             row("b/y", &[]),
         ]);
-        let counted = count(&[("lab".to_owned(), Arc::new(rows))]);
+        let counted = count(&[("lab".to_owned(), Arc::new(rows))], &Known::default());
         let words: Vec<_> = counted.iter().map(|(word, count)| format!("{word} {count}")).collect();
         assert_eq!(
             words,
@@ -65,5 +96,34 @@ mod tests {
                 "project:a 1"
             ]
         );
+    }
+
+    #[test]
+    fn marks_are_counted_where_they_are_known_with_the_words_of_the_filter() {
+        let row = |name: &str, publisher| Row { name: name.into(), publisher, ..Row::default() };
+        let rows = RowSet::build(vec![row("a", Publisher::Unknown), row("b", Publisher::Official)]);
+        let counts = Counts { high: 2, ..Counts::default() };
+        let scan = ScanMark { state: Scan::Findings, counts, fixable: Some(Severity::Medium) };
+        let marks = Marks { scan, verdict: Verdict::Deny, ..Marks::default() };
+        let known = Known { marks: [(RowId { set: 0, row: 0 }, marks)].into_iter().collect(), ..Known::default() };
+        let counted = count(&[("lab".to_owned(), Arc::new(rows))], &known);
+        let words: Vec<_> = counted.iter().map(|(word, count)| format!("{word} {count}")).collect();
+        assert_eq!(
+            words[..9],
+            [
+                "verdict:deny 1",
+                "trust:official 1",
+                "trust:unchecked 1",
+                "scan:findings 1",
+                "scan:high 1",
+                "scan:low 1",
+                "scan:low+fix 1",
+                "scan:medium 1",
+                "scan:medium+fix 1",
+            ]
+        );
+        for (word, _) in &counted {
+            assert!(Query::parse(word).unknown.is_empty(), "{word}");
+        }
     }
 }

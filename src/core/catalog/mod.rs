@@ -2,7 +2,8 @@
 
 pub mod facets;
 pub mod learnt;
+pub mod limit;
+pub mod marks;
 pub mod query;
 pub mod rows;
 pub mod search;
-pub mod standing;

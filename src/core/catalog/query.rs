@@ -1,14 +1,17 @@
-//! The filter that a person types, with facets: `gromacs kind:vm source:lab tag:2024 -trust:unsigned`.
+//! The filter that a person types, with facets: `gromacs kind:vm source:lab tag:2024 -trust:unsigned size:>1G`.
 
 use super::{
+    limit::{self, Limit},
+    marks::{Facet, Marks},
     rows::{RowView, project_of},
-    standing::{Badges, Facet},
 };
-use crate::{base::badge::Publisher, image::model::ImageKind};
+use crate::image::model::ImageKind;
 
 /// The names of facets, which are typed before a colon.
-const FACETS: [&str; 10] =
-    ["tag", "kind", "project", "source", "label", "platform", "digest", "trust", "scan", "verdict"];
+const FACETS: [&str; 13] = [
+    "tag", "kind", "project", "source", "label", "platform", "digest", "trust", "scan", "verdict", "used", "size",
+    "age",
+];
 
 /// A minus sign with which no command line flag begins.
 pub const MINUS: char = '\u{2212}';
@@ -68,8 +71,12 @@ pub struct Query {
     pub beside: Vec<(Field, String)>,
     /// What must not be true of the row.
     pub without: Vec<Exclusion>,
-    /// The states that the image must be in, or with `false` must not be in.
-    pub standing: Vec<(bool, Facet, Vec<&'static str>)>,
+    /// The marks that the image must have, or with `false` must not have.
+    pub marks: Vec<(bool, Facet, Vec<&'static str>)>,
+    /// The sizes and ages that the row must have, or with `false` must not have.
+    pub limits: Vec<(bool, Limit)>,
+    /// Whether the person must have used the image, or with `false` must not have; `None` if that does not matter.
+    pub used: Option<bool>,
     /// Facets that nothing can fit, with the reasons.
     pub unknown: Vec<String>,
 }
@@ -123,9 +130,15 @@ impl Query {
             "platform" => self.beside(Field::Platform, value, wanted),
             "digest" => self.beside(Field::Digest, value, wanted),
             "sha256" | "sha512" => self.beside(Field::Digest, part.to_owned(), wanted),
-            "trust" => self.add_badge_filter(Facet::Trust, facet, &value, wanted),
-            "scan" => self.add_badge_filter(Facet::Scan, facet, &value, wanted),
-            "verdict" => self.add_badge_filter(Facet::Verdict, facet, &value, wanted),
+            "trust" => self.add_mark(Facet::Trust, &value, wanted),
+            "scan" => self.add_mark(Facet::Scan, &value, wanted),
+            "verdict" => self.add_mark(Facet::Verdict, &value, wanted),
+            "used" if value == "me" => self.used = Some(wanted),
+            // `me`, half typed.
+            "used" if value == "m" => {}
+            "used" => self.unknown.push(format!("used:{value} is nobody that Wharf can tell: write used:me")),
+            "size" => self.add_limit(limit::size(&value), wanted),
+            "age" => self.add_limit(limit::age(&value), wanted),
             "" if wanted => self.words.push(value),
             "" => self.without.push(Exclusion::Word(value)),
             // A name with its tag, as images are written.
@@ -147,12 +160,19 @@ impl Query {
         }
     }
 
-    fn add_badge_filter(&mut self, facet: Facet, name: &str, value: &str, wanted: bool) {
+    fn add_mark(&mut self, facet: Facet, value: &str, wanted: bool) {
         let states = facet.states(value);
         if states.is_empty() {
-            self.unknown.push(format!("{name}:{value} is none of {}", facet.choices()));
+            self.unknown.push(format!("{}:{value} is none of {}", facet.name(), facet.choices()));
         }
-        self.standing.push((wanted, facet, states));
+        self.marks.push((wanted, facet, states));
+    }
+
+    fn add_limit(&mut self, read: Result<Option<Limit>, String>, wanted: bool) {
+        match read {
+            Ok(limit) => self.limits.extend(limit.map(|limit| (wanted, limit))),
+            Err(why) => self.unknown.push(why),
+        }
     }
 
     /// Whether every row fits.
@@ -177,9 +197,15 @@ impl Query {
         })
     }
 
-    /// Whether an image is in the states that the filter asks for.
-    pub fn matches_badges(&self, standing: &Badges, publisher: Publisher) -> bool {
-        self.standing.iter().all(|(wanted, facet, states)| facet.fits(states, standing, publisher) == *wanted)
+    /// Whether an image has the marks that the filter asks for.
+    pub fn matches_marks(&self, marks: &Marks) -> bool {
+        self.marks.iter().all(|(wanted, facet, states)| facet.fits(states, marks) == *wanted)
+    }
+
+    /// Whether a row has the sizes and ages that the filter asks for, at `now` in seconds since 1970. A row of unknown
+    /// size or age is left out where one is asked for, and stays where one is excluded.
+    pub fn keeps_limits(&self, row: &RowView<'_>, now: i64) -> bool {
+        self.limits.iter().all(|(wanted, limit)| limit.fits(row, now).map_or(!wanted, |fits| fits == *wanted))
     }
 
     /// Whether every row that fits `self` also fits `older`, so that only the older hits need be searched.
@@ -198,7 +224,9 @@ impl Query {
             && beside()
             // A longer excluded word excludes fewer rows.
             && self.without.starts_with(&older.without)
-            && self.standing == older.standing
+            && self.marks == older.marks
+            && self.limits.starts_with(&older.limits)
+            && (older.used.is_none() || older.used == self.used)
             && older.unknown.is_empty()
     }
 }
@@ -211,6 +239,7 @@ fn kind(name: &str) -> Option<ImageKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::badge::Publisher;
 
     #[test]
     fn facets_tags_and_words_are_told_apart() {
@@ -229,12 +258,23 @@ mod tests {
             (query.kind, query.project.as_deref(), query.sources.as_slice()),
             (Some(ImageKind::Vm), Some("physics"), &["lab".to_owned()][..])
         );
-        assert!(Query::parse("tag: kind: trust: -").is_empty(), "what is half typed narrows nothing");
+        let half_typed = "tag: kind: trust: - used: used:m size: size:> age:<= -size:";
+        assert!(Query::parse(half_typed).is_empty(), "what is half typed narrows nothing");
     }
 
     #[test]
     fn what_nothing_can_fit_says_why() {
-        for (text, words) in [("kind:mainframe", "container, vm"), ("-verdict:perhaps", "needs-approval")] {
+        for (text, words) in [
+            ("kind:mainframe", "container, vm"),
+            ("-verdict:perhaps", "allow, isolate, ask, deny, unsure"),
+            ("scan:purple", "high+fix"),
+            ("used:bob", "used:me"),
+            ("size:big", "size:>1G"),
+            ("size:1G", "size:>1G"),
+            ("size:>1X", "size:>1G"),
+            ("age:<30", "age:<30d"),
+            ("age:30d", "age:<30d"),
+        ] {
             let query = Query::parse(text);
             assert!(query.unknown.len() == 1 && query.unknown[0].contains(words), "{:?}", query.unknown);
         }
@@ -253,7 +293,7 @@ mod tests {
             tag_count: 2,
             kind: ImageKind::Container,
             publisher: Publisher::Unknown,
-            size: None,
+            size: Some(2 << 30),
             updated: None,
         };
         let spares = |text: &str| Query::parse(text).keeps_row("lab", &row("physics/gromacs"));
@@ -276,6 +316,34 @@ mod tests {
     }
 
     #[test]
+    fn sizes_and_ages_are_compared_and_what_is_unknown_is_neither() {
+        const NOW: i64 = 1_800_000_000;
+        let row = |size, updated| RowView {
+            name: "a",
+            tags: "",
+            digest: "",
+            labels: "",
+            platforms: "",
+            note: "",
+            tag_count: 0,
+            kind: ImageKind::Container,
+            publisher: Publisher::Unknown,
+            size,
+            updated,
+        };
+        let keeps = |text: &str, size, updated| Query::parse(text).keeps_limits(&row(size, updated), NOW);
+        let gibibytes = |count: u64| Some(count << 30);
+        assert!(keeps("size:>1G", gibibytes(2), None) && !keeps("size:>1g", gibibytes(1), None));
+        assert!(keeps("size:>=1GiB", gibibytes(1), None) && keeps("size:<1.5G", gibibytes(1), None));
+        assert!(!keeps("size:<500M", gibibytes(1), None) && !keeps("-size:>1G", gibibytes(2), None));
+        assert!(!keeps("size:>1G", None, None) && keeps("-size:>1G", None, None));
+        let days_ago = |days: i64| Some(NOW - days * 86_400);
+        assert!(keeps("age:<30d", None, days_ago(2)) && !keeps("age:<30d", None, days_ago(31)));
+        assert!(keeps("age:>1y", None, days_ago(400)) && keeps("age:>=2w", None, days_ago(14)));
+        assert!(!keeps("age:<30d", None, None) && keeps("-age:<30d", None, None));
+    }
+
+    #[test]
     fn longer_words_narrow_and_changed_ones_do_not() {
         let narrows = |new: &str, old: &str| Query::parse(new).narrows(&Query::parse(old));
         assert!(narrows("grom", "gro"));
@@ -287,5 +355,27 @@ mod tests {
         assert!(!narrows("kind:sif", "kind:vm"));
         assert!(!narrows("-grom", "-gro"), "it excludes less");
         assert!(!narrows("label:ab", "tag:a"));
+        assert!(narrows("gro size:>1G used:me", "gro"));
+        assert!(!narrows("gro size:>1G", "gro size:>2G"));
+        assert!(!narrows("gro", "gro used:me"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_and_a_wrong_facet_says_why(text in "(-?(scan|trust|verdict|used|size|age|kind|zone)?:?[<>=]{0,2}[0-9.a-zA-Z+é ]{0,9} ){0,4}") {
+            let query = Query::parse(&text);
+            proptest::prop_assert!(query.unknown.iter().all(|why| why.contains(':')));
+            proptest::prop_assert!(query.narrows(&query) || !query.unknown.is_empty());
+        }
+
+        #[test]
+        fn a_word_of_no_facet_is_searched_for(word in "[a-z0-9]{1,9}", facet in "[a-z]{1,8}", value in "[a-z0-9]{1,9}") {
+            proptest::prop_assert_eq!(Query::parse(&word).words, [word.as_str()]);
+            if !FACETS.contains(&facet.as_str()) && facet != "sha256" && facet != "sha512" {
+                let query = Query::parse(&format!("{facet}:{value}"));
+                proptest::prop_assert_eq!(&query.words, &[facet]);
+                proptest::prop_assert_eq!(query.tags().collect::<Vec<_>>(), [value.as_str()]);
+            }
+        }
     }
 }

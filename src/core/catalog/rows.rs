@@ -287,6 +287,12 @@ impl RowSet {
         self.records.get(row).map_or(ImageKind::Container, |record| kind_of(record.kind))
     }
 
+    /// The publisher that the list names for a row, without reading its text.
+    pub fn publisher(&self, row: usize) -> Publisher {
+        let named = self.records.get(row).and_then(|record| Publisher::ALL.get(record.publisher as usize));
+        named.copied().unwrap_or_default()
+    }
+
     /// A row, split into its fields.
     pub fn get(&self, row: usize) -> Option<RowView<'_>> {
         let record = self.records.get(row)?;
@@ -301,7 +307,7 @@ impl RowSet {
             note: next(),
             tag_count: record.tags as usize,
             kind: kind_of(record.kind),
-            publisher: Publisher::ALL.get(record.publisher as usize).copied().unwrap_or_default(),
+            publisher: self.publisher(row),
             size: (record.size != u64::MAX).then_some(record.size),
             updated: (record.updated != i64::MIN).then_some(record.updated),
         })

@@ -4,12 +4,17 @@
 //! the best rank, and its score decides their order; the others follow by rank. A row matches exactly if its letters
 //! are there in order, as in the matcher itself.
 
-use std::{sync::Arc, thread};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    thread,
+};
 
 use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
 use memchr::memmem::Finder;
 
 use super::{
+    marks::{Facet, Marks},
     query::{Field, Query},
     rows::{CAPITALS, RowSet, mask},
 };
@@ -31,6 +36,17 @@ pub struct RowId {
 /// The lists of all sources, in the order of the sources.
 pub type RowSets = [(String, Arc<RowSet>)];
 
+/// What is known besides the rows themselves, for filters, orders and facets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The present time, in seconds since 1970.
+    pub now: i64,
+    /// The marks of the rows whose digest is known.
+    pub marks: HashMap<RowId, Marks>,
+    /// The rows whose image the person has used; only needed for a filter that asks for it.
+    pub used: HashSet<RowId>,
+}
+
 /// The order of the list while no words are typed; with words, the best match comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sort {
@@ -43,17 +59,41 @@ pub enum Sort {
     Updated,
     /// By size, the largest first.
     Size,
+    /// By one of the marks: the most trusted first, the worst findings first, what is allowed first. What is unknown
+    /// comes last.
+    Mark(Facet),
 }
 
 impl Sort {
+    /// All orders, as the sort key goes through them.
+    pub const ALL: [Self; 7] = [
+        Self::Name,
+        Self::Source,
+        Self::Updated,
+        Self::Size,
+        Self::Mark(Facet::Trust),
+        Self::Mark(Facet::Scan),
+        Self::Mark(Facet::Verdict),
+    ];
+
     /// The order after this one, which the sort key changes to.
     #[must_use]
     pub fn next(self) -> Self {
-        match self {
-            Self::Name => Self::Source,
-            Self::Source => Self::Updated,
-            Self::Updated => Self::Size,
-            Self::Size => Self::Name,
+        let at = Self::ALL.iter().position(|sort| *sort == self).unwrap_or(0);
+        Self::ALL.into_iter().cycle().nth(at + 1).unwrap_or_default()
+    }
+
+    /// Whether it depends on the marks of the rows.
+    pub fn is_by_mark(self) -> bool {
+        matches!(self, Self::Mark(_))
+    }
+
+    /// The order with this name, as people type it; `None` if there is none.
+    pub fn from_name(word: &str) -> Option<Self> {
+        match word {
+            "age" => Some(Self::Updated),
+            "size" => Some(Self::Size),
+            word => Self::ALL.into_iter().find(|sort| sort.name() == word),
         }
     }
 
@@ -74,25 +114,32 @@ impl Sort {
             Self::Source => "source",
             Self::Updated => "newest",
             Self::Size => "largest",
+            Self::Mark(facet) => facet.name(),
         }
     }
 }
 
 /// All rows in this order.
-pub fn order(sets: &RowSets, sort: Sort) -> Vec<RowId> {
+pub fn order(sets: &RowSets, sort: Sort, known: &Known) -> Vec<RowId> {
     let total = sets.iter().map(|(_, set)| set.len()).sum();
     let mut ids = Vec::with_capacity(total);
     for (set, (_, rows)) in sets.iter().enumerate() {
         ids.extend((0..rows.len() as u32).map(|row| RowId { set: set as u32, row }));
     }
     let rows = |id: &RowId| &sets[id.set as usize].1;
+    // Each set is sorted by name already: a stable merge sort finds these runs and only merges them.
+    let by_name = |ids: &mut Vec<RowId>| {
+        if sets.len() > 1 {
+            ids.sort_by(|a, b| rows(a).name(a.row as usize).cmp(rows(b).name(b.row as usize)));
+        }
+    };
     match sort {
         Sort::Source => {}
-        // Each set is sorted by name already: a stable merge sort finds these runs and only merges them.
-        Sort::Name if sets.len() > 1 => {
-            ids.sort_by(|a, b| rows(a).name(a.row as usize).cmp(rows(b).name(b.row as usize)))
+        Sort::Name => by_name(&mut ids),
+        Sort::Mark(facet) => {
+            by_name(&mut ids);
+            ids.sort_by_cached_key(|id| marks_of(sets, *id, known).rank(facet));
         }
-        Sort::Name => {}
         Sort::Updated => {
             ids.sort_by_cached_key(|id| std::cmp::Reverse(rows(id).get(id.row as usize).and_then(|row| row.updated)))
         }
@@ -103,15 +150,22 @@ pub fn order(sets: &RowSets, sort: Sort) -> Vec<RowId> {
     ids
 }
 
-/// The rows among `candidates` that fit `query`, best first; rows of equal score keep their order.
-pub fn search(sets: &RowSets, query: &Query, candidates: &[RowId]) -> Vec<RowId> {
+/// The marks of a row: those that are known of its digest, with the publisher that its list names.
+pub fn marks_of(sets: &RowSets, id: RowId, known: &Known) -> Marks {
+    let publisher = sets.get(id.set as usize).map(|(_, rows)| rows.publisher(id.row as usize)).unwrap_or_default();
+    known.marks.get(&id).copied().unwrap_or_default().with_publisher(publisher)
+}
+
+/// The rows among `candidates` that fit `query`, best first; rows of equal score keep their order. The marks that the
+/// query asks for are not looked at, because they become known later: [`Query::matches_marks`].
+pub fn search(sets: &RowSets, query: &Query, candidates: &[RowId], known: &Known) -> Vec<RowId> {
     if query.is_empty() {
         return candidates.to_vec();
     }
     if !query.unknown.is_empty() {
         return Vec::new();
     }
-    let scan = Scan::new(sets, query);
+    let scan = Scan::new(sets, query, known);
     let threads = thread::available_parallelism().map_or(1, usize::from).min(candidates.len() / ROWS_PER_THREAD + 1);
     let share = candidates.len().div_ceil(threads.max(1)).max(1);
     let parts: Vec<[Vec<RowId>; RANKS]> = if threads <= 1 {
@@ -159,6 +213,7 @@ fn score_best(sets: &RowSets, query: &Query, hits: &mut [RowId]) {
 struct Scan<'a> {
     sets: &'a RowSets,
     query: &'a Query,
+    known: &'a Known,
     allowed: Vec<bool>,
     words: Vec<Word<'a>>,
     beside: Vec<(Field, &'a str, u64)>,
@@ -172,7 +227,7 @@ struct Word<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(sets: &'a RowSets, query: &'a Query) -> Self {
+    fn new(sets: &'a RowSets, query: &'a Query, known: &'a Known) -> Self {
         let allowed = sets
             .iter()
             .map(|(name, _)| {
@@ -183,6 +238,7 @@ impl<'a> Scan<'a> {
         Self {
             sets,
             query,
+            known,
             allowed,
             words: query
                 .words
@@ -205,7 +261,7 @@ impl<'a> Scan<'a> {
 
     /// The rank of a row, which is the worst rank among the words; `None` if it does not fit.
     fn rank(&self, id: RowId) -> Option<usize> {
-        if !self.allowed[id.set as usize] {
+        if !self.allowed[id.set as usize] || self.query.used.is_some_and(|used| used != self.known.used.contains(&id)) {
             return None;
         }
         let set = &*self.sets[id.set as usize].1;
@@ -225,13 +281,16 @@ impl<'a> Scan<'a> {
             return None;
         }
         let rest = || set.whole(row).get(name.len()..).unwrap_or("");
-        if !self.beside.is_empty() || !self.query.without.is_empty() {
+        if !self.beside.is_empty() || !self.query.without.is_empty() || !self.query.limits.is_empty() {
             let view = set.get(row)?;
             let lacks = |(field, wanted, _): &(Field, &str, u64)| {
                 !contains_folded(field.text(&view).as_bytes(), wanted.as_bytes())
             };
             let source = &self.sets[id.set as usize].0;
-            if self.beside.iter().any(lacks) || !self.query.keeps_row(source, &view) {
+            if self.beside.iter().any(lacks)
+                || !self.query.keeps_row(source, &view)
+                || !self.query.keeps_limits(&view, self.known.now)
+            {
                 return None;
             }
         }
@@ -310,7 +369,7 @@ fn find_folded(text: &[u8], word: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::rows::Row;
+    use crate::{base::badge::Verdict, catalog::rows::Row};
 
     fn sets() -> Vec<(String, Arc<RowSet>)> {
         let set = |names: &[(&str, &str)]| {
@@ -341,8 +400,8 @@ mod tests {
 
     fn find(text: &str) -> Vec<String> {
         let sets = sets();
-        let all = order(&sets, Sort::Name);
-        search(&sets, &Query::parse(text), &all)
+        let all = order(&sets, Sort::Name, &Known::default());
+        search(&sets, &Query::parse(text), &all, &Known::default())
             .iter()
             .map(|id| format!("{} {}", sets[id.set as usize].0, sets[id.set as usize].1.name(id.row as usize)))
             .collect()
@@ -366,6 +425,31 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_ordered_by_their_marks_and_unknown_ones_come_last() {
+        let sets = sets();
+        let id = |name: &str| {
+            let set = sets.iter().position(|(_, rows)| rows.find(name).is_some()).unwrap();
+            RowId { set: set as u32, row: sets[set].1.find(name).unwrap() as u32 }
+        };
+        let allowed = Marks { verdict: Verdict::Allow, ..Marks::default() };
+        let denied = Marks { verdict: Verdict::Deny, ..Marks::default() };
+        let known = Known {
+            marks: HashMap::from([(id("physics/lammps"), denied), (id("team/go-rom-acs"), allowed)]),
+            used: HashSet::from([id("alpine")]),
+            now: 0,
+        };
+        let sorted = order(&sets, Sort::Mark(Facet::Verdict), &known);
+        let names: Vec<_> = sorted.iter().map(|id| sets[id.set as usize].1.name(id.row as usize)).collect();
+        assert_eq!(
+            names,
+            ["team/go-rom-acs", "physics/lammps", "alpine", "biology/samtools", "gromacs", "physics/gromacs"]
+        );
+        assert_eq!(search(&sets, &Query::parse("used:me"), &sorted, &known), [id("alpine")]);
+        assert_eq!(search(&sets, &Query::parse("-used:me a"), &sorted, &known).len(), 5);
+        assert_eq!(Sort::ALL.iter().fold(Sort::Name, |sort, _| sort.next()), Sort::Name, "the key goes round");
+    }
+
+    #[test]
     fn without_words_the_order_is_the_chosen_one() {
         assert_eq!(
             find(""),
@@ -386,7 +470,7 @@ mod tests {
         fn a_row_is_found_exactly_when_the_matcher_finds_it(names in proptest::collection::vec("[a-cA-C/.-]{1,12}", 1..40), word in "[a-c.-]{1,4}") {
             let set = Arc::new(RowSet::build(names.iter().map(|name| Row { name: name.clone(), ..Row::default() }).collect()));
             let sets = vec![("s".to_owned(), set.clone())];
-            let found = search(&sets, &Query { words: vec![word.clone()], ..Query::default() }, &order(&sets, Sort::Name));
+            let found = search(&sets, &Query { words: vec![word.clone()], ..Query::default() }, &order(&sets, Sort::Name, &Known::default()), &Known::default());
             let matcher = SkimMatcherV2::default().ignore_case();
             let expected = (0..set.len()).filter(|row| matcher.fuzzy_match(set.name(*row), &word).is_some()).count();
             proptest::prop_assert_eq!(found.len(), expected);
@@ -395,10 +479,11 @@ mod tests {
         #[test]
         fn narrowing_the_last_hits_finds_the_same_as_starting_over(names in proptest::collection::vec("[a-d/]{1,10}", 1..40), word in "[a-d]{2,4}") {
             let sets = vec![("s".to_owned(), Arc::new(RowSet::build(names.iter().map(|name| Row { name: name.clone(), ..Row::default() }).collect())))];
-            let all = order(&sets, Sort::Name);
-            let first = search(&sets, &Query::parse(&word[..1]), &all);
-            let mut narrowed = search(&sets, &Query::parse(&word), &first);
-            let mut fresh = search(&sets, &Query::parse(&word), &all);
+            let known = Known::default();
+            let all = order(&sets, Sort::Name, &known);
+            let first = search(&sets, &Query::parse(&word[..1]), &all, &known);
+            let mut narrowed = search(&sets, &Query::parse(&word), &first, &known);
+            let mut fresh = search(&sets, &Query::parse(&word), &all, &known);
             narrowed.sort();
             fresh.sort();
             proptest::prop_assert_eq!(narrowed, fresh);

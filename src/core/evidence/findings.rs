@@ -4,59 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::text;
+pub use crate::base::severity::{Counts, Severity};
 
 /// Most findings that are kept of a scan; the counts include all.
 pub const MOST_FINDINGS: usize = 2000;
-
-/// The number of findings of each severity in a scan.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Findings of critical severity.
-    pub critical: u64,
-    /// Findings of high severity.
-    pub high: u64,
-    /// Findings of medium severity.
-    pub medium: u64,
-    /// Findings of low severity.
-    pub low: u64,
-    /// Findings without a severity.
-    pub unknown: u64,
-    /// Critical findings for which there is a fixed version.
-    pub fixable_critical: u64,
-    /// Findings known to be exploited.
-    pub known_exploited: u64,
-}
-
-impl Counts {
-    /// The number of all findings.
-    pub fn total(&self) -> u64 {
-        self.critical + self.high + self.medium + self.low + self.unknown
-    }
-
-    /// The counts in words: `2 critical (1 fixable), 7 high`; empty without findings.
-    pub fn describe(&self) -> String {
-        let mut parts = Vec::new();
-        for (count, word) in [
-            (self.critical, "critical"),
-            (self.high, "high"),
-            (self.medium, "medium"),
-            (self.low, "low"),
-            (self.unknown, "of unknown severity"),
-        ] {
-            if count > 0 {
-                parts.push(format!("{} {word}", text::count(count)));
-            }
-        }
-        if self.fixable_critical > 0 {
-            parts.push(format!("{} of the critical fixable", text::count(self.fixable_critical)));
-        }
-        if self.known_exploited > 0 {
-            parts.push(format!("{} known to be exploited", text::count(self.known_exploited)));
-        }
-        parts.join(", ")
-    }
-}
 
 /// A known vulnerability in a package.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,47 +28,6 @@ pub struct Vulnerability {
     pub title: String,
     /// Whether it is known to be exploited.
     pub exploited: bool,
-}
-
-/// The severity of a vulnerability, the worst first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Critical, as CVSS calls 9.0 to 10.0.
-    Critical,
-    /// High, as CVSS calls 7.0 to 8.9.
-    High,
-    /// Medium, as CVSS calls 4.0 to 6.9.
-    Medium,
-    /// Low, as CVSS calls less than 4.0, or negligible.
-    Low,
-    /// The report gives no severity.
-    #[default]
-    Unknown,
-}
-
-impl Severity {
-    /// The severity that a report's word means, in any case; unknown for other words.
-    pub fn parse(word: &str) -> Self {
-        match word.to_ascii_lowercase().as_str() {
-            "critical" => Self::Critical,
-            "high" | "important" | "error" => Self::High,
-            "medium" | "moderate" | "warning" => Self::Medium,
-            "low" | "negligible" | "minor" | "note" => Self::Low,
-            _ => Self::Unknown,
-        }
-    }
-
-    /// The severity in lower case, as lists show it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::High => "high",
-            Self::Medium => "medium",
-            Self::Low => "low",
-            Self::Unknown => "unknown",
-        }
-    }
 }
 
 impl Vulnerability {

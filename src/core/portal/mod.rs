@@ -169,7 +169,7 @@ impl Portal {
         Self {
             accounts: Accounts::new(sources.clone(), secrets.clone(), journal.clone()),
             inbox: Inbox::new(store.clone()),
-            catalog: Catalog::new(config.clone(), sources.clone(), cache.clone(), uses.clone()),
+            catalog: Catalog::new(config.clone(), sources.clone(), cache.clone(), uses.clone(), journal.clone()),
             signing: Signing::new(sources.clone(), signers.clone(), journal.clone()),
             transfers: Transfers::new(sources.clone(), evidence.clone(), disks, sif_maker, uses, journal.clone()),
             upkeep: Upkeep::new(config.clone(), sources.clone(), journal.clone()),

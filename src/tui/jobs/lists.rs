@@ -10,7 +10,7 @@ use super::{
 };
 use crate::msg::{ListEffect, ListNews, Msg, Slot};
 use wharf_core::{
-    base::context::Context,
+    base::{context::Context, text},
     catalog::{facets, search},
     image::model::Image,
 };
@@ -34,19 +34,23 @@ impl Jobs {
                 post.send(ListNews::Filters(portal.catalog.filters().await)).await;
             }),
             ListEffect::List { source, query } => self.list(source, query),
-            ListEffect::Search { number, sets, query, sort, order, from } => {
+            ListEffect::Search { number, sets, query, sort, order, from, mut known } => {
                 self.read(Slot::Search, move |post| async move {
+                    known.now = text::now();
+                    if query.used.is_some() {
+                        known.used = portal.catalog.used(&sets.0).await;
+                    }
                     let rows: usize = sets.0.iter().map(|(_, rows)| rows.len()).sum();
                     let work = move || {
                         let (order, fresh) = match order {
                             Some(order) => (order.0, false),
-                            None => (Arc::new(search::order(&sets.0, sort)), true),
+                            None => (Arc::new(search::order(&sets.0, sort, &known)), true),
                         };
                         let candidates = from.map_or_else(|| order.clone(), |from| from.0);
                         let hits = if query.is_empty() {
                             order.clone()
                         } else {
-                            Arc::new(search::search(&sets.0, &query, &candidates))
+                            Arc::new(search::search(&sets.0, &query, &candidates, &known))
                         };
                         Msg::List(ListNews::Found { number, order: fresh.then_some(order), hits })
                     };
@@ -58,8 +62,8 @@ impl Jobs {
                     post.send(tokio::task::spawn_blocking(work).await.unwrap_or_else(nothing)).await;
                 })
             }
-            ListEffect::Facets(sets) => self.read(Slot::Facets, move |post| async move {
-                let counted = tokio::task::spawn_blocking(move || facets::count(&sets.0)).await;
+            ListEffect::Facets(sets, known) => self.read(Slot::Facets, move |post| async move {
+                let counted = tokio::task::spawn_blocking(move || facets::count(&sets.0, &known)).await;
                 post.send(ListNews::Facets(counted.unwrap_or_default())).await;
             }),
             ListEffect::Look(rows) => self.read(Slot::Look, move |post| async move {
@@ -72,16 +76,16 @@ impl Jobs {
                     post.send(ListNews::Looked(source.clone(), name.clone(), version)).await;
                     image.map(|image| (source.clone(), name.clone(), image))
                 });
-                // Results are kept in the order of the rows, so that badges appear from top to bottom.
+                // Results are kept in the order of the rows, so that marks appear from top to bottom.
                 let looks: Vec<_> = looks.collect();
                 let images: Vec<(String, String, Image)> =
                     stream::iter(looks).buffered(LOOKS).filter_map(std::future::ready).collect().await;
-                // Kind and size of all rows come before their badges, which take longer.
+                // Kind and size of all rows come before their marks, which take longer.
                 let marks = images.iter().filter(|(.., image)| image.pinned.is_some()).map(
                     |(source, name, image)| async move {
-                        if let Ok((subject, standing)) = portal.evidence.mark(cx, image).await {
+                        if let Ok((subject, marks)) = portal.evidence.mark(image).await {
                             let (source, name) = (source.clone(), name.clone());
-                            post.send(ListNews::Marked { source, name, subject, standing }).await;
+                            post.send(ListNews::Marked { source, name, subject, marks }).await;
                         }
                     },
                 );

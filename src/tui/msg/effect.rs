@@ -11,7 +11,10 @@ use crate::{
 };
 use wharf_core::{
     base::secret::Secret,
-    catalog::{query::Query, search::Sort},
+    catalog::{
+        query::Query,
+        search::{Known, Sort},
+    },
     image::{link::Link, model::Image, reference::ImageRef},
     launch::{
         form::Answers,
@@ -110,9 +113,10 @@ pub enum ListEffect {
         sort: Sort,
         order: Option<SharedIds>,
         from: Option<SharedIds>,
+        known: Box<Known>,
     },
     /// Count the facets by which the list can be narrowed.
-    Facets(SharedSets),
+    Facets(SharedSets, Box<Known>),
     /// Fetch details of rows on the screen: source, name, tag of each.
     Look(Vec<(String, String, String)>),
     /// Save a filter: name and text.

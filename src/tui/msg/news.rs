@@ -11,7 +11,7 @@ use wharf_core::{
         context::Note,
         error::{Error, Result},
     },
-    catalog::{rows::RowSet, standing::Badges},
+    catalog::{marks::Marks, rows::RowSet},
     evidence::record::Subject,
     image::{
         link::Link,
@@ -55,8 +55,8 @@ pub enum ListNews {
     Learnt(String, Arc<RowSet>),
     /// The saved filters: name and text.
     Filters(Vec<(String, String)>),
-    /// The badge of the digest that a row shows.
-    Marked { source: String, name: String, subject: Subject, standing: Badges },
+    /// The marks of the digest that a row shows.
+    Marked { source: String, name: String, subject: Subject, marks: Marks },
 }
 
 /// What has become known of an image.

@@ -3,6 +3,7 @@
 mod kept;
 mod links;
 mod opened;
+mod used;
 
 use std::{
     collections::HashMap,
@@ -14,7 +15,7 @@ use tokio::sync::mpsc;
 
 pub use opened::OpenedLink;
 
-use super::{sources::Sources, uses::Uses};
+use super::{journal::Journal, sources::Sources, uses::Uses};
 use crate::{
     base::{
         context::Context,
@@ -54,14 +55,22 @@ pub struct Catalog {
     sources: Arc<Sources>,
     cache: Arc<dyn Cache>,
     uses: Arc<Uses>,
+    /// Only read: it tells which images the person has used.
+    journal: Arc<Journal>,
     /// Details of rows, by the name of the source.
     learnt: Mutex<HashMap<String, DetailsByName>>,
 }
 
 impl Catalog {
     /// The lists of these sources; the cache keeps them for the next start.
-    pub(super) fn new(config: Arc<Config>, sources: Arc<Sources>, cache: Arc<dyn Cache>, uses: Arc<Uses>) -> Self {
-        Self { config, sources, cache, uses, learnt: Mutex::default() }
+    pub(super) fn new(
+        config: Arc<Config>,
+        sources: Arc<Sources>,
+        cache: Arc<dyn Cache>,
+        uses: Arc<Uses>,
+        journal: Arc<Journal>,
+    ) -> Self {
+        Self { config, sources, cache, uses, journal, learnt: Mutex::default() }
     }
 
     /// Lists one source. Growing sets of rows go to `out`, the last one complete; that is also kept for the next start.

@@ -19,7 +19,7 @@ use crate::{
         error::{Error, Kind as ErrorKind, Result},
         text,
     },
-    catalog::standing::Badges,
+    catalog::marks::Marks,
     config::Config,
     evidence::record::{CheckedBy, Kind, Outcome, Record, Subject, data_check},
     image::{
@@ -299,11 +299,15 @@ impl Evidence {
         Ok(Verified { subject, records, judgement })
     }
 
-    /// The badges of a row that was described, from quick checks; and the digest that they are about.
-    pub async fn mark(&self, cx: &Context, image: &Image) -> Result<(Subject, Badges)> {
-        let verified = self.evidence_for_screen(cx, image, false).await?;
-        let standing = verified.standing();
-        Ok((verified.subject, standing))
+    /// The marks of a row that was described, and the digest that they are about: from kept evidence and what the
+    /// site's store knows. Runs no checks.
+    pub async fn mark(&self, image: &Image) -> Result<(Subject, Marks)> {
+        let subject = Subject::for_pinned(pinned(image)?);
+        let (records, site) = self.judged_by_what_is_there(image).await;
+        let judgement = self.judge(image, &records, site, None);
+        let verified = Verified { subject, records, judgement };
+        let marks = verified.marks(text::now()).with_publisher(image.publisher);
+        Ok((verified.subject, marks))
     }
 
     /// The evidence of an image for a screen: from quick checks, or with `anew` from all checks, run now.

@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use crate::{
     base::{
-        badge::{Badge, Scan, Signature, Verdict},
+        badge::{Badge, Signature, Verdict},
         quote::Text,
         text,
     },
-    catalog::standing::Badges,
-    evidence::record::{Kind, Outcome, Record, Subject},
+    catalog::marks::{Marks, ScanMark, Trust},
+    evidence::record::{Kind, Outcome, Record, Subject, best},
     policy::Judgement,
 };
 
@@ -64,27 +64,27 @@ fn detail(record: &Record) -> String {
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
-impl Verified {
-    /// The badge of a row: the verdict if the policy decides, otherwise the state of the signatures.
-    pub fn badge(&self) -> Badge {
-        let judgement = &self.judgement;
-        let decides = judgement.enforced || matches!(judgement.verdict, Verdict::Allow | Verdict::Deny);
-        let signature = self.records.iter().find_map(|record| match record.outcome {
-            Outcome::Signature { state, .. } => Some(state.badge()),
-            _ => None,
-        });
-        if decides { judgement.verdict.badge() } else { signature.unwrap_or(Signature::NotChecked.badge()) }
-    }
+/// The marks that records give an image which has this verdict.
+pub(super) fn marks(records: &[Record], verdict: Verdict, now: i64) -> Marks {
+    let signature = match best(records, Kind::Signature, now).map(|record| &record.outcome) {
+        Some(Outcome::Signature { state, .. }) => *state,
+        _ => Signature::default(),
+    };
+    let scan = match best(records, Kind::Scan, now).map(|record| &record.outcome) {
+        Some(Outcome::Scan { state, counts, worst, .. }) => ScanMark {
+            state: *state,
+            counts: *counts,
+            fixable: worst.iter().filter(|one| !one.fixed.is_empty()).map(|one| one.severity).min(),
+        },
+        _ => ScanMark::default(),
+    };
+    Marks { trust: Trust { signature, ..Trust::default() }, scan, verdict }
+}
 
-    /// The state of trust and scan, each with its own badge.
-    pub fn standing(&self) -> Badges {
-        let of = |kind: Kind| self.records.iter().find(|record| record.kind() == kind).map(Record::badge);
-        Badges {
-            badge: self.badge(),
-            trust: of(Kind::Signature).unwrap_or(Signature::default().badge()),
-            scan: of(Kind::Scan).unwrap_or(Scan::default().badge()),
-            verdict: self.judgement.verdict.badge(),
-        }
+impl Verified {
+    /// The marks of the image in a list, at `now` in seconds since 1970; its publisher is not among them.
+    pub fn marks(&self, now: i64) -> Marks {
+        marks(&self.records, self.judgement.verdict, now)
     }
 
     /// The verdict, the evidence, the rules and the next step as text, the same on the screen and the command line.

@@ -21,10 +21,10 @@ use crate::{
 use wharf_core::{
     base::{badge::Badge, digest::Digest, error::Error, text},
     catalog::{
+        marks::Marks,
         query::Query,
         rows::{RowSet, RowView},
-        search::{RowId, Sort},
-        standing::Badges,
+        search::{Known, RowId, Sort},
     },
     evidence::record::Subject,
     image::model::{ImageKind, Version},
@@ -52,7 +52,7 @@ pub struct SourceFeed {
     pub listing: Listing,
 }
 
-/// How many rows are looked up to find those whose badge the filter asks for.
+/// How many rows are looked up to find those whose marks the filter asks for.
 const LOOKED_AT: usize = 100;
 
 /// Age of the lists in seconds after which the next key makes the sources be asked again.
@@ -100,9 +100,9 @@ pub struct Catalog {
     searching: bool,
     looks: HashMap<(String, String), Option<Version>>,
     looking: Vec<(String, String, String)>,
-    /// The badges by repository and digest: the same bytes may be admitted in one place and unsigned in another.
-    badges: HashMap<(String, Digest), Badges>,
-    /// The repository of each row (source and name) as `badges` names it.
+    /// The marks by repository and digest: the same bytes may be admitted in one place and unsigned in another.
+    marks: HashMap<(String, Digest), Marks>,
+    /// The repository of each row (source and name) as `marks` names it.
     places: HashMap<(String, String), String>,
 }
 
@@ -144,7 +144,7 @@ impl Catalog {
             searching: false,
             looks: HashMap::new(),
             looking: Vec::new(),
-            badges: HashMap::new(),
+            marks: HashMap::new(),
             places: HashMap::new(),
         }
     }
@@ -304,6 +304,7 @@ impl Catalog {
             sort: self.sort,
             order: self.order.clone().map(SharedIds),
             from: narrows.then(|| SharedIds(self.found.clone())),
+            known: self.known(),
         })
     }
 
@@ -319,7 +320,7 @@ impl Catalog {
         self.found.clone_from(&hits);
         self.hits = hits;
         self.hits_of = self.pending.clone();
-        self.narrow_by_standing();
+        self.narrow_by_marks();
         let kept = self.keep.take().and_then(|(source, name)| {
             let set = self.sets.iter().position(|(known, _)| *known == source)?;
             let row = self.sets.get(set)?.1.find(&name)?;
@@ -397,14 +398,14 @@ impl Catalog {
 
     /// Counts the facets by which the list can be narrowed.
     pub fn facets(&self) -> Effect {
-        Effect::List(ListEffect::Facets(SharedSets(self.sets.clone())))
+        Effect::List(ListEffect::Facets(SharedSets(self.sets.clone()), self.known()))
     }
 
     /// Fetches details of the shown rows that their source's list does not tell, unless that has begun already.
     pub fn wants_looks(&mut self, sources: &[SourceLine], height: usize) -> Option<Effect> {
         let top = self.at.window(self.hits.len(), height);
-        // If the filter asks for badges, rows are looked up that may fit, not only those shown.
-        let (rows, from, most) = if self.hits_of.standing.is_empty() {
+        // If the filter asks for marks, rows are looked up that may fit, not only those shown.
+        let (rows, from, most) = if self.hits_of.marks.is_empty() {
             (&self.hits, top, height)
         } else {
             (&self.found, 0, LOOKED_AT.max(height))
@@ -434,7 +435,7 @@ impl Catalog {
             None => false,
             Some(version) => version.as_ref().and_then(|version| version.digest.as_ref()).is_none_or(|digest| {
                 let place = self.places.get(&row);
-                place.is_some_and(|place| self.badges.contains_key(&(place.clone(), digest.clone())))
+                place.is_some_and(|place| self.marks.contains_key(&(place.clone(), digest.clone())))
             }),
         }
     }
@@ -450,21 +451,24 @@ impl Catalog {
         }
     }
 
-    /// Takes the badge of an image in its repository.
-    pub fn marked_as(&mut self, subject: &Subject, standing: Badges) {
-        self.badges.insert((subject.name.clone(), subject.digest.clone()), standing);
+    /// Takes the marks of an image in its repository. An order by marks is made again with the next search.
+    pub fn marked_as(&mut self, subject: &Subject, marks: Marks) {
+        self.marks.insert((subject.name.clone(), subject.digest.clone()), marks);
+        if self.sort.is_by_mark() {
+            self.order = None;
+        }
     }
 
-    /// Keeps the found rows whose badge the filter asks for, as far as badges are known.
-    pub fn narrow_by_standing(&mut self) {
-        if self.hits_of.standing.is_empty() {
+    /// Keeps the found rows that have the marks which the filter asks for, as far as marks are known.
+    pub fn narrow_by_marks(&mut self) {
+        if self.hits_of.marks.is_empty() {
             return;
         }
         let on = self.hits.get(self.at.selected).copied();
         let fits = |id: &&RowId| {
             self.row(**id).is_some_and(|(source, view)| {
-                let standing = self.standing(source, &view).unwrap_or_default();
-                self.hits_of.matches_badges(&standing, view.publisher)
+                let marks = self.marks_of(source, &view).unwrap_or_default();
+                self.hits_of.matches_marks(&marks.with_publisher(view.publisher))
             })
         };
         let hits: Vec<RowId> = self.found.iter().filter(fits).copied().collect();
@@ -478,19 +482,35 @@ impl Catalog {
         self.places.insert((source, name), subject.name.clone());
     }
 
-    /// The badge of a row, if it is known: by its repository and the digest that was fetched, or by a cloud's own hash.
+    /// The one badge of a row, if its marks are known.
     pub fn badge(&self, source: &str, view: &RowView<'_>) -> Option<Badge> {
-        self.standing(source, view).map(|standing| standing.badge)
+        self.marks_of(source, view).map(|marks| marks.only())
     }
 
-    fn standing(&self, source: &str, view: &RowView<'_>) -> Option<Badges> {
+    /// The marks of a row, if they are known: by its repository and the digest that was fetched, or by a cloud's own
+    /// hash.
+    pub fn marks_of(&self, source: &str, view: &RowView<'_>) -> Option<Marks> {
         let row = (source.to_owned(), view.name.to_owned());
         let look = self.looks.get(&row).and_then(Option::as_ref);
         if let Some(digest) = look.and_then(|version| version.digest.clone()) {
-            return self.badges.get(&(self.places.get(&row)?.clone(), digest)).copied();
+            return self.marks.get(&(self.places.get(&row)?.clone(), digest)).copied();
         }
         let told: Digest = (view.kind != ImageKind::Container).then(|| view.digest.parse().ok()).flatten()?;
-        self.badges.iter().find(|((_, digest), _)| *digest == told).map(|(_, standing)| *standing)
+        self.marks.iter().find(|((_, digest), _)| *digest == told).map(|(_, marks)| *marks)
+    }
+
+    /// The marks of all rows that were looked at, for a search or a count of facets.
+    fn known(&self) -> Box<Known> {
+        let marks = self.looks.keys().flat_map(|(source, name)| {
+            self.sets.iter().enumerate().filter(move |(_, (known, _))| known == source).filter_map(
+                move |(set, (_, rows))| {
+                    let row = rows.find(name)?;
+                    let marks = self.marks_of(source, &rows.get(row)?)?;
+                    Some((RowId { set: set as u32, row: row as u32 }, marks))
+                },
+            )
+        });
+        Box::new(Known { marks: marks.collect(), ..Known::default() })
     }
 
     /// Takes the details of a row; `None` if they could not be read.

@@ -38,8 +38,8 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
         }
         ImageNews::Explained(result) => match *result {
             Ok(verified) => {
-                state.catalog.marked_as(&verified.subject, verified.standing());
-                state.catalog.narrow_by_standing();
+                state.catalog.marked_as(&verified.subject, verified.marks(state.now));
+                state.catalog.narrow_by_marks();
                 let text = verified.explain(state.now);
                 state.open_unasked(Popup::text("Why", text));
             }
@@ -47,8 +47,8 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
         },
         ImageNews::Verified(result) => {
             if let Ok(verified) = &*result {
-                state.catalog.marked_as(&verified.subject, verified.standing());
-                state.catalog.narrow_by_standing();
+                state.catalog.marked_as(&verified.subject, verified.marks(state.now));
+                state.catalog.narrow_by_marks();
             }
             if let Some(page) = topmost!(state, Screen::Image) {
                 page.judged(*result);

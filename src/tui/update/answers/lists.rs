@@ -40,10 +40,10 @@ pub(super) fn arrived(state: &mut State, news: ListNews) -> Vec<Effect> {
         }
         ListNews::Facets(counted) => copy::facets(state, counted),
         ListNews::Looked(source, name, version) => state.catalog.set_details(source, name, version),
-        ListNews::Marked { source, name, subject, standing } => {
-            state.catalog.marked_as(&subject, standing);
+        ListNews::Marked { source, name, subject, marks } => {
+            state.catalog.marked_as(&subject, marks);
             state.catalog.set_repository(source, name, &subject);
-            state.catalog.narrow_by_standing();
+            state.catalog.narrow_by_marks();
         }
     }
     Vec::new()
