@@ -4,6 +4,7 @@ pub mod action;
 pub mod input;
 pub mod keymap;
 pub mod list;
+pub mod plot;
 pub mod terminal;
 pub mod theme;
 pub mod widgets;
