@@ -47,10 +47,10 @@ pub fn view(state: &State, frame: &mut Frame<'_>, theme: &Theme) {
 
 fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     let (title, detail) = state.shown().header(&state.model);
-    let unread = if state.unread > 0 { format!("✉ {} unread ", state.unread) } else { String::new() };
+    let unread = if state.unread > 0 { format!("• {} unread ", state.unread) } else { String::new() };
     let offers = match state.offered {
         0 => String::new(),
-        count => format!("✉ {} ", text::plural(count as u64, "offer", "offers")),
+        count => format!("◇ {} ", text::plural(count as u64, "offer", "offers")),
     };
     let unread = format!("{offers}{unread}");
     let work = match state.running() {
