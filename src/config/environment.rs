@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use super::{entries::is_name, file::set};
 use wharf_core::{
-    base::error::{Error, Result},
-    config::{Config, ConfigEntry, EntryKinds},
+    base::{
+        clean,
+        error::{Error, Result},
+    },
+    config::{ChartSetting, Config, ConfigEntry, EntryKinds, GlyphSetting},
 };
 
 /// The value of a variable; an empty one counts as unset.
@@ -13,10 +16,22 @@ pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The value of a variable that takes one of these words.
+fn word<T>(name: &str, parse: fn(&str) -> Option<T>, words: &[&str]) -> Result<Option<T>> {
+    let Some(text) = variable(name) else { return Ok(None) };
+    match parse(&text) {
+        Some(value) => Ok(Some(value)),
+        None => {
+            let what = format!("{name}={}", clean::short(&text, 40));
+            Err(Error::usage(what, format!("not one of {}", words.join(", "))))
+        }
+    }
+}
+
 /// Applies environment variables over what the files set.
 ///
 /// # Errors
-/// [`Kind::Usage`](wharf_core::base::error::Kind::Usage) where a yes-or-no variable holds neither.
+/// [`Kind::Usage`](wharf_core::base::error::Kind::Usage) where a variable holds none of the words that it takes.
 pub(super) fn environment(config: &mut Config, kinds: &EntryKinds) -> Result<()> {
     let flag = |name: &str| -> Result<Option<bool>> {
         match variable(name).map(|value| value.to_lowercase()).as_deref() {
@@ -30,6 +45,8 @@ pub(super) fn environment(config: &mut Config, kinds: &EntryKinds) -> Result<()>
     set(&mut config.mail, variable("WHARF_MAIL"));
     set(&mut config.theme, variable("WHARF_THEME"));
     set(&mut config.mouse, flag("WHARF_MOUSE")?);
+    set(&mut config.glyphs, word("WHARF_GLYPHS", GlyphSetting::parse, GlyphSetting::WORDS)?);
+    set(&mut config.charts, word("WHARF_CHARTS", ChartSetting::parse, ChartSetting::WORDS)?);
     set(&mut config.discover, flag("WHARF_DISCOVER")?);
     set(&mut config.secret_file, flag("WHARF_SECRET_FILE")?);
     set(&mut config.cache_dir, variable("WHARF_CACHE_DIR").map(PathBuf::from));

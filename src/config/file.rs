@@ -17,7 +17,7 @@ use wharf_core::{
         small_file,
         text::line_of,
     },
-    config::{Config, ConfigEntry, EntryKinds, List, Notify, Requests, Supplier},
+    config::{ChartSetting, Config, ConfigEntry, EntryKinds, GlyphSetting, List, Notify, Requests, Supplier},
     launch::{preset::Preset, rules::FormRules},
     policy::Policy,
 };
@@ -30,6 +30,8 @@ struct File {
     theme: Option<String>,
     keymap: Option<PathBuf>,
     mouse: Option<bool>,
+    glyphs: Option<GlyphSetting>,
+    charts: Option<ChartSetting>,
     discover: Option<bool>,
     secret_file: Option<bool>,
     image_folders: Option<Vec<PathBuf>>,
@@ -110,6 +112,8 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &EntryKinds) -> Res
     set(&mut config.person, file.person);
     set(&mut config.theme, file.theme);
     set(&mut config.mouse, file.mouse);
+    set(&mut config.glyphs, file.glyphs);
+    set(&mut config.charts, file.charts);
     set(&mut config.discover, file.discover);
     set(&mut config.secret_file, file.secret_file);
     set(&mut config.image_folders, file.image_folders.map(|folders| folders.into_iter().map(absolute).collect()));

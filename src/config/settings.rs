@@ -21,6 +21,16 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "keymap", variable: "WHARF_KEYMAP", words: "a file with keys that differ from the built-in ones" },
     Setting { key: "mouse", variable: "WHARF_MOUSE", words: "use the mouse at start: true or false" },
     Setting {
+        key: "glyphs",
+        variable: "WHARF_GLYPHS",
+        words: "the characters of the screens: unicode, ascii, or auto, which is ascii where the locale is not UTF-8 or TERM is linux or dumb",
+    },
+    Setting {
+        key: "charts",
+        variable: "WHARF_CHARTS",
+        words: "what charts are drawn with: braille, blocks, off, or auto, which is braille where the characters are unicode",
+    },
+    Setting {
         key: "discover",
         variable: "WHARF_DISCOVER",
         words: "look for engines, registries and folders: true or false",

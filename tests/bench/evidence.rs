@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 async move {
                     let cx = Context::default();
                     let Ok((_, image)) = portal.catalog.look(&cx, "bench", name, tag).await else { return false };
-                    portal.evidence.mark(&cx, &image).await.is_ok()
+                    portal.evidence.mark(&image).await.is_ok()
                 }
             })
             .buffer_unordered(AT_ONCE)

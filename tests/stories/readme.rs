@@ -3,7 +3,11 @@
 use wharf::{
     config::SETTINGS,
     core::base::error::Kind,
-    tui::kit::{action::Action, keymap::Keymap, theme::ROLES},
+    tui::kit::{
+        action::Action,
+        keymap::Keymap,
+        theme::{FINER_ROLES, ROLES},
+    },
 };
 
 fn tables() -> String {
@@ -37,6 +41,12 @@ fn tables() -> String {
     }
     text.push_str("\n## Theme roles\n\n| role | colours |\n|---|---|\n");
     for (role, words) in ROLES {
+        text.push_str(&format!("| `{role}` | {words} |\n"));
+    }
+    text.push_str(
+        "\nFiner roles, each drawn as its last part where a theme does not name it:\n\n| role | colours |\n|---|---|\n",
+    );
+    for (role, words) in FINER_ROLES {
         text.push_str(&format!("| `{role}` | {words} |\n"));
     }
     text

@@ -602,7 +602,7 @@ async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
     theirs.until("approved request");
     theirs.until("nothing waits for a decision");
     steward.run(&["steward", "--once"]);
-    hers.until("✉ 1 unread");
+    hers.until("• 1 unread");
     hers.until("admitted as");
     hers.keys("7");
     hers.until("was admitted");

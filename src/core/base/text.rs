@@ -33,18 +33,54 @@ pub fn is_uuid(text: &str) -> bool {
 /// assert_eq!(text::span("12h"), Some(12 * 3600));
 /// ```
 pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
     }
-    let mut value = bytes as f64 / 1024.0;
+    let (value, unit) = scaled(bytes);
+    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
+    format!("{value:.digits$} {}", UNITS[unit])
+}
+
+const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
+/// Bytes in the largest unit that leaves at most three digits before the point, and the place of that unit in `UNITS`.
+fn scaled(bytes: u64) -> (f64, usize) {
+    let mut value = bytes as f64;
     let mut unit = 0;
     while value >= 1000.0 && unit + 1 < UNITS.len() {
         value /= 1024.0;
         unit += 1;
     }
-    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
-    format!("{value:.digits$} {}", UNITS[unit])
+    (value, unit)
+}
+
+/// A number with three significant digits, without zeros at its end: `22.1`, `32`, `0.25`.
+pub fn three_digits(value: f64) -> String {
+    let digits = match value.abs() {
+        size if size < 9.995 => 2,
+        size if size < 99.95 => 1,
+        _ => 0,
+    };
+    let text = format!("{value:.digits$}");
+    if digits == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+}
+
+/// Bytes for a narrow column, with three significant digits and one letter for the unit: `22.1G`, `512M`, `12B`.
+pub fn short_size(bytes: u64) -> String {
+    let (value, unit) = scaled(bytes);
+    format!("{}{}", three_digits(value), UNITS[unit].get(..1).unwrap_or_default())
+}
+
+/// A part of a limit, both in bytes: `22.1 of 32 GiB`, and with two units where the part is small: `456 KiB of 256 MiB`.
+pub fn size_of(part: u64, whole: u64) -> String {
+    let unit = scaled(whole).1;
+    let in_unit = |bytes: u64| bytes as f64 / 1024f64.powi(i32::try_from(unit).unwrap_or(0));
+    let whole = format!("{} {}", three_digits(in_unit(whole)), UNITS[unit]);
+    if part == 0 || in_unit(part) >= 1.0 {
+        return format!("{} of {whole}", three_digits(in_unit(part)));
+    }
+    let (value, unit) = scaled(part);
+    format!("{} {} of {whole}", three_digits(value), UNITS[unit])
 }
 
 /// The age in one unit: `3 min`, `5 d`. `then` and `now` in seconds since 1970.
@@ -232,6 +268,27 @@ mod tests {
             [(0, "0 B"), (1023, "1023 B"), (1536, "1.50 KiB"), (10_485_760, "10.0 MiB"), (1_073_741_824, "1.00 GiB")]
         {
             assert_eq!(size(bytes), shown);
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_limit_has_three_digits_and_the_unit_once() {
+        const GIB: u64 = 1 << 30;
+        for (part, whole, shown) in [
+            (22_100 * GIB / 1000, 32 * GIB, "22.1 of 32 GiB"),
+            (GIB, 2 * GIB, "1 of 2 GiB"),
+            (456 << 10, 256 << 20, "456 KiB of 256 MiB"),
+            (0, 4 * GIB, "0 of 4 GiB"),
+            (5 * GIB, 4 * GIB, "5 of 4 GiB"),
+            (100, 0, "100 of 0 B"),
+        ] {
+            assert_eq!(size_of(part, whole), shown);
+        }
+        for (bytes, shown) in [(12, "12B"), (720 << 20, "720M"), (22_100 * GIB / 1000, "22.1G"), (1023 << 20, "1G")] {
+            assert_eq!(short_size(bytes), shown);
+        }
+        for (value, shown) in [(9.996, "10"), (0.254, "0.25"), (100.0, "100"), (1412.4, "1412"), (0.0, "0")] {
+            assert_eq!(three_digits(value), shown);
         }
     }
 

@@ -104,6 +104,9 @@ impl Sort {
             Self::Source => "SOURCE",
             Self::Updated => "CHANGED",
             Self::Size => "SIZE",
+            Self::Mark(Facet::Trust) => "TRUST",
+            Self::Mark(Facet::Scan) => "SCAN",
+            Self::Mark(Facet::Verdict) => "VERDICT",
         }
     }
 

@@ -1,12 +1,16 @@
 //! The configuration once it is read. The crate `wharf` reads it from its layers, in its module `config`.
 
+pub mod screen;
 pub mod written;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-pub use self::written::{ConfigEntry, EntryKind, EntryKinds, Hosts, List};
+pub use self::{
+    screen::{ChartSetting, GlyphSetting},
+    written::{ConfigEntry, EntryKind, EntryKinds, Hosts, List},
+};
 use super::{
     base::budget::Limits,
     image::reference::Name,
@@ -33,6 +37,10 @@ pub struct Config {
     pub keymap: Option<PathBuf>,
     /// Whether the mouse is used at start.
     pub mouse: bool,
+    /// Which characters the screens use.
+    pub glyphs: GlyphSetting,
+    /// What charts are drawn with.
+    pub charts: ChartSetting,
     /// Named filters from the files: name and filter.
     pub filters: BTreeMap<String, String>,
     /// Folders that are searched for image files and layouts.

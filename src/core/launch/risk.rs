@@ -20,7 +20,7 @@ impl Weight {
         match self {
             Self::Fine => "✓",
             Self::Caution => "!",
-            Self::Danger => "‼",
+            Self::Danger => "▲",
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod layout;
 pub mod list;
 pub mod panel;
 pub mod table;
+pub mod plot;
 pub mod terminal;
 pub mod theme;
 pub mod widgets;

@@ -40,6 +40,25 @@ pub const ROLES: &[(&str, &str)] = &[
     ("bar", "size bars, progress, sparklines"),
 ];
 
+/// Finer roles. Where a theme does not name one, it is drawn as its last part: `critical.bad` as `bad`.
+pub const FINER_ROLES: &[(&str, &str)] = &[
+    ("tab.selected", "the screen or tab that is shown"),
+    ("inactive.selected", "the selected line of a pane whose keys are not live"),
+    ("focus.title", "the title of the pane whose keys are live"),
+    ("heading.title", "headings of sections and columns"),
+    ("critical.bad", "findings that are critical"),
+    ("high.bad", "findings that are high"),
+    ("medium.caution", "findings that are medium"),
+    ("low.dim", "findings that are low"),
+    ("chart.bar", "charts and gauges"),
+    ("chart2.bar", "the second chart beside another"),
+    ("gate.good", "a launch that may begin"),
+    ("gate.caution", "a launch that must be approved or isolated"),
+    ("gate.bad", "a launch that is denied"),
+    ("log.bad", "errors in output"),
+    ("log.caution", "warnings in output"),
+];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -148,7 +167,7 @@ impl Theme {
                 wrong.push(format!("{place}: '{}' is no role", clean::short(&role, 40)));
                 continue;
             }
-            match style(&paint, self.depth) {
+            match style(&paint, self.depth, role.starts_with("inactive.")) {
                 Ok(style) => _ = self.roles.insert(role, style),
                 Err(why) => wrong.push(format!("{place}: {}: {why}", clean::short(&role, 40))),
             }
@@ -171,7 +190,8 @@ impl Theme {
     }
 }
 
-fn style(paint: &Paint, depth: Depth) -> Result<Style, String> {
+/// The style of a paint; `weak` is ground that is not to stand out where there are no colours.
+fn style(paint: &Paint, depth: Depth, weak: bool) -> Result<Style, String> {
     let mut style = Style::default();
     for (on, modifier) in [
         (paint.bold, Modifier::BOLD),
@@ -192,7 +212,7 @@ fn style(paint: &Paint, depth: Depth) -> Result<Style, String> {
     if depth != Depth::None {
         style.fg = fg.map(|colour| fit(colour, depth));
         style.bg = bg.map(|colour| fit(colour, depth));
-    } else if bg.is_some() && !paint.reverse {
+    } else if bg.is_some() && !paint.reverse && !weak {
         // Without colours, a background that set the text apart becomes reverse.
         style = style.add_modifier(Modifier::REVERSED);
     }
@@ -248,6 +268,41 @@ mod tests {
             let theme = Theme::load(name, None, Depth::None);
             assert!(theme.roles.values().all(|style| style.fg.is_none() && style.bg.is_none()));
             assert!(theme.style("selected").add_modifier.contains(Modifier::REVERSED), "{name}");
+        }
+    }
+
+    #[test]
+    fn finer_roles_are_drawn_as_their_last_part_where_a_theme_does_not_name_them() {
+        let theme = Theme::load("high-contrast", None, Depth::True);
+        for (role, _) in FINER_ROLES {
+            let last = role.rsplit('.').next().unwrap();
+            assert!(ROLES.iter().any(|(known, _)| *known == last), "{role}");
+            if !theme.roles.contains_key(*role) {
+                assert_eq!(theme.style(role), theme.style(last));
+            }
+        }
+    }
+
+    /// Bright black is the background itself in some palettes, so that what is drawn in it disappears.
+    #[test]
+    fn the_default_theme_says_nothing_in_bright_black() {
+        for depth in [Depth::Sixteen, Depth::True] {
+            let theme = Theme::load("default", None, depth);
+            for (role, style) in &theme.roles {
+                assert!(style.fg != Some(Color::DarkGray) && style.bg != Some(Color::DarkGray), "{role}");
+            }
+        }
+        assert!(Theme::load("default", None, Depth::Sixteen).style("dim").add_modifier.contains(Modifier::DIM));
+    }
+
+    #[test]
+    fn a_pane_without_focus_has_a_selection_of_its_own() {
+        for (name, _) in BUILT_IN {
+            for depth in [Depth::None, Depth::Sixteen, Depth::True] {
+                let theme = Theme::load(name, None, depth);
+                assert_ne!(theme.style("inactive.selected"), theme.style("selected"), "{name}");
+                assert_ne!(theme.style("inactive.selected"), theme.style("text"), "{name}");
+            }
         }
     }
 

@@ -8,8 +8,13 @@ use crate::kit::{
     widgets::{fit, fit_path, tone},
 };
 use wharf_core::{
-    base::{badge::Badge, text},
-    catalog::{query::Query, rows::RowView, search, standing::Badges},
+    base::text,
+    catalog::{
+        marks::{Facet, Marks, WIDTH},
+        query::Query,
+        rows::RowView,
+        search,
+    },
     image::model::ImageKind,
 };
 
@@ -20,7 +25,7 @@ pub(super) struct ImageRow<'a> {
     /// The source's name.
     pub source: &'a str,
     /// What is known of its signatures, its scan and its verdict.
-    pub badges: Badges,
+    pub marks: Marks,
     /// The filter, whose letters are shown in the name.
     pub query: &'a Query,
     /// The time in seconds since 1970.
@@ -38,8 +43,8 @@ pub(super) const fn columns<'a>() -> [Column<ImageRow<'a>>; 9] {
         Column { head: KIND, width: Width::Fixed(4), goes: 7, right: false, cell: kind },
         Column { head: "TAG", width: Width::Fixed(12), goes: 4, right: false, cell: tag },
         Column { head: SOURCE, width: Width::Fixed(10), goes: 6, right: false, cell: source },
-        Column { head: "TRUST", width: Width::Fixed(11), goes: 2, right: false, cell: trust },
-        Column { head: "SCAN", width: Width::Fixed(11), goes: 3, right: false, cell: scan },
+        Column { head: "TRUST", width: Width::Fixed(WIDTH as u16), goes: 2, right: false, cell: trust },
+        Column { head: "SCAN", width: Width::Fixed(WIDTH as u16), goes: 3, right: false, cell: scan },
         Column { head: "VERDICT", width: Width::Fixed(9), goes: 1, right: false, cell: verdict },
         Column { head: "SIZE", width: Width::Fixed(8), goes: 8, right: true, cell: size },
         Column { head: "CHANGED", width: Width::Fixed(8), goes: 9, right: true, cell: changed },
@@ -50,8 +55,8 @@ pub(super) const fn columns<'a>() -> [Column<ImageRow<'a>>; 9] {
 pub(super) const fn narrow_columns<'a>() -> [Column<ImageRow<'a>>; 4] {
     [
         Column { head: "NAME", width: Width::Fill(8), goes: 0, right: false, cell: name },
-        Column { head: "T", width: Width::Fixed(1), goes: 2, right: false, cell: trust_sign },
-        Column { head: "S", width: Width::Fixed(1), goes: 3, right: false, cell: scan_sign },
+        Column { head: "T", width: Width::Fixed(1), goes: 2, right: false, cell: trust },
+        Column { head: "S", width: Width::Fixed(2), goes: 3, right: false, cell: scan },
         Column { head: "VERDICT", width: Width::Fixed(9), goes: 1, right: false, cell: verdict },
     ]
 }
@@ -63,8 +68,11 @@ fn text_cell(text: &str, width: usize, role: &str, theme: &Theme) -> Line<'stati
     Line::styled(fit(text, width), theme.style(role))
 }
 
-fn badge_cell(badge: Badge, width: usize, theme: &Theme) -> Line<'static> {
-    text_cell(&format!("{} {}", badge.sign, badge.word), width, tone(badge.tone), theme)
+fn mark_cell(row: &ImageRow<'_>, of: Facet, width: usize, theme: &Theme) -> Line<'static> {
+    let mark = row.marks.short(of);
+    // Where there is room for one column only, the sign says it.
+    let words = if width > 2 { mark.to_string() } else { mark.sign.to_owned() };
+    text_cell(&words, width, tone(mark.tone), theme)
 }
 
 fn name(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
@@ -101,23 +109,15 @@ fn source(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
 }
 
 fn trust(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
-    badge_cell(row.badges.trust, width, theme)
+    mark_cell(row, Facet::Trust, width, theme)
 }
 
 fn scan(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
-    badge_cell(row.badges.scan, width, theme)
+    mark_cell(row, Facet::Scan, width, theme)
 }
 
 fn verdict(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
-    badge_cell(row.badges.verdict, width, theme)
-}
-
-fn trust_sign(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
-    text_cell(row.badges.trust.sign, width, tone(row.badges.trust.tone), theme)
-}
-
-fn scan_sign(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
-    text_cell(row.badges.scan.sign, width, tone(row.badges.scan.tone), theme)
+    mark_cell(row, Facet::Verdict, width, theme)
 }
 
 fn size(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {

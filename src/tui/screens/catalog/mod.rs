@@ -19,7 +19,7 @@ use crate::{
     msg::{Effect, Ids, ImageTarget, ListEffect, SharedIds, SharedRowSets, SharedSets},
 };
 use wharf_core::{
-    base::{badge::Badge, digest::Digest, error::Error, text},
+    base::{digest::Digest, error::Error, text},
     catalog::{
         marks::Marks,
         query::Query,
@@ -480,11 +480,6 @@ impl Catalog {
     /// Takes the repository of a row's image.
     pub fn set_repository(&mut self, source: String, name: String, subject: &Subject) {
         self.places.insert((source, name), subject.name.clone());
-    }
-
-    /// The one badge of a row, if its marks are known.
-    pub fn badge(&self, source: &str, view: &RowView<'_>) -> Option<Badge> {
-        self.marks_of(source, view).map(|marks| marks.only())
     }
 
     /// The marks of a row, if they are known: by its repository and the digest that was fetched, or by a cloud's own

@@ -14,8 +14,11 @@ use crate::kit::{
     widgets::{aged, fit, fit_path, put, row, tone, wrap},
 };
 use wharf_core::{
-    base::{badge::Badge, clean, text},
-    catalog::{rows::RowView, standing::Badges},
+    base::{badge::Scan, clean, text},
+    catalog::{
+        marks::{Facet, Marks},
+        rows::RowView,
+    },
     image::model::ImageKind,
 };
 
@@ -50,8 +53,8 @@ impl Catalog {
             say(&digest, "dim");
         }
         lines.push(Line::default());
-        let badges = self.badges_of(source, &view);
-        lines.extend(standing(&badges, theme));
+        let marks = self.shown_marks(source, &view);
+        lines.extend(standing(&marks, theme));
         if view.tag_count > 1 {
             lines.push(Line::default());
             let tags: Vec<&str> = view.tags.split(' ').filter(|tag| !tag.is_empty()).rev().take(12).collect();
@@ -76,17 +79,18 @@ impl Catalog {
     pub(super) fn strip(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let Some((source, view)) = self.selected() else { return };
         let view = self.with_details(source, view);
-        let badges = self.badges_of(source, &view);
+        let marks = self.shown_marks(source, &view);
         let digest: String =
             self.digest(source, &view).rsplit(':').next().unwrap_or_default().chars().take(12).collect();
         let words: Vec<String> = [digest, facts(&view, now), view.platforms.to_owned(), format!("in {source}")]
             .into_iter()
             .filter(|part| !part.is_empty())
             .collect();
-        let verdict = format!(" {} {}", badges.verdict.sign, badges.verdict.word);
+        let badge = marks.badge(Facet::Verdict);
+        let verdict = format!(" {} {}", badge.sign, badge.word);
         let room = usize::from(area.width).saturating_sub(verdict.width() + 3);
         let line = Line::from(vec![
-            Span::styled(verdict, theme.style(tone(badges.verdict.tone))),
+            Span::styled(verdict, theme.style(tone(badge.tone))),
             Span::styled(format!("  {}", fit(&words.join(" · "), room)), theme.style("dim")),
         ]);
         put(frame, area, line);
@@ -113,12 +117,16 @@ fn facts(view: &RowView<'_>, now: i64) -> String {
 }
 
 /// The verdict, then what it rests on.
-fn standing(badges: &Badges, theme: &Theme) -> Vec<Line<'static>> {
-    let line = |badge: Badge, indent: &str| {
+fn standing(marks: &Marks, theme: &Theme) -> Vec<Line<'static>> {
+    let line = |of: Facet, indent: &str| {
+        let (badge, short) = (marks.badge(of), marks.short(of));
+        // Findings are told with their numbers.
+        let words =
+            if of == Facet::Scan && marks.scan.state == Scan::Findings { short.word } else { badge.word.into() };
         Line::from(vec![
-            Span::styled(format!(" {indent}{} ", badge.sign), theme.style(tone(badge.tone))),
-            Span::styled(badge.word, theme.style("text")),
+            Span::styled(format!(" {indent}{} ", short.sign), theme.style(tone(short.tone))),
+            Span::styled(words, theme.style("text")),
         ])
     };
-    vec![line(badges.verdict, ""), line(badges.trust, "  "), line(badges.scan, "  ")]
+    vec![line(Facet::Verdict, ""), line(Facet::Trust, "  "), line(Facet::Scan, "  ")]
 }

@@ -18,11 +18,8 @@ use crate::kit::{
 };
 use unicode_width::UnicodeWidthStr;
 use wharf_core::{
-    base::{
-        badge::{Publisher, Tone},
-        text,
-    },
-    catalog::{query::Query, rows::RowView, standing::Badges},
+    base::text,
+    catalog::{marks::Marks, query::Query, rows::RowView},
     image::model::ImageKind,
     ports::Listing,
 };
@@ -74,8 +71,8 @@ impl Catalog {
             let (source, view) = self.row_view(*at)?;
             let marked = self.marked.contains(&(source.to_owned(), view.name.to_owned()));
             let view = self.with_details(source, view);
-            let badges = self.badges_of(source, &view);
-            Some(TableRow { row: ImageRow { view, source, badges, query: &query, now }, marked })
+            let marks = self.shown_marks(source, &view);
+            Some(TableRow { row: ImageRow { view, source, marks, query: &query, now }, marked })
         });
         let selected = self.at.selected.checked_sub(top).filter(|at| *at < height && !self.hits.is_empty());
         table::draw(frame, area, (columns, &shown), rows, (selected, true), self.sort.head(), theme);
@@ -91,15 +88,9 @@ impl Catalog {
         }
     }
 
-    /// What is known of a row's signatures, scan and verdict. Where nothing is known of its signatures, the trust is in
-    /// the publisher that the source names.
-    pub(super) fn badges_of(&self, source: &str, view: &RowView<'_>) -> Badges {
-        let known = self.standing(source, view).unwrap_or_default();
-        match view.publisher {
-            Publisher::Unknown => known,
-            publisher if known.trust.tone == Tone::Unknown => Badges { trust: publisher.badge(), ..known },
-            _ => known,
-        }
+    /// What is known of a row's signatures, scan and verdict, with the publisher that the source names.
+    pub(super) fn shown_marks(&self, source: &str, view: &RowView<'_>) -> Marks {
+        self.marks_of(source, view).unwrap_or_default().with_publisher(view.publisher)
     }
 
     /// Draws one line about all sources that do not answer, with the key that helps: that of the sign-in, or that of the

@@ -170,7 +170,7 @@ fn finding(one: &Vulnerability, said: Option<&Statement>, package: usize, theme:
         "medium" => "caution",
         _ => "text",
     };
-    let sign = if one.exploited { "‼" } else { " " };
+    let sign = if one.exploited { "!" } else { " " };
     let fixed = if one.fixed.is_empty() { "no fix yet" } else { &one.fixed };
     let mut about = one.title.clone();
     if one.exploited {
