@@ -12,3 +12,4 @@ pub mod processes;
 pub mod running;
 pub mod start;
 pub mod supervise;
+pub mod usage;

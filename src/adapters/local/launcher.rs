@@ -37,7 +37,7 @@ use wharf_core::{
         kept::KeptImage,
         logs::LogRange,
         plan::{Plan, State, Workload},
-        usage::{self, Usage},
+        usage::Usage,
     },
     ports::{Ability, ByteStream, Extent, Launcher, Runtime, Supply, Terminal},
 };
@@ -179,13 +179,12 @@ impl Launcher for Local {
         let what = format!("measure {id}");
         let kept = self.find(id).await?.here(&what)?;
         let pid = kept.pid.ok_or_else(|| Error::not_found(&what, "it is not running"))?;
-        let (nanoseconds, memory, processes) =
-            tokio::task::spawn_blocking(move || processes::usage(pid)).await.during(&what)?;
+        let measured = self.measurements.take(id, pid, &what).await?;
         let sandboxed = &kept.spec.sandboxed;
         // gVisor's own processes are not those of the workload, which only its kernel can count.
         let counted = match sandboxed.runtime {
             SandboxProgram::Runsc => gvisor::usage(&kept.folder, sandboxed.inside.network).await.unwrap_or_default(),
-            _ => Counted { memory: Some(memory), processes: Some(processes) },
+            _ => Counted { memory: measured.memory, processes: measured.processes },
         };
         let now = std::time::Instant::now();
         let before = self.samples.replace(id, (nanoseconds, now));
@@ -205,6 +204,7 @@ impl Launcher for Local {
         let what = format!("stop {id}");
         let kept = self.find(id).await?;
         if matches!(kept.workload.state, State::Exited(_)) {
+            ..measured
             return Ok(());
         }
         let kept = kept.here(&what)?;

@@ -37,9 +37,9 @@ use std::{ffi::OsString, path::PathBuf};
 
 pub use self::{runtime::Sandboxes, sandbox_program::SandboxProgram, spec::WorkloadSpec};
 use super::{
-    keeper::node::NodeRelation,
+    keeper::{node::NodeRelation, usage::Measurements},
     parts::{Parts, Surroundings, refused},
-    shared::{samples::Samples, settings, settings::NameOnly},
+    shared::{settings, settings::NameOnly},
 };
 use wharf_core::{
     base::error::Result,
@@ -66,7 +66,7 @@ pub struct Local {
     sandboxes: Sandboxes,
     workloads: PathBuf,
     roots: PathBuf,
-    samples: Samples<(u64, std::time::Instant)>,
+    measurements: Measurements,
 }
 
 impl Local {
@@ -77,7 +77,7 @@ impl Local {
             sandboxes: Sandboxes::new(program).with_gvisor(),
             workloads: state.join("local"),
             roots: cache.join("roots"),
-            samples: Samples::default(),
+            measurements: Measurements::default(),
         }
     }
 
