@@ -89,7 +89,7 @@ fn run(folder: &Path, commands: &Commands, instance: &Cell<bool>) -> Result<i32>
     let environment = [program::environment(), commands.environment.clone()].concat();
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(environment.iter().filter_map(|pair| pair.split_once('=')));
-    supervise::supervise(folder, command, "run the program", |pid| {
+    supervise::supervise(folder, command, Stdio::null(), "run the program", |pid| {
         Running::of(pid, Place { instance: there }).write(folder)
     })
 }

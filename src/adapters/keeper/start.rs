@@ -21,8 +21,9 @@ pub fn words(verb: &str, folder: &Path, what: &str) -> Result<Vec<String>> {
     Ok([program.as_path(), Path::new(verb), folder].map(|word| word.display().to_string()).to_vec())
 }
 
-/// Runs a keeper by its [`words`], and waits until the program that it keeps runs or has ended, for at most two seconds.
-pub async fn start(words: &[String], folder: &Path, what: &str) -> Result<()> {
+/// Runs a keeper by its [`words`], with the standard input `input`, and waits until the program that it keeps runs or has
+/// ended, for at most two seconds.
+pub async fn start(words: &[String], folder: &Path, input: Stdio, what: &str) -> Result<()> {
     let (program, arguments) = words.split_first().ok_or_else(|| Error::usage(what, "this plan starts no program"))?;
     let mut changes = Changes::of(folder);
     let keeper = std::process::Command::new(program)
@@ -30,7 +31,7 @@ pub async fn start(words: &[String], folder: &Path, what: &str) -> Result<()> {
         // The keeper outlives this session and must not depend on its environment.
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();

@@ -11,11 +11,13 @@ mod confine;
 mod enter;
 mod first_process;
 mod gvisor;
+mod image_server;
 mod inside;
 mod keep;
 mod kept;
 mod launcher;
 mod missing;
+mod mounted;
 mod mounts;
 mod people;
 mod plan;
@@ -56,6 +58,7 @@ pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
         (run::VERB, [folder, place]) => Some(run::run(folder.as_ref(), Some(place.as_ref()))),
         ("__inside", [number]) => Some(first_process::enter(number.to_str().unwrap_or_default())),
         (enter::VERB, rest) => Some(enter::enter(rest)),
+        (image_server::VERB, rest) => Some(image_server::serve(rest)),
         _ => None,
     }
 }
@@ -74,7 +77,7 @@ impl Local {
     pub fn new(cache: &std::path::Path, state: &std::path::Path, program: Option<SandboxProgram>) -> Self {
         Self {
             name: "local".to_owned(),
-            sandboxes: Sandboxes::new(program).with_gvisor(),
+            sandboxes: Sandboxes::new(program).with_gvisor().with_mounts(),
             workloads: state.join("local"),
             roots: cache.join("roots"),
             measurements: Measurements::default(),

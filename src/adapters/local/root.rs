@@ -75,7 +75,7 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Resu
         }
     }
     if sif_file::is_meant(cx, supply).await? {
-        let file = sif_file::open(cx, supply, &roots.join("sif-files")).await?;
+        let file = sif_file::open(cx, supply, &roots.join(sif_root::FILES)).await?;
         let working = UnpackingTree::begin(roots, &image, &what)?;
         let points = plan::usual_points(&sif_root::run_config());
         cx.unless_cancelled(&what, working.unpack_sif(cx, file, &points, &what)).await?;
