@@ -41,6 +41,7 @@ mod lending;
 mod links;
 mod mirrors;
 mod mistyped;
+mod mounted;
 mod network;
 mod other_schemes;
 #[path = "../examples/backend.rs"]

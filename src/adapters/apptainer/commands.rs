@@ -4,6 +4,7 @@ use super::{
     form::{self, Gpu},
     spec::{Commands, IMAGE},
 };
+use crate::shared::apptainer;
 use wharf_core::{
     base::error::{During, Result},
     launch::{form::Answers, plan::Mount, questions},
@@ -39,7 +40,8 @@ pub(super) fn commands(program: &str, prefix: &str, key: &str, answers: &Answers
     }
     closed.extend(Gpu::here().filter(|_| answers.is(form::GPU)).map(|gpu| gpu.flag().to_owned()));
     for mount in real_mounts(answers)? {
-        closed.extend(["--mount".to_owned(), mount_word(&mount)]);
+        let (host, inside) = (mount.host.display().to_string(), mount.inside.display().to_string());
+        closed.extend(["--mount".to_owned(), apptainer::mount(&host, &inside, mount.writes)]);
     }
     let verb = if questions::runs_command(answers) { "exec" } else { "run" };
     let arguments = answers.split_words("command");
@@ -72,14 +74,6 @@ fn real_mounts(answers: &Answers) -> Result<Vec<Mount>> {
     Ok(mounts)
 }
 
-/// A mount as `--mount` takes it: fields of a line of CSV, where a field with commas or quotes is quoted.
-fn mount_word(mount: &Mount) -> String {
-    let field = |text: String| format!("\"{}\"", text.replace('"', "\"\""));
-    let mut word = ["type=bind".to_owned(), field(format!("src={}", mount.host.display()))].join(",");
-    word = [word, field(format!("dst={}", mount.inside.display()))].join(",");
-    if mount.writes { word } else { format!("{word},ro") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,7 +95,7 @@ mod tests {
         let open = of(&[("network", "host"), ("writable", "yes"), ("mounts", "/:/host")]);
         let line = open.start.join(" ");
         assert!(!line.contains("--network") && line.contains("--writable-tmpfs"), "{line}");
-        assert!(line.contains("--mount type=bind,\"src=/\",\"dst=/host\",ro"), "{line}");
+        assert!(line.contains("--mount type=bind,source=/,destination=/host,ro"), "{line}");
     }
 
     #[test]
@@ -114,11 +108,5 @@ mod tests {
         assert_eq!((alone.run[2].as_str(), alone.without_instance[2].as_str()), ("exec", "exec"));
         assert_eq!(alone.without_instance[alone.without_instance.len() - 4..], ["IMAGE", "sh", "-c", "exit 3"]);
         assert_eq!(own.start[own.start.len() - 2..], ["IMAGE", "wharf-k1"]);
-    }
-
-    #[test]
-    fn a_path_with_a_comma_is_one_field() {
-        let mount = Mount { host: "/a,b \"c\"".into(), inside: "/in".into(), writes: true };
-        assert_eq!(mount_word(&mount), "type=bind,\"src=/a,b \"\"c\"\"\",\"dst=/in\"");
     }
 }

@@ -57,7 +57,7 @@ fn caller(commands: &Commands) -> Result<impl Fn(&[String]) -> Result<exec::Outp
     })
 }
 
-/// Runs the launch; gives the exit code of its program, and notes in `instance` whether an instance was made.
+/// Runs the launch; gives the exit code of its program, and notes in `instance` whether there may be an instance.
 fn run(folder: &Path, commands: &Commands, instance: &Cell<bool>) -> Result<i32> {
     let what = "run it with Apptainer";
     // Its programs inherit the open file, and name it by its number.
@@ -70,7 +70,10 @@ fn run(folder: &Path, commands: &Commands, instance: &Cell<bool>) -> Result<i32>
     // Where no folder of this machine is inside, that it was called from one is only a warning.
     std::env::set_current_dir("/").during(what)?;
     let call = caller(commands)?;
-    let made = call(&with_image(&commands.start))?;
+    let made = call(&with_image(&commands.start));
+    // It is ended whatever follows: also if looking for it fails, or if the call that makes it took too long.
+    instance.set(!made.as_ref().is_ok_and(|made| made.code != 0));
+    let made = made?;
     // On a busy machine, the instance is found only a moment after it was made.
     let there = made.code == 0 && {
         let end = Instant::now() + APPEARS;
@@ -81,13 +84,12 @@ fn run(folder: &Path, commands: &Commands, instance: &Cell<bool>) -> Result<i32>
         }
         there
     };
-    instance.set(there);
     let words = if there { commands.run.clone() } else { with_image(&commands.without_instance) };
     let (program, arguments) = words.split_first().ok_or_else(|| Error::failed(what, "no program"))?;
     let environment = [program::environment(), commands.environment.clone()].concat();
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(environment.iter().filter_map(|pair| pair.split_once('=')));
-    supervise::supervise(folder, command, "run the program", |pid| {
+    supervise::supervise(folder, command, Stdio::null(), "run the program", |pid| {
         Running::of(pid, Place { instance: there }).write(folder)
     })
 }

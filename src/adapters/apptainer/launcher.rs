@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     formats::{disk_header, sif, sif_file},
-    keeper::{follow, node::Node},
+    keeper::{follow, node::Node, usage::Measurements},
     shared::{
         apptainer::{self as program, Program},
         exec, private, terminal,
@@ -40,6 +40,7 @@ use wharf_core::{
         logs::LogRange,
         plan::{Plan, State, Step, Workload, key, name_from},
         questions,
+        usage::Usage,
     },
     ports::{Ability, ByteStream, Extent, Launcher, Supply, Terminal},
 };
@@ -65,6 +66,7 @@ pub struct Apptainer {
     files: PathBuf,
     /// SIF files that were made of container images.
     made: PathBuf,
+    measurements: Measurements,
     /// This program, which is started again as keeper; `None` for the one that runs.
     keeper: Option<PathBuf>,
 }
@@ -73,7 +75,8 @@ impl Apptainer {
     /// A backend of this name that keeps images in `cache` and launches in `state`.
     pub fn new(name: String, program: Program, cache: &Path, state: &Path) -> Self {
         let (launches, made) = (state.join("apptainer"), cache.join("sif").join("made"));
-        Self { name, program, launches, files: sif_file::store(cache), made, keeper: None }
+        let (files, measurements) = (sif_file::store(cache), Measurements::default());
+        Self { name, program, launches, files, made, measurements, keeper: None }
     }
 
     /// The same backend with another file of this program as keeper.
@@ -129,7 +132,7 @@ impl Launcher for Apptainer {
     }
 
     fn abilities(&self) -> &[Ability] {
-        &[Ability::Logs, Ability::Exec, Ability::Terminal, Ability::Remove]
+        &[Ability::Logs, Ability::Exec, Ability::Terminal, Ability::Usage, Ability::Remove]
     }
 
     fn instead(&self, ability: Ability) -> (&'static str, &'static str) {
@@ -139,7 +142,6 @@ impl Launcher for Apptainer {
             }
             Ability::Start => ("a workload of Apptainer ends for good when it ends", "launch its image again"),
             Ability::Snapshot => ("what it changes is in memory only", "let it write into a mount"),
-            Ability::Usage => ("Apptainer measures only with systemd's control groups", "launch it on local"),
             _ => ("it mounts folders of this machine, and no volumes of a cloud", "launch it with a mount"),
         }
     }
@@ -307,6 +309,13 @@ impl Launcher for Apptainer {
         let mut all = output.stdout;
         all.extend_from_slice(output.stderr.as_bytes());
         Ok((all, i64::from(output.code)))
+    }
+
+    async fn usage(&self, _cx: &Context, id: &str) -> Result<Option<Usage>> {
+        let what = format!("measure {id}");
+        let running = self.find(id).await?.running;
+        let running = running.ok_or_else(|| Error::not_found(&what, "it is not running here"))?;
+        self.measurements.take(id, running.pid, &what).await.map(Some)
     }
 
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {

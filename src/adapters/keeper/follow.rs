@@ -13,14 +13,14 @@ use wharf_core::{
     ports::ByteStream,
 };
 
-use super::log;
+use super::{changes::Changes, log};
 
-/// The pause between two looks at output that is followed.
+/// The most time between two looks at output that is followed; a change is looked at at once.
 const FOLLOW: Duration = Duration::from_millis(200);
 
 /// The output in a folder. With `follow`, what is written later too, until `is_ended` says that nothing more will be.
 pub fn output(folder: PathBuf, what: String, follow: bool, is_ended: fn(&Path) -> bool) -> ByteStream {
-    let reader = Reader { folder, what, follow, is_ended, part: None, following: None, ended: false };
+    let reader = Reader { folder, what, follow, is_ended, changes: None, part: None, following: None, ended: false };
     Box::pin(stream::try_unfold(reader, Reader::next))
 }
 
@@ -30,6 +30,8 @@ struct Reader {
     what: String,
     follow: bool,
     is_ended: fn(&Path) -> bool,
+    /// The changes since before the last look, once output is followed.
+    changes: Option<Changes>,
     part: Option<(u64, fs::File)>,
     /// The next part, if it exists: then the current one is complete and is read to its end.
     following: Option<(u64, PathBuf)>,
@@ -70,12 +72,17 @@ impl Reader {
             if !self.follow || self.ended {
                 return Ok(None);
             }
+            let Some(changes) = &mut self.changes else {
+                // What was written before it was watched is not told: look once more.
+                self.changes = Some(Changes::of(&self.folder));
+                continue;
+            };
             // Output that was written between the last read and the end is still read.
             let folder = self.folder.clone();
             let is_ended = self.is_ended;
             self.ended = tokio::task::spawn_blocking(move || is_ended(&folder)).await.during(&what)?;
             if !self.ended {
-                tokio::time::sleep(FOLLOW).await;
+                changes.next(FOLLOW).await;
             }
         }
     }

@@ -75,7 +75,6 @@ pub fn first(pid: u32) -> Option<u32> {
 }
 
 /// The program in the sandbox that `pid` has made: the first child of its process 1, which itself receives no SIGTERM.
-/// SIGTERM.
 pub fn program(pid: u32) -> Option<u32> {
     child(first(pid)?, 2)
 }

@@ -33,16 +33,18 @@ pub fn keep(folder: &Path, run: impl FnOnce() -> Result<i32>) -> Result<()> {
     exit.write(folder, code)
 }
 
-/// Runs a program until it ends, keeps its output in `folder` and gives its exit code. `started` gets the number of its
+/// Runs a program with the standard input `input` until it ends, keeps its output in `folder` and gives its exit code.
+/// `started` gets the number of its
 /// process once there is one; if it fails, nobody could find the program again, and it is ended.
 pub fn supervise(
     folder: &Path,
     mut command: Command,
+    input: Stdio,
     what: &str,
     started: impl FnOnce(u32) -> Result<()>,
 ) -> Result<i32> {
-    let (output, input) = std::io::pipe().during(what)?;
-    command.stdin(Stdio::null()).stdout(input.try_clone().during(what)?).stderr(input);
+    let (output, written) = std::io::pipe().during(what)?;
+    command.stdin(input).stdout(written.try_clone().during(what)?).stderr(written);
     let mut child = command.spawn().during(what)?;
     // Our own end of the pipe would keep the log open.
     drop(command);

@@ -51,6 +51,13 @@ impl RootFolder {
         Ok(Self { fd, path })
     }
 
+    /// The root folder of this process, which may be in a sandbox whose `/proc` does not know it.
+    pub(super) fn own() -> Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(CWD, "/", flags, Mode::empty()).during("open the image")?;
+        Ok(Self { fd, path: "/".into() })
+    }
+
     /// A small regular file as text; `None` if it is missing. Anything else is an error, and nothing is waited for.
     pub(super) fn read(&self, at: &str) -> Result<Option<String>> {
         let what = format!("read the image's {at}");

@@ -88,6 +88,7 @@ mod tests {
                 network,
                 ..SandboxLayout::default()
             },
+            mounted: None,
             user: Foreign::new("7"),
             who: None,
             memory: 1 << 30,

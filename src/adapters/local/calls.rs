@@ -111,9 +111,10 @@ pub(super) fn known() -> bool {
     !OURS.is_empty()
 }
 
-fn filter() -> Vec<sock_filter> {
+fn filter(sockets: bool) -> Vec<sock_filter> {
     let mut all = vec![load(ARCHITECTURE)];
-    for calls in OURS {
+    // What needs no sockets needs no other calling convention either.
+    for calls in OURS.iter().take(if sockets { OURS.len() } else { 1 }) {
         let mut own = vec![load(NUMBER)];
         if calls.architecture == 0xC000_003E {
             own.extend([has(X32, 1), end(ENOSYS)]);
@@ -123,7 +124,11 @@ fn filter() -> Vec<sock_filter> {
         }
         own.extend([equal(CLONE3, 1), end(ENOSYS)]);
         own.extend([equal(calls.clone, 4), load(FIRST), has(CLONE_NEWUSER, 1), end(EPERM), end(ALLOW)]);
-        own.extend([equal(calls.socket, 4), load(FIRST), equal(AF_VSOCK, 1), end(EPERM), end(ALLOW)]);
+        own.extend(if sockets {
+            vec![equal(calls.socket, 4), load(FIRST), equal(AF_VSOCK, 1), end(EPERM), end(ALLOW)]
+        } else {
+            vec![equal(calls.socket, 1), end(EPERM)]
+        });
         own.extend([equal(calls.ioctl, 5), load(SECOND)]);
         own.extend(TYPING.iter().flat_map(|request| [equal(*request, 1), end(EPERM)]));
         own.push(end(ALLOW));
@@ -135,9 +140,9 @@ fn filter() -> Vec<sock_filter> {
     all
 }
 
-/// Refuses these calls to this process and everything that it starts, for good.
-pub(super) fn refuse(what: &str) -> Result<()> {
-    if known() { seccompiler::apply_filter(&filter()).during(what) } else { Ok(()) }
+/// Refuses these calls to this process and everything that it starts, for good; without `sockets` also to make any.
+pub(super) fn refuse(sockets: bool, what: &str) -> Result<()> {
+    if known() { seccompiler::apply_filter(&filter(sockets)).during(what) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -146,7 +151,7 @@ mod tests {
 
     /// Runs the filter as the kernel would.
     fn verdict(architecture: u32, number: u32, first: u32, second: u32) -> u32 {
-        let program = filter();
+        let program = filter(true);
         let (mut at, mut value) = (0, 0);
         loop {
             let step = &program[at];

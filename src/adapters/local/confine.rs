@@ -21,7 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{calls, program, sockets};
 use wharf_core::{
-    base::error::{During, Error, Result},
+    base::{
+        error::{During, Error, Result},
+        small_file,
+    },
     image::model::Foreign,
 };
 
@@ -121,7 +124,7 @@ pub(super) fn start(ready: ReadyProcess, last: &ProgramToStart, what: &str) -> R
     if last.network {
         sockets::divide(what)?;
     }
-    calls::refuse(what)?;
+    calls::refuse(true, what)?;
     // This comes last, because this process may already use more than the program is allowed.
     limit(&last.limits, what)?;
     Ok(command.spawn().map_err(|error| NotStarted {
@@ -183,27 +186,48 @@ fn give_up_rights(mut ready: ReadyProcess, what: &str) -> Result<()> {
         // Kernels know more or fewer capabilities than this program.
         let _ = thread::remove_capability_from_bounding_set(capability);
     }
+    give_up_capabilities(what)?;
+    let mut status = String::new();
+    ready.status.read_to_string(&mut status).during(what)?;
+    let could_gain = has_rights(&status, &["CapBnd"]);
+    if could_gain || has_rights(&status, &OWN_RIGHTS) { Err(too_many_rights(what)) } else { Ok(()) }
+}
+
+fn give_up_capabilities(what: &str) -> Result<()> {
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
         permitted: CapabilitySet::empty(),
         inheritable: CapabilitySet::empty(),
     };
-    thread::set_capabilities(None, none).during(what)?;
-    let mut status = String::new();
-    ready.status.read_to_string(&mut status).during(what)?;
-    if has_rights(&status) {
-        return Err(Error::failed(what, "it would have rights that it must not have")
-            .hint("tell this machine's administrators"));
-    }
-    Ok(())
+    rustix::thread::set_capabilities(None, none).during(what)
 }
 
-/// Whether a process has capabilities or can gain some, by its `/proc/PID/status` (proc(5)). Missing lines count as
-/// yes.
-fn has_rights(status: &str) -> bool {
+fn too_many_rights(what: &str) -> Error {
+    Error::failed(what, "it would have rights that it must not have").hint("tell this machine's administrators")
+}
+
+/// Gives up, for good, what a program needs that only reads open files: rights, sockets, and everything that programs in
+/// a sandbox may not do.
+pub(super) fn give_up_all(what: &str) -> Result<()> {
+    rustix::thread::set_no_new_privs(true).during(what)?;
+    give_up_capabilities(what)?;
+    // Outside of a sandbox only root can empty the set of what could be gained, which nothing can be from here on.
+    if has_rights(&small_file::text("/proc/self/status").during(what)?, &OWN_RIGHTS) {
+        return Err(too_many_rights(what));
+    }
+    sockets::write_nothing(what)?;
+    calls::refuse(false, what)
+}
+
+/// The sets of capabilities that a process has itself.
+const OWN_RIGHTS: [&str; 4] = ["CapInh", "CapPrm", "CapEff", "CapAmb"];
+
+/// Whether a process has capabilities in one of these sets or can gain some by starting a program, by its
+/// `/proc/PID/status` (proc(5)). Missing lines count as yes.
+fn has_rights(status: &str, sets: &[&str]) -> bool {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     let none = |name: &str| field(name).is_some_and(|value| value.chars().all(|c| c == '0'));
-    !["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].into_iter().all(none) || field("NoNewPrivs") != Some("1")
+    !sets.iter().all(|name| none(name)) || field("NoNewPrivs") != Some("1")
 }
 
 /// Limits this process and all that it starts to the processors of the limits, if they name some.
@@ -238,14 +262,15 @@ mod tests {
     #[test]
     fn any_set_that_is_not_empty_is_a_right() {
         let none = "CapInh:\t0000\nCapPrm:\t0000\nCapEff:\t0000\nCapBnd:\t0000\nCapAmb:\t0000\nNoNewPrivs:\t1\n";
-        assert!(!has_rights(none));
+        let all = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
+        assert!(!has_rights(none, &all));
         for (from, to) in [
             ("CapBnd:\t0000", "CapBnd:\t0001"),
             ("CapInh:\t0000", "CapInh:\t8000"),
             ("NoNewPrivs:\t1", "NoNewPrivs:\t0"),
             ("CapAmb", "Other"),
         ] {
-            assert!(has_rights(&none.replace(from, to)), "{to}");
+            assert!(has_rights(&none.replace(from, to), &all), "{to}");
         }
     }
 }

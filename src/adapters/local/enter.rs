@@ -13,8 +13,9 @@ use rustix::{
 };
 
 use super::{
+    below::RootFolder,
     confine::{self, Files, Limits, ProgramToStart},
-    gvisor, keep,
+    gvisor, keep, people, plan,
     sandbox_program::SandboxProgram,
     sandboxed, sealed, variables,
 };
@@ -77,17 +78,21 @@ pub(super) fn enter(words: &[OsString]) -> Result<u8> {
     if sandboxed.runtime == SandboxProgram::Runsc {
         return gvisor::enter(&sandboxed, place.unwrap_or(folder), &argv, files, &what);
     }
-    let environment = sandboxed.inside.environment;
     let network = sandboxed.inside.network;
-    let last = ProgramToStart {
+    let mut last = ProgramToStart {
         argv,
-        environment,
+        environment: sandboxed.inside.environment,
         working_dir: sandboxed.inside.working_dir,
         limits: running.limits,
         network,
     };
     let ready = confine::prepare(files, &what)?;
     join(running.pid, &what)?;
+    if sandboxed.mounted.is_some() {
+        // Nobody outside of the sandbox has seen the image's files.
+        let who = people::resolve(&sandboxed.user, &RootFolder::own()?)?;
+        plan::set_home(&mut last.environment, &who);
+    }
     let mut child = match confine::start(ready, &last, &what)? {
         Ok(child) => child,
         Err(not) => return Ok(not.report()),

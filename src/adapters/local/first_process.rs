@@ -6,9 +6,10 @@
 use rustix::process::WaitOptions;
 
 use super::{
+    below::RootFolder,
     confine::{self, Files},
     inside::Task,
-    mounts, sealed,
+    mounted, mounts, people, plan, sealed,
 };
 use wharf_core::base::error::{During, Result};
 
@@ -17,9 +18,17 @@ pub(super) fn enter(word: &str) -> Result<u8> {
     let what = "set up the sandbox";
     sealed::hide(what)?;
     sealed::run_from_memory(what)?;
-    let task: Task = sealed::shared_value(word, what)?;
+    let mut task: Task = sealed::shared_value(word, what)?;
     let ready = confine::prepare(Files::Kept, what)?;
-    mounts::set_up(&task.inside)?;
+    mounts::separate()?;
+    if let Some(user) = &task.mounted {
+        mounted::mount_here(&task.inside.root)?;
+        let root = RootFolder::new(&task.inside.root)?;
+        plan::must_start(&task.inside, &root)?;
+        plan::complete(&mut task.inside, &people::resolve(user, &root)?, &root)?;
+        task.last.environment.clone_from(&task.inside.environment);
+    }
+    mounts::set_up(&task.inside, task.mounted.is_some())?;
     rustix::system::sethostname(task.inside.hostname.as_bytes()).during(what)?;
     match confine::start(ready, &task.last, what)? {
         Ok(child) => reap(child.id(), what),

@@ -92,7 +92,7 @@ pub(super) fn ready(sandboxed: &Sandboxed, who: &ImageUser, folder: &Path) -> Re
 
 /// Runs a command in a workload and gives its exit code.
 pub(super) fn enter(sandboxed: &Sandboxed, folder: &Path, argv: &[Foreign], files: Files, what: &str) -> Result<u8> {
-    let who = sandboxed.who.as_ref().ok_or_else(|| Error::failed(what, "nobody was found to run as"))?;
+    let who = sandboxed.who(what)?;
     if files == Files::Together {
         rustix::stdio::dup2_stderr(std::io::stdout()).during(what)?;
     }

@@ -45,6 +45,9 @@ pub struct SandboxLayout {
 pub(super) struct Task {
     /// What the sandbox looks like from the inside.
     pub inside: SandboxLayout,
+    /// The user, as the image names it, where the image is mounted and not unpacked: what depends on the image's files is
+    /// filled in once it is.
+    pub mounted: Option<Foreign>,
     /// The program to run.
     pub last: ProgramToStart,
 }

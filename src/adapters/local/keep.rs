@@ -1,9 +1,9 @@
 //! The keeper of a local workload: it starts the workload in its sandbox.
 
-use std::path::Path;
+use std::{fs::File, os::fd::OwnedFd, path::Path, process::Stdio};
 
-use super::{confine, run, sealed, spec::WorkloadSpec};
-use crate::keeper::{running::RunningProgram, supervise};
+use super::{confine, image_server::ImageServer, run, sandbox_program::SandboxProgram, sealed, spec::WorkloadSpec};
+use crate::keeper::{log::Log, running::RunningProgram, supervise};
 use wharf_core::base::{
     error::{During, Result},
     small_file,
@@ -14,17 +14,43 @@ pub(super) fn keep(folder: &Path) -> Result<()> {
     let what = format!("keep {}", folder.display());
     // Locks and pipes of the session would otherwise be held while the workload runs.
     confine::close_others(&what)?;
-    // Everything of Wharf in the sandbox is started from this copy in sealed memory, so that updating the program
-    // changes nothing in it.
-    let ourselves = sealed::let_inherit(sealed::run_from_memory(&what)?, &what)?;
     let spec = read(folder)?;
-    supervise::keep(folder, || {
-        let ready = run::ready(&spec.sandboxed, folder, &ourselves)?;
-        let limits = ready.limits;
-        supervise::supervise(folder, ready.command, "start the sandbox", |pid| {
-            RunningProgram::of(pid, limits).write(folder)
-        })
-    })
+    // Everything of Wharf in the sandbox is started from this copy in sealed memory, so that updating the program
+    // changes nothing in it. Behind gVisor there is nothing of Wharf.
+    let ourselves = match spec.sandboxed.runtime {
+        SandboxProgram::Runsc => File::open("/proc/self/exe").during(&what)?,
+        _ => sealed::let_inherit(sealed::run_from_memory(&what)?, &what)?,
+    };
+    let mut server = None;
+    let kept = supervise::keep(folder, || start(folder, &spec, &ourselves, &mut server));
+    // The exit code is there already: this may take a moment.
+    if let Some(server) = server {
+        server.end();
+    }
+    kept
+}
+
+/// Runs the workload to its end and gives its exit code; `server` gets the process that answers for its image, where that
+/// is mounted.
+fn start(folder: &Path, spec: &WorkloadSpec, ourselves: &File, server: &mut Option<ImageServer>) -> Result<i32> {
+    let what = "start the sandbox";
+    let ready = run::ready(&spec.sandboxed, folder, ourselves)?;
+    let (limits, mut input) = (ready.limits, Stdio::null());
+    if let Some(image) = &spec.sandboxed.mounted {
+        let who = spec.sandboxed.who(what)?;
+        // Wharf has compared it and left it open as the standard input.
+        let file: OwnedFd = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3).during(what)?;
+        let (started, connected) = ImageServer::start(image, file.into(), (who.uid, who.gid), &limits, ourselves)?;
+        (*server, input) = (Some(started), connected);
+    }
+    let code = supervise::supervise(folder, ready.command, input, what, |pid| {
+        RunningProgram::of(pid, limits).write(folder)?;
+        server.as_ref().map_or(Ok(()), |server| server.note(folder))
+    })?;
+    if let Some(why) = server.as_mut().filter(|_| code != 0).and_then(ImageServer::complaint) {
+        Log::new(folder).put(format!("wharf: mount the image: {why}\n").as_bytes());
+    }
+    Ok(code)
 }
 
 /// The description of the workload in a folder.

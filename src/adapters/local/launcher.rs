@@ -1,6 +1,6 @@
 //! Launching without a daemon, and managing the workloads.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal};
@@ -10,7 +10,7 @@ use super::{
     KeptWorkload, Local, WorkloadSpec,
     confine::Limits,
     gvisor::{self, Counted},
-    keep, plan, room,
+    image_server, keep, plan, room,
     sandbox_program::SandboxProgram,
 };
 use crate::{
@@ -37,7 +37,7 @@ use wharf_core::{
         kept::KeptImage,
         logs::LogRange,
         plan::{Plan, State, Workload},
-        usage::{self, Usage},
+        usage::Usage,
     },
     ports::{Ability, ByteStream, Extent, Launcher, Runtime, Supply, Terminal},
 };
@@ -96,9 +96,10 @@ impl Launcher for Local {
             node: Node::here(),
         };
         let text = serde_json::to_string_pretty(&spec).during(what)?;
+        let root = self.roots.join(pinned.manifest.hex());
         Ok(Plan {
             backend: self.name.clone(),
-            steps: plan::steps(image, &self.roots.join(pinned.manifest.hex()), &self.workloads.join(&key), text)?,
+            steps: plan::steps(image, &root, &self.workloads.join(&key), text, spec.sandboxed.mounted.is_some())?,
             risks,
             privileged: false,
             isolation: spec.sandboxed.runtime.isolation(),
@@ -120,22 +121,35 @@ impl Launcher for Local {
         private::folder(&staging)?;
         let made = async {
             let places = (staging.as_path(), folder.as_path());
-            spec.sandboxed = self.sandboxes.prepared_in(cx, supply, spec.sandboxed, &self.roots, places).await?;
+            let mut input = Stdio::null();
+            if spec.sandboxed.mounted.is_some() {
+                let file;
+                (spec.sandboxed, file) =
+                    self.sandboxes.mounted_in(cx, supply, spec.sandboxed, &self.roots, places).await?;
+                // The keeper finds it there, whatever happens to its path.
+                input = file.into();
+            } else {
+                spec.sandboxed = self.sandboxes.prepared_in(cx, supply, spec.sandboxed, &self.roots, places).await?;
+            }
             // The form may have been open for long.
             spec.created = text::now();
             spec.node = Node::here();
             private::write(&staging.join("spec.json"), &serde_json::to_vec_pretty(&spec).during(what)?)?;
             // The folder appears under its final name only when it is complete.
-            fs::rename(&staging, &folder).await.during(what)
+            fs::rename(&staging, &folder).await.during(what)?;
+            Ok(input)
         }
         .await;
-        if let Err(error) = made {
-            let _ = fs::remove_dir_all(&staging).await;
-            return Err(error);
-        }
+        let input = match made {
+            Ok(input) => input,
+            Err(error) => {
+                let _ = fs::remove_dir_all(&staging).await;
+                return Err(error);
+            }
+        };
         cx.progress.phase("starting");
         let [words] = plan.commands(what)?;
-        start::start(words, &folder, what).await?;
+        start::start(words, &folder, input, what).await?;
         self.find(&plan.idempotency_key).await.map(|kept| kept.workload)
     }
 
@@ -179,25 +193,18 @@ impl Launcher for Local {
         let what = format!("measure {id}");
         let kept = self.find(id).await?.here(&what)?;
         let pid = kept.pid.ok_or_else(|| Error::not_found(&what, "it is not running"))?;
-        let (nanoseconds, memory, processes) =
-            tokio::task::spawn_blocking(move || processes::usage(pid)).await.during(&what)?;
+        let measured = self.measurements.take(id, pid, &what).await?;
         let sandboxed = &kept.spec.sandboxed;
         // gVisor's own processes are not those of the workload, which only its kernel can count.
         let counted = match sandboxed.runtime {
             SandboxProgram::Runsc => gvisor::usage(&kept.folder, sandboxed.inside.network).await.unwrap_or_default(),
-            _ => Counted { memory: Some(memory), processes: Some(processes) },
+            _ => Counted { memory: measured.memory, processes: measured.processes },
         };
-        let now = std::time::Instant::now();
-        let before = self.samples.replace(id, (nanoseconds, now));
         Ok(Some(Usage {
-            cpu_percent: before
-                .and_then(|(used, then)| usage::percent(used, nanoseconds, now.duration_since(then).as_nanos() as f64)),
             processors: Some(sandboxed.processors).filter(|count| *count > 0),
             memory: counted.memory,
-            // The limit is one of each process, not of them all.
-            memory_limit: None,
-            network: None,
             processes: counted.processes,
+            ..measured
         }))
     }
 
@@ -227,6 +234,11 @@ impl Launcher for Local {
             }
         }
         signal(pid, Signal::KILL);
+        if RunningProgram::<Limits>::ends(&kept.folder).await {
+            return Ok(());
+        }
+        // A process that waits for a part of its image ends when nobody answers any more.
+        image_server::end_noted(folder);
         if RunningProgram::<Limits>::ends(&kept.folder).await {
             return Ok(());
         }

@@ -42,8 +42,8 @@ pub(super) fn make(root: &Path, points: &[MountPoint]) -> Result<()> {
 fn by_folder<'a>(below: &RootFolder, points: &'a [MountPoint]) -> BTreeMap<PathBuf, Vec<&'a MountPoint>> {
     let is_there = |path: &Path| below.point(path, WHAT).is_ok();
     let mut missing: BTreeMap<PathBuf, Vec<&MountPoint>> = BTreeMap::new();
-    // In these every sandbox has folders of its own.
-    let is_own = |path: &Path| below::is_own(path) || path.starts_with("/dev");
+    // In these every sandbox has folders of its own, but needs the place for them.
+    let is_own = |path: &Path| (below::is_own(path) || path.starts_with("/dev")) && path.components().count() > 2;
     for point in points.iter().filter(|point| !is_own(&point.path) && !is_there(&point.path)) {
         let above = point.path.ancestors().skip(1).find(|above| is_there(above)).unwrap_or(Path::new("/"));
         missing.entry(above.to_owned()).or_default().push(point);

@@ -11,11 +11,13 @@ mod confine;
 mod enter;
 mod first_process;
 mod gvisor;
+mod image_server;
 mod inside;
 mod keep;
 mod kept;
 mod launcher;
 mod missing;
+mod mounted;
 mod mounts;
 mod people;
 mod plan;
@@ -37,9 +39,9 @@ use std::{ffi::OsString, path::PathBuf};
 
 pub use self::{runtime::Sandboxes, sandbox_program::SandboxProgram, spec::WorkloadSpec};
 use super::{
-    keeper::node::NodeRelation,
+    keeper::{node::NodeRelation, usage::Measurements},
     parts::{Parts, Surroundings, refused},
-    shared::{samples::Samples, settings, settings::NameOnly},
+    shared::{settings, settings::NameOnly},
 };
 use wharf_core::{
     base::error::Result,
@@ -56,6 +58,7 @@ pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
         (run::VERB, [folder, place]) => Some(run::run(folder.as_ref(), Some(place.as_ref()))),
         ("__inside", [number]) => Some(first_process::enter(number.to_str().unwrap_or_default())),
         (enter::VERB, rest) => Some(enter::enter(rest)),
+        (image_server::VERB, rest) => Some(image_server::serve(rest)),
         _ => None,
     }
 }
@@ -66,7 +69,7 @@ pub struct Local {
     sandboxes: Sandboxes,
     workloads: PathBuf,
     roots: PathBuf,
-    samples: Samples<(u64, std::time::Instant)>,
+    measurements: Measurements,
 }
 
 impl Local {
@@ -74,10 +77,10 @@ impl Local {
     pub fn new(cache: &std::path::Path, state: &std::path::Path, program: Option<SandboxProgram>) -> Self {
         Self {
             name: "local".to_owned(),
-            sandboxes: Sandboxes::new(program).with_gvisor(),
+            sandboxes: Sandboxes::new(program).with_gvisor().with_mounts(),
             workloads: state.join("local"),
             roots: cache.join("roots"),
-            samples: Samples::default(),
+            measurements: Measurements::default(),
         }
     }
 

@@ -12,7 +12,7 @@ use rustix::{
 };
 
 use super::{
-    below::{self, RootFolder},
+    below::{self, MountPoint, RootFolder},
     inside::{SandboxLayout, Text},
     missing, plan,
 };
@@ -30,17 +30,29 @@ const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 const READ_ONLY: [&str; 5] = ["sys", "sysrq-trigger", "irq", "bus", "fs"];
 /// The parts of `/proc` that tell about the kernel and the person's keys.
 const HIDDEN: [&str; 5] = ["kcore", "keys", "key-users", "timer_list", "sched_debug"];
+/// The folders over which every sandbox mounts its own.
+const OWN: [&str; 4] = ["/proc", "/dev", "/tmp", "/run"];
 const CAREFUL: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
-/// Makes all mounts and changes the root.
-pub(super) fn set_up(inside: &SandboxLayout) -> Result<()> {
+/// Separates the mounts of this process from those of others: none of them is seen there, or the other way round.
+pub(super) fn separate() -> Result<()> {
+    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).during(WHAT)
+}
+
+/// Makes all mounts and changes the root. With `mounted` the root is a mount already, of an image of which nothing is
+/// known.
+pub(super) fn set_up(inside: &SandboxLayout, mounted: bool) -> Result<()> {
     let root = inside.root.canonicalize().during(WHAT)?;
-    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).during(WHAT)?;
-    rustix::mount::mount_bind_recursive(&root, &root).during(WHAT)?;
+    if !mounted {
+        rustix::mount::mount_bind_recursive(&root, &root).during(WHAT)?;
+    }
     protect(&root, inside.writable)?;
     // A workload's own copy has its places already.
     if !inside.writable {
-        missing::make(&root, &plan::placed(inside, &RootFolder::new(&root)?)?)?;
+        let mut points = plan::placed(inside, &RootFolder::new(&root)?)?;
+        // An unpacked image was given them.
+        points.extend(OWN.iter().filter(|_| mounted).map(|path| MountPoint { path: path.into(), folder: true }));
+        missing::make(&root, &points)?;
     }
     let below = RootFolder::new(&root)?;
     mount(&below, "/proc", "proc", CAREFUL | MountFlags::NOEXEC, "")?;

@@ -6,6 +6,7 @@ use super::{
     below::{MountPoint, RootFolder},
     calls, gvisor,
     inside::{SandboxLayout, Text},
+    mounted,
     people::ImageUser,
     sandbox_program::SandboxProgram,
     sif_root, sockets,
@@ -17,7 +18,10 @@ use wharf_core::{
         error::{During, Error, Result},
         small_file,
     },
-    image::model::{Foreign, Image, ImageKind, RunConfig},
+    image::{
+        model::{Foreign, Image, ImageKind, RunConfig},
+        reference::ImageRef,
+    },
     launch::{
         command::{self, has},
         form::{Answers, Field, FieldKind, Section},
@@ -178,12 +182,16 @@ pub(super) fn complete(inside: &mut SandboxLayout, who: &ImageUser, root: &RootF
     for text in &mut inside.texts {
         text.at = root.place(&MountPoint { path: text.at.clone(), folder: false })?;
     }
-    // An empty value counts as unset, as for runc.
-    if !has(&inside.environment, "HOME") || inside.environment.iter().any(|pair| pair.raw() == "HOME=") {
-        inside.environment.retain(|pair| pair.raw() != "HOME=");
-        inside.environment.push(Foreign::new(format!("HOME={}", who.home)));
-    }
+    set_home(&mut inside.environment, who);
     Ok(())
+}
+
+/// Sets `HOME` where it is not set. An empty value counts as unset, as for runc.
+pub(super) fn set_home(environment: &mut Vec<Foreign>, who: &ImageUser) {
+    if !has(environment, "HOME") || environment.iter().any(|pair| pair.raw() == "HOME=") {
+        environment.retain(|pair| pair.raw() != "HOME=");
+        environment.push(Foreign::new(format!("HOME={}", who.home)));
+    }
 }
 
 /// The user and the group inside, as arguments of the sandbox program.
@@ -245,16 +253,24 @@ pub(super) fn argv(
 }
 
 /// The steps of the launch: the image is unpacked, the workload described, and its keeper started. `text` is the
-/// description, `folder` where it is kept.
-pub(super) fn steps(image: &Image, root: &Path, folder: &Path, text: String) -> Result<Vec<Step>> {
-    let what = if image.kind == ImageKind::Sif {
+/// description, `folder` where it is kept. A `mounted` image is not unpacked.
+pub(super) fn steps(image: &Image, root: &Path, folder: &Path, text: String, mounted: bool) -> Result<Vec<Step>> {
+    let what = if mounted {
+        "the SIF file, compared with its digest and mounted,".to_owned()
+    } else if image.kind == ImageKind::Sif {
         "the SIF file, compared with its digest and unpacked,".to_owned()
     } else {
         format!("the image, {}", wharf_core::base::text::plural(image.layers.len() as u64, "layer", "layers"))
     };
-    let bytes = if root.join("done").is_file() { 0 } else { image.size };
-    let to = format!("ROOT = {}, once for all workloads", root.display());
-    let completed = ["ROOT", "who", "created", "node", "links below ROOT"].map(str::to_owned).to_vec();
+    let is_there = if mounted { matches!(image.reference, ImageRef::File { .. }) } else { root.join("done").is_file() };
+    let bytes = if is_there { 0 } else { image.size };
+    let to = if mounted {
+        format!("ROOT = {}, read-only and in the sandbox alone", folder.join(mounted::PLACE).display())
+    } else {
+        format!("ROOT = {}, once for all workloads", root.display())
+    };
+    let completed = ["ROOT", "who", "created", "node", "links below ROOT"];
+    let completed = completed.into_iter().chain(mounted.then_some("offset")).map(str::to_owned).collect();
     let path = folder.join("spec.json").display().to_string();
     let argv = start::words(KEEP, folder, "plan on local")?;
     Ok(vec![

@@ -64,11 +64,8 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Resu
     });
     match kept.await.during(&what)?? {
         SealState::Sound => {
-            let used = home.join("used");
-            let note = move || private::write(&used, wharf_core::base::text::now().to_string().as_bytes());
-            if let Err(error) = tokio::task::spawn_blocking(note).await.during(&what)? {
-                tracing::debug!(%error, "when an unpacked image was used is not noted");
-            }
+            let used = home.clone();
+            tokio::task::spawn_blocking(move || note_use(&used)).await.during(&what)?;
             return Ok(home.join("root"));
         }
         SealState::Missing => {}
@@ -78,7 +75,7 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Resu
         }
     }
     if sif_file::is_meant(cx, supply).await? {
-        let file = sif_file::open(cx, supply, &roots.join("sif-files")).await?;
+        let file = sif_file::open(cx, supply, &roots.join(sif_root::FILES)).await?;
         let working = UnpackingTree::begin(roots, &image, &what)?;
         let points = plan::usual_points(&sif_root::run_config());
         cx.unless_cancelled(&what, working.unpack_sif(cx, file, &points, &what)).await?;
@@ -93,6 +90,13 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Resu
     let below = roots.to_owned();
     tokio::task::spawn_blocking(move || working.publish(&below, &image)).await.during(&what)??;
     Ok(home.join("root"))
+}
+
+/// Notes that an unpacked image is used now.
+fn note_use(home: &Path) {
+    if let Err(error) = private::write(&home.join("used"), wharf_core::base::text::now().to_string().as_bytes()) {
+        tracing::debug!(%error, "when an unpacked image was used is not noted");
+    }
 }
 
 /// The lock under which finished trees are moved into place.
@@ -189,6 +193,7 @@ impl UnpackingTree {
         let mut scratch = self.inner.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         scratch.keep_as(&home).during(what)?;
         let _ = std::fs::remove_file(home.join("lock"));
+        note_use(&home);
         Ok(())
     }
 }

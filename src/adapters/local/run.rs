@@ -60,14 +60,15 @@ pub(super) fn run(folder: &Path, place: Option<&Path>) -> Result<u8> {
 pub(super) fn ready(sandboxed: &Sandboxed, folder: &Path, ourselves: &File) -> Result<ReadySandbox> {
     let what = "start the sandbox";
     let limits = limits(sandboxed, what)?;
-    let who = sandboxed.who.clone().ok_or_else(|| Error::failed(what, "nobody was found to run as"))?;
+    let who = sandboxed.who(what)?;
     if sandboxed.runtime == SandboxProgram::Runsc {
         // gVisor counts processes by itself; it inherits the choice of processors from this process.
         confine::limit_processors(&limits, what)?;
-        return Ok(ReadySandbox { command: gvisor::ready(sandboxed, &who, folder)?, limits, _told: None });
+        return Ok(ReadySandbox { command: gvisor::ready(sandboxed, who, folder)?, limits, _told: None });
     }
     let task = Task {
         inside: sandboxed.inside.clone(),
+        mounted: sandboxed.mounted.as_ref().map(|_| sandboxed.user.clone()),
         last: ProgramToStart {
             argv: sandboxed.inside.argv.clone(),
             environment: sandboxed.inside.environment.clone(),
@@ -79,7 +80,7 @@ pub(super) fn ready(sandboxed: &Sandboxed, folder: &Path, ourselves: &File) -> R
     // The task is not on the command line or in the environment, where other users of the machine could read it.
     let told = sealed::share_value(&task, what)?;
     let (ourselves, number) = (sealed::path(ourselves), sealed::number(&told));
-    let words = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.into(), &ourselves, &number);
+    let words = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.clone().into(), &ourselves, &number);
     let mut command = Command::new(program(sandboxed.runtime)?);
     command.args(words.iter().skip(1)).env_clear();
     Ok(ReadySandbox { command, limits, _told: Some(told) })

@@ -1,7 +1,10 @@
 //! The runtime that runs images in sandboxes: an image is unpacked once, and every process of it gets its own
 //! namespaces. The local backend's workloads use the same parts, and a keeper besides.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use async_trait::async_trait;
 
@@ -9,12 +12,16 @@ use super::{
     below::RootFolder,
     enter,
     inside::SandboxLayout,
+    mounted::{self, MountedImage},
     people, plan, root, run,
     sandbox_program::SandboxProgram,
     sandboxed::{Sandboxed, file},
     sif_root,
 };
-use crate::shared::{exec, private};
+use crate::{
+    formats::sif_file,
+    shared::{exec, private},
+};
 use wharf_core::{
     base::{
         context::Context,
@@ -37,18 +44,27 @@ pub struct Sandboxes {
     gvisor: bool,
     /// Whether SIF images can be unpacked.
     unpacks_sif: bool,
+    /// Whether they can be mounted instead.
+    mounts_sif: bool,
 }
 
 impl Sandboxes {
     /// A runtime with this program; without one, it accepts no image.
     pub fn new(program: Option<SandboxProgram>) -> Self {
-        Self { program, gvisor: false, unpacks_sif: exec::on_path(sif_root::PROGRAM).is_some() }
+        Self { program, gvisor: false, unpacks_sif: exec::on_path(sif_root::PROGRAM).is_some(), mounts_sif: false }
     }
 
     /// The same runtime, which also offers gVisor if `runsc` is on the path.
     #[must_use]
     pub fn with_gvisor(self) -> Self {
         Self { gvisor: exec::on_path(SandboxProgram::Runsc.name()).is_some(), ..self }
+    }
+
+    /// The same runtime, which mounts SIF images where this machine can. For a backend that starts a keeper, which hands
+    /// the image's file on.
+    #[must_use]
+    pub fn with_mounts(self) -> Self {
+        Self { mounts_sif: MountedImage::possible().is_some(), ..self }
     }
 
     /// The programs that it has, those with the weakest isolation first; `Unsupported` if there is none.
@@ -77,6 +93,9 @@ impl Sandboxes {
         if let Some(basics) = sections.first_mut() {
             basics.fields.extend(questions::isolation(&levels));
         }
+        if image.kind == ImageKind::Sif && self.mounts_sif && self.unpacks_sif {
+            sections.last_mut().into_iter().for_each(|last| last.fields.push(mounted::question()));
+        }
         Form { isolation: levels.first().copied().unwrap_or_default(), ..Form::new(sections) }
     }
 
@@ -87,10 +106,25 @@ impl Sandboxes {
         })
     }
 
+    /// How a SIF image is mounted for these answers; `None` where it is unpacked: for gVisor, which takes folders only,
+    /// and for a program that may write to it.
+    fn mounted(self, image: &Image, answers: &Answers, program: SandboxProgram) -> Result<Option<MountedImage>> {
+        if image.kind != ImageKind::Sif {
+            return Ok(None);
+        }
+        let wanted = program != SandboxProgram::Runsc && !answers.is("writable") && !answers.is(mounted::UNPACK);
+        let mounted = MountedImage::possible().filter(|_| wanted && self.mounts_sif);
+        if mounted.is_none() {
+            sif_root::must_unpack(&format!("launch {} on local", image.reference), self.unpacks_sif)?;
+        }
+        Ok(mounted)
+    }
+
     /// The process as data, and its risks. Resolves links in the mounts' host paths.
     pub async fn sandboxed(self, image: &Image, answers: &Answers) -> Result<(Sandboxed, Vec<Risk>)> {
         let program = self.chosen(answers.get(isolation::KEY))?;
         let image = &plan::as_run(image, answers);
+        let mounted = self.mounted(image, answers, program)?;
         let name = name_from(answers.get("name"));
         let (asked, given) = (image.clone(), answers.clone());
         // Reads paths of the host, which may be on a slow file system.
@@ -98,6 +132,7 @@ impl Sandboxes {
             .await
             .during("plan on local")??;
         let mut risks = plan::risks(image, answers, &inside, program);
+        risks.extend(mounted.as_ref().map(MountedImage::risk));
         if inside.hostname != answers.get("name") && !answers.get("name").is_empty() {
             let words =
                 format!("it is called '{}': names here have lower-case letters, digits and '-' only", inside.hostname);
@@ -107,6 +142,7 @@ impl Sandboxes {
             runtime: program,
             argv: plan::argv(program, &inside, &plan::Ids::from_user(&image.config.user), "WHARF", "TASK"),
             inside,
+            mounted,
             user: image.config.user.clone(),
             who: None,
             memory: answers.bytes("memory").unwrap_or(0),
@@ -114,6 +150,31 @@ impl Sandboxes {
             processes: answers.get("processes").parse().unwrap_or(0),
         };
         Ok((sandboxed, risks))
+    }
+
+    /// The same process of a SIF image that is mounted, ready to run, with the image's open file for its keeper. The file
+    /// is compared with its digest, and copied below `images` where others could change it. The image's place is made in
+    /// `staging`, where the process will find it in `folder`.
+    pub(super) async fn mounted_in(
+        self,
+        cx: &Context,
+        supply: &Supply,
+        mut sandboxed: Sandboxed,
+        images: &Path,
+        (staging, folder): (&Path, &Path),
+    ) -> Result<(Sandboxed, File)> {
+        let what = "launch on local";
+        let file = sif_file::open(cx, supply, &images.join(sif_root::FILES)).await?;
+        let place = staging.join(mounted::PLACE);
+        let offset = sif_root::partition(&file, what)?.offset;
+        private::folder(&place)?;
+        sandboxed.mounted.iter_mut().for_each(|mounted| mounted.offset = offset);
+        sandboxed.inside.root = folder.join(mounted::PLACE);
+        // The user of a SIF image is a number, which needs no file of the image; what needs one, process 1 fills in.
+        let who = people::resolve(&sandboxed.user, &RootFolder::new(&place)?)?;
+        sandboxed.argv = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.clone().into(), "WHARF", "TASK");
+        sandboxed.who = Some(who);
+        Ok((sandboxed, file))
     }
 
     /// The same process, ready to run: the image is unpacked below `images`; if the process may write, it gets a copy
@@ -212,7 +273,7 @@ impl Runtime for Sandboxes {
         self.programs()?;
         if image.kind == ImageKind::Sif {
             // The digest of a file is computed for the plan.
-            return sif_root::must_unpack(&what, self.unpacks_sif);
+            return sif_root::must_unpack(&what, self.unpacks_sif || self.mounts_sif);
         }
         if image.kind != ImageKind::Container || image.pinned.is_none() {
             return Err(Error::unsupported(what, format!("a {} image is not a root file system", image.kind.name())));

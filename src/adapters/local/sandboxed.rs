@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use wharf_core::{
     base::{
-        error::{During, Result},
+        error::{During, Error, Result},
         small_file,
     },
     image::model::Foreign,
 };
 
-use super::{inside::SandboxLayout, people::ImageUser, sandbox_program::SandboxProgram};
+use super::{inside::SandboxLayout, mounted::MountedImage, people::ImageUser, sandbox_program::SandboxProgram};
 
 /// One process in a sandbox, as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct Sandboxed {
     pub argv: Vec<String>,
     /// What the sandbox looks like from the inside.
     pub inside: SandboxLayout,
+    /// The image's file, where it is mounted in the sandbox; else the image is unpacked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mounted: Option<MountedImage>,
     /// User and group, as the image names them.
     pub user: Foreign,
     /// The user's numbers and home, once the image is unpacked.
@@ -32,6 +35,16 @@ pub struct Sandboxed {
     pub processors: u64,
     /// The most processes that it may add to those of its user; 0 for no limit.
     pub processes: u64,
+}
+
+impl Sandboxed {
+    /// Who runs it.
+    ///
+    /// # Errors
+    /// Where that is not known yet.
+    pub(super) fn who(&self, what: &str) -> Result<&ImageUser> {
+        self.who.as_ref().ok_or_else(|| Error::failed(what, "nobody was found to run as"))
+    }
 }
 
 /// The file in a prepared folder that describes its process.

@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     formats::{
-        sif::{self, FileSystem},
+        sif::{self, FileSystem, Partition},
         sif_file,
     },
     shared::exec,
@@ -31,6 +31,8 @@ use wharf_core::{
 
 /// The program that unpacks.
 pub(super) const PROGRAM: &str = "unsquashfs";
+/// The folder, beside unpacked images, for copies of SIF files.
+pub(super) const FILES: &str = "sif-files";
 /// The most time for the list, and for unpacking.
 const LIST: Duration = Duration::from_secs(300);
 const UNPACK: Duration = Duration::from_secs(3600);
@@ -76,16 +78,25 @@ pub(super) fn must_unpack(what: &str, there: bool) -> Result<()> {
     Err(Error::unsupported(what, why).hint("install squashfs-tools, or launch the image on apptainer"))
 }
 
+/// Where the root file system of an open SIF file is.
+///
+/// # Errors
+/// `Unsupported` for another processor or file system.
+pub(super) fn partition(file: &File, what: &str) -> Result<Partition> {
+    let partition = sif::primary(file, what)?;
+    partition.must_run_here(what)?;
+    if partition.system != FileSystem::SquashFs {
+        return Err(Error::unsupported(what, "its root file system is no SquashFS").hint("launch it on apptainer"));
+    }
+    Ok(partition)
+}
+
 /// Unpacks an open SIF file into the folder `root`, which is there and empty.
 ///
 /// # Errors
 /// `Unsupported` for another processor or file system; `Integrity` for an image that is made to do harm.
 pub(super) async fn unpack(cx: &Context, file: File, root: &Path, what: &str) -> Result<()> {
-    let partition = sif::primary(&file, what)?;
-    partition.must_run_here(what)?;
-    if partition.system != FileSystem::SquashFs {
-        return Err(Error::unsupported(what, "its root file system is no SquashFS").hint("launch it on apptainer"));
-    }
+    let partition = partition(&file, what)?;
     must_unpack(what, exec::on_path(PROGRAM).is_some())?;
     let (path, offset) = (sif_file::inherited(&file)?.display().to_string(), partition.offset.to_string());
     cx.progress.phase("looking through the files in it");

@@ -11,7 +11,10 @@ use super::{
     image_process::{self, IMAGE, ImageProcess, one_line, path_text},
     launch_folder::{self, Written, quoted},
 };
-use crate::{prepared::Store, shared::apptainer::Program};
+use crate::{
+    prepared::Store,
+    shared::apptainer::{self, Program},
+};
 use wharf_core::{
     base::{
         clean,
@@ -21,7 +24,6 @@ use wharf_core::{
     image::model::{Foreign, Image},
     launch::{
         form::{Answers, Section},
-        mount::Mount,
         plan::Risk,
         questions,
     },
@@ -60,7 +62,8 @@ impl Apptainer {
         let folder = one_line(process.working_dir.raw(), what, "the working folder")?;
         words.extend(["--pwd".to_owned(), folder.to_owned()]);
         for mount in &process.mounts {
-            words.extend(["--mount".to_owned(), bind(mount, what)?]);
+            let (host, inside) = (path_text(&mount.host, what)?, path_text(&mount.inside, what)?);
+            words.extend(["--mount".to_owned(), apptainer::mount(host, inside, mount.writes)]);
         }
         words.push(image.to_owned());
         words.extend(process.argv.iter().map(|word| word.raw().to_owned()));
@@ -97,17 +100,6 @@ fn plain<'a>(name: &'a str, what: &str) -> Result<&'a str> {
     }
     let why = format!("Apptainer cannot pass a variable named '{}'", clean::short(name, 40));
     Err(Error::usage(what, why).hint("use letters, digits and '_' in names, or choose another runtime (inside)"))
-}
-
-/// A mount as a value of `--mount`, which is a line of comma-separated values (RFC 4180).
-fn bind(mount: &Mount, what: &str) -> Result<String> {
-    let field = |key: &str, path: &Path| {
-        let text = format!("{key}={}", path_text(path, what)?);
-        let odd = text.contains([',', '"']);
-        Ok::<_, Error>(if odd { format!("\"{}\"", text.replace('"', "\"\"")) } else { text })
-    };
-    let ending = if mount.writes { "" } else { ",ro" };
-    Ok(format!("type=bind,{},{}{ending}", field("source", &mount.host)?, field("destination", &mount.inside)?))
 }
 
 #[async_trait]
@@ -182,6 +174,7 @@ mod tests {
         prepared::Form,
         runtimes::launch_folder::tests::{listener, received},
     };
+    use wharf_core::launch::mount::Mount;
 
     fn process(argv: &[&str], environment: &[&str]) -> ImageProcess {
         let words = |words: &[&str]| words.iter().map(|word| Foreign::new(*word)).collect();

@@ -108,6 +108,17 @@ fn setuid(buildcfg: &str) -> Option<bool> {
     }
 }
 
+/// A mount as a value of `--mount`, which is a line of comma-separated values (RFC 4180): of a path of this machine at a path
+/// inside. A line has no line breaks: such a path is refused by Apptainer.
+pub fn mount(host: &str, inside: &str, writes: bool) -> String {
+    let field = |key: &str, path: &str| {
+        let text = format!("{key}={path}");
+        if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    };
+    let ending = if writes { "" } else { ",ro" };
+    format!("type=bind,{},{}{ending}", field("source", host), field("destination", inside))
+}
+
 /// The environment in which it is called.
 pub fn environment() -> Vec<String> {
     let kept = KEPT.iter().filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?)));
@@ -117,6 +128,13 @@ pub fn environment() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_with_a_comma_is_one_field() {
+        assert_eq!(mount("/data", "/in", false), "type=bind,source=/data,destination=/in,ro");
+        let odd = mount("/a,b \"c\"", "/in", true);
+        assert_eq!(odd, "type=bind,\"source=/a,b \"\"c\"\"\",destination=/in");
+    }
 
     #[test]
     fn a_setuid_installation_is_told_from_one_without() {

@@ -1,0 +1,276 @@
+//! SIF images without Apptainer that are mounted in their sandbox, launched by a person without rights: what is mounted,
+//! what hostile images try, and that nothing is left.
+
+use std::{
+    os::unix::fs::{chown, symlink},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use wharf::{adapters::shared::exec, core::image::model::Platform};
+
+use crate::lab::{self, complained, need, said};
+
+/// A person with a home and their own copy of the program; without rights, if the tests have some to give up.
+struct Person {
+    folder: tempfile::TempDir,
+    uid: u32,
+}
+
+impl Person {
+    /// `None` where images cannot be mounted or made here.
+    fn new() -> Option<Self> {
+        let missing =
+            ["bwrap", "squashfuse", "unsquashfs", "mksquashfs"].into_iter().find(|p| exec::on_path(p).is_none());
+        if let Some(missing) = missing.or((!Path::new("/dev/fuse").exists()).then_some("/dev/fuse")) {
+            eprintln!("left out: there is no {missing}");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let fresh = lab::fresh("").bytes().fold(0, |sum: u32, byte| (sum * 31 + u32::from(byte)) % 100_000_000);
+        let own = rustix::process::geteuid();
+        let uid = if own.is_root() { 800_000_000 + fresh } else { own.as_raw() };
+        let person = Self { folder, uid };
+        for name in ["bin", "home"] {
+            std::fs::create_dir(person.path(name)).unwrap();
+        }
+        std::fs::copy(env!("CARGO_BIN_EXE_wharf"), person.path("bin/wharf")).unwrap();
+        for program in ["bwrap", "squashfuse", "unsquashfs", "cp"] {
+            symlink(exec::on_path(program).unwrap(), person.path("bin").join(program)).unwrap();
+        }
+        for name in ["", "bin", "home"] {
+            person.own(&person.path(name));
+        }
+        Some(person)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        if name.is_empty() { self.folder.path().to_owned() } else { self.folder.path().join(name) }
+    }
+
+    fn own(&self, path: &Path) {
+        chown(path, Some(self.uid), Some(self.uid)).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(exec::on_path("setpriv").unwrap());
+        if rustix::process::geteuid().is_root() {
+            command.args([&format!("--reuid={}", self.uid), &format!("--regid={}", self.uid), "--clear-groups"]);
+        }
+        command.arg(self.path("bin/wharf")).args(arguments).env_clear().current_dir("/");
+        command.env("PATH", self.path("bin")).env("HOME", self.path("home"));
+        command.env("WHARF_CACHE_DIR", self.path("home/cache")).env("WHARF_STATE_DIR", self.path("home/state"));
+        command.env("WHARF_DISCOVER", "no").env("WHARF_SITE", lab::NO_SITE).output().unwrap()
+    }
+
+    /// A SIF file with the lab's small image, which `more` has changed; `script` is its program.
+    fn sif(&self, name: &str, script: &str, more: &[&str]) -> PathBuf {
+        let (made, root) = (self.path("made"), self.path("made/root"));
+        let ready =
+            Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/small-image")).arg(&made).status();
+        assert!(ready.is_ok_and(|status| status.success()), "the lab makes its small image");
+        std::fs::create_dir_all(root.join(".singularity.d/env")).unwrap();
+        std::fs::write(root.join(".singularity.d/runscript"), format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::write(root.join(".singularity.d/env/10-own.sh"), "export OF_THE_IMAGE=set\n").unwrap();
+        let scripts = Command::new("chmod").args(["-R", "a+rx"]).arg(root.join(".singularity.d")).status();
+        assert!(scripts.is_ok_and(|status| status.success()));
+        let file = self.path("squashfs");
+        let mut make = Command::new("mksquashfs");
+        make.arg(&root).arg(&file).args(["-all-root", "-noappend", "-quiet", "-no-progress"]).args(more);
+        let done = make.output().unwrap();
+        assert!(done.status.success(), "{}", complained(&done));
+        let path = self.path("home").join(name);
+        std::fs::write(&path, sif_of(&std::fs::read(file).unwrap())).unwrap();
+        self.own(&path);
+        path
+    }
+
+    /// Launches an image and follows it to its end.
+    fn follow(&self, image: &Path, more: &[&str]) -> (String, Option<i32>) {
+        let image = image.display().to_string();
+        let output = self.run(&[&["launch", &image, "--on", "local", "--follow"], more].concat());
+        (said(&output) + &complained(&output), output.status.code())
+    }
+
+    /// Launches an image, and waits until it prints "ready".
+    fn start(&self, image: &Path) -> String {
+        let output = self.run(&["launch", &image.display().to_string(), "--on", "local", "--json"]);
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", complained(&output)));
+        let id = told["id"].as_str().unwrap().to_owned();
+        until(|| said(&self.run(&["logs", &id])).contains("ready"), "it prints that it is ready");
+        id
+    }
+
+    /// The numbers of this person's processes whose command line has this word.
+    fn processes(&self, word: &str) -> Vec<i32> {
+        let owns = |status: &str| {
+            status
+                .lines()
+                .any(|line| line.strip_prefix("Uid:\t").is_some_and(|ids| ids.starts_with(&self.uid.to_string())))
+        };
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        let all = entries.filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let status = std::fs::read_to_string(entry.path().join("status")).ok()?;
+            let words = std::fs::read(entry.path().join("cmdline")).ok()?;
+            (owns(&status) && String::from_utf8_lossy(&words).contains(word)).then_some(pid)
+        });
+        all.collect()
+    }
+
+    /// Waits until nothing of this person runs any more, and nothing is mounted.
+    fn nothing_is_left(&self) {
+        until(|| self.processes("").is_empty(), "all processes end");
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(!mounts.contains("squashfuse"), "nobody outside has seen the mount: {mounts}");
+    }
+
+    fn signal(&self, pid: i32, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+}
+
+/// Waits for something, for at most 30 seconds.
+fn until(wanted: impl Fn() -> bool, what: &str) {
+    let began = Instant::now();
+    while !wanted() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// A SIF file whose root file system is this one.
+fn sif_of(squashfs: &[u8]) -> Vec<u8> {
+    const BEGIN: usize = 4096;
+    let code = match Platform::host().architecture.as_str() {
+        "arm64" => b"04\0",
+        _ => b"02\0",
+    };
+    let mut descriptor = 0x4004_i32.to_le_bytes().to_vec();
+    descriptor.push(1);
+    for word in [1_u32, 0xf000_0001, 0] {
+        descriptor.extend(word.to_le_bytes());
+    }
+    for long in [BEGIN as u64, squashfs.len() as u64] {
+        descriptor.extend(long.to_le_bytes());
+    }
+    descriptor.resize(201, 0);
+    // A squashfs, the primary partition, and its processor.
+    descriptor.extend(1_i32.to_le_bytes().iter().chain(&2_i32.to_le_bytes()).chain(code));
+    descriptor.resize(585, 0);
+    let mut file = vec![0; 128];
+    file[..31].copy_from_slice(b"#!/usr/bin/env run-singularity\n");
+    file[32..42].copy_from_slice(b"SIF_MAGIC\0");
+    file[42..47].copy_from_slice(b"01\x0002");
+    for (at, value) in [(80, 0), (88, 1), (96, 128), (104, 585), (112, BEGIN), (120, squashfs.len())] {
+        file[at..at + 8].copy_from_slice(&(value as u64).to_le_bytes());
+    }
+    file.extend(descriptor);
+    file.resize(BEGIN, 0);
+    file.extend(squashfs);
+    file
+}
+
+#[test]
+fn a_sif_is_mounted_in_its_sandbox_and_entered_there() {
+    need!("WHARF_LAB_OPEN");
+    let Some(person) = Person::new() else { return };
+    let told = "echo $OF_THE_IMAGE $HOME; ls -ln /bin/busybox; touch /made || echo refused; touch /tmp/made && echo own; exit 3";
+    let image = person.sif("it.sif", told, &[]);
+    let plan = said(&person.run(&["launch", &image.display().to_string(), "--on", "local", "--plan"]));
+    assert!(plan.contains("mounted") && plan.contains("in the sandbox alone"), "{plan}");
+    let (text, code) = person.follow(&image, &[]);
+    assert_eq!(code, Some(3), "{text}");
+    for part in ["set /\n", &format!(" {0} {0} ", person.uid), "refused", "own"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let roots = std::fs::read_dir(person.path("home/cache/roots")).into_iter().flatten().flatten();
+    assert!(roots.filter(|one| one.path().join("root").exists()).count() == 0, "nothing was unpacked");
+    // The same, unpacked.
+    let (unpacked, code) = person.follow(&image, &["--set", "unpack=yes"]);
+    assert_eq!((code, unpacked.contains("set /\n")), (Some(3), true), "{unpacked}");
+    let (changed, code) = person.follow(&image, &["--set", "writable=yes"]);
+    assert_eq!((code, changed.contains("refused")), (Some(3), false), "its own copy can be changed: {changed}");
+    let lasting = person.sif("lasting.sif", "echo ready; while :; do sleep 0.1; done", &[]);
+    let id = person.start(&lasting);
+    let inside =
+        person.run(&["exec", &id, "--", "sh", "-c", "echo home is $HOME; cat /.singularity.d/runscript; exit 4"]);
+    assert_eq!(inside.status.code(), Some(4), "{}", complained(&inside));
+    assert!(said(&inside).contains("home is /\n") && said(&inside).contains("echo ready"), "{}", said(&inside));
+    assert!(!person.processes("squashfuse").is_empty());
+    assert_eq!(person.run(&["stop", &id]).status.code(), Some(0));
+    person.nothing_is_left();
+}
+
+#[test]
+fn a_hostile_squashfs_gives_neither_devices_nor_rights_and_a_broken_one_an_error() {
+    need!("WHARF_LAB_OPEN");
+    let Some(person) = Person::new() else { return };
+    let script = "grep squashfuse /proc/mounts | cut -d' ' -f4; head -c 1 /device && echo device; \
+        ls -l /setuid; /setuid id -u; ls -ld /pipe; ls /proc | grep -c '^[0-9]'; \
+        for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline | grep squashfuse && echo seen; done; echo end";
+    let hostile = ["-p", "device c 666 0 0 1 5", "-p", "setuid f 4755 0 0 cat /bin/busybox", "-p", "pipe i 666 0 0 p"];
+    let image = person.sif("hostile.sif", script, &hostile);
+    let (text, code) = person.follow(&image, &[]);
+    assert!(code == Some(0) && text.contains("end\n"), "{text}");
+    let options = text.lines().find(|line| line.starts_with("ro,")).unwrap_or_default();
+    assert!(options.contains("nosuid") && options.contains("nodev"), "{text}");
+    assert!(!text.contains("device\n") && !text.contains("seen"), "{text}");
+    assert!(!text.lines().any(|line| line == "0"), "no setuid program gains rights: {text}");
+    // The file system says that its tables are elsewhere: whoever reads it says so, and nothing waits.
+    let good = std::fs::read(&image).unwrap();
+    for (name, at, bytes) in [("tables", 4096 + 64, [0xff; 24].as_slice()), ("magic", 4096, b"none"), ("cut", 0, b"")] {
+        let mut bad = good.clone();
+        bad[at..at + bytes.len()].copy_from_slice(bytes);
+        if name == "cut" {
+            bad.truncate(good.len() - 8192);
+            // The header must agree with the file, else it is refused before.
+            let left = (bad.len() - 4096) as u64;
+            bad[128 + 25..128 + 33].copy_from_slice(&left.to_le_bytes());
+        }
+        let path = person.path("home").join(format!("{name}.sif"));
+        std::fs::write(&path, bad).unwrap();
+        person.own(&path);
+        let (text, code) = person.follow(&path, &[]);
+        assert!(
+            code != Some(0) && text.contains("mount the image") && text.contains("unpack=yes"),
+            "{name} {code:?}: {text}"
+        );
+    }
+    person.nothing_is_left();
+}
+
+#[test]
+fn an_image_that_hangs_or_is_changed_and_a_keeper_that_is_killed_leave_nothing() {
+    use rustix::process::Signal;
+    need!("WHARF_LAB_OPEN");
+    let Some(person) = Person::new() else { return };
+    let script = "echo ready; while :; do for f in /opt/*; do cat $f >/dev/null || echo broken; done; sleep 0.1; done";
+    let image = person.sif("it.sif", script, &["-p", "opt/large f 644 0 0 head -c 20000000 /dev/urandom"]);
+    // Nobody answers any more.
+    let id = person.start(&image);
+    let [server] = person.processes("squashfuse ")[..] else { panic!("one process reads the image") };
+    person.signal(server, Signal::STOP);
+    assert_eq!(person.run(&["stop", &id]).status.code(), Some(0));
+    person.nothing_is_left();
+    // Another file takes its place: what runs is what was compared.
+    let id = person.start(&image);
+    std::fs::rename(&image, person.path("home/away.sif")).unwrap();
+    std::fs::write(&image, "nothing").unwrap();
+    let inside = person.run(&["exec", &id, "--", "cat", "/.singularity.d/runscript"]);
+    assert!(said(&inside).contains("echo ready"), "{}", complained(&inside));
+    // It is cut short by its owner: reading fails, and nothing hangs.
+    std::fs::File::options().write(true).open(person.path("home/away.sif")).unwrap().set_len(8192).unwrap();
+    let cut = person.run(&["exec", &id, "--", "sh", "-c", "cat /opt/large | wc -c"]);
+    assert!(!said(&cut).contains("20000000"), "{}", said(&cut));
+    assert_eq!(person.run(&["stop", &id]).status.code(), Some(0));
+    person.nothing_is_left();
+    let image = person.sif("other.sif", script, &[]);
+    person.start(&image);
+    for keeper in person.processes("__keep") {
+        person.signal(keeper, Signal::KILL);
+    }
+    person.nothing_is_left();
+}
