@@ -11,6 +11,7 @@ use crate::{
         text,
     },
     image::model::Health,
+    launch::ledger::LaunchRecord,
     policy::ScanRules,
     ports::Keeps,
 };
@@ -62,6 +63,18 @@ impl Doctor {
         };
         let refused = refused.into_iter().map(|why| Finding::works(what, format!("not used: {why}")));
         std::iter::once(first).chain(refused).collect()
+    }
+
+    /// The launches that were sent and never answered: nobody knows whether they made a workload.
+    pub(super) async fn unanswered_launches(&self) -> Vec<Finding> {
+        let now = text::now();
+        let told = |one: &LaunchRecord| {
+            let (image, backend) = (one.plan.image.reference.short_text(), &one.plan.backend);
+            let found = format!("{image} was sent to {backend} {}, and no answer came", text::ago(one.began, now));
+            let advice = format!("'wharf launch --again {}' finds what it made, or makes it", one.key());
+            Finding::new(format!("launch {}", one.key()), State::Caution, found, advice)
+        };
+        self.launches.unanswered().await.iter().map(told).collect()
     }
 
     /// Checks sources and backends. What is configured must work; what was discovered may not be meant for this person.

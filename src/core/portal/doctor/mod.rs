@@ -164,6 +164,7 @@ impl Doctor {
             self.tools(&cx, role.clone()).boxed(),
             self.signing_keys(&cx, role.clone()).boxed(),
             self.notifiers(&cx, role.clone()).boxed(),
+            self.unanswered_launches().boxed(),
         ];
         if set_up {
             asked.push(self.shared_store(&cx, standing).boxed());
