@@ -86,6 +86,7 @@ pub fn initial_state(portal: &Portal) -> State {
     let keymap = Keymap::load(portal.config().keymap.as_deref());
     let mut state = State::new(sources, backends, keymap);
     state.mouse = portal.config().mouse;
+    state.user = rustix::process::getuid().as_raw();
     state.person.clone_from(&portal.config().person);
     state.requests = portal.config().takes_requests();
     state.theme = kept::theme(&portal.config().state_dir, &portal.config().theme);

@@ -153,6 +153,8 @@ pub struct Model {
     pub restarting: Option<u64>,
     /// Who the person is, and in which project.
     pub person: String,
+    /// The person's number on this machine.
+    pub user: u32,
     /// The number of workloads that run, as far as they are known.
     pub live: usize,
     /// The number of requests that wait for this person's decision.
@@ -197,6 +199,7 @@ impl Model {
             measured: Vec::new(),
             restarting: None,
             person: String::new(),
+            user: 65_534,
             live: 0,
             to_decide: 0,
             unread: 0,

@@ -172,6 +172,11 @@ impl RunConfig {
         }
     }
 
+    /// Whether its program runs as root where nobody names another user.
+    pub fn runs_as_root(&self) -> bool {
+        self.user.is_empty() || matches!(self.user.raw().split(':').next(), Some("0" | "root"))
+    }
+
     /// Whether it is not known as which user it runs.
     pub fn hides_user(&self) -> bool {
         self.unread.iter().any(|field| field == "config.User" || field == "config")

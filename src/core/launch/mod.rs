@@ -16,6 +16,7 @@ pub mod questions;
 pub mod risk;
 pub mod room;
 pub mod rules;
+pub mod safer;
 pub mod script;
 pub mod step;
 pub mod trend;

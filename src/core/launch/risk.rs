@@ -48,3 +48,57 @@ impl Risk {
         Self { weight: Weight::Danger, text: text.into() }
     }
 }
+
+/// How risky a launch is altogether, in five steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RiskLevel {
+    /// Nothing has to be considered.
+    None,
+    /// One or two things are to be considered.
+    Low,
+    /// More than two things are to be considered.
+    Some,
+    /// There is a danger.
+    High,
+    /// There are several dangers.
+    Severe,
+}
+
+impl RiskLevel {
+    /// The level of a plan with these lines. It sums them up; it never replaces them.
+    pub fn of_risks(risks: &[Risk]) -> Self {
+        let count = |weight| risks.iter().filter(|risk| risk.weight == weight).count();
+        match (count(Weight::Danger), count(Weight::Caution)) {
+            (0, 0) => Self::None,
+            (0, 1 | 2) => Self::Low,
+            (0, _) => Self::Some,
+            (1, _) => Self::High,
+            _ => Self::Severe,
+        }
+    }
+
+    /// The level in a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Low => "low",
+            Self::Some => "some",
+            Self::High => "high",
+            Self::Severe => "severe",
+        }
+    }
+
+    /// How many of the gauge's five parts are filled.
+    pub fn parts(self) -> usize {
+        self as usize + 1
+    }
+
+    /// The weight of a line that is as serious.
+    pub fn weight(self) -> Weight {
+        match self {
+            Self::None => Weight::Fine,
+            Self::Low | Self::Some => Weight::Caution,
+            Self::High | Self::Severe => Weight::Danger,
+        }
+    }
+}

@@ -53,6 +53,7 @@ actions! {
     Right = "right", "more", "Choose the next value";
     Fold = "fold", "fold", "Fold or unfold this section of the form";
     Confirm = "confirm", "launch now", "Carry out the plan shown";
+    Safer = "safer", "safer", "Change one answer so that the launch is safer; again for the next one";
     Preset = "preset", "preset", "Use the next preset of answers for this image";
     Script = "script", "save script", "Save the plan shown as a shell script that does the same without Wharf";
     Stop = "stop", "stop", "Stop this workload, or cancel this transfer";

@@ -167,9 +167,9 @@ impl Keymap {
 
     /// The first key of an action in a scope, for hints. The built-in map names letters before arrows.
     pub fn key(&self, scope: &str, action: Action) -> Option<Key> {
-        [scope, "list", "global"]
-            .iter()
-            .find_map(|scope| self.scopes.get(*scope)?.iter().find(|(_, known)| *known == action).map(|(key, _)| *key))
+        // A key that means something else in the scope itself is none of this action's here.
+        let mut bound = [scope, "list", "global"].into_iter().filter_map(|of| self.scopes.get(of)).flatten();
+        bound.find(|(key, known)| *known == action && self.action(scope, *key) == Some(action)).map(|(key, _)| *key)
     }
 
     /// The actions of a scope with all their keys, in the order of [`Action::ALL`].

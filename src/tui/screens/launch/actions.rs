@@ -12,7 +12,7 @@ use crate::{
         theme::Theme,
     },
     model::Model,
-    msg::{Effect, RunEffect, Slot},
+    msg::{Effect, ImageTarget, Navigation, RunEffect, Slot},
     screens::page,
 };
 use wharf_core::{
@@ -20,7 +20,8 @@ use wharf_core::{
     launch::{
         form::{Answers, Form},
         plan::Plan,
-        script,
+        room::GateRequirement,
+        safer, script,
     },
 };
 
@@ -145,6 +146,19 @@ impl Page {
         self.replan()
     }
 
+    /// Puts the next safer answer in the place of the present one, and says which it was.
+    fn make_safer(&mut self, model: &mut Model) -> Vec<Effect> {
+        let root = self.image.config.runs_as_root();
+        let found = self.form.as_ref().and_then(|form| safer::next(form, &self.answers, root, model.user));
+        let Some(found) = found else {
+            model.say("no answer of this form makes it safer");
+            return Vec::new();
+        };
+        model.done(format!("safer: {}", found.words));
+        self.answers.0.insert(found.key.to_owned(), found.answer);
+        self.replan()
+    }
+
     /// Saves the shown plan as a script, as a job.
     fn save_script(&mut self, model: &mut Model) -> Vec<Effect> {
         let Some(plan) = self.plan.as_deref() else { return Vec::new() };
@@ -181,7 +195,9 @@ impl page::Page for Page {
             Action::Open,
             Action::Right,
             Action::Fold,
+            Action::Safer,
             Action::NextPane,
+            Action::Request,
             Action::Back,
             Action::Help,
             Action::Preset,
@@ -192,12 +208,13 @@ impl page::Page for Page {
     fn hides(&self, action: Action, _model: &Model) -> bool {
         match action {
             Action::Fold => self.sections().len() < 2,
+            Action::Request => self.gate().is_none_or(|gate| gate.passage == GateRequirement::Open),
             Action::Preset => self.form.as_ref().is_none_or(|form| form.presets.is_empty()),
             _ => false,
         }
     }
 
-    fn disabled(&self, action: Action, _model: &Model) -> Option<String> {
+    fn disabled(&self, action: Action, model: &Model) -> Option<String> {
         match action {
             Action::Confirm if self.job.is_some() => Some("it is being launched".to_owned()),
             Action::Preset if self.form.as_ref().is_none_or(|form| form.presets.is_empty()) => {
@@ -205,6 +222,12 @@ impl page::Page for Page {
             }
             Action::Fold if !self.may_fold() => Some("this line is in no section".to_owned()),
             Action::Confirm | Action::Script if self.plan.is_none() => Some("there is no plan yet".to_owned()),
+            Action::Confirm => {
+                self.gate().filter(|gate| gate.passage == GateRequirement::Closed).map(|gate| gate.grounds)
+            }
+            Action::Request if !model.requests => {
+                Some("the site has no place for admitted images: [requests] admitted".to_owned())
+            }
             _ => None,
         }
     }
@@ -215,7 +238,7 @@ impl page::Page for Page {
 
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
         let count = self.count();
-        let (width, height) = form_size(self, model.body());
+        let (width, height) = form_size(self, self.parts(model.body()).0);
         // The last two lines of the form are what is out of sight, and help.
         let area = Rect { width, height: height.saturating_sub(2), ..model.body() };
         Some(ScrollArea::new(CursorLines(&mut self.at, count), area))
@@ -247,6 +270,10 @@ impl page::Page for Page {
             Action::Left | Action::Right => return self.turned(action == Action::Right),
             Action::Confirm => return self.confirm(model),
             Action::Script => return self.save_script(model),
+            Action::Safer => return self.make_safer(model),
+            Action::Request => {
+                return vec![Effect::Go(Navigation::Ask(ImageTarget::Reference(self.image.reference.clone())))];
+            }
             Action::Preset => return self.next_preset(model),
             _ => {}
         }
@@ -281,7 +308,7 @@ impl page::Page for Page {
     }
 
     fn clicked(&mut self, column: u16, _line: u16, model: &Model) -> bool {
-        self.in_plan = column >= form_size(self, model.body()).0;
+        self.in_plan = column >= form_size(self, self.parts(model.body()).0).0;
         self.in_plan
     }
 

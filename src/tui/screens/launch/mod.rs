@@ -2,6 +2,7 @@
 
 mod actions;
 mod form_view;
+mod gate_view;
 mod plan_view;
 
 use ratatui::{Frame, layout::Rect};
@@ -9,8 +10,9 @@ use ratatui::{Frame, layout::Rect};
 use crate::kit::{
     input::Input,
     list::{DrawnItem, ListCursor},
+    panel,
     theme::Theme,
-    widgets::below,
+    widgets::{above, below},
 };
 use wharf_core::{
     base::error::Error,
@@ -18,6 +20,7 @@ use wharf_core::{
     launch::{
         form::{Answers, Field, FieldKind, Form, Section},
         plan::Plan,
+        room::Gate,
     },
 };
 
@@ -109,8 +112,21 @@ impl Page {
         }
     }
 
+    /// The area of form and plan, and below it that of the gate: a rule and a line, where there is room for both.
+    fn parts(&self, body: Rect) -> (Rect, Rect) {
+        let height = if body.height >= 12 { 2 } else { 1 };
+        (above(body, height), below(body, body.height.saturating_sub(height)))
+    }
+
+    /// The policy's gate for the shown plan; `None` if the policy was not asked or there is no plan.
+    fn gate(&self) -> Option<Gate> {
+        let gate = self.form.as_ref()?.gate.as_ref()?;
+        Some(gate.with(self.plan.as_ref()?.isolation))
+    }
+
     /// The area of the plan: beside the form, or below it.
-    fn plan_area(&self, area: Rect) -> Rect {
+    fn plan_area(&self, body: Rect) -> Rect {
+        let (area, _) = self.parts(body);
         let (form_width, form_height) = form_size(self, area);
         if form_width < area.width {
             return Rect::new(area.x + form_width + 1, area.y, area.width.saturating_sub(form_width + 1), area.height);
@@ -246,10 +262,16 @@ impl Page {
         true
     }
 
-    /// Draws form and plan beside each other, or one above the other.
+    /// Draws form and plan beside each other, or one above the other, and the gate below both.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-        let (form_width, form_height) = form_size(self, area);
-        self.form_view(frame, Rect::new(area.x, area.y, form_width, form_height), theme);
-        self.plan_view(frame, self.plan_area(area), theme);
+        let (rest, gate) = self.parts(area);
+        let (form_width, form_height) = form_size(self, rest);
+        self.form_view(frame, Rect::new(rest.x, rest.y, form_width, form_height), theme);
+        let plan = self.plan_area(area);
+        if plan.x > rest.x {
+            panel::divider(frame, plan.x - 1, plan, None, theme);
+        }
+        self.plan_view(frame, plan, theme);
+        self.gate_view(frame, gate, theme);
     }
 }

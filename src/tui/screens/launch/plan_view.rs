@@ -1,4 +1,4 @@
-//! Drawing the plan of a launch: the policy's gate, the risks, the free capacity, and what will be sent.
+//! Drawing the plan of a launch: the risks, the free capacity, and what will be sent.
 
 use ratatui::{
     Frame,
@@ -10,11 +10,14 @@ use unicode_width::UnicodeWidthStr;
 use super::Page;
 use crate::kit::{
     theme::{Depth, Theme},
-    widgets::{bar, cell, failure, put, row, tone, weight, wrap},
+    widgets::{bar, cell, failure, put, row, weight, wrap},
 };
 use wharf_core::{
     base::clean,
-    launch::{isolation::Isolation, room::Room},
+    launch::{
+        risk::{Risk, RiskLevel},
+        room::Room,
+    },
 };
 
 /// The least and the most width of the names of resources, in columns; bars follow them.
@@ -61,8 +64,7 @@ impl Page {
         let Some(plan) = &self.plan else {
             return vec![Line::styled(" making the plan…", theme.style("dim"))];
         };
-        let mut lines = self.gate_lines(plan.isolation, theme);
-        lines.push(Line::styled("What it can access", theme.style("title")));
+        let mut lines = vec![gauge(&plan.risks, theme)];
         // The most serious risks come first.
         let mut risks = plan.risks.clone();
         risks.sort_by_key(|risk| std::cmp::Reverse(risk.weight));
@@ -87,17 +89,6 @@ impl Page {
             lines.extend(content.lines().map(|line| Line::styled(format!(" {line}"), theme.style("dim"))));
         }
         lines
-    }
-
-    /// The policy's gate for the shown plan; empty if the policy was not asked.
-    fn gate_lines(&self, isolation: Isolation, theme: &Theme) -> Vec<Line<'static>> {
-        let gate = self.form.as_ref().and_then(|form| form.gate.as_ref());
-        let Some(gate) = gate.map(|gate| gate.with(isolation)) else { return Vec::new() };
-        let badge = gate.verdict.badge();
-        vec![Line::from(vec![
-            Span::styled(format!(" {} ", badge.sign), theme.style(tone(badge.tone))),
-            Span::styled(gate.describe(), theme.style("text")),
-        ])]
     }
 
     /// The free capacity, as far as the backend tells it.
@@ -125,4 +116,16 @@ impl Page {
         let title = [Line::raw(""), Line::styled("Room", theme.style("title"))];
         title.into_iter().chain(all.iter().map(line)).collect()
     }
+}
+
+/// How risky the launch is altogether: five parts, filled as far as it is, and a word.
+fn gauge(risks: &[Risk], theme: &Theme) -> Line<'static> {
+    let level = RiskLevel::of_risks(risks);
+    let filled = level.parts();
+    Line::from(vec![
+        Span::styled("Risk  ", theme.style("title")),
+        Span::styled(format!("{}{}", "▰".repeat(filled), "▱".repeat(5 - filled)), theme.style(weight(level.weight()))),
+        Span::styled(format!(" {}", level.name()), theme.style(weight(level.weight()))),
+        Span::styled("   ! makes it safer", theme.style("key")),
+    ])
 }
