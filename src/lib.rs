@@ -98,6 +98,11 @@
 //! - **A batch script is the whole plan** ([`adapters::slurm`]): it holds the process in the runtime's own format as a
 //!   comment, so that what is launched is what was shown. Its path and its comment name the launch: after a crash the job is
 //!   found by them. A job that was sent twice nevertheless ends itself, because the first has left its number.
+//! - **What a cluster allows is kept for all processes of a person** ([`adapters::slurm`]): its database of accounts takes a
+//!   third of a second, and changes some times a month. What is kept never refuses anything: the cluster is asked again before
+//!   that, and `wharf doctor` reads it anew.
+//! - **Slurm's trial of a job is left out only where a node is known that takes it** ([`adapters::slurm`]): besides that no node
+//!   does, Slurm tells nothing on trial that it does not tell when the job is sent.
 //! - **Fields of Slurm's answers are ended by control characters** that it is asked to write: a job's name may hold line
 //!   breaks and everything else. Of accounting, whose records end at a line, no field with foreign text is asked.
 //! - **Container lists are read leniently**: bollard's models refuse Podman's state `stopped`, and with it the whole

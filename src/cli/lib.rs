@@ -71,6 +71,10 @@ pub async fn run(portal: &Arc<Portal>, cli: &Cli) -> Result<u8> {
     portal.journal.troubles().iter().for_each(|trouble| output::remark(trouble));
     match (done, image_of(verb)) {
         (Err(error), Some(typed)) => Err(near::with_near_names(portal, typed, error).await),
+        (Ok(code), _) => {
+            portal.launches.settle().await;
+            Ok(code)
+        }
         (done, _) => done,
     }
 }

@@ -73,6 +73,7 @@ mod sign_in;
 mod signatures;
 mod site;
 mod slurm;
+mod slurm_faults;
 mod slurm_rest;
 mod spec;
 mod steward;

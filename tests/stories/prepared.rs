@@ -182,17 +182,59 @@ async fn a_changed_file_does_not_run(stage: &Stage, alpine: &Image, supply: &Sup
         let text = logs(&launcher, &made.id).await;
         assert!(text.contains("was changed or removed") && !text.contains("it runs"), "{name}: {text}");
         launcher.remove(&cx, &made.id).await.unwrap();
+        several_nodes_compare_it(stage, &launcher, &name, alpine, supply).await;
         // The next launch prepares it again; what was changed is kept aside, because a job may still have it open.
         let plan = launcher.plan(&cx, alpine, &answers(&asked(&name, "echo it runs"))).await.unwrap();
         let made = launcher.launch(&cx, &plan, supply).await.unwrap();
         ends(&launcher, &made.id, 0).await;
         assert!(logs(&launcher, &made.id).await.contains("it runs"));
         launcher.remove(&cx, &made.id).await.unwrap();
-        for entry in std::fs::read_dir(stage.home.path("shared/images")).unwrap().flatten() {
-            if entry.path().extension().is_some_and(|ending| ending == "aside") {
-                std::fs::remove_dir_all(entry.path()).unwrap();
-            }
+        remove_what_was_put_aside(stage);
+    }
+}
+
+fn remove_what_was_put_aside(stage: &Stage) {
+    for entry in std::fs::read_dir(stage.home.path("shared/images")).unwrap().flatten() {
+        if entry.path().extension().is_some_and(|ending| ending == "aside") {
+            std::fs::remove_dir_all(entry.path()).unwrap();
         }
+    }
+}
+
+/// Six tasks need two nodes, each of which compares the file: unchanged they all run, changed none does.
+async fn several_nodes_compare_it(
+    stage: &Stage,
+    launcher: &Arc<dyn Launcher>,
+    name: &str,
+    alpine: &Image,
+    supply: &Supply,
+) {
+    let cx = Context::default();
+    for changed in [false, true] {
+        let first = stage.slurm("sbatch", &["--parsable", "-o", "/dev/null", "--wrap", "sleep 300"]);
+        let after = format!("afterany:{first}");
+        let given =
+            [asked(name, "sh -c 'echo it runs on $SLURM_JOB_NUM_NODES'"), vec![("tasks", "6"), ("after", &after)]]
+                .concat();
+        let plan = launcher.plan(&cx, alpine, &answers(&given)).await.unwrap();
+        let made = launcher.launch(&cx, &plan, supply).await.unwrap();
+        remove_what_was_put_aside(stage);
+        if changed {
+            let file = prepared_file(stage, "shared");
+            let mut bytes = std::fs::read(&file).unwrap();
+            *bytes.last_mut().unwrap() ^= 1;
+            std::fs::write(&file, bytes).unwrap();
+        }
+        stage.slurm("scancel", &[&first]);
+        ends(launcher, &made.id, i64::from(changed)).await;
+        let text = logs(launcher, &made.id).await;
+        let runs = text.matches("it runs on 2").count();
+        assert_eq!(
+            (runs, text.contains("was changed or removed")),
+            (if changed { 0 } else { 6 }, changed),
+            "{name}: {text}"
+        );
+        launcher.remove(&cx, &made.id).await.unwrap();
     }
 }
 

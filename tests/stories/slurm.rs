@@ -192,7 +192,7 @@ impl Stage {
     }
 
     /// Slurm's commands, of which `program` is this script; `REAL` in it is the real one.
-    fn commands(&self, name: &str, program: &str, script: &str) -> PathBuf {
+    pub(crate) fn commands(&self, name: &str, program: &str, script: &str) -> PathBuf {
         let folder = self.home.path(name);
         std::fs::create_dir(&folder).unwrap();
         for entry in std::fs::read_dir(&self.bin).unwrap().flatten() {
@@ -231,6 +231,7 @@ async fn a_person_launches_jobs() {
     what_would_never_start_is_refused(&stage, &launcher, &look).await;
     its_output_and_its_end_are_told(&stage, &launcher, &look).await;
     sbatch_is_run_exactly_as_the_plan_says(&stage, &look).await;
+    a_trial_refuses_no_more_of_a_job_that_fits(&stage);
     let alpine = stage.alpine().await;
     a_running_job_is_entered(&stage, &launcher, &alpine).await;
     an_array_is_one_workload(&stage, &launcher, &alpine).await;
@@ -288,12 +289,40 @@ async fn sbatch_is_run_exactly_as_the_plan_says(stage: &Stage, image: &Image) {
     let ran = std::fs::read_to_string(&log).unwrap();
     let words = |line: &str| line.trim_end_matches('\0').split('\0').map(str::to_owned).collect::<Vec<_>>();
     let ran: Vec<Vec<String>> = ran.lines().map(words).collect();
-    let shown = plan.commands::<2>("compare").unwrap();
+    let run = |step: &Step| if let Step::Run { argv, .. } = step { Some(argv.clone()) } else { None };
+    let shown: Vec<Vec<String>> = plan.steps.iter().filter_map(run).collect();
     assert_eq!(ran, shown);
     let (path, text) = plan.written("compare").unwrap();
     assert_eq!(std::fs::read_to_string(path).unwrap(), text);
     until(&launcher, &made.id, |state| !state.may_stop()).await;
     launcher.remove(&cx, &made.id).await.unwrap();
+}
+
+/// Besides that no node fits, whatever Slurm refuses on trial it refuses in the same words when the job is sent: so a job
+/// for which a node is known is sent without a trial.
+fn a_trial_refuses_no_more_of_a_job_that_fits(stage: &Stage) {
+    let script = stage.home.path("fits.sh");
+    std::fs::write(&script, "#!/bin/sh\ntrue\n").unwrap();
+    for options in [
+        "--partition=nowhere",
+        "--partition=closed",
+        "--account=nobody",
+        "--qos=nothing",
+        "--account=chemistry --qos=short",
+        "--array=9-1",
+        "--array=1-2000000",
+        "--mail-type=nothing",
+    ] {
+        let refused = |how: &str| {
+            let mut command = Command::new(stage.bin.join("sbatch"));
+            command.args([how, "--output=/dev/null"]).args(options.split(' ')).arg(&script);
+            let output = command.env("SLURM_CONF", &stage.conf).current_dir("/tmp").output().unwrap();
+            let said = lab::complained(&output);
+            (output.status.success(), said.trim().rsplit(": ").next().unwrap_or_default().to_owned())
+        };
+        let (sent, tried) = (refused("--parsable"), refused("--test-only"));
+        assert!(!sent.0 && sent == tried, "{options}: {sent:?} {tried:?}");
+    }
 }
 
 pub(crate) async fn its_output_and_its_end_are_told(stage: &Stage, launcher: &Arc<dyn Launcher>, image: &Image) {

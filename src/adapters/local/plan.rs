@@ -327,11 +327,7 @@ pub(super) fn risks(image: &Image, answers: &Answers, inside: &SandboxLayout, ru
     } else {
         Risk::harmless(format!("at most {} processes more than you have now", answers.get("processes")))
     });
-    risks.push(if answers.get("memory").is_empty() {
-        Risk::caution("no memory limit")
-    } else {
-        Risk::harmless(format!("at most {} of memory for each process", answers.get("memory")))
-    });
+    risks.push(questions::memory_limit(answers.get("memory")));
     risks.push(match runtime {
         SandboxProgram::Runsc => questions::isolated(runtime.isolation(), runtime.name()),
         program => questions::isolated(program.isolation(), &format!("a user namespace ({})", program.name())),

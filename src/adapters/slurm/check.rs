@@ -2,7 +2,7 @@
 
 use super::{
     job::{After, Job},
-    partitions::Partition,
+    partitions::{NodeKind, Partition},
     site::Site,
 };
 use wharf_core::{
@@ -48,10 +48,15 @@ pub(super) fn partition(site: &Site, name: &str, what: &str) -> Result<()> {
         return Err(refused(what, format!("partition {name} is only for the groups {groups}"), others()));
     }
     if !partition.is_up() {
-        let state = clean::short(&partition.state.to_lowercase(), 20);
-        return Err(refused(what, format!("partition {name} is {state}: a job would wait there for ever"), others()));
+        return Err(down(partition, what, others()));
     }
     Ok(())
+}
+
+/// The error for a partition that starts no jobs.
+pub(super) fn down(partition: &Partition, what: &str, hint: impl Into<String>) -> Error {
+    let (name, state) = (clean::short(&partition.name, 40), clean::short(&partition.state.to_lowercase(), 20));
+    refused(what, format!("partition {name} is {state}: a job would wait there for ever"), hint)
 }
 
 /// Refuses what the partition, the account or the quality of service would never let start.
@@ -87,7 +92,8 @@ fn quality(job: &Job, site: &Site, partition: &Partition, what: &str) -> Result<
     }
     let quality = clean::short(&job.quality, 40);
     if let Some(account) = site.accounts.iter().find(|one| one.name == job.account) {
-        if !account.qualities.contains(&job.quality) {
+        // Where the account's are not known, Slurm refuses by itself.
+        if !account.qualities.is_empty() && !account.qualities.contains(&job.quality) {
             let (name, has) = (clean::short(&account.name, 40), clean::short(&account.qualities.join(", "), 100));
             return Err(refused(what, format!("the account {name} has no QOS {quality}"), format!("it has {has}")));
         }
@@ -136,6 +142,18 @@ fn size(job: &Job, partition: &Partition, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether a node is known on which the job can run as soon as that is free. Of such a job, Slurm tells nothing on trial that it
+/// does not tell when the job is sent: whatever else it refuses, it refuses both times. Of another job it may be told on trial
+/// only that no node has what it wants.
+pub(super) fn surely_fits(job: &Job, site: &Site) -> bool {
+    let Some(partition) = site.partition(&job.partition) else { return false };
+    let is_simple = job.tasks == 1 && job.gpus.0 == 0 && job.feature.is_empty();
+    let usual = || Some(partition.memory_per_processor?.saturating_mul(job.processors));
+    let Some(memory) = job.memory.or_else(usual) else { return false };
+    let takes = |kind: &NodeKind| kind.processors >= job.processors && kind.memory >= memory;
+    is_simple && partition.is_up() && partition.kinds.iter().any(takes)
+}
+
 /// Refuses dependencies that can never be fulfilled. `fate` tells what is known of a job.
 ///
 /// # Errors
@@ -155,8 +173,9 @@ pub(super) fn after(all: &[After], fate: impl Fn(&str) -> Fate, what: &str) -> R
     Ok(())
 }
 
-/// What the launch gives away or costs, besides what the runtime says.
-pub(super) fn risks(job: &Job, site: &Site) -> Vec<Risk> {
+/// What the launch gives away or costs, besides what the runtime says. With `is_limited`, the runtime keeps each process to the
+/// memory of the job.
+pub(super) fn risks(job: &Job, site: &Site, is_limited: bool) -> Vec<Risk> {
     let partition = site.partition(&job.partition);
     let name = partition.map_or("Slurm's default", |one| one.name.as_str());
     let name = clean::short(name, 40);
@@ -170,7 +189,8 @@ pub(super) fn risks(job: &Job, site: &Site) -> Vec<Risk> {
     let usual = partition.and_then(|one| one.memory_per_processor);
     match (job.memory, usual) {
         (Some(memory), _) => {
-            risks.push(Risk::harmless(format!("Slurm gives it {} of memory on each node", text::size(memory))))
+            let each = if is_limited { ", and no process of it gets more" } else { "" };
+            risks.push(Risk::harmless(format!("Slurm gives it {} of memory on each node{each}", text::size(memory))));
         }
         (None, Some(each)) => {
             let all = text::size(each.saturating_mul(job.processors).saturating_mul(job.tasks));
@@ -249,6 +269,28 @@ mod tests {
             assert!(told.contains(why), "{job:?}: {told}");
         }
         assert_eq!(said(Job { quality: "short".into(), time: Some(240), account: "physics".into(), ..job() }), "");
+    }
+
+    #[test]
+    fn only_a_job_for_which_a_node_is_known_is_sent_without_a_trial() {
+        let mut site = site();
+        let kind = |processors, gibibytes: u64| NodeKind { processors, memory: gibibytes << 30 };
+        site.partitions[0].kinds = vec![kind(4, 2), kind(2, 8)];
+        let job = |processors, gibibytes: u64| Job { processors, memory: Some(gibibytes << 30), ..job() };
+        assert!(surely_fits(&job(4, 2), &site) && surely_fits(&job(2, 8), &site));
+        for other in [
+            job(4, 8),
+            job(5, 1),
+            Job { tasks: 2, ..job(1, 1) },
+            Job { gpus: (1, String::new()), ..job(1, 1) },
+            Job { feature: "avx".into(), ..job(1, 1) },
+            Job { memory: None, ..job(1, 1) },
+            Job { partition: "down".into(), ..job(1, 1) },
+        ] {
+            assert!(!surely_fits(&other, &site), "{other:?}");
+        }
+        site.partitions[0].memory_per_processor = Some(1 << 30);
+        assert!(surely_fits(&Job { memory: None, ..job(2, 0) }, &site));
     }
 
     #[test]

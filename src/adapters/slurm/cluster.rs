@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
-    commands::Commands, facts::Facts, folder::Root, inside::Offer, lists::Lists, rest::Rest, settings::Settings,
-    usage::Samples,
+    ask::Questions, commands::Commands, facts::Facts, facts_file::FactsFile, folder::Root, inside::Offer, lists::Lists,
+    rest::Rest, settings::Settings, usage::Samples,
 };
 use crate::shared::settings::AdapterEntry;
 use wharf_core::{
@@ -18,10 +18,10 @@ pub struct Slurm {
     pub(super) name: String,
     pub(super) commands: Commands,
     /// What is asked in place of the commands, where there are none.
-    pub(super) rest: Option<Rest>,
+    pub(super) rest: Option<Arc<Rest>>,
     pub(super) root: Root,
     pub(super) runtimes: Vec<Arc<dyn Runtime>>,
-    pub(super) facts: Facts,
+    pub(super) facts: Arc<Facts>,
     pub(super) lists: Lists,
     pub(super) samples: Samples,
 }
@@ -37,16 +37,33 @@ impl Slurm {
         };
         let runtimes = runtimes.into_iter().map(with_store).collect();
         let root = settings.folder.clone().unwrap_or_else(|| state.join("slurm").join(&wanted.name));
+        let commands = Commands { bin: settings.bin.clone(), conf: settings.conf.clone() };
+        let rest = settings.rest().map(|address| Arc::new(Rest::new(address)));
+        let questions = Questions { commands: commands.clone(), rest: rest.clone() };
         Self {
             name: wanted.name.clone(),
-            commands: Commands { bin: settings.bin.clone(), conf: settings.conf.clone() },
-            rest: settings.rest().map(Rest::new),
+            commands,
+            rest,
             root: Root(root),
             runtimes,
-            facts: Facts::default(),
+            facts: Arc::new(Facts::new(questions, None)),
             lists: Lists::new(Duration::from_secs(settings.pace())),
             samples: Samples::default(),
         }
+    }
+
+    /// The same cluster, whose facts are kept below `cache` for other processes of this person.
+    #[must_use]
+    pub(super) fn keeping_facts(self, wanted: &AdapterEntry<Settings>, cache: &Path) -> Self {
+        let settings = &wanted.settings;
+        let address = settings.rest().map_or_else(
+            || format!("{:?} {:?}", settings.bin, settings.conf),
+            |rest| format!("{rest} as {}", rest.user()),
+        );
+        let user = whoami::username().unwrap_or_default();
+        let file = FactsFile::new(&cache.join("slurm"), &wanted.name, &address, &user, settings.conf.as_deref());
+        let questions = Questions { commands: self.commands.clone(), rest: self.rest.clone() };
+        Self { facts: Arc::new(Facts::new(questions, Some(file))), ..self }
     }
 
     /// What the runtimes that take this image ask, the preferred one first; there is at least one.

@@ -78,8 +78,12 @@ fn queue(site: &Site) -> Section {
         let help = "whose share the time is taken from";
         fields.push(Field::new(key::ACCOUNT, "Account", help, left_or(&accounts), key::LEFT));
     }
-    let qualities: BTreeSet<&str> =
+    let mut qualities: BTreeSet<&str> =
         site.accounts.iter().flat_map(|account| &account.qualities).map(String::as_str).collect();
+    if qualities.is_empty() && !accounts.is_empty() {
+        // Which of them this person may use is not known yet.
+        qualities.extend(site.qualities.iter().map(|one| one.name.as_str()));
+    }
     if !qualities.is_empty() {
         let help = "the quality of service: priority, and limits of its own";
         let all: Vec<&str> = qualities.into_iter().collect();

@@ -4,7 +4,7 @@
 use wharf_core::{
     base::error::{Error, Result},
     launch::{
-        form::{Answers, Field, FieldKind, Form, Section},
+        form::{Answers, AskedWith, Field, FieldKind, Form, Section},
         questions::choice,
     },
 };
@@ -40,6 +40,13 @@ pub(super) fn sections(offers: &[Offer]) -> Vec<Section> {
                     None => all.push(Section { fields: vec![field.clone()], ..section.clone() }),
                 },
             }
+        }
+    }
+    for field in all.iter_mut().flat_map(|section| &mut section.fields) {
+        let ask: Vec<String> =
+            offers.iter().filter(|offer| offer.field(field.key).is_some()).map(|offer| offer.name.clone()).collect();
+        if ask.len() < offers.len() {
+            field.asked_with = Some(AskedWith { key: INSIDE, answers: ask });
         }
     }
     let names: Vec<&str> = offers.iter().map(|offer| offer.name.as_str()).collect();
@@ -144,6 +151,14 @@ mod tests {
         }
         let why = choose(&[(INSIDE, "open")]).unwrap_err().to_string();
         assert!(why.contains("setting 'network' with inside=open") && why.contains("choose one of host"), "{why}");
+    }
+
+    #[test]
+    fn a_question_says_with_which_runtime_it_is_asked() {
+        let form = Form::new(sections(&offers()));
+        let with = form.field("writable").unwrap().asked_with.clone().unwrap();
+        assert_eq!((with.key, with.answers), (INSIDE, vec!["sandbox".to_owned()]));
+        assert_eq!(form.field("network").unwrap().asked_with, None);
     }
 
     #[test]

@@ -12,6 +12,9 @@ use wharf_core::{
     launch::plan::{State, Workload},
 };
 
+/// How many seconds the clocks of this machine and of the cluster may differ. Ids do not begin again within a day.
+const CLOCKS: i64 = 24 * 3600;
+
 /// A workload, and what it is made of.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
@@ -61,8 +64,9 @@ pub(super) fn workloads(
     for one in launched {
         let (queue, accounts) = groups.remove(&one.job).unwrap_or_default();
         // Ids begin again some day: an older job of the same id is another one.
-        let same = |row: &Row| row.submitted.is_none_or(|submitted| submitted + 60 >= one.record.created);
-        let ours = |row: &Row| key_of(row, launches).is_none_or(|key| key == one.record.key) && same(row);
+        let same = |row: &Row| row.submitted.is_none_or(|submitted| submitted + CLOCKS >= one.record.created);
+        // What names its launch needs no clock.
+        let ours = |row: &Row| key_of(row, launches).map_or_else(|| same(row), |key| key == one.record.key);
         let (queue, others): (Vec<Row>, Vec<Row>) = queue.into_iter().partition(ours);
         let accounts = accounts.into_iter().filter(same).collect();
         if !others.is_empty() {
@@ -343,6 +347,18 @@ mod tests {
     }
 
     #[test]
+    fn clocks_that_differ_hide_no_job() {
+        for submitted in [1000 - 7200, 1000 + 7200] {
+            let ended = Row { submitted: Some(submitted), ..row("61", State::Exited(3)) };
+            let known = list(Vec::new(), vec![ended], vec![launch("61", None)]);
+            assert_eq!(known[0].workload.state, State::Exited(3), "{submitted}");
+        }
+        let named = Row { command: "/s/launches/k1/job.sh".into(), submitted: Some(1), ..row("61", State::Running) };
+        let known = list(vec![named], Vec::new(), vec![launch("61", None)]);
+        assert_eq!((known.len(), &known[0].workload.state), (1, &State::Running));
+    }
+
+    #[test]
     fn what_was_removed_and_what_has_the_id_of_another_job_is_told_apart() {
         let ours = |state: State| Row { command: "/s/launches/k9/job.sh".into(), ..row("80", state) };
         assert!(list(vec![ours(State::Exited(0))], Vec::new(), Vec::new()).is_empty(), "it was removed");
@@ -350,7 +366,7 @@ mod tests {
         // Another launch has this id by now.
         let all = list(vec![ours(State::Running)], Vec::new(), vec![launch("80", None)]);
         assert_eq!(all.len(), 2);
-        let old = Row { submitted: Some(10), ..row("61", State::Exited(3)) };
+        let old = Row { submitted: Some(1000 - CLOCKS - 1), ..row("61", State::Exited(3)) };
         let all = list(Vec::new(), vec![old], vec![launch("61", None)]);
         assert!(matches!(all[0].workload.state, State::Other(_)), "{:?}", all[0].workload.state);
     }

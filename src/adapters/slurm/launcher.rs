@@ -9,32 +9,20 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    check::{self, Fate},
-    cluster::Slurm,
-    commands,
-    folder::Launched,
-    form, inside,
-    job::{After, Job},
-    jobs,
-    list::Found,
-    log,
-    queue::Row,
-    script,
+    cluster::Slurm, commands, facts::Need, folder::Launched, form, inside, jobs, list::Found, log, script, submit::Sent,
 };
 use crate::shared::{exec, private, terminal};
 use wharf_core::{
     base::{
         context::Context,
         error::{During, Error, Kind, Result},
-        text,
     },
     image::model::{Health, Image},
     launch::{
         form::{Answers, Form},
-        isolation::Isolation,
         kept::KeptImage,
         logs::LogRange,
-        plan::{Plan, State, Step, Workload, key},
+        plan::{Plan, State, Workload},
         usage::Usage,
     },
     ports::{Ability, ByteStream, Extent, Launcher, Supply, Terminal},
@@ -79,7 +67,7 @@ impl Launcher for Cluster {
 
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
         let what = format!("ask {}", self.0.name);
-        let site = self.0.facts.site(&self.0.commands, self.0.rest.as_ref(), &what).await?;
+        let site = self.0.facts.seen(Need::Room, &what).await?.site;
         Ok(form::form(&site, inside::sections(&self.0.offers(image)?)))
     }
 
@@ -88,14 +76,15 @@ impl Launcher for Cluster {
     }
 
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {
-        let (launched, estimate) = self.0.submit(cx, plan, supply).await?;
-        let listed = self.0.find(&launched.job).await;
-        // Slurm has taken it: a list that fails now does not undo that.
-        let mut made = listed.map_or_else(|_| self.0.just_sent(&launched), |found| found.known.workload);
-        if let State::Queued { starts, .. } = &mut made.state {
-            *starts = starts.or(estimate);
+        match self.0.submit(cx, plan, supply).await? {
+            // A list would only tell again that it was sent.
+            Sent::Now { launched, starts } => Ok(self.0.just_sent(&launched, starts)),
+            Sent::Before(launched) => {
+                let listed = self.0.find(&launched.job).await;
+                // Slurm has taken it: a list that fails now does not undo that.
+                Ok(listed.map_or_else(|_| self.0.just_sent(&launched, None), |found| found.known.workload))
+            }
         }
-        Ok(made)
     }
 
     async fn prepare(&self, cx: &Context, folder: &Path, supply: &Supply) -> Result<()> {
@@ -124,8 +113,14 @@ impl Launcher for Cluster {
         self.0.remove_kept(id).await
     }
 
+    async fn settle(&self) {
+        self.0.facts.settle().await;
+    }
+
     async fn health(&self, _cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.0.name);
+        // Whoever looks after it wants to go on with what it is now.
+        self.0.facts.renew().await;
         if let Some(rest) = &self.0.rest {
             let version = rest.ping(&what).await?;
             let note = format!("slurm {version} by {}, launches in {}", rest.address(), self.0.root.0.display());
@@ -260,110 +255,9 @@ impl Slurm {
         Arc::new(Cluster(Arc::new(self)))
     }
 
-    async fn plan(&self, image: &Image, answers: &Answers) -> Result<Plan> {
-        let what = format!("plan on {}", self.name);
-        let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
-        let offers = self.offers(image)?;
-        let site = self.facts.site(&self.commands, self.rest.as_ref(), &what).await?;
-        // Told before the form refuses it: why a partition that is there is not among the choices.
-        check::partition(&site, answers.get(form::key::PARTITION), &what)?;
-        let asked = form::form(&site, inside::sections(&offers)).check(answers)?;
-        let (inside, answers) = inside::chosen(&offers, &form::form(&site, Vec::new()), asked)?;
-        let runtime = self.runtime_called(inside, &what)?;
-        let job = Job::from_answers(&answers)?;
-        check::limits(&job, &site, &what)?;
-        self.may_begin_after(&job.after, &what).await?;
-        if let Some(output) = &job.output {
-            if !tokio::fs::metadata(output).await.is_ok_and(|meta| meta.is_dir()) {
-                let why =
-                    format!("its output folder {} is not there: the job would end without a word", output.display());
-                return Err(Error::usage(what, why).hint("make the folder, or leave the answer empty"));
-            }
-        }
-        let described = runtime.describe(image, &answers).await?;
-        let key = key();
-        let folder = self.root.launch(&key)?;
-        let prepared = folder.join(script::PROCESS);
-        let mut reference = pinned.reference.to_string();
-        if !reference.contains(pinned.digest.as_str()) {
-            reference = format!("{reference} {}", pinned.digest);
-        }
-        let check = runtime.check(&described.process, &prepared)?;
-        let started = script::Started {
-            key: &key,
-            folder: &folder,
-            image: &reference,
-            runtime: runtime.name(),
-            check: check.as_deref(),
-            words: &runtime.argv(&prepared)?,
-            process: &described.process,
-        };
-        let script = script::script(&job, &started)?;
-        let layers = text::plural(image.layers.len() as u64, "layer", "layers");
-        let file = folder.join(script::FILE).display().to_string();
-        let by =
-            ["launch", &pinned.reference.to_string(), "--on", &self.name, "--prepare", &folder.display().to_string()];
-        let by = vec![Step::Wharf { arguments: by.map(str::to_owned).to_vec() }];
-        let prepare = |by: Vec<Step>| Step::Prepare {
-            what: format!("the image, {layers}"),
-            to: format!("{}, once for all jobs", self.root.images().display()),
-            bytes: Some(image.size),
-            by,
-        };
-        let steps = match &self.rest {
-            // The script is in what is sent, and in no file.
-            Some(rest) => {
-                let call = rest.call(&what, &job, &folder, &key, &script).await?;
-                vec![prepare(Vec::new()), Step::Send(call)]
-            }
-            None => vec![
-                Step::write(&file, script),
-                prepare(by),
-                self.commands.step("sbatch", &["--test-only", &file]),
-                self.commands.step("sbatch", &["--parsable", &file]),
-            ],
-        };
-        Ok(Plan {
-            backend: self.name.clone(),
-            image: pinned,
-            steps,
-            risks: check::risks(&job, &site).into_iter().chain(described.risks).collect(),
-            privileged: false,
-            isolation: Isolation::SharedKernel,
-            answers,
-            idempotency_key: key,
-        })
-    }
-
-    /// Refuses dependencies that can never come true. What cannot be learnt is left to Slurm.
-    async fn may_begin_after(&self, after: &[After], what: &str) -> Result<()> {
-        let mut ids: Vec<String> = after.iter().flat_map(|one| one.jobs.clone()).collect();
-        if ids.is_empty() {
-            return Ok(());
-        }
-        ids.sort();
-        ids.dedup();
-        let (Ok(queue), Ok(accounts)) = (self.jobs_of_all(what, &ids).await, self.accounts(what, &ids).await) else {
-            return Ok(());
-        };
-        let rows: Vec<Row> = queue.into_iter().chain(accounts).collect();
-        let fate = |id: &str| {
-            let of: Vec<&Row> = rows.iter().filter(|row| row.whole == id || row.id == id).collect();
-            let ended = |good: bool| of.iter().any(|row| row.over && (row.state == State::Exited(0)) == good);
-            match () {
-                () if of.is_empty() && id.contains('_') => Fate::Open,
-                () if of.is_empty() => Fate::Unknown,
-                () if of.iter().any(|row| !row.over) => Fate::Open,
-                () if ended(false) => Fate::Bad,
-                () => Fate::Good,
-            }
-        };
-        check::after(after, fate, what)
-    }
-
-    /// A launch that Slurm has taken and the list does not have yet.
-    fn just_sent(&self, launched: &Launched) -> Workload {
-        let state = State::Queued { reason: String::new(), starts: None };
+    /// A launch that Slurm has taken and the list does not have yet. `starts` is Slurm's estimate.
+    fn just_sent(&self, launched: &Launched, starts: Option<i64>) -> Workload {
+        let state = State::Queued { reason: String::new(), starts };
         jobs::workload(&self.name, launched, state, Vec::new())
     }
 

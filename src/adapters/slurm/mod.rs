@@ -5,21 +5,25 @@
 //! that was interrupted finds its job again.
 
 mod array;
+mod ask;
 mod check;
 mod cluster;
 mod commands;
 mod facts;
+mod facts_file;
 mod folder;
 mod form;
 mod inside;
 mod job;
 mod jobs;
 mod kept;
+mod kept_facts;
 mod launcher;
 mod list;
 mod lists;
 mod log;
 mod partitions;
+mod plan;
 mod queue;
 mod reasons;
 mod rest;
@@ -63,7 +67,8 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             parts.note(&wanted.name, State::Caution, found, "correct SLURM_CONF, or conf of this backend");
             continue;
         }
-        parts.launchers.push(Slurm::new(&wanted, &around.state_dir, runtimes).into_launcher());
+        let cluster = Slurm::new(&wanted, &around.state_dir, runtimes).keeping_facts(&wanted, &around.cache_dir);
+        parts.launchers.push(cluster.into_launcher());
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use wharf_core::{
     base::clean,
     launch::{duration::parse_duration, room::Room},
@@ -15,8 +17,17 @@ pub(super) const RECORD: char = '\u{1e}';
 /// The fields that sinfo is asked for.
 const FIELDS: [&str; 8] = ["PartitionName", "Nodes", "StateLong", "CPUsState", "CPUs", "Memory", "Gres", "Features"];
 
+/// Nodes of a partition that are alike and can run jobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct NodeKind {
+    /// The processors of each.
+    pub processors: u64,
+    /// The memory of each, in bytes.
+    pub memory: u64,
+}
+
 /// One partition.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Partition {
     /// Its name.
     pub name: String,
@@ -48,6 +59,9 @@ pub(super) struct Partition {
     pub gpus: BTreeMap<String, u64>,
     /// The features of its nodes, by which a job can ask for some of them.
     pub features: Vec<String>,
+    /// The kinds of its nodes that can run jobs, now or when others have ended; empty where they are not told apart.
+    #[serde(default)]
+    pub kinds: Vec<NodeKind>,
 }
 
 impl Partition {
@@ -133,7 +147,12 @@ pub(super) fn add_nodes(partitions: &mut [Partition], text: &str) {
         // `8000+` where nodes differ.
         let least = |text: &str| text.trim_end_matches('+').parse::<u64>().unwrap_or(0);
         partition.largest = partition.largest.max(least(each));
-        partition.memory = partition.memory.max(least(memory).saturating_mul(1 << 20));
+        let memory = least(memory).saturating_mul(1 << 20);
+        partition.memory = partition.memory.max(memory);
+        let kind = NodeKind { processors: least(each), memory };
+        if count > 0 && matches!(state, "idle" | "mixed" | "allocated") && !partition.kinds.contains(&kind) {
+            partition.kinds.push(kind);
+        }
         add_gpus(partition, gpus);
         let named = features.split(',').filter(|feature| !matches!(*feature, "" | "(null)"));
         partition.features.extend(named.map(str::to_owned));

@@ -32,6 +32,9 @@ const FIELDS: [&str; 17] = [
 /// The fields that sacct is asked for: none of them can hold foreign text, because its records end at a line only.
 const ACCOUNTED: &str = "JobID,JobIDRaw,State,ExitCode,Partition,Account,NodeList,Submit,Start,End";
 
+/// The state of a job that another cluster of the federation has started (squeue(1), "JOB STATE CODES").
+const REVOKED: &str = "REVOKED";
+
 /// One job, one task of an array, or the tasks of an array that wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
@@ -128,7 +131,11 @@ fn time(text: &str) -> Option<i64> {
 
 /// The rows of squeue's answer. A record that is none is left out; the rest is intact.
 pub(super) fn queue(text: &str) -> Vec<Row> {
-    records::<17>(text).iter().filter_map(queued).collect()
+    let all: Vec<(&str, Row)> =
+        records::<17>(text).iter().filter_map(|fields| Some((fields[4], queued(fields)?))).collect();
+    // In a federation, the job is in the queues of several clusters until one starts it.
+    let is_elsewhere = |row: &Row| all.iter().any(|(word, other)| *word != REVOKED && other.id == row.id);
+    all.iter().filter(|(word, row)| *word != REVOKED || !is_elsewhere(row)).map(|(_, row)| row.clone()).collect()
 }
 
 fn queued(fields: &[&str; 17]) -> Option<Row> {
@@ -225,6 +232,7 @@ pub(super) fn state(word: &str, reason: &str, starts: Option<i64>) -> (State, bo
         "SUSPENDED" | "STOPPED" => (State::Paused, false),
         "COMPLETING" | "STAGE_OUT" => (State::Stopping, false),
         "FAILED" => (State::Failed(reasons::ended(reason)), true),
+        REVOKED => (State::Other("another cluster of the federation runs it".to_owned()), false),
         _ => over(word, 0, 0),
     }
 }
@@ -334,6 +342,21 @@ mod tests {
         assert_eq!((rest.whole.as_str(), rest.task.as_ref(), rest.count), ("62", None, 7));
         assert_eq!((one.task.as_deref(), one.raw.as_str(), one.left.as_str()), (Some("1"), "63", "9:58"));
         assert!(one.comment.is_empty() && one.command.is_empty(), "(null) is nothing");
+    }
+
+    /// Ids of a federation have the number of the cluster in their upper bits (Slurm, "Federated Scheduling Guide").
+    #[test]
+    fn a_job_of_a_federation_is_told_once() {
+        let (here, there) = ("67109080", "134217779");
+        let text = [
+            plain(here, "REVOKED", "None", "moved"),
+            plain(here, "RUNNING", "None", "moved"),
+            plain(there, "REVOKED", "None", "away"),
+        ];
+        let rows = queue(&text.concat());
+        assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), [here, there]);
+        assert_eq!((&rows[0].state, rows[0].over), (&State::Running, false));
+        assert!(matches!(&rows[1].state, State::Other(why) if why.contains("federation")) && !rows[1].over);
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub(super) const PROCESS: &str = "process";
 pub(super) const COMMENT: &str = "wharf:";
 /// Leaves what Slurm says of a task in the place of its process.
 const TOLD: &str = "mkdir -p \"$place\"; env | grep -E \"^(SLURM_|CUDA_VISIBLE_DEVICES=|ROCR_VISIBLE_DEVICES=)\" >\"$place/environment\" || true";
+/// Runs what follows once on each node of the job.
+const ON_EACH_NODE: &str =
+    "srun --quiet --nodes=\"$SLURM_JOB_NUM_NODES\" --ntasks=\"$SLURM_JOB_NUM_NODES\" --ntasks-per-node=1 --export=ALL ";
 /// What a job says whose image is not what was prepared.
 const CHANGED: &str =
     "wharf: the prepared image was changed or removed after this job was made: it does not run. Launch it again.";
@@ -110,10 +113,9 @@ pub(super) fn script(job: &Job, started: &Started<'_>) -> Result<String> {
         "ln -s \"$sent\" sent 2>/dev/null || [ \"$(readlink sent)\" = \"$sent\" ] || exit 0".to_owned(),
     ]);
     if let Some(check) = started.check {
-        lines.push(
-            "# Only the bytes that were prepared are run; the first node compares them for all tasks.".to_owned(),
-        );
-        lines.push(format!("{} || {{ echo '{CHANGED}' >&2; exit 1; }}", all_quoted(check)?));
+        lines.push("# Only the bytes that were prepared are run: each node compares them first.".to_owned());
+        let on_each = if job.tasks > 1 { ON_EACH_NODE } else { "" };
+        lines.push(format!("{on_each}{} || {{ echo '{CHANGED}' >&2; exit 1; }}", all_quoted(check)?));
     }
     let words = all_quoted(started.words)?;
     lines.push("# The program may know which task of which job it is, and which GPUs it has.".to_owned());
@@ -274,6 +276,11 @@ mod tests {
     fn several_tasks_are_started_by_slurm() {
         let text = written(&Job { tasks: 4, ..job() }, &words(), json!({}), "x").unwrap();
         assert!(text.contains("exec srun --export=ALL /bin/sh -c") && text.contains("task /opt/wharf __run"), "{text}");
+        let compared = text.lines().find(|line| line.contains("sha256sum")).unwrap();
+        assert!(
+            compared.starts_with("srun ") && compared.contains(" --ntasks-per-node=1 "),
+            "on every node: {compared}"
+        );
     }
 
     #[test]

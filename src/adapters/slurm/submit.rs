@@ -6,11 +6,12 @@ use std::{
 };
 
 use super::{
-    array,
+    array, check,
     cluster::Slurm,
     commands::{self, DEADLINE},
     folder::{self, Launched, Record},
     jobs::key_of,
+    partitions,
     queue::is_number,
     rest, script,
 };
@@ -22,17 +23,24 @@ use wharf_core::{
         small_file, text,
     },
     image::model::Pinned,
-    launch::plan::Plan,
+    launch::plan::{Plan, Step},
     ports::Supply,
 };
+
+/// How a plan came to its job.
+pub(super) enum Sent {
+    /// It was sent now. `starts` is Slurm's estimate of when it begins, in seconds since 1970, if it was asked.
+    Now { launched: Launched, starts: Option<i64> },
+    /// It was sent before.
+    Before(Launched),
+}
 
 /// The pause between two looks for a job that may have been sent.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Slurm {
-    /// Prepares and sends what a plan shows, unless it was sent before: then gives that launch. Beside it is Slurm's
-    /// estimate of when it starts, in seconds since 1970, if it was asked.
-    pub(super) async fn submit(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<(Launched, Option<i64>)> {
+    /// Prepares and sends what a plan shows, unless it was sent before: then gives that launch.
+    pub(super) async fn submit(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Sent> {
         let what = format!("launch on {}", self.name);
         let script = match &self.rest {
             Some(_) => rest::script(plan, &what)?,
@@ -41,7 +49,7 @@ impl Slurm {
         let (root, key) = (self.root.clone(), plan.idempotency_key.clone());
         let folder = tokio::task::spawn_blocking(move || root.make(&key)).await.during(&what)??;
         if let Some(done) = blocking(&what, &folder, |folder| Ok(folder::launched(folder))).await? {
-            return Ok((done, None));
+            return Ok(Sent::Before(done));
         }
         let work = self.prepare_and_send(cx, plan, supply, script, &folder);
         let done = work.await;
@@ -66,35 +74,62 @@ impl Slurm {
         supply: &Supply,
         script: &str,
         folder: &Path,
-    ) -> Result<(Launched, Option<i64>)> {
+    ) -> Result<Sent> {
         let what = format!("launch on {}", self.name);
         let (runtime, process) = script::described(script)?;
         let runtime = self.runtime_called(&runtime, &what)?;
         let record = record(script, &plan.idempotency_key, runtime.name(), &plan.image);
         blocking(&what, folder, move |folder| folder::write(folder, "launch.json", &record)).await?;
         if let Some(job) = self.sent(&what, &plan.idempotency_key, folder).await? {
-            return Ok((self.taken(&what, folder, job).await?, None));
+            return Ok(Sent::Before(self.taken(&what, folder, job).await?));
         }
         if let Some(rest) = &self.rest {
             cx.progress.phase("preparing the image");
             runtime.prepare(cx, supply, &process, &self.root.images(), &folder.join(script::PROCESS)).await?;
             cx.progress.phase("sending the job");
             let job = self.send_once(&what, folder, rest.submit(&what, plan)).await?;
-            return Ok((self.taken(&what, folder, job).await?, None));
+            return Ok(Sent::Now { launched: self.taken(&what, folder, job).await?, starts: None });
         }
         let (file, bytes) = (folder.join(script::FILE), script.as_bytes().to_owned());
         tokio::task::spawn_blocking(move || private::write(&file, &bytes)).await.during(&what)??;
         cx.progress.phase("preparing the image");
-        runtime.prepare(cx, supply, &process, &self.root.images(), &folder.join(script::PROCESS)).await?;
-        cx.progress.phase("asking Slurm whether it takes the job");
-        let [try_it, send_it] = plan.commands(&what)?;
-        let tried = self.commands.run_words(try_it).await?;
-        if tried.code != 0 {
-            return Err(commands::refused(&what, &tried).hint("change the answer that Slurm does not take"));
+        // The partition may have been closed since the plan was made, and Slurm would let the job wait there for ever.
+        let (images, prepared) = (self.root.images(), folder.join(script::PROCESS));
+        tokio::try_join!(
+            runtime.prepare(cx, supply, &process, &images, &prepared),
+            self.still_takes_jobs(script::option(script, "partition").unwrap_or_default(), &what),
+        )?;
+        let (trials, send_it) = programs(plan, &what)?;
+        let mut starts = None;
+        for trial in trials {
+            cx.progress.phase("asking Slurm whether it takes the job");
+            let tried = self.commands.run_words(trial).await?;
+            if tried.code != 0 {
+                let refused = commands::refused(&what, &tried).hint("change the answer that Slurm does not take");
+                return Err(self.facts.after_refusal(refused, &what).await);
+            }
+            starts = estimate(&tried.stderr);
         }
         cx.progress.phase("sending the job");
-        let job = self.send(&what, folder, send_it).await?;
-        Ok((self.taken(&what, folder, job).await?, estimate(&tried.stderr)))
+        match self.send(&what, folder, send_it).await {
+            Ok(job) => Ok(Sent::Now { launched: self.taken(&what, folder, job).await?, starts }),
+            Err(error) if error.kind == Kind::Unavailable => Err(error),
+            Err(error) => Err(self.facts.after_refusal(error, &what).await),
+        }
+    }
+
+    /// Fails if a partition takes no jobs now, unless that was asked a moment ago. What cannot be learnt is left to Slurm.
+    async fn still_takes_jobs(&self, partition: &str, what: &str) -> Result<()> {
+        if partition.is_empty() || self.facts.has_new_partitions().await {
+            return Ok(());
+        }
+        let arguments = ["-a", "show", "partition", partition, "-o"];
+        let Ok(text) = self.commands.ask(what, "scontrol", &arguments).await else { return Ok(()) };
+        let now = partitions::partitions(&text).into_iter().find(|one| one.name == partition);
+        match now.filter(|one| !one.is_up()) {
+            Some(down) => Err(check::down(&down, what, "launch it in another partition, or try again later")),
+            None => Ok(()),
+        }
     }
 
     /// Prepares what the script in a folder starts. Somebody else has written it there, as a plan has shown it, and sends
@@ -136,14 +171,9 @@ impl Slurm {
             if sent.code != 0 {
                 return Err(commands::refused(what, &sent));
             }
-            let told = String::from_utf8_lossy(&sent.stdout).into_owned();
-            // `55`, or `55;cluster`.
-            let id = told.trim().split(';').next().unwrap_or_default().to_owned();
-            if is_number(&id) {
-                return Ok(id);
-            }
             // It is taken, whatever its id is.
-            Err(Error::new(Kind::Unavailable, what, "sbatch told no job's id"))
+            id_of(&String::from_utf8_lossy(&sent.stdout))
+                .ok_or_else(|| Error::new(Kind::Unavailable, what, "sbatch told no job's id"))
         })
         .await
     }
@@ -220,6 +250,19 @@ impl Slurm {
     }
 }
 
+/// The programs of a plan: those that try whether Slurm takes the job, and the one that sends it.
+fn programs<'a>(plan: &'a Plan, what: &str) -> Result<(Vec<&'a [String]>, &'a [String])> {
+    let run = |step: &'a Step| if let Step::Run { argv, .. } = step { Some(argv.as_slice()) } else { None };
+    let mut all: Vec<&[String]> = plan.steps.iter().filter_map(run).collect();
+    let last = all.pop().ok_or_else(|| Error::usage(what, "this plan sends no job"))?;
+    Ok((all, last))
+}
+
+/// The id that `sbatch --parsable` tells: `55`, or `55;cluster` where there are several clusters.
+fn id_of(told: &str) -> Option<String> {
+    told.trim().split(';').next().filter(|id| is_number(id)).map(str::to_owned)
+}
+
 /// When a job would start, in seconds since 1970: `sbatch: Job 1 to start at 1795883079 using 1 processors on …`.
 fn estimate(told: &str) -> Option<i64> {
     told.split_once(" to start at ")?.1.split_whitespace().next()?.parse().ok()
@@ -255,6 +298,13 @@ async fn blocking<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_id_is_read_with_and_without_the_cluster() {
+        let id = |told: &str| id_of(told);
+        assert_eq!((id("55\n"), id("67109080;east\n")), (Some("55".into()), Some("67109080".into())));
+        assert_eq!((id(""), id("Submitted batch job 55"), id(";east")), (None, None, None));
+    }
 
     #[test]
     fn the_estimate_is_read_in_the_words_of_each_version() {

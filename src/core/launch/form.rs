@@ -36,6 +36,15 @@ pub enum FieldKind {
     Duration { least: u64, most: u64 },
 }
 
+/// The answer to another question with which a question is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AskedWith {
+    /// The key of the other question.
+    pub key: &'static str,
+    /// The answers to it, one of which must be given.
+    pub answers: Vec<String>,
+}
+
 /// One question of a form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Field {
@@ -49,6 +58,9 @@ pub struct Field {
     pub kind: FieldKind,
     /// The answer if none is given: the careful one.
     pub default: String,
+    /// With which answer it is asked; `None` if always. Otherwise its answer is left out, or its default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_with: Option<AskedWith>,
 }
 
 impl Field {
@@ -60,7 +72,15 @@ impl Field {
         kind: FieldKind,
         default: impl Into<String>,
     ) -> Self {
-        Self { key, label, help, kind, default: default.into() }
+        Self { key, label, help, kind, default: default.into(), asked_with: None }
+    }
+
+    /// Whether it is asked in this form with these answers; what they leave out has its default.
+    pub fn is_asked(&self, form: &Form, answers: &Answers) -> bool {
+        self.asked_with.as_ref().is_none_or(|with| {
+            let default = form.field(with.key).map(|field| &field.default);
+            answers.0.get(with.key).or(default).is_some_and(|answer| with.answers.contains(answer))
+        })
     }
 
     /// Whether the answer is typed rather than chosen from a list.

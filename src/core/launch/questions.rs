@@ -138,6 +138,15 @@ pub fn no_rights() -> Risk {
     Risk::harmless("no capabilities, and it cannot gain privileges")
 }
 
+/// The risk line of how much memory each process may have, which is empty without a limit.
+pub fn memory_limit(most: &str) -> Risk {
+    if most.is_empty() {
+        Risk::caution("no memory limit")
+    } else {
+        Risk::harmless(format!("at most {most} of memory for each process"))
+    }
+}
+
 /// The question which of these levels of isolation is wanted, with the weakest as default; `None` if there is no choice.
 pub fn isolation(levels: &[Isolation]) -> Option<Field> {
     let levels: Vec<Isolation> = Isolation::ALL.into_iter().filter(|level| levels.contains(level)).collect();

@@ -231,6 +231,13 @@ impl<'a> Rules<'a> {
                 return Err(Error::usage(format!("setting '{key}' to '{answer}'"), "it cannot be chosen here")
                     .hint(format!("{origin} sets it")));
             }
+            if form.field(key).is_some_and(|field| !field.is_asked(&form, &answers)) {
+                // What does not matter is not said; a form may have shown it nevertheless.
+                if answers.0.get(key) == Some(&default) {
+                    answers.0.remove(key);
+                }
+                continue;
+            }
             // What the backend does by itself need not be said.
             if own.0.get(key) != Some(&default) {
                 answers.0.entry(key.to_owned()).or_insert(default);
@@ -269,7 +276,7 @@ impl<'a> Rules<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::launch::form::Section;
+    use crate::launch::form::{AskedWith, Section};
 
     fn form() -> Form {
         let choice = FieldKind::Choice(vec!["short".into(), "debug".into()]);
@@ -360,6 +367,26 @@ mod tests {
         let wrong =
             FieldRule { fixed: Some(Value("x".into())), default: Some(Value("y".into())), ..FieldRule::default() };
         assert!(wrong.mistake().is_some() && FieldRule::default().mistake().is_some());
+    }
+
+    #[test]
+    fn a_rule_about_a_question_says_nothing_where_it_is_not_asked() {
+        let form = || {
+            let choice = FieldKind::Choice(vec!["sandbox".into(), "open".into()]);
+            let mut only = Field::new("processes", "", "", FieldKind::Number { least: 1, most: 9999 }, "512");
+            only.asked_with = Some(AskedWith { key: "inside", answers: vec!["sandbox".into()] });
+            Form::new(vec![Section::new("A", "", vec![only, Field::new("inside", "", "", choice, "sandbox")])])
+        };
+        let own = rules("field.processes = { default = 64, most = 128 }");
+        let planned = |given_: &[(&str, &str)]| Rules(&own).answers("slurm", form(), &given(given_)).unwrap();
+        assert_eq!(planned(&[]).get("processes"), "64");
+        for open in [&[("inside", "open")][..], &[("inside", "open"), ("processes", "64")]] {
+            assert!(!planned(open).0.contains_key("processes"), "{open:?}");
+        }
+        assert!(Rules(&own).answers("slurm", form(), &given(&[("processes", "500")])).is_err());
+        // A rule about the other question counts, too.
+        let fixed = [own.clone(), rules("field.inside = { fixed = \"open\" }")].concat();
+        assert!(!Rules(&fixed).answers("slurm", form(), &given(&[])).unwrap().0.contains_key("processes"));
     }
 
     #[test]

@@ -221,6 +221,10 @@ pub trait Launcher: Send + Sync {
     /// Whether it answers, its version, and which account is used there.
     async fn health(&self, cx: &Context) -> Result<Health>;
 
+    /// Waits for a moment for what it does in the background, so that the next run of the program finds its result.
+    /// Called when a command has told its answer; nothing depends on it.
+    async fn settle(&self) {}
+
     /// The output so far, and more as `wanted` says. With times, each line begins with its own; a backend that keeps
     /// none refuses with [`Kind::Unsupported`](crate::base::error::Kind::Unsupported) before it reads anything. Bytes
     /// are as the program wrote them: the code that shows them cleans them.

@@ -252,6 +252,11 @@ impl Launches {
         Ok(workload)
     }
 
+    /// Waits for a moment for what backends do in the background: a command has told its answer.
+    pub async fn settle(&self) {
+        futures_util::future::join_all(self.launchers.iter().map(|launcher| launcher.settle())).await;
+    }
+
     /// The health of every backend with its name, asked at the same time.
     pub async fn health(&self, cx: &Context) -> Vec<(String, Result<Health>)> {
         let asked: Vec<_> = self.launchers.iter().map(|launcher| ask_health(cx, launcher.clone())).collect();
