@@ -211,7 +211,7 @@ fn a_hostile_squashfs_gives_neither_devices_nor_rights_and_a_broken_one_an_error
     let script = "grep squashfuse /proc/mounts | cut -d' ' -f4; head -c 1 /device && echo device; \
         ls -l /setuid; /setuid id -u; ls -ld /pipe; ls /proc | grep -c '^[0-9]'; \
         for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline | grep squashfuse && echo seen; done; echo end";
-    let hostile = ["-p", "device c 666 0 0 1 5", "-p", "setuid f 4755 0 0 cat /bin/busybox", "-p", "pipe i 666 0 0 p"];
+    let hostile = ["-p", "device c 666 0 0 1 5", "-p", "setuid f 4755 0 0 cat /bin/busybox", "-p", "pipe i 666 0 0 f"];
     let image = person.sif("hostile.sif", script, &hostile);
     let (text, code) = person.follow(&image, &[]);
     assert!(code == Some(0) && text.contains("end\n"), "{text}");
@@ -251,7 +251,7 @@ fn an_image_that_hangs_or_is_changed_and_a_keeper_that_is_killed_leave_nothing()
     let image = person.sif("it.sif", script, &["-p", "opt/large f 644 0 0 head -c 20000000 /dev/urandom"]);
     // Nobody answers any more.
     let id = person.start(&image);
-    let [server] = person.processes("squashfuse ")[..] else { panic!("one process reads the image") };
+    let [server] = person.processes("squashfuse")[..] else { panic!("one process reads the image") };
     person.signal(server, Signal::STOP);
     assert_eq!(person.run(&["stop", &id]).status.code(), Some(0));
     person.nothing_is_left();
