@@ -25,7 +25,7 @@ use std::{sync::Arc, time::Duration};
 use crossterm::event::{Event, EventStream, MouseButton, MouseEventKind};
 use futures_util::{Stream, StreamExt};
 use ratatui::{
-    Terminal,
+    Frame, Terminal,
     backend::Backend,
     layout::{Position, Rect},
 };
@@ -37,8 +37,9 @@ use tokio::{
 use self::{
     jobs::Jobs,
     kit::{
+        glyphs::{self, Environment, Glyphs},
         keymap::Keymap,
-        terminal,
+        spinner, terminal,
         theme::{self, Depth, Theme},
     },
     model::{Notice, SourceLine, Tone},
@@ -84,6 +85,8 @@ pub fn initial_state(portal: &Portal) -> State {
     let keymap = Keymap::load(portal.config().keymap.as_deref());
     let mut state = State::new(sources, backends, keymap);
     state.mouse = portal.config().mouse;
+    state.charts = glyphs::charts(portal.config().charts, glyphs_of(portal.config()));
+    state.switches = kept::output::switches(&portal.config().state_dir);
     state.requests = portal.config().takes_requests();
     state.theme = kept::theme(&portal.config().state_dir, &portal.config().theme);
     state.themes = theme::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -97,6 +100,11 @@ pub fn initial_state(portal: &Portal) -> State {
     portal.doctor.findings().clone_into(&mut state.findings);
     state.lacking = portal.launches.lacking();
     state
+}
+
+/// The characters that this terminal shows.
+fn glyphs_of(config: &Config) -> Glyphs {
+    Glyphs::new(config.glyphs, &Environment::from_variables())
 }
 
 /// What cannot be used of the key map and theme files, one sentence each.
@@ -131,6 +139,7 @@ where
     B::Error: std::fmt::Display,
 {
     let depth = Depth::from_environment();
+    let glyphs = glyphs_of(portal.config());
     let folder = portal.config().themes_dir.clone();
     let mut theme = Theme::load(&state.theme, folder.as_deref(), depth);
     // What is wrong in the configuration is also shown by the checks of the Sources screen.
@@ -197,6 +206,10 @@ where
             },
             msg = jobs.next() => Some(msg),
             () = tokio::time::sleep_until(due), if dirty => None,
+            () = tokio::time::sleep_until(drawn + spinner::STEP), if state.awaits() => {
+                dirty = true;
+                None
+            }
         };
         state.now = text::now();
         state.clock = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -222,7 +235,11 @@ where
         }
         let rows_came = !shown && state.catalog.count() > 0;
         if dirty && (Instant::now() >= due || rows_came) && !state.quit {
-            screen.draw(|frame| view::view(state, frame, &theme)).during("draw")?;
+            let draw = |frame: &mut Frame<'_>| {
+                view::view(state, frame, &theme);
+                glyphs.apply(frame.buffer_mut());
+            };
+            screen.draw(draw).during("draw")?;
             drawn = Instant::now();
             dirty = false;
             // Decisions are taken only on what this frame shows; see `kit::list`.
@@ -284,6 +301,17 @@ fn perform(
                     state.notice = Some(Notice { text: warning.clone(), tone: Tone::Failed });
                 }
             }
+            Effect::TryTheme(name) => {
+                *theme = Theme::load(&name, folder, depth);
+                if let Some(warning) = theme.warnings.first() {
+                    state.notice = Some(Notice { text: warning.clone(), tone: Tone::Failed });
+                }
+            }
+            Effect::KeepSwitches(switches) => {
+                if let Err(error) = jobs.keep_switches(switches) {
+                    state.say(format!("how output is read is not kept for the next time: {error}"));
+                }
+            }
             other => jobs.start(other),
         }
     }
@@ -300,6 +328,7 @@ fn message_from_event(event: Event) -> Option<Msg> {
             MouseEventKind::Down(MouseButton::Left) => Some(Msg::Click(mouse.column, mouse.row)),
             _ => None,
         },
-        Event::FocusGained | Event::FocusLost => None,
+        Event::FocusGained => Some(Msg::Focus(true)),
+        Event::FocusLost => Some(Msg::Focus(false)),
     }
 }

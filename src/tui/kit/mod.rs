@@ -1,10 +1,12 @@
 //! What every screen is made of: the terminal, themes, keys, lists, text fields. It knows no screen.
 
 pub mod action;
+pub mod glyphs;
 pub mod input;
 pub mod keymap;
 pub mod list;
 pub mod plot;
+pub mod spinner;
 pub mod terminal;
 pub mod theme;
 pub mod widgets;

@@ -30,10 +30,15 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let size = state.size;
     match state.popups.last_mut() {
         Some(Popup::Pick(pick)) => match pick.key(&key) {
+            // A theme is shown while one moves over it.
+            Outcome::Stay if pick.purpose == Purpose::Theme => {
+                pick.selected().map(|item| Effect::TryTheme(item.value.clone())).into_iter().collect()
+            }
             Outcome::Stay => Vec::new(),
             Outcome::Close => {
+                let was_tried = pick.purpose == Purpose::Theme;
                 state.popups.pop();
-                Vec::new()
+                if was_tried { vec![Effect::TryTheme(state.theme.clone())] } else { Vec::new() }
             }
             Outcome::Chosen(values) => {
                 let purpose = pick.purpose.clone();
