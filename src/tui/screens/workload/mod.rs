@@ -1,14 +1,14 @@
 //! The page of one workload: its state, its addresses, what it uses, and its output while it is written.
 
 mod actions;
-mod history;
 mod output;
+mod readings;
 mod usage;
 mod view;
 
 pub use self::{
-    history::History,
     output::{Output, Room},
+    readings::Readings,
 };
 use crate::{kept::output::Switches, kit::list::DrawnItem, model::Model};
 use wharf_core::{
@@ -26,7 +26,7 @@ pub struct Page {
     /// Whether following the output has ended, and its error if there is one.
     pub ended: Option<Result<(), Error>>,
     /// What was measured lately.
-    pub history: History,
+    pub readings: Readings,
     /// The last measurement, or why there is none, in words.
     pub usage: Option<Result<Usage, String>>,
     /// When the output was requested, in milliseconds of the loop's clock.
@@ -47,7 +47,7 @@ impl Page {
             workload: DrawnItem::new(workload),
             output,
             ended: None,
-            history: History::default(),
+            readings: Readings::default(),
             usage: None,
             asked: 0,
             lasted: false,
@@ -66,7 +66,7 @@ impl Page {
     pub fn reading(&mut self, told: Result<Option<Usage>>, clock: u64) {
         self.usage = Some(match told {
             Ok(Some(usage)) => {
-                self.history.add(clock, usage);
+                self.readings.add(clock, usage);
                 Ok(usage)
             }
             Ok(None) => Err(format!("{} does not tell what it uses", self.workload.backend)),

@@ -31,7 +31,7 @@ pub(super) fn charts(page: &Page, frame: &mut Frame<'_>, area: Rect, charts: Cha
     let Some(Ok(usage)) = &page.usage else { return };
     let [left, _, right] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(1), Constraint::Fill(1)]).areas(area);
-    let (cpu, memory) = (page.history.cpu(), page.history.memory());
+    let (cpu, memory) = (page.readings.cpu(), page.readings.memory());
     let percent: fn(f64) -> String = |end| format!("{end:.0}");
     let size: fn(f64) -> String = |end| text::short_size(end as u64);
     let both = [
@@ -105,13 +105,13 @@ fn full_words(page: &Page, usage: &Usage) -> Option<String> {
     if usage.is_nearly_full() {
         return Some("! nearly full".to_owned());
     }
-    page.history.full_in().map(|seconds| format!("! full in {}", text::duration(seconds)))
+    page.readings.full_in().map(|seconds| format!("! full in {}", text::duration(seconds)))
 }
 
 /// Network traffic and processes, in words.
 fn further_words(page: &Page, usage: &Usage) -> String {
     let rate = |bytes: f64| text::rate(bytes as u64, 1.0);
-    let traffic = match (page.history.traffic(), usage.network) {
+    let traffic = match (page.readings.traffic(), usage.network) {
         (Some((received, sent)), _) => format!("network in {}  out {}", rate(received), rate(sent)),
         (None, Some(all)) => format!("network in {}  out {} in all", text::size(all.received), text::size(all.sent)),
         (None, None) => String::new(),
@@ -143,9 +143,9 @@ pub(super) fn line(page: &Page, width: usize, sign: &str, theme: &Theme) -> Line
     let limit = usage.memory_limit.map(|limit| limit as f64);
     let mut spans = vec![
         Span::styled(format!(" cpu {:>6}{of} ", usage.cpu_words()), theme.style("text")),
-        Span::styled(sparkline(&page.history.cpu(), cpu_limit(usage), bars), theme.style("chart.bar")),
+        Span::styled(sparkline(&page.readings.cpu(), cpu_limit(usage), bars), theme.style("chart.bar")),
         Span::styled(format!("  memory {} ", memory_words(usage)), theme.style("text")),
-        Span::styled(sparkline(&page.history.memory(), limit, bars), theme.style("chart2.bar")),
+        Span::styled(sparkline(&page.readings.memory(), limit, bars), theme.style("chart2.bar")),
     ];
     if let Some(words) = full_words(page, usage) {
         spans.push(Span::styled(format!(" {words}"), theme.style(tone(Tone::Bad))));

@@ -5,17 +5,17 @@ use std::collections::VecDeque;
 use wharf_core::launch::{trend, usage::Usage};
 
 /// The most measurements that are kept: ten minutes of one every two seconds.
-const READINGS: usize = 300;
+const MOST: usize = 300;
 
 /// Measurements with the time of each, in milliseconds of the loop's clock; the newest last.
 #[derive(Debug, Default)]
-pub struct History(VecDeque<(u64, Usage)>);
+pub struct Readings(VecDeque<(u64, Usage)>);
 
-impl History {
+impl Readings {
     /// Adds a measurement.
     pub fn add(&mut self, clock: u64, usage: Usage) {
         self.0.push_back((clock, usage));
-        if self.0.len() > READINGS {
+        if self.0.len() > MOST {
             self.0.pop_front();
         }
     }
@@ -58,26 +58,26 @@ mod tests {
 
     #[test]
     fn traffic_is_that_between_two_measurements_and_none_after_a_restart() {
-        let mut history = History::default();
+        let mut readings = Readings::default();
         let told = |received, sent| Usage { network: Some(Traffic { received, sent }), ..Usage::default() };
-        history.add(1_000, told(10_000, 0));
-        assert_eq!(history.traffic(), None);
-        history.add(3_000, told(14_000, 500));
-        assert_eq!(history.traffic(), Some((2000.0, 250.0)));
-        history.add(5_000, told(100, 0));
-        assert_eq!(history.traffic(), None);
-        history.add(5_000, told(200, 0));
-        assert_eq!(history.traffic(), None, "no time has passed");
+        readings.add(1_000, told(10_000, 0));
+        assert_eq!(readings.traffic(), None);
+        readings.add(3_000, told(14_000, 500));
+        assert_eq!(readings.traffic(), Some((2000.0, 250.0)));
+        readings.add(5_000, told(100, 0));
+        assert_eq!(readings.traffic(), None);
+        readings.add(5_000, told(200, 0));
+        assert_eq!(readings.traffic(), None, "no time has passed");
     }
 
     #[test]
     fn memory_that_grows_steadily_is_full_at_a_time() {
-        let mut history = History::default();
+        let mut readings = Readings::default();
         for at in 0..400u64 {
             let usage = Usage { memory: Some(at << 20), memory_limit: Some(1399 << 20), ..Usage::default() };
-            history.add(at * 2_000, usage);
+            readings.add(at * 2_000, usage);
         }
-        assert_eq!(history.full_in(), Some(2000));
-        assert_eq!(history.memory().len(), READINGS);
+        assert_eq!(readings.full_in(), Some(2000));
+        assert_eq!(readings.memory().len(), MOST);
     }
 }
