@@ -142,21 +142,7 @@ where
     let glyphs = glyphs_of(portal.config());
     let folder = portal.config().themes_dir.clone();
     let mut theme = Theme::load(&state.theme, folder.as_deref(), depth);
-    // What is wrong in the configuration is also shown by the checks of the Sources screen.
-    let known = portal.config().warnings.clone();
-    let new = [state.keymap.warnings.clone(), theme.warnings.clone()].concat();
-    let new: Vec<String> = new.into_iter().filter(|warning| !known.contains(warning)).collect();
-    if let Some(first) = known.iter().chain(&new).next() {
-        let more = match known.len() + new.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and {more} more: the Sources screen has them all)"),
-        };
-        state.notice = Some(Notice { text: format!("{first}{more}"), tone: Tone::Failed });
-    }
-    for warning in new {
-        let advice = "correct it; the built-in one is used";
-        state.findings.push(Finding::new("configuration", doctor::State::Bad, warning, advice));
-    }
+    tell_mistakes(state, &portal.config().warnings, &theme);
     let mut jobs = Jobs::new(portal);
     // One task of its own reads the events: polled from several tasks, crossterm's stream stops waking its reader.
     let (typed, mut keys) = tokio::sync::mpsc::channel(1024);
@@ -251,6 +237,24 @@ where
     reader.abort();
     jobs.cancel_all();
     Ok(())
+}
+
+/// Shows what is wrong in the files of the configuration, keys and theme, and adds what the checks do not know of yet.
+fn tell_mistakes(state: &mut State, known: &[String], theme: &Theme) {
+    // What is wrong in the configuration is also shown by the checks of the Sources screen.
+    let new = [state.keymap.warnings.clone(), theme.warnings.clone()].concat();
+    let new: Vec<String> = new.into_iter().filter(|warning| !known.contains(warning)).collect();
+    if let Some(first) = known.iter().chain(&new).next() {
+        let more = match known.len() + new.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more: the Sources screen has them all)"),
+        };
+        state.notice = Some(Notice { text: format!("{first}{more}"), tone: Tone::Failed });
+    }
+    for warning in new {
+        let advice = "correct it; the built-in one is used";
+        state.findings.push(Finding::new("configuration", doctor::State::Bad, warning, advice));
+    }
 }
 
 /// The program continues after it was stopped: enters the terminal again and draws everything, because the shell may
