@@ -1,4 +1,7 @@
-//! The theme that was chosen on the screen, kept in the state folder. The person's configuration is not changed.
+//! What was chosen on the screens, kept in the state folder: the theme, and how output is read. The person's
+//! configuration is not changed.
+
+pub mod output;
 
 use wharf_core::base::small_file;
 

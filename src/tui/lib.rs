@@ -27,7 +27,7 @@ use std::{sync::Arc, time::Duration};
 use crossterm::event::{Event, EventStream, MouseButton, MouseEventKind};
 use futures_util::{Stream, StreamExt};
 use ratatui::{
-    Terminal,
+    Frame, Terminal,
     backend::Backend,
     layout::{Position, Rect},
 };
@@ -39,8 +39,9 @@ use tokio::{
 use self::{
     jobs::Jobs,
     kit::{
+        glyphs::{self, Environment, Glyphs},
         keymap::Keymap,
-        terminal,
+        spinner, terminal,
         theme::{self, Depth, Theme},
     },
     model::{Notice, SourceLine, Tone},
@@ -88,6 +89,8 @@ pub fn initial_state(portal: &Portal) -> State {
     state.mouse = portal.config().mouse;
     state.user = rustix::process::getuid().as_raw();
     state.person.clone_from(&portal.config().person);
+    state.charts = glyphs::charts(portal.config().charts, glyphs_of(portal.config()));
+    state.switches = kept::output::switches(&portal.config().state_dir);
     state.requests = portal.config().takes_requests();
     state.theme = kept::theme(&portal.config().state_dir, &portal.config().theme);
     state.themes = theme::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -101,6 +104,11 @@ pub fn initial_state(portal: &Portal) -> State {
     portal.doctor.findings().clone_into(&mut state.findings);
     state.lacking = portal.launches.lacking();
     state
+}
+
+/// The characters that this terminal shows.
+fn glyphs_of(config: &Config) -> Glyphs {
+    Glyphs::new(config.glyphs, &Environment::from_variables())
 }
 
 /// What cannot be used of the key map and theme files, one sentence each.
@@ -135,24 +143,10 @@ where
     B::Error: std::fmt::Display,
 {
     let depth = Depth::from_environment();
+    let glyphs = glyphs_of(portal.config());
     let folder = portal.config().themes_dir.clone();
     let mut theme = Theme::load(&state.theme, folder.as_deref(), depth);
-    // What is wrong in the configuration is also shown by the checks of the Sources screen.
-    let known = portal.config().warnings.clone();
-    let new = [state.keymap.warnings.clone(), theme.warnings.clone()].concat();
-    let new: Vec<String> = new.into_iter().filter(|warning| !known.contains(warning)).collect();
-    if let Some(first) = known.iter().chain(&new).next() {
-        let more = match known.len() + new.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and {more} more: the Sources screen has them all)"),
-        };
-        let advice = String::new();
-        state.tell(Notice { text: format!("{first}{more}"), advice, tone: Tone::Failed });
-    }
-    for warning in new {
-        let advice = "correct it; the built-in one is used";
-        state.findings.push(Finding::new("configuration", doctor::State::Bad, warning, advice));
-    }
+    tell_mistakes(state, &portal.config().warnings, &theme);
     let mut jobs = Jobs::new(portal);
     // One task of its own reads the events: polled from several tasks, crossterm's stream stops waking its reader.
     let (typed, mut keys) = tokio::sync::mpsc::channel(1024);
@@ -201,6 +195,10 @@ where
             },
             msg = jobs.next() => Some(msg),
             () = tokio::time::sleep_until(due), if dirty => None,
+            () = tokio::time::sleep_until(drawn + spinner::STEP), if state.awaits() => {
+                dirty = true;
+                None
+            }
         };
         state.now = text::now();
         state.clock = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -226,7 +224,11 @@ where
         }
         let rows_came = !shown && state.catalog.count() > 0;
         if dirty && (Instant::now() >= due || rows_came) && !state.quit {
-            screen.draw(|frame| view::view(state, frame, &theme)).during("draw")?;
+            let draw = |frame: &mut Frame<'_>| {
+                view::view(state, frame, &theme);
+                glyphs.apply(frame.buffer_mut());
+            };
+            screen.draw(draw).during("draw")?;
             drawn = Instant::now();
             dirty = false;
             // Decisions are taken only on what this frame shows; see `kit::list`.
@@ -238,6 +240,24 @@ where
     reader.abort();
     jobs.cancel_all();
     Ok(())
+}
+
+/// Shows what is wrong in the files of the configuration, keys and theme, and adds what the checks do not know of yet.
+fn tell_mistakes(state: &mut State, known: &[String], theme: &Theme) {
+    // What is wrong in the configuration is also shown by the checks of the Sources screen.
+    let new = [state.keymap.warnings.clone(), theme.warnings.clone()].concat();
+    let new: Vec<String> = new.into_iter().filter(|warning| !known.contains(warning)).collect();
+    if let Some(first) = known.iter().chain(&new).next() {
+        let more = match known.len() + new.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more: the Sources screen has them all)"),
+        };
+        state.tell(Notice { text: format!("{first}{more}"), advice: String::new(), tone: Tone::Failed });
+    }
+    for warning in new {
+        let advice = "correct it; the built-in one is used";
+        state.findings.push(Finding::new("configuration", doctor::State::Bad, warning, advice));
+    }
 }
 
 /// The program continues after it was stopped: enters the terminal again and draws everything, because the shell may
@@ -288,6 +308,17 @@ fn perform(
                     state.tell(Notice { text: warning.clone(), advice: String::new(), tone: Tone::Failed });
                 }
             }
+            Effect::TryTheme(name) => {
+                *theme = Theme::load(&name, folder, depth);
+                if let Some(warning) = theme.warnings.first() {
+                    state.tell(Notice { text: warning.clone(), advice: String::new(), tone: Tone::Failed });
+                }
+            }
+            Effect::KeepSwitches(switches) => {
+                if let Err(error) = jobs.keep_switches(switches) {
+                    state.say(format!("how output is read is not kept for the next time: {error}"));
+                }
+            }
             other => jobs.start(other),
         }
     }
@@ -304,6 +335,7 @@ fn message_from_event(event: Event) -> Option<Msg> {
             MouseEventKind::Down(MouseButton::Left) => Some(Msg::Click(mouse.column, mouse.row)),
             _ => None,
         },
-        Event::FocusGained | Event::FocusLost => None,
+        Event::FocusGained => Some(Msg::Focus(true)),
+        Event::FocusLost => Some(Msg::Focus(false)),
     }
 }

@@ -5,11 +5,13 @@ use std::collections::VecDeque;
 use ratatui::layout::Rect;
 
 use super::{
+    kept::output::Switches,
     kit::{
         action::Action,
         keymap::Keymap,
         layout::{self, Chrome},
         list::{NotSeen, Row, Rows},
+        plot::chart::Charts,
     },
     msg::{Effect, ImageTarget},
     popups::{Popup, Popups, pick::Pick},
@@ -137,6 +139,12 @@ pub struct Model {
     pub themes: Vec<String>,
     /// Whether the terminal reports the mouse to Wharf.
     pub mouse: bool,
+    /// Whether the terminal has the focus, as far as it tells. Nothing is read again and again without it.
+    pub focused: bool,
+    /// What charts are drawn with.
+    pub charts: Charts,
+    /// How output is read.
+    pub switches: Switches,
     /// All sources, in the order of the list.
     pub sources: Vec<SourceLine>,
     /// The names of all backends, the default first.
@@ -191,6 +199,9 @@ impl Model {
             theme: "default".into(),
             themes: Vec::new(),
             mouse: true,
+            focused: true,
+            charts: Charts::default(),
+            switches: Switches::default(),
             sources,
             backends,
             lacking: Vec::new(),
@@ -220,7 +231,14 @@ impl Model {
             Action::Start | Action::Restart => Ability::Start,
             Action::Snapshot => Ability::Snapshot,
             Action::Remove => Ability::Remove,
-            Action::Search | Action::Times => Ability::Logs,
+            Action::Search
+            | Action::Times
+            | Action::Follow
+            | Action::Wrap
+            | Action::Level
+            | Action::OnlyMatches
+            | Action::NextError
+            | Action::SaveOutput => Ability::Logs,
             _ => return None,
         };
         let found = self.lacking.iter().find(|(name, ability, _)| name == backend && *ability == needed);

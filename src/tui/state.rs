@@ -99,6 +99,12 @@ impl State {
         page.drawn();
     }
 
+    /// Whether the person waits for something that the screen shows as awaited: only then a sign turns. Nothing turns
+    /// where nobody looks.
+    pub fn awaits(&self) -> bool {
+        self.focused && self.shown().awaits(&self.model)
+    }
+
     /// Opens a popup that was not asked for. While the person types or another popup is open, it waits.
     pub fn open_unasked(&mut self, popup: Popup) {
         if self.popups.is_empty() && !self.is_typing() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crossterm::event::KeyCode;
 use wharf::{
     core::{
         base::{
@@ -576,4 +577,25 @@ fn a_cloud_fetches_from_the_web_what_is_typed() {
     assert!(
         matches!(effects.as_slice(), [Effect::Image(ImageEffect::Import { destination, .. })] if destination == "glance://lab/debian-12")
     );
+}
+
+#[test]
+fn a_theme_is_shown_while_one_moves_over_it_and_esc_restores() {
+    let open = || {
+        let mut state = state();
+        state.themes = ["default", "light", "mono"].map(str::to_owned).to_vec();
+        state.theme = "light".into();
+        update(&mut state, Msg::Key(KeyCode::F(8).into()));
+        state
+    };
+    let tried = |name: &str| vec![Effect::TryTheme(name.to_owned())];
+    let mut state = open();
+    assert_eq!(press(&mut state, "down"), tried("mono"), "it begins at the one in use");
+    assert_eq!(press(&mut state, "d e f"), [tried("default"), tried("default"), tried("default")].concat());
+    assert_eq!(press(&mut state, "esc"), tried("light"));
+    assert_eq!(state.theme, "light");
+    let mut state = open();
+    press(&mut state, "down");
+    assert_eq!(press(&mut state, "enter"), [Effect::Theme("mono".into())]);
+    assert_eq!(state.theme, "mono");
 }

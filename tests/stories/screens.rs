@@ -28,7 +28,10 @@ use wharf::{
         },
     },
     tui::{
-        kit::theme::{Depth, Theme},
+        kit::{
+            glyphs::Glyphs,
+            theme::{Depth, Theme},
+        },
         msg::{Effect, ImageEffect, ImageNews, JobNews, ListNews, Msg, RunNews, ShareEffect, ShareNews},
         state::State,
         update::update,
@@ -416,6 +419,30 @@ fn every_screen_is_drawn_as_it_was() {
     for (name, mut state) in pictures() {
         for size in SIZES {
             insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), draw(&mut state, size));
+        }
+    }
+}
+
+/// The drawn screen in ASCII, as lines.
+fn in_ascii(state: &mut State, size: (u16, u16)) -> String {
+    update(state, Msg::Resize(size.0, size.1));
+    let theme = Theme::load("default", None, Depth::None);
+    let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
+    let draw = |frame: &mut ratatui::Frame<'_>| {
+        view(state, frame, &theme);
+        Glyphs::Ascii.apply(frame.buffer_mut());
+    };
+    terminal.draw(draw).unwrap();
+    terminal.backend().to_string()
+}
+
+#[test]
+fn in_ascii_only_names_from_elsewhere_have_other_characters() {
+    for (name, mut state) in pictures() {
+        for size in SIZES {
+            let drawn = in_ascii(&mut state, size);
+            let foreign: String = drawn.chars().filter(|c| !c.is_ascii() && !"日本語イメージ".contains(*c)).collect();
+            assert_eq!(foreign, "", "{name} at {size:?}:\n{drawn}");
         }
     }
 }

@@ -4,11 +4,14 @@ use wharf::{
     core::{
         base::error::{Error, Kind},
         launch::{
+            level::Level,
             plan::{State as Run, Workload},
-            usage::Usage,
+            usage::{Traffic, Usage},
         },
     },
     tui::{
+        kept::output::Switches,
+        kit::plot::chart::Charts,
         msg::{Effect, Msg, RunEffect, RunNews, Slot},
         state::{Screen, State},
         update::update,
@@ -164,4 +167,113 @@ fn times_are_asked_for_and_where_there_are_none_that_is_said_and_the_output_stay
     assert_eq!(asks(&update(&mut state, Msg::Run(RunNews::LogEnd(Err(none))))), Some(false));
     let drawn = draw(&mut state, (80, 24));
     assert!(drawn.contains("without times") && !drawn.contains("times are UTC"), "{drawn}");
+}
+
+/// How output is read from now on, if that is to be kept.
+fn kept(effects: &[Effect]) -> Option<Switches> {
+    effects.iter().rev().find_map(|effect| match effect {
+        Effect::KeepSwitches(switches) => Some(*switches),
+        _ => None,
+    })
+}
+
+#[test]
+fn how_output_is_read_is_switched_shown_and_kept_for_the_next_page() {
+    let mut state = printing();
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("f follow on   w wrap off   t times off   v level all   / search"), "{drawn}");
+    assert!(drawn.contains("output: 100 lines · 10 errors"), "{drawn}");
+    assert!(kept(&press(&mut state, "w")).unwrap().wrap);
+    assert_eq!(kept(&press(&mut state, "v v v v")).unwrap().least, Some(Level::Error));
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("wrap on") && drawn.contains("level error") && !drawn.contains("step 001"), "{drawn}");
+    press(&mut state, "esc enter");
+    let Screen::Workload(page) = state.screen() else { panic!() };
+    assert_eq!((page.output.wrap, page.output.least()), (true, Some(Level::Error)), "the next page has them, too");
+    assert_eq!(kept(&press(&mut state, "v")).unwrap().least, None, "after the highest level come all lines");
+}
+
+#[test]
+fn only_lines_that_match_are_shown_and_what_is_shown_is_saved() {
+    let mut state = printing();
+    press(&mut state, "&");
+    assert!(state.notice.as_ref().unwrap().text.contains("/ begins a search"));
+    press(&mut state, "/ d i s k enter &");
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("only matches on") && drawn.contains("step 000") && !drawn.contains("step 001"), "{drawn}");
+    state.now = 1_764_000_000;
+    let effects = press(&mut state, "o");
+    let [Effect::Run(RunEffect::SaveOutput { name, lines, text, .. })] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((name.as_str(), *lines, text.lines().count()), ("md-2025-11-24T160000Z.log", 10, 10));
+    assert!(!text.contains('\u{1b}'));
+    press(&mut state, "esc");
+    assert!(draw(&mut state, (80, 24)).contains("step 099"), "esc shows all lines again");
+}
+
+#[test]
+fn scrolling_up_stays_there_and_says_how_much_is_below() {
+    let mut state = printing();
+    press(&mut state, "k k");
+    update(&mut state, Msg::Run(RunNews::Log("one\ntwo\n".into())));
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("4 lines below: G follows again") && drawn.contains("follow off"), "{drawn}");
+    press(&mut state, "f");
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("two") && drawn.contains("follow on") && !drawn.contains("lines below"), "{drawn}");
+    press(&mut state, "E");
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("▸ step 090 ERROR"), "the newest error: {drawn}");
+    press(&mut state, "E");
+    assert!(draw(&mut state, (80, 24)).contains("▸ step 000 ERROR"), "after the last one the first");
+}
+
+#[test]
+fn charts_go_to_their_limits_and_a_steady_growth_is_foretold() {
+    let mut state = printing();
+    update(&mut state, Msg::Resize(120, 40));
+    let id = fake::workload("docker", "md").key();
+    for step in 0..60u64 {
+        state.clock = step * 2_000;
+        let usage = Usage {
+            cpu_percent: Some(800.0),
+            processors: Some(16),
+            memory: Some((1 << 30) + (step << 20)),
+            memory_limit: Some(4 << 30),
+            network: Some(Traffic { received: (step * 24) << 10, sent: (step * 6) << 10 }),
+            ..Usage::default()
+        };
+        update(&mut state, Msg::Run(RunNews::Usage(id.clone(), Ok(Some(usage)))));
+    }
+    let drawn = draw(&mut state, (120, 40));
+    for words in
+        ["800 % of 1600 %", " 1600┤", "1.06 of 4 GiB", " 4G┤", "full in 1 h", "in 12.0 KiB/s", "out 3.00 KiB/s"]
+    {
+        assert!(drawn.contains(words), "{words}: {drawn}");
+    }
+    let filled = |line: &&str| line.contains('⣿');
+    assert_eq!(drawn.lines().filter(filled).count(), 2, "half of its limit is half as high: {drawn}");
+    state.charts = Charts::Off;
+    assert!(draw(&mut state, (120, 40)).contains("memory 1.06 of 4 GiB"), "without charts the numbers stay");
+    let narrow = draw(&mut state, (80, 24));
+    assert!(narrow.contains("cpu 800.0% of 16 cpus"), "{narrow}");
+}
+
+#[test]
+fn nothing_is_read_again_and_again_while_the_terminal_has_no_focus() {
+    let mut state = printing();
+    let lost = update(&mut state, Msg::Focus(false));
+    assert!(lost.contains(&Effect::Leave(&[Slot::Workloads])) && measured(&lost) == Some(Vec::new()), "{lost:?}");
+    assert!(!state.awaits(), "nothing turns where nobody looks");
+    let news = RunNews::LogEnd(Ok(()));
+    assert_eq!(update(&mut state, Msg::Run(news)), [], "an end does not begin it again");
+    let back = update(&mut state, Msg::Focus(true));
+    assert!(back.contains(&Effect::Run(RunEffect::Workloads)) && measured(&back) == Some(vec!["md-id"]), "{back:?}");
+    assert!(state.awaits(), "the first measurement is awaited");
+    // Where the terminal does not tell that it has the focus again, a key does.
+    update(&mut state, Msg::Focus(false));
+    assert!(press(&mut state, "k").contains(&Effect::Run(RunEffect::Workloads)));
+    press(&mut state, "1");
+    assert_eq!(update(&mut state, Msg::Focus(false)), [], "other screens read nothing by themselves");
 }

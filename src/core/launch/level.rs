@@ -41,8 +41,10 @@ impl Level {
 
     /// The level that a word means, in capital or small letters; `None` for any other word.
     pub fn named(word: &str) -> Option<Self> {
-        let is = |known: &&str| known.eq_ignore_ascii_case(word);
-        WORDS.iter().find(|(_, words)| words.iter().any(|known| is(&known))).map(|(level, _)| *level)
+        WORDS
+            .iter()
+            .find(|(_, words)| words.iter().any(|known| known.eq_ignore_ascii_case(word)))
+            .map(|(level, _)| *level)
     }
 
     /// The level of a line: of the `level` in a line of JSON, else of a word in the first 40 letters that is written as

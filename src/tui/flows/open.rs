@@ -64,9 +64,9 @@ pub fn link(state: &mut State, written: &str) -> Vec<Effect> {
 
 /// Opens the page of a workload, and begins to follow its state and its output.
 pub fn workload(state: &mut State, workload: Workload) -> Vec<Effect> {
-    let logs =
-        Effect::Run(RunEffect::Logs { backend: workload.backend.clone(), id: workload.id.clone(), times: false });
-    let page = workload::Page { asked: state.clock, ..workload::Page::new(workload) };
+    let times = state.switches.times;
+    let logs = Effect::Run(RunEffect::Logs { backend: workload.backend.clone(), id: workload.id.clone(), times });
+    let page = workload::Page { asked: state.clock, ..workload::Page::new(workload, state.switches) };
     state.stack.push(Screen::Workload(Box::new(page)));
     vec![Effect::Run(RunEffect::Workloads), logs]
 }

@@ -67,7 +67,12 @@ impl Jobs {
             // `update` has carried it out already.
             Effect::Go(_) => {}
             // These need the terminal: the loop in `tui` carries them out.
-            Effect::Copy(_) | Effect::CopyReference(_) | Effect::Mouse(_) | Effect::Theme(_) => {}
+            Effect::Copy(_)
+            | Effect::CopyReference(_)
+            | Effect::Mouse(_)
+            | Effect::Theme(_)
+            | Effect::TryTheme(_)
+            | Effect::KeepSwitches(_) => {}
         }
     }
 }

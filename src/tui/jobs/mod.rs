@@ -16,7 +16,10 @@ use futures_util::{FutureExt, TryStreamExt};
 use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::msg::{JobNews, ListNews, Msg, RunNews, Slot};
+use super::{
+    kept::output::Switches,
+    msg::{JobNews, ListNews, Msg, RunNews, Slot},
+};
 pub use post::{Delivery, Post};
 use prompter::{Prompter, Questions};
 use wharf_core::{
@@ -105,6 +108,15 @@ impl Jobs {
             return Ok(());
         }
         crate::kept::keep(&config.state_dir, &config.theme, name)
+    }
+
+    /// Saves in the state folder how output is read, for the next start.
+    pub fn keep_switches(&self, switches: Switches) -> std::io::Result<()> {
+        let folder = &self.portal.config().state_dir;
+        if folder.as_os_str().is_empty() {
+            return Ok(());
+        }
+        crate::kept::output::keep(folder, switches)
     }
 
     fn read<F: Future<Output = ()> + Send + 'static>(&mut self, slot: Slot, work: impl FnOnce(Post) -> F) {

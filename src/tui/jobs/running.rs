@@ -10,6 +10,7 @@ use wharf_core::{
     base::{
         context::Context,
         error::{During, Result},
+        text,
     },
     launch::{logs::LogRange, usage::WorkloadId},
     portal::Portal,
@@ -66,10 +67,13 @@ impl Jobs {
                 Ok((format!("launched {} on {}", workload.name, workload.backend), Some(workload)))
             }),
             RunEffect::SaveScript { job, name, text } => self.write(job, move |_| async move {
-                let at = tokio::task::spawn_blocking(move || save_script(&name, &text))
-                    .await
-                    .during("save the script")??;
+                let at = saved("the script", name, text, 0o700).await?;
                 Ok((format!("the script is {}", at.display()), None))
+            }),
+            RunEffect::SaveOutput { job, name, lines, text } => self.write(job, move |_| async move {
+                let at = saved("the output", name, text, 0o600).await?;
+                let lines = text::plural(lines as u64, "line", "lines");
+                Ok((format!("saved {lines} as {}", at.display()), None))
             }),
             RunEffect::Stop { job, workload } => self.write(job, move |cx| async move {
                 let (backend, id) = workload.id();
@@ -102,13 +106,16 @@ impl Jobs {
     }
 }
 
-/// Writes a script that its owner may run, into a file that did not exist; gives its path.
-fn save_script(name: &str, text: &str) -> Result<PathBuf> {
-    let at = std::path::absolute(name).during("find the folder that Wharf was started in")?;
-    let what = format!("save the script as {}", at.display());
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o700).open(&at);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).during(what)?;
-    Ok(at)
+/// Writes a text into a file that did not exist, with these rights; gives its path. `called` is the text in words.
+async fn saved(called: &'static str, name: String, text: String, rights: u32) -> Result<PathBuf> {
+    let write = move || {
+        let at = std::path::absolute(name).during("find the folder that Wharf was started in")?;
+        let what = format!("save {called} as {}", at.display());
+        let file = OpenOptions::new().write(true).create_new(true).mode(rights).open(&at);
+        file.and_then(|mut file| file.write_all(text.as_bytes())).during(what)?;
+        Ok(at)
+    };
+    tokio::task::spawn_blocking(write).await.during(format!("save {called}"))?
 }
 
 /// Measures workloads repeatedly until none of them gives readings. The second reading follows soon after the first,

@@ -67,6 +67,12 @@ actions! {
     NextMatch = "next-match", "next match", "Go to the next line that matches the search";
     PreviousMatch = "previous-match", "previous match", "Go to the previous line that matches the search";
     Times = "times", "times", "Show or hide the time of each line of output";
+    Follow = "follow", "follow", "Follow the output, or stay at these lines";
+    Wrap = "wrap", "wrap", "Continue long lines of output in the next row, or cut them";
+    Level = "level", "level", "Show only output of at least a level: the next one at each press";
+    OnlyMatches = "only-matches", "only matches", "Show only lines that match the search, or all";
+    NextError = "next-error", "next error", "Go to the next line of output that tells of an error";
+    SaveOutput = "save-output", "save", "Save the shown output to a file";
     Accept = "accept", "accept", "Accept this offer: it appears in your project's list";
     Reject = "reject", "reject", "Reject this offer: hide it from your lists";
     Take = "take", "take", "Accept a volume that somebody transfers to you, with its transfer key";

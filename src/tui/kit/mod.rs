@@ -1,12 +1,14 @@
 //! What every screen is made of: the terminal, themes, keys, lists, text fields. It knows no screen.
 
 pub mod action;
+pub mod glyphs;
 pub mod input;
 pub mod keymap;
 pub mod layout;
 pub mod list;
 pub mod panel;
 pub mod plot;
+pub mod spinner;
 pub mod table;
 pub mod terminal;
 pub mod theme;

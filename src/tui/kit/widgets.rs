@@ -176,14 +176,6 @@ pub fn bar(part: u64, whole: u64, width: usize) -> String {
     fit(&format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8]), width)
 }
 
-/// The last `width` readings as blocks of different heights, scaled to the largest.
-pub fn sparkline(values: &[f64], width: usize) -> String {
-    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let shown = &values[values.len().saturating_sub(width)..];
-    let most = shown.iter().copied().fold(f64::EPSILON, f64::max);
-    shown.iter().map(|value| BLOCKS[((value / most * 7.0).round().max(0.0) as usize).min(7)]).collect()
-}
-
 /// An area of this size in the middle of `whole`, cut to it.
 pub fn middle(whole: Rect, width: u16, height: u16) -> Rect {
     let width = width.min(whole.width);
@@ -254,10 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn bars_and_sparklines_have_the_width_asked_for() {
+    fn bars_have_the_width_asked_for() {
         assert_eq!(bar(1, 2, 4), "██  ");
         assert_eq!(bar(5, 0, 3), "   ");
-        assert_eq!(sparkline(&[0.0, 1.0, 2.0], 2), "▅█");
-        assert_eq!(sparkline(&[], 4), "");
     }
 }

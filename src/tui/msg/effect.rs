@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::subject::{Ids, ImageTarget, LinkWish, RequestInput, SharedRowSets};
 use crate::{
+    kept::output::Switches,
     kit::{action::Action, list::SeenRow},
     rows::WorkloadId,
 };
@@ -96,6 +97,10 @@ pub enum Effect {
     Mouse(bool),
     /// Draw with the theme of this name, and keep it for the next start.
     Theme(String),
+    /// Draw with the theme of this name for now.
+    TryTheme(String),
+    /// Keep how output is read for the next start.
+    KeepSwitches(Switches),
 }
 
 /// Reads for the list of images, and saving a filter.
@@ -218,6 +223,8 @@ pub enum RunEffect {
     Launch { job: u64, plan: Box<Plan> },
     /// Write a script into a new file of this name in the folder that Wharf was started in, as a job.
     SaveScript { job: u64, name: String, text: String },
+    /// Write this many lines of output into a new file of this name in the folder that Wharf was started in, as a job.
+    SaveOutput { job: u64, name: String, lines: usize, text: String },
     /// List the workloads of all backends, again every two seconds while the screen shows them.
     Workloads,
     /// Follow a workload's output; with `times`, each line begins with its time.

@@ -30,6 +30,8 @@ pub enum Msg {
     Click(u16, u16),
     /// The terminal has a new size: columns and lines.
     Resize(u16, u16),
+    /// The terminal has got the focus, or lost it.
+    Focus(bool),
     /// A frame was drawn: what it showed counts as seen.
     Drawn,
     /// The program was asked to end (SIGHUP, SIGTERM, SIGINT), or the terminal has closed.

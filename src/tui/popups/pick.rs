@@ -118,6 +118,11 @@ impl Pick {
         (76, (self.items.len() as u16).saturating_add(5).clamp(8, 24))
     }
 
+    /// The selected entry; `None` where no entry fits the typed text.
+    pub fn selected(&self) -> Option<&Item> {
+        self.items.get(*self.shown.get(self.at.selected)?)
+    }
+
     /// Handles a click on a line of the list: marks the entry if several can be chosen, else chooses it.
     pub fn click(&mut self, line: usize, height: usize) -> Outcome {
         let position = self.at.window(self.count(), height) + line;

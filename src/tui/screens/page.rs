@@ -154,6 +154,11 @@ pub trait Page {
         Vec::new()
     }
 
+    /// Whether the page shows that it waits for an answer, with a sign that turns.
+    fn awaits(&self, _model: &Model) -> bool {
+        false
+    }
+
     /// The workloads on a list of so many lines. Only these are measured.
     fn measured(&self, _lines: usize) -> Vec<WorkloadId> {
         Vec::new()

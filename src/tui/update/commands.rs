@@ -44,7 +44,9 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
                 .iter()
                 .map(|name| Item::plain(name.clone(), if *name == state.theme { "in use" } else { "" }))
                 .collect();
-            state.pick(Pick::new("Theme", Purpose::Theme, items))
+            let mut pick = Pick::new("Theme", Purpose::Theme, items);
+            pick.at.selected = state.themes.iter().position(|name| *name == state.theme).unwrap_or(0);
+            state.pick(pick)
         }
         Action::Catalog => home(state),
         Action::Workloads => open(state, Screen::Workloads(Box::default()), Effect::Run(RunEffect::Workloads)),

@@ -29,18 +29,10 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     }
     let size = state.size;
     match state.popups.last_mut() {
-        Some(Popup::Pick(pick)) => match pick.key(&key) {
-            Outcome::Stay => Vec::new(),
-            Outcome::Close => {
-                state.popups.pop();
-                Vec::new()
-            }
-            Outcome::Chosen(values) => {
-                let purpose = pick.purpose.clone();
-                state.popups.pop();
-                chosen(state, purpose, &values)
-            }
-        },
+        Some(Popup::Pick(pick)) => {
+            let outcome = pick.key(&key);
+            picked(state, outcome)
+        }
         Some(Popup::Line { input, ask, .. }) => match key.code {
             KeyCode::Esc => {
                 let ask = ask.clone();
@@ -118,6 +110,27 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             }
         },
         None => Vec::new(),
+    }
+}
+
+/// Does what a key in a list to choose from has led to.
+fn picked(state: &mut State, outcome: Outcome) -> Vec<Effect> {
+    let Some(Popup::Pick(pick)) = state.popups.last_mut() else { return Vec::new() };
+    let purpose = pick.purpose.clone();
+    match outcome {
+        // A theme is shown while one moves over it.
+        Outcome::Stay if purpose == Purpose::Theme => {
+            pick.selected().map(|item| Effect::TryTheme(item.value.clone())).into_iter().collect()
+        }
+        Outcome::Stay => Vec::new(),
+        Outcome::Close => {
+            state.popups.pop();
+            if purpose == Purpose::Theme { vec![Effect::TryTheme(state.theme.clone())] } else { Vec::new() }
+        }
+        Outcome::Chosen(values) => {
+            state.popups.pop();
+            chosen(state, purpose, &values)
+        }
     }
 }
 

@@ -5,13 +5,17 @@ use ratatui::{Frame, layout::Rect};
 
 use super::Page;
 use crate::{
+    kept::output::Switches,
     kit::{action::Action, input::leaves, theme::Theme},
     model::Model,
     msg::{Effect, Navigation, RunEffect, Slot},
     rows::WorkloadId,
     screens::page,
 };
-use wharf_core::{base::error::Error, launch::plan::State};
+use wharf_core::{
+    base::{error::Error, text},
+    launch::{level::Level, plan::State},
+};
 
 impl Page {
     /// Follows the output from its beginning, after the workload was started again.
@@ -21,11 +25,44 @@ impl Page {
         vec![Effect::Run(RunEffect::Logs { backend, id, times: self.output.times })]
     }
 
+    /// Keeps how output is read, for the next page and the next start.
+    fn switched(&self, model: &mut Model) -> Vec<Effect> {
+        let output = &self.output;
+        model.switches = Switches { wrap: output.wrap, times: output.times, least: output.least() };
+        vec![Effect::KeepSwitches(model.switches)]
+    }
+
+    /// Writes the shown output into a new file, as a job.
+    fn save(&self, model: &mut Model) -> Vec<Effect> {
+        let name = file_name(&self.workload.name, model.now);
+        let job = model.job(format!("save the output as {name}"));
+        vec![Effect::Run(RunEffect::SaveOutput { job, name, lines: self.output.count(), text: self.output.text() })]
+    }
+
     /// Asks to change the workload, if the last frame showed it.
     fn change(&self, action: Action, model: &mut Model) -> Vec<Effect> {
         let Some(seen) = model.act_on(self.workload.seen()) else { return Vec::new() };
         vec![Effect::Go(Navigation::Change { action, seen, workload: Box::new((*self.workload).clone()) })]
     }
+}
+
+/// The level after this one when the key is pressed again; after the most serious one all lines are shown.
+fn next_level(least: Option<Level>) -> Option<Level> {
+    match least {
+        None => Some(Level::Info),
+        Some(Level::Debug | Level::Info) => Some(Level::Note),
+        Some(Level::Note) => Some(Level::Warning),
+        Some(Level::Warning) => Some(Level::Error),
+        Some(Level::Error) => None,
+    }
+}
+
+/// The name of a file for output: the workload's name as far as it is good for one, and the time.
+fn file_name(workload: &str, now: i64) -> String {
+    let good = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    let name: String = workload.chars().take(60).map(good).collect();
+    let time = text::timestamp(now).replace(':', "");
+    format!("{}-{time}.log", name.trim_start_matches(['.', '-']))
 }
 
 impl page::Page for Page {
@@ -38,7 +75,7 @@ impl page::Page for Page {
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        self.view(frame, area, theme, model.now);
+        self.view(frame, area, theme, model);
     }
 
     fn offered(&self) -> &'static [Action] {
@@ -48,8 +85,10 @@ impl page::Page for Page {
                 A::NextMatch,
                 A::PreviousMatch,
                 A::Search,
+                A::OnlyMatches,
                 A::Back,
-                A::Times,
+                A::NextError,
+                A::SaveOutput,
                 A::Last,
                 A::Shell,
                 A::Stop,
@@ -63,6 +102,8 @@ impl page::Page for Page {
             A::Start,
             A::Remove,
             A::Search,
+            A::NextError,
+            A::SaveOutput,
             A::Times,
             A::Snapshot,
             A::Restart,
@@ -85,9 +126,11 @@ impl page::Page for Page {
             return Some(why);
         }
         let why = match action {
-            Action::NextMatch | Action::PreviousMatch if !self.output.searches() => {
+            Action::NextMatch | Action::PreviousMatch | Action::OnlyMatches if !self.output.searches() => {
                 "nothing is looked for: / begins a search"
             }
+            Action::NextError if self.output.tells(Level::Error) == 0 => "no line tells of an error",
+            Action::SaveOutput if self.output.count() == 0 => "there is no output yet",
             Action::Start if self.workload.state == State::Running => "it runs already: R restarts it",
             Action::Shell | Action::Attach if !self.workload.state.is_live() => "it does not run",
             Action::Stop if !self.workload.state.may_stop() => "it does not run",
@@ -109,19 +152,38 @@ impl page::Page for Page {
     }
 
     fn walk(&mut self, action: Action, model: &mut Model) -> bool {
-        self.go(action, model.page())
+        let room = self.room(model);
+        self.output.go(action, room)
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
-        let height = self.height(model.page());
+        let room = self.room(model);
         match action {
             Action::Refresh => return vec![Effect::Run(RunEffect::Workloads)],
             Action::Search => self.output.begin(),
-            Action::NextMatch => self.output.next(true, height),
-            Action::PreviousMatch => self.output.next(false, height),
+            Action::NextMatch => self.output.next(true, room),
+            Action::PreviousMatch => self.output.next(false, room),
+            Action::OnlyMatches => self.output.toggle_only(),
+            Action::NextError => {
+                if !self.output.next_error(room) {
+                    model.say("no line that is shown tells of an error");
+                }
+            }
+            Action::Follow => self.output.toggle_follow(),
+            Action::SaveOutput => return self.save(model),
+            Action::Wrap => {
+                self.output.wrap = !self.output.wrap;
+                return self.switched(model);
+            }
+            Action::Level => {
+                self.output.set_least(next_level(self.output.least()));
+                return self.switched(model);
+            }
             Action::Times => {
                 self.output.times = !self.output.times;
-                return self.watch_again(model.clock);
+                self.times_wanted = self.output.times;
+                let kept = self.switched(model);
+                return [self.watch_again(model.clock), kept].concat();
             }
             Action::Stop | Action::Start | Action::Restart | Action::Snapshot | Action::Remove => {
                 return self.change(action, model);
@@ -137,16 +199,16 @@ impl page::Page for Page {
     }
 
     fn type_key(&mut self, key: &KeyEvent, model: &mut Model) -> Vec<Effect> {
-        let height = self.height(model.page());
+        let room = self.room(model);
         let output = &mut self.output;
         match key.code {
             _ if leaves(key) => output.end(false),
             KeyCode::Enter => output.end(true),
-            KeyCode::Down => output.next(true, height),
-            KeyCode::Up => output.next(false, height),
+            KeyCode::Down => output.next(true, room),
+            KeyCode::Up => output.next(false, room),
             _ => {
                 if output.typing.as_mut().is_some_and(|typing| typing.input.key(key)) {
-                    output.typed(height);
+                    output.typed(room);
                 }
             }
         }
@@ -156,8 +218,8 @@ impl page::Page for Page {
     fn paste(&mut self, text: &str, model: &mut Model) -> Result<Vec<Effect>, String> {
         if let Some(typing) = &mut self.output.typing {
             typing.input.paste(text)?;
-            let height = self.height(model.page());
-            self.output.typed(height);
+            let room = self.room(model);
+            self.output.typed(room);
         }
         Ok(Vec::new())
     }
@@ -172,6 +234,10 @@ impl page::Page for Page {
 
     fn after_job(&self, _changed: bool) -> Vec<Effect> {
         vec![Effect::Run(RunEffect::Workloads)]
+    }
+
+    fn awaits(&self, _model: &Model) -> bool {
+        self.usage.is_none() && self.workload.state.is_live()
     }
 
     fn measured(&self, _lines: usize) -> Vec<WorkloadId> {

@@ -39,8 +39,13 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             jobs::checks(state, checks);
             Vec::new()
         }
-        Msg::Key(_) | Msg::Paste(_) | Msg::Scroll(_) | Msg::Click(..) | Msg::Resize(..) | Msg::Drawn | Msg::Ended => {
-            Vec::new()
-        }
+        Msg::Key(_)
+        | Msg::Paste(_)
+        | Msg::Scroll(_)
+        | Msg::Click(..)
+        | Msg::Resize(..)
+        | Msg::Focus(_)
+        | Msg::Drawn
+        | Msg::Ended => Vec::new(),
     }
 }

@@ -52,7 +52,9 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
                 if let Some(error) = result.as_ref().err().filter(|_| page.output.times) {
                     if error.kind == Kind::Unsupported {
                         page.output.times = false;
-                        state.model.say(error.why.clone());
+                        if std::mem::take(&mut page.times_wanted) {
+                            state.model.say(error.why.clone());
+                        }
                         return page.watch_again(state.model.clock);
                     }
                 }
@@ -63,7 +65,7 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
             return vec![Effect::Run(RunEffect::Workloads)];
         }
         RunNews::Usage(id, told) => match state.stack.last_mut() {
-            Some(Screen::Workload(page)) if page.workload.key() == id => page.reading(told),
+            Some(Screen::Workload(page)) if page.workload.key() == id => page.reading(told, state.model.clock),
             Some(Screen::Workloads(page)) => page.measured(id, told),
             _ => {}
         },

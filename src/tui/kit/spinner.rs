@@ -1,0 +1,26 @@
+//! The sign that turns while somebody waits for an answer in front of them.
+
+use std::time::Duration;
+
+/// How long each sign is shown.
+pub const STEP: Duration = Duration::from_millis(200);
+
+const SIGNS: [&str; 4] = ["◐", "◓", "◑", "◒"];
+
+/// The sign at a time of the loop's clock, in milliseconds.
+pub fn sign(clock: u64) -> &'static str {
+    let step = clock / 200 % 4;
+    SIGNS[usize::try_from(step).unwrap_or(0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_shows_the_next_sign() {
+        let step = u64::try_from(STEP.as_millis()).unwrap();
+        let signs: Vec<&str> = (0..5).map(|count| sign(count * step)).collect();
+        assert_eq!(signs, ["◐", "◓", "◑", "◒", "◐"]);
+    }
+}
