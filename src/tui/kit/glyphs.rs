@@ -12,6 +12,7 @@ use wharf_core::config::{ChartSetting, GlyphSetting};
 /// The characters and their ASCII forms. Braille is not listed: its form depends on how many dots it has.
 pub const TABLE: &[(char, char)] = &[
     // Signs.
+    ('\u{fffd}', '?'),
     ('✓', '+'),
     ('✗', 'x'),
     ('·', '.'),
