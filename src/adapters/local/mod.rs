@@ -1,5 +1,5 @@
-//! Launching without a daemon on an unpacked root file system: in a sandbox of namespaces (`bwrap`, else `unshare`), or
-//! behind gVisor's kernel (`runsc`), where the isolation `gvisor` is asked for.
+//! Launching without a daemon on an unpacked root file system, or on a SIF image that is mounted: in a sandbox of
+//! namespaces (`bwrap`, else `unshare`), or behind gVisor's kernel (`runsc`), where the isolation `gvisor` is asked for.
 //!
 //! A launch is a folder in the state folder with what to run, its log and its exit code. A small keeper process
 //! ([`keeper`](super::keeper)) outlives Wharf, and so does the workload.
