@@ -9,3 +9,4 @@ pub mod query;
 pub mod rows;
 pub mod search;
 
+pub mod tags;
