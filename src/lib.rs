@@ -159,6 +159,10 @@
 //!   decides.
 //! - **An approval accepts what was shown**: rules by their key in the policy, findings one by one. A rule about
 //!   findings is never accepted as a whole.
+//! - **A list shows what is kept of a digest** ([`core::catalog::marks`]): trust, scan and verdict, each a sign and a short
+//!   word. Looking at a list scans and verifies nothing.
+//! - **What a tag means is written down when a look sees it** ([`core::catalog::tags`]): only so can its moves be told, and
+//!   the versions that would mend an image be found without asking its source.
 //! - **A verdict that somebody acts on is based on a new look** at everything that can be read in a moment, and the
 //!   shared store is asked what the site knows; lists show what is kept. A store that does not answer is a check that
 //!   could not run.

@@ -176,7 +176,7 @@ const CORE: &[&[&str]] = &[
 /// steward works with the parts in `stewardship`.
 const PORTAL: &[&[&str]] = &[
     &["secrets", "sources", "journal"],
-    &["keys", "sign_in", "inbox", "uses", "signatures"],
+    &["keys", "sign_in", "inbox", "uses", "seen", "signatures"],
     &["catalog", "evidence"],
     &["disks", "stewardship"],
     &["transfers", "launches", "upkeep"],

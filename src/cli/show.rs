@@ -1,9 +1,12 @@
 //! `wharf show`: all about one image.
 
+use serde::Serialize;
+
 use super::output;
 use crate::args::Show;
 use wharf_core::{
     base::{context::Context, error::Result, text},
+    catalog::tags::TagMove,
     image::model::{Image, shown},
     launch::form::join_words,
     portal::Portal,
@@ -12,17 +15,36 @@ use wharf_core::{
 async fn image(portal: &Portal, args: &Show) -> Result<Image> {
     let reference = portal.sources.resolve(&args.reference).await?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
-    portal.sources.image(&Context::default(), &reference, platform.as_ref()).await
+    portal.catalog.image(&Context::default(), &reference, platform.as_ref()).await
 }
+
+/// An image as JSON, with the moves of its tags.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    image: &'a Image,
+    /// The tags that were seen to move, the newest move first.
+    moves: Vec<TagMove>,
+}
+
+/// Most moves of tags that are printed; `--json` has all.
+const MOST_MOVES: usize = 5;
 
 /// Prints the same facts that the page of an image shows.
 pub(crate) async fn show(portal: &Portal, args: &Show, json: bool) -> Result<u8> {
     let image = image(portal, args).await?;
+    let moves = portal.catalog.tag_moves_of(&image.reference).await.unwrap_or_else(|error| {
+        output::remark(&error.to_string());
+        Vec::new()
+    });
     if json {
-        output::json(&image)?;
+        output::json(&Shown { image: &image, moves })?;
     } else {
         for (label, value) in facts(&image) {
             output::line(&format!("{label:<12} {value}"))?;
+        }
+        for one in moves.iter().take(MOST_MOVES) {
+            output::line(&format!("{:<12} {}", "tag", one.describe(text::now())))?;
         }
     }
     Ok(0)

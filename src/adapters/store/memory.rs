@@ -9,7 +9,10 @@ use async_trait::async_trait;
 
 use wharf_core::{
     base::{digest::Digest, error::Result},
-    catalog::rows::RowSet,
+    catalog::{
+        rows::RowSet,
+        tags::{self, SeenTag},
+    },
     evidence::record::Record,
     ports::{Cache, CachedRows},
 };
@@ -20,6 +23,8 @@ pub struct Memory {
     rows: Mutex<BTreeMap<String, CachedRows>>,
     filters: Mutex<BTreeMap<String, String>>,
     evidence: Mutex<Vec<Record>>,
+    /// By source and name.
+    tags: Mutex<BTreeMap<(String, String), Vec<SeenTag>>>,
 }
 
 #[async_trait]
@@ -58,6 +63,17 @@ impl Cache for Memory {
         kept.retain(|known| known.subject != record.subject || known.kind() != record.kind());
         kept.push(record.clone());
         Ok(())
+    }
+
+    async fn see_tag(&self, source: &str, name: &str, seen: &SeenTag) -> Result<()> {
+        let mut all = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        tags::add(all.entry((source.to_owned(), name.to_owned())).or_default(), seen);
+        Ok(())
+    }
+
+    async fn tags_seen(&self, source: &str, name: &str) -> Result<Vec<SeenTag>> {
+        let all = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(all.get(&(source.to_owned(), name.to_owned())).cloned().unwrap_or_default())
     }
 
     async fn filters(&self) -> Result<Vec<(String, String)>> {

@@ -24,15 +24,20 @@ use wharf_core::{
         digest::Digest,
         error::{During, Error, Result},
     },
-    catalog::rows::RowSet,
+    catalog::{
+        rows::RowSet,
+        tags::{MOST_SEEN, SeenTag},
+    },
     evidence::record::Record,
     ports::{Cache, CachedRows},
 };
 
 /// The version of the layout, kept in SQLite's `user_version`.
-const VERSION: i64 = 4;
-/// The version before it, in which only evidence was laid out differently.
-const BEFORE: i64 = 3;
+const VERSION: i64 = 5;
+/// The version before it, which has all tables but that of the tags.
+const WITHOUT_TAGS: i64 = 4;
+/// The version before that, in which also evidence was laid out differently.
+const OTHER_EVIDENCE: i64 = 3;
 const SCHEMA: &str = "
     CREATE TABLE list (source TEXT PRIMARY KEY, fetched INTEGER NOT NULL, rows BLOB NOT NULL) STRICT;
     CREATE TABLE filter (name TEXT PRIMARY KEY, filter TEXT NOT NULL) STRICT;
@@ -45,6 +50,22 @@ const EVIDENCE: &str = "
                            PRIMARY KEY (digest, manifest, kind, made, place)) STRICT;
     CREATE INDEX evidence_manifest ON evidence (manifest);
 ";
+/// What was seen of tags, which nothing can tell again.
+const TAGS: &str = "
+    CREATE TABLE tags_seen (source TEXT NOT NULL, name TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL,
+                            since INTEGER NOT NULL, PRIMARY KEY (source, name, tag, since)) STRICT, WITHOUT ROWID;
+";
+
+/// The statements that bring a cache of this version to the present layout; `None` for a version that is not known.
+fn steps_from(version: i64) -> Option<&'static [&'static str]> {
+    match version {
+        0 => Some(&[SCHEMA, EVIDENCE, TAGS]),
+        OTHER_EVIDENCE => Some(&[EVIDENCE, TAGS]),
+        WITHOUT_TAGS => Some(&[TAGS]),
+        VERSION => Some(&[]),
+        _ => None,
+    }
+}
 
 /// A cache file, opened when it is first needed.
 pub struct Sqlite {
@@ -131,12 +152,11 @@ async fn open(path: &Path) -> Result<SqlitePool> {
         .during(&what)?;
     let version: i64 =
         sqlx::query("PRAGMA user_version").fetch_one(&pool).await.and_then(|row| row.try_get(0)).during(&what)?;
-    match version {
-        VERSION => Ok(pool),
-        0 | BEFORE => {
+    match steps_from(version) {
+        Some([]) => Ok(pool),
+        Some(steps) => {
             let mut transaction = pool.begin().await.during(&what)?;
-            let tables = if version == 0 { SCHEMA } else { "" };
-            let statements = tables.split_inclusive(';').chain(EVIDENCE.split_inclusive(';')).map(str::trim);
+            let statements = steps.iter().flat_map(|step| step.split_inclusive(';')).map(str::trim);
             for statement in statements.filter(|statement| !statement.is_empty()) {
                 sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *transaction).await.during(&what)?;
             }
@@ -145,11 +165,11 @@ async fn open(path: &Path) -> Result<SqlitePool> {
             transaction.commit().await.during(&what)?;
             Ok(pool)
         }
-        newer => {
+        None => {
             pool.close().await;
             Err(Error::failed(
                 what,
-                format!("it was written by another version of Wharf (layout {newer}, this one knows {VERSION})"),
+                format!("it was written by another version of Wharf (layout {version}, this one knows {VERSION})"),
             ))
         }
     }
@@ -240,6 +260,39 @@ impl Cache for Sqlite {
         query.execute(self.pool().await?).await.during(what).map(|_| ())
     }
 
+    async fn see_tag(&self, source: &str, name: &str, seen: &SeenTag) -> Result<()> {
+        let what = "keep what a tag means";
+        let pool = self.pool().await?;
+        let query = "INSERT INTO tags_seen (source, name, tag, digest, since) SELECT ?1, ?2, ?3, ?4, ?5
+             WHERE ?4 IS NOT (SELECT digest FROM tags_seen WHERE source = ?1 AND name = ?2 AND tag = ?3
+                              ORDER BY since DESC LIMIT 1)
+             ON CONFLICT (source, name, tag, since) DO UPDATE SET digest = excluded.digest";
+        let query = sqlx::query(query).bind(source).bind(name).bind(&seen.tag);
+        let written = query.bind(seen.digest.to_string()).bind(seen.since).execute(pool).await.during(what)?;
+        if written.rows_affected() > 0 {
+            let surplus = "DELETE FROM tags_seen WHERE source = ?1 AND name = ?2 AND tag = ?3 AND since NOT IN
+                 (SELECT since FROM tags_seen WHERE source = ?1 AND name = ?2 AND tag = ?3 ORDER BY since DESC LIMIT ?4)";
+            let query = sqlx::query(surplus).bind(source).bind(name).bind(&seen.tag).bind(MOST_SEEN as i64);
+            query.execute(pool).await.during(what)?;
+        }
+        Ok(())
+    }
+
+    async fn tags_seen(&self, source: &str, name: &str) -> Result<Vec<SeenTag>> {
+        let what = "read what tags meant";
+        let query = "SELECT tag, digest, since FROM tags_seen WHERE source = ? AND name = ? ORDER BY since, tag";
+        let rows = sqlx::query(query).bind(source).bind(name).fetch_all(self.pool().await?).await.during(what)?;
+        let mut all = Vec::new();
+        for row in rows {
+            let digest: String = row.try_get("digest").during(what)?;
+            // One that cannot be read is left out.
+            let Ok(digest) = digest.parse() else { continue };
+            let (tag, since) = (row.try_get("tag").during(what)?, row.try_get("since").during(what)?);
+            all.push(SeenTag { tag, digest, since });
+        }
+        Ok(all)
+    }
+
     async fn filters(&self) -> Result<Vec<(String, String)>> {
         let what = "read the saved filters";
         let rows = sqlx::query("SELECT name, filter FROM filter ORDER BY name")
@@ -298,6 +351,49 @@ mod tests {
         broken.execute(cache.pool().await.unwrap()).await.unwrap();
         assert_eq!(cache.load().await.unwrap().len(), 1);
         assert_eq!(cache.heads().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_tag_meant_is_kept_once_for_each_move() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache.db");
+        let caches: [Box<dyn Cache>; 2] =
+            [Box::new(Sqlite::new(path.clone())), Box::new(super::super::memory::Memory::default())];
+        for cache in caches {
+            let see = async |tag: &str, digest: &str, since| {
+                let seen = SeenTag { tag: tag.into(), digest: Digest::of(digest.as_bytes()), since };
+                cache.see_tag("site", "oci://h/a", &seen).await.unwrap();
+            };
+            for (tag, digest, since) in [("1", "a", 1), ("1", "a", 2), ("1", "b", 3), ("1", "a", 4), ("2", "a", 4)] {
+                see(tag, digest, since).await;
+            }
+            let seen = cache.tags_seen("site", "oci://h/a").await.unwrap();
+            let since: Vec<_> = seen.iter().map(|seen| (seen.tag.as_str(), seen.since)).collect();
+            assert_eq!(since, [("1", 1), ("1", 3), ("1", 4), ("2", 4)]);
+            for night in 10..60 {
+                see("nightly", &night.to_string(), night).await;
+            }
+            let seen = cache.tags_seen("site", "oci://h/a").await.unwrap();
+            assert_eq!(seen.len(), 4 + MOST_SEEN);
+            assert!(cache.tags_seen("hub", "oci://h/a").await.unwrap().is_empty());
+        }
+        assert_eq!(Sqlite::new(path).tags_seen("site", "oci://h/a").await.unwrap().len(), 4 + MOST_SEEN);
+    }
+
+    #[tokio::test]
+    async fn a_cache_without_tags_keeps_all_that_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache.db");
+        let older = Sqlite::new(path.clone());
+        older.save("lab", &set("kept"), 1).await.unwrap();
+        for step in ["DROP TABLE tags_seen", "PRAGMA user_version = 4"] {
+            sqlx::query(step).execute(older.pool().await.unwrap()).await.unwrap();
+        }
+        older.pool().await.unwrap().close().await;
+        let cache = Sqlite::new(path);
+        assert_eq!(cache.load().await.unwrap()[0].rows.name(0), "kept");
+        assert!(cache.tags_seen("lab", "x").await.unwrap().is_empty());
+        assert!(!folder.path().join("cache.damaged").exists());
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! Limits of a row's size and age, as people type them: `size:>1G`, `age:<30d`.
 
+use std::cmp::Ordering;
+
 use super::rows::RowView;
 use crate::base::text;
 
@@ -21,12 +23,13 @@ impl Side {
     const ALL: [(&'static str, Self); 4] =
         [("<=", Self::UpTo), (">=", Self::From), ("<", Self::Below), (">", Self::Above)];
 
-    fn has<T: PartialOrd>(self, value: T, limit: T) -> bool {
+    /// Whether a value is on this side, by how it compares with the limit.
+    fn has(self, compared: Ordering) -> bool {
         match self {
-            Self::Below => value < limit,
-            Self::UpTo => value <= limit,
-            Self::Above => value > limit,
-            Self::From => value >= limit,
+            Self::Below => compared.is_lt(),
+            Self::UpTo => compared.is_le(),
+            Self::Above => compared.is_gt(),
+            Self::From => compared.is_ge(),
         }
     }
 }
@@ -44,8 +47,8 @@ impl Limit {
     /// Whether a row is within the limit at `now` (seconds since 1970); `None` if its size or age is unknown.
     pub fn fits(self, row: &RowView<'_>, now: i64) -> Option<bool> {
         match self {
-            Self::Size(side, bytes) => row.size.map(|size| side.has(size, bytes)),
-            Self::Age(side, seconds) => row.updated.map(|then| side.has(now.saturating_sub(then), seconds)),
+            Self::Size(side, bytes) => row.size.map(|size| side.has(size.cmp(&bytes))),
+            Self::Age(side, seconds) => row.updated.map(|then| side.has(now.saturating_sub(then).cmp(&seconds))),
         }
     }
 }
@@ -53,21 +56,21 @@ impl Limit {
 /// The limit of a size: `>1G`, `<=500M`; without a unit in bytes. `None` if it is only half typed, an error with an
 /// example if it is none.
 pub(super) fn size(typed: &str) -> Result<Option<Limit>, String> {
-    limit(typed, bytes, Limit::Size)
-        .ok_or_else(|| format!("size:{typed} is no limit of a size: write size:>1G or size:<500M"))
+    let none = || format!("size:{typed} is no limit of a size: write size:>1G or size:<500M");
+    let (side, rest) = side(typed).ok_or_else(none)?;
+    if rest.is_empty() { Ok(None) } else { bytes(rest).map(|bytes| Some(Limit::Size(side, bytes))).ok_or_else(none) }
 }
 
 /// The limit of an age: `<30d`, `>=1y`. `None` if it is only half typed, an error with an example if it is none.
 pub(super) fn age(typed: &str) -> Result<Option<Limit>, String> {
-    limit(typed, seconds, Limit::Age)
-        .ok_or_else(|| format!("age:{typed} is no limit of an age: write age:<30d or age:>1y (units min, h, d, w, y)"))
+    let none = || format!("age:{typed} is no limit of an age: write age:<30d or age:>1y (units min, h, d, w, y)");
+    let (side, rest) = side(typed).ok_or_else(none)?;
+    if rest.is_empty() { Ok(None) } else { seconds(rest).map(|span| Some(Limit::Age(side, span))).ok_or_else(none) }
 }
 
-/// The limit that was typed; `None` if it is none, and within that `None` if it has no number yet.
-fn limit<T>(typed: &str, value: fn(&str) -> Option<T>, make: fn(Side, T) -> Limit) -> Option<Option<Limit>> {
-    let (side, rest) =
-        Side::ALL.into_iter().find_map(|(sign, side)| typed.strip_prefix(sign).map(|rest| (side, rest)))?;
-    if rest.is_empty() { Some(None) } else { value(rest).map(|value| Some(make(side, value))) }
+/// The side that was typed, and the text behind it; `None` if there is none.
+fn side(typed: &str) -> Option<(Side, &str)> {
+    Side::ALL.into_iter().find_map(|(sign, side)| typed.strip_prefix(sign).map(|rest| (side, rest)))
 }
 
 /// Bytes with a binary unit: `1G`, `1.5gib`, `700`.

@@ -1,5 +1,6 @@
 //! Lists of images: their rows, filters and search.
 
+pub mod copies;
 pub mod facets;
 pub mod learnt;
 pub mod limit;
@@ -7,3 +8,5 @@ pub mod marks;
 pub mod query;
 pub mod rows;
 pub mod search;
+
+pub mod tags;

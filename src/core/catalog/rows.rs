@@ -287,6 +287,11 @@ impl RowSet {
         self.records.get(row).map_or(ImageKind::Container, |record| kind_of(record.kind))
     }
 
+    /// The digest of a row as text, without reading its other fields; empty if the list does not tell it.
+    pub fn digest(&self, row: usize) -> &str {
+        self.whole(row).split(FIELD).nth(2).unwrap_or("")
+    }
+
     /// The publisher that the list names for a row, without reading its text.
     pub fn publisher(&self, row: usize) -> Publisher {
         let named = self.records.get(row).and_then(|record| Publisher::ALL.get(record.publisher as usize));

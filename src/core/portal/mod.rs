@@ -15,6 +15,7 @@ pub mod keys;
 pub mod launches;
 pub mod requests;
 mod secrets;
+mod seen;
 pub mod sharing;
 pub mod sign_in;
 pub mod signatures;
@@ -37,6 +38,7 @@ use keys::Keys;
 use launches::Launches;
 use requests::Requests;
 use secrets::Secrets;
+use seen::Seen;
 use sharing::Sharing;
 use sign_in::Accounts;
 use signatures::Signing;
@@ -138,6 +140,8 @@ impl Portal {
         let keys = Arc::new(Keys::new(signers.clone(), secrets.clone(), journal.clone()));
         let uses = Arc::new(Uses::new(&config.person, sources.clone(), store.clone(), spool));
 
+        let seen = Arc::new(Seen::new(sources.clone(), cache.clone()));
+
         let evidence = Arc::new(Evidence::new(
             config.clone(),
             sources.clone(),
@@ -145,6 +149,7 @@ impl Portal {
             cache.clone(),
             store.clone(),
             journal.clone(),
+            seen.clone(),
         ));
         let disks = Arc::new(DiskImages::new(config.clone(), sources.clone(), evidence.clone()));
         let sif_maker = launchers.iter().find(|launcher| launcher.makes_sif()).cloned();
@@ -169,7 +174,7 @@ impl Portal {
         Self {
             accounts: Accounts::new(sources.clone(), secrets.clone(), journal.clone()),
             inbox: Inbox::new(store.clone()),
-            catalog: Catalog::new(config.clone(), sources.clone(), cache.clone(), uses.clone(), journal.clone()),
+            catalog: Catalog::new(config.clone(), sources.clone(), cache.clone(), uses.clone(), journal.clone(), seen),
             signing: Signing::new(sources.clone(), signers.clone(), journal.clone()),
             transfers: Transfers::new(sources.clone(), evidence.clone(), disks, sif_maker, uses, journal.clone()),
             upkeep: Upkeep::new(config.clone(), sources.clone(), journal.clone()),

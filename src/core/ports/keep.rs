@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::{
     audit::{Entry, witness::Chain},
     base::{digest::Digest, error::Result, secret::Secret},
-    catalog::rows::RowSet,
+    catalog::{rows::RowSet, tags::SeenTag},
     evidence::record::Record,
     launch::{ledger::LaunchRecord, preset::Preset},
 };
@@ -45,6 +45,12 @@ pub trait Cache: Send + Sync {
     async fn all_evidence(&self) -> Result<Vec<Record>>;
     /// Keeps a record; an older record of the same check of the same bytes is replaced. Repeated, it changes nothing.
     async fn keep_evidence(&self, record: &Record) -> Result<()>;
+    /// Writes down that a look has seen a tag of an image: the image's `name` in the source is its reference without tag
+    /// and digest. What was seen of the tag last is not written again, and of each tag only the newest
+    /// [`MOST_SEEN`](crate::catalog::tags::MOST_SEEN) digests are kept. Repeated, it changes nothing.
+    async fn see_tag(&self, source: &str, name: &str, seen: &SeenTag) -> Result<()>;
+    /// What was seen of the tags of an image, the oldest first. Changes nothing.
+    async fn tags_seen(&self, source: &str, name: &str) -> Result<Vec<SeenTag>>;
     /// Named filters: name and filter, sorted by name. Changes nothing.
     async fn filters(&self) -> Result<Vec<(String, String)>>;
     /// Keeps a filter under a name, in place of the previous one; an empty filter removes it. Repeated, it changes

@@ -43,7 +43,7 @@ impl Jobs {
             ImageEffect::Image { target, platform } => self.read(Slot::Image, move |post| async move {
                 let image = async {
                     let platform = platform.map(|platform| platform.parse()).transpose()?;
-                    portal.sources.image(&Context::default(), &resolve(&portal, &target)?, platform.as_ref()).await
+                    portal.catalog.image(&Context::default(), &resolve(&portal, &target)?, platform.as_ref()).await
                 };
                 post.send(ImageNews::Image(Box::new(image.await))).await;
             }),

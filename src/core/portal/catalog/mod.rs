@@ -2,6 +2,7 @@
 
 mod kept;
 mod links;
+mod moves;
 mod opened;
 mod used;
 
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 
 pub use opened::OpenedLink;
 
-use super::{journal::Journal, sources::Sources, uses::Uses};
+use super::{journal::Journal, seen::Seen, sources::Sources, uses::Uses};
 use crate::{
     base::{
         context::Context,
@@ -57,6 +58,7 @@ pub struct Catalog {
     uses: Arc<Uses>,
     /// Only read: it tells which images the person has used.
     journal: Arc<Journal>,
+    seen: Arc<Seen>,
     /// Details of rows, by the name of the source.
     learnt: Mutex<HashMap<String, DetailsByName>>,
 }
@@ -69,8 +71,9 @@ impl Catalog {
         cache: Arc<dyn Cache>,
         uses: Arc<Uses>,
         journal: Arc<Journal>,
+        seen: Arc<Seen>,
     ) -> Self {
-        Self { config, sources, cache, uses, journal, learnt: Mutex::default() }
+        Self { config, sources, cache, uses, journal, seen, learnt: Mutex::default() }
     }
 
     /// Lists one source. Growing sets of rows go to `out`, the last one complete; that is also kept for the next start.
@@ -160,14 +163,17 @@ impl Catalog {
             .map(|tag| {
                 let (source, at) = (source.clone(), reference.with_tag(&tag));
                 async move {
-                    cx.run("read a version", source.catalog.version(cx, &at)).await.unwrap_or(Version {
+                    let read = cx.run("read a version", source.catalog.version(cx, &at)).await;
+                    let version = read.unwrap_or(Version {
                         tag,
                         digest: None,
                         created: None,
                         size: None,
                         platforms: Vec::new(),
                         artifact: None,
-                    })
+                    });
+                    self.seen.remember(&at, version.digest.as_ref()).await;
+                    version
                 }
             })
             .buffered(6)
@@ -184,6 +190,7 @@ impl Catalog {
         let at = catalog.reference(name, Some(tag))?;
         let image = cx.run("look at an image", catalog.image(cx, &at, None)).await?;
         let version = Version::from_image(&image);
+        self.seen.remember(&at, version.digest.as_ref()).await;
         let mut learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
         learnt.entry(source.to_owned()).or_default().insert(name.to_owned(), version.clone());
         Ok((version, image))

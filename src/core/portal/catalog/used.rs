@@ -83,6 +83,9 @@ mod tests {
         let used = used_images(&audit::read(&text));
         let mut names: Vec<_> = used.iter().map(String::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["oci://site.example/geo/gdal", "oci://site.example/physics/lammps"]);
+        assert_eq!(
+            names,
+            ["oci://site.example/geo/gdal", "oci://site.example/physics/gromacs", "oci://site.example/physics/lammps"]
+        );
     }
 }

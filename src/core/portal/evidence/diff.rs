@@ -80,7 +80,7 @@ fn packages(records: &[Record], now: i64) -> Option<BTreeMap<(String, String), B
     Some(versions)
 }
 
-fn findings(records: &[Record], now: i64) -> Option<BTreeMap<(String, String), Vulnerability>> {
+pub(super) fn findings(records: &[Record], now: i64) -> Option<BTreeMap<(String, String), Vulnerability>> {
     let Outcome::Scan { worst, scanned: Some(_), .. } = &best(records, Kind::Scan, now)?.outcome else { return None };
     Some(worst.iter().map(|one| ((one.id.clone(), one.package.clone()), one.clone())).collect())
 }

@@ -3,6 +3,7 @@
 mod data;
 pub mod diff;
 mod gate;
+pub mod mending;
 pub mod rehearse;
 mod verified;
 
@@ -10,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use verified::{PassedImage, Verified};
 
-use super::{journal::Journal, sources::Sources};
+use super::{journal::Journal, seen::Seen, sources::Sources};
 use crate::{
     base::{
         badge::{Scan, Signature},
@@ -71,6 +72,7 @@ pub struct Evidence {
     store: Arc<dyn Store>,
     /// Only read: a rehearsal looks up what was launched.
     journal: Arc<Journal>,
+    seen: Arc<Seen>,
 }
 
 /// The digests of an image: of what was named, and of the manifest for its platform.
@@ -113,8 +115,9 @@ impl Evidence {
         cache: Arc<dyn Cache>,
         store: Arc<dyn Store>,
         journal: Arc<Journal>,
+        seen: Arc<Seen>,
     ) -> Self {
-        Self { config, sources, checkers, cache, store, journal }
+        Self { config, sources, checkers, cache, store, journal, seen }
     }
 
     /// Kept evidence of an image that still counts, with the checkers as they are now.
@@ -123,18 +126,20 @@ impl Evidence {
         let now = text::now();
         let kept = self.cache.evidence(&digests(pinned)).await.unwrap_or_default();
         let name = Subject::for_pinned(pinned).name;
-        let counts = |record: &Record| {
-            record.is_valid(now)
-                && (record.is_of_bytes() || record.subject.name == name)
-                && record.subject.digest == pinned.digest
-                && record.subject.manifest == pinned.manifest
-                // Records made with other keys, or by checks that are not there now, do not count.
-                && self.checkers.iter().any(|checker| {
-                    (record.check == checker.name() || record.check == data_check(checker.name()))
-                        && if record.outcome == Outcome::Nothing { record.inputs == checker.inputs() } else { checker.inputs_fit(record) }
-                })
-        };
-        Ok(kept.into_iter().filter(counts).collect())
+        let of_it =
+            |record: &Record| record.subject.digest == pinned.digest && record.subject.manifest == pinned.manifest;
+        Ok(kept.into_iter().filter(|record| of_it(record) && self.counts(record, &name, now)).collect())
+    }
+
+    /// Whether a kept record counts now for an image of this name (its reference without tag and digest).
+    fn counts(&self, record: &Record, name: &str, now: i64) -> bool {
+        record.is_valid(now)
+            && (record.is_of_bytes() || record.subject.name == name)
+            // Records made with other keys, or by checks that are not there now, do not count.
+            && self.checkers.iter().any(|checker| {
+                (record.check == checker.name() || record.check == data_check(checker.name()))
+                    && if record.outcome == Outcome::Nothing { record.inputs == checker.inputs() } else { checker.inputs_fit(record) }
+            })
     }
 
     /// Evidence of an image: what is kept, and what the checkers find if nothing is kept or it is too old for `age`.
@@ -228,14 +233,18 @@ impl Evidence {
     /// What the site's store knows of an image. A store that was never set up is not asked; one that does not answer in
     /// time counts as away.
     pub async fn known_at_site(&self, image: &Image) -> Site {
-        let Some(pinned) = image.pinned.as_ref().filter(|_| self.config.takes_requests() && self.store.is_there())
-        else {
-            return Site::Silent;
-        };
+        let Some(pinned) = image.pinned.as_ref() else { return Site::Silent };
         let digests: Vec<String> = digests(pinned).iter().map(ToString::to_string).collect();
-        let place = pinned.reference.without_version().to_string();
+        self.site_knows(digests, &pinned.reference.without_version().to_string()).await
+    }
+
+    /// The same for digests at a place, which is a reference without tag and digest.
+    async fn site_knows(&self, digests: Vec<String>, place: &str) -> Site {
+        if !self.config.takes_requests() || !self.store.is_there() {
+            return Site::Silent;
+        }
         let cx = Context::default().with_deadline(PATIENCE);
-        match cx.run("ask what the site knows", self.store.known_at_site(&digests, &place)).await {
+        match cx.run("ask what the site knows", self.store.known_at_site(&digests, place)).await {
             Ok(site) => site,
             // The store tells nothing to people whom it does not know.
             Err(error) if error.kind == ErrorKind::NotAllowed => Site::Silent,
@@ -276,6 +285,7 @@ impl Evidence {
     ) -> Result<Verified> {
         let image = self.sources.image(cx, reference, platform).await?;
         let image = self.pinned(cx, image).await?;
+        self.seen.remember(reference, image.pinned.as_ref().map(|pinned| &pinned.digest)).await;
         let age = if anew { Freshness::Anew } else { Freshness::Now };
         self.verify_image(cx, &image, age, false).await
     }

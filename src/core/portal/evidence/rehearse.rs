@@ -34,7 +34,8 @@ pub struct Rehearsal {
     pub changes: Vec<Change>,
 }
 
-fn judged(policy: &Policy, records: &[Record], subject: &Subject, now: i64) -> Judgement {
+/// Judges an image by its evidence alone.
+pub(super) fn judged(policy: &Policy, records: &[Record], subject: &Subject, now: i64) -> Judgement {
     let facts = Facts {
         records,
         digests: vec![subject.digest.clone(), subject.manifest.clone()],
