@@ -1,11 +1,13 @@
 //! Launching as data: the form, the plan, the workload, and its command, output and usage.
 
+pub mod ability;
 pub mod command;
 pub mod duration;
 pub mod form;
 pub mod isolation;
 pub mod kept;
 pub mod ledger;
+pub mod listing;
 pub mod logs;
 pub mod mount;
 pub mod plan;

@@ -214,7 +214,10 @@ pub enum RunEffect {
     Launch { job: u64, plan: Box<Plan> },
     /// Write a script into a new file of this name in the folder that Wharf was started in, as a job.
     SaveScript { job: u64, name: String, text: String },
-    /// List the workloads of all backends, again every two seconds while the screen shows them.
+    /// List the workloads of these backends for as long as a screen shows them: each at its own pace, or when it tells of
+    /// changes.
+    Follow(Vec<String>),
+    /// List the workloads of the followed backends now.
     Workloads,
     /// Follow a workload's output; with `times`, each line begins with its time.
     Logs { backend: String, id: String, times: bool },
@@ -301,7 +304,7 @@ pub enum Slot {
     Form,
     /// The plan of a launch.
     Plan,
-    /// The workloads of all backends.
+    /// The workloads of the backends that a screen shows.
     Workloads,
     /// Following a workload's output.
     Logs,

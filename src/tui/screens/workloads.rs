@@ -17,7 +17,7 @@ use crate::{
         widgets::{above, below, cell, failures, fit_path, put, row, select, state_role, vanished_message},
     },
     model::Model,
-    msg::{Effect, Navigation, RunEffect, Slot},
+    msg::{Effect, Navigation, RunEffect},
 };
 use wharf_core::{
     base::{
@@ -25,7 +25,7 @@ use wharf_core::{
         text,
     },
     launch::{
-        plan::{State, Workload},
+        plan::Workload,
         usage::{UNTOLD, Usage, WorkloadId},
     },
 };
@@ -211,10 +211,12 @@ impl super::page::Page for Page {
         "workloads"
     }
 
-    fn header(&self, _model: &Model) -> (String, String) {
+    fn header(&self, model: &Model) -> (String, String) {
         let running = |all: &[Workload]| all.iter().filter(|workload| workload.state.is_live()).count();
-        let words = self.rows.all().map_or_else(String::new, |all| format!("{} running", running(all)));
-        ("Workloads".to_owned(), words)
+        let words = self.rows.all().map(|all| format!("{} running", running(all)));
+        let asked: Vec<&str> = model.lists.unanswered().collect();
+        let asked = (!asked.is_empty()).then(|| format!("asking {}", asked.join(", ")));
+        ("Workloads".to_owned(), words.into_iter().chain(asked).collect::<Vec<_>>().join(" · "))
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
@@ -243,26 +245,7 @@ impl super::page::Page for Page {
     }
 
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
-        let selected = self.rows.selected();
-        if let Some(why) = selected.and_then(|workload| model.why_lacking(&workload.backend, action)) {
-            return Some(why);
-        }
-        let why = match action {
-            Action::Open | Action::Remove | Action::Start | Action::Restart | Action::Snapshot
-                if selected.is_none() =>
-            {
-                "nothing is selected: ↑ ↓ choose one"
-            }
-            Action::Start if selected.is_some_and(|workload| workload.state == State::Running) => {
-                "it runs already: R restarts it"
-            }
-            Action::Shell | Action::Attach if !selected.is_some_and(|workload| workload.state.is_live()) => {
-                "it does not run"
-            }
-            Action::Stop if !selected.is_some_and(|workload| workload.state.may_stop()) => "it does not run",
-            _ => return None,
-        };
-        Some(why.to_owned())
+        model.why_not(action, self.rows.selected())
     }
 
     fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<ScrollArea<'a>> {
@@ -286,12 +269,8 @@ impl super::page::Page for Page {
         vec![Effect::Go(go)]
     }
 
-    fn read_again(&self) -> Vec<Effect> {
-        vec![Effect::Run(RunEffect::Workloads)]
-    }
-
-    fn after_job(&self, _changed: bool) -> Vec<Effect> {
-        vec![Effect::Run(RunEffect::Workloads)]
+    fn followed(&self, model: &Model) -> Vec<String> {
+        model.backends.clone()
     }
 
     fn measured(&self, lines: usize) -> Vec<WorkloadId> {
@@ -300,9 +279,5 @@ impl super::page::Page for Page {
 
     fn failures(&self) -> Vec<String> {
         self.failed.iter().map(|(_, error)| error.full_text()).collect()
-    }
-
-    fn leave(&self) -> &'static [Slot] {
-        &[Slot::Workloads]
     }
 }
