@@ -209,12 +209,18 @@ impl Model {
     /// Why an action cannot be done now with a workload, or with none because none is selected; `None` if it can.
     pub fn why_not(&self, action: Action, workload: Option<&Workload>) -> Option<String> {
         let Some(workload) = workload else {
-            let needs_one = workload_keys::CHANGES.contains(&action) || action == Action::Open;
+            let needs_one = workload_keys::CHANGES.contains(&action) || matches!(action, Action::Open | Action::CopyId);
             return needs_one.then(|| "nothing is selected: ↑ ↓ choose one".to_owned());
         };
         let refused = || Some(self.lists.refusal(&workload.key(), workload_keys::ability(action)?)?.to_owned());
         let lacking = self.why_lacking(&workload.backend, action);
         lacking.or_else(|| workload_keys::why_not_now(action, &workload.state).map(str::to_owned)).or_else(refused)
+    }
+
+    /// Puts a text into the clipboard and says so.
+    pub fn copy(&mut self, text: String) -> Vec<Effect> {
+        self.done(format!("copied {text}"));
+        vec![Effect::Copy(text)]
     }
 
     /// Why an image cannot be shared, if it cannot: it is neither in a registry nor in a cloud.

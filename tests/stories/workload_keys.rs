@@ -21,7 +21,7 @@ use wharf::{
     tui::{
         hints,
         kit::action::Action,
-        msg::{Msg, RunNews},
+        msg::{Effect, Msg, RunNews},
         state::{Screen, State},
         update::update,
     },
@@ -147,6 +147,19 @@ fn what_one_workload_cannot_is_grey_for_it_alone() {
     assert_eq!(hints::disabled(&state, Action::Stop), None);
     press(&mut state, "j");
     assert_eq!(hints::disabled(&state, Action::Shell), None);
+}
+
+#[test]
+fn an_id_is_shown_and_copied_with_its_backend() {
+    let mut state = state();
+    press(&mut state, "2");
+    let one = Workload { id: "329".into(), ..fake::workload("slurm", "blast") };
+    fake::listed(&mut state, vec![one], Vec::new());
+    assert_eq!(press(&mut state, "c"), [Effect::Copy("slurm:329".into())]);
+    assert_eq!(state.notice.as_ref().unwrap().text, "copied slurm:329");
+    press(&mut state, "enter");
+    assert!(draw(&mut state, (80, 24)).contains("slurm:329"));
+    assert_eq!(press(&mut state, "c"), [Effect::Copy("slurm:329".into())]);
 }
 
 #[test]

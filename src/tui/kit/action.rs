@@ -66,6 +66,7 @@ actions! {
     NextMatch = "next-match", "next match", "Go to the next line that matches the search";
     PreviousMatch = "previous-match", "previous match", "Go to the previous line that matches the search";
     Times = "times", "times", "Show or hide the time of each line of output";
+    CopyId = "copy-id", "copy id", "Copy the id of this workload, with its backend, as commands take it";
     Accept = "accept", "accept", "Accept this offer: it appears in your project's list";
     Reject = "reject", "reject", "Reject this offer: hide it from your lists";
     Take = "take", "take", "Accept a volume that somebody transfers to you, with its transfer key";

@@ -234,6 +234,7 @@ impl super::page::Page for Page {
             A::Remove,
             A::Snapshot,
             A::Restart,
+            A::CopyId,
             A::Catalog,
             A::Back,
             A::Help,
@@ -259,6 +260,7 @@ impl super::page::Page for Page {
         let Some(workload) = self.rows.selected().cloned().map(Box::new) else { return Vec::new() };
         let go = match action {
             Action::Open => Navigation::Workload(workload),
+            Action::CopyId => return model.copy(workload.full_id()),
             Action::Shell | Action::Attach => Navigation::Console { workload, shell: action == Action::Shell },
             Action::Stop | Action::Start | Action::Restart | Action::Snapshot | Action::Remove => {
                 let Some(seen) = model.act_on(self.rows.seen_one()) else { return Vec::new() };

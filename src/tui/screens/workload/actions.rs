@@ -51,7 +51,7 @@ impl page::Page for Page {
     }
 
     fn header(&self, _model: &Model) -> (String, String) {
-        (format!("Workload {}", self.workload.name), self.workload.id.clone())
+        (format!("Workload {}", self.workload.name), self.workload.full_id())
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
@@ -84,6 +84,7 @@ impl page::Page for Page {
             A::Snapshot,
             A::Restart,
             A::Open,
+            A::CopyId,
             A::Last,
             A::Back,
             A::Help,
@@ -147,6 +148,7 @@ impl page::Page for Page {
                 return self.change(action, model);
             }
             Action::Open => return self.choose_a_task(model),
+            Action::CopyId => return model.copy(self.workload.full_id()),
             Action::Shell | Action::Attach => {
                 let workload = Box::new((*self.workload).clone());
                 return vec![Effect::Go(Navigation::Console { workload, shell: action == Action::Shell })];
