@@ -76,6 +76,9 @@
 //!   not give it.
 //! - **An engine that cannot pull an image is given it** ([`adapters::engine`]): the bytes are copied into it and
 //!   compared.
+//! - **Only what is looked at is listed, each backend by itself** ([`core::portal::launches`]): when it tells of a change
+//!   (events of engines, files of keepers), after a change of the person, otherwise at its own pace. A backend that does not
+//!   answer delays no rows of another.
 //! - **Only what is on the screen is measured** ([`core::launch::usage`]): rows first, measurements afterwards.
 //!   Processor use is that between two measurements, so that no backend has to wait for a second one.
 //! - **A form is data for every front end** ([`core::launch::form`]): it holds the sections, the free capacity and the

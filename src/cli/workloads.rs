@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::io::AsyncReadExt;
 
 use super::{again, output, progress, share};
-use crate::args::{Exec, Logs, Snapshot, VolumeIn};
+use crate::args::{Exec, Logs, Snapshot, VolumeIn, Workloads};
 use wharf_core::{
     base::{
         context::Context,
@@ -16,6 +16,7 @@ use wharf_core::{
         text,
     },
     launch::{
+        listing::ListScope,
         logs::LogRange,
         plan::{State, Workload},
         usage::{UNTOLD, Usage},
@@ -39,8 +40,9 @@ struct WorkloadJson<'a> {
 }
 
 /// Lists the workloads of all backends and what they use.
-pub(crate) async fn list(portal: &Portal, json: bool) -> Result<u8> {
-    let (all, failed) = portal.launches.workloads(&Context::default()).await;
+pub(crate) async fn list(portal: &Portal, args: &Workloads, json: bool) -> Result<u8> {
+    let scope = ListScope { everybody: args.everybody, since: args.since.as_deref().map(text::since).transpose()? };
+    let (all, failed) = portal.launches.workloads(&Context::default(), scope).await;
     for (name, error) in &failed {
         output::remark(&format!("{name}: {}", error.why));
     }
@@ -258,7 +260,10 @@ pub(crate) async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
             let (id, backend) = (&workload.id, &workload.backend);
             output::json(&serde_json::json!({"id": id, "backend": backend, "done": "stopped", "already": true}))?;
         } else {
-            output::line(&format!("{} on {} was stopped already", workload.name, workload.backend))?;
+            // The exit codes that shells give after SIGTERM and SIGKILL.
+            let was_stopped = matches!(workload.state, State::Exited(143 | 137));
+            let ended = if was_stopped { "was stopped already" } else { "has ended already" };
+            output::line(&format!("{} on {} {ended}", workload.name, workload.backend))?;
         }
         return Ok(0);
     }

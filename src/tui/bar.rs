@@ -98,7 +98,7 @@ fn laid_out(state: &State, scope: &str, worded: &[bool], mut column: u16) -> Vec
 fn count(state: &State, action: Action) -> u64 {
     let count = match action {
         Action::Catalog => state.catalog.total(),
-        Action::Workloads => state.model.live,
+        Action::Workloads => state.model.lists.live(),
         Action::Transfers => state.running(),
         Action::Sources => state.catalog.failing(),
         Action::Offers => state.offered,

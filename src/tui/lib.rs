@@ -21,6 +21,7 @@ pub mod suspend;
 pub mod told;
 pub mod update;
 pub mod view;
+pub mod workload_keys;
 
 use std::{sync::Arc, time::Duration};
 

@@ -16,6 +16,7 @@ use super::{
     msg::{Effect, ImageTarget},
     popups::{Popup, Popups, pick::Pick},
     rows::WorkloadId,
+    workload_keys,
 };
 use wharf_core::{
     base::{
@@ -24,6 +25,7 @@ use wharf_core::{
         text,
     },
     image::reference::ImageRef,
+    launch::{listing::BackendLists, plan::Workload},
     portal::{Abilities, doctor::Finding},
     ports::{Ability, Listing},
 };
@@ -155,6 +157,10 @@ pub struct Model {
     pub findings: Vec<Finding>,
     /// Jobs that change what a source lists when they succeed: the job's number and the source's name.
     pub changing: Vec<(u64, String)>,
+    /// The backends whose workloads are listed again and again.
+    pub followed: Vec<String>,
+    /// The last list of each backend.
+    pub lists: BackendLists,
     /// The workloads on the screen whose use is being measured.
     pub measured: Vec<WorkloadId>,
     /// The number of the job that starts the shown workload again.
@@ -163,8 +169,6 @@ pub struct Model {
     pub person: String,
     /// The person's number on this machine.
     pub user: u32,
-    /// The number of workloads that run, as far as they are known.
-    pub live: usize,
     /// The number of requests that wait for this person's decision.
     pub to_decide: usize,
     /// The number of unread notices in the inbox.
@@ -207,11 +211,12 @@ impl Model {
             lacking: Vec::new(),
             findings: Vec::new(),
             changing: Vec::new(),
+            followed: Vec::new(),
+            lists: BackendLists::default(),
             measured: Vec::new(),
             restarting: None,
             person: String::new(),
             user: 65_534,
-            live: 0,
             to_decide: 0,
             unread: 0,
             offered: 0,
@@ -225,24 +230,26 @@ impl Model {
 
     /// Why an action is nothing that the backend of a workload can do, if it is not.
     pub fn why_lacking(&self, backend: &str, action: Action) -> Option<String> {
-        let needed = match action {
-            Action::Shell => Ability::Terminal,
-            Action::Attach => Ability::Attach,
-            Action::Start | Action::Restart => Ability::Start,
-            Action::Snapshot => Ability::Snapshot,
-            Action::Remove => Ability::Remove,
-            Action::Search
-            | Action::Times
-            | Action::Follow
-            | Action::Wrap
-            | Action::Level
-            | Action::OnlyMatches
-            | Action::NextError
-            | Action::SaveOutput => Ability::Logs,
-            _ => return None,
-        };
+        let needed = workload_keys::ability(action)?;
         let found = self.lacking.iter().find(|(name, ability, _)| name == backend && *ability == needed);
         found.map(|(_, _, why)| why.clone())
+    }
+
+    /// Why an action cannot be done now with a workload, or with none because none is selected; `None` if it can.
+    pub fn why_not(&self, action: Action, workload: Option<&Workload>) -> Option<String> {
+        let Some(workload) = workload else {
+            let needs_one = workload_keys::CHANGES.contains(&action) || matches!(action, Action::Open | Action::CopyId);
+            return needs_one.then(|| "nothing is selected: ↑ ↓ choose one".to_owned());
+        };
+        let refused = || Some(self.lists.refusal(&workload.key(), workload_keys::ability(action)?)?.to_owned());
+        let lacking = self.why_lacking(&workload.backend, action);
+        lacking.or_else(|| workload_keys::why_not_now(action, &workload.state).map(str::to_owned)).or_else(refused)
+    }
+
+    /// Puts a text into the clipboard and says so.
+    pub fn copy(&mut self, text: String) -> Vec<Effect> {
+        self.done(format!("copied {text}"));
+        vec![Effect::Copy(text)]
     }
 
     /// Why an image cannot be shared, if it cannot: it is neither in a registry nor in a cloud.

@@ -9,9 +9,7 @@ use wharf::{
         sharing::offer::{Project, Share, ShareStatus},
     },
     tui::{
-        msg::{
-            Effect, ImageNews, JobNews, Msg, RequestEffect, RequestNews, RunEffect, RunNews, ShareEffect, ShareNews,
-        },
+        msg::{Effect, ImageNews, JobNews, Msg, RequestEffect, RequestNews, RunEffect, ShareEffect, ShareNews},
         popups::{MOMENT, Popup},
         state::State,
         update::update,
@@ -57,7 +55,7 @@ fn workloads(state: &mut State, names: &[&str]) {
     let all = names
         .iter()
         .map(|name| wharf::core::launch::plan::Workload { state: Run::Running, ..fake::workload("docker", name) });
-    update(state, Msg::Run(RunNews::Workloads(all.collect(), Vec::new())));
+    fake::listed(state, all.collect(), Vec::new());
 }
 
 fn offers(state: &mut State, names: &[&str]) {

@@ -20,8 +20,8 @@ use wharf::{
     },
     tui::{
         msg::{
-            Effect, ImageEffect, ImageNews, ImageTarget, JobNews, ListEffect, ListNews, Msg, RunEffect, RunNews,
-            ShareEffect, ShareNews,
+            Effect, ImageEffect, ImageNews, ImageTarget, JobNews, ListEffect, ListNews, Msg, RunEffect, ShareEffect,
+            ShareNews,
         },
         popups::Popup,
         screens::image::Pane,
@@ -513,7 +513,7 @@ fn a_server_is_made_into_an_image_that_is_shared_in_one_go() {
     let mut state = with_clouds();
     press(&mut state, "2");
     let workload = fake::workload("lab", "web");
-    update(&mut state, Msg::Run(RunNews::Workloads(vec![workload], Vec::new())));
+    fake::listed(&mut state, vec![workload], Vec::new());
     assert!(matches!(press(&mut state, "R").as_slice(), [Effect::Run(RunEffect::Start { again: true, .. })]));
     assert!(press(&mut state, "S").is_empty(), "it runs already");
     press(&mut state, "I enter");

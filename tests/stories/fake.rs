@@ -18,8 +18,17 @@ use wharf::{
             model::{Foreign, Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
             reference::ImageRef,
         },
+        launch::{
+            listing::{BackendList, ListScope},
+            plan::Workload,
+        },
         portal::{Abilities, Copies, Portal, PortalParts, Source},
         ports::{Catalog, Extent, Vault},
+    },
+    tui::{
+        msg::{Effect, Msg, RunNews},
+        state::State,
+        update::update,
     },
 };
 
@@ -61,6 +70,24 @@ pub(crate) fn workload(backend: &str, name: &str) -> wharf::core::launch::plan::
         note: String::new(),
         facts: Vec::new(),
     }
+}
+
+/// Each backend answers with its part of these workloads, or with its error.
+pub(crate) fn listed(state: &mut State, all: Vec<Workload>, failed: Vec<(String, Error)>) -> Vec<Effect> {
+    let named = all.iter().map(|one| one.backend.clone()).chain(failed.iter().map(|(name, _)| name.clone()));
+    let mut backends: Vec<String> = Vec::new();
+    for name in named.chain(state.backends.clone()) {
+        if !backends.contains(&name) {
+            backends.push(name);
+        }
+    }
+    let list = |backend: String| {
+        let workloads = all.iter().filter(|one| one.backend == backend).cloned().collect();
+        let list = BackendList::new(&backend, Ok((workloads, None)), ListScope::default());
+        let trouble = failed.iter().find(|(name, _)| *name == backend).map(|(_, error)| error.clone());
+        update(state, Msg::Run(RunNews::Workloads(BackendList { trouble, ..list })))
+    };
+    backends.into_iter().flat_map(list).collect()
 }
 
 pub(crate) fn share_plan() -> wharf::core::sharing::offer::SharePlan {

@@ -533,11 +533,12 @@ fn what_a_backend_cannot_do_is_not_offered_and_says_what_to_do_instead() {
         note: String::new(),
         facts: Vec::new(),
     };
-    update(&mut state, Msg::Run(RunNews::Workloads(vec![one], Vec::new())));
+    fake::listed(&mut state, vec![one], Vec::new());
     for _ in 0..2 {
         let why = |action| hints::disabled(&state, action);
         assert_eq!(why(Action::Snapshot).as_deref(), Some("nothing is kept: launch it elsewhere"));
-        assert_eq!((why(Action::Start), why(Action::Remove)), (None, None));
+        assert_eq!(why(Action::Start).as_deref(), Some("it is about to start"));
+        assert_eq!(why(Action::Remove), None);
         assert_eq!(why(Action::Stop), None, "what waits for its turn can be stopped");
         press(&mut state, "enter");
     }
@@ -710,9 +711,9 @@ fn a_pasted_link_opens() {
 fn a_key_that_cannot_be_used_says_why() {
     let mut state = state();
     press(&mut state, "2");
-    update(&mut state, Msg::Run(RunNews::Workloads(Vec::new(), Vec::new())));
+    fake::listed(&mut state, Vec::new(), Vec::new());
     press(&mut state, "s");
-    assert!(state.notice.as_ref().unwrap().text.contains("does not run"));
+    assert!(state.notice.as_ref().unwrap().text.contains("nothing is selected"));
 }
 
 #[test]

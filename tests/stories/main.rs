@@ -26,6 +26,7 @@ mod doctor;
 mod engine_tls;
 mod executed;
 mod fake;
+mod following;
 mod forged;
 mod harbor;
 mod help;
@@ -86,6 +87,7 @@ mod upkeep;
 mod watching;
 mod websso;
 mod wire;
+mod workload_keys;
 
 /// Adds the sources and backends that only these tests have, as `adapters! { … }` adds those of the program.
 use corkboard::register as register_sources;

@@ -90,7 +90,7 @@ fn what_a_workload_became_is_told_when_it_is_stopped_again_and_in_the_audit() {
     let listed: serde_json::Value = serde_json::from_slice(&home.run(&["workloads", "--json"]).stdout).unwrap();
     let id = listed[0]["id"].as_str().unwrap();
     let stopped = home.run(&["stop", id]);
-    assert_eq!((stopped.status.code(), said(&stopped).contains("was stopped already")), (Some(0), true));
+    assert_eq!((stopped.status.code(), said(&stopped).contains("has ended already")), (Some(0), true));
     let stopped: serde_json::Value = serde_json::from_slice(&home.run(&["stop", id, "--json"]).stdout).unwrap();
     assert_eq!(stopped["already"], true);
     let audit = said(&home.run(&["audit"]));

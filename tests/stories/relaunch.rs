@@ -63,8 +63,13 @@ fn a_launch_without_an_answer_is_told_of_and_found_again() {
     fs::write(&file, record.to_string()).unwrap();
     let told = complained(&home.run(&["workloads"]));
     assert!(told.contains(&format!("wharf launch --again {id}")), "{told}");
+    let doctor = said(&home.run(&["doctor"]));
+    let line = doctor.lines().find(|line| line.contains(&format!("launch {id}: "))).unwrap_or_default();
+    assert!(line.starts_with("! ") && line.contains("was sent to local"), "{doctor}");
+    assert!(doctor.contains(&format!("→ 'wharf launch --again {id}' finds what it made")), "{doctor}");
     let found = json(&home.run(&["launch", "--again", &id, "--json"]));
     assert_eq!(found["id"], id.as_str(), "no second workload is made");
+    assert!(!said(&home.run(&["doctor"])).contains(&id), "its end is known now");
     assert!(!complained(&home.run(&["workloads"])).contains("--again"), "its end is known now");
     // What cannot be read is left out, and a record of a later format left alone.
     record["format"] = 99.into();

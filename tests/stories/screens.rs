@@ -196,23 +196,21 @@ fn pictures() -> Vec<(&'static str, State)> {
     keys::press(&mut runs, "2");
     let broken = Error::new(Kind::Unavailable, "list workloads of podman", "nothing answers at /run/podman.sock")
         .hint("start podman");
-    update(
+    fake::listed(
         &mut runs,
-        Msg::Run(RunNews::Workloads(
-            vec![
-                workload("brave", Run::Running),
-                workload("quiet", Run::Running),
-                Workload {
-                    backend: "site".into(),
-                    ports: Vec::new(),
-                    addresses: vec!["10.0.0.7".into()],
-                    ..workload("node", Run::Running)
-                },
-                workload("tired", Run::Exited(0)),
-                workload("broken", Run::Exited(3)),
-            ],
-            vec![("podman".into(), broken)],
-        )),
+        vec![
+            workload("brave", Run::Running),
+            workload("quiet", Run::Running),
+            Workload {
+                backend: "site".into(),
+                ports: Vec::new(),
+                addresses: vec!["10.0.0.7".into()],
+                ..workload("node", Run::Running)
+            },
+            workload("tired", Run::Exited(0)),
+            workload("broken", Run::Exited(3)),
+        ],
+        vec![("podman".into(), broken)],
     );
     let usage = |cpu: f64, memory: u64| Usage { cpu_percent: Some(cpu), memory: Some(memory), ..Usage::default() };
     let full = Usage { memory_limit: Some(2 << 30), ..usage(187.25, 2 << 30) };
@@ -222,11 +220,11 @@ fn pictures() -> Vec<(&'static str, State)> {
     all.push(("workloads", runs));
     let mut nothing = keys::state();
     keys::press(&mut nothing, "2");
-    update(&mut nothing, Msg::Run(RunNews::Workloads(Vec::new(), Vec::new())));
+    fake::listed(&mut nothing, Vec::new(), Vec::new());
     all.push(("workloads-none", nothing));
     let mut one = keys::state();
     keys::press(&mut one, "2");
-    update(&mut one, Msg::Run(RunNews::Workloads(vec![workload("brave", Run::Running)], Vec::new())));
+    fake::listed(&mut one, vec![workload("brave", Run::Running)], Vec::new());
     keys::press(&mut one, "enter");
     update(&mut one, Msg::Run(RunNews::Log("first line\n\u{1b}[31mred\u{1b}[0m line\nunfinished".into())));
     for cpu_percent in [1.0, 50.0, 99.5] {
@@ -247,7 +245,7 @@ fn pictures() -> Vec<(&'static str, State)> {
     all.push(("workload", one));
     let mut searching = keys::state();
     keys::press(&mut searching, "2");
-    update(&mut searching, Msg::Run(RunNews::Workloads(vec![workload("brave", Run::Running)], Vec::new())));
+    fake::listed(&mut searching, vec![workload("brave", Run::Running)], Vec::new());
     keys::press(&mut searching, "enter");
     for step in 0..200 {
         let more = if step % 7 == 0 { " Error: could not write checkpoint" } else { "" };

@@ -88,7 +88,7 @@ fn workload(state: Runs) -> Workload {
 fn the_output_of_a_workload_that_is_started_again_comes_by_itself() {
     let mut state = state();
     press(&mut state, "2");
-    update(&mut state, Msg::Run(RunNews::Workloads(vec![workload(Runs::Exited(0))], Vec::new())));
+    fake::listed(&mut state, vec![workload(Runs::Exited(0))], Vec::new());
     press(&mut state, "enter");
     update(&mut state, Msg::Run(RunNews::Log(b"the first run\n".to_vec().into())));
     update(&mut state, Msg::Run(RunNews::LogEnd(Ok(()))));
@@ -100,9 +100,9 @@ fn the_output_of_a_workload_that_is_started_again_comes_by_itself() {
         |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Run(RunEffect::Logs { .. })));
     assert!(follows(&update(&mut state, Msg::Job(JobNews::JobDone(job, Ok(("started".into(), None)))))));
     // Somebody else starts it.
-    update(&mut state, Msg::Run(RunNews::Workloads(vec![workload(Runs::Exited(1))], Vec::new())));
-    assert!(follows(&update(&mut state, Msg::Run(RunNews::Workloads(vec![workload(Runs::Running)], Vec::new())))));
-    assert!(!follows(&update(&mut state, Msg::Run(RunNews::Workloads(vec![workload(Runs::Running)], Vec::new())))));
+    fake::listed(&mut state, vec![workload(Runs::Exited(1))], Vec::new());
+    assert!(follows(&fake::listed(&mut state, vec![workload(Runs::Running)], Vec::new())));
+    assert!(!follows(&fake::listed(&mut state, vec![workload(Runs::Running)], Vec::new())));
     let Screen::Workload(page) = state.screen() else { panic!() };
     assert!(page.output.count() == 0 && page.ended.is_none(), "it is told from its beginning");
 }

@@ -42,15 +42,15 @@ fn only_what_runs_and_is_looked_at_is_measured() {
     let mut state = state();
     press(&mut state, "2");
     let all = || vec![fake::workload("docker", "busy"), stopped("done"), fake::workload("docker", "idle")];
-    let effects = update(&mut state, Msg::Run(RunNews::Workloads(all(), Vec::new())));
+    let effects = fake::listed(&mut state, all(), Vec::new());
     assert_eq!(measured(&effects), Some(vec!["busy-id", "idle-id"]));
-    let effects = update(&mut state, Msg::Run(RunNews::Workloads(all(), Vec::new())));
+    let effects = fake::listed(&mut state, all(), Vec::new());
     assert_eq!(measured(&effects), None, "it goes on by itself");
     assert_eq!(measured(&press(&mut state, "enter")), Some(vec!["busy-id"]), "its page");
     assert_eq!(measured(&press(&mut state, "esc")), Some(vec!["busy-id", "idle-id"]), "the list again");
     assert_eq!(measured(&press(&mut state, "3")), Some(Vec::new()), "nobody looks");
     assert_eq!(measured(&press(&mut state, "esc")), Some(vec!["busy-id", "idle-id"]));
-    let effects = update(&mut state, Msg::Run(RunNews::Workloads(vec![stopped("busy"), stopped("done")], Vec::new())));
+    let effects = fake::listed(&mut state, vec![stopped("busy"), stopped("done")], Vec::new());
     assert_eq!(measured(&effects), Some(Vec::new()), "nothing runs any more");
 }
 
@@ -59,7 +59,7 @@ fn of_a_long_list_what_is_on_the_screen_is_measured() {
     let mut state = state();
     press(&mut state, "2");
     let all: Vec<Workload> = (0..500).map(|number| fake::workload("docker", &format!("w{number:03}"))).collect();
-    let effects = update(&mut state, Msg::Run(RunNews::Workloads(all, Vec::new())));
+    let effects = fake::listed(&mut state, all, Vec::new());
     assert!(measured(&effects).is_some_and(|of| of.len() < 24 && of[0] == "w000-id"));
     let effects = press(&mut state, "G");
     assert!(measured(&effects).is_some_and(|of| of.len() < 24 && of.last() == Some(&"w499-id")));
@@ -70,7 +70,7 @@ fn what_a_backend_does_not_tell_is_said_and_never_a_figure() {
     let mut state = state();
     press(&mut state, "2");
     let (node, lost) = (fake::workload("site", "node"), fake::workload("docker", "lost"));
-    update(&mut state, Msg::Run(RunNews::Workloads(vec![node.clone(), lost.clone(), stopped("done")], Vec::new())));
+    fake::listed(&mut state, vec![node.clone(), lost.clone(), stopped("done")], Vec::new());
     update(&mut state, Msg::Run(RunNews::Usage(node.key(), Ok(None))));
     let error = Error::new(Kind::Unavailable, "measure lost", "no answer within 4 s");
     update(&mut state, Msg::Run(RunNews::Usage(lost.key(), Err(error.clone()))));
@@ -102,7 +102,7 @@ fn what_a_backend_does_not_tell_is_said_and_never_a_figure() {
 fn printing() -> State {
     let mut state = state();
     press(&mut state, "2");
-    update(&mut state, Msg::Run(RunNews::Workloads(vec![fake::workload("docker", "md")], Vec::new())));
+    fake::listed(&mut state, vec![fake::workload("docker", "md")], Vec::new());
     press(&mut state, "enter");
     for step in 0..100 {
         let end = if step % 10 == 0 { " ERROR \u{1b}[31mdisk full\u{1b}[0m" } else { "" };

@@ -10,13 +10,13 @@ use rustix::process::{Pid, Signal};
 
 use super::{
     build, commands,
-    folder::{Kept, children},
+    folder::{Kept, Running, children},
     form, keep,
     spec::{IMAGE, Spec},
 };
 use crate::{
     formats::{disk_header, sif, sif_file},
-    keeper::{follow, node::Node, usage::Measurements},
+    keeper::{changes, follow, node::Node, usage::Measurements},
     shared::{
         apptainer::{self as program, Program},
         exec, private, terminal,
@@ -35,6 +35,7 @@ use wharf_core::{
         reference::ImageRef,
     },
     launch::{
+        ability::Refusal,
         form::{Answers, Form},
         isolation::Isolation,
         logs::LogRange,
@@ -42,7 +43,7 @@ use wharf_core::{
         questions,
         usage::Usage,
     },
-    ports::{Ability, ByteStream, Extent, Launcher, Supply, Terminal},
+    ports::{Ability, ByteStream, Changes, Extent, Launcher, Supply, Terminal},
 };
 
 /// The most time of a command in a workload.
@@ -55,6 +56,10 @@ const ENDS: Duration = Duration::from_secs(5);
 const BEGINS: Duration = Duration::from_secs(90);
 /// The pause between two looks at a workload that begins or ends.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// Why some workloads cannot be entered, and what to do instead.
+const NO_INSTANCE: &str = "its image has no shell, so Apptainer has made no instance of it";
+const INSTEAD: &str = "launch it on local, or read its output";
 
 /// Apptainer as a backend.
 pub struct Apptainer {
@@ -101,11 +106,7 @@ impl Apptainer {
         match kept.running {
             Some(running) if running.limits.instance => {}
             Some(_) => {
-                return Err(Error::unsupported(
-                    what,
-                    "its image has no shell, so Apptainer has made no instance of it",
-                )
-                .hint("launch it on local, or read its output"));
+                return Err(Error::unsupported(what, NO_INSTANCE).hint(INSTEAD));
             }
             None => return Err(Error::unsupported(what, "it is not running here").hint("launch it again")),
         }
@@ -276,6 +277,23 @@ impl Launcher for Apptainer {
             complete.filter_map(|entry| Kept::load(&entry.path(), &name)).map(|kept| kept.workload).collect()
         });
         Ok((all.await.during(format!("list workloads of {}", self.name))?, Extent::Whole))
+    }
+
+    async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
+        changes::of(self.launches.clone(), &format!("watch the workloads of {}", self.name)).await.map(Some)
+    }
+
+    async fn refusals(&self, of: &[Workload]) -> Vec<Refusal> {
+        let live = of.iter().filter(|workload| workload.state.is_live());
+        let folders: Vec<(String, PathBuf)> =
+            live.map(|workload| (workload.id.clone(), self.launches.join(&workload.id))).collect();
+        let without_instance = move || {
+            let alone = |folder: &Path| Running::find(folder).is_some_and(|running| !running.limits.instance);
+            let alone = folders.into_iter().filter(|(_, folder)| alone(folder));
+            let why = format!("{NO_INSTANCE}: {INSTEAD}");
+            alone.flat_map(|(id, _)| Refusal::of(&id, &[Ability::Exec, Ability::Terminal], &why)).collect()
+        };
+        tokio::task::spawn_blocking(without_instance).await.unwrap_or_default()
     }
 
     async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {

@@ -15,6 +15,7 @@ use wharf_core::{
         error::{Error, Kind, Result},
     },
     config::ConfigEntry,
+    ports::ByteStream,
 };
 
 /// How long an engine may take to tell its API version.
@@ -218,10 +219,21 @@ impl Connection {
     pub(super) async fn read<T: DeserializeOwned>(&self, path: &str, what: &str) -> Result<T> {
         self.reader.read(&self.config, &format!("v{}{path}", self.version), what).await
     }
+
+    /// Reads an answer that goes on for as long as it is read.
+    pub(super) async fn stream(&self, path: &str, what: &str) -> Result<ByteStream> {
+        let answer = self.reader.answer(&self.config, &format!("v{}{path}", self.version), what).await?;
+        Ok(http::stream(answer, what.to_owned()))
+    }
 }
 
 impl Reader {
     async fn read<T: DeserializeOwned>(&self, config: &AdapterEntry<Settings>, path: &str, what: &str) -> Result<T> {
+        http::json(self.answer(config, path, what).await?, what).await
+    }
+
+    /// The answer, if it is none that refuses.
+    async fn answer(&self, config: &AdapterEntry<Settings>, path: &str, what: &str) -> Result<reqwest::Response> {
         let response = match self {
             Self::Host(server) => server.get(&server.address(path)?)?.send(what).await?,
             Self::Socket(client) => {
@@ -239,7 +251,7 @@ impl Reader {
             let said: ErrorAnswer = http::json(response, what).await.unwrap_or_default();
             return Err(http::refused(what, status, &said.message));
         }
-        http::json(response, what).await
+        Ok(response)
     }
 }
 

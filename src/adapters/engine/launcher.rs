@@ -35,7 +35,7 @@ use wharf_core::{
         published::{self, Published},
         usage::Usage,
     },
-    ports::{Ability, ByteStream, Catalog, Extent, Launcher, Supply, Terminal},
+    ports::{Ability, ByteStream, Catalog, Changes, Extent, Launcher, Supply, Terminal},
     transfer::copy::{self, CopyEnd, Options},
 };
 
@@ -192,6 +192,10 @@ impl Launcher for Engine {
             }
         }
         Ok((workloads, Extent::cut_short(cut)))
+    }
+
+    async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
+        self.changes().await.map(Some)
     }
 
     async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {

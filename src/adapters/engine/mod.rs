@@ -5,6 +5,7 @@ mod chosen;
 mod connection;
 mod content;
 mod discover;
+mod events;
 mod launcher;
 mod life;
 mod plan;

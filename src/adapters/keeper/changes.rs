@@ -1,62 +1,152 @@
-//! Waiting until something changes in a folder (inotify(7)), so that nobody has to look again and again.
+//! Changes of the folders in which keepers keep what they run: one comes or goes, a program has started or ended.
 
-use std::{os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
-
-use rustix::{
-    event::{PollFd, PollFlags, Timespec},
-    fs::inotify::{self, CreateFlags, WatchFlags},
+use std::{
+    collections::HashSet,
+    io::PipeReader,
+    mem::MaybeUninit,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
 };
 
-/// The changes of a folder's files, from when this was made.
-pub(super) struct Changes(Option<Arc<OwnedFd>>);
+use futures_util::stream;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    fs::inotify::{self, CreateFlags, Reader, WatchFlags},
+    io::Errno,
+};
+use tokio::sync::mpsc;
+use wharf_core::{
+    base::error::{During, Result},
+    ports::Changes,
+};
 
-impl Changes {
-    /// Watches a folder. Where the system cannot, time alone passes.
-    pub(super) fn of(folder: &Path) -> Self {
-        let watch = || {
-            let all = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
-            let kinds = WatchFlags::CREATE | WatchFlags::MODIFY | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR;
-            inotify::add_watch(&all, folder, kinds).ok()?;
-            Some(Arc::new(all))
-        };
-        Self(watch())
-    }
+use super::log;
 
-    /// Waits for the next change, at most so long: changes that another machine makes are not told.
-    pub(super) async fn next(&mut self, at_most: Duration) {
-        let Some(changes) = self.0.clone() else { return tokio::time::sleep(at_most).await };
-        // The thread ends with the wait, whoever waits for it.
-        let _ = tokio::task::spawn_blocking(move || wait(&changes, at_most)).await;
+/// The most folders whose files are watched: each takes memory of the kernel.
+const MOST: usize = 1000;
+
+/// Tells when something changes in a folder that holds a folder for each program. It costs nothing while nothing changes
+/// and while programs print. Changes that other machines make in a shared folder are not told.
+///
+/// # Errors
+/// Where the folder does not exist, or the kernel gives this person no more watches.
+pub async fn of(folder: PathBuf, what: &str) -> Result<Changes> {
+    let (descriptor, watched) =
+        tokio::task::spawn_blocking(move || Watched::begin(folder)).await.during(what)?.during(what)?;
+    // The thread ends when the other end of this pipe is closed, which the stream holds.
+    let (ends, held) = std::io::pipe().during(what)?;
+    // Changes that nobody has looked at yet are told as one.
+    let (tell, told) = mpsc::channel(1);
+    std::thread::Builder::new()
+        .name("folder changes".into())
+        .spawn(move || watch(&descriptor, &ends, watched, &tell))
+        .during(what)?;
+    Ok(Box::pin(stream::unfold((told, held), async |(mut told, held)| Some((told.recv().await?, (told, held))))))
+}
+
+/// Tells of changes until nobody wants to know of them any more, or they cannot be read.
+fn watch(descriptor: &OwnedFd, ends: &PipeReader, mut watched: Watched, tell: &mpsc::Sender<Result<()>>) {
+    loop {
+        let mut both = [PollFd::new(descriptor, PollFlags::IN), PollFd::new(ends, PollFlags::IN)];
+        match poll(&mut both, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+        let [events, end] = both.map(|one| one.revents());
+        if !end.is_empty() {
+            return;
+        }
+        if !events.is_empty() {
+            if let Err(error) = drain(descriptor) {
+                let _ = tell.blocking_send(Err(error).during("read the changes of a folder"));
+                return;
+            }
+            watched.add_new(descriptor);
+            let _ = tell.try_send(Ok(()));
+        }
     }
 }
 
-fn wait(changes: &OwnedFd, at_most: Duration) {
-    let time = Timespec::try_from(at_most).ok();
-    let _ = rustix::event::poll(&mut [PollFd::new(changes, PollFlags::IN)], time.as_ref());
-    let mut buffer = [0_u8; 4096];
-    // What they were is looked up where they are needed.
-    while rustix::io::read(changes, &mut buffer).is_ok_and(|count| count > 0) {}
+/// Reads all events that are there; what they say is not needed.
+fn drain(descriptor: &OwnedFd) -> std::io::Result<()> {
+    let mut buffer = [MaybeUninit::uninit(); 4096];
+    let mut reader = Reader::new(descriptor, &mut buffer);
+    loop {
+        match reader.next() {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The folders that are watched.
+struct Watched {
+    folder: PathBuf,
+    known: HashSet<PathBuf>,
+}
+
+impl Watched {
+    fn begin(folder: PathBuf) -> std::io::Result<(OwnedFd, Self)> {
+        let descriptor = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let come_and_go = WatchFlags::CREATE
+            | WatchFlags::DELETE
+            | WatchFlags::MOVED_FROM
+            | WatchFlags::MOVED_TO
+            | WatchFlags::ONLYDIR;
+        inotify::add_watch(&descriptor, &folder, come_and_go)?;
+        let mut watched = Self { folder, known: HashSet::new() };
+        watched.add_new(&descriptor);
+        Ok((descriptor, watched))
+    }
+
+    /// Watches the folders of programs that have not ended. A keeper closes the note of a process and the exit code when it
+    /// has written them; output is not told of, because its file stays open.
+    fn add_new(&mut self, descriptor: &OwnedFd) {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let there: HashSet<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_complete(path)).collect();
+        self.known.retain(|path| there.contains(path));
+        let written = WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR;
+        for path in there {
+            if self.known.len() < MOST && !self.known.contains(&path) && log::exit_code(&path).is_none() {
+                match inotify::add_watch(descriptor, &path, written) {
+                    Ok(_) => drop(self.known.insert(path)),
+                    Err(error) => tracing::debug!(%error, "a folder is not watched"),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a folder has its final name: until then, it has a dot in it.
+fn is_complete(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| !name.to_string_lossy().contains('.'))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::Duration;
+
+    use futures_util::StreamExt;
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
-
     #[tokio::test]
-    async fn a_change_is_told_at_once_and_others_are_waited_for() {
+    async fn what_comes_ends_and_goes_is_told_and_output_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let mut changes = Changes::of(folder.path());
-        let began = Instant::now();
-        std::fs::write(folder.path().join("a"), "1").unwrap();
-        changes.next(LONG).await;
-        std::fs::write(folder.path().join("a"), "2").unwrap();
-        changes.next(LONG).await;
-        assert!(began.elapsed() < LONG, "a change was missed");
-        Changes::of(folder.path()).next(Duration::from_millis(1)).await;
-        Changes::of(Path::new("/nowhere/at/all")).next(Duration::from_millis(1)).await;
+        let mut changes = of(folder.path().to_owned(), "watch").await.unwrap();
+        let mut told = async || tokio::time::timeout(Duration::from_secs(20), changes.next()).await.unwrap();
+        let one = folder.path().join("1764-3f");
+        std::fs::create_dir(&one).unwrap();
+        assert!(matches!(told().await, Some(Ok(()))));
+        let exit = log::Exit::reserve(&one).unwrap();
+        let mut log = log::Log::new(&one);
+        log.put(b"printed");
+        exit.write(&one, 7).unwrap();
+        drop(exit);
+        assert!(matches!(told().await, Some(Ok(()))), "its exit code");
+        std::fs::remove_dir_all(&one).unwrap();
+        assert!(matches!(told().await, Some(Ok(()))), "it is gone");
+        assert!(of(folder.path().join("nowhere"), "watch").await.is_err());
     }
 }

@@ -13,7 +13,7 @@ use wharf_core::{
     ports::ByteStream,
 };
 
-use super::{changes::Changes, log};
+use super::{wait::Changes, log};
 
 /// The most time between two looks at output that is followed; a change is looked at at once.
 const FOLLOW: Duration = Duration::from_millis(200);

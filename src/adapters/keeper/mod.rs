@@ -4,7 +4,8 @@
 //! It knows nothing of images and sandboxes: an adapter gives it a folder and the command to run. In the folder are the
 //! output (`log.N`), the exit code (`exit`), and a note of the process (`running`), by which any later Wharf finds it again.
 
-mod changes;
+pub mod changes;
+mod wait;
 pub mod follow;
 pub mod log;
 pub mod node;

@@ -8,7 +8,7 @@ use std::{
 
 use wharf_core::base::error::{During, Error, Result};
 
-use super::{changes::Changes, log, running::NOTE};
+use super::{wait::Changes, log, running::NOTE};
 
 /// How long to wait until a program was started: then it is listed as starting.
 const PATIENCE: Duration = Duration::from_secs(2);

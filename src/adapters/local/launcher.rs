@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     keeper::{
-        follow, log,
+        changes, follow, log,
         node::{Node, NodeRelation},
         processes,
         running::RunningProgram,
@@ -39,7 +39,7 @@ use wharf_core::{
         plan::{Plan, State, Workload},
         usage::Usage,
     },
-    ports::{Ability, ByteStream, Extent, Launcher, Runtime, Supply, Terminal},
+    ports::{Ability, ByteStream, Changes, Extent, Launcher, Runtime, Supply, Terminal},
 };
 
 #[async_trait]
@@ -155,6 +155,10 @@ impl Launcher for Local {
 
     async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
         Ok((self.all().await?.into_iter().map(|kept| kept.workload).collect(), Extent::Whole))
+    }
+
+    async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
+        changes::of(self.workloads.clone(), &format!("watch the workloads of {}", self.name)).await.map(Some)
     }
 
     async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {

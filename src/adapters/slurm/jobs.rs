@@ -95,6 +95,21 @@ fn foreign(backend: &str, whole: &str, rows: Vec<Row>) -> Known {
     Known { workload, rows, launched: None, ended: None }
 }
 
+/// Jobs of other people: each is told with who sent it.
+pub(super) fn of_others(backend: &str, person: &str, rows: Vec<Row>) -> Vec<Workload> {
+    let mut groups: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    for row in rows.into_iter().filter(|row| row.user != person && !row.over) {
+        groups.entry(row.whole.clone()).or_default().push(row);
+    }
+    let one = |(whole, rows): (String, Vec<Row>)| {
+        let who = rows.first().map(|row| clean::short(&row.user, 60)).unwrap_or_default();
+        let mut workload = foreign(backend, &whole, rows).workload;
+        workload.facts.insert(0, ("person".to_owned(), who));
+        workload
+    };
+    groups.into_iter().map(one).collect()
+}
+
 /// A launch. The queue tells what goes on, accounting how a task ended.
 fn of_launch(backend: &str, launched: Launched, queue: Vec<Row>, accounts: Vec<Row>) -> Known {
     let told = !accounts.is_empty();
@@ -174,7 +189,7 @@ fn rank(state: &State) -> u8 {
 }
 
 /// What only Slurm tells of a job.
-fn facts(rows: &[Row]) -> Vec<(String, String)> {
+pub(super) fn facts(rows: &[Row]) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     let mut add = |name: &str, value: String| {
         if !value.is_empty() {

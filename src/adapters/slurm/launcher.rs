@@ -9,7 +9,18 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    cluster::Slurm, commands, facts::Need, folder::Launched, form, inside, jobs, list::Found, log, script, submit::Sent,
+    cluster::Slurm,
+    commands,
+    facts::Need,
+    folder::Launched,
+    form, inside,
+    jobs::{self, Known},
+    list::Found,
+    lists::List,
+    log,
+    script,
+    submit::Sent,
+    tasks,
 };
 use crate::shared::{exec, private, terminal};
 use wharf_core::{
@@ -19,8 +30,10 @@ use wharf_core::{
     },
     image::model::{Health, Image},
     launch::{
+        ability::Refusal,
         form::{Answers, Form},
         kept::KeptImage,
+        listing::ListScope,
         logs::LogRange,
         plan::{Plan, State, Workload},
         usage::Usage,
@@ -96,6 +109,24 @@ impl Launcher for Cluster {
         Ok((list.all.iter().map(|known| known.workload.clone()).collect(), list.extent.clone()))
     }
 
+    async fn list(&self, cx: &Context, scope: ListScope) -> Result<(Vec<Workload>, Extent)> {
+        if scope.everybody { self.0.list_of_everybody().await } else { self.workloads(cx).await }
+    }
+
+    fn pace(&self) -> Duration {
+        self.0.lists.pace()
+    }
+
+    async fn refusals(&self, _of: &[Workload]) -> Vec<Refusal> {
+        // The answer that the list was made of is still there.
+        self.0.list().await.map_or_else(|_| Vec::new(), |list| list.all.iter().flat_map(Known::refusals).collect())
+    }
+
+    async fn parts(&self, _of: &[Workload]) -> Vec<Workload> {
+        let tasks = |list: Arc<List>| list.all.iter().flat_map(|known| known.tasks(&self.0.name)).collect();
+        self.0.list().await.map_or_else(|_| Vec::new(), tasks)
+    }
+
     fn whole<'a>(&self, id: &'a str) -> Option<&'a str> {
         id.split_once('_').map(|(whole, _)| whole)
     }
@@ -148,7 +179,7 @@ impl Launcher for Cluster {
         let found = self.0.find(id).await?;
         if found.is_array() {
             return Err(Error::usage(what, "it is an array, and each task has an output of its own")
-                .hint(format!("name one of its tasks, like {id}_1")));
+                .hint(tasks::name_a_task(&self.0.name, id)));
         }
         let path = log::file(&found, &what)?;
         Ok(log::read(self.0.clone(), id, what, path, wanted.follow, found.is_over()))
@@ -212,13 +243,10 @@ impl Launcher for Cluster {
             other => other?,
         };
         if found.task.is_some() {
-            return Err(
-                Error::unsupported(what, "a task is a part of its array").hint("remove the array, or stop the task")
-            );
+            return Err(Error::unsupported(what, tasks::PART).hint(tasks::WHOLE));
         }
         let Some(launched) = &found.known.launched else {
-            return Err(Error::unsupported(what, "Wharf did not launch it, and does not know what it wrote")
-                .hint("stop it: Slurm forgets it a few minutes after its end"));
+            return Err(Error::unsupported(what, tasks::NOT_OURS).hint(tasks::STOP_IT));
         };
         if !found.is_over() {
             self.0.cancel(id).await?;
@@ -312,8 +340,7 @@ impl Slurm {
                 runtime.enter(&folder.join(script::PROCESS), &place, terminal)?
             }
             Some(_) => {
-                let why = "it has several processes side by side, none of which is the one to enter";
-                return Err(Error::unsupported(what, why).hint("launch it with one task"));
+                return Err(Error::unsupported(what, tasks::SIDE_BY_SIDE).hint(tasks::ONE_TASK));
             }
             None => Vec::new(),
         };

@@ -8,12 +8,14 @@ use super::{
     jobs::{self, Known},
     lists::List,
     queue::{self, Row},
+    tasks,
 };
 use wharf_core::{
     base::{
         clean,
         error::{During, Error, Kind, Result},
     },
+    launch::plan::Workload,
     ports::Extent,
 };
 
@@ -80,6 +82,26 @@ impl Slurm {
         };
         tokio::task::spawn_blocking(writing).await.during(&what)?;
         Ok(List { all, extent })
+    }
+
+    /// The jobs of this person, and what other people have in the queue, as far as the cluster shows it.
+    ///
+    /// # Errors
+    /// `Unsupported` without Slurm's commands.
+    pub(super) async fn list_of_everybody(&self) -> Result<(Vec<Workload>, Extent)> {
+        let what = format!("list jobs of {}", self.name);
+        if self.rest.is_some() {
+            let why = "by slurmrestd only your own jobs are listed";
+            return Err(
+                Error::unsupported(what, why).hint("leave --everybody out, or do it where Slurm's commands are")
+            );
+        }
+        let arguments = queue::queue_of_everybody_arguments();
+        let (own, others) = tokio::join!(self.list(), self.squeue(&what, &arguments));
+        let (own, others) = (own?, others?);
+        let person = whoami::username().unwrap_or_default();
+        let others = jobs::of_others(&self.name, &person, others);
+        Ok((own.all.iter().map(|known| known.workload.clone()).chain(others).collect(), own.extent.clone()))
     }
 
     /// What is in the queue of this person.
@@ -156,7 +178,7 @@ impl Slurm {
     pub(super) async fn running(&self, id: &str, what: &str) -> Result<(Found, Row)> {
         let found = self.find(id).await?;
         if found.is_array() {
-            return Err(Error::usage(what, "it is an array of tasks").hint(format!("name one of them, like {id}_1")));
+            return Err(Error::usage(what, "it is an array of tasks").hint(tasks::name_a_task(&self.name, id)));
         }
         let mut row = found.row().cloned();
         if row.as_ref().is_none_or(|row| !row.state.is_live()) {

@@ -31,6 +31,7 @@ mod script;
 mod settings;
 mod site;
 mod submit;
+mod tasks;
 mod usage;
 
 pub use self::{cluster::Slurm, settings::Settings};

@@ -107,6 +107,11 @@ pub(super) fn queue_arguments() -> Vec<String> {
     ["--me", "-h", "-t", "all", "-O"].map(str::to_owned).into_iter().chain([format(&FIELDS)]).collect()
 }
 
+/// The arguments with which squeue tells everybody's jobs that wait or run, as far as it shows them to this person.
+pub(super) fn queue_of_everybody_arguments() -> Vec<String> {
+    ["-h", "-O"].map(str::to_owned).into_iter().chain([format(&FIELDS)]).collect()
+}
+
 /// The arguments with which squeue tells of these jobs, whoever sent them.
 pub(super) fn jobs_arguments(ids: &[String]) -> Vec<String> {
     let words = ["-h", "-t", "all", "-j", &ids.join(","), "-O", &format(&FIELDS)];

@@ -99,6 +99,17 @@ pub struct Snapshot {
     pub to: Vec<String>,
 }
 
+/// The arguments of `wharf workloads`: which of them.
+#[derive(Debug, Args)]
+pub struct Workloads {
+    /// Those of other people, too, where a backend shows them: Slurm tells what everybody has in its queue.
+    #[arg(long)]
+    pub everybody: bool,
+    /// Leave out what ended and was launched before then: 30min, 12h or 7d ago, or a time like 2030-01-31T12:00:00Z.
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+}
+
 /// The arguments of `wharf logs`: which workload, and which part of its output.
 #[derive(Debug, Args)]
 pub struct Logs {

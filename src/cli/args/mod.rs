@@ -16,6 +16,7 @@ pub use self::{
     images::{Copy, CopyOptions, Diff, Images, Prune, Pull, Push, RemoveImage, Show, Tag},
     launch::{
         Cache, CacheClear, CacheVerb, Exec, Launch, Logs, PlanFormat, Snapshot, VolumeIn, WholeWorkload, Workload,
+        Workloads,
     },
     requests::{Approve, Inbox, Reject, Request, Requests, RequestsVerb, Steward},
     share::{Answer, Offers, OpenLink, Revoke, Share, Shares},
@@ -85,7 +86,7 @@ pub enum Verb {
     /// Launch an image.
     Launch(Launch),
     /// List the workloads of all backends.
-    Workloads,
+    Workloads(Workloads),
     /// Print a workload's output.
     Logs(Logs),
     /// Run a command in a workload.

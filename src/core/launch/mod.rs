@@ -1,5 +1,6 @@
 //! Launching as data: the form, the plan, the workload, and its command, output and usage.
 
+pub mod ability;
 pub mod command;
 pub mod duration;
 pub mod form;
@@ -7,6 +8,7 @@ pub mod isolation;
 pub mod kept;
 pub mod ledger;
 pub mod level;
+pub mod listing;
 pub mod logs;
 pub mod mount;
 pub mod plan;

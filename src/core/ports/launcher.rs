@@ -1,9 +1,10 @@
 //! The port for launching images and managing workloads.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use tokio::sync::{Mutex, mpsc};
 
 use super::{catalog::Extent, content::Content, unsupported::cannot};
@@ -21,13 +22,17 @@ use crate::{
         reference::ImageRef,
     },
     launch::{
+        ability::Refusal,
         form::{Answers, Form},
         kept::KeptImage,
+        listing::ListScope,
         logs::LogRange,
         plan::{Plan, Workload},
         usage::Usage,
     },
 };
+
+pub use crate::launch::ability::Ability;
 
 /// The image to launch and where its bytes are.
 #[derive(Clone)]
@@ -76,59 +81,12 @@ pub struct Terminal {
     pub resize: mpsc::Sender<(u16, u16)>,
 }
 
-/// What a backend can do besides launching, listing and stopping. For an ability that it does not list, it gives
-/// [`Kind::Unsupported`](crate::base::error::Kind::Unsupported), and screens do not offer it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Ability {
-    /// Shows what a workload has printed: [`Launcher::logs`].
-    Logs,
-    /// Runs a command in a workload: [`Launcher::exec`].
-    Exec,
-    /// Opens a terminal with a command in a workload: [`Launcher::terminal`] with a command.
-    Terminal,
-    /// Connects to the terminal of a workload's own program: [`Launcher::terminal`] without a command.
-    Attach,
-    /// Measures a workload: [`Launcher::usage`].
-    Usage,
-    /// Starts a stopped workload: [`Launcher::start`].
-    Start,
-    /// Makes an image of a workload: [`Launcher::snapshot`].
-    Snapshot,
-    /// Attaches volumes to a workload and detaches them: [`Launcher::attach`], [`Launcher::detach`].
-    Volumes,
-    /// Removes a workload: [`Launcher::remove`].
-    Remove,
-}
+/// The time between two lists of a backend that is asked again and again, where it says nothing else.
+const PACE: Duration = Duration::from_secs(2);
 
-impl Ability {
-    /// All abilities, in the order in which they are declared.
-    pub const ALL: &'static [Self] = &[
-        Self::Logs,
-        Self::Exec,
-        Self::Terminal,
-        Self::Attach,
-        Self::Usage,
-        Self::Start,
-        Self::Snapshot,
-        Self::Volumes,
-        Self::Remove,
-    ];
-
-    /// What it does with a workload, as a verb with a preposition: `open a terminal in`.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Logs => "show the output of",
-            Self::Exec => "run a command in",
-            Self::Terminal => "open a terminal in",
-            Self::Attach => "attach to",
-            Self::Usage => "measure",
-            Self::Start => "start",
-            Self::Snapshot => "take a snapshot of",
-            Self::Volumes => "attach or detach a volume of",
-            Self::Remove => "remove",
-        }
-    }
-}
+/// Gives an item when workloads may have changed. What changes in quick succession may be told once. It ends, or gives an
+/// error, when the backend tells nothing any more; whoever wants to know on asks for a new one.
+pub type Changes = BoxStream<'static, Result<()>>;
 
 /// Something that launches images: an engine, a cloud, a scheduler. `launch` takes only plans, and plans only pinned
 /// images.
@@ -195,6 +153,35 @@ pub trait Launcher: Send + Sync {
     /// The person's own workloads on this backend, and whether the list is complete. A workload that cannot be read
     /// leaves the rest of the list intact.
     async fn workloads(&self, cx: &Context) -> Result<(Vec<Workload>, Extent)>;
+
+    /// The same, of what a scope asks for. A backend that only knows the person's own workloads, or that cannot choose by
+    /// time, need not do anything here: what the scope does not cover is left out by whoever asked.
+    async fn list(&self, cx: &Context, _scope: ListScope) -> Result<(Vec<Workload>, Extent)> {
+        self.workloads(cx).await
+    }
+
+    /// How long to wait between two lists while somebody looks at them.
+    fn pace(&self) -> Duration {
+        PACE
+    }
+
+    /// Tells of changes from now on, where the backend tells of them by itself; `None` where its list has to be asked for
+    /// again at its pace.
+    async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
+        Ok(None)
+    }
+
+    /// What cannot be done with single workloads of its list although the backend has the ability, with the reason, so that
+    /// screens need not offer it. It reads only what was read for the list.
+    async fn refusals(&self, _of: &[Workload]) -> Vec<Refusal> {
+        Vec::new()
+    }
+
+    /// The parts of its list's workloads that are workloads themselves, such as the tasks of an array: at most a thousand of
+    /// each. It reads only what was read for the list.
+    async fn parts(&self, _of: &[Workload]) -> Vec<Workload> {
+        Vec::new()
+    }
 
     /// The id of the listed workload that `id` is a part of, such as a task of an array; `None` where it is no part. All
     /// that is done with a workload can then be done with that part. Contacts nobody.

@@ -68,7 +68,7 @@ pub fn workload(state: &mut State, workload: Workload) -> Vec<Effect> {
     let logs = Effect::Run(RunEffect::Logs { backend: workload.backend.clone(), id: workload.id.clone(), times });
     let page = workload::Page { asked: state.clock, ..workload::Page::new(workload, state.switches) };
     state.stack.push(Screen::Workload(Box::new(page)));
-    vec![Effect::Run(RunEffect::Workloads), logs]
+    vec![logs]
 }
 
 /// Opens a terminal in a workload: with `shell` a new `/bin/sh`, else the workload's console.

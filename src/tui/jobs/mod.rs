@@ -2,6 +2,7 @@
 //! person cancels it.
 
 mod effects;
+mod following;
 mod images;
 mod lists;
 mod post;
@@ -47,6 +48,7 @@ pub struct Jobs {
     sizes: Option<mpsc::Sender<(u16, u16)>>,
     number: u64,
     questions: Questions,
+    at_once: following::AtOnce,
 }
 
 impl Jobs {
@@ -64,6 +66,7 @@ impl Jobs {
             sizes: None,
             number: 0,
             questions: Questions::default(),
+            at_once: following::AtOnce::default(),
         }
     }
 

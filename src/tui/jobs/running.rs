@@ -4,7 +4,7 @@ use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::PathBu
 
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::{Jobs, effects::GLANCE, post::Post};
+use super::{Jobs, effects::GLANCE, following, post::Post};
 use crate::msg::{RunEffect, RunNews, Slot};
 use wharf_core::{
     base::{
@@ -37,13 +37,11 @@ impl Jobs {
                 )))
                 .await;
             }),
-            RunEffect::Workloads => self.read(Slot::Workloads, move |post| async move {
-                loop {
-                    let (all, failed) = portal.launches.workloads(&Context::default()).await;
-                    post.send(RunNews::Workloads(all, failed)).await;
-                    tokio::time::sleep(WATCH).await;
-                }
-            }),
+            RunEffect::Follow(backends) => {
+                let at_once = self.at_once.begin(backends);
+                self.read(Slot::Workloads, move |post| async move { following::lists(&portal, at_once, &post).await });
+            }
+            RunEffect::Workloads => self.at_once.all(),
             RunEffect::Logs { backend, id, times } => self.read(Slot::Logs, move |post| async move {
                 let ended = follow(&portal, &backend, &id, times, &post).await;
                 post.send(RunNews::LogEnd(ended)).await;
@@ -62,7 +60,7 @@ impl Jobs {
                     let _ = sizes.try_send((columns, rows));
                 }
             }
-            RunEffect::Launch { job, plan } => self.write(job, move |cx| async move {
+            RunEffect::Launch { job, plan } => self.change(job, plan.backend.clone(), move |cx| async move {
                 let workload = portal.launches.launch(&cx, &plan, None).await?;
                 Ok((format!("launched {} on {}", workload.name, workload.backend), Some(workload)))
             }),
@@ -75,16 +73,18 @@ impl Jobs {
                 let lines = text::plural(lines as u64, "line", "lines");
                 Ok((format!("saved {lines} as {}", at.display()), None))
             }),
-            RunEffect::Stop { job, workload } => self.write(job, move |cx| async move {
+            RunEffect::Stop { job, workload } => self.change(job, workload.id().0.clone(), move |cx| async move {
                 let (backend, id) = workload.id();
                 portal.launches.stop(&cx, backend, id).await?;
                 Ok((format!("stopped {}", workload.called()), None))
             }),
-            RunEffect::Start { job, workload, again } => self.write(job, move |cx| async move {
-                let (backend, id) = workload.id();
-                portal.launches.start(&cx, backend, id, again).await?;
-                Ok((format!("{} {}", if again { "restarted" } else { "started" }, workload.called()), None))
-            }),
+            RunEffect::Start { job, workload, again } => {
+                self.change(job, workload.id().0.clone(), move |cx| async move {
+                    let (backend, id) = workload.id();
+                    portal.launches.start(&cx, backend, id, again).await?;
+                    Ok((format!("{} {}", if again { "restarted" } else { "started" }, workload.called()), None))
+                })
+            }
             RunEffect::Snapshot { job, workload, name, to } => self.write(job, move |cx| async move {
                 let (backend, id) = workload.id();
                 let (image, shares) = portal.sharing.snapshot(&cx, backend, id, &name, &to).await?;
@@ -97,7 +97,7 @@ impl Jobs {
                     None => Ok((format!("{name} is {image}, shared with {}", done.len()), None)),
                 }
             }),
-            RunEffect::Remove { job, workload } => self.write(job, move |cx| async move {
+            RunEffect::Remove { job, workload } => self.change(job, workload.id().0.clone(), move |cx| async move {
                 let (backend, id) = workload.id();
                 portal.launches.remove(&cx, backend, id).await?;
                 Ok((format!("removed {}", workload.called()), None))

@@ -73,6 +73,7 @@ actions! {
     OnlyMatches = "only-matches", "only matches", "Show only lines that match the search, or all";
     NextError = "next-error", "next error", "Go to the next line of output that tells of an error";
     SaveOutput = "save-output", "save", "Save the shown output to a file";
+    CopyId = "copy-id", "copy id", "Copy the id of this workload, with its backend, as commands take it";
     Accept = "accept", "accept", "Accept this offer: it appears in your project's list";
     Reject = "reject", "reject", "Reject this offer: hide it from your lists";
     Take = "take", "take", "Accept a volume that somebody transfers to you, with its transfer key";

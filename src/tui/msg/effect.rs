@@ -225,7 +225,10 @@ pub enum RunEffect {
     SaveScript { job: u64, name: String, text: String },
     /// Write this many lines of output into a new file of this name in the folder that Wharf was started in, as a job.
     SaveOutput { job: u64, name: String, lines: usize, text: String },
-    /// List the workloads of all backends, again every two seconds while the screen shows them.
+    /// List the workloads of these backends for as long as a screen shows them: each at its own pace, or when it tells of
+    /// changes.
+    Follow(Vec<String>),
+    /// List the workloads of the followed backends now.
     Workloads,
     /// Follow a workload's output; with `times`, each line begins with its time.
     Logs { backend: String, id: String, times: bool },
@@ -312,7 +315,7 @@ pub enum Slot {
     Form,
     /// The plan of a launch.
     Plan,
-    /// The workloads of all backends.
+    /// The workloads of the backends that a screen shows.
     Workloads,
     /// Following a workload's output.
     Logs,

@@ -19,6 +19,7 @@ use wharf_core::{
     },
     launch::{
         form::Form,
+        listing::BackendList,
         plan::{Plan, Workload},
         usage::Usage,
     },
@@ -89,8 +90,8 @@ pub enum RunNews {
     Form(Result<(String, Form)>),
     /// The plan of a launch, to be confirmed.
     Plan(Box<Result<Plan>>),
-    /// All workloads, and the backends that did not answer.
-    Workloads(Vec<Workload>, Vec<(String, Error)>),
+    /// The workloads of one backend, or why it did not answer.
+    Workloads(BackendList),
     /// Output of the shown workload: raw bytes.
     Log(Bytes),
     /// The shown workload's output has ended, or following it failed.

@@ -37,6 +37,8 @@ pub enum Purpose {
     TakeAt(String, Option<Secret>),
     /// Make an image of a workload under this name, and share it with the chosen projects.
     Snapshot(SeenRow<WorkloadId>, String),
+    /// Open the chosen task of a workload of this backend.
+    Task(String),
     /// Have the chosen cloud fetch a disk image from this URL.
     Import(String),
 }

@@ -164,6 +164,11 @@ pub trait Page {
         Vec::new()
     }
 
+    /// The backends whose workloads the page shows. Only these are listed.
+    fn followed(&self, _model: &Model) -> Vec<String> {
+        Vec::new()
+    }
+
     /// All errors that the page shows, in full.
     fn failures(&self) -> Vec<String> {
         Vec::new()

@@ -14,7 +14,7 @@ use crate::{
         widgets::{above, below, failures, fit, fit_path, put, row, state_role, vanished_message},
     },
     model::Model,
-    msg::{Effect, Navigation, RunEffect, Slot},
+    msg::{Effect, Navigation, RunEffect},
 };
 use wharf_core::{
     base::{
@@ -22,7 +22,7 @@ use wharf_core::{
         text,
     },
     launch::{
-        plan::{State, Workload},
+        plan::Workload,
         usage::{UNTOLD, Usage, WorkloadId},
     },
 };
@@ -212,10 +212,12 @@ impl super::page::Page for Page {
         "workloads"
     }
 
-    fn header(&self, _model: &Model) -> (String, String) {
+    fn header(&self, model: &Model) -> (String, String) {
         let running = |all: &[Workload]| all.iter().filter(|workload| workload.state.is_live()).count();
-        let words = self.rows.all().map_or_else(String::new, |all| format!("{} running", running(all)));
-        ("Workloads".to_owned(), words)
+        let words = self.rows.all().map(|all| format!("{} running", running(all)));
+        let asked: Vec<&str> = model.lists.unanswered().collect();
+        let asked = (!asked.is_empty()).then(|| format!("asking {}", asked.join(", ")));
+        ("Workloads".to_owned(), words.into_iter().chain(asked).collect::<Vec<_>>().join(" · "))
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
@@ -233,6 +235,7 @@ impl super::page::Page for Page {
             A::Remove,
             A::Snapshot,
             A::Restart,
+            A::CopyId,
             A::Catalog,
             A::Back,
             A::Help,
@@ -244,26 +247,7 @@ impl super::page::Page for Page {
     }
 
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
-        let selected = self.rows.selected();
-        if let Some(why) = selected.and_then(|workload| model.why_lacking(&workload.backend, action)) {
-            return Some(why);
-        }
-        let why = match action {
-            Action::Open | Action::Remove | Action::Start | Action::Restart | Action::Snapshot
-                if selected.is_none() =>
-            {
-                "nothing is selected: ↑ ↓ choose one"
-            }
-            Action::Start if selected.is_some_and(|workload| workload.state == State::Running) => {
-                "it runs already: R restarts it"
-            }
-            Action::Shell | Action::Attach if !selected.is_some_and(|workload| workload.state.is_live()) => {
-                "it does not run"
-            }
-            Action::Stop if !selected.is_some_and(|workload| workload.state.may_stop()) => "it does not run",
-            _ => return None,
-        };
-        Some(why.to_owned())
+        model.why_not(action, self.rows.selected())
     }
 
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
@@ -278,6 +262,7 @@ impl super::page::Page for Page {
         let Some(workload) = self.rows.selected().cloned().map(Box::new) else { return Vec::new() };
         let go = match action {
             Action::Open => Navigation::Workload(workload),
+            Action::CopyId => return model.copy(workload.full_id()),
             Action::Shell | Action::Attach => Navigation::Console { workload, shell: action == Action::Shell },
             Action::Stop | Action::Start | Action::Restart | Action::Snapshot | Action::Remove => {
                 let Some(seen) = model.act_on(self.rows.seen_one()) else { return Vec::new() };
@@ -288,12 +273,8 @@ impl super::page::Page for Page {
         vec![Effect::Go(go)]
     }
 
-    fn read_again(&self) -> Vec<Effect> {
-        vec![Effect::Run(RunEffect::Workloads)]
-    }
-
-    fn after_job(&self, _changed: bool) -> Vec<Effect> {
-        vec![Effect::Run(RunEffect::Workloads)]
+    fn followed(&self, model: &Model) -> Vec<String> {
+        model.backends.clone()
     }
 
     fn measured(&self, lines: usize) -> Vec<WorkloadId> {
@@ -302,9 +283,5 @@ impl super::page::Page for Page {
 
     fn failures(&self) -> Vec<String> {
         self.failed.iter().map(|(_, error)| error.full_text()).collect()
-    }
-
-    fn leave(&self) -> &'static [Slot] {
-        &[Slot::Workloads]
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     state::{Screen, State},
     told,
 };
-use wharf_core::{base::text, request::RequestFilter};
+use wharf_core::{base::text, launch::listing::BackendLists, request::RequestFilter};
 
 /// Carries out an action; one that has no meaning here does nothing.
 pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
@@ -49,7 +49,11 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
             state.pick(pick)
         }
         Action::Catalog => home(state),
-        Action::Workloads => open(state, Screen::Workloads(Box::default()), Effect::Run(RunEffect::Workloads)),
+        Action::Workloads => {
+            // What an earlier look has shown may be long over.
+            state.model.lists = BackendLists::of(state.model.backends.iter().map(String::as_str));
+            open(state, Screen::Workloads(Box::default()), Effect::Run(RunEffect::Workloads))
+        }
         Action::Transfers => {
             state.jobs.go(Action::First, 1);
             if !matches!(state.screen(), Screen::Transfers(_)) {

@@ -99,10 +99,24 @@ fn after_message(state: &mut State, effects: &mut Vec<Effect>) {
     });
     let (shown, model) = state.shown_mut();
     effects.extend(shown.wants(model));
+    follow(state, effects);
     measure(state, effects, page);
     if !state.focused {
         // The page reads them again when somebody looks at it.
         effects.retain(|effect| !matches!(effect, Effect::Run(RunEffect::Workloads)));
+    }
+}
+
+/// Lists the workloads of the backends that the screen shows, and of no others.
+fn follow(state: &mut State, effects: &mut Vec<Effect>) {
+    let wanted = state.shown().followed(&state.model);
+    if wanted != state.followed {
+        state.followed.clone_from(&wanted);
+        effects.push(if wanted.is_empty() {
+            Effect::Leave(&[Slot::Workloads])
+        } else {
+            Effect::Run(RunEffect::Follow(wanted))
+        });
     }
 }
 

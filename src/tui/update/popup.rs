@@ -165,6 +165,10 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
         Purpose::Share(target, platform) => share::chosen(state, target, platform, values),
         Purpose::TakeAt(transfer, key) => share::accept_transfer(state, &first, &transfer, key),
         Purpose::Snapshot(workload, name) => share::snapshot_for(state, workload, name, values),
+        Purpose::Task(backend) => {
+            let chosen = state.lists.parts(&backend).find(|one| one.id == first).cloned();
+            chosen.map(|one| Effect::Go(Navigation::Workload(Box::new(one)))).into_iter().collect()
+        }
         Purpose::Import(url) => copy::import(state, url, first),
         Purpose::CopyTo(target, platform) => {
             let job = state.job(format!("copy {} to {first}", target.label()));

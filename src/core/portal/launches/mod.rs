@@ -1,5 +1,6 @@
 //! Launching images, and managing the workloads. Each backend is found by its name.
 
+mod follow;
 mod kept;
 mod ledger;
 mod measure;

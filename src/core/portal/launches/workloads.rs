@@ -13,7 +13,11 @@ use crate::{
         error::{Error, Kind, Result},
     },
     image::reference::ImageRef,
-    launch::{logs::LogRange, plan::Workload},
+    launch::{
+        listing::{BackendList, BackendLists, ListScope},
+        logs::LogRange,
+        plan::Workload,
+    },
     ports::{ByteStream, Extent, Launcher, Terminal},
 };
 
@@ -57,39 +61,30 @@ fn meant<'a>(all: &'a [Workload], id: &str, given: IdMatch) -> Vec<&'a Workload>
 
 impl Launches {
     /// Workloads of every backend, and the errors of the backends that failed.
-    pub async fn workloads(&self, cx: &Context) -> (Vec<Workload>, Vec<(String, Error)>) {
-        let mut all = Vec::new();
-        let mut failed = Vec::new();
-        let asked: Vec<_> = self.launchers.iter().map(|launcher| ask_workloads(cx, launcher.clone())).collect();
-        let answers: Vec<_> = stream::iter(asked).buffered(8).collect().await;
-        for (name, answer) in answers {
-            match answer {
-                Ok((workloads, extent)) => {
-                    all.extend(workloads);
-                    if let Extent::Cut(why) = extent {
-                        let why = format!("its list is not complete: {why}");
-                        failed.push((name.clone(), Error::failed(format!("list workloads of {name}"), why)));
-                    }
-                }
-                Err(error) => failed.push((name, error)),
-            }
-        }
-        all.sort_by(|a, b| b.state.is_live().cmp(&a.state.is_live()).then(b.created.cmp(&a.created)));
-        (all, failed)
+    pub async fn workloads(&self, cx: &Context, scope: ListScope) -> (Vec<Workload>, Vec<(String, Error)>) {
+        self.lists(cx, scope).await.merged()
     }
 
-    /// The workloads among which `id` is looked for, the errors of backends that failed, and the id without its backend:
-    /// where it names one, only that one is asked.
-    async fn candidates<'a>(&self, cx: &Context, id: &'a str) -> (Vec<Workload>, Vec<(String, Error)>, &'a str) {
+    /// The answers of every backend, asked at the same time.
+    async fn lists(&self, cx: &Context, scope: ListScope) -> BackendLists {
+        let asked: Vec<_> = self.launchers.iter().map(|launcher| ask_workloads(cx, launcher.clone(), scope)).collect();
+        let answers: Vec<_> = stream::iter(asked).buffered(8).collect().await;
+        let mut lists = BackendLists::default();
+        for list in answers {
+            lists.arrived(list);
+        }
+        lists
+    }
+
+    /// The lists in which `id` is looked for, and the id without its backend: where it names one, only that one is asked.
+    async fn candidates<'a>(&self, cx: &Context, id: &'a str) -> (BackendLists, &'a str) {
         let named = of_backend(&self.backends(), id);
         let Some((launcher, rest)) = named.and_then(|(at, rest)| Some((self.launchers.get(at)?.clone(), rest))) else {
-            let (all, failed) = self.workloads(cx).await;
-            return (all, failed, id);
+            return (self.lists(cx, ListScope::default()).await, id);
         };
-        match ask_workloads(cx, launcher).await {
-            (_, Ok((all, _))) => (all, Vec::new(), rest),
-            (name, Err(error)) => (Vec::new(), vec![(name, error)], rest),
-        }
+        let mut lists = BackendLists::default();
+        lists.arrived(ask_workloads(cx, launcher, ListScope::default()).await);
+        (lists, rest)
     }
 
     /// The workload that `id` means: its name or its id, alone or after the name of its backend (`docker:3f2a9c0d11e8`).
@@ -97,10 +92,11 @@ impl Launches {
     /// # Errors
     /// `NotFound` where there is none, `Usage` where several are meant, with the whole ids of all.
     pub async fn find_workload(&self, cx: &Context, id: &str, given: IdMatch) -> Result<Workload> {
-        let (all, failed, id) = self.candidates(cx, id).await;
+        let (lists, id) = self.candidates(cx, id).await;
+        let (all, failed) = lists.merged();
         let fits = meant(&all, id, given);
         if fits.is_empty() {
-            if let Some(part) = self.part(&all, id) {
+            if let Some(part) = self.part(&lists, &all, id) {
                 return Ok(part);
             }
         }
@@ -131,14 +127,15 @@ impl Launches {
         }
     }
 
-    /// The part of a listed workload that `id` names, with what the list tells of the whole.
-    fn part(&self, all: &[Workload], id: &str) -> Option<Workload> {
+    /// The part of a listed workload that `id` names. Of one that is not told by itself, only what the whole tells is known.
+    fn part(&self, lists: &BackendLists, all: &[Workload], id: &str) -> Option<Workload> {
         let of = |launcher: &Arc<dyn Launcher>| {
             let whole = launcher.whole(id)?;
-            all.iter().find(|one| one.backend == launcher.name() && one.id == whole)
+            let told = lists.parts(launcher.name()).find(|one| one.id == id).cloned();
+            let whole = || all.iter().find(|one| one.backend == launcher.name() && one.id == whole);
+            told.or_else(|| Some(Workload { id: id.to_owned(), ..whole()?.clone() }))
         };
-        let whole = self.launchers.iter().find_map(of)?;
-        Some(Workload { id: id.to_owned(), ..whole.clone() })
+        self.launchers.iter().find_map(of)
     }
 
     /// The output of a workload so far, and as it arrives where that is wanted.
@@ -237,10 +234,18 @@ fn program(command: &[String]) -> String {
     command.first().map(|word| clean::short(word, 100)).unwrap_or_default()
 }
 
-async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>) -> (String, Result<(Vec<Workload>, Extent)>) {
-    let name = launcher.name().to_owned();
-    let answer = cx.run(&format!("list workloads of {name}"), launcher.workloads(cx)).await;
-    (name, answer)
+/// Asks one backend for what a scope asks for.
+pub(super) async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>, scope: ListScope) -> BackendList {
+    let name = launcher.name();
+    let answer = cx.run(&format!("list workloads of {name}"), launcher.list(cx, scope)).await;
+    let answer = answer.map(|(workloads, extent)| match extent {
+        Extent::Whole => (workloads, None),
+        Extent::Cut(why) => (workloads, Some(why)),
+    });
+    let list = BackendList::new(name, answer, scope);
+    let refusals = launcher.refusals(&list.workloads).await;
+    let parts = launcher.parts(&list.workloads).await;
+    BackendList { refusals, parts, ..list }
 }
 
 #[cfg(test)]

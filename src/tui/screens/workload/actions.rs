@@ -9,12 +9,13 @@ use crate::{
     kit::{action::Action, input::leaves, theme::Theme},
     model::Model,
     msg::{Effect, Navigation, RunEffect, Slot},
+    popups::pick::{Item, Pick, Purpose},
     rows::WorkloadId,
     screens::page,
 };
 use wharf_core::{
     base::{error::Error, text},
-    launch::{level::Level, plan::State},
+    launch::{level::Level, plan::Workload},
 };
 
 impl Page {
@@ -37,6 +38,22 @@ impl Page {
         let name = file_name(&self.workload.name, model.now);
         let job = model.job(format!("save the output as {name}"));
         vec![Effect::Run(RunEffect::SaveOutput { job, name, lines: self.output.count(), text: self.output.text() })]
+    }
+
+    /// The tasks that it is made of, where its backend tells them.
+    fn tasks<'a>(&'a self, model: &'a Model) -> impl Iterator<Item = &'a Workload> {
+        let of = format!("{}_", self.workload.id);
+        model.lists.parts(&self.workload.backend).filter(move |one| one.id.starts_with(&of))
+    }
+
+    /// Asks which of its tasks is to be opened.
+    fn choose_a_task(&self, model: &mut Model) -> Vec<Effect> {
+        let item = |one: &Workload| {
+            let (sign, word) = one.state.label();
+            Item { value: one.id.clone(), ..Item::plain(one.full_id(), format!("{sign} {word}")) }
+        };
+        let items: Vec<Item> = self.tasks(model).map(item).collect();
+        model.pick(Pick::new("Task", Purpose::Task(self.workload.backend.clone()), items))
     }
 
     /// Asks to change the workload, if the last frame showed it.
@@ -71,7 +88,7 @@ impl page::Page for Page {
     }
 
     fn header(&self, _model: &Model) -> (String, String) {
-        (format!("Workloads › {}", self.workload.name), self.workload.id.clone())
+        (format!("Workloads › {}", self.workload.name), self.workload.full_id())
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
@@ -107,6 +124,8 @@ impl page::Page for Page {
             A::Times,
             A::Snapshot,
             A::Restart,
+            A::Open,
+            A::CopyId,
             A::Last,
             A::Back,
             A::Help,
@@ -114,27 +133,29 @@ impl page::Page for Page {
     }
 
     fn label(&self, action: Action) -> &'static str {
-        if action == Action::Back && self.output.searches() { "end search" } else { action.words() }
+        match action {
+            Action::Back if self.output.searches() => "end search",
+            Action::Open => "tasks",
+            _ => action.words(),
+        }
     }
 
     fn hides(&self, action: Action, model: &Model) -> bool {
+        if action == Action::Open {
+            return self.tasks(model).next().is_none();
+        }
         model.why_lacking(&self.workload.backend, action).is_some()
     }
 
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
-        if let Some(why) = model.why_lacking(&self.workload.backend, action) {
-            return Some(why);
-        }
         let why = match action {
             Action::NextMatch | Action::PreviousMatch | Action::OnlyMatches if !self.output.searches() => {
                 "nothing is looked for: / begins a search"
             }
             Action::NextError if self.output.tells(Level::Error) == 0 => "no line tells of an error",
             Action::SaveOutput if self.output.count() == 0 => "there is no output yet",
-            Action::Start if self.workload.state == State::Running => "it runs already: R restarts it",
-            Action::Shell | Action::Attach if !self.workload.state.is_live() => "it does not run",
-            Action::Stop if !self.workload.state.may_stop() => "it does not run",
-            _ => return None,
+            Action::Open if self.tasks(model).next().is_none() => "no tasks of it are known",
+            _ => return model.why_not(action, Some(&*self.workload)),
         };
         Some(why.to_owned())
     }
@@ -188,7 +209,8 @@ impl page::Page for Page {
             Action::Stop | Action::Start | Action::Restart | Action::Snapshot | Action::Remove => {
                 return self.change(action, model);
             }
-            Action::Open => return vec![Effect::Go(Navigation::Workload(Box::new((*self.workload).clone())))],
+            Action::Open => return self.choose_a_task(model),
+            Action::CopyId => return model.copy(self.workload.full_id()),
             Action::Shell | Action::Attach => {
                 let workload = Box::new((*self.workload).clone());
                 return vec![Effect::Go(Navigation::Console { workload, shell: action == Action::Shell })];
@@ -228,12 +250,8 @@ impl page::Page for Page {
         self.output.forget()
     }
 
-    fn read_again(&self) -> Vec<Effect> {
-        vec![Effect::Run(RunEffect::Workloads)]
-    }
-
-    fn after_job(&self, _changed: bool) -> Vec<Effect> {
-        vec![Effect::Run(RunEffect::Workloads)]
+    fn followed(&self, _model: &Model) -> Vec<String> {
+        vec![self.workload.backend.clone()]
     }
 
     fn awaits(&self, _model: &Model) -> bool {
@@ -249,6 +267,6 @@ impl page::Page for Page {
     }
 
     fn leave(&self) -> &'static [Slot] {
-        &[Slot::Logs, Slot::Workloads]
+        &[Slot::Logs]
     }
 }

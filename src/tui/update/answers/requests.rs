@@ -16,8 +16,10 @@ pub(super) fn arrived(state: &mut State, news: RequestNews) -> Vec<Effect> {
             }
         }
         RequestNews::Queue(result) => {
-            if let Ok((me, ..)) = &result {
+            if let Ok((me, _, groups)) = &result {
                 state.approver = me.approver;
+                let waiting = groups.iter().map(|group| group.count).sum::<i64>();
+                state.to_decide = usize::try_from(waiting).ok().filter(|_| me.approver).unwrap_or(0);
             }
             if let Some(page) = topmost!(state, Screen::Requests) {
                 page.set_queue(result);

@@ -23,10 +23,10 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
                 page.plan_arrived(*result);
             }
         }
-        RunNews::Workloads(all, failed) => {
+        RunNews::Workloads(list) => {
             if let Some(page) = topmost!(state, Screen::Workload) {
                 let same = |one: &&Workload| one.backend == page.workload.backend && one.id == page.workload.id;
-                if let Some(news) = all.iter().find(same).cloned() {
+                if let Some(news) = list.workloads.iter().chain(&list.parts).find(same).cloned() {
                     let lives = news.state.is_live();
                     let began = lives && !page.workload.state.is_live();
                     // The output has ended after it had been followed for a while, and the workload runs: so it was
@@ -34,12 +34,18 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
                     let over = lives && page.lasted && matches!(page.ended, Some(Ok(())));
                     page.workload.set(news);
                     if began || over {
+                        state.model.lists.arrived(list);
                         return page.watch_again(state.model.clock);
                     }
                 }
             }
+            state.model.lists.arrived(list);
             if let Some(page) = topmost!(state, Screen::Workloads) {
-                page.arrived(all, failed);
+                let (all, failed) = state.model.lists.merged();
+                // "Nothing runs" is only said when all have answered.
+                if !(all.is_empty() && failed.is_empty()) || state.model.lists.unanswered().next().is_none() {
+                    page.arrived(all, failed);
+                }
             }
         }
         RunNews::Log(bytes) => {
