@@ -26,7 +26,7 @@ impl Output {
                 (false, false) => "· ",
             };
             let text = theme.style(role(entry.level));
-            let parts = if self.wrap { folded(&entry.text, width) } else { vec![0..entry.text.len()] };
+            let parts = folded(&entry.text, if self.wrap { width } else { usize::MAX });
             for (part, range) in parts.into_iter().enumerate() {
                 let pieces = if self.wrap {
                     whole_pieces(&entry.text, &places, range)
