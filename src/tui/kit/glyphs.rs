@@ -203,6 +203,7 @@ pub fn ascii(glyph: char) -> Option<char> {
 mod tests {
     use ratatui::layout::Rect;
     use unicode_width::UnicodeWidthChar;
+    use wharf_core::base::small_file;
 
     use super::*;
 
@@ -228,7 +229,7 @@ mod tests {
                 if path.is_dir() {
                     folders.push(path);
                 } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
-                    let text = std::fs::read_to_string(&path).unwrap();
+                    let text = small_file::text(&path).unwrap();
                     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
                     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
                     let foreign = lines.flat_map(str::chars).filter(|c| !c.is_ascii() && ascii(*c).is_none());

@@ -1,6 +1,7 @@
 //! The output of a workload: its lines, which of them are shown, the scroll position, and the search.
 
 mod finding;
+mod fold;
 mod plain;
 mod search;
 mod shown;
@@ -12,7 +13,7 @@ use std::{
     ops::Range,
 };
 
-use self::{plain::plain, search::Search, shown::folded};
+use self::{fold::folded, plain::plain, search::Search};
 use crate::kit::{action::Action, input::Input};
 use wharf_core::{
     base::clean,

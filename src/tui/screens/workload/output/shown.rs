@@ -5,7 +5,7 @@ use std::ops::Range;
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{Output, Room};
+use super::{Output, Room, fold::folded};
 use crate::kit::theme::Theme;
 use wharf_core::launch::level::Level;
 
@@ -26,7 +26,7 @@ impl Output {
                 (false, false) => "· ",
             };
             let text = theme.style(role(entry.level));
-            let parts = if self.wrap { folded(&entry.text, width) } else { vec![0..entry.text.len()] };
+            let parts = folded(&entry.text, if self.wrap { width } else { usize::MAX });
             for (part, range) in parts.into_iter().enumerate() {
                 let pieces = if self.wrap {
                     whole_pieces(&entry.text, &places, range)
@@ -56,23 +56,6 @@ fn role(level: Option<Level>) -> &'static str {
         Some(Level::Debug) => "dim",
         _ => "text",
     }
-}
-
-/// A line in parts of at most `width` columns, as ranges of bytes; at least one. Cut as a terminal cuts it, so that what
-/// is copied from the screen is the line.
-pub(super) fn folded(line: &str, width: usize) -> Vec<Range<usize>> {
-    let mut parts = Vec::new();
-    let (mut begin, mut used) = (0, 0);
-    for (at, c) in line.char_indices() {
-        let columns = c.width().unwrap_or(0);
-        if used + columns > width.max(1) && at > begin {
-            parts.push(begin..at);
-            (begin, used) = (at, 0);
-        }
-        used += columns;
-    }
-    parts.push(begin..line.len());
-    parts
 }
 
 /// A part of a line in pieces, with `true` for a match.
