@@ -272,7 +272,11 @@ impl Cache for Sqlite {
         if written.rows_affected() > 0 {
             let surplus = "DELETE FROM tags_seen WHERE source = ?1 AND name = ?2 AND tag = ?3 AND since NOT IN
                  (SELECT since FROM tags_seen WHERE source = ?1 AND name = ?2 AND tag = ?3 ORDER BY since DESC LIMIT ?4)";
-            let query = sqlx::query(surplus).bind(source).bind(name).bind(&seen.tag).bind(MOST_SEEN as i64);
+            let query = sqlx::query(surplus)
+                .bind(source)
+                .bind(name)
+                .bind(&seen.tag)
+                .bind(i64::try_from(MOST_SEEN).unwrap_or(i64::MAX));
             query.execute(pool).await.during(what)?;
         }
         Ok(())

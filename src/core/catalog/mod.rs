@@ -8,5 +8,4 @@ pub mod marks;
 pub mod query;
 pub mod rows;
 pub mod search;
-
 pub mod tags;

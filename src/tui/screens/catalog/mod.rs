@@ -304,7 +304,7 @@ impl Catalog {
             sort: self.sort,
             order: self.order.clone().map(SharedIds),
             from: narrows.then(|| SharedIds(self.found.clone())),
-            known: self.known(),
+            known: Box::new(self.known()),
         })
     }
 
@@ -398,7 +398,7 @@ impl Catalog {
 
     /// Counts the facets by which the list can be narrowed.
     pub fn facets(&self) -> Effect {
-        Effect::List(ListEffect::Facets(SharedSets(self.sets.clone()), self.known()))
+        Effect::List(ListEffect::Facets(SharedSets(self.sets.clone()), Box::new(self.known())))
     }
 
     /// Fetches details of the shown rows that their source's list does not tell, unless that has begun already.
@@ -495,7 +495,7 @@ impl Catalog {
     }
 
     /// The marks of all rows that were looked at, for a search or a count of facets.
-    fn known(&self) -> Box<Known> {
+    fn known(&self) -> Known {
         let marks = self.looks.keys().flat_map(|(source, name)| {
             self.sets.iter().enumerate().filter(move |(_, (known, _))| known == source).filter_map(
                 move |(set, (_, rows))| {
@@ -505,7 +505,7 @@ impl Catalog {
                 },
             )
         });
-        Box::new(Known { marks: marks.collect(), ..Known::default() })
+        Known { marks: marks.collect(), ..Known::default() }
     }
 
     /// Takes the details of a row; `None` if they could not be read.
