@@ -55,7 +55,8 @@ impl Slurm {
     pub(super) async fn plan(&self, image: &Image, answers: &Answers) -> Result<Plan> {
         let what = format!("plan on {}", self.name);
         let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
-        let Checked { site, runtime, answers, job } = self.checked(&self.offers(image)?, answers, &what).await?;
+        let Checked { site, runtime, answers, job } =
+            Box::pin(self.checked(&self.offers(image)?, answers, &what)).await?;
         let runtime = self.runtime_called(&runtime, &what)?;
         self.may_begin_after(&job.after, &what).await?;
         if let Some(output) = &job.output {
