@@ -118,7 +118,7 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Sign(args) => sign::run(portal, args, json).await,
         Verb::Audit(args) => audit::run(portal, args, json).await,
         Verb::Launch(args) => launch::run(portal, args, json).await,
-        Verb::Workloads(args) => workloads::list(portal, &args, json).await,
+        Verb::Workloads(args) => workloads::list(portal, args, json).await,
         Verb::Logs(args) => workloads::logs(portal, args, json).await,
         Verb::Exec(args) => workloads::exec(portal, args, json).await,
         Verb::Console(_) if json => Err(workloads::no_json()),

@@ -16,6 +16,7 @@ mod bad_input;
 mod cli;
 mod cloud_answers;
 mod clouds;
+mod cluster_day;
 #[path = "../examples/source.rs"]
 #[expect(unreachable_pub, reason = "elsewhere it is a crate of its own")]
 #[expect(dead_code, reason = "what only the list of adapters in the program reads")]

@@ -8,13 +8,9 @@ use std::{
 use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc};
 
-use super::{Jobs, post::Post};
+use super::post::Post;
 use crate::msg::RunNews;
-use wharf_core::{
-    base::{context::Context, error::Result},
-    launch::plan::Workload,
-    portal::Portal,
-};
+use wharf_core::portal::Portal;
 
 /// How many lists may wait to be shown.
 const WAITING: usize = 8;
@@ -41,7 +37,7 @@ impl AtOnce {
     }
 
     /// Asks one backend, if it is followed.
-    fn one(&self, backend: &str) {
+    pub(super) fn one(&self, backend: &str) {
         self.followed(|followed| {
             if let Some(one) = followed.get(backend) {
                 one.notify_one();
@@ -68,20 +64,4 @@ pub(super) async fn lists(portal: &Portal, backends: HashMap<String, Arc<Notify>
         }
     };
     tokio::join!(join_all(following), showing);
-}
-
-impl Jobs {
-    /// A write that changes what a backend lists: its list is asked for as soon as the write has ended.
-    pub(super) fn change<F>(&mut self, job: u64, backend: String, work: impl FnOnce(Context) -> F + Send + 'static)
-    where
-        F: Future<Output = Result<(String, Option<Workload>)>> + Send + 'static,
-    {
-        let at_once = self.at_once.clone();
-        self.write(job, move |cx| async move {
-            let done = work(cx).await;
-            // A write that failed may have changed something, too.
-            at_once.one(&backend);
-            done
-        });
-    }
 }

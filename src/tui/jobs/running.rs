@@ -12,7 +12,7 @@ use wharf_core::{
         error::{During, Result},
         text,
     },
-    launch::{logs::LogRange, usage::WorkloadId},
+    launch::{logs::LogRange, plan::Workload, usage::WorkloadId},
     portal::Portal,
 };
 
@@ -103,6 +103,22 @@ impl Jobs {
                 Ok((format!("removed {}", workload.called()), None))
             }),
         }
+    }
+}
+
+impl Jobs {
+    /// A write that changes what a backend lists: its list is asked for as soon as the write has ended.
+    fn change<F>(&mut self, job: u64, backend: String, work: impl FnOnce(Context) -> F + Send + 'static)
+    where
+        F: Future<Output = Result<(String, Option<Workload>)>> + Send + 'static,
+    {
+        let at_once = self.at_once.clone();
+        self.write(job, move |cx| async move {
+            let done = work(cx).await;
+            // A write that failed may have changed something, too.
+            at_once.one(&backend);
+            done
+        });
     }
 }
 
