@@ -115,7 +115,9 @@ impl Launcher for Lister {
 /// A portal over these backends, and the lists of all that are followed.
 fn followed(all: &[Arc<Lister>]) -> (mpsc::Receiver<BackendList>, Vec<Arc<Notify>>) {
     let mut parts = fake::parts(&[]);
-    parts.launchers = all.iter().map(|one| -> Arc<dyn Launcher> { one.clone() }).collect();
+    for one in all {
+        parts.launchers.push(one.clone());
+    }
     let portal = Arc::new(Portal::new(parts));
     let (out, lists) = mpsc::channel(8);
     let follow = |one: &Arc<Lister>| {

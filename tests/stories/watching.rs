@@ -269,11 +269,14 @@ fn nothing_is_read_again_and_again_while_the_terminal_has_no_focus() {
     let news = RunNews::LogEnd(Ok(()));
     assert!(update(&mut state, Msg::Run(news)).is_empty(), "an end does not begin it again");
     let back = update(&mut state, Msg::Focus(true));
-    assert!(back.contains(&Effect::Run(RunEffect::Workloads)) && measured(&back) == Some(vec!["md-id"]), "{back:?}");
+    assert!(
+        back.contains(&Effect::Run(RunEffect::Follow(vec!["docker".into()]))) && measured(&back) == Some(vec!["md-id"]),
+        "{back:?}"
+    );
     assert!(state.awaits(), "the first measurement is awaited");
     // Where the terminal does not tell that it has the focus again, a key does.
     update(&mut state, Msg::Focus(false));
-    assert!(press(&mut state, "k").contains(&Effect::Run(RunEffect::Workloads)));
+    assert!(press(&mut state, "k").contains(&Effect::Run(RunEffect::Follow(vec!["docker".into()]))));
     press(&mut state, "1");
     assert!(update(&mut state, Msg::Focus(false)).is_empty(), "other screens read nothing by themselves");
 }

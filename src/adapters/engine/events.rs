@@ -61,9 +61,9 @@ fn is_change(line: &[u8]) -> bool {
         #[serde(rename = "Action", alias = "status")]
         action: String,
     }
-    let Ok(event) = serde_json::from_slice::<Event>(line) else { return !line.trim_ascii().is_empty() };
     // Commands in a container, terminals and copies of files change nothing of it.
     const OTHERS: [&str; 7] = ["attach", "detach", "resize", "top", "export", "archive-path", "extract-to-dir"];
+    let Ok(event) = serde_json::from_slice::<Event>(line) else { return !line.trim_ascii().is_empty() };
     !event.action.starts_with("exec") && !OTHERS.contains(&event.action.as_str())
 }
 

@@ -13,7 +13,7 @@ use wharf_core::{
     ports::ByteStream,
 };
 
-use super::{wait::Changes, log};
+use super::{log, wait::Changes};
 
 /// The most time between two looks at output that is followed; a change is looked at at once.
 const FOLLOW: Duration = Duration::from_millis(200);

@@ -5,7 +5,6 @@
 //! output (`log.N`), the exit code (`exit`), and a note of the process (`running`), by which any later Wharf finds it again.
 
 pub mod changes;
-mod wait;
 pub mod follow;
 pub mod log;
 pub mod node;
@@ -14,3 +13,4 @@ pub mod running;
 pub mod start;
 pub mod supervise;
 pub mod usage;
+mod wait;

@@ -8,7 +8,7 @@ use std::{
 
 use wharf_core::base::error::{During, Error, Result};
 
-use super::{wait::Changes, log, running::NOTE};
+use super::{log, running::NOTE, wait::Changes};
 
 /// How long to wait until a program was started: then it is listed as starting.
 const PATIENCE: Duration = Duration::from_secs(2);

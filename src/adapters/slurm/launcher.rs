@@ -17,8 +17,7 @@ use super::{
     jobs::{self, Known},
     list::Found,
     lists::List,
-    log,
-    script,
+    log, script,
     submit::Sent,
     tasks,
 };

@@ -96,7 +96,7 @@ fn writing_mount(mounts: &str) -> Option<SaferAnswer> {
 fn open_port(ports: &str) -> Option<SaferAnswer> {
     let words: Vec<&str> = ports.split_whitespace().collect();
     let open = |word: &&str| word.split(':').count() > 2 && !word.starts_with("127.");
-    let at = words.iter().position(|word| open(&word))?;
+    let at = words.iter().position(open)?;
     let closed = words.get(at)?.split_once(':').map(|(_, rest)| rest)?;
     let all: Vec<&str> =
         words.iter().enumerate().map(|(place, word)| if place == at { closed } else { *word }).collect();

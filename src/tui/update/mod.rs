@@ -21,7 +21,6 @@ use super::{
 /// Handles one message: changes the state and returns what the loop and the jobs have to do.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     let by_hand = matches!(&msg, Msg::Key(key) if is_press(key)) || matches!(msg, Msg::Paste(_) | Msg::Click(..));
-    let regained = by_hand && !state.focused;
     let mut effects = match msg {
         Msg::Drawn => {
             state.drawn();
@@ -32,7 +31,11 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Paste(text) => paste(state, &text),
         Msg::Scroll(lines) => scroll(state, lines),
         Msg::Click(column, line) => click::click(state, column, line),
-        Msg::Focus(has_it) => focus(state, has_it),
+        Msg::Focus(has_it) => {
+            // What is read again and again is read only while somebody looks: see `follow` and `measure`.
+            state.focused = has_it;
+            Vec::new()
+        }
         Msg::Resize(columns, rows) => resize(state, (columns, rows)),
         Msg::Ended => {
             state.quit = true;
@@ -41,11 +44,9 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         other => answers::arrived(state, other),
     };
     effects = carried_out(state, effects);
-    if regained {
-        // A key is typed where the focus is, whatever the terminal has told.
-        effects.extend(focus(state, true));
-    }
     if by_hand {
+        // A key is typed where the focus is, whatever the terminal has told.
+        state.focused = true;
         state.expects = effects.iter().any(Effect::may_ask);
         if matches!(state.screen(), Screen::Catalog) {
             effects.extend(state.catalog.refresh_old(&state.model.sources, state.model.now));
@@ -101,15 +102,11 @@ fn after_message(state: &mut State, effects: &mut Vec<Effect>) {
     effects.extend(shown.wants(model));
     follow(state, effects);
     measure(state, effects, page);
-    if !state.focused {
-        // The page reads them again when somebody looks at it.
-        effects.retain(|effect| !matches!(effect, Effect::Run(RunEffect::Workloads)));
-    }
 }
 
-/// Lists the workloads of the backends that the screen shows, and of no others.
+/// Lists the workloads of the backends that the screen shows while it has the focus, and of no others.
 fn follow(state: &mut State, effects: &mut Vec<Effect>) {
-    let wanted = state.shown().followed(&state.model);
+    let wanted = if state.focused { state.shown().followed(&state.model) } else { Vec::new() };
     if wanted != state.followed {
         state.followed.clone_from(&wanted);
         effects.push(if wanted.is_empty() {
@@ -219,16 +216,6 @@ fn scroll(state: &mut State, lines: i16) -> Vec<Effect> {
     }
     let action = if lines > 0 { Action::Down } else { Action::Up };
     (0..lines.unsigned_abs()).map(|_| Effect::Go(Navigation::Do(action))).collect()
-}
-
-/// The terminal has got the focus or lost it: what is read again and again is read only while somebody looks.
-fn focus(state: &mut State, has_it: bool) -> Vec<Effect> {
-    state.focused = has_it;
-    match (state.shown().leave().contains(&Slot::Workloads), has_it) {
-        (true, true) => vec![Effect::Run(RunEffect::Workloads)],
-        (true, false) => vec![Effect::Leave(&[Slot::Workloads])],
-        (false, _) => Vec::new(),
-    }
 }
 
 fn resize(state: &mut State, size: (u16, u16)) -> Vec<Effect> {

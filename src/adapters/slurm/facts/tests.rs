@@ -71,7 +71,8 @@ impl Lab {
 }
 
 fn accounts(seen: &Seen) -> String {
-    seen.site.accounts.iter().map(|one| format!("{}:{}", one.name, one.qualities.join(","))).collect()
+    let each = seen.site.accounts.iter().map(|one| format!("{}:{}", one.name, one.qualities.join(",")));
+    each.collect::<Vec<_>>().concat()
 }
 
 #[tokio::test]
