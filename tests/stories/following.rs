@@ -115,6 +115,7 @@ impl Launcher for Lister {
 /// A portal over these backends, and the lists of all that are followed.
 fn followed(all: &[Arc<Lister>]) -> (mpsc::Receiver<BackendList>, Vec<Arc<Notify>>) {
     let mut parts = fake::parts(&[]);
+    parts.launchers.clear();
     for one in all {
         parts.launchers.push(one.clone());
     }

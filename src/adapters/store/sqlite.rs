@@ -362,7 +362,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cache.db");
         let caches: [Box<dyn Cache>; 2] =
-            [Box::new(Sqlite::new(path.clone())), Box::new(super::super::memory::Memory::default())];
+            [Box::new(Sqlite::new(path.clone())), Box::new(crate::store::memory::Memory::default())];
         for cache in caches {
             let see = async |tag: &str, digest: &str, since| {
                 let seen = SeenTag { tag: tag.into(), digest: Digest::of(digest.as_bytes()), since };

@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(moves.len(), 2);
         assert_eq!(moves[1].describe(7 * DAY), "latest moved 2024.1 → 2024.2, 2 d ago");
         let short = Digest::of(b"c").short().to_owned();
-        assert_eq!(moves[0].describe(7 * DAY), format!("latest moved 2024.2 → {short}, 24 h ago"));
+        assert_eq!(moves[0].describe(7 * DAY), format!("latest moved 2024.2 → {short}, 1 d ago"));
         let last: Vec<_> = latest(&all).into_iter().map(|seen| (seen.tag.as_str(), seen.since)).collect();
         assert_eq!(last, [("2024.1", 1), ("latest", 6 * DAY), ("2024.2", 5 * DAY)]);
     }

@@ -7,6 +7,7 @@ use super::{
     form::{Answers, Form},
     isolation::{self, Isolation},
     plan::{Mount, Weight},
+    room::{Gate, GateRequirement},
 };
 
 /// An answer to put in the place of the present one.
@@ -18,6 +19,13 @@ pub struct SaferAnswer {
     pub answer: String,
     /// What changes, in words that follow "safer: ".
     pub words: String,
+}
+
+/// The answer with which a launch passes the gate, where only its isolation is missing.
+pub fn demanded(gate: &Gate) -> Option<SaferAnswer> {
+    let GateRequirement::Isolated(least) = gate.passage else { return None };
+    let words = format!("its isolation is {}, as the policy demands", least.name());
+    Some(SaferAnswer { key: isolation::KEY, answer: least.name().to_owned(), words })
 }
 
 /// The next answer that makes the launch safer; `None` if no answer of this form does. `root`: whether the image runs as

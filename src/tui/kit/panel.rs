@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_rule_is_as_wide_as_its_pane_and_drops_facts_before_its_title() {
-        assert_eq!(words(30, "Images", "3 of 9", true), "━━ Images ━━━━━━━━━━━━ 3 of 9 ━━");
+        assert_eq!(words(30, "Images", "3 of 9", true), "━━ Images ━━━━━━━━━━ 3 of 9 ━━");
         assert_eq!(words(17, "Images", "3 of 9", false), "── Images ───────");
         assert_eq!(words(11, "A long title", "", false), "── A lo… ──");
         for width in 0..40 {

@@ -39,10 +39,10 @@ pub(super) const KIND: &str = "KIND";
 /// The columns in their order.
 pub(super) const fn columns<'a>() -> [Column<ImageRow<'a>>; 9] {
     [
-        Column { head: "NAME", width: Width::Fill(18), goes: 0, right: false, cell: name },
+        Column { head: "NAME", width: Width::Fill(22), goes: 0, right: false, cell: name },
         Column { head: KIND, width: Width::Fixed(4), goes: 7, right: false, cell: kind },
-        Column { head: "TAG", width: Width::Fixed(12), goes: 4, right: false, cell: tag },
-        Column { head: SOURCE, width: Width::Fixed(10), goes: 6, right: false, cell: source },
+        Column { head: "TAG", width: Width::Fixed(10), goes: 4, right: false, cell: tag },
+        Column { head: SOURCE, width: Width::Fixed(8), goes: 6, right: false, cell: source },
         Column { head: "TRUST", width: Width::Fixed(WIDTH as u16), goes: 2, right: false, cell: trust },
         Column { head: "SCAN", width: Width::Fixed(WIDTH as u16), goes: 3, right: false, cell: scan },
         Column { head: "VERDICT", width: Width::Fixed(9), goes: 1, right: false, cell: verdict },

@@ -149,7 +149,9 @@ impl Page {
     /// Puts the next safer answer in the place of the present one, and says which it was.
     fn make_safer(&mut self, model: &mut Model) -> Vec<Effect> {
         let root = self.image.config.runs_as_root();
-        let found = self.form.as_ref().and_then(|form| safer::next(form, &self.answers, root, model.user));
+        let demanded = self.gate().and_then(|gate| safer::demanded(&gate));
+        let form = self.form.as_ref();
+        let found = demanded.or_else(|| safer::next(form?, &self.answers, root, model.user));
         let Some(found) = found else {
             model.say("no answer of this form makes it safer");
             return Vec::new();
