@@ -79,6 +79,17 @@ impl BackendLists {
         answers.flat_map(|list| &list.workloads).filter(|one| one.state.is_live()).count()
     }
 
+    /// The workloads that run an image: those that Wharf launched with this digest, and those whose backend names this
+    /// reference. An empty digest or reference is that of none.
+    pub fn running(&self, digest: &str, reference: &str) -> Vec<&Workload> {
+        let answers = self.0.iter().filter_map(|(_, answer)| answer.as_ref());
+        let same = |one: &&Workload| {
+            (!digest.is_empty() && one.digest == digest)
+                || (one.digest.is_empty() && !reference.is_empty() && one.image == reference)
+        };
+        answers.flat_map(|list| &list.workloads).filter(|one| one.state.is_live()).filter(same).collect()
+    }
+
     /// The names of the backends that have not answered yet.
     pub fn unanswered(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter(|(_, answer)| answer.is_none()).map(|(name, _)| name.as_str())
@@ -150,6 +161,29 @@ mod tests {
         lists.arrived(BackendList::new("docker", Err(away), ListScope::default()));
         let (all, failed) = lists.merged();
         assert_eq!((all.len(), failed[0].0.as_str()), (1, "docker"), "its rows are not shown as if they were known");
+    }
+
+    #[test]
+    fn an_image_is_run_by_what_was_launched_with_its_digest_and_still_lives() {
+        let one = |id: &str, state: State, digest: &str, image: &str| Workload {
+            digest: digest.to_owned(),
+            image: image.to_owned(),
+            ..Workload::new("docker", id, state)
+        };
+        let mut lists = BackendLists::default();
+        lists.arrived(list(
+            "docker",
+            vec![
+                one("mine", State::Running, "sha256:1", "oci://site.example/a:1"),
+                one("ended", State::Exited(0), "sha256:1", "oci://site.example/a:1"),
+                one("moved", State::Running, "sha256:2", "oci://site.example/a:1"),
+                one("foreign", State::Running, "", "oci://site.example/a:1"),
+            ],
+        ));
+        let run: Vec<&str> =
+            lists.running("sha256:1", "oci://site.example/a:1").iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(run, ["mine", "foreign"]);
+        assert!(lists.running("", "").is_empty());
     }
 
     #[test]

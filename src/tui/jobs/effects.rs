@@ -16,6 +16,8 @@ use wharf_core::{
 
 /// How long the shown rows or workloads must stay the same before details of them are fetched.
 pub(super) const GLANCE: Duration = Duration::from_millis(150);
+/// How long the selection must rest before what the store knows about its image is read.
+pub(super) const REST: Duration = Duration::from_millis(120);
 /// How many rows are looked up at the same time.
 pub(super) const LOOKS: usize = 6;
 

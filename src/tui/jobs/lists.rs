@@ -6,13 +6,14 @@ use futures_util::{StreamExt, stream};
 
 use super::{
     Jobs,
-    effects::{GLANCE, LOOKS},
+    effects::{GLANCE, LOOKS, REST},
 };
-use crate::msg::{ListEffect, ListNews, Msg, Slot};
+use crate::msg::{ListEffect, ListNews, Msg, Peek, PeekedRow, SharedSets, Slot};
 use wharf_core::{
-    base::{context::Context, text},
-    catalog::{facets, search},
+    base::{context::Context, error::Result, text},
+    catalog::{copies::DigestIndex, facets, search},
     image::model::Image,
+    portal::Portal,
 };
 
 /// How long the first frame is waited for before the whole lists are read.
@@ -21,6 +22,26 @@ const FIRST_FRAME: Duration = Duration::from_millis(10);
 const FEW_ROWS: usize = 2000;
 
 impl Jobs {
+    /// Reads what the store knows about the selected image, if the selection rests there.
+    fn peek(&mut self, row: PeekedRow, sets: Option<SharedSets>) {
+        let portal = self.portal.clone();
+        self.read(Slot::Peek, move |post| async move {
+            tokio::time::sleep(REST).await;
+            if let Some(sets) = sets {
+                let lists = sets.0.clone();
+                let built = tokio::task::spawn_blocking(move || DigestIndex::new(&lists, []));
+                if let Ok(index) = built.await {
+                    post.send(ListNews::Indexed(sets, Arc::new(index))).await;
+                }
+            }
+            let peek = peek(&portal, &row).await.unwrap_or_else(|error| {
+                tracing::info!(%error, "what the store knows of an image was not read");
+                Peek::default()
+            });
+            post.send(ListNews::Peeked(row, peek)).await;
+        });
+    }
+
     /// Starts an effect about lists, rows and filters.
     pub(super) fn start_lists(&mut self, effect: ListEffect) {
         let portal = self.portal.clone();
@@ -83,9 +104,11 @@ impl Jobs {
                 // Kind and size of all rows come before their marks, which take longer.
                 let marks = images.iter().filter(|(.., image)| image.pinned.is_some()).map(
                     |(source, name, image)| async move {
-                        if let Ok((subject, marks)) = portal.evidence.mark(image).await {
-                            let (source, name) = (source.clone(), name.clone());
-                            post.send(ListNews::Marked { source, name, subject, marks }).await;
+                        if let Ok(verified) = portal.evidence.verdict_from_kept(image).await {
+                            let (source, name, now) = (source.clone(), name.clone(), text::now());
+                            let marks = verified.marks(now).with_publisher(image.publisher);
+                            let brief = Box::new(verified.brief(now));
+                            post.send(ListNews::Marked { source, name, subject: verified.subject, marks, brief }).await;
                         }
                     },
                 );
@@ -96,6 +119,7 @@ impl Jobs {
                     }
                 }
             }),
+            ListEffect::Peek { row, sets } => self.peek(row, sets),
             ListEffect::SaveFilter(name, filter) => {
                 tokio::spawn(async move {
                     if let Err(error) = portal.catalog.save_filter(&name, &filter).await {
@@ -105,4 +129,18 @@ impl Jobs {
             }
         }
     }
+}
+
+/// What the store knows about a row's image. Contacts no source.
+async fn peek(portal: &Portal, row: &PeekedRow) -> Result<Peek> {
+    let moves = portal.catalog.tag_moves(&row.source, &row.name).await?;
+    let nearest = portal.evidence.nearest_allowed(&row.source, &row.name, &row.tag, &row.digest).await?;
+    let allowed = match nearest {
+        Some(mend) => {
+            let reference = portal.sources.row(&row.source, &row.name, Some(&mend.tag))?.with_digest(&mend.digest);
+            Some((mend, reference))
+        }
+        None => None,
+    };
+    Ok(Peek { moves, allowed })
 }

@@ -37,6 +37,7 @@ actions! {
     Mark = "mark", "mark", "Mark or unmark this line";
     Refresh = "refresh", "refresh", "Refresh: ask the source or backend again";
     Launch = "launch", "launch", "Launch this image";
+    LaunchAllowed = "launch-allowed", "launch allowed", "Launch the nearest version of this image that the policy allows";
     Share = "share", "share", "Share this image or volume with projects or everybody";
     Link = "link", "link", "Make a link to this image";
     CopyTo = "copy-to", "copy", "Copy this image to an engine, a registry, a cloud or a file";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::subject::{Ids, ImageTarget, LinkWish, RequestInput, SharedRowSets};
+use super::subject::{Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets};
 use crate::{
     kept::output::Switches,
     kit::{action::Action, list::SeenRow},
@@ -124,6 +124,9 @@ pub enum ListEffect {
     Facets(SharedSets, Box<Known>),
     /// Fetch details of rows on the screen: source, name, tag of each.
     Look(Vec<(String, String, String)>),
+    /// Read what the store knows about the selected image, once the selection has rested; with lists, first where else
+    /// their digests are.
+    Peek { row: PeekedRow, sets: Option<SharedSets> },
     /// Save a filter: name and text.
     SaveFilter(String, String),
 }
@@ -305,6 +308,8 @@ pub enum Slot {
     Facets,
     /// Details of the shown rows.
     Look,
+    /// What the store knows about the selected image.
+    Peek,
     /// The image of a page.
     Image,
     /// The tags of an image.

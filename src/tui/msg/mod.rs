@@ -13,8 +13,8 @@ pub use self::{
     effect::{
         Effect, ImageEffect, ListEffect, Navigation, RequestEffect, RunEffect, ShareEffect, SharedIds, SharedSets, Slot,
     },
-    news::{ImageNews, JobNews, ListNews, RequestNews, RunNews, ShareNews},
-    subject::{HealthLine, Ids, ImageTarget, LinkWish, RequestInput, SharedRowSets},
+    news::{ImageNews, JobNews, ListNews, Peek, RequestNews, RunNews, ShareNews},
+    subject::{HealthLine, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets},
 };
 
 /// Something that happened: an event of the terminal, or news from a job.

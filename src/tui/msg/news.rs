@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::subject::{Ids, ImageTarget, LinkWish};
+use super::{
+    effect::SharedSets,
+    subject::{Ids, ImageTarget, LinkWish, PeekedRow},
+};
 use crate::rows::WorkloadId;
 use wharf_core::{
     base::{
         context::Note,
         error::{Error, Result},
     },
-    catalog::{marks::Marks, rows::RowSet},
+    catalog::{copies::DigestIndex, marks::Marks, rows::RowSet, tags::TagMove},
     evidence::record::Subject,
     image::{
         link::Link,
         model::{Image, Version},
+        reference::ImageRef,
     },
     launch::{
         form::Form,
@@ -25,7 +29,7 @@ use wharf_core::{
     },
     portal::{
         OpenedLink,
-        evidence::{Verified, diff::Diff},
+        evidence::{Verified, brief::Brief, diff::Diff, mending::Mend},
     },
     ports::{CachedRows, Question, upkeep::Removal},
     request::{Caller, Group, Pace, Request, RequestFilter, notice::Notice},
@@ -34,6 +38,15 @@ use wharf_core::{
         receiver::Receiver,
     },
 };
+
+/// What the store knows about a row's image beside its evidence.
+#[derive(Debug, Clone, Default)]
+pub struct Peek {
+    /// The moves of the image's tags, the newest first.
+    pub moves: Vec<TagMove>,
+    /// The nearest version that the policy allows, and its reference with its digest.
+    pub allowed: Option<(Mend, ImageRef)>,
+}
 
 /// What has become known of lists and their rows.
 #[derive(Debug)]
@@ -56,8 +69,12 @@ pub enum ListNews {
     Learnt(String, Arc<RowSet>),
     /// The saved filters: name and text.
     Filters(Vec<(String, String)>),
-    /// The marks of the digest that a row shows.
-    Marked { source: String, name: String, subject: Subject, marks: Marks },
+    /// The marks of the digest that a row shows, and what they rest on.
+    Marked { source: String, name: String, subject: Subject, marks: Marks, brief: Box<Brief> },
+    /// In which sources each digest of these lists is.
+    Indexed(SharedSets, Arc<DigestIndex>),
+    /// What the store knows about a selected row.
+    Peeked(PeekedRow, Peek),
 }
 
 /// What has become known of an image.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wharf_core::{
-    base::{error::Result, text},
+    base::{digest::Digest, error::Result, text},
     catalog::{rows::RowSet, search::RowId},
     image::{model::Health, reference::ImageRef},
 };
@@ -21,6 +21,19 @@ pub enum ImageTarget {
     Row { source: String, name: String, tag: Option<String> },
     /// A full reference, perhaps pinned.
     Reference(ImageRef),
+}
+
+/// A row of a list whose image is known, which is looked at more closely.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeekedRow {
+    /// The name of its source.
+    pub source: String,
+    /// The name of the row.
+    pub name: String,
+    /// The tag that stands for the row.
+    pub tag: String,
+    /// The digest that the tag means.
+    pub digest: Digest,
 }
 
 /// A link that the person wants to make.

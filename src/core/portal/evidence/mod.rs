@@ -1,5 +1,6 @@
 //! Gathering and judging evidence of an image: for `wharf verify`, the trust pane, and the gate of a launch.
 
+pub mod brief;
 mod data;
 pub mod diff;
 mod gate;
@@ -309,13 +310,19 @@ impl Evidence {
         Ok(Verified { subject, records, judgement })
     }
 
-    /// The marks of a row that was described, and the digest that they are about: from kept evidence and what the
-    /// site's store knows. Runs no checks.
-    pub async fn mark(&self, image: &Image) -> Result<(Subject, Marks)> {
+    /// The kept evidence of an image that was described, and the verdict on it with what the site's store knows. Runs no
+    /// checks. An image without a digest is an error.
+    pub async fn verdict_from_kept(&self, image: &Image) -> Result<Verified> {
         let subject = Subject::for_pinned(pinned(image)?);
         let (records, site) = self.judged_by_what_is_there(image).await;
         let judgement = self.judge(image, &records, site, None);
-        let verified = Verified { subject, records, judgement };
+        Ok(Verified { subject, records, judgement })
+    }
+
+    /// The marks of a row that was described, and the digest that they are about, as in
+    /// [`verdict_from_kept`](Self::verdict_from_kept).
+    pub async fn mark(&self, image: &Image) -> Result<(Subject, Marks)> {
+        let verified = self.verdict_from_kept(image).await?;
         let marks = verified.marks(text::now()).with_publisher(image.publisher);
         Ok((verified.subject, marks))
     }

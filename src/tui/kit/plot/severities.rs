@@ -8,7 +8,10 @@ use crate::kit::{
     theme::Theme,
     widgets::{bar, fit},
 };
-use wharf_core::base::text;
+use wharf_core::{
+    base::{severity::Severity as Of, text},
+    portal::evidence::brief::Findings,
+};
 
 /// The findings of one severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +24,18 @@ pub struct Severity {
     pub count: u64,
     /// How many of them have a fixed version.
     pub fixable: u64,
+}
+
+impl From<&Findings> for Severity {
+    fn from(group: &Findings) -> Self {
+        let role = match group.severity {
+            Of::Critical => "critical.bad",
+            Of::High => "high.bad",
+            Of::Medium => "medium.caution",
+            Of::Low | Of::Unknown => "low.dim",
+        };
+        Self { name: group.severity.name(), role, count: group.count, fixable: group.fixable }
+    }
 }
 
 /// A line for each severity, at most `width` columns wide: its name, its count, a bar and `n fix`. All bars have one

@@ -86,7 +86,7 @@ impl Page for Catalog {
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
         let key = |action| model.keymap.key("catalog", action).map_or_else(String::new, Key::label);
-        self.view(frame, area, theme, model.now, (&key(Action::SignIn), &key(Action::Sources)));
+        self.view(frame, area, theme, model, (&key(Action::SignIn), &key(Action::Sources)));
     }
 
     fn offered(&self) -> &'static [Action] {
@@ -95,6 +95,7 @@ impl Page for Catalog {
             A::Open,
             A::Filter,
             A::Launch,
+            A::LaunchAllowed,
             A::Share,
             A::Link,
             A::Facets,
@@ -117,6 +118,10 @@ impl Page for Catalog {
         ]
     }
 
+    fn hides(&self, action: Action, _model: &Model) -> bool {
+        action == Action::LaunchAllowed && self.way_out().is_none()
+    }
+
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
         let none = self.selected().is_none();
         let why = match action {
@@ -134,6 +139,7 @@ impl Page for Catalog {
             {
                 "no image is selected"
             }
+            Action::LaunchAllowed => return self.no_way_out().map(str::to_owned),
             Action::Share => {
                 let targets = self.targets();
                 let refused: Vec<&str> = targets.iter().filter_map(|target| model.unshared(target)).collect();
@@ -182,6 +188,11 @@ impl Page for Catalog {
             Action::Share => {
                 let targets = self.targets();
                 return targets.into_iter().rev().map(|target| Effect::Go(Navigation::Share(target, None))).collect();
+            }
+            Action::LaunchAllowed => {
+                let target = self.way_out().map(|(_, reference)| ImageTarget::Reference(reference.clone()));
+                let go = target.map(|target| Effect::Go(Navigation::Image { target, launch: true }));
+                return go.into_iter().collect();
             }
             Action::RemoveImage => return vec![Effect::Go(Navigation::Remove(self.targets()))],
             Action::Import => {
@@ -239,7 +250,7 @@ impl Page for Catalog {
 
     fn wants(&mut self, model: &Model) -> Vec<Effect> {
         let height = usize::from(self.regions(model.body()).rows.height);
-        self.wants_looks(&model.sources, height).into_iter().collect()
+        self.wants_looks(&model.sources, height).into_iter().chain(self.wants_peek()).collect()
     }
 
     fn failures(&self) -> Vec<String> {

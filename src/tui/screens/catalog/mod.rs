@@ -2,6 +2,7 @@
 
 mod actions;
 mod columns;
+mod peek;
 mod preview;
 mod regions;
 mod view;
@@ -13,6 +14,7 @@ use std::{
 
 use crossterm::event::KeyEvent;
 
+use self::peek::Peeks;
 use crate::{
     kit::{input::Input, list::ListCursor, widgets::aged},
     model::SourceLine,
@@ -28,6 +30,7 @@ use wharf_core::{
     },
     evidence::record::Subject,
     image::model::{ImageKind, Version},
+    portal::evidence::brief::Brief,
     ports::{CachedRows, Listing},
 };
 
@@ -102,6 +105,10 @@ pub struct Catalog {
     looking: Vec<(String, String, String)>,
     /// The marks by repository and digest: the same bytes may be admitted in one place and unsigned in another.
     marks: HashMap<(String, Digest), Marks>,
+    /// What the marks rest on, by repository and digest.
+    briefs: HashMap<(String, Digest), Brief>,
+    /// What the store knows about the images that were selected last.
+    peeks: Peeks,
     /// The repository of each row (source and name) as `marks` names it.
     places: HashMap<(String, String), String>,
 }
@@ -145,6 +152,8 @@ impl Catalog {
             looks: HashMap::new(),
             looking: Vec::new(),
             marks: HashMap::new(),
+            briefs: HashMap::new(),
+            peeks: Peeks::default(),
             places: HashMap::new(),
         }
     }
@@ -270,6 +279,7 @@ impl Catalog {
                 .filter(|(_, rows)| !rows.is_empty())
                 .collect(),
         );
+        self.peeks.lists_changed();
         self.order = None;
         // Row numbers of the old sets mean nothing in the new ones.
         (self.hits, self.found) = (Arc::default(), Arc::default());
@@ -452,7 +462,9 @@ impl Catalog {
     }
 
     /// Takes the marks of an image in its repository. An order by marks is made again with the next search.
-    pub fn marked_as(&mut self, subject: &Subject, marks: Marks) {
+    /// `brief` is what the marks rest on.
+    pub fn marked_as(&mut self, subject: &Subject, marks: Marks, brief: Brief) {
+        self.set_brief((subject.name.clone(), subject.digest.clone()), brief);
         self.marks.insert((subject.name.clone(), subject.digest.clone()), marks);
         if self.sort.is_by_mark() {
             self.order = None;

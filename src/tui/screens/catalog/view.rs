@@ -10,11 +10,14 @@ use super::{
     Catalog, SourceFeed,
     columns::{ImageRow, KIND, SIGNS_ONLY, SOURCE, columns, narrow_columns},
 };
-use crate::kit::{
-    panel::{self, Window},
-    table::{self, Column, TableRow},
-    theme::Theme,
-    widgets::{aged, fit, put, row},
+use crate::{
+    kit::{
+        panel::{self, Window},
+        table::{self, Column, TableRow},
+        theme::Theme,
+        widgets::{aged, fit, put, row},
+    },
+    model::Model,
 };
 use unicode_width::UnicodeWidthStr;
 use wharf_core::{
@@ -26,7 +29,8 @@ use wharf_core::{
 
 impl Catalog {
     /// Draws the rows, what is known of the selected one, and the sources that failed.
-    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64, keys: (&str, &str)) {
+    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model, keys: (&str, &str)) {
+        let now = model.now;
         let parts = self.regions(area);
         let height = usize::from(parts.rows.height);
         let top = self.at.window(self.hits.len(), height);
@@ -42,12 +46,12 @@ impl Catalog {
         if let Some(right) = parts.panes.right {
             let list = Window { top, shown: height, count: self.hits.len() };
             panel::divider(frame, right.x.saturating_sub(1), area, Some(list), theme);
-            self.preview(frame, right, theme, now);
+            self.preview(frame, right, theme, model);
             if parts.rule.is_some() {
                 panel::joint(frame, right.x.saturating_sub(1), area.y, "┬", theme);
             }
         }
-        self.strip(frame, parts.panes.strip, theme, now);
+        self.strip(frame, parts.panes.strip, theme, model);
         self.failures_line(frame, parts.failures, theme, now, keys);
     }
 

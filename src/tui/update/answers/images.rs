@@ -38,7 +38,8 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
         }
         ImageNews::Explained(result) => match *result {
             Ok(verified) => {
-                state.catalog.marked_as(&verified.subject, verified.marks(state.now));
+                let (marks, brief) = (verified.marks(state.now), verified.brief(state.now));
+                state.catalog.marked_as(&verified.subject, marks, brief);
                 state.catalog.narrow_by_marks();
                 let text = verified.explain(state.now);
                 state.open_unasked(Popup::text("Why", text));
@@ -47,7 +48,8 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
         },
         ImageNews::Verified(result) => {
             if let Ok(verified) = &*result {
-                state.catalog.marked_as(&verified.subject, verified.marks(state.now));
+                let (marks, brief) = (verified.marks(state.now), verified.brief(state.now));
+                state.catalog.marked_as(&verified.subject, marks, brief);
                 state.catalog.narrow_by_marks();
             }
             if let Some(page) = topmost!(state, Screen::Image) {

@@ -40,8 +40,10 @@ pub(super) fn arrived(state: &mut State, news: ListNews) -> Vec<Effect> {
         }
         ListNews::Facets(counted) => copy::facets(state, counted),
         ListNews::Looked(source, name, version) => state.catalog.set_details(source, name, version),
-        ListNews::Marked { source, name, subject, marks } => {
-            state.catalog.marked_as(&subject, marks);
+        ListNews::Indexed(sets, index) => state.catalog.indexed(&sets, index),
+        ListNews::Peeked(row, peek) => state.catalog.peeked(row, peek),
+        ListNews::Marked { source, name, subject, marks, brief } => {
+            state.catalog.marked_as(&subject, marks, *brief);
             state.catalog.set_repository(source, name, &subject);
             state.catalog.narrow_by_marks();
         }
