@@ -16,6 +16,7 @@ pub mod msg;
 pub mod popups;
 pub mod rows;
 pub mod screens;
+pub mod speed;
 pub mod state;
 pub mod suspend;
 pub mod told;

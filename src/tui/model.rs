@@ -16,6 +16,7 @@ use super::{
     msg::{Effect, ImageTarget},
     popups::{Popup, Popups, pick::Pick},
     rows::WorkloadId,
+    speed::Speed,
     workload_keys,
 };
 use wharf_core::{
@@ -71,6 +72,8 @@ pub struct Job {
     pub title: String,
     /// How far it is: phase, bytes done and bytes in all.
     pub note: Note,
+    /// How fast it moves bytes.
+    pub speed: Speed,
     /// When it began, in seconds since 1970.
     pub started: i64,
     /// A sentence about what was done, or the error; `None` while it runs.
@@ -303,7 +306,7 @@ impl Model {
     /// Adds a job to the list and returns its number.
     pub fn job(&mut self, title: String) -> u64 {
         let id = self.number();
-        let job = Job { id, title, note: Note::default(), started: self.now, ended: None };
+        let job = Job { id, title, note: Note::default(), speed: Speed::default(), started: self.now, ended: None };
         self.jobs.change(|jobs| {
             jobs.insert(0, job);
             jobs.truncate(200);

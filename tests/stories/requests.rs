@@ -594,9 +594,8 @@ async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
     theirs.keys("\r");
     theirs.until("needs approval by the policy site");
     theirs.answers("q");
+    theirs.until("approving takes “signature”");
     theirs.keys("a");
-    theirs.until("You take what holds it back");
-    theirs.keys("\r");
     theirs.until("PIN of wharf lab");
     theirs.answers("1234\r");
     theirs.until("approved request");

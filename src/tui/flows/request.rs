@@ -4,7 +4,7 @@ use super::open;
 use crate::{
     kit::{input::Input, list::SeenRow},
     msg::{Effect, ImageTarget, RequestEffect, RequestInput, ShareEffect},
-    popups::{Ask, Confirmation, Popup},
+    popups::{Ask, Popup},
     rows::named,
     screens::requests,
     state::{Screen, State},
@@ -102,7 +102,8 @@ fn decide(state: &mut State, requests: Vec<SeenRow<Id>>, ruling: ApproverDecisio
     let verb = if ruling.approve { "approve" } else { "reject" };
     let job = state.job(format!("{verb} {}", named(&requests)));
     if let Some(Screen::Requests(page)) = state.stack.last_mut() {
-        page.rows.unmark();
+        let decided: Vec<Id> = requests.iter().map(|one| *one.id()).collect();
+        page.go_on(&decided);
     }
     vec![Effect::Request(RequestEffect::Decide { job, requests, ruling })]
 }
@@ -125,42 +126,15 @@ pub fn revoke_reason_typed(state: &mut State, request: SeenRow<Id>, reason: Stri
     vec![Effect::Request(RequestEffect::TakeBack { job, request, reason })]
 }
 
-/// Conditions and a reason were typed, like `until:90d only except:CVE-1 the reason`: asks to confirm what was
-/// understood.
-pub fn on_conditions(state: &mut State, requests: Vec<SeenRow<Id>>, typed: &str) -> Vec<Effect> {
-    let mut terms = Terms::default();
-    let mut reason = Vec::new();
-    for word in typed.split_whitespace() {
-        let (name, value) = word.split_once(':').map_or((word, None), |(name, value)| (name, Some(value)));
-        let name = name.to_lowercase();
-        if name == "only" && value.is_none_or(str::is_empty) && reason.is_empty() {
-            terms.only = true;
-        } else if let ("except", Some(id)) = (name.as_str(), value) {
-            terms.exceptions.push(id.to_owned());
-        } else if let ("until", Some(when)) = (name.as_str(), value) {
-            match text::parse_future_time(when) {
-                Ok(until) => terms.until = Some(until),
-                Err(error) => {
-                    state.fail(&error);
-                    return Vec::new();
-                }
-            }
-        } else {
-            reason.push(word);
-        }
+/// The form of the conditions was confirmed: approves the requests.
+pub fn conditions_confirmed(
+    state: &mut State,
+    requests: Vec<SeenRow<Id>>,
+    mut ruling: ApproverDecision,
+) -> Vec<Effect> {
+    if ruling.reason.is_empty() {
+        APPROVED.clone_into(&mut ruling.reason);
     }
-    let reason = if reason.is_empty() { APPROVED.to_owned() } else { reason.join(" ") };
-    // The question repeats what was understood: a mistyped condition shows up in it as part of the reason.
-    let words = terms.describe();
-    let terms_told = if words.is_empty() { "without any condition".to_owned() } else { words };
-    let question = format!("Approve {}, {terms_told}? The reason: {reason}", named(&requests));
-    let ruling = ApproverDecision { approve: true, reason, terms, key: None };
-    state.popups.push(Popup::Confirm { question, sure: Confirmation::Approve(requests, ruling) });
-    Vec::new()
-}
-
-/// The conditions were confirmed: approves the requests.
-pub fn conditions_confirmed(state: &mut State, requests: Vec<SeenRow<Id>>, ruling: ApproverDecision) -> Vec<Effect> {
     decide(state, requests, ruling)
 }
 

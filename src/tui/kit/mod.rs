@@ -8,6 +8,7 @@ pub mod layout;
 pub mod list;
 pub mod panel;
 pub mod plot;
+pub mod reading;
 pub mod spinner;
 pub mod table;
 pub mod terminal;

@@ -54,6 +54,8 @@ pub enum Navigation {
     Remove(Vec<ImageTarget>),
     /// Accept a volume, for which the person types what its giver has sent.
     Take,
+    /// Approve requests of which the screen showed all that is taken.
+    Approve(Vec<SeenRow<Id>>),
     /// Send a question, a remark, a withdrawal or a renewal for a request.
     Speak(SeenRow<Id>, RequestInput),
     /// Open the page of a workload.

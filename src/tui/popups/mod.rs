@@ -1,6 +1,7 @@
 //! Popups: to choose from a list, type a line, confirm something, or read a text.
 
 pub mod agree;
+pub mod conditions;
 pub mod pick;
 pub mod removing;
 pub mod scroll;
@@ -8,12 +9,12 @@ pub mod view;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use self::{agree::Agree, pick::Pick, removing::Removing};
+use self::{agree::Agree, conditions::Conditions, pick::Pick, removing::Removing};
 use super::{
     kit::{input::Input, list::SeenRow},
     msg::{ImageTarget, LinkWish},
 };
-use wharf_core::{launch::usage::WorkloadId, portal::requests::ApproverDecision, request::Id};
+use wharf_core::{launch::usage::WorkloadId, request::Id};
 
 /// What a typed line is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +45,6 @@ pub enum Ask {
     Approval(Vec<SeenRow<Id>>),
     /// Why the admission is revoked.
     TakeBack(SeenRow<Id>),
-    /// Conditions of an approval, and the reason.
-    Conditions(Vec<SeenRow<Id>>),
     /// Why these requests are rejected.
     Refusal(Vec<SeenRow<Id>>),
     /// The approver's question to the requester.
@@ -71,8 +70,6 @@ pub enum Confirmation {
     Give(ImageTarget),
     /// Withdraw the person's own request.
     Withdraw(SeenRow<Id>),
-    /// Approve requests on the conditions that were shown.
-    Approve(Vec<SeenRow<Id>>, ApproverDecision),
 }
 
 /// A popup: one of the kinds that can open over a screen.
@@ -86,6 +83,8 @@ pub enum Popup {
     Confirm { question: String, sure: Confirmation },
     /// How an image would be shared, to agree to.
     Agree(Box<Agree>),
+    /// The conditions of an approval, as a form.
+    Conditions(Box<Conditions>),
     /// What would be removed, to agree to.
     Removing(Box<Removing>),
     /// A text to read; `copy` is what a key copies of it, `top` its first visible line.
@@ -110,6 +109,7 @@ impl Popup {
             Self::Line { title, .. } | Self::Text { title, .. } => title,
             Self::Confirm { question, .. } => question,
             Self::Agree(agree) => &agree.title,
+            Self::Conditions(form) => &form.title,
             Self::Removing(removing) => &removing.title,
         }
     }
@@ -233,7 +233,8 @@ impl Popups {
         }
         let letter = matches!(key.code, KeyCode::Char(_) | KeyCode::Backspace | KeyCode::Delete)
             && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
-        let types = matches!(self.open.last(), Some(Popup::Line { .. } | Popup::Pick(_))) && letter;
+        let types =
+            matches!(self.open.last(), Some(Popup::Line { .. } | Popup::Pick(_) | Popup::Conditions(_))) && letter;
         (!self.drawn && !types).then_some("not taken: it was not on the screen yet. Press it again")
     }
 }

@@ -70,6 +70,7 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
             );
         }
         Popup::Agree(agree) => agree_view(agree, frame, theme),
+        Popup::Conditions(form) => form.view(frame, theme),
         Popup::Removing(removing) => removing_view(removing, frame, theme),
         Popup::Text { title, text, copy, top, link } => {
             let width = reading_width(text, frame.area().width);

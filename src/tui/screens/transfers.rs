@@ -10,14 +10,19 @@ use crate::{
     kit::{
         action::Action,
         list::{Rows, ScrollArea, Scrollable},
+        plot::{gauge::gauge, spark::sparkline},
         theme::Theme,
-        widgets::{bar, fit, put, row, select},
+        widgets::{fit, put, row, select},
     },
     model::{Job, Model},
     msg::Effect,
     popups::Popup,
 };
+use unicode_width::UnicodeWidthStr;
 use wharf_core::base::{error::Kind, text};
+
+/// The seconds that the line of blocks shows.
+const BLOCKS: usize = 10;
 
 /// The screen has no state of its own: the jobs are in the model, because every screen's header counts them.
 #[derive(Debug, Default)]
@@ -37,33 +42,82 @@ fn view(frame: &mut Frame<'_>, area: Rect, rows: &Rows<Job>, theme: &Theme, now:
     let height = area.height as usize / 2;
     let top = rows.window(height);
     for (number, job) in rows.iter().enumerate().skip(top).take(height) {
-        let (sign, role, words) = match &job.ended {
-            None => ("…", "text", progress(job, width, now)),
-            Some(Ok(words)) => ("✓", "good", words.clone()),
-            Some(Err(error)) if error.kind == Kind::Cancelled => ("■", "dim", "cancelled".to_owned()),
-            Some(Err(error)) => ("✗", "bad", error.to_string()),
-        };
+        let (sign, role) = sign(job);
+        let facts = facts(job, width, now);
+        let room = width.saturating_sub(facts.width() + 5);
         let line = Line::from(vec![
             Span::styled(format!(" {sign} "), theme.style(role)),
-            Span::styled(fit(&job.title, width.saturating_sub(4)), theme.style("text")),
+            Span::styled(fit(&job.title, room), theme.style("text")),
+            Span::styled(format!(" {facts}"), theme.style("dim")),
         ]);
         let place = ((number - top) * 2) as u16;
         put(frame, row(area, place), select(line, rows.selected_index() == Some(number), theme));
-        put(
-            frame,
-            row(area, place + 1),
-            Line::styled(
-                format!("   {}", fit(&words, width.saturating_sub(3))),
-                theme.style(if role == "text" { "bar" } else { "dim" }),
-            ),
-        );
+        put(frame, row(area, place + 1), below_title(job, width, now, theme));
     }
+}
+
+/// The sign and the theme's role of a job's state.
+fn sign(job: &Job) -> (&'static str, &'static str) {
+    match &job.ended {
+        None => ("⇅", "text"),
+        Some(Ok(_)) => ("✓", "good"),
+        Some(Err(error)) if error.kind == Kind::Cancelled => ("■", "dim"),
+        Some(Err(_)) => ("✗", "bad"),
+    }
+}
+
+/// The right end of a job's first line: how fast it is, or since when it runs. The last ten seconds are a line of blocks.
+fn facts(job: &Job, width: usize, now: i64) -> String {
+    if job.ended.is_some() {
+        return format!("begun {}", text::ago(job.started, now));
+    }
+    match job.speed.recent() {
+        Some(rate) => {
+            let blocks = if width >= 60 { sparkline(job.speed.samples(), None, BLOCKS) } else { String::new() };
+            format!("{blocks} {:>12}", text::rate(rate as u64, 1.0))
+        }
+        None => text::age(job.started, now),
+    }
+}
+
+/// A job's second line: a gauge, how much is done and how long the rest takes; or how it ended.
+fn below_title(job: &Job, width: usize, now: i64, theme: &Theme) -> Line<'static> {
+    let words = match &job.ended {
+        None => match job.note.total.filter(|total| *total > 0) {
+            Some(total) => return gauge_line(job, total, width, theme),
+            None => progress(job, now),
+        },
+        Some(Ok(words)) => words.clone(),
+        Some(Err(error)) if error.kind == Kind::Cancelled => "cancelled".to_owned(),
+        Some(Err(error)) => error.to_string(),
+    };
+    Line::styled(format!("   {}", fit(&words, width.saturating_sub(3))), theme.style("dim"))
+}
+
+/// A gauge with its percents, the bytes, what is being done, and at the right end the time that is left.
+fn gauge_line(job: &Job, total: u64, width: usize, theme: &Theme) -> Line<'static> {
+    let note = &job.note;
+    let done = note.done.min(total);
+    // Only the whole is 100 %.
+    let percent = (u128::from(done) * 100 / u128::from(total)).min(100);
+    let left = job.speed.left(total - done).filter(|_| done < total);
+    let left = left.map(|seconds| format!("{} left", text::duration(seconds))).unwrap_or_default();
+    let columns = (width / 4).clamp(4, 30);
+    let mut spans = vec![Span::raw("   ")];
+    spans.extend(gauge(done, total, columns, theme).spans);
+    let spared = if note.spared > 0 { format!(" · {} was here", text::size(note.spared)) } else { String::new() };
+    let phase = if note.phase.is_empty() { String::new() } else { format!(" · {}", note.phase) };
+    let words = format!(" {percent:>3} %  {}{phase}{spared}", text::size_of(done, total));
+    let room = width.saturating_sub(columns + 3 + left.width() + 2);
+    spans.push(Span::styled(fit(&words, room), theme.style("text")));
+    spans.push(Span::styled(format!(" {left}"), theme.style("text")));
+    Line::from(spans)
 }
 
 /// A job in full: what it does, when it began, how far it is or how it ended.
 fn job_text(job: &Job, now: i64) -> String {
     let how = match &job.ended {
-        None => format!("… {}", progress(job, 0, now).trim()),
+        None => format!("… {}", progress(job, now)),
         Some(Ok(words)) => format!("✓ {words}"),
         Some(Err(error)) if error.kind == Kind::Cancelled => "■ cancelled".to_owned(),
         Some(Err(error)) => error.full_text(),
@@ -71,27 +125,29 @@ fn job_text(job: &Job, now: i64) -> String {
     format!("{}\nbegun {}\n\n{how}", job.title, text::ago(job.started, now))
 }
 
-fn progress(job: &Job, width: usize, now: i64) -> String {
+/// How far a running job is, in words.
+fn progress(job: &Job, now: i64) -> String {
     let note = &job.note;
-    let seconds = (now - job.started).max(1) as f64;
-    match note.total {
-        Some(total) if total > 0 => {
-            let moved = note.done.saturating_sub(note.spared);
-            format!(
-                "{} {} of {} · {} · {}",
-                bar(note.done, total, (width / 5).min(24)),
-                text::size(note.done),
-                text::size(total),
-                text::rate(moved, seconds),
-                note.phase
-            )
+    match note.total.filter(|total| *total > 0) {
+        Some(total) => {
+            let left = job.speed.left(total.saturating_sub(note.done));
+            let left = left.map(|seconds| format!(" · {} left", text::duration(seconds))).unwrap_or_default();
+            format!("{} of {} · {}{left}", text::size(note.done), text::size(total), note.phase)
         }
-        _ => format!(
-            "{} · {}",
-            if note.phase.is_empty() { "starting" } else { &note.phase },
-            text::age(job.started, now)
-        ),
+        None => {
+            let phase = if note.phase.is_empty() { "starting" } else { &note.phase };
+            let done = if note.done > 0 { format!(" · {}", text::size(note.done)) } else { String::new() };
+            format!("{phase}{done} · {}", text::age(job.started, now))
+        }
     }
+}
+
+/// What runs, and how fast all of it is together.
+fn summary(model: &Model) -> String {
+    let running = model.running();
+    let rate: f64 = model.jobs.iter().filter(|job| job.ended.is_none()).filter_map(|job| job.speed.recent()).sum();
+    let all = if rate >= 1.0 { format!(" · {} in all", text::rate(rate as u64, 1.0)) } else { String::new() };
+    format!("{running} running{all}")
 }
 
 impl super::page::Page for Page {
@@ -100,7 +156,7 @@ impl super::page::Page for Page {
     }
 
     fn header(&self, model: &Model) -> (String, String) {
-        ("Transfers".to_owned(), format!("{} running", model.running()))
+        ("Transfers".to_owned(), summary(model))
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {

@@ -87,6 +87,7 @@ fn navigate(state: &mut State, go: Navigation) -> Vec<Effect> {
         Navigation::Tag(target) => upkeep::tag(state, target),
         Navigation::Remove(targets) => upkeep::remove(state, targets),
         Navigation::Take => share::ask_for_transfer(state),
+        Navigation::Approve(requests) => request::approved(state, requests, String::new()),
         Navigation::Speak(request, said) => request::speak(state, request, said),
     }
 }
@@ -197,6 +198,7 @@ fn pasted(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
     }
     match state.popups.last_mut() {
         Some(Popup::Line { input, .. }) => input.paste(text)?,
+        Some(Popup::Conditions(form)) => form.paste(text)?,
         Some(Popup::Pick(pick)) => {
             pick.input.paste(text)?;
             pick.narrow();

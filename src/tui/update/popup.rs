@@ -11,7 +11,7 @@ use crate::{
     },
     msg::{Effect, ImageEffect, LinkWish, ListEffect, Navigation, RequestInput, RunEffect, ShareEffect, Slot},
     popups::{
-        self, Ask, Confirmation, Popup, agree,
+        self, Ask, Confirmation, Popup, agree, conditions,
         pick::{Outcome, Purpose},
         removing,
     },
@@ -74,6 +74,17 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 let (target, platform) = (agree.target.clone(), agree.platform.clone());
                 state.popups.pop();
                 share::plans_confirmed(state, &target, platform.as_deref(), receivers)
+            }
+        },
+        Some(Popup::Conditions(form)) => match form.key(&key) {
+            conditions::Outcome::Stay => Vec::new(),
+            conditions::Outcome::Close => {
+                state.popups.pop();
+                Vec::new()
+            }
+            conditions::Outcome::Go(requests, ruling) => {
+                state.popups.pop();
+                request::conditions_confirmed(state, requests, ruling)
             }
         },
         Some(Popup::Removing(removing)) => match removing.key(&key) {
@@ -196,7 +207,6 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
         }
         Ask::Reason(target) => request::reason_typed(state, target.clone(), &text),
         Ask::Approval(seen) => request::approved(state, seen.clone(), text),
-        Ask::Conditions(seen) => request::on_conditions(state, seen.clone(), &text),
         _ if text.is_empty() && !matches!(ask, Ask::LinkEnd(_)) => Vec::new(),
         Ask::Refusal(seen) => request::refused(state, seen.clone(), text),
         Ask::TakeBack(seen) => request::revoke_reason_typed(state, seen.clone(), text),
@@ -243,7 +253,6 @@ fn confirmed(state: &mut State, sure: Confirmation, yes: bool) -> Vec<Effect> {
             Vec::new()
         }
         Confirmation::Give(target) => share::create_transfer(state, target),
-        Confirmation::Approve(seen, ruling) => request::conditions_confirmed(state, seen, ruling),
         Confirmation::Withdraw(seen) => request::speak(state, seen, RequestInput::Withdrawn),
         Confirmation::Remove(workload) => {
             if matches!(state.stack.last(), Some(Screen::Workload(_))) {

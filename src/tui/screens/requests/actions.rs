@@ -2,18 +2,17 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::Page;
+use super::{Page, lines::ListLines};
 use crate::{
     kit::{
         action::Action,
         input::Input,
         list::{ScrollArea, SeenRow},
         theme::Theme,
-        widgets::below,
     },
     model::Model,
     msg::{Effect, ImageTarget, Navigation, RequestEffect, RequestInput, Slot},
-    popups::{Ask, Confirmation, Popup},
+    popups::{Ask, Confirmation, Popup, conditions::Conditions},
     rows::{NAMED, named},
     screens::page,
 };
@@ -32,7 +31,7 @@ impl page::Page for Page {
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        self.view(frame, area, theme, model.now, model.requests);
+        self.view(frame, area, theme, model);
     }
 
     fn offered(&self) -> &'static [Action] {
@@ -87,7 +86,8 @@ impl page::Page for Page {
     }
 
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
-        Some(ScrollArea::new(&mut self.rows, below(model.body(), 2)))
+        let area = self.regions(model.body()).rows;
+        Some(ScrollArea::new(ListLines(self), area))
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
@@ -155,19 +155,19 @@ impl Page {
         let (selected, decides) = (self.rows.selected(), self.decides());
         let one = seen.first().cloned();
         match (action, one) {
+            (Action::Approve, _) if self.is_ordinary(&seen, model) => {
+                vec![Effect::Go(Navigation::Approve(seen))]
+            }
             (Action::Approve, _) => {
                 let mut about = self.accepted_lines(&seen);
                 about.push("Type why, if you like. enter approves, esc does not.".to_owned());
                 ask_with(model, format!("Approve {}", named(&seen)), about, Ask::Approval(seen))
             }
             (Action::Conditions, _) => {
-                let mut about = self.accepted_lines(&seen);
-                about.extend([
-                    "Type what you want of these, then why:".to_owned(),
-                    "until:90d  it ends then; only  in this project; except:CVE-…  you take no finding but these"
-                        .to_owned(),
-                ]);
-                ask_with(model, format!("Approve {}", named(&seen)), about, Ask::Conditions(seen))
+                let (rules, findings) = self.held_back_by(&seen);
+                let form = Conditions::new(named(&seen), seen, &rules, findings);
+                model.popups.push(Popup::Conditions(Box::new(form)));
+                Vec::new()
             }
             (Action::Revoke, Some(one)) => {
                 let title = format!("Take back the admission of {}", one.called());
@@ -216,6 +216,35 @@ impl Page {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Whether a key alone approves: it is one request, and all that is taken with it is on the screen.
+    fn is_ordinary(&self, seen: &[SeenRow<Id>], model: &Model) -> bool {
+        let all = self.rows.all().unwrap_or_default();
+        match seen {
+            [one] if self.rows.marked().is_empty() => all
+                .iter()
+                .find(|request| request.id == *one.id())
+                .is_some_and(|request| self.shows_what_is_taken(request, model.body())),
+            _ => false,
+        }
+    }
+
+    /// The rules and the findings that hold these requests back, each once.
+    fn held_back_by(&self, seen: &[SeenRow<Id>]) -> (Vec<String>, Vec<String>) {
+        let (mut rules, mut findings) = (Vec::new(), Vec::new());
+        let chosen = self.rows.iter().filter(|request| seen.iter().any(|one| *one.id() == request.id));
+        for dossier in chosen.filter_map(|request| request.dossier.as_ref()) {
+            let (of_rules, of_findings) = dossier.to_take();
+            for (into, from) in [(&mut rules, of_rules), (&mut findings, of_findings)] {
+                for one in from {
+                    if !into.contains(&one) {
+                        into.push(one);
+                    }
+                }
+            }
+        }
+        (rules, findings)
     }
 
     /// What an approval of these requests would accept, in lines. Of several, the first [`NAMED`] are named.

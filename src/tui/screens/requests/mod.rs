@@ -1,35 +1,29 @@
 //! Requests: the person's own, those that wait for a decision, and all that they may see.
 
 mod actions;
-
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::{Line, Span},
-};
+mod columns;
+mod dossier;
+mod lines;
+mod regions;
+mod view;
 
 use crate::{
     kit::{
         action::Action,
         list::{Rows, Scrollable},
-        theme::Theme,
-        widgets::{above, below, cell, failed_below, fit, put, row, select, vanished_message, wrap},
     },
     msg::{Effect, RequestEffect},
 };
 use wharf_core::{
     base::{
         error::{Error, Result},
-        quote::quote,
         text,
     },
-    request::{Caller, Group, Pace, Request, RequestFilter, Stage},
+    request::{Caller, Group, Id, Pace, Request, RequestFilter, Stage},
 };
 
 /// How many requests are read at a time.
 const PAGE: usize = 200;
-/// Lines below the list for details of the selected request.
-const MORE: u16 = 5;
 
 /// The state of the screen.
 #[derive(Debug)]
@@ -50,18 +44,10 @@ pub struct Page {
     pub groups: Vec<Group>,
     /// Whether the queue is sorted by base image first, else by rule.
     by_base: bool,
+    /// The first visible line of the list.
+    top: usize,
     /// Whether the person has chosen which requests are shown.
     chosen: bool,
-}
-
-fn role(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Admitted => "good",
-        Stage::Waiting | Stage::Asked => "caution",
-        Stage::Rejected | Stage::Failed | Stage::Revoking | Stage::Revoked => "bad",
-        Stage::Withdrawn => "dim",
-        Stage::Submitted | Stage::Gathering | Stage::Admitting => "text",
-    }
 }
 
 impl Page {
@@ -76,6 +62,7 @@ impl Page {
             me: None,
             groups: Vec::new(),
             by_base: false,
+            top: 0,
             chosen: false,
         }
     }
@@ -247,132 +234,30 @@ impl Page {
         let marked = if marked == 0 { String::new() } else { format!(" · {marked} marked") };
         let waiting: i64 = self.groups.iter().map(|group| group.count).sum();
         let waiting = if self.decides() && waiting > 0 { format!(" · {waiting} waiting") } else { String::new() };
-        format!("{tabs}{waiting}{marked}")
+        format!("{tabs}{waiting}{marked}{}", self.usual())
     }
 
-    /// Draws the list, and the selected request below it. `possible`: whether the site takes requests.
-    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64, possible: bool) {
-        let area = failed_below(frame, area, self.error.as_ref(), theme);
-        let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));
-        let Some(all) = self.rows.all() else {
-            return put(frame, row(area, 1), dim(if self.error.is_some() { "" } else { "reading…" }));
-        };
-        if all.is_empty() {
-            return self.empty(frame, area, theme, possible);
-        }
-        let width = area.width as usize;
-        put(frame, row(area, 0), Line::styled(fit(&format!("  {}", self.tally()), width), theme.style("dim")));
-        let (stage, age) = (12, if width > 60 { 8 } else { 0 });
-        let (by, title) = (if width > 90 { 18 } else { 0 }, (width / 3).clamp(8, 40));
-        let gaps = 2 + usize::from(age > 0) + usize::from(by > 0);
-        let rest = width.saturating_sub(3 + stage + age + by + title + gaps);
-        let last = if self.decides() { "BLOCKED BY, ON" } else { "HOW IT STANDS" };
-        let head = format!(
-            "   {}{}{}{}{}",
-            cell("STAGE", stage),
-            cell("IMAGE", title),
-            cell("ASKED BY", by),
-            cell("AGE", age),
-            fit(last, rest)
-        );
-        put(frame, row(area, 1), Line::styled(fit(&head, width), theme.style("dim")));
-        let details = MORE.min(area.height / 3);
-        let lines = above(below(area, 2), details);
-        let top = self.rows.window(lines.height as usize);
-        let pace = self.me.as_ref().map(|(_, pace)| *pace).unwrap_or_default();
-        let mut before = (String::new(), String::new());
-        for (number, one) in all.iter().enumerate().skip(top).take(lines.height as usize) {
-            let mark = if self.rows.marked().contains(&one.id) { "●" } else { " " };
-            let people: Vec<&str> = one.open_wishes().map(|wish| wish.person.as_str()).collect();
-            let words = if self.decides() {
-                let group = (one.rule().to_owned(), one.base().to_owned());
-                // Rule and base image are named once, on the first row of a group.
-                let words = if group == before { "  the same".to_owned() } else { format!("{}, {}", group.0, group.1) };
-                before = group;
-                words
-            } else {
-                one.standing(pace, now)
-            };
-            let line = Line::from(vec![
-                Span::styled(format!(" {mark} "), theme.style("key")),
-                Span::styled(
-                    cell(&format!("{} {}", one.stage.sign(), one.stage.name()), stage),
-                    theme.style(role(one.stage)),
-                ),
-                Span::styled(cell(&one.asked.title, title), theme.style("text")),
-                Span::styled(cell(&people.join(" "), by), theme.style("dim")),
-                Span::styled(cell(&text::age(one.since, now), age), theme.style("dim")),
-                Span::styled(fit(&words, rest), theme.style("text")),
-            ]);
-            put(
-                frame,
-                row(lines, (number - top) as u16),
-                select(line, self.rows.selected_index() == Some(number), theme),
-            );
-        }
-        let foot = below(area, area.height - details);
-        let more = match (self.rows.selected(), self.rows.vanished()) {
-            (Some(one), _) => self.details(one, pace, now, width),
-            (None, Some(gone)) => vec![vanished_message(gone)],
-            (None, None) => Vec::new(),
-        };
-        for (number, line) in more.into_iter().enumerate() {
-            put(frame, row(foot, number as u16 + 1), dim(&line));
-        }
-    }
-
-    /// The lines below the list: how the selected request stands, who wants it, and its evidence.
-    fn details(&self, one: &Request, pace: Pace, now: i64, width: usize) -> Vec<String> {
-        let mut lines = wrap(&format!("{} {}", one.called(), one.standing(pace, now)), width.saturating_sub(4));
-        lines.truncate(2);
-        // Two requesters are quoted, one line each; enter shows all.
-        for wish in one.open_wishes().take(2) {
-            lines.extend(quote(&wish.person, &wish.reason, usize::MAX));
-        }
-        if let Some(dossier) = &one.dossier {
-            lines.push(dossier.evidence.join(" · "));
-            if !dossier.diff.is_empty() {
-                lines.push("another version of it is admitted already: enter compares them".to_owned());
-            }
-        }
-        lines.iter().map(|line| fit(line, width.saturating_sub(4))).collect()
-    }
-
-    /// The line above the list: the groups of the queue with their sizes; in other lists, how long requests usually
-    /// take.
-    fn tally(&self) -> String {
-        if self.decides() {
-            let word = |group: &Group| {
-                let base = if group.base.is_empty() { String::new() } else { format!(" on {}", group.base) };
-                format!("{}{base}: {}", group.rule, group.count)
-            };
-            return self.groups.iter().take(8).map(word).collect::<Vec<_>>().join(" · ");
-        }
+    /// How long requests usually take, in words; empty without an estimate.
+    fn usual(&self) -> String {
         let Some((_, pace)) = &self.me else { return String::new() };
-        let usual =
-            |seconds: Option<i64>, words: &str| seconds.map(|seconds| format!("{words} {}", text::duration(seconds)));
-        let all = [usual(pace.automatic, "admitted by the policy in"), usual(pace.by_person, "by a person in")];
-        all.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+        let words = |seconds: Option<i64>, words: &str| {
+            seconds.map(|seconds| format!(" · {words} {}", text::duration(seconds)))
+        };
+        [words(pace.automatic, "by the policy in"), words(pace.by_person, "by people in")]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
-    fn empty(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, possible: bool) {
-        let (first, second) = match self.which {
-            _ if !possible => (
-                "this site has no place for admitted images yet",
-                "its administrators name one: [requests] admitted = \"HOST/PROJECT\" (README: A site in ten minutes)",
-            ),
-            RequestFilter::Mine => {
-                ("you have asked for nothing yet", "R on an image asks for it; tab shows what others asked for")
-            }
-            RequestFilter::Queue => (
-                "nothing waits for a decision",
-                "what the policy does not allow by itself shows here, with its evidence",
-            ),
-            RequestFilter::All => ("there are no requests yet", "R on an image asks for it"),
-        };
-        put(frame, row(area, 1), Line::styled(format!("  {first}"), theme.style("text")));
-        for (number, line) in wrap(second, (area.width as usize).saturating_sub(4)).into_iter().enumerate() {
-            put(frame, row(area, 2 + number as u16), Line::styled(format!("  {line}"), theme.style("dim")));
+    /// After a decision on some requests: removes the marks, and selects the next request that was not among them.
+    pub fn go_on(&mut self, decided: &[Id]) {
+        self.rows.unmark();
+        let is_left = |one: &Request| !decided.contains(&one.id);
+        let last = self.rows.iter().rposition(|one| !is_left(one)).unwrap_or(0);
+        let next = self.rows.iter().enumerate().skip(last).find(|(_, one)| is_left(one)).map(|(at, _)| at);
+        let before = || self.rows.iter().take(last).rposition(is_left);
+        if let Some(place) = next.or_else(before) {
+            self.rows.select_index(place);
         }
     }
 }

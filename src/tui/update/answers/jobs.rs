@@ -16,11 +16,15 @@ use wharf_core::{
 /// Handles news of jobs, and their questions.
 pub(super) fn arrived(state: &mut State, news: JobNews) -> Vec<Effect> {
     match news {
-        JobNews::JobNote(id, note) => state.jobs.change(|jobs| {
-            if let Some(job) = jobs.iter_mut().find(|job| job.id == id) {
-                job.note = note;
-            }
-        }),
+        JobNews::JobNote(id, note) => {
+            let clock = state.clock;
+            state.jobs.change(|jobs| {
+                if let Some(job) = jobs.iter_mut().find(|job| job.id == id) {
+                    job.speed.note(clock, note.done.saturating_sub(note.spared));
+                    job.note = note;
+                }
+            });
+        }
         JobNews::JobDone(id, result) => return job_done(state, id, result),
         JobNews::Question(id, question) => state.asked(match question.kind {
             QuestionKind::Confirm => Popup::Confirm { question: question.words, sure: Confirmation::Question(id) },

@@ -1,36 +1,23 @@
 //! The inbox: news of the person's requests, warnings about images that they use, and offers.
 
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::{Line, Span},
-};
+mod view;
+
+use ratatui::{Frame, layout::Rect};
 
 use crate::{
     kit::{
         action::Action,
-        list::{NotSeen, Row, Rows, ScrollArea, Scrollable},
+        list::{NotSeen, Row, Rows, ScrollArea},
         theme::Theme,
-        widgets::{above, below, cell, failed_below, fit, put, row, select, vanished_message},
     },
     model::Model,
     msg::{Effect, ImageTarget, Navigation, RequestEffect, ShareEffect, Slot},
     popups::Popup,
 };
 use wharf_core::{
-    base::{
-        error::{Error, Result},
-        quote::quote,
-        text,
-    },
-    request::{
-        Id,
-        notice::{Notice, Topic},
-    },
+    base::error::{Error, Result},
+    request::{Id, notice::Notice},
 };
-
-/// Lines below the list for the text of the selected notice.
-const MORE: u16 = 4;
 
 /// A row of the inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,71 +149,6 @@ impl Page {
             _ => format!("{unread} of {} not read", self.notices().count()),
         }
     }
-
-    /// Draws the list, and the selected notice below it.
-    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
-        let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));
-        let area = failed_below(frame, area, self.error.as_ref(), theme);
-        let Some(all) = self.rows.all() else {
-            return put(frame, row(area, 1), dim(if self.error.is_some() { "" } else { "reading…" }));
-        };
-        if all.is_empty() {
-            put(frame, row(area, 1), Line::styled("  nothing concerns you right now", theme.style("text")));
-            put(frame, row(area, 2), dim("news of what you asked for, and warnings about what you launched,"));
-            return put(frame, row(area, 3), dim("downloaded, were given or supplied, show here"));
-        }
-        let width = area.width as usize;
-        let (kind, age) = (if width > 70 { 9 } else { 0 }, 9);
-        let title = (width / 3).clamp(10, 36);
-        let words = width.saturating_sub(3 + kind + age + title + 2 + usize::from(kind > 0));
-        let head =
-            format!("   {}{}{}{}", cell("ABOUT", kind), cell("SINCE", age), cell("IMAGE", title), fit("WHAT", words));
-        put(frame, row(area, 0), Line::styled(fit(&head, width), theme.style("dim")));
-        let lines = above(below(area, 1), MORE.min(area.height / 3));
-        let top = self.rows.window(lines.height as usize);
-        for place in 0..lines.height as usize {
-            let number = top + place;
-            let line = match all.get(number) {
-                None => break,
-                Some(Entry::Offers(count)) => {
-                    let words = text::plural(*count as u64, "offer waits", "offers wait");
-                    Line::styled(fit(&format!(" • {words} for your project's answer"), width), theme.style("text"))
-                }
-                Some(Entry::Notice(notice)) => {
-                    let (sign, role) = if notice.seen { (" ", "dim") } else { ("•", "text") };
-                    let (about, tone) = match notice.topic {
-                        Topic::Vulnerability => ("! warning", "bad"),
-                        Topic::Decision => ("◷ decide", "caution"),
-                        Topic::Request => ("request", "text"),
-                    };
-                    Line::from(vec![
-                        Span::styled(format!(" {sign} "), theme.style("key")),
-                        Span::styled(cell(about, kind), theme.style(if notice.seen { "dim" } else { tone })),
-                        Span::styled(cell(&text::age(notice.at, now), age), theme.style("dim")),
-                        Span::styled(cell(&notice.title, title), theme.style(role)),
-                        Span::styled(fit(&notice.words, words), theme.style(role)),
-                    ])
-                }
-            };
-            put(frame, row(lines, place as u16), select(line, self.rows.selected_index() == Some(number), theme));
-        }
-        let below = below(area, area.height - MORE.min(area.height / 3));
-        if let Some(gone) = self.rows.vanished() {
-            put(frame, row(below, 1), dim(&vanished_message(gone)));
-        }
-        if let Some(notice) = self.selected() {
-            let mut more = notice.words.clone();
-            if let Some(warning) = &notice.warning {
-                more = format!("{more} · {}", warning.because.join(", "));
-                if !warning.workloads.is_empty() {
-                    more = format!("{more} · launched as {}", warning.workloads.join(", "));
-                }
-            }
-            for (number, line) in quote("", &more, width.saturating_sub(4)).into_iter().enumerate() {
-                put(frame, row(below, number as u16 + 1), dim(&line));
-            }
-        }
-    }
 }
 
 impl super::page::Page for Page {
@@ -239,7 +161,7 @@ impl super::page::Page for Page {
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        self.view(frame, area, theme, model.now);
+        self.view(frame, area, theme, model);
     }
 
     fn offered(&self) -> &'static [Action] {
@@ -262,7 +184,8 @@ impl super::page::Page for Page {
     }
 
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
-        Some(ScrollArea::new(&mut self.rows, below(model.body(), 1)))
+        let area = self.regions(model.body()).rows;
+        Some(ScrollArea::new(&mut self.rows, area))
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {

@@ -1,0 +1,94 @@
+//! The lines of the list: requests, and in the queue a line above each group of them.
+
+use super::Page;
+use crate::kit::{
+    action::Action,
+    list::{ListCursor, Scrollable},
+};
+use wharf_core::request::Request;
+
+/// A line of the list, with the index of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListLine {
+    /// The line above a group, which begins with this request.
+    Group(usize),
+    /// The request itself.
+    Request(usize),
+}
+
+impl ListLine {
+    /// The request of this line; of the line above a group, the first of the group.
+    pub(super) fn request(self) -> usize {
+        match self {
+            Self::Group(index) | Self::Request(index) => index,
+        }
+    }
+}
+
+/// Whether the same rule blocks both on the same base image.
+pub(super) fn are_alike(one: &Request, other: &Request) -> bool {
+    (one.rule(), one.base()) == (other.rule(), other.base())
+}
+
+/// The list and its lines, as the movement keys and clicks go through them.
+pub(super) struct ListLines<'a>(pub &'a mut Page);
+
+impl Page {
+    /// All lines of the list, from top to bottom.
+    pub(super) fn lines(&self) -> Vec<ListLine> {
+        let all = self.rows.all().unwrap_or_default();
+        let mut lines = Vec::with_capacity(all.len());
+        for (index, one) in all.iter().enumerate() {
+            let before = index.checked_sub(1).and_then(|before| all.get(before));
+            if self.decides() && before.is_none_or(|before| !are_alike(before, one)) {
+                lines.push(ListLine::Group(index));
+            }
+            lines.push(ListLine::Request(index));
+        }
+        lines
+    }
+
+    /// The line of the selected request.
+    pub(super) fn selected_line(&self, lines: &[ListLine]) -> Option<usize> {
+        let selected = self.rows.selected_index()?;
+        lines.iter().position(|line| *line == ListLine::Request(selected))
+    }
+
+    /// The first visible of these lines on a screen of `height` lines. A group's first request shows with the line above
+    /// it.
+    pub(super) fn first_line(&self, lines: &[ListLine], height: usize) -> usize {
+        let selected = self.selected_line(lines);
+        let top = ListCursor { selected: selected.unwrap_or(self.top), top: self.top }.window(lines.len(), height);
+        let above = top.checked_sub(1).filter(|_| selected == Some(top) && height > 1);
+        above.filter(|above| matches!(lines.get(*above), Some(ListLine::Group(_)))).unwrap_or(top)
+    }
+}
+
+impl Scrollable for ListLines<'_> {
+    fn count(&self) -> usize {
+        self.0.lines().len()
+    }
+    fn selected_index(&self) -> Option<usize> {
+        self.0.selected_line(&self.0.lines())
+    }
+    fn top(&self) -> usize {
+        self.0.top
+    }
+    fn go(&mut self, action: Action, page: usize) -> bool {
+        self.0.rows.go(action, page)
+    }
+    fn select_index(&mut self, place: usize) {
+        if let Some(line) = self.0.lines().get(place) {
+            self.0.rows.select_index(line.request());
+        }
+    }
+    fn keep_visible(&mut self, height: Option<usize>) {
+        self.0.rows.keep_visible(None);
+        if let Some(height) = height {
+            self.0.top = self.0.first_line(&self.0.lines(), height);
+        }
+    }
+    fn drawn(&mut self) {
+        self.0.rows.drawn();
+    }
+}

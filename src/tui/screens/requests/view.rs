@@ -1,0 +1,207 @@
+//! Drawing the requests: the list, all about the selected one, and what the keys decide.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+use unicode_width::UnicodeWidthStr;
+
+use super::{
+    Page,
+    columns::{RequestRow, any, queue},
+    dossier::told,
+    lines::{ListLine, are_alike},
+    regions::Regions,
+};
+use crate::{
+    kit::{
+        action::Action,
+        keymap::Key,
+        panel::{self, Window},
+        table::{self, TableRow},
+        theme::Theme,
+        widgets::{failed_below, fit, put, row, vanished_message, wrap},
+    },
+    model::Model,
+};
+use wharf_core::{
+    base::{clean, quote::inline, text},
+    request::{Pace, Request, RequestFilter},
+};
+
+impl Page {
+    /// Draws the list, all about the selected request beside or below it, and what the keys decide.
+    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        let parts = self.regions(area);
+        let area = failed_below(frame, area, self.error.as_ref(), theme);
+        let Some(all) = self.rows.all() else {
+            let words = if self.error.is_some() { "" } else { "  reading…" };
+            return put(frame, row(area, 1), Line::styled(words, theme.style("dim")));
+        };
+        if all.is_empty() {
+            return self.empty(frame, area, theme, model.requests);
+        }
+        self.list_view(frame, &parts, theme, model.now);
+        self.dossier_view(frame, &parts, theme, model.now);
+        self.decision_view(frame, parts.decision, theme, model);
+    }
+
+    fn pace(&self) -> Pace {
+        self.me.as_ref().map(|(_, pace)| *pace).unwrap_or_default()
+    }
+
+    fn list_view(&self, frame: &mut Frame<'_>, parts: &Regions, theme: &Theme, now: i64) {
+        let all = self.rows.all().unwrap_or_default();
+        let lines = self.lines();
+        let height = usize::from(parts.rows.height);
+        let top = self.first_line(&lines, height);
+        let (of_queue, of_any) = (queue(), any());
+        let columns = if self.decides() { &of_queue[..] } else { &of_any[..] };
+        let asked = all.iter().any(|one| one.question().is_some());
+        let scanned = all.iter().any(|one| one.dossier.as_ref().is_some_and(|dossier| dossier.scan.is_some()));
+        let wanted = |column: &table::Column<RequestRow<'_>>| match column.head {
+            "STAGE" => !self.decides() || asked,
+            "SCAN" => scanned,
+            // Where all about a request stands beside the list, a sentence about each would say it twice.
+            "HOW IT STANDS" => parts.panes.right.is_none(),
+            _ => true,
+        };
+        let shown = table::fitting(columns, parts.rows.width, wanted);
+        let pace = self.pace();
+        let rows = lines.iter().skip(top).take(height).map(|line| {
+            let request = match line {
+                ListLine::Group(_) => None,
+                ListLine::Request(index) => all.get(*index),
+            };
+            let marked = request.is_some_and(|one| self.rows.marked().contains(&one.id));
+            let standing = request.map(|one| one.standing(pace, now)).unwrap_or_default();
+            TableRow { row: RequestRow { request, standing, now }, marked }
+        });
+        let selected = self.selected_line(&lines).and_then(|at| at.checked_sub(top)).filter(|at| *at < height);
+        table::draw(frame, parts.head.union(parts.rows), (columns, &shown), rows, (selected, true), "", theme);
+        for (place, line) in lines.iter().skip(top).take(height).enumerate() {
+            if let (ListLine::Group(index), Ok(place)) = (line, u16::try_from(place)) {
+                let words = all.get(*index).map(|one| self.group_words(one)).unwrap_or_default();
+                let words = fit(&format!("▾ {words}"), usize::from(parts.rows.width));
+                put(frame, row(parts.rows, place), Line::styled(words, theme.style("title")));
+            }
+        }
+        if let Some(right) = parts.panes.right {
+            let window = Window { top, shown: height, count: lines.len() };
+            panel::divider(frame, right.x.saturating_sub(1), right, Some(window), theme);
+        }
+    }
+
+    /// What a group has in common, and how many of it wait.
+    fn group_words(&self, one: &Request) -> String {
+        let base = match one.base() {
+            "" => String::new(),
+            base => format!(" · built on {}", inline(base)),
+        };
+        format!("{}{base} · {} waiting", clean::line(one.rule()), self.group_size(one))
+    }
+
+    /// How many requests wait that the same rule blocks on the same base image.
+    fn group_size(&self, one: &Request) -> usize {
+        let known =
+            self.groups.iter().find(|group| (group.rule.as_str(), group.base.as_str()) == (one.rule(), one.base()));
+        let read = self.rows.iter().filter(|other| are_alike(one, other)).count();
+        known.and_then(|group| usize::try_from(group.count).ok()).unwrap_or(read).max(read)
+    }
+
+    fn dossier_view(&self, frame: &mut Frame<'_>, parts: &Regions, theme: &Theme, now: i64) {
+        let area = parts.dossier;
+        let width = usize::from(area.width);
+        let Some(one) = self.rows.selected() else {
+            let inner = panel::titled(frame, area, "", "", false, theme);
+            let words = self.rows.vanished().map(vanished_message).unwrap_or_default();
+            for (number, line) in wrap(&words, width.saturating_sub(3).max(8)).into_iter().enumerate() {
+                put(frame, row(inner, number as u16), Line::styled(format!(" {line}"), theme.style("text")));
+            }
+            return;
+        };
+        let title = format!("{} {}", one.id, clean::line(&one.asked.title));
+        let inner = panel::titled(frame, area, &title, &text::age(one.since, now), false, theme);
+        let told = told(one, self.pace(), now, area.width, parts.panes.right.is_some());
+        told.text.draw(frame, inner, "enter shows all of it", theme);
+    }
+
+    /// Whether all that an approval of this request takes is on the screen, so that a key alone may approve it.
+    pub(super) fn shows_what_is_taken(&self, one: &Request, body: Rect) -> bool {
+        let parts = self.regions(body);
+        let roomy = parts.panes.right.is_some();
+        let told = told(one, self.pace(), 0, parts.dossier.width, roomy);
+        // The rule above the pane, and the line that says that there is more.
+        told.taken.is_some_and(|lines| lines + 2 <= usize::from(parts.dossier.height))
+    }
+
+    /// What the keys decide, and for how many: marked requests are decided on together.
+    fn decision_view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        if area.height < 2 {
+            return;
+        }
+        let width = usize::from(area.width);
+        let title = match self.rows.marked().len() {
+            0 => "Decide".to_owned(),
+            marked => format!("Decide on {marked} marked"),
+        };
+        put(frame, row(area, 0), panel::rule(width, &title, "", true, theme));
+        let Some(selected) = self.rows.selected() else { return };
+        let key = |action: Action| model.keymap.key("requests", action).map_or_else(String::new, Key::label);
+        let chosen = match self.rows.marked().len() {
+            0 => selected.id.to_string(),
+            marked => format!("{marked} marked"),
+        };
+        let mut parts: Vec<(Action, String)> = vec![
+            (Action::Approve, "approve".to_owned()),
+            (Action::Conditions, "on conditions".to_owned()),
+            (Action::Refuse, "reject".to_owned()),
+        ];
+        let alike = self.group_size(selected);
+        let one = vec![
+            (Action::AskBack, "ask back".to_owned()),
+            (Action::ApproveClass, format!("the class ({alike} waiting)")),
+        ];
+        let mut spans = vec![Span::styled(format!(" {chosen}: "), theme.style("title"))];
+        let several = !self.rows.marked().is_empty();
+        let mut used = chosen.width() + 3;
+        let first = parts.len();
+        parts.extend(one);
+        for (number, (action, words)) in parts.into_iter().enumerate() {
+            let lead = if several && number == first { format!("  {}: ", selected.id) } else { "  ".to_owned() };
+            let label = key(action);
+            let columns = lead.width() + label.width() + words.width() + 1;
+            if used + columns > width {
+                break;
+            }
+            used += columns;
+            let refused = self.refuses(action).is_some();
+            spans.push(Span::styled(lead, theme.style("title")));
+            spans.push(Span::styled(label, theme.style(if refused { "dim" } else { "key" })));
+            spans.push(Span::styled(format!(" {words}"), theme.style(if refused { "dim" } else { "text" })));
+        }
+        put(frame, row(area, 1), Line::from(spans));
+    }
+
+    fn empty(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, possible: bool) {
+        let (first, second) = match self.which {
+            _ if !possible => (
+                "this site has no place for admitted images yet",
+                "its administrators name one: [requests] admitted = \"HOST/PROJECT\" (README: A site in ten minutes)",
+            ),
+            RequestFilter::Mine => {
+                ("you have asked for nothing yet", "R on an image asks for it; tab shows what others asked for")
+            }
+            RequestFilter::Queue => (
+                "nothing waits for a decision",
+                "what the policy does not allow by itself shows here, with its evidence",
+            ),
+            RequestFilter::All => ("there are no requests yet", "R on an image asks for it"),
+        };
+        put(frame, row(area, 1), Line::styled(format!("  {first}"), theme.style("text")));
+        for (number, line) in wrap(second, (area.width as usize).saturating_sub(4)).into_iter().enumerate() {
+            put(frame, row(area, 2 + number as u16), Line::styled(format!("  {line}"), theme.style("dim")));
+        }
+    }
+}
