@@ -103,6 +103,10 @@ fn after_message(state: &mut State, effects: &mut Vec<Effect>) {
     effects.extend(shown.wants(model));
     follow(state, effects);
     measure(state, effects, page);
+    if !state.focused {
+        // They are listed again when somebody looks at them.
+        effects.retain(|effect| !matches!(effect, Effect::Run(RunEffect::Workloads)));
+    }
 }
 
 /// Lists the workloads of the backends that the screen shows while it has the focus, and of no others.
