@@ -2,7 +2,7 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{Page, Pane, pane_at, related_effect};
+use super::{Page, Pane, related_effect};
 use crate::{
     kit::{
         action::Action,
@@ -319,7 +319,7 @@ impl page::Page for Page {
     }
 
     fn clicked(&mut self, column: u16, line: u16, model: &Model) -> bool {
-        let tab = if line == model.body().y { pane_at(&self.panes(), column) } else { None };
+        let tab = if line == model.body().y { self.pane_at(column, model.size.0, model.now) } else { None };
         if let Some(pane) = tab {
             self.pane = pane;
             self.at = ListCursor::default();

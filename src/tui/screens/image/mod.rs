@@ -4,15 +4,14 @@ mod actions;
 mod evidence;
 mod findings;
 mod order;
+mod overview;
+mod tabs;
 mod view;
 
 pub use order::Order;
 
 use crate::{
-    kit::{
-        list::{ListCursor, NotSeen, Rows, Scrollable, SeenRow},
-        widgets::wrap,
-    },
+    kit::list::{ListCursor, NotSeen, Rows, Scrollable, SeenRow},
     msg::{Effect, ImageEffect, ImageTarget, ShareEffect},
 };
 use wharf_core::{
@@ -78,17 +77,6 @@ pub fn related_effect(image: &Image) -> Option<Effect> {
 /// Width of the values in the overview, in columns.
 fn value_width(columns: u16) -> usize {
     usize::from(columns).saturating_sub(LABEL).max(8)
-}
-
-/// The pane whose tab is at this column. Each title has a space on both sides, and tabs are one space apart.
-pub fn pane_at(panes: &[Pane], column: u16) -> Option<Pane> {
-    let mut begin = 1;
-    panes.iter().copied().find(|pane| {
-        let width = pane.title().len() as u16 + 2;
-        let hit = (begin..begin + width).contains(&column);
-        begin += width + 1;
-        hit
-    })
 }
 
 /// The page of an image.
@@ -251,10 +239,7 @@ impl Page {
             },
             (Pane::Scan | Pane::Software, Some(_)) => self.listed(),
             (Pane::Layers, Some(image)) => image.layers.len() + image.history.len() + 2,
-            (Pane::Overview, Some(image)) => {
-                let lines = |(_, value): &(&str, String)| wrap(value, value_width(columns)).len();
-                self.from_link.len() + self.facts(image, 0).iter().map(lines).sum::<usize>()
-            }
+            (Pane::Overview, Some(image)) => self.overview_count(image, columns),
             _ => 0,
         }
     }
