@@ -21,7 +21,7 @@ use wharf_core::{
         reference::ImageRef,
     },
     launch::form::join_words,
-    portal::evidence::Verified,
+    portal::evidence::{Verified, mending::Mend},
     sharing::offer::Share,
 };
 
@@ -108,6 +108,8 @@ pub struct Page {
     pub shares: Option<Result<Rows<Share>, Error>>,
     /// The evidence and the verdict; `None` until they have arrived.
     pub verified: Option<Result<Box<Verified>, Error>>,
+    /// The versions that would mend the image, the best first.
+    pub mends: Vec<Mend>,
     /// The typed words that narrow findings and packages.
     pub narrowed: String,
     /// The order of the findings.
@@ -131,6 +133,7 @@ impl Page {
             platform: None,
             shares: None,
             verified: None,
+            mends: Vec::new(),
             narrowed: String::new(),
             order: Order::default(),
         }
