@@ -70,6 +70,12 @@ impl Jobs {
             ImageEffect::Verify { image, anew } => self.read(Slot::Verify, move |post| async move {
                 let verified = portal.evidence.evidence_for_screen(&Context::default(), &image, anew).await;
                 post.send(ImageNews::Verified(Box::new(verified))).await;
+                if let Some(pinned) = &image.pinned {
+                    match portal.evidence.mending_of(&image.reference, &pinned.digest).await {
+                        Ok(mends) => post.send(ImageNews::Mends(pinned.digest.clone(), mends)).await,
+                        Err(error) => tracing::info!(%error, "what would mend an image was not read"),
+                    }
+                }
             }),
             ImageEffect::Explain(target) => self.read(Slot::Verify, move |post| async move {
                 let cx = Context::default();

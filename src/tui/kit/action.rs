@@ -45,6 +45,8 @@ actions! {
     Verify = "verify", "verify", "Check signatures and known vulnerabilities of this image again";
     Explain = "explain", "why", "Explain the badges of this image, and what would change them";
     Compare = "compare", "compare", "Compare this version with the one shown: settings, software, findings";
+    OlderVersion = "older-version", "older", "Go to the version before this one";
+    NewerVersion = "newer-version", "newer", "Go to the version after this one";
     Tag = "tag", "tag", "Give this image another tag";
     RemoveImage = "remove-image", "remove", "Remove this image, or all marked ones; shows first what goes with them";
     SignIn = "sign-in", "sign in", "Sign in to a registry";

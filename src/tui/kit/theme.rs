@@ -119,6 +119,11 @@ pub struct Theme {
 }
 
 impl Theme {
+    /// A theme that draws everything alike, for counting the lines of what is not drawn yet.
+    pub fn plain() -> Self {
+        Self { name: String::new(), roles: BTreeMap::new(), depth: Depth::None, warnings: Vec::new() }
+    }
+
     /// The theme of this name, from the user's folder, else a built-in one. One that cannot be read gives the default
     /// theme and a warning.
     pub fn load(name: &str, folder: Option<&Path>, depth: Depth) -> Self {

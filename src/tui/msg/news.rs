@@ -12,6 +12,7 @@ use crate::rows::WorkloadId;
 use wharf_core::{
     base::{
         context::Note,
+        digest::Digest,
         error::{Error, Result},
     },
     catalog::{copies::DigestIndex, marks::Marks, rows::RowSet, tags::TagMove},
@@ -98,6 +99,8 @@ pub enum ImageNews {
     Compared(Box<Result<Diff>>),
     /// The evidence of the shown image, and the policy's verdict.
     Verified(Box<Result<Verified>>),
+    /// The versions that would mend the image with this digest.
+    Mends(Digest, Vec<Mend>),
 }
 
 /// What has become known of launches and workloads.

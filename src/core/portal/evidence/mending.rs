@@ -141,10 +141,14 @@ impl Evidence {
     /// Only kept evidence and the site's store are read; nothing is scanned, and no source is contacted. None if the
     /// image itself was not scanned.
     pub async fn mending(&self, source: &str, name: &str, digest: &Digest) -> Result<Vec<Mend>> {
-        let reference = self.sources.row(source, name, None)?;
-        let (compared, present) = self.versions_compared(&reference, digest).await?;
+        self.mending_of(&self.sources.row(source, name, None)?, digest).await
+    }
+
+    /// The same for the image that a reference names.
+    pub async fn mending_of(&self, reference: &ImageRef, digest: &Digest) -> Result<Vec<Mend>> {
+        let (compared, present) = self.versions_compared(reference, digest).await?;
         let Some(present) = counted(&present, text::now()) else { return Ok(Vec::new()) };
-        Ok(self.still_admitted(&reference, mends(compared, &present)).await)
+        Ok(self.still_admitted(reference, mends(compared, &present)).await)
     }
 
     /// The version of a row that the policy allows and that is nearest to `tag`, which means `digest`: the next one of

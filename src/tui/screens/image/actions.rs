@@ -2,7 +2,7 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{Page, Pane, pane_at, related_effect};
+use super::{Page, Pane, related_effect};
 use crate::{
     kit::{
         action::Action,
@@ -21,6 +21,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        digest::Digest,
         error::{Error, Result},
         text,
     },
@@ -28,7 +29,10 @@ use wharf_core::{
         model::{Image, ImageKind, Platform},
         reference::ImageRef,
     },
-    portal::{OpenedLink, evidence::Verified},
+    portal::{
+        OpenedLink,
+        evidence::{Verified, mending::Mend},
+    },
 };
 
 /// Answers that arrive for the page.
@@ -44,6 +48,7 @@ impl Page {
         };
         let mut effects: Vec<Effect> = related_effect(&image).into_iter().collect();
         self.verified = None;
+        self.mends.clear();
         if image.pinned.is_some() {
             effects.push(Effect::Image(ImageEffect::Verify { image: Box::new(image.clone()), anew: false }));
         }
@@ -93,6 +98,37 @@ impl Page {
 
 /// Actions of the page.
 impl Page {
+    /// Takes the versions that would mend the image, unless they are those of another image.
+    pub fn mended_by(&mut self, digest: &Digest, mends: Vec<Mend>) {
+        let shown = self.image.as_ref().and_then(|image| image.pinned.as_ref());
+        if shown.is_some_and(|pinned| pinned.digest == *digest) {
+            self.mends = mends;
+        }
+    }
+
+    /// The tag of the version after the shown one, or with `older` of the one before it; else why there is none.
+    fn neighbour(&self, older: bool) -> std::result::Result<&str, &'static str> {
+        let Some(Ok(tags)) = &self.tags else { return Err("its versions have not arrived") };
+        let tag = self.image.as_ref().and_then(|image| image.reference.tag()).ok_or("it has no tag")?;
+        let at = tags.iter().position(|known| known == tag).ok_or("its tag is not among the versions")?;
+        // The newest tag comes first.
+        let beside = if older { at.checked_add(1) } else { at.checked_sub(1) };
+        let none = if older { "there is no version before it" } else { "there is no version after it" };
+        beside.and_then(|beside| tags.get(beside)).map(String::as_str).ok_or(none)
+    }
+
+    /// Shows a neighbouring version in the same pane.
+    fn go_to_neighbour(&mut self, older: bool) -> Vec<Effect> {
+        let (Ok(tag), ImageTarget::Reference(reference)) = (self.neighbour(older), self.target()) else {
+            return Vec::new();
+        };
+        let target = ImageTarget::Reference(reference.without_version().with_tag(tag));
+        let (platform, pane, order) = (self.platform.take(), self.pane, self.order);
+        let (tags, versions) = (self.tags.take(), std::mem::take(&mut self.versions));
+        *self = Self { platform, pane, order, tags, versions, ..Self::new(target) };
+        vec![self.fetch()]
+    }
+
     /// Whether the shown pane lists findings or packages, which can be narrowed and sorted.
     fn lists(&self) -> bool {
         matches!(self.pane, Pane::Scan | Pane::Software)
@@ -213,6 +249,8 @@ impl page::Page for Page {
             A::Explain,
             A::Filter,
             A::Sort,
+            A::OlderVersion,
+            A::NewerVersion,
             A::Compare,
             A::Revoke,
             A::RemoveImage,
@@ -230,6 +268,8 @@ impl page::Page for Page {
             // Images that are shared by copying have no shares to revoke.
             Action::Revoke => !self.panes().contains(&Pane::Shares),
             Action::Filter | Action::Sort => !self.lists(),
+            Action::OlderVersion => self.neighbour(true).is_err(),
+            Action::NewerVersion => self.neighbour(false).is_err(),
             Action::Compare => self.pane != Pane::Versions,
             _ => false,
         }
@@ -240,6 +280,8 @@ impl page::Page for Page {
             Action::Compare if self.selected_tag().is_none() => Some("choose a version in the Versions pane first"),
             Action::Filter | Action::Sort if !self.lists() => Some("for the Scan and Software panes"),
             Action::Revoke if self.selected_share().is_none() => Some("choose a share in the Shares pane first"),
+            Action::OlderVersion => self.neighbour(true).err(),
+            Action::NewerVersion => self.neighbour(false).err(),
             Action::Open if self.pane != Pane::Versions => Some("open works on a version: tab goes there"),
             Action::Request if !model.requests => {
                 Some("the site has no place for admitted images: [requests] admitted")
@@ -277,6 +319,8 @@ impl page::Page for Page {
                 return vec![self.fetch()];
             }
             Action::Open => return self.open_version(),
+            Action::OlderVersion => return self.go_to_neighbour(true),
+            Action::NewerVersion => return self.go_to_neighbour(false),
             Action::Launch => match &self.image {
                 Some(image) => Navigation::Launch(Box::new(image.clone())),
                 None => return Vec::new(),
@@ -319,7 +363,7 @@ impl page::Page for Page {
     }
 
     fn clicked(&mut self, column: u16, line: u16, model: &Model) -> bool {
-        let tab = if line == model.body().y { pane_at(&self.panes(), column) } else { None };
+        let tab = if line == model.body().y { self.pane_at(column, model.size.0, model.now) } else { None };
         if let Some(pane) = tab {
             self.pane = pane;
             self.at = ListCursor::default();

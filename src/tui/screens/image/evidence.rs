@@ -22,22 +22,24 @@ pub(super) fn labelled(label: &str, span: Span<'static>, theme: &Theme) -> Line<
 }
 
 impl Page {
-    /// The lines of the trust pane: verdict, reasons, signatures and publisher.
-    pub(super) fn trust_lines(&self, image: &Image, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
-        let width = usize::from(columns).saturating_sub(4).max(10);
-        let mut lines = Vec::new();
+    /// Whether the image may be used: the verdict with its reasons, or why there is none.
+    pub(super) fn may_i(&self, image: &Image, width: usize, theme: &Theme) -> Vec<Line<'static>> {
         match &self.verified {
-            None if image.pinned.is_some() => lines.push(Line::styled("looking for signatures…", theme.style("dim"))),
+            None if image.pinned.is_some() => vec![Line::styled("looking for signatures…", theme.style("dim"))],
             None if matches!(image.reference, ImageRef::File { .. }) => {
                 let words = "it has no digest until all of it was read: v reads and checks it";
-                lines.push(Line::styled(words, theme.style("text")));
+                vec![Line::styled(words, theme.style("text"))]
             }
-            None => lines.push(Line::styled("it has no digest: nothing can be said of it", theme.style("text"))),
-            Some(Err(error)) => lines.extend(failure(error, theme)),
-            Some(Ok(verified)) => lines.extend(verdict(verified, width, theme)),
+            None => vec![Line::styled("it has no digest: nothing can be said of it", theme.style("text"))],
+            Some(Err(error)) => failure(error, theme),
+            Some(Ok(verified)) => verdict(verified, width, theme),
         }
-        lines.push(Line::raw(""));
-        // One line for each signature scheme that gave a valid result; the one that counts for the badge comes first.
+    }
+
+    /// One line for each signature scheme that gave a valid result, with who checked it, and the publisher. The
+    /// signature that counts for the badge comes first.
+    pub(super) fn who_says_so(&self, image: &Image, width: usize, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+        let mut lines = Vec::new();
         let best = self.record(Kind::Signature, now);
         let others = match &self.verified {
             Some(Ok(verified)) => verified.records.as_slice(),
@@ -54,6 +56,15 @@ impl Page {
             lines.extend(record_lines(record, width, theme, now));
         }
         lines.push(labelled("Publisher", badge(image.publisher.badge(), theme), theme));
+        lines
+    }
+
+    /// The lines of the trust pane: verdict, reasons, signatures and publisher.
+    pub(super) fn trust_lines(&self, image: &Image, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+        let width = usize::from(columns).saturating_sub(4).max(10);
+        let mut lines = self.may_i(image, width, theme);
+        lines.push(Line::raw(""));
+        lines.extend(self.who_says_so(image, width, theme, now));
         if let Some(pinned) = &image.pinned {
             lines.push(Line::raw(""));
             lines.push(fact("About", pinned.digest.to_string(), theme));

@@ -4,16 +4,23 @@ use ratatui::text::{Line, Span};
 
 use super::{Page, evidence, order::Order};
 use crate::kit::{
+    plot::severities::{Severity, severities},
     theme::Theme,
     widgets::{badge, fact, fit},
 };
 use wharf_core::{
     base::{badge::Scan, text},
     evidence::record::{Kind, Outcome, Package, Record, Statement, Vulnerability},
+    portal::evidence::{brief::by_severity, mending::Mend},
 };
 
 /// Width of a severity and its source, in columns.
 const SEVERITY: usize = 16;
+
+/// The most columns of the bars of severities.
+const BARS: usize = 60;
+/// The most versions that are named as mending an image.
+const MENDS: usize = 3;
 
 /// Whether a finding contains every word. `fixable`, `exploited` and the name of a severity are matched as such.
 fn fits(one: &Vulnerability, words: &[String]) -> bool {
@@ -64,7 +71,7 @@ impl Page {
         let now = text::now();
         match self.pane {
             super::Pane::Software => self.shown_packages(now).0.len() + 8,
-            _ => self.shown_findings(now).0.len() + 12,
+            _ => self.shown_findings(now).0.len() + self.mends.len().min(MENDS) + 17,
         }
     }
 
@@ -99,6 +106,11 @@ impl Page {
         if counts.total() > 0 {
             lines.push(fact("Findings", counts.describe(), theme));
         }
+        let groups: Vec<Severity> = by_severity(record).iter().map(Severity::from).collect();
+        if groups.iter().any(|group| group.count > 0) {
+            lines.extend(severities(&groups, usize::from(columns).min(BARS), theme));
+        }
+        lines.extend(self.mends.iter().take(MENDS).enumerate().map(|(number, mend)| mended(number, mend, theme)));
         let statements = self.record(Kind::Statements, now);
         lines.extend(statements.map(|record| stated(record, theme)));
         if worst.is_empty() {
@@ -154,6 +166,15 @@ impl Page {
         }));
         lines
     }
+}
+
+/// The line about a version that would mend the image: its tag, what it still has, and how many findings are gone.
+fn mended(number: usize, mend: &Mend, theme: &Theme) -> Line<'static> {
+    let left = mend.left.describe();
+    let left = if left.is_empty() { "clean".to_owned() } else { left };
+    let gone = text::plural(mend.gone, "finding", "findings");
+    let words = format!("{}: {left} · {gone} gone · {}", mend.tag, mend.verdict.badge().word);
+    fact(if number == 0 { "Mended by" } else { "" }, words, theme)
 }
 
 /// The line about VEX statements: how many, by whom, from when.

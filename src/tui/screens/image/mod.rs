@@ -4,15 +4,14 @@ mod actions;
 mod evidence;
 mod findings;
 mod order;
+mod overview;
+mod tabs;
 mod view;
 
 pub use order::Order;
 
 use crate::{
-    kit::{
-        list::{ListCursor, NotSeen, Rows, Scrollable, SeenRow},
-        widgets::wrap,
-    },
+    kit::list::{ListCursor, NotSeen, Rows, Scrollable, SeenRow},
     msg::{Effect, ImageEffect, ImageTarget, ShareEffect},
 };
 use wharf_core::{
@@ -22,7 +21,7 @@ use wharf_core::{
         reference::ImageRef,
     },
     launch::form::join_words,
-    portal::evidence::Verified,
+    portal::evidence::{Verified, mending::Mend},
     sharing::offer::Share,
 };
 
@@ -80,17 +79,6 @@ fn value_width(columns: u16) -> usize {
     usize::from(columns).saturating_sub(LABEL).max(8)
 }
 
-/// The pane whose tab is at this column. Each title has a space on both sides, and tabs are one space apart.
-pub fn pane_at(panes: &[Pane], column: u16) -> Option<Pane> {
-    let mut begin = 1;
-    panes.iter().copied().find(|pane| {
-        let width = pane.title().len() as u16 + 2;
-        let hit = (begin..begin + width).contains(&column);
-        begin += width + 1;
-        hit
-    })
-}
-
 /// The page of an image.
 #[derive(Debug)]
 pub struct Page {
@@ -120,6 +108,8 @@ pub struct Page {
     pub shares: Option<Result<Rows<Share>, Error>>,
     /// The evidence and the verdict; `None` until they have arrived.
     pub verified: Option<Result<Box<Verified>, Error>>,
+    /// The versions that would mend the image, the best first.
+    pub mends: Vec<Mend>,
     /// The typed words that narrow findings and packages.
     pub narrowed: String,
     /// The order of the findings.
@@ -143,6 +133,7 @@ impl Page {
             platform: None,
             shares: None,
             verified: None,
+            mends: Vec::new(),
             narrowed: String::new(),
             order: Order::default(),
         }
@@ -251,10 +242,7 @@ impl Page {
             },
             (Pane::Scan | Pane::Software, Some(_)) => self.listed(),
             (Pane::Layers, Some(image)) => image.layers.len() + image.history.len() + 2,
-            (Pane::Overview, Some(image)) => {
-                let lines = |(_, value): &(&str, String)| wrap(value, value_width(columns)).len();
-                self.from_link.len() + self.facts(image, 0).iter().map(lines).sum::<usize>()
-            }
+            (Pane::Overview, Some(image)) => self.overview_count(image, columns),
             _ => 0,
         }
     }

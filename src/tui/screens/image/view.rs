@@ -6,24 +6,25 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{LABEL, Page, Pane, value_width};
+use super::{Page, Pane};
 use crate::kit::{
     list::Scrollable,
     theme::Theme,
-    widgets::{bar, below, failure, fit, put, row, select, vanished_message, wrap},
+    widgets::{bar, below, failure, fit, put, row, select, vanished_message},
 };
-use wharf_core::{base::text, image::model::Image};
+use wharf_core::{
+    base::text,
+    image::model::{Image, Layer},
+};
 
 impl Page {
     /// Draws the tabs and the shown pane.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
-        let mut tabs: Vec<Span<'static>> = vec![Span::raw(" ")];
-        for pane in self.panes() {
-            let style = if pane == self.pane { theme.style("selected") } else { theme.style("dim") };
-            tabs.push(Span::styled(format!(" {} ", pane.title()), style));
-            tabs.push(Span::raw(" "));
-        }
-        put(frame, row(area, 0), Line::from(tabs));
+        let tabs = self.tabs(area.width, now).into_iter().map(|(pane, words)| {
+            let role = if pane == self.pane { "tab.selected" } else { "text" };
+            Span::styled(words, theme.style(role))
+        });
+        put(frame, row(area, 0), Line::from(tabs.collect::<Vec<_>>()));
         let area = below(area, 2);
         if let Some(error) = &self.error {
             for (number, line) in failure(error, theme).into_iter().enumerate() {
@@ -40,7 +41,7 @@ impl Page {
             return;
         };
         match self.pane {
-            Pane::Overview => self.lines(frame, area, self.overview(image, area.width, theme, now), theme),
+            Pane::Overview => self.draw_overview(frame, area, image, theme, now),
             Pane::Versions => self.versions_pane(frame, area, image, theme, now),
             Pane::Layers => self.lines(frame, area, layers(image, area.width as usize, theme), theme),
             Pane::Shares => self.shares_pane(frame, area, theme, now),
@@ -56,28 +57,6 @@ impl Page {
         for (number, line) in lines.into_iter().skip(top).take(area.height as usize).enumerate() {
             put(frame, row(area, number as u16), line);
         }
-    }
-
-    fn overview(&self, image: &Image, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
-        let mut lines: Vec<Line<'static>> = self
-            .from_link
-            .iter()
-            .map(|(fine, words)| {
-                let (sign, role) = if *fine { ("✓", "good") } else { ("!", "caution") };
-                Line::styled(format!("{sign} {words}"), theme.style(role))
-            })
-            .collect();
-        for (label, value) in self.facts(image, now) {
-            let parts = wrap(&value, value_width(columns));
-            lines.extend(parts.into_iter().enumerate().map(|(number, part)| {
-                let label = if number == 0 { label } else { "" };
-                Line::from(vec![
-                    Span::styled(fit(label, LABEL), theme.style("dim")),
-                    Span::styled(part, theme.style("text")),
-                ])
-            }));
-        }
-        lines
     }
 
     fn shares_pane(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
@@ -167,23 +146,7 @@ impl Page {
 }
 
 fn layers(image: &Image, width: usize, theme: &Theme) -> Vec<Line<'static>> {
-    let most = image.layers.iter().map(|layer| layer.size).max().unwrap_or(0);
-    let bar_width = (width / 6).clamp(4, 20);
-    let mut lines: Vec<Line<'static>> = image
-        .layers
-        .iter()
-        .map(|layer| {
-            Line::from(vec![
-                Span::styled(format!("{:>9} ", text::size(layer.size)), theme.style("text")),
-                Span::styled(bar(layer.size, most, bar_width), theme.style("bar")),
-                Span::styled(
-                    format!(" {} ", layer.digest.as_ref().map_or("", |digest| digest.short())),
-                    theme.style("dim"),
-                ),
-                Span::styled(layer.created_by.clone(), theme.style("text")),
-            ])
-        })
-        .collect();
+    let mut lines: Vec<Line<'static>> = layer_lines(image.layers.iter(), width, theme).collect();
     if lines.is_empty() {
         lines.push(Line::styled("  no layers: this is a single file", theme.style("dim")));
     }
@@ -198,4 +161,25 @@ fn layers(image: &Image, width: usize, theme: &Theme) -> Vec<Line<'static>> {
         }));
     }
     lines
+}
+
+/// A line for each layer: its size, that in comparison with the others, its digest and the step that made it.
+pub(super) fn layer_lines<'a>(
+    layers: impl Iterator<Item = &'a Layer> + Clone,
+    width: usize,
+    theme: &Theme,
+) -> impl Iterator<Item = Line<'static>> {
+    let most = layers.clone().map(|layer| layer.size).max().unwrap_or(0);
+    let bar_width = (width / 6).clamp(4, 20);
+    layers.map(move |layer| {
+        Line::from(vec![
+            Span::styled(format!("{:>9} ", text::size(layer.size)), theme.style("text")),
+            Span::styled(bar(layer.size, most, bar_width), theme.style("bar")),
+            Span::styled(
+                format!(" {} ", layer.digest.as_ref().map_or("", |digest| digest.short())),
+                theme.style("dim"),
+            ),
+            Span::styled(layer.created_by.clone(), theme.style("text")),
+        ])
+    })
 }

@@ -56,6 +56,11 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
                 page.judged(*result);
             }
         }
+        ImageNews::Mends(digest, mends) => {
+            if let Some(page) = topmost!(state, Screen::Image) {
+                page.mended_by(&digest, mends);
+            }
+        }
         ImageNews::Compared(result) => match *result {
             Ok(diff) => {
                 state.open_unasked(Popup::text("Compared", diff.describe()));
