@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossterm::event::KeyCode;
+use crossterm::event::{KeyCode, KeyEvent};
 use wharf::{
     core::{
         base::{
@@ -598,4 +598,53 @@ fn a_theme_is_shown_while_one_moves_over_it_and_esc_restores() {
     press(&mut state, "down");
     assert_eq!(press(&mut state, "enter"), [Effect::Theme("mono".into())]);
     assert_eq!(state.theme, "mono");
+}
+
+#[test]
+fn the_palette_finds_a_command_by_words_by_its_key_and_by_the_verb_of_the_command_line() {
+    let chosen = |keys: &str| {
+        let mut state = crate::keys::state();
+        press(&mut state, ":");
+        for letter in keys.chars() {
+            update(&mut state, Msg::Key(KeyEvent::from(KeyCode::Char(letter))));
+        }
+        match state.popups.last() {
+            Some(Popup::Pick(pick)) => pick.selected().map(|item| item.value.clone()).unwrap_or_default(),
+            _ => panic!("{keys}"),
+        }
+    };
+    for (typed, action) in
+        [("ctrl-s", "save-filter"), ("wharf login", "sign-in"), ("launch this", "launch"), ("wharf copy", "copy-to")]
+    {
+        assert_eq!(chosen(typed), action, "{typed}");
+    }
+    // What only moves comes after everything that does something.
+    let mut state = crate::keys::state();
+    press(&mut state, ":");
+    let Some(Popup::Pick(pick)) = state.popups.last() else { panic!() };
+    let names: Vec<&str> = pick.items.iter().map(|item| item.value.as_str()).collect();
+    let first_move = names.iter().position(|name| *name == "down").unwrap();
+    assert!(names.iter().position(|name| *name == "quit").unwrap() < first_move, "{names:?}");
+    assert_eq!(names[0], "open", "what the screen offers is first");
+    // A command that cannot be used says why, and keeps its key.
+    let mut empty = crate::keys::requests("empty", "6");
+    press(&mut empty, ":");
+    for letter in "launch this".chars() {
+        update(&mut empty, Msg::Key(KeyEvent::from(KeyCode::Char(letter))));
+    }
+    let drawn = crate::screens::draw(&mut empty, (80, 24));
+    assert!(drawn.contains("wharf launch") && drawn.contains("not now: nothing is selected"), "{drawn}");
+}
+
+#[test]
+fn the_help_names_all_keys_of_a_screen_by_what_they_are_for() {
+    for size in [(120, 60), (80, 100)] {
+        let mut state = crate::keys::state();
+        state.size = size;
+        press(&mut state, "?");
+        let drawn = crate::screens::draw(&mut state, size);
+        for words in ["Find", "Trust", "Run", "Share", "Decide", "Everywhere", "Move", "Launch this image", "ctrl-s"] {
+            assert!(drawn.contains(words), "{words}: {drawn}");
+        }
+    }
 }

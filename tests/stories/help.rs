@@ -20,3 +20,15 @@ fn help_of_every_verb_is_as_it_was_read() {
     command.build();
     visit(&mut command, "wharf");
 }
+
+#[test]
+fn the_palette_names_verbs_that_the_command_line_has() {
+    use wharf::tui::kit::{action::Action, aim::verb};
+    let mut command = Cli::command();
+    command.build();
+    for action in Action::ALL {
+        let Some(verb) = verb(*action) else { continue };
+        let found = verb.split(' ').try_fold(&command, |of, word| of.find_subcommand(word));
+        assert!(found.is_some(), "{}: wharf {verb}", action.name());
+    }
+}

@@ -1,6 +1,7 @@
 //! What every screen is made of: the terminal, themes, keys, lists, text fields. It knows no screen.
 
 pub mod action;
+pub mod aim;
 pub mod glyphs;
 pub mod input;
 pub mod keymap;

@@ -208,6 +208,20 @@ impl Pick {
         }
     }
 
+    /// How well an entry fits the typed text; `None` if it does not.
+    fn score(&self, matcher: &SkimMatcherV2, item: &Item, text: &str) -> Option<i64> {
+        // Notes are searched for the text in one piece: in a sentence, fuzzy matches would mean nothing.
+        let noted = item.note.to_lowercase().contains(&text.to_lowercase());
+        if self.purpose == Purpose::Command {
+            // A key in full, or the words of the command line, mean the command that has them.
+            let mut words = item.note.split_whitespace();
+            if words.any(|word| word == text) || (noted && text.starts_with("wharf")) {
+                return Some(i64::MAX);
+            }
+        }
+        matcher.fuzzy_match(&item.label, text).or(noted.then_some(0))
+    }
+
     /// Shows the entries that fit the typed text, the best first, and selects the first.
     pub fn narrow(&mut self) {
         let matcher = SkimMatcherV2::default().ignore_case();
@@ -217,9 +231,7 @@ impl Pick {
             .iter()
             .enumerate()
             .filter_map(|(index, item)| {
-                // Notes are searched for the text in one piece: in a sentence, fuzzy matches would mean nothing.
-                let noted = || item.note.to_lowercase().contains(&text.to_lowercase()).then_some(0);
-                let score = if text.is_empty() { 0 } else { matcher.fuzzy_match(&item.label, text).or_else(noted)? };
+                let score = if text.is_empty() { 0 } else { self.score(&matcher, item, text)? };
                 Some((score, index))
             })
             .collect();

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::{
     Ask, Popup,
     agree::{Agree, Role},
-    pick::Pick,
+    pick::{Pick, Purpose},
     removing::{self, Removing},
 };
 use crate::kit::{
@@ -193,9 +193,13 @@ fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
     for (number, index) in pick.shown.iter().enumerate().skip(top).take(list.height as usize) {
         let Some(item) = pick.items.get(*index) else { continue };
         let mark = if pick.marked.contains(index) { "● " } else { "  " };
-        let note = item.disabled.as_deref().unwrap_or(&item.note);
+        let commands = pick.purpose == Purpose::Command;
+        // A command keeps its verb and key when it cannot be used: why that is stands below the list.
+        let note = if commands { &item.note } else { item.disabled.as_deref().unwrap_or(&item.note) };
         let room = width.saturating_sub(4);
-        let label_width = item.label.width().min(room);
+        let noted = if commands { note.width().min(room) } else { 0 };
+        let label_width = item.label.width().min(room - noted);
+        let label_width = if commands { room - noted } else { label_width };
         let line = Line::from(vec![
             Span::styled(mark, theme.style("key")),
             Span::styled(
@@ -225,7 +229,11 @@ fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
     } else {
         "type to narrow · enter takes it · esc leaves"
     };
-    put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(fit(hint, width), theme.style("dim")));
+    let hint = if pick.purpose == Purpose::Command { "type words, a key or a verb · enter does it" } else { hint };
+    let chosen = pick.selected().filter(|_| pick.purpose == Purpose::Command);
+    let why = chosen.and_then(|item| Some(format!("not now: {}", item.disabled.as_ref()?)));
+    let (hint, role) = why.as_deref().map_or((hint, "dim"), |why| (why, "caution"));
+    put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(fit(hint, width), theme.style(role)));
 }
 
 fn cursor(frame: &mut Frame<'_>, area: ratatui::layout::Rect, column: usize) {

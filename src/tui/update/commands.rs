@@ -1,9 +1,9 @@
 //! Actions that mean the same on every screen. All others are given to the shown screen.
 
+use super::help;
 use crate::{
     flows::{copy, open::open, request},
-    hints,
-    kit::{action::Action, keymap::Keymap, list::Scrollable},
+    kit::{action::Action, list::Scrollable},
     msg::{Effect, RunEffect, ShareEffect},
     popups::{
         Ask, Confirmation, Popup,
@@ -23,7 +23,10 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Quit => quit(state),
         Action::Back => back(state),
         Action::Help => help(state),
-        Action::Palette => palette(state),
+        Action::Palette => {
+            let pick = help::palette(state);
+            state.pick(pick)
+        }
         Action::Suspend => {
             state.suspend = true;
             Vec::new()
@@ -142,39 +145,9 @@ fn quit(state: &mut State) -> Vec<Effect> {
 }
 
 fn help(state: &mut State) -> Vec<Effect> {
-    let text = keys(&state.keymap, state.scope());
+    let text = help::keys(&state.keymap, state.scope(), state.size.0);
     state.popups.push(Popup::Text { title: "Keys".into(), text, copy: None, top: 0, link: None });
     Vec::new()
-}
-
-/// The keys of a scope and those that work everywhere, as the text of the help popup.
-pub fn keys(keymap: &Keymap, scope: &str) -> String {
-    let mut text = String::new();
-    for (title, scope) in [("Here", scope), ("In lists", "list"), ("Everywhere", "global")] {
-        text.push_str(title);
-        text.push('\n');
-        for (action, keys) in keymap.bindings(scope) {
-            let keys = keys.iter().map(|key| key.label()).collect::<Vec<_>>().join(" ");
-            text.push_str(&format!("  {keys:<18} {}\n", action.help()));
-        }
-    }
-    text.trim_end().to_owned()
-}
-
-fn palette(state: &mut State) -> Vec<Effect> {
-    let scope = state.scope();
-    let usable = |action: &Action| state.keymap.key(scope, *action).map(|key| (*action, key));
-    let items = Action::ALL
-        .iter()
-        .filter_map(usable)
-        .map(|(action, key)| Item {
-            label: action.help().to_owned(),
-            note: key.label(),
-            value: action.name().to_owned(),
-            disabled: hints::disabled(state, action),
-        })
-        .collect();
-    state.pick(Pick::new("Commands", Purpose::Command, items))
 }
 
 /// Opens the first popup that waits; if none does, shows the last message and the errors of the screen in full.

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod click;
 pub mod commands;
+pub mod help;
 pub mod popup;
 
 use std::collections::VecDeque;

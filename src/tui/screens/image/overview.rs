@@ -126,7 +126,7 @@ impl Page {
         if groups.iter().any(|group| group.count > 0) {
             lines.extend(severities(&groups, usize::from(columns), theme));
         } else {
-            let state = scan.map_or(Scan::NotScanned.badge(), |scan| scan.badge());
+            let state = scan.map_or(Scan::NotScanned.badge(), Record::badge);
             lines.push(Line::from(badge(state, theme)));
         }
         lines

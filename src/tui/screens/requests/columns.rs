@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::dossier::scan_mark;
+use super::dossier::{role, scan_mark};
 use crate::kit::{
     table::{Column, Width},
     theme::Theme,
@@ -11,7 +11,7 @@ use crate::kit::{
 use wharf_core::{
     base::{clean, text},
     catalog::marks::WIDTH,
-    request::{Request, Stage},
+    request::Request,
 };
 
 /// What the columns say about a line of the list.
@@ -48,17 +48,6 @@ pub(super) const fn any<'a>() -> [Column<RequestRow<'a>>; 7] {
         Column { head: "SCAN", width: Width::Fixed(WIDTH as u16), goes: 5, right: false, cell: scan },
         Column { head: "HOW IT STANDS", width: Width::Fill(30), goes: 6, right: false, cell: standing },
     ]
-}
-
-/// The theme's role for a stage.
-pub(super) fn role(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Admitted => "good",
-        Stage::Waiting | Stage::Asked => "caution",
-        Stage::Rejected | Stage::Failed | Stage::Revoking | Stage::Revoked => "bad",
-        Stage::Withdrawn => "dim",
-        Stage::Submitted | Stage::Gathering | Stage::Admitting => "text",
-    }
 }
 
 fn say(words: &str, width: usize, role: &str, theme: &Theme) -> Line<'static> {

@@ -1,12 +1,11 @@
 //! All about one request, to read without opening anything: what the policy says and what would mend it, the scan, what
 //! differs from what is admitted, who asks and why, what was said.
 
-use super::columns::role;
 use crate::kit::{plot::severities::Severity as Bar, reading::Reading, widgets::tone};
 use wharf_core::{
     base::{badge::Scan, clean, quote::inline, severity::Severity, text},
     catalog::marks::{ScanMark, ShortBadge},
-    request::{Dossier, Pace, Request},
+    request::{Dossier, Pace, Request, Stage},
 };
 
 /// Up to this many rules and findings are taken by an approval with a key alone.
@@ -19,6 +18,17 @@ pub(super) struct Told {
     /// How many of the first lines tell all that an approval takes; `None` if they do not tell all of it, or nothing is
     /// taken.
     pub taken: Option<usize>,
+}
+
+/// The theme's role for a stage.
+pub(super) fn role(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Admitted => "good",
+        Stage::Waiting | Stage::Asked => "caution",
+        Stage::Rejected | Stage::Failed | Stage::Revoking | Stage::Revoked => "bad",
+        Stage::Withdrawn => "dim",
+        Stage::Submitted | Stage::Gathering | Stage::Admitting => "text",
+    }
 }
 
 /// What a dossier says of the scan, as a sign and a short word.
