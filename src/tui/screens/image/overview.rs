@@ -17,7 +17,7 @@ use crate::kit::{
 };
 use wharf_core::{
     base::{badge::Scan, clean, text},
-    evidence::record::{Kind, Outcome},
+    evidence::record::{Kind, Outcome, Record},
     image::model::Image,
     portal::evidence::brief::by_severity,
 };
