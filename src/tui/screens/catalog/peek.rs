@@ -114,8 +114,10 @@ mod tests {
     use super::*;
     use crate::model::SourceLine;
     use wharf_core::{
-        catalog::rows::{Row, RowSet},
-        catalog::tags::TagMove,
+        catalog::{
+            rows::{Row, RowSet},
+            tags::TagMove,
+        },
         ports::Listing,
     };
 

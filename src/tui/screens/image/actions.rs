@@ -125,7 +125,7 @@ impl Page {
         let target = ImageTarget::Reference(reference.without_version().with_tag(tag));
         let (platform, pane, order) = (self.platform.take(), self.pane, self.order);
         let (tags, versions) = (self.tags.take(), std::mem::take(&mut self.versions));
-        *self = Self { platform, pane, order, tags, versions, ..Self::new(target) };
+        *self = Self { tags, versions, pane, platform, order, ..Self::new(target) };
         vec![self.fetch()]
     }
 

@@ -17,7 +17,7 @@ use crate::kit::{
 };
 use wharf_core::{
     base::{badge::Scan, clean, text},
-    evidence::record::{Kind, Outcome},
+    evidence::record::{Kind, Outcome, Record},
     image::model::Image,
     portal::evidence::brief::by_severity,
 };
@@ -126,7 +126,7 @@ impl Page {
         if groups.iter().any(|group| group.count > 0) {
             lines.extend(severities(&groups, usize::from(columns), theme));
         } else {
-            let state = scan.map_or(Scan::NotScanned.badge(), |scan| scan.badge());
+            let state = scan.map_or(Scan::NotScanned.badge(), Record::badge);
             lines.push(Line::from(badge(state, theme)));
         }
         lines
