@@ -75,6 +75,18 @@ impl Screen {
         }
     }
 
+    /// What the screen shows, once it shows it.
+    pub(crate) fn read<T>(&self, wanted: &str, find: impl Fn(&str) -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(found) = find(&self.text()) {
+                return found;
+            }
+            assert!(began.elapsed() < Duration::from_secs(40), "{wanted} never came:\n{}", self.text());
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
     pub(crate) fn keys(&mut self, keys: &str) {
         self.writer.write_all(keys.as_bytes()).unwrap();
     }
@@ -280,7 +292,7 @@ fn a_registry_is_browsed_and_a_link_is_made() {
     let mut screen = Screen::open(120, 40, &[("WHARF_DISCOVER", "no"), ("WHARF_REGISTRIES", &registries)]);
     screen.until("physics/gromacs");
     screen.keys("/project:physics gromacs:2024.1\r");
-    screen.until("1 of");
+    screen.until("1 of 1 ━━");
     screen.keys("\r");
     screen.until("Command");
     screen.keys("\t");

@@ -581,7 +581,7 @@ async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
     hers.until("submitted");
     steward.run(&["steward", "--once"]);
     // The database reports the change: nobody has pressed a key.
-    hers.until("needs a decision: signature: unsigned");
+    hers.until("! signature: unsigned");
     let own = carol.home.path(".config/wharf");
     std::fs::create_dir_all(&own).unwrap();
     let uri = "pkcs11:token=wharf%20lab;object=site?module-path=/usr/lib/softhsm/libsofthsm2.so";
@@ -629,15 +629,18 @@ async fn a_key_never_decides_on_another_request_than_the_one_that_was_looked_at(
     hers.until("Inbox •");
     hers.keys("6");
     hers.until("the-next");
+    hers.until("looked");
     hers.keys("g");
-    hers.until("looked-at");
     // The queue decides which of them is first: carol looks at that one.
-    let queue = carol.json(0, &["requests", "--queue"]);
-    let shown = queue[0]["id"].as_i64().unwrap();
+    let selected = |text: &str| {
+        let line = text.lines().find_map(|line| line.split_once('▌'))?.1;
+        line.split_whitespace().next()?.parse::<i64>().ok()
+    };
+    let shown = hers.read("the selected request", selected);
     let other = if shown == first { second } else { first };
     let taken = dora.run(&["reject", &shown.to_string(), "--reason", "taken by dora"]);
     assert_eq!(taken.status.code(), Some(0), "{}", lab::complained(&taken));
-    hers.until("is not here any more");
+    hers.until("here any more, and nothing is selected");
     hers.keys("a");
     hers.until("nothing is selected");
     assert_eq!(ada.request(other)["stage"], "waiting", "it was not looked at");

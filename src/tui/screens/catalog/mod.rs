@@ -3,6 +3,7 @@
 mod actions;
 mod columns;
 mod peek;
+mod peeks;
 mod preview;
 mod regions;
 mod view;
@@ -14,7 +15,7 @@ use std::{
 
 use crossterm::event::KeyEvent;
 
-use self::peek::Peeks;
+use self::peeks::Peeks;
 use crate::{
     kit::{input::Input, list::ListCursor, widgets::aged},
     model::SourceLine,

@@ -1,7 +1,7 @@
 //! What the store knows about the selected image beside its marks: moves of its tags, and the way out of a verdict. It
 //! is read once the selection has rested, and kept for the images that were selected last.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use super::Catalog;
 use crate::msg::{Effect, ListEffect, Peek, PeekedRow, SharedSets};
@@ -11,37 +11,6 @@ use wharf_core::{
     image::reference::ImageRef,
     portal::evidence::{brief::Brief, mending::Mend},
 };
-
-/// For how many images the answers are kept.
-const KEPT: usize = 64;
-
-/// What was read about images that were selected.
-#[derive(Debug, Default)]
-pub(super) struct Peeks {
-    /// What was asked last.
-    asked: Option<PeekedRow>,
-    /// The answers, the newest last.
-    answers: VecDeque<(PeekedRow, Peek)>,
-    /// In which sources each digest of the lists is; `None` until it was built for the present lists.
-    index: Option<Arc<DigestIndex>>,
-}
-
-impl Peeks {
-    /// The lists have changed: where else a digest is has to be found anew.
-    pub(super) fn lists_changed(&mut self) {
-        (self.index, self.asked) = (None, None);
-    }
-
-    /// Evidence has changed: what follows from it has to be read anew.
-    fn evidence_changed(&mut self) {
-        self.answers.clear();
-        self.asked = None;
-    }
-
-    fn answer(&self, row: &PeekedRow) -> Option<&Peek> {
-        self.answers.iter().find(|(known, _)| known == row).map(|(_, peek)| peek)
-    }
-}
 
 impl Catalog {
     /// The selected row with its digest, if that is known.
@@ -76,11 +45,7 @@ impl Catalog {
 
     /// Takes what the store knows about a row.
     pub fn peeked(&mut self, row: PeekedRow, peek: Peek) {
-        self.peeks.answers.retain(|(known, _)| *known != row);
-        self.peeks.answers.push_back((row, peek));
-        if self.peeks.answers.len() > KEPT {
-            self.peeks.answers.pop_front();
-        }
+        self.peeks.keep(row, peek);
     }
 
     /// Takes what the marks of a digest rest on.
@@ -149,8 +114,10 @@ mod tests {
     use super::*;
     use crate::model::SourceLine;
     use wharf_core::{
-        catalog::rows::{Row, RowSet},
-        catalog::tags::TagMove,
+        catalog::{
+            rows::{Row, RowSet},
+            tags::TagMove,
+        },
         ports::Listing,
     };
 
