@@ -588,7 +588,7 @@ async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
     std::fs::write(own.join("wharf.toml"), format!("[requests]\napprover_key = \"{uri}\"\n")).unwrap();
     let conf = format!("{}/softhsm2.conf", lab::part("WHARF_LAB_HSM").unwrap());
     let mut theirs = on_screen(&carol, &[("SOFTHSM2_CONF", &conf)]);
-    theirs.until("1 unread");
+    theirs.until("Inbox •1");
     theirs.keys("6");
     theirs.until("for the thesis");
     theirs.keys("\r");
@@ -601,7 +601,7 @@ async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
     theirs.until("approved request");
     theirs.until("nothing waits for a decision");
     steward.run(&["steward", "--once"]);
-    hers.until("• 1 unread");
+    hers.until("Inbox •1");
     hers.until("admitted as");
     hers.keys("7");
     hers.until("was admitted");
@@ -626,7 +626,7 @@ async fn a_key_never_decides_on_another_request_than_the_one_that_was_looked_at(
     let second = ada.ask(&site.image(&bob, "the-next", &[("musl", "1.8-r2")], false), "second");
     steward.run(&["steward", "--once"]);
     let mut hers = on_screen(&carol, &[]);
-    hers.until("unread");
+    hers.until("Inbox •");
     hers.keys("6");
     hers.until("the-next");
     hers.keys("g");

@@ -147,7 +147,10 @@ impl Page {
             marked => format!("Decide on {marked} marked"),
         };
         put(frame, row(area, 0), panel::rule(width, &title, "", true, theme));
-        let Some(selected) = self.rows.selected() else { return };
+        let Some(selected) = self.rows.selected() else {
+            let words = self.rows.vanished().map(vanished_message).unwrap_or_default();
+            return put(frame, row(area, 1), Line::styled(fit(&format!(" {words}"), width), theme.style("text")));
+        };
         let key = |action: Action| model.keymap.key("requests", action).map_or_else(String::new, Key::label);
         let chosen = match self.rows.marked().len() {
             0 => selected.id.to_string(),
