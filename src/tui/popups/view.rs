@@ -196,7 +196,7 @@ fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
         let commands = pick.purpose == Purpose::Command;
         // A command keeps its verb and key when it cannot be used: why that is stands below the list.
         let note = if commands { &item.note } else { item.disabled.as_deref().unwrap_or(&item.note) };
-        let room = width.saturating_sub(4);
+        let room = width.saturating_sub(if commands { 5 } else { 4 });
         let noted = if commands { note.width().min(room) } else { 0 };
         let label_width = item.label.width().min(room - noted);
         let label_width = if commands { room - noted } else { label_width };

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The columns of the keys of an action.
-const KEYS: usize = 12;
+const KEYS: usize = 13;
 /// The columns of a text of two columns; a narrower terminal has one.
 const TWO: usize = 106;
 /// The columns between two columns.

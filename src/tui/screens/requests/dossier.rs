@@ -38,10 +38,12 @@ pub(super) fn scan_mark(dossier: &Dossier) -> ShortBadge {
     mark.unwrap_or_default().short()
 }
 
-/// All about a request, in lines of `width` columns. `roomy`: whether sections have a rule above them.
-pub(super) fn told(one: &Request, pace: Pace, now: i64, width: u16, roomy: bool) -> Told {
+/// All about a request, in lines of `width` columns. `roomy`: whether sections have a rule above them;
+/// `queue`: whether it stands among requests to decide.
+pub(super) fn told(one: &Request, pace: Pace, now: i64, width: u16, roomy: bool, queue: bool) -> Told {
     let mut out = Reading::new(width);
-    if !one.stage.is_open_to_decide() || one.question().is_some() {
+    // In the queue every request waits, and why it does is told by the policy.
+    if !queue || one.question().is_some() {
         out.signed(one.stage.sign(), role(one.stage), &one.standing(pace, now));
     }
     let mut taken = None;

@@ -123,7 +123,7 @@ impl Page {
         };
         let title = format!("{} {}", one.id, clean::line(&one.asked.title));
         let inner = panel::titled(frame, area, &title, &text::age(one.since, now), false, theme);
-        let told = told(one, self.pace(), now, area.width, parts.panes.right.is_some());
+        let told = told(one, self.pace(), now, area.width, parts.panes.right.is_some(), self.decides());
         told.text.draw(frame, inner, "enter shows all of it", theme);
     }
 
@@ -131,7 +131,7 @@ impl Page {
     pub(super) fn shows_what_is_taken(&self, one: &Request, body: Rect) -> bool {
         let parts = self.regions(body);
         let roomy = parts.panes.right.is_some();
-        let told = told(one, self.pace(), 0, parts.dossier.width, roomy);
+        let told = told(one, self.pace(), 0, parts.dossier.width, roomy, self.decides());
         // The rule above the pane, and the line that says that there is more.
         told.taken.is_some_and(|lines| lines + 2 <= usize::from(parts.dossier.height))
     }
@@ -147,7 +147,10 @@ impl Page {
             marked => format!("Decide on {marked} marked"),
         };
         put(frame, row(area, 0), panel::rule(width, &title, "", true, theme));
-        let Some(selected) = self.rows.selected() else { return };
+        let Some(selected) = self.rows.selected() else {
+            let words = self.rows.vanished().map(vanished_message).unwrap_or_default();
+            return put(frame, row(area, 1), Line::styled(fit(&format!(" {words}"), width), theme.style("text")));
+        };
         let key = |action: Action| model.keymap.key("requests", action).map_or_else(String::new, Key::label);
         let chosen = match self.rows.marked().len() {
             0 => selected.id.to_string(),
