@@ -12,7 +12,7 @@
 //!          what they are given and add to; `shared` (http, programs), `formats` (files), `prepared` (images), `keeper`
 //!          (programs that outlive Wharf), `signing`, `store`, `vault`, `notify`
 //! cli      `args` (the command line's types) and one file for each group of verbs
-//! tui      kit, msg, popups, model, jobs, screens, state, flows, update: each floor on those before it
+//! tui      kit, msg, popups, model, jobs, screens, state, hints and bar, flows, update: each floor on those before it
 //! ```
 //!
 //! # Who may import whom
@@ -56,6 +56,12 @@
 //!
 //! # Decisions
 //!
+//! - **One geometry** ([`tui::kit::layout`]): a page says once where its rows are, and drawing, clicking and paging use
+//!   that. Columns are data ([`tui::kit::table`]): which goes first in a narrow terminal is written beside its width.
+//! - **A list shows kept evidence only** ([`core::catalog::marks`]): nothing is verified or scanned because somebody
+//!   looks at it, and what is unknown is never green.
+//! - **Code that hands on what networks say is not optimised** (`Cargo.toml`): a first build takes half the time, and the
+//!   frames, which are drawn by `tui` and `core`, stay as fast.
 //! - **A row is a repository, not a tag.** People look for names; tags are searched along with them and shown as
 //!   versions. Rows are packed ([`core::catalog::rows`]): one string and one table for a source, written to SQLite as
 //!   one value.

@@ -38,6 +38,9 @@ struct Line<'a> {
     name: &'a str,
     kind: &'a str,
     tags: Vec<&'a str>,
+    /// The tag that the marks are about.
+    #[serde(skip)]
+    tag: Option<&'a str>,
     reference: Option<String>,
     size: Option<u64>,
     updated: Option<String>,
@@ -116,6 +119,7 @@ pub(crate) async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8
             name: row.name,
             kind: row.kind.name(),
             tags: row.tags.split(' ').filter(|tag| !tag.is_empty()).collect(),
+            tag: row.favourite_tag(),
             spoken: reference.as_ref().map(ImageRef::short_text).unwrap_or_default(),
             reference: reference.map(|reference| reference.to_string()),
             trust: marks.map(|marks| marks.trust.signature.badge().word),
@@ -159,7 +163,7 @@ fn print(lines: &[Line<'_>], json: bool) -> Result<()> {
             let tags = match line.tags.as_slice() {
                 [] => String::new(),
                 [one] => (*one).to_owned(),
-                [.., last] => format!("{} (+{})", last, line.tags.len() - 1),
+                [.., last] => format!("{} (+{})", line.tag.unwrap_or(last), line.tags.len() - 1),
             };
             vec![
                 line.source.to_owned(),

@@ -29,17 +29,32 @@ pub fn sign(tone: Tone) -> (&'static str, &'static str) {
     }
 }
 
+/// The message with what to do, as one line.
+fn whole(notice: &Notice) -> String {
+    match &notice.advice {
+        advice if advice.is_empty() => notice.text.clone(),
+        advice => format!("{}: {advice}", notice.text),
+    }
+}
+
+/// Whether the message covers lines of the screen, because the last line has no room for it.
+pub fn is_open(state: &State) -> bool {
+    let (columns, lines) = state.size;
+    let long = |notice: &Notice| whole(notice).width() + 4 > usize::from(columns) && lines >= ROOM;
+    state.notice.as_ref().is_some_and(long)
+}
+
+/// The lines of a screen on which a message may cover others.
+const ROOM: u16 = 9;
+
 /// Draws the message over the last lines of the screen, at most a third of it.
 pub fn view(state: &State, notice: &Notice, frame: &mut Frame<'_>, theme: &Theme) {
     let screen = frame.area();
     let last = Rect { y: screen.bottom().saturating_sub(1), height: 1, ..screen };
     let (sign, role) = sign(notice.tone);
     let width = usize::from(screen.width);
-    let whole = match &notice.advice {
-        advice if advice.is_empty() => notice.text.clone(),
-        advice => format!("{}: {advice}", notice.text),
-    };
-    if whole.width() + 4 <= width || screen.height < 9 {
+    let whole = whole(notice);
+    if whole.width() + 4 <= width || screen.height < ROOM {
         let words = fit(&format!(" {sign} {whole}"), width);
         return put(frame, last, Line::styled(words, theme.style(role)));
     }
@@ -65,7 +80,7 @@ pub fn view(state: &State, notice: &Notice, frame: &mut Frame<'_>, theme: &Theme
     for (number, line) in lines.into_iter().enumerate() {
         put(frame, row(area, number as u16 + 1), line);
     }
-    let key = |action| state.keymap.key("global", action).map_or_else(String::new, Key::label);
+    let key = |action| state.keymap.key(state.scope(), action).map_or_else(String::new, Key::label);
     let more = if hidden { format!("{} reads all of it  ", key(Action::Attend)) } else { String::new() };
     let words = format!(" {more}any key closes it  {} all messages", key(Action::Messages));
     put(frame, row(area, count + 1), Line::from(Span::styled(fit(&words, width), theme.style("key"))));

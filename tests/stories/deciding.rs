@@ -239,6 +239,19 @@ fn ten_ordinary_requests_are_decided_with_ten_keys() {
         assert_eq!((acted.len(), ids.len()), (10, 10), "{acted:?}");
         assert!(state.popups.is_empty());
     }
+    // A key that is held down decides on one request only: the next has just come, and nobody has read it.
+    let mut state = requests("queue", "6 tab");
+    state.size = (120, 40);
+    queue(&mut state, &[1, 2, 3]);
+    let mut acted = acted_on(&press(&mut state, "g a"));
+    for _ in 0..50 {
+        update(&mut state, Msg::Drawn);
+        state.clock += 30;
+        acted.extend(acted_on(&crate::keys::rush(&mut state, "a")));
+    }
+    assert_eq!(acted.len(), 1, "{acted:?}");
+    acted.extend(acted_on(&press(&mut state, "a")));
+    assert_eq!(acted.len(), 2, "{acted:?}");
     // A rejection needs a reason, and leads to the next request, too.
     let mut state = requests("queue", "6 tab");
     queue(&mut state, &[1, 2]);
@@ -426,7 +439,7 @@ fn a_line_that_is_cut_can_be_read_in_full() {
     // In the transfers, enter shows the whole text of one.
     let job = state.job("copy a".into());
     update(&mut state, Msg::Job(JobNews::JobDone(job, Err(error))));
-    press(&mut state, "3 enter");
+    press(&mut state, "j 3 enter");
     let drawn = crate::screens::draw(&mut state, (80, 24));
     assert!(drawn.contains("whoever gave you the token"), "{drawn}");
 }

@@ -353,6 +353,16 @@ fn a_click_selects_and_a_second_one_opens() {
 }
 
 #[test]
+fn a_key_hides_the_pane_about_the_selected_image_and_shows_it_again() {
+    let mut state = state();
+    assert!(crate::screens::draw(&mut state, (120, 40)).contains('┬'));
+    press(&mut state, "\\");
+    assert!(!crate::screens::draw(&mut state, (120, 40)).contains('┬'));
+    press(&mut state, "\\");
+    assert!(crate::screens::draw(&mut state, (120, 40)).contains('┬'));
+}
+
+#[test]
 fn a_click_on_the_bar_goes_to_a_screen_and_one_on_a_key_presses_it() {
     let mut state = state();
     let drawn = crate::screens::draw(&mut state, (120, 40));

@@ -190,7 +190,10 @@ fn the_form_has_chosen_what_the_policy_demands_and_the_screen_says_what_less_mea
     screen.until("held back unless isolation is gvisor");
     screen.keys("L");
     screen.until("✗ launch");
-    // The key that makes it safer begins with what the policy demands.
+    // The first key closes the message, and does nothing else. The key that makes it safer begins with what the policy
+    // demands.
+    screen.keys("L");
+    screen.until("held back unless isolation is gvisor");
     screen.keys("!");
     screen.until("‹ gvisor ›");
     screen.until("L launches now");

@@ -173,7 +173,7 @@ fn both_sides_of_a_share_see_the_same_on_their_screens() {
     // Alice shares it; the plan is shown first.
     hers.until("site");
     hers.keys(&format!("/{name}\r"));
-    hers.until("1 of");
+    hers.until("1 of 1 ━━");
     hers.keys("s");
     hers.until("everybody who looks for it");
     hers.keys(&format!("{biology}\r"));
@@ -189,7 +189,7 @@ fn both_sides_of_a_share_see_the_same_on_their_screens() {
     let members = openstack(&clouds, "alice", &["image", "member", "list", &id]);
     assert_eq!(members[0]["Status"], "accepted");
     his.keys(&format!("1/{name}\r"));
-    his.until("1 of");
+    his.until("1 of 1 ━━");
     his.keys("l");
     his.until("Flavor");
     his.until("quota:");
@@ -227,14 +227,15 @@ fn a_cloud_that_wants_a_one_time_passcode_asks_for_it_on_the_screen() {
     };
     let folder = cloud_alone(&clouds, "bob", by_passcode);
     let mut screen = at_cloud(&folder);
-    screen.until("asks for the one-time passcode");
+    screen.until("site wants a sign-in");
     screen.keys("i");
     screen.until("Sign in to");
     screen.keys("\r");
     screen.until("one-time passcode for site");
     screen.answers("000000\r");
     screen.until("does not take this account");
-    screen.keys("i");
+    // The first key closes the message.
+    screen.keys("ki");
     screen.until("Sign in to");
     screen.keys("\r");
     screen.until("one-time passcode for site");

@@ -58,13 +58,16 @@ fn is_change(line: &[u8]) -> bool {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Event {
-        #[serde(rename = "Action", alias = "status")]
-        action: String,
+        // Docker tells the same in both; Podman in one of them.
+        #[serde(rename = "Action")]
+        action: Option<String>,
+        status: Option<String>,
     }
     // Commands in a container, terminals and copies of files change nothing of it.
     const OTHERS: [&str; 7] = ["attach", "detach", "resize", "top", "export", "archive-path", "extract-to-dir"];
     let Ok(event) = serde_json::from_slice::<Event>(line) else { return !line.trim_ascii().is_empty() };
-    !event.action.starts_with("exec") && !OTHERS.contains(&event.action.as_str())
+    let action = event.action.or(event.status).unwrap_or_default();
+    !action.starts_with("exec") && !OTHERS.contains(&action.as_str())
 }
 
 #[cfg(test)]
@@ -78,6 +81,8 @@ mod tests {
             (r#"{"Type":"container","Action":"die"}"#, true),
             (r#"{"Type":"container","Action":"health_status: healthy"}"#, true),
             (r#"{"Type":"container","Action":"exec_create: sh -c true"}"#, false),
+            (r#"{"status":"exec_start: true","Type":"container","Action":"exec_start: true"}"#, false),
+            (r#"{"status":"start","Type":"container","Action":"start"}"#, true),
             (r#"{"Type":"container","Action":"top"}"#, false),
             (r#"{"Type":"container","Action":7}"#, true),
             ("", false),

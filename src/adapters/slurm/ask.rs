@@ -101,7 +101,7 @@ fn keeps_none(error: &Error) -> bool {
 }
 
 /// The names of this person's groups; none where they cannot be learnt.
-async fn groups() -> Vec<String> {
+pub(super) async fn groups() -> Vec<String> {
     let told = exec::run(&["id", "-Gn"], b"", 64 << 10, Duration::from_secs(5)).await;
     let text = told.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     text.split_whitespace().map(str::to_owned).collect()

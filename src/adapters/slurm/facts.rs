@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Mutex, task::JoinHandle};
 
 use super::{
-    ask::Questions,
+    ask::{Questions, groups},
     facts_file::FactsFile,
     kept_facts::{Known, Membership, Seen, Told},
 };
@@ -95,7 +95,7 @@ impl Facts {
         let is_missing = people && answer.people.is_none();
         known.take(answer, text::now());
         if is_missing {
-            known.go_on(text::now());
+            known.go_on(groups().await, text::now());
         }
         self.renew_if_old(known, now).await;
         self.write(known).await;

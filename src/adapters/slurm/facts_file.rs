@@ -49,7 +49,12 @@ impl FactsFile {
     pub(super) fn new(folder: &Path, name: &str, address: &str, user: &str, conf: Option<&Path>) -> Self {
         let stamp =
             conf.and_then(|conf| conf.metadata().ok()).map(|meta| (meta.mtime(), meta.mtime_nsec(), meta.len()));
-        let who = format!("{name}\n{address}\n{user}\n{}", rustix::process::geteuid().as_raw());
+        let mut who = format!("{name}\n{address}\n{user}\n{}", rustix::process::geteuid().as_raw());
+        if conf.is_none() {
+            // Where nothing names the cluster, machines with one home folder may belong to different ones.
+            let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            who = format!("{who}\n{machine}");
+        }
         let file = format!("{}.json", Digest::of(who.as_bytes()).hex());
         Self { path: folder.join(file), of: format!("{who}\n{stamp:?}") }
     }

@@ -88,10 +88,12 @@ impl Known {
         }
     }
 
-    /// Goes on with what is known of this person, or without: it could not be learnt now.
-    pub(super) fn go_on(&mut self, now: i64) {
-        let value = self.people.take().map(|told| told.value).unwrap_or_default();
-        self.people = Some(Told { at: now, value: Membership { is_whole: false, ..value } });
+    /// Goes on with what is known of this person's accounts, or without: they could not be learnt now. What is known keeps
+    /// its age. The groups are those of this moment, as far as they are known.
+    pub(super) fn go_on(&mut self, groups: Vec<String>, now: i64) {
+        let Told { at, value } = self.people.take().unwrap_or(Told { at: now, value: Membership::default() });
+        let groups = if groups.is_empty() { value.groups.clone() } else { groups };
+        self.people = Some(Told { at, value: Membership { groups, is_whole: false, ..value } });
     }
 
     /// All of it as one.

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -37,6 +37,8 @@ pub(super) enum Sent {
 
 /// The pause between two looks for a job that may have been sent.
 const PAUSE: Duration = Duration::from_secs(1);
+/// After a preparation that took longer, what was learnt of the partition before it may not be true any more.
+const LONG: Duration = Duration::from_secs(15);
 
 impl Slurm {
     /// Prepares and sends what a plan shows, unless it was sent before: then gives that launch.
@@ -95,10 +97,14 @@ impl Slurm {
         cx.progress.phase("preparing the image");
         // The partition may have been closed since the plan was made, and Slurm would let the job wait there for ever.
         let (images, prepared) = (self.root.images(), folder.join(script::PROCESS));
+        let (partition, began) = (script::option(script, "partition").unwrap_or_default(), Instant::now());
         tokio::try_join!(
             runtime.prepare(cx, supply, &process, &images, &prepared),
-            self.still_takes_jobs(script::option(script, "partition").unwrap_or_default(), &what),
+            self.still_takes_jobs(partition, &what),
         )?;
+        if began.elapsed() > LONG {
+            self.still_takes_jobs(partition, &what).await?;
+        }
         let (trials, send_it) = programs(plan, &what)?;
         let mut starts = None;
         for trial in trials {

@@ -39,8 +39,8 @@ const WITHOUT_TAGS: i64 = 4;
 /// The version before that, in which also evidence was laid out differently.
 const OTHER_EVIDENCE: i64 = 3;
 const SCHEMA: &str = "
-    CREATE TABLE list (source TEXT PRIMARY KEY, fetched INTEGER NOT NULL, rows BLOB NOT NULL) STRICT;
-    CREATE TABLE filter (name TEXT PRIMARY KEY, filter TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS list (source TEXT PRIMARY KEY, fetched INTEGER NOT NULL, rows BLOB NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS filter (name TEXT PRIMARY KEY, filter TEXT NOT NULL) STRICT;
 ";
 /// Evidence can be gathered again, so it is dropped when its layout changes.
 const EVIDENCE: &str = "
@@ -52,7 +52,7 @@ const EVIDENCE: &str = "
 ";
 /// What was seen of tags, which nothing can tell again.
 const TAGS: &str = "
-    CREATE TABLE tags_seen (source TEXT NOT NULL, name TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL,
+    CREATE TABLE IF NOT EXISTS tags_seen (source TEXT NOT NULL, name TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL,
                             since INTEGER NOT NULL, PRIMARY KEY (source, name, tag, since)) STRICT, WITHOUT ROWID;
 ";
 

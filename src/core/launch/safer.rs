@@ -21,11 +21,14 @@ pub struct SaferAnswer {
     pub words: String,
 }
 
-/// The answer with which a launch passes the gate, where only its isolation is missing.
-pub fn demanded(gate: &Gate) -> Option<SaferAnswer> {
+/// The answer with which a launch passes the gate, where only its isolation is missing and the form offers it.
+pub fn demanded(gate: &Gate, form: &Form) -> Option<SaferAnswer> {
     let GateRequirement::Isolated(least) = gate.passage else { return None };
-    let words = format!("its isolation is {}, as the policy demands", least.name());
-    Some(SaferAnswer { key: isolation::KEY, answer: least.name().to_owned(), words })
+    let field = form.field(isolation::KEY)?;
+    let offered = |level: &Isolation| *level >= least && field.refuse(level.name()).is_none();
+    let level = Isolation::ALL.into_iter().find(offered)?.name();
+    let words = format!("its isolation is {level}, as the policy demands");
+    Some(SaferAnswer { key: isolation::KEY, answer: level.to_owned(), words })
 }
 
 /// The next answer that makes the launch safer; `None` if no answer of this form does. `root`: whether the image runs as
@@ -62,6 +65,8 @@ pub fn next(form: &Form, answers: &Answers, root: bool, user: u32) -> Option<Saf
         .or_else(|| writing_mount(&mounts))
         .or_else(|| open_port(&now("ports").unwrap_or_default()))
         .or_else(|| {
+            // For root there is no number of a person: the one of nobody.
+            let user = if user == 0 { 65_534 } else { user };
             let as_root = now("user").is_some_and(|user| match user.split(':').next() {
                 Some("") | None => root,
                 Some(name) => matches!(name, "0" | "root"),
@@ -154,6 +159,27 @@ mod tests {
             "network=none",
         ];
         assert_eq!(all(&given), expected);
+    }
+
+    #[test]
+    fn what_the_policy_demands_is_offered_only_where_the_form_has_it() {
+        let demand = |least| Gate {
+            verdict: crate::base::badge::Verdict::NeedsIsolation,
+            isolation: least,
+            passage: GateRequirement::Isolated(least),
+            grounds: String::new(),
+        };
+        let answer = |least, form: &Form| demanded(&demand(least), form).map(|safer| safer.answer);
+        assert_eq!(answer(Isolation::UserSpaceKernel, &form()).as_deref(), Some("gvisor"));
+        assert_eq!(answer(Isolation::OwnKernel, &form()), None, "the form has no such level");
+        let stronger = questions::isolation(&[Isolation::SharedKernel, Isolation::OwnKernel]).unwrap();
+        let form = Form::new(vec![questions::basics(vec![stronger])]);
+        assert_eq!(
+            answer(Isolation::UserSpaceKernel, &form).as_deref(),
+            Some("own"),
+            "more than what is demanded passes"
+        );
+        assert_eq!(answer(Isolation::UserSpaceKernel, &Form::new(Vec::new())), None);
     }
 
     #[test]

@@ -101,9 +101,10 @@ pub fn news(state: &mut State) -> Vec<Effect> {
 fn decide(state: &mut State, requests: Vec<SeenRow<Id>>, ruling: ApproverDecision) -> Vec<Effect> {
     let verb = if ruling.approve { "approve" } else { "reject" };
     let job = state.job(format!("{verb} {}", named(&requests)));
+    let clock = state.clock;
     if let Some(Screen::Requests(page)) = state.stack.last_mut() {
         let decided: Vec<Id> = requests.iter().map(|one| *one.id()).collect();
-        page.go_on(&decided);
+        page.go_on(&decided, clock);
     }
     vec![Effect::Request(RequestEffect::Decide { job, requests, ruling })]
 }

@@ -31,6 +31,7 @@ actions! {
     PreviousPane = "previous-pane", "previous pane", "Go to the previous pane";
     Filter = "filter", "filter", "Type words to narrow the list";
     Facets = "facets", "facets", "Filter the list by source, kind, platform or project";
+    Preview = "preview", "preview", "Show or hide the pane about the selected image";
     SavedFilters = "saved-filters", "saved", "Use a saved filter";
     SaveFilter = "save-filter", "save filter", "Save this filter under a name";
     Sort = "sort", "sort", "Change the sort order of the list";

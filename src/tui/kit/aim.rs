@@ -49,11 +49,12 @@ impl Aim {
             }
             A::Left | A::Right => Self::Move,
             A::Open | A::Filter | A::Facets | A::SavedFilters | A::SaveFilter | A::Sort | A::Mark => Self::Find,
+            A::Preview => Self::Find,
             A::Platform | A::OpenLink | A::Search | A::NextMatch | A::PreviousMatch | A::OnlyMatches => Self::Find,
             A::Verify | A::Explain | A::Compare | A::SignIn => Self::Trust,
             A::Launch | A::Fold | A::Confirm | A::Safer | A::Preset | A::Script | A::Stop | A::Start => Self::Run,
             A::Restart | A::Snapshot | A::Remove | A::Shell | A::Attach | A::Times | A::Follow | A::Wrap => Self::Run,
-            A::Level | A::NextError | A::SaveOutput | A::CopyId => Self::Run,
+            A::Level | A::NextError | A::SaveOutput | A::CopyId | A::LaunchAllowed => Self::Run,
             A::Share | A::Link | A::CopyTo | A::CopyReference | A::Tag | A::RemoveImage | A::Import => Self::Share,
             A::Accept | A::Reject | A::Take | A::Revoke => Self::Share,
             A::Request | A::Approve | A::Conditions | A::Refuse | A::AskBack | A::ApproveClass => Self::Decide,

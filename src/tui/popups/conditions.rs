@@ -23,6 +23,8 @@ use wharf_core::{
 const WIDTH: u16 = 76;
 /// The columns of the name before each field.
 const LABEL: usize = 19;
+/// So many fields are on every screen at once.
+const FEW: usize = 5;
 
 /// A field of the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub struct Conditions {
     reason: Input,
     /// The index of the selected field.
     at: usize,
+    /// The last field to which the person has gone line by line.
+    reached: usize,
     /// Why the form was not accepted; empty if it was not tried.
     wrong: String,
 }
@@ -79,7 +83,7 @@ impl Conditions {
         let about = if named.is_empty() { Vec::new() } else { vec![format!("It takes {}.", named.join(", "))] };
         let findings = findings.into_iter().map(|finding| (finding, true)).collect();
         let (until, reason) = (Input::default(), Input::default());
-        Self { title, requests, about, until, only: false, findings, reason, at: 0, wrong: String::new() }
+        Self { title, requests, about, until, only: false, findings, reason, at: 0, reached: 0, wrong: String::new() }
     }
 
     fn fields(&self) -> Vec<Field> {
@@ -96,6 +100,9 @@ impl Conditions {
         let count = self.fields().len();
         match key.code {
             KeyCode::Esc => return Outcome::Close,
+            KeyCode::Enter if self.reached + FEW < count => {
+                "↓ shows the other findings first: all that are marked would be accepted".clone_into(&mut self.wrong);
+            }
             KeyCode::Enter => match self.decision() {
                 Ok(ruling) => return Outcome::Go(self.requests.clone(), ruling),
                 Err(why) => self.wrong = why,
@@ -116,6 +123,9 @@ impl Conditions {
                     _ => {}
                 }
             }
+        }
+        if self.at <= self.reached + 1 {
+            self.reached = self.reached.max(self.at);
         }
         Outcome::Stay
     }
@@ -164,9 +174,13 @@ impl Conditions {
             typed => format!("until {typed}"),
         };
         let place = if self.only { ", in this project only" } else { "" };
+        let taken = match self.findings(true).len() {
+            0 => String::new(),
+            taken => format!(", accepting {}", text::plural(taken as u64, "finding", "findings")),
+        };
         let left = self.findings(false).len();
         let left = if left == 0 { String::new() } else { format!(", {} not accepted", text::count(left as u64)) };
-        format!("enter approves {what} {until}{place}{left} · esc does not")
+        format!("enter approves {what} {until}{place}{taken}{left} · esc does not")
     }
 
     /// Draws the form in the middle of the screen.
@@ -180,10 +194,16 @@ impl Conditions {
         let lines = head.len() + fields.len() + foot.len() + 4;
         let inner = boxed(frame, room, u16::try_from(lines).unwrap_or(u16::MAX), "Approve on conditions", theme);
         let height = usize::from(inner.height);
-        let shown = fields.len().min(height.saturating_sub(foot.len() + 1)).max(1);
-        let head_room = height.saturating_sub(shown + foot.len() + 2);
+        // Which request it is, and what it takes, keep half of the room; what is cut is said.
+        let head_room = head.len().min(height / 2);
+        let shown = fields.len().min(height.saturating_sub(head_room + foot.len() + 2)).max(1);
+        let cut = head.len() - head_room;
+        let mut head: Vec<String> = head.into_iter().take(head_room).collect();
+        if let Some(last) = head.last_mut().filter(|_| cut > 0) {
+            *last = format!("… {} more", text::plural(cut as u64 + 1, "line", "lines"));
+        }
         let mut line = 0;
-        for words in head.into_iter().take(head_room) {
+        for words in head {
             put(frame, row(inner, line), Line::styled(format!(" {words}"), theme.style("text")));
             line += 1;
         }
@@ -235,5 +255,23 @@ impl Conditions {
                 ("reason", words, column)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_that_no_screen_has_shown_are_not_accepted() {
+        let findings = (0..9).map(|number| format!("CVE-2026-{number:04}")).collect();
+        let mut form = Conditions::new("Approve 1".into(), Vec::new(), &[], findings);
+        let mut press = |code| form.key(&KeyEvent::from(code));
+        assert_eq!(press(KeyCode::Enter), Outcome::Stay);
+        // The last field, gone to from the first one, says nothing of those between.
+        assert_eq!(press(KeyCode::Up), Outcome::Stay);
+        assert_eq!(press(KeyCode::Enter), Outcome::Stay);
+        (0..12).for_each(|_| assert_eq!(press(KeyCode::Down), Outcome::Stay));
+        assert!(matches!(press(KeyCode::Enter), Outcome::Go(_, decision) if decision.approve));
     }
 }

@@ -35,7 +35,10 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
             let fits = usize::from(frame.area().height.saturating_sub(6)).max(2);
             if lines.len() > fits {
                 let left = lines.len() - fits + 1;
-                lines.splice(fits - 2..lines.len() - 1, [format!("… {left} lines more: enter on it shows all")]);
+                lines.splice(
+                    fits - 2..lines.len() - 1,
+                    [format!("… {left} lines more: esc, then enter on it shows all")],
+                );
             }
             let above = lines.len() as u16;
             let inner = boxed(frame, room, 4 + above, head, theme);

@@ -14,6 +14,7 @@ use super::{
     flows::{copy, open, request, share, upkeep, workload},
     hints,
     kit::{action::Action, keymap::Key},
+    message,
     msg::{Effect, Msg, Navigation, RunEffect, Slot},
     popups::Popup,
     state::{Screen, State, is_press},
@@ -164,8 +165,15 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         state.catalog.waiting.push(key);
         return Vec::new();
     }
+    let covers = message::is_open(state) && state.popups.is_empty();
+    let closes = covers && !state.is_typing() && !state.shown().takes_all_keys();
     state.notice = None;
     state.catalog.touched = true;
+    // What the message covered was not seen: the key only closes it, or reads more of it.
+    let action = state.keymap.action(state.scope(), Key::from_event(&key));
+    if closes && !matches!(action, Some(Action::Attend | Action::Messages | Action::Quit | Action::Suspend)) {
+        return Vec::new();
+    }
     // Works also while text is typed or a popup is open. A workload's terminal gets this key like any other.
     if !state.shown().takes_all_keys() && state.keymap.action("global", Key::from_event(&key)) == Some(Action::Suspend)
     {

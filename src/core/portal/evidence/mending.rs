@@ -188,7 +188,9 @@ impl Evidence {
         let asked = versions.iter().map(|one| self.site_knows(vec![one.digest.to_string()], &place));
         let told = futures_util::future::join_all(asked).await;
         let good = |site: &Site| match site {
-            Site::Silent | Site::Away => true,
+            Site::Silent => true,
+            // Whether an admission was taken back is not known then.
+            Site::Away => false,
             Site::Judged { verdict, findings, .. } => *verdict == Verdict::Allow || findings.is_empty(),
             Site::TakenBack { .. } => false,
         };

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{Notify, mpsc};
 
 use super::{Launches, workloads::ask_workloads};
@@ -24,6 +24,8 @@ const LEAST: Duration = Duration::from_millis(250);
 /// How long a backend may take to begin to tell of changes, and the time between two attempts.
 const BEGINS: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(30);
+/// The most changes that are taken as one.
+const MOST_TOLD: usize = 10_000;
 
 impl Launches {
     /// Lists the workloads of a backend again and again, and gives each list to `out`. `at_once` asks for a list now. Ends
@@ -36,13 +38,13 @@ impl Launches {
         loop {
             let began = Instant::now();
             let (cx, launcher) = (Context::default(), watch.launcher.clone());
-            // A backend that is slow to tell of changes does not delay its list.
-            let (list, has_begun) = tokio::join!(ask_workloads(&cx, launcher, ListScope::default()), watch.begin());
+            let list = ask_workloads(&cx, launcher, ListScope::default()).await;
             watch.listed(&list);
             if out.send(list).await.is_err() {
                 return Ok(());
             }
-            if has_begun && watch.changes.is_some() {
+            // A backend that is slow to tell of changes does not delay its list.
+            if watch.begin().await && watch.changes.is_some() {
                 // What changed before the watch began, it does not tell.
                 continue;
             }
@@ -110,5 +112,10 @@ impl Watch {
             }
         }
         tokio::time::sleep(LEAST.saturating_sub(began.elapsed())).await;
+        // What was told meanwhile is one change: a list shows all of it.
+        let mut told = 0;
+        while told < MOST_TOLD && matches!(changes.next().now_or_never(), Some(Some(Ok(())))) {
+            told += 1;
+        }
     }
 }

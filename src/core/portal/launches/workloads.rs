@@ -243,8 +243,13 @@ pub(super) async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>, sco
         Extent::Cut(why) => (workloads, Some(why)),
     });
     let list = BackendList::new(name, answer, scope);
-    let refusals = launcher.refusals(&list.workloads).await;
-    let parts = launcher.parts(&list.workloads).await;
+    if list.trouble.is_some() && list.workloads.is_empty() {
+        return list;
+    }
+    // They are read from what was read for the list, but a backend may have to ask again: within the same bounds.
+    let more = async { Ok((launcher.refusals(&list.workloads).await, launcher.parts(&list.workloads).await)) };
+    let told = cx.run(&format!("list workloads of {name}"), more).await;
+    let (refusals, parts) = told.unwrap_or_default();
     BackendList { refusals, parts, ..list }
 }
 

@@ -103,6 +103,7 @@ impl Page for Catalog {
             A::CopyTo,
             A::Sort,
             A::Mark,
+            A::Preview,
             A::OpenLink,
             A::Explain,
             A::Request,
@@ -183,6 +184,7 @@ impl Page for Catalog {
             Action::Mark => self.mark(),
             Action::Refresh => return self.refresh(&model.sources, model.now),
             Action::Facets => return vec![self.facets()],
+            Action::Preview => self.preview_hidden = !self.preview_hidden,
             Action::SavedFilters => return self.use_filter(model),
             Action::SaveFilter => self.keep_filter(model),
             Action::Share => {

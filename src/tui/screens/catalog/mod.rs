@@ -370,13 +370,23 @@ impl Catalog {
     /// The selected image, with the tag that the filter names, else with the row's favourite tag.
     pub fn target(&self) -> Option<ImageTarget> {
         let (source, view) = self.selected()?;
-        let query = Query::parse(&self.input.text);
-        let asked = view.tags.split(' ').find(|tag| query.tags().any(|wanted| tag.to_lowercase() == *wanted));
+        let asked = self.asked_tag(&view);
         Some(ImageTarget::Row {
             source: source.to_owned(),
             name: view.name.to_owned(),
             tag: asked.or(view.favourite_tag()).map(str::to_owned),
         })
+    }
+
+    /// The tag of a row that the filter names.
+    fn asked_tag<'a>(&self, view: &RowView<'a>) -> Option<&'a str> {
+        let query = Query::parse(&self.input.text);
+        view.tags.split(' ').find(|tag| query.tags().any(|wanted| tag.to_lowercase() == *wanted))
+    }
+
+    /// Whether the filter names another tag of a row than the one that was looked at: what is known is not about it.
+    pub(in crate::screens::catalog) fn names_another_tag(&self, view: &RowView<'_>) -> bool {
+        self.asked_tag(view).is_some_and(|asked| Some(asked) != view.favourite_tag())
     }
 
     /// The marked images, or the selected one if none is marked.

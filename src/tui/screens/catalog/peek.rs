@@ -8,7 +8,7 @@ use crate::msg::{Effect, ListEffect, Peek, PeekedRow, SharedSets};
 use wharf_core::{
     base::{badge::Verdict, digest::Digest},
     catalog::copies::DigestIndex,
-    image::reference::ImageRef,
+    image::{model::ImageKind, reference::ImageRef},
     portal::evidence::{brief::Brief, mending::Mend},
 };
 
@@ -68,6 +68,8 @@ impl Catalog {
         let digest: Digest = self.digest(source, &view).parse().ok()?;
         match self.places.get(&row) {
             Some(place) => self.briefs.get(&(place.clone(), digest)),
+            // The same bytes may be admitted in one repository and unsigned in another.
+            None if view.kind == ImageKind::Container => None,
             None => self.briefs.iter().find(|((_, known), _)| *known == digest).map(|(_, brief)| brief),
         }
     }

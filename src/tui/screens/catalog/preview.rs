@@ -201,6 +201,9 @@ impl Catalog {
 
     /// The digest of a row as far as it is known; empty if it is not.
     pub(super) fn digest(&self, source: &str, view: &RowView<'_>) -> String {
+        if self.names_another_tag(view) {
+            return String::new();
+        }
         let look = self.looks.get(&(source.to_owned(), view.name.to_owned())).and_then(Option::as_ref);
         let known = look.and_then(|look| look.digest.as_ref()).map(ToString::to_string);
         known.unwrap_or_else(|| clean::line(view.digest).into_owned())

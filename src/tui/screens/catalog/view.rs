@@ -84,6 +84,9 @@ impl Catalog {
 
     /// A row with what was fetched of it, which is newer than the list.
     pub(super) fn with_details<'a>(&self, source: &str, view: RowView<'a>) -> RowView<'a> {
+        if self.names_another_tag(&view) {
+            return RowView { size: None, updated: None, ..view };
+        }
         let look = self.looks.get(&(source.to_owned(), view.name.to_owned())).and_then(Option::as_ref);
         RowView {
             size: look.and_then(|look| look.size).or(view.size),
@@ -94,7 +97,8 @@ impl Catalog {
 
     /// What is known of a row's signatures, scan and verdict, with the publisher that the source names.
     pub(super) fn shown_marks(&self, source: &str, view: &RowView<'_>) -> Marks {
-        self.marks_of(source, view).unwrap_or_default().with_publisher(view.publisher)
+        let known = if self.names_another_tag(view) { None } else { self.marks_of(source, view) };
+        known.unwrap_or_default().with_publisher(view.publisher)
     }
 
     /// Draws one line about all sources that do not answer, with the key that helps: that of the sign-in, or that of the

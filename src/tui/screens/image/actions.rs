@@ -88,7 +88,9 @@ impl Page {
                 let pinned = image.pinned.as_ref();
                 pinned.map_or(named, |pinned| pinned.manifest == verified.subject.manifest)
             }
-            _ => true,
+            // It is of an image that was left meanwhile.
+            (Ok(_), None) => false,
+            (Err(_), _) => true,
         };
         if of_this {
             self.verified = Some(result.map(Box::new));
@@ -126,7 +128,7 @@ impl Page {
         let (platform, pane, order) = (self.platform.take(), self.pane, self.order);
         let (tags, versions) = (self.tags.take(), std::mem::take(&mut self.versions));
         *self = Self { tags, versions, pane, platform, order, ..Self::new(target) };
-        vec![self.fetch()]
+        vec![Effect::Leave(&[Slot::Verify]), self.fetch()]
     }
 
     /// Whether the shown pane lists findings or packages, which can be narrowed and sorted.

@@ -57,7 +57,7 @@ impl Page {
         let lower = match (panes.right, main.height) {
             (Some(_), _) => 0,
             (None, few @ ..14) => few / 3,
-            (None, lines) => (lines * 2 / 5).clamp(7, 18),
+            (None, lines) => (lines / 5 * 2).clamp(7, 18),
         };
         let table = above(main, lower);
         let notice = panes.right.unwrap_or_else(|| below(main, main.height - lower));

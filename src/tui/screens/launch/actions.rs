@@ -81,6 +81,8 @@ impl Page {
     /// A plan has arrived, or the reason why there is none.
     pub fn plan_arrived(&mut self, result: Result<Plan>) {
         match result {
+            // A plan that was asked for before the backend was changed is of another one.
+            Ok(plan) if plan.backend != self.backend_name() || self.form.is_none() => {}
             Ok(plan) => {
                 self.error = None;
                 self.plan = Some(DrawnItem::new(plan));
@@ -149,8 +151,8 @@ impl Page {
     /// Puts the next safer answer in the place of the present one, and says which it was.
     fn make_safer(&mut self, model: &mut Model) -> Vec<Effect> {
         let root = self.image.config.runs_as_root();
-        let demanded = self.gate().and_then(|gate| safer::demanded(&gate));
         let form = self.form.as_ref();
+        let demanded = self.gate().and_then(|gate| safer::demanded(&gate, form?));
         let found = demanded.or_else(|| safer::next(form?, &self.answers, root, model.user));
         let Some(found) = found else {
             model.say("no answer of this form makes it safer");
@@ -187,8 +189,8 @@ impl page::Page for Page {
         (format!("Images › {} › Launch", self.image.title()), "check the plan, then L".to_owned())
     }
 
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, _model: &Model) {
-        self.view(frame, area, theme);
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        self.view(frame, area, theme, model);
     }
 
     fn offered(&self) -> &'static [Action] {

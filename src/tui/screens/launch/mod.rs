@@ -7,12 +7,15 @@ mod plan_view;
 
 use ratatui::{Frame, layout::Rect};
 
-use crate::kit::{
-    input::Input,
-    list::{DrawnItem, ListCursor},
-    panel,
-    theme::Theme,
-    widgets::{above, below},
+use crate::{
+    kit::{
+        input::Input,
+        list::{DrawnItem, ListCursor},
+        panel,
+        theme::Theme,
+        widgets::{above, below},
+    },
+    model::Model,
 };
 use wharf_core::{
     base::error::Error,
@@ -38,7 +41,7 @@ pub enum FormLine {
 /// Columns and rows of the form: beside the plan if there is room, otherwise above it.
 pub fn form_size(page: &Page, area: Rect) -> (u16, u16) {
     if area.width >= 100 {
-        (area.width * 2 / 5, area.height)
+        (area.width / 5 * 2 + area.width % 5 * 2 / 5, area.height)
     } else {
         (area.width, (page.count() as u16 + 2).min(area.height / 2 + 2).min(area.height))
     }
@@ -263,7 +266,7 @@ impl Page {
     }
 
     /// Draws form and plan beside each other, or one above the other, and the gate below both.
-    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
         let (rest, gate) = self.parts(area);
         let (form_width, form_height) = form_size(self, rest);
         self.form_view(frame, Rect::new(rest.x, rest.y, form_width, form_height), theme);
@@ -272,6 +275,6 @@ impl Page {
             panel::divider(frame, plan.x - 1, plan, None, theme);
         }
         self.plan_view(frame, plan, theme);
-        self.gate_view(frame, gate, theme);
+        self.gate_view(frame, gate, theme, model);
     }
 }

@@ -126,6 +126,5 @@ fn gauge(risks: &[Risk], theme: &Theme) -> Line<'static> {
         Span::styled("Risk  ", theme.style("title")),
         Span::styled(format!("{}{}", "▰".repeat(filled), "▱".repeat(5 - filled)), theme.style(weight(level.weight()))),
         Span::styled(format!(" {}", level.name()), theme.style(weight(level.weight()))),
-        Span::styled("   ! makes it safer", theme.style("key")),
     ])
 }

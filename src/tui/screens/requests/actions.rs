@@ -104,6 +104,12 @@ impl page::Page for Page {
                 if let Some(request) = self.rows.selected().filter(|_| looks(action)) {
                     return open_request(action, request);
                 }
+                let decides =
+                    matches!(action, Action::Approve | Action::Conditions | Action::Refuse | Action::ApproveClass);
+                if decides && self.is_too_early(model.clock) {
+                    model.say("not taken: this request has just come. Read it, then decide");
+                    return Vec::new();
+                }
                 let many = matches!(action, Action::Approve | Action::Conditions)
                     || action == Action::Refuse && self.decides();
                 let seen = if many { self.rows.seen() } else { self.rows.seen_one().map(|one| vec![one]) };

@@ -13,6 +13,7 @@ use crate::{
         list::{Rows, Scrollable},
     },
     msg::{Effect, RequestEffect},
+    popups::MOMENT,
 };
 use wharf_core::{
     base::{
@@ -48,6 +49,8 @@ pub struct Page {
     top: usize,
     /// Whether the person has chosen which requests are shown.
     chosen: bool,
+    /// When the selection went on by itself, in milliseconds since the start; `None` once the person has seen it.
+    went_on: Option<u64>,
 }
 
 impl Page {
@@ -64,6 +67,7 @@ impl Page {
             by_base: false,
             top: 0,
             chosen: false,
+            went_on: None,
         }
     }
 
@@ -249,8 +253,17 @@ impl Page {
             .collect()
     }
 
+    /// Whether a decision is too early: the selection has just gone on by itself, and the key may still be held down.
+    pub fn is_too_early(&mut self, clock: u64) -> bool {
+        let early = self.went_on.is_some_and(|at| clock < at.saturating_add(MOMENT));
+        // A key that is held down goes on to wait.
+        self.went_on = early.then_some(clock);
+        early
+    }
+
     /// After a decision on some requests: removes the marks, and selects the next request that was not among them.
-    pub fn go_on(&mut self, decided: &[Id]) {
+    pub fn go_on(&mut self, decided: &[Id], clock: u64) {
+        self.went_on = Some(clock);
         self.rows.unmark();
         let is_left = |one: &Request| !decided.contains(&one.id);
         let last = self.rows.iter().rposition(|one| !is_left(one)).unwrap_or(0);

@@ -16,8 +16,12 @@ pub(super) fn arrived(state: &mut State, news: RequestNews) -> Vec<Effect> {
             }
         }
         RequestNews::Queue(result) => {
-            if let Ok((me, _, groups)) = &result {
+            let lists_queue = matches!(state.screen(), Screen::Requests(page) if page.decides());
+            if let Ok((me, ..)) = &result {
                 state.approver = me.approver;
+            }
+            // Groups are read with the queue only.
+            if let (Ok((me, _, groups)), true) = (&result, lists_queue) {
                 let waiting = groups.iter().map(|group| group.count).sum::<i64>();
                 state.to_decide = usize::try_from(waiting).ok().filter(|_| me.approver).unwrap_or(0);
             }
