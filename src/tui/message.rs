@@ -37,10 +37,12 @@ fn whole(notice: &Notice) -> String {
     }
 }
 
-/// Whether the message covers lines of the screen, because the last line has no room for it.
-pub fn is_open(state: &State) -> bool {
+/// Whether an error covers lines of the screen, because the last line has no room for it.
+pub fn covers(state: &State) -> bool {
     let (columns, lines) = state.size;
-    let long = |notice: &Notice| whole(notice).width() + 4 > usize::from(columns) && lines >= ROOM;
+    let long = |notice: &Notice| {
+        notice.tone == Tone::Failed && whole(notice).width() + 4 > usize::from(columns) && lines >= ROOM
+    };
     state.notice.as_ref().is_some_and(long)
 }
 

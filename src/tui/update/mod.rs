@@ -165,13 +165,12 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         state.catalog.waiting.push(key);
         return Vec::new();
     }
-    let covers = message::is_open(state) && state.popups.is_empty();
+    let covers = message::covers(state) && state.popups.is_empty();
     let closes = covers && !state.is_typing() && !state.shown().takes_all_keys();
     state.notice = None;
     state.catalog.touched = true;
-    // What the message covered was not seen: the key only closes it, or reads more of it.
-    let action = state.keymap.action(state.scope(), Key::from_event(&key));
-    if closes && !matches!(action, Some(Action::Attend | Action::Messages | Action::Quit | Action::Suspend)) {
+    // What the error covered was not seen: the key only closes it, unless it leads elsewhere or reads more of it.
+    if closes && !state.keymap.action(state.scope(), Key::from_event(&key)).is_some_and(leads_elsewhere) {
         return Vec::new();
     }
     // Works also while text is typed or a popup is open. A workload's terminal gets this key like any other.
@@ -196,6 +195,27 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         },
         None => Vec::new(),
     }
+}
+
+/// Whether an action goes to another screen or only shows something, so that nothing on this screen is decided by it.
+fn leads_elsewhere(action: Action) -> bool {
+    use Action as A;
+    matches!(
+        action,
+        A::Attend
+            | A::Messages
+            | A::Help
+            | A::Palette
+            | A::Quit
+            | A::Suspend
+            | A::Catalog
+            | A::Workloads
+            | A::Transfers
+            | A::Sources
+            | A::Offers
+            | A::Requests
+            | A::Inbox
+    )
 }
 
 fn paste(state: &mut State, text: &str) -> Vec<Effect> {
