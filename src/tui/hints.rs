@@ -17,6 +17,13 @@ pub struct Hint {
     pub disabled: Option<String>,
 }
 
+impl Hint {
+    /// How many columns the key and its words take.
+    pub fn width(&self) -> u16 {
+        (self.key.width() + self.words.width() + 1) as u16
+    }
+}
+
 /// Why an action cannot be used on the shown screen now; `None` if it can.
 pub fn disabled(state: &State, action: Action) -> Option<String> {
     state.shown().disabled(action, &state.model)
@@ -28,7 +35,6 @@ const PINNED: [Action; 2] = [Action::Palette, Action::Help];
 /// The hints with their columns on a line of `width` columns: those that fit, and at the right end the keys that lead
 /// to all others.
 pub fn placed(state: &State, width: u16) -> Vec<(u16, Hint)> {
-    let columns = |hint: &Hint| (hint.key.width() + hint.words.width() + 1) as u16;
     let mut hints = shown_hints(state);
     let typing = state.is_typing() || state.shown().takes_all_keys();
     let mut pinned: Vec<Hint> = Vec::new();
@@ -41,21 +47,21 @@ pub fn placed(state: &State, width: u16) -> Vec<(u16, Hint)> {
         pinned.extend(PINNED.into_iter().filter_map(hint));
         hints.retain(|hint| !PINNED.contains(&hint.action));
     }
-    let end: u16 = pinned.iter().map(|hint| columns(hint) + 2).sum();
+    let end: u16 = pinned.iter().map(|hint| hint.width() + 2).sum();
     let room = width.saturating_sub(end);
     let mut at = 1;
     let mut placed = Vec::new();
     for hint in hints {
-        if at + columns(&hint) > room {
+        if at + hint.width() > room {
             break;
         }
-        let next = at + columns(&hint) + 2;
+        let next = at + hint.width() + 2;
         placed.push((at, hint));
         at = next;
     }
     let mut at = width.saturating_sub(end).saturating_add(1);
     for hint in pinned {
-        let next = at + columns(&hint) + 2;
+        let next = at + hint.width() + 2;
         placed.push((at, hint));
         at = next;
     }
@@ -64,8 +70,7 @@ pub fn placed(state: &State, width: u16) -> Vec<(u16, Hint)> {
 
 /// The action of the hint at a column; `None` if none is there.
 pub fn clicked(state: &State, column: u16) -> Option<Action> {
-    let inside =
-        |(at, hint): &(u16, Hint)| (*at..at + (hint.key.width() + hint.words.width() + 1) as u16).contains(&column);
+    let inside = |(at, hint): &(u16, Hint)| (*at..at + hint.width()).contains(&column);
     placed(state, state.size.0).into_iter().find(inside).map(|(_, hint)| hint.action)
 }
 

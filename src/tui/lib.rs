@@ -46,7 +46,7 @@ use self::{
         spinner, terminal,
         theme::{self, Depth, Theme},
     },
-    model::{Notice, SourceLine, Tone},
+    model::SourceLine,
     msg::{Effect, Msg},
     state::State,
     suspend::{JobControl, JobSignal},
@@ -254,7 +254,7 @@ fn tell_mistakes(state: &mut State, known: &[String], theme: &Theme) {
             0 => String::new(),
             more => format!(" (and {more} more: the Sources screen has them all)"),
         };
-        state.tell(Notice { text: format!("{first}{more}"), advice: String::new(), tone: Tone::Failed });
+        state.warn(format!("{first}{more}"));
     }
     for warning in new {
         let advice = "correct it; the built-in one is used";
@@ -300,22 +300,14 @@ fn perform(
             },
             Effect::Mouse(on) => terminal::set_mouse(on),
             Effect::Theme(name) => {
-                *theme = Theme::load(&name, folder, depth);
+                show_theme(&name, state, theme, folder, depth);
                 if theme.warnings.is_empty() {
                     if let Err(error) = jobs.keep_theme(&name) {
                         state.say(format!("the theme is not kept for the next time: {error}"));
                     }
                 }
-                if let Some(warning) = theme.warnings.first() {
-                    state.tell(Notice { text: warning.clone(), advice: String::new(), tone: Tone::Failed });
-                }
             }
-            Effect::TryTheme(name) => {
-                *theme = Theme::load(&name, folder, depth);
-                if let Some(warning) = theme.warnings.first() {
-                    state.tell(Notice { text: warning.clone(), advice: String::new(), tone: Tone::Failed });
-                }
-            }
+            Effect::TryTheme(name) => show_theme(&name, state, theme, folder, depth),
             Effect::KeepSwitches(switches) => {
                 if let Err(error) = jobs.keep_switches(switches) {
                     state.say(format!("how output is read is not kept for the next time: {error}"));
@@ -323,6 +315,14 @@ fn perform(
             }
             other => jobs.start(other),
         }
+    }
+}
+
+/// Draws with the theme of this name from now on, or tells what is wrong in it.
+fn show_theme(name: &str, state: &mut State, theme: &mut Theme, folder: Option<&std::path::Path>, depth: Depth) {
+    *theme = Theme::load(name, folder, depth);
+    if let Some(warning) = theme.warnings.first() {
+        state.warn(warning.clone());
     }
 }
 

@@ -288,6 +288,11 @@ impl Model {
         self.tell(Notice { text: text.into(), advice: String::new(), tone: Tone::Done });
     }
 
+    /// Shows on the bottom line that something is wrong.
+    pub fn warn(&mut self, text: impl Into<String>) {
+        self.tell(Notice { text: text.into(), advice: String::new(), tone: Tone::Failed });
+    }
+
     /// Shows an error on the bottom line; a cancellation shows nothing.
     pub fn fail(&mut self, error: &Error) {
         if error.kind != Kind::Cancelled {

@@ -73,7 +73,7 @@ fn hint_line(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     for (column, hint) in placed {
         spans.push(Span::raw(" ".repeat(usize::from(column.saturating_sub(at)))));
         let (key, words) = if hint.disabled.is_some() { ("dim", "dim") } else { ("key", "text") };
-        at = column + (hint.key.width() + hint.words.width() + 1) as u16;
+        at = column + hint.width();
         spans.push(Span::styled(hint.key, theme.style(key)));
         spans.push(Span::styled(format!(" {}", hint.words), theme.style(words)));
     }

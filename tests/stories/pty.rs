@@ -539,7 +539,7 @@ fn the_shell_stops_it_and_lets_it_go_on() {
     screen.until("Stopped");
     assert!(screen.is_restored());
     screen.keys("fg\r");
-    screen.until("/ to filter");
+    screen.until("press / to filter");
     screen.keys("4");
     screen.until("On this machine");
     screen.keys("q");

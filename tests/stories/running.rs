@@ -166,7 +166,13 @@ async fn escape_leaves_a_page_that_never_arrives() {
     let sources = [("stuck", Behaviour::ListsOnly(vec![fake::row("physics/gromacs", &["latest"])]))];
     run(
         &sources,
-        vec![See("physics/gromacs"), Key(KeyCode::Enter), See("asking for"), Key(KeyCode::Esc), See("/ to filter")],
+        vec![
+            See("physics/gromacs"),
+            Key(KeyCode::Enter),
+            See("asking for"),
+            Key(KeyCode::Esc),
+            See("press / to filter"),
+        ],
     )
     .await;
 }

@@ -2,12 +2,14 @@
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
+use super::widgets::{above, below};
+
 /// Columns from which a list has its preview beside it.
 pub const WIDE: u16 = 110;
-/// Columns from which there is room for a third pane.
-pub const WIDEST: u16 = 150;
 /// Lines below which the bar of screens is left out.
 const LOW: u16 = 10;
+/// Lines below which an area is for its list first.
+const FEW: u16 = 14;
 
 /// The lines around a screen's own area, from top to bottom. A part without room has height 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,21 +52,17 @@ pub struct Side {
 }
 
 /// What a screen's area is divided into, as data.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// A pane left of the main one.
-    pub left: Option<Side>,
-    /// A pane right of the main one.
-    pub right: Option<Side>,
-    /// Lines about the selected row below the main pane, where there is no right pane.
+    /// The pane right of the main one.
+    pub side: Side,
+    /// Lines about the selected row below the main pane, where there is no room for the side.
     pub strip: u16,
 }
 
 /// The panes of a screen's area. A line of one column stands between neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Panes {
-    /// The pane left of the main one, if there is room.
-    pub left: Option<Rect>,
     /// The main pane.
     pub main: Rect,
     /// The pane right of the main one, if there is room.
@@ -75,25 +73,42 @@ pub struct Panes {
 
 /// Divides an area. `hidden`: whether the person has hidden the right pane.
 pub fn panes(area: Rect, shape: Shape, hidden: bool) -> Panes {
-    let columns = |side: Option<Side>| {
-        let side = side.filter(|side| area.width >= side.from)?;
+    let side = shape.side;
+    let right = (area.width >= side.from && !hidden).then(|| {
         let wanted = u32::from(area.width) * u32::from(side.share) / 100;
-        Some((wanted as u16).clamp(side.bounds.0, side.bounds.1))
-    };
-    let (left, right) = (columns(shape.left), columns(shape.right).filter(|_| !hidden));
+        (wanted as u16).clamp(side.bounds.0, side.bounds.1)
+    });
     // Below 14 lines a list keeps all of them.
-    let strip = if right.is_none() && area.height >= 14 { shape.strip } else { 0 };
-    let [left_area, left_line, middle, right_line, right_area] = Layout::horizontal([
-        Constraint::Length(left.unwrap_or(0)),
-        Constraint::Length(u16::from(left.is_some())),
+    let strip = if right.is_none() && area.height >= FEW { shape.strip } else { 0 };
+    let [middle, _, right_area] = Layout::horizontal([
         Constraint::Fill(1),
         Constraint::Length(u16::from(right.is_some())),
         Constraint::Length(right.unwrap_or(0)),
     ])
     .areas(area);
-    let _ = (left_line, right_line);
     let [main, strip] = Layout::vertical([Constraint::Fill(1), Constraint::Length(strip)]).areas(middle);
-    Panes { left: left.map(|_| left_area), main, right: right.map(|_| right_area), strip }
+    Panes { main, right: right.map(|_| right_area), strip }
+}
+
+/// A list, and the pane in which all about its selected row is read: beside it where there is room, else below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListAndReading {
+    /// The list.
+    pub list: Rect,
+    /// The pane to read in.
+    pub reading: Rect,
+    /// Whether the pane stands beside the list.
+    pub beside: bool,
+}
+
+/// Divides an area into a list and the pane to read in.
+pub fn list_and_reading(area: Rect, side: Side) -> ListAndReading {
+    let panes = panes(area, Shape { side, strip: 0 }, false);
+    if let Some(reading) = panes.right {
+        return ListAndReading { list: panes.main, reading, beside: true };
+    }
+    let lines = if area.height < FEW { area.height / 3 } else { (area.height / 5 * 2).clamp(7, 18) };
+    ListAndReading { list: above(area, lines), reading: below(area, area.height - lines), beside: false }
 }
 
 #[cfg(test)]
@@ -111,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_preview_stands_beside_the_list_where_there_is_room() {
-        let shape = Shape { right: Some(PREVIEW), strip: 1, ..Shape::default() };
+        let shape = Shape { side: PREVIEW, strip: 1 };
         let wide = panes(Rect::new(0, 2, 120, 37), shape, false);
         assert_eq!((wide.main.width, wide.right.map(|area| (area.x, area.width))), (74, Some((75, 45))));
         let narrow = panes(Rect::new(0, 2, 80, 21), shape, false);
@@ -124,9 +139,9 @@ mod tests {
         fn parts_never_leave_the_screen_nor_cover_each_other(columns in 0..300_u16, lines in 0..120_u16, waits: bool, hidden: bool) {
             let area = Rect::new(0, 0, columns, lines);
             let parts = chrome(area, waits);
-            let shape = Shape { left: Some(Side { from: WIDEST, share: 13, bounds: (26, 30) }), right: Some(PREVIEW), strip: 4 };
+            let shape = Shape { side: PREVIEW, strip: 4 };
             let inner = panes(parts.body, shape, hidden);
-            let all = [Some(parts.bar), Some(parts.place), Some(parts.waiting), Some(parts.hints), inner.left, Some(inner.main), inner.right, Some(inner.strip)];
+            let all = [Some(parts.bar), Some(parts.place), Some(parts.waiting), Some(parts.hints), Some(inner.main), inner.right, Some(inner.strip)];
             let all: Vec<Rect> = all.into_iter().flatten().filter(|part| !part.is_empty()).collect();
             for (number, part) in all.iter().enumerate() {
                 proptest::prop_assert_eq!(area.intersection(*part), *part);

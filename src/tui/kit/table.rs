@@ -33,6 +33,16 @@ pub struct Column<R> {
     pub cell: fn(&R, usize, &Theme) -> Line<'static>,
 }
 
+/// Words in a cell, cut or padded to its columns.
+pub fn text_cell(words: &str, width: usize, role: &str, theme: &Theme) -> Line<'static> {
+    Line::styled(fit(words, width), theme.style(role))
+}
+
+/// Words that end at the right of their cell, as numbers do.
+pub fn number_cell(words: &str, width: usize, role: &str, theme: &Theme) -> Line<'static> {
+    text_cell(&format!("{words:>width$}"), width, role, theme)
+}
+
 /// A column that is shown: its index and its width.
 pub type Shown = (usize, u16);
 

@@ -9,7 +9,7 @@ use crate::{
     kit::{
         action::Action,
         list::{Rows, ScrollArea, Scrollable},
-        table::{self, Column, TableRow, Width},
+        table::{self, Column, TableRow, Width, number_cell, text_cell},
         theme::Theme,
         widgets::{above, below, failures, fit, fit_path, put, row, state_role, vanished_message},
     },
@@ -87,7 +87,8 @@ impl Page {
             ADDRESS => reached,
             _ => true,
         };
-        let columns = columns();
+        // The limit is told beside what is used where there is room.
+        let columns = columns(if area.width >= 140 { 23 } else { 10 });
         let shown = table::fitting(&columns, area.width, wanted);
         let rows = self.rows_area(area);
         let height = usize::from(rows.height);
@@ -148,51 +149,47 @@ struct WorkloadRow<'a> {
 const BACKEND: &str = "BACKEND";
 const ADDRESS: &str = "ADDRESS";
 
-/// The columns in their order.
-const fn columns<'a>() -> [Column<WorkloadRow<'a>>; 8] {
+/// The columns in their order, with so many columns for the memory.
+const fn columns<'a>(memory_width: u16) -> [Column<WorkloadRow<'a>>; 8] {
     [
         Column { head: "NAME", width: Width::Fill(8), goes: 0, right: false, cell: name },
         Column { head: "STATE", width: Width::Fixed(12), goes: 0, right: false, cell: state },
         Column { head: BACKEND, width: Width::Fixed(9), goes: 5, right: false, cell: backend },
         Column { head: "CPU", width: Width::Fixed(7), goes: 1, right: true, cell: cpu },
-        Column { head: "MEMORY", width: Width::Fixed(10), goes: 2, right: true, cell: memory },
+        Column { head: "MEMORY", width: Width::Fixed(memory_width), goes: 2, right: true, cell: memory },
         Column { head: "AGE", width: Width::Fixed(7), goes: 3, right: false, cell: age },
         Column { head: "IMAGE", width: Width::Fill(12), goes: 4, right: false, cell: image },
         Column { head: ADDRESS, width: Width::Fixed(25), goes: 6, right: false, cell: address },
     ]
 }
 
-fn words(text: &str, width: usize, role: &str, theme: &Theme) -> Line<'static> {
-    Line::styled(fit(text, width), theme.style(role))
-}
-
 fn name(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
-    words(&row.workload.name, width, "text", theme)
+    text_cell(&row.workload.name, width, "text", theme)
 }
 
 fn state(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
     let (sign, word) = row.workload.state.label();
-    words(&format!("{sign} {word}"), width, state_role(&row.workload.state), theme)
+    text_cell(&format!("{sign} {word}"), width, state_role(&row.workload.state), theme)
 }
 
 fn backend(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
-    words(&row.workload.backend, width, "dim", theme)
+    text_cell(&row.workload.backend, width, "dim", theme)
 }
 
 fn cpu(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
-    words(&format!("{:>width$}", row.used.label(Usage::cpu_words)), width, "text", theme)
+    number_cell(&row.used.label(Usage::cpu_words), width, "text", theme)
 }
 
 fn memory(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
     let used = row.used.label(if width > 12 { Usage::memory_of_words } else { Usage::memory_words });
     let full = matches!(row.used, Used::Told(usage) if usage.is_nearly_full());
     let used = if full { format!("! {used}") } else { used };
-    words(&format!("{used:>width$}"), width, if full { "bad" } else { "text" }, theme)
+    number_cell(&used, width, if full { "bad" } else { "text" }, theme)
 }
 
 fn age(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
     let age = row.workload.created.map(|created| text::age(created, row.now)).unwrap_or_default();
-    words(&age, width, "dim", theme)
+    text_cell(&age, width, "dim", theme)
 }
 
 fn image(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
@@ -204,7 +201,7 @@ fn image(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
 }
 
 fn address(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
-    words(&row.workload.reached(), width, "dim", theme)
+    text_cell(&row.workload.reached(), width, "dim", theme)
 }
 
 impl super::page::Page for Page {

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::popup;
+use super::{commands, popup};
 use crate::{
     bar, hints,
     kit::{action::Action, widgets},
@@ -26,13 +26,7 @@ pub fn click(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
         None
     };
     if let Some(action) = key {
-        return match hints::disabled(state, action) {
-            Some(why) => {
-                state.say(format!("{}: {why}", action.words()));
-                Vec::new()
-            }
-            None => vec![Effect::Go(Navigation::Do(action))],
-        };
+        return commands::press(state, action);
     }
     let (page, model) = state.shown_mut();
     if page.clicked(column, line, model) {

@@ -3,6 +3,7 @@
 use super::help;
 use crate::{
     flows::{copy, open::open, request},
+    hints,
     kit::{action::Action, list::Scrollable},
     msg::{Effect, RunEffect, ShareEffect},
     popups::{
@@ -13,6 +14,17 @@ use crate::{
     told,
 };
 use wharf_core::{base::text, launch::listing::BackendLists, request::RequestFilter};
+
+/// Carries out the action of a pressed key or a clicked hint, or tells why it cannot be used now.
+pub fn press(state: &mut State, action: Action) -> Vec<Effect> {
+    match hints::disabled(state, action) {
+        Some(why) => {
+            state.say(format!("{}: {why}", action.words()));
+            Vec::new()
+        }
+        None => run(state, action),
+    }
+}
 
 /// Carries out an action; one that has no meaning here does nothing.
 pub fn run(state: &mut State, action: Action) -> Vec<Effect> {

@@ -12,7 +12,6 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{
     flows::{copy, open, request, share, upkeep, workload},
-    hints,
     kit::{action::Action, keymap::Key},
     message,
     msg::{Effect, Msg, Navigation, RunEffect, Slot},
@@ -186,13 +185,7 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         return page.type_key(&key, model);
     }
     match state.keymap.action(state.scope(), Key::from_event(&key)) {
-        Some(action) => match hints::disabled(state, action) {
-            Some(why) => {
-                state.say(format!("{}: {why}", action.words()));
-                Vec::new()
-            }
-            None => commands::run(state, action),
-        },
+        Some(action) => commands::press(state, action),
         None => Vec::new(),
     }
 }

@@ -85,8 +85,7 @@ impl Page for Catalog {
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        let key = |action| model.keymap.key("catalog", action).map_or_else(String::new, Key::label);
-        self.view(frame, area, theme, model, (&key(Action::SignIn), &key(Action::Sources)));
+        self.view(frame, area, theme, model);
     }
 
     fn offered(&self) -> &'static [Action] {

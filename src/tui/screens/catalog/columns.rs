@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use crate::kit::{
-    table::{Column, Width},
+    table::{Column, Width, number_cell, text_cell},
     theme::Theme,
     widgets::{fit, fit_path, tone},
 };
@@ -64,10 +64,6 @@ pub(super) const fn narrow_columns<'a>() -> [Column<ImageRow<'a>>; 4] {
 /// Columns of the pane below which only the signs of the badges are shown.
 pub(super) const SIGNS_ONLY: u16 = 60;
 
-fn text_cell(text: &str, width: usize, role: &str, theme: &Theme) -> Line<'static> {
-    Line::styled(fit(text, width), theme.style(role))
-}
-
 fn mark_cell(row: &ImageRow<'_>, of: Facet, width: usize, theme: &Theme) -> Line<'static> {
     let mark = row.marks.short(of);
     // Where there is room for one column only, the sign says it.
@@ -122,12 +118,12 @@ fn verdict(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
 
 fn size(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
     let words = row.view.size.map(text::size).unwrap_or_default();
-    text_cell(&format!("{words:>width$}"), width, "dim", theme)
+    number_cell(&words, width, "dim", theme)
 }
 
 fn changed(row: &ImageRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
     let words = row.view.updated.map(|updated| text::age(updated, row.now)).unwrap_or_default();
-    text_cell(&format!("{words:>width$}"), width, "dim", theme)
+    number_cell(&words, width, "dim", theme)
 }
 
 /// The name, with the characters that the filter matched in another style.

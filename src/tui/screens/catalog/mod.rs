@@ -93,7 +93,8 @@ pub struct Catalog {
     found: Ids,
     hits_of: Query,
     number: u64,
-    pending: Query,
+    /// The filter as it was read for the newest search: with each change of the text there is one.
+    query: Query,
     keep: Option<(String, String)>,
     /// Whether the pane about the selected image is hidden.
     pub preview_hidden: bool,
@@ -144,7 +145,7 @@ impl Catalog {
             found: Arc::default(),
             hits_of: Query::default(),
             number: 0,
-            pending: Query::default(),
+            query: Query::default(),
             keep: None,
             preview_hidden: false,
             touched: false,
@@ -183,7 +184,7 @@ impl Catalog {
 
     /// Asks the sources that can be searched for the typed words.
     pub fn ask_searchers(&mut self) -> Vec<Effect> {
-        let words = Query::parse(&self.input.text).words.join(" ");
+        let words = self.query.words.join(" ");
         if words.len() < 2 || words == self.asked {
             return Vec::new();
         }
@@ -304,18 +305,18 @@ impl Catalog {
 
     fn search(&mut self) -> Effect {
         self.number += 1;
-        let query = Query::parse(&self.input.text);
-        let narrows = self.order.is_some() && !self.hits_of.is_empty() && query.narrows(&self.hits_of);
-        self.pending = query.clone();
+        self.query = Query::parse(&self.input.text);
+        let narrows = self.order.is_some() && !self.hits_of.is_empty() && self.query.narrows(&self.hits_of);
         self.searching = true;
         Effect::List(ListEffect::Search {
             number: self.number,
             sets: SharedSets(self.sets.clone()),
-            query,
+            query: self.query.clone(),
             sort: self.sort,
             order: self.order.clone().map(SharedIds),
             from: narrows.then(|| SharedIds(self.found.clone())),
-            known: Box::new(self.known()),
+            // Only an order by marks needs them: what the filter asks of marks is looked at afterwards.
+            known: Box::new(if self.sort.is_by_mark() { self.known() } else { Known::default() }),
         })
     }
 
@@ -330,7 +331,7 @@ impl Catalog {
         }
         self.found.clone_from(&hits);
         self.hits = hits;
-        self.hits_of = self.pending.clone();
+        self.hits_of = self.query.clone();
         self.narrow_by_marks();
         let kept = self.keep.take().and_then(|(source, name)| {
             let set = self.sets.iter().position(|(known, _)| *known == source)?;
@@ -380,8 +381,7 @@ impl Catalog {
 
     /// The tag of a row that the filter names.
     fn asked_tag<'a>(&self, view: &RowView<'a>) -> Option<&'a str> {
-        let query = Query::parse(&self.input.text);
-        view.tags.split(' ').find(|tag| query.tags().any(|wanted| tag.to_lowercase() == *wanted))
+        view.tags.split(' ').find(|tag| self.query.tags().any(|wanted| tag.to_lowercase() == *wanted))
     }
 
     /// Whether the filter names another tag of a row than the one that was looked at: what is known is not about it.
@@ -579,10 +579,9 @@ impl Catalog {
 
     /// The header's words: how many images, from how many sources, how old the oldest list is.
     pub fn summary(&self, now: i64) -> String {
-        let total: usize = self.feeds.iter().map(|feed| feed.total.max(feed.rows.len())).sum();
         let loading = self.feeds.iter().filter(|feed| feed.loading).count();
         let mut parts = vec![
-            text::plural(total as u64, "image", "images"),
+            text::plural(self.total() as u64, "image", "images"),
             text::plural(self.feeds.len() as u64, "source", "sources"),
         ];
         if let Some(oldest) =

@@ -9,7 +9,7 @@ use crate::kit::{
 };
 
 /// The panes of the list: what is selected is described beside it, or on a line below it.
-const SHAPE: Shape = Shape { left: None, right: Some(Side { from: WIDE, share: 38, bounds: (40, 60) }), strip: 1 };
+const SHAPE: Shape = Shape { side: Side { from: WIDE, share: 38, bounds: (40, 60) }, strip: 1 };
 
 /// The lines of a body from which a list beside other panes has a rule.
 const RULED: u16 = 26;
@@ -34,7 +34,7 @@ impl Catalog {
         let panes = panes(body, SHAPE, self.preview_hidden);
         let ruled = panes.right.is_some() && body.height >= RULED;
         let rest = below(panes.main, u16::from(ruled));
-        let failing = u16::from(rest.height > 4 && self.feeds.iter().any(|feed| feed.error.is_some()));
+        let failing = u16::from(rest.height > 4 && self.failing() > 0);
         let table = above(rest, failing);
         Regions {
             panes,

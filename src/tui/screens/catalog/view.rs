@@ -12,6 +12,8 @@ use super::{
 };
 use crate::{
     kit::{
+        action::Action,
+        keymap::Key,
         panel::{self, Window},
         table::{self, Column, TableRow},
         theme::Theme,
@@ -22,14 +24,14 @@ use crate::{
 use unicode_width::UnicodeWidthStr;
 use wharf_core::{
     base::text,
-    catalog::{marks::Marks, query::Query, rows::RowView},
+    catalog::{marks::Marks, rows::RowView},
     image::model::ImageKind,
     ports::Listing,
 };
 
 impl Catalog {
     /// Draws the rows, what is known of the selected one, and the sources that failed.
-    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model, keys: (&str, &str)) {
+    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
         let now = model.now;
         let parts = self.regions(area);
         let height = usize::from(parts.rows.height);
@@ -52,7 +54,7 @@ impl Catalog {
             }
         }
         self.strip(frame, parts.panes.strip, theme, model);
-        self.failures_line(frame, parts.failures, theme, now, keys);
+        self.failures_line(frame, parts.failures, theme, model);
     }
 
     /// Draws the heads and the rows from `top` on.
@@ -61,7 +63,6 @@ impl Catalog {
         let (all, few) = (columns(), narrow_columns());
         let columns = if narrow { &few[..] } else { &all[..] };
         let several = self.sets.len() > 1 || self.feeds.len() > 1;
-        let query = Query::parse(&self.input.text);
         let on_screen: Vec<usize> = (top..self.hits.len().min(top + height)).collect();
         let mixed =
             on_screen.iter().any(|at| self.row_view(*at).is_some_and(|(_, view)| view.kind != ImageKind::Container));
@@ -76,7 +77,7 @@ impl Catalog {
             let marked = self.marked.contains(&(source.to_owned(), view.name.to_owned()));
             let view = self.with_details(source, view);
             let marks = self.shown_marks(source, &view);
-            Some(TableRow { row: ImageRow { view, source, marks, query: &query, now }, marked })
+            Some(TableRow { row: ImageRow { view, source, marks, query: &self.query, now }, marked })
         });
         let selected = self.at.selected.checked_sub(top).filter(|at| *at < height && !self.hits.is_empty());
         table::draw(frame, area, (columns, &shown), rows, (selected, true), self.sort.head(), theme);
@@ -103,22 +104,17 @@ impl Catalog {
 
     /// Draws one line about all sources that do not answer, with the key that helps: that of the sign-in, or that of the
     /// screen of sources.
-    fn failures_line(
-        &self,
-        frame: &mut Frame<'_>,
-        area: Rect,
-        theme: &Theme,
-        now: i64,
-        (sign_in, sources): (&str, &str),
-    ) {
+    fn failures_line(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        let key = |action| model.keymap.key("catalog", action).map_or_else(String::new, Key::label);
         let failed: Vec<&SourceFeed> = self.feeds.iter().filter(|feed| feed.error.is_some()).collect();
         let words = match failed.as_slice() {
             [] => return,
             [feed] => {
                 let Some(error) = &feed.error else { return };
-                let age = feed.fetched.map_or_else(String::new, |fetched| format!(" (rows {})", aged(fetched, now)));
+                let age =
+                    feed.fetched.map_or_else(String::new, |fetched| format!(" (rows {})", aged(fetched, model.now)));
                 // In the screens a key signs in, instead of the command that the error's hint names.
-                let sign_in = format!("{sign_in} signs in");
+                let sign_in = format!("{} signs in", key(Action::SignIn));
                 let hint = if error.sign_in.is_some() { &sign_in } else { &error.hint };
                 format!(" ✗ {}{age}: {}: {hint}", feed.source, error.why)
             }
@@ -127,7 +123,8 @@ impl Catalog {
                     Some(error) if error.sign_in.is_some() => format!("✗ {} wants a sign-in", feed.source),
                     _ => format!("✗ {} does not answer", feed.source),
                 };
-                format!(" {} · {sources} tells more", several.iter().map(each).collect::<Vec<_>>().join(" · "))
+                let all: Vec<String> = several.iter().map(each).collect();
+                format!(" {} · {} tells more", all.join(" · "), key(Action::Sources))
             }
         };
         put(frame, area, Line::styled(fit(&words, usize::from(area.width)), theme.style("bad")));
@@ -144,7 +141,7 @@ impl Catalog {
         if !self.marked.is_empty() {
             right = format!("{} marked · {right}", self.marked.len());
         }
-        // Half of the line belongs to the filter.
+        // A third of the line belongs to the filter.
         let right = fit(&right, right.width().min(usize::from(area.width) * 2 / 3));
         let right_width = right.width();
         let room = (area.width as usize).saturating_sub(right_width + 4);
@@ -156,7 +153,7 @@ impl Catalog {
             ])
         } else {
             Line::from(Span::styled(
-                fit(" / to filter: words, tag: kind: source: scan: …", room + 2),
+                fit(" press / to filter: words, tag: kind: source: scan: …", room + 2),
                 theme.style("dim"),
             ))
         };
@@ -175,10 +172,9 @@ impl Catalog {
         let loading = self.feeds.iter().any(|feed| feed.loading);
         let searchers: Vec<&str> =
             self.feeds.iter().filter(|feed| feed.listing != Listing::Whole).map(|feed| feed.source.as_str()).collect();
-        let query = Query::parse(&self.input.text);
-        let words = query.words.join(" ");
-        let lines: Vec<String> = if !query.unknown.is_empty() {
-            query.unknown
+        let words = self.query.words.join(" ");
+        let lines: Vec<String> = if !self.query.unknown.is_empty() {
+            self.query.unknown.clone()
         } else if !self.begun || (loading && self.input.text.is_empty()) {
             vec!["asking the sources…".into()]
         } else if self.input.text.is_empty() {

@@ -23,7 +23,7 @@ use wharf_core::{
 };
 
 /// The facts stand left, the verdict and what it rests on right.
-const SHAPE: Shape = Shape { left: None, right: Some(Side { from: WIDE, share: 40, bounds: (44, 64) }), strip: 0 };
+const SHAPE: Shape = Shape { side: Side { from: WIDE, share: 40, bounds: (44, 64) }, strip: 0 };
 /// The facts about how an image runs.
 const RUNS: [&str; 7] = ["Entry point", "Command", "User", "Directory", "Ports", "Volumes", "Environment"];
 /// The facts that whoever made an image has written on it.

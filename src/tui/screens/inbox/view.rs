@@ -11,7 +11,7 @@ use crate::{
     kit::{
         action::Action,
         keymap::Key,
-        layout::{Panes, Shape, Side, WIDE, panes},
+        layout::{ListAndReading, Side, WIDE, list_and_reading},
         list::Scrollable,
         panel::{self, Window},
         reading::Reading,
@@ -25,19 +25,19 @@ use wharf_core::{
     request::notice::{Notice, Topic, Warning},
 };
 
-/// The panes: the selected notice stands beside the list where there is room.
-const SHAPE: Shape = Shape { left: None, right: Some(Side { from: WIDE, share: 42, bounds: (44, 80) }), strip: 0 };
+/// The selected notice stands beside the list where there is room.
+const NOTICE: Side = Side { from: WIDE, share: 42, bounds: (44, 80) };
 
 /// The parts of the screen's own area. A part without room has height 0.
 pub(super) struct Regions {
-    /// The list and the pane beside it.
-    panes: Panes,
     /// The heads of the columns.
     head: Rect,
     /// The rows.
     pub rows: Rect,
-    /// The selected notice: beside the list or below it.
+    /// The selected notice.
     notice: Rect,
+    /// Whether that stands beside the list, not below it.
+    beside: bool,
 }
 
 /// The sign, the word and the theme's role of a topic.
@@ -52,16 +52,9 @@ fn badge(topic: Topic) -> (&'static str, &'static str, &'static str) {
 impl Page {
     /// The parts of the inbox in an area.
     pub(super) fn regions(&self, body: Rect) -> Regions {
-        let panes = panes(above(body, u16::from(self.error.is_some())), SHAPE, false);
-        let main = panes.main;
-        let lower = match (panes.right, main.height) {
-            (Some(_), _) => 0,
-            (None, few @ ..14) => few / 3,
-            (None, lines) => (lines / 5 * 2).clamp(7, 18),
-        };
-        let table = above(main, lower);
-        let notice = panes.right.unwrap_or_else(|| below(main, main.height - lower));
-        Regions { panes, head: row(table, 0), rows: below(table, 1), notice }
+        let rest = above(body, u16::from(self.error.is_some()));
+        let ListAndReading { list, reading, beside } = list_and_reading(rest, NOTICE);
+        Regions { head: row(list, 0), rows: below(list, 1), notice: reading, beside }
     }
 
     /// Draws the list and the selected notice.
@@ -115,9 +108,9 @@ impl Page {
             };
             put(frame, row(parts.rows, place), select(line, self.rows.selected_index() == Some(number), theme));
         }
-        if let Some(right) = parts.panes.right {
-            let window = Window { top, shown: height, count: all.len() };
-            panel::divider(frame, right.x.saturating_sub(1), right, Some(window), theme);
+        if parts.beside {
+            let (pane, window) = (parts.notice, Window { top, shown: height, count: all.len() });
+            panel::divider(frame, pane.x.saturating_sub(1), pane, Some(window), theme);
         }
     }
 

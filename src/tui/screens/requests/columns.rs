@@ -4,9 +4,9 @@ use ratatui::text::Line;
 
 use super::dossier::{role, scan_mark};
 use crate::kit::{
-    table::{Column, Width},
+    table::{Column, Width, number_cell, text_cell},
     theme::Theme,
-    widgets::{fit, fit_path, tone},
+    widgets::{fit_path, tone},
 };
 use wharf_core::{
     base::{clean, text},
@@ -50,13 +50,9 @@ pub(super) const fn any<'a>() -> [Column<RequestRow<'a>>; 7] {
     ]
 }
 
-fn say(words: &str, width: usize, role: &str, theme: &Theme) -> Line<'static> {
-    Line::styled(fit(words, width), theme.style(role))
-}
-
 fn number(row: &RequestRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
     let words = row.request.map(|one| one.id.to_string()).unwrap_or_default();
-    say(&format!("{words:>width$}"), width, "dim", theme)
+    number_cell(&words, width, "dim", theme)
 }
 
 fn image(row: &RequestRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
@@ -72,30 +68,30 @@ fn people(row: &RequestRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
         [first, second, rest @ ..] if !rest.is_empty() => format!("{first} {second} +{}", rest.len()),
         few => few.join(" "),
     };
-    say(&clean::line(&words), width, "dim", theme)
+    text_cell(&clean::line(&words), width, "dim", theme)
 }
 
 fn age(row: &RequestRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
     let words = row.request.map(|one| text::age(one.since, row.now)).unwrap_or_default();
-    say(&format!("{words:>width$}"), width, "dim", theme)
+    number_cell(&words, width, "dim", theme)
 }
 
 fn stage(row: &RequestRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
     let Some(one) = row.request else { return Line::default() };
-    say(&format!("{} {}", one.stage.sign(), one.stage.name()), width, role(one.stage), theme)
+    text_cell(&format!("{} {}", one.stage.sign(), one.stage.name()), width, role(one.stage), theme)
 }
 
 fn scan(row: &RequestRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
     let Some(mark) = row.request.and_then(|one| one.dossier.as_ref()).map(scan_mark) else { return Line::default() };
-    say(&mark.to_string(), width, tone(mark.tone), theme)
+    text_cell(&mark.to_string(), width, tone(mark.tone), theme)
 }
 
 fn verdict(row: &RequestRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
     let Some(dossier) = row.request.and_then(|one| one.dossier.as_ref()) else { return Line::default() };
     let badge = dossier.verdict.badge();
-    say(&format!("{} {}", badge.sign, dossier.verdict.short()), width, tone(badge.tone), theme)
+    text_cell(&format!("{} {}", badge.sign, dossier.verdict.short()), width, tone(badge.tone), theme)
 }
 
 fn standing(row: &RequestRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
-    say(&clean::line(&row.standing), width, "text", theme)
+    text_cell(&clean::line(&row.standing), width, "text", theme)
 }

@@ -4,26 +4,26 @@ use ratatui::layout::Rect;
 
 use super::Page;
 use crate::kit::{
-    layout::{Panes, Shape, Side, WIDE, panes},
+    layout::{ListAndReading, Side, WIDE, list_and_reading},
     widgets::{above, below, row},
 };
 
-/// The panes: all about the selected request stands beside the list where there is room.
-const SHAPE: Shape = Shape { left: None, right: Some(Side { from: WIDE, share: 46, bounds: (46, 76) }), strip: 0 };
+/// All about the selected request stands beside the list where there is room.
+const DOSSIER: Side = Side { from: WIDE, share: 46, bounds: (46, 76) };
 
 /// The lines of a body from which what the keys decide stands below the list.
 const DECIDED: u16 = 12;
 
 /// The parts of the screen's own area. A part without room has height 0.
 pub(super) struct Regions {
-    /// The list and the pane beside it.
-    pub panes: Panes,
     /// The heads of the columns.
     pub head: Rect,
     /// The rows, and the lines of their groups.
     pub rows: Rect,
-    /// All about the selected request: beside the list or below it.
+    /// All about the selected request.
     pub dossier: Rect,
+    /// Whether that stands beside the list, not below it.
+    pub beside: bool,
     /// What the keys decide: a rule and a line.
     pub decision: Rect,
 }
@@ -34,20 +34,7 @@ impl Page {
         let rest = above(body, u16::from(self.error.is_some()));
         let decided = if self.decides() && rest.height >= DECIDED { 2 } else { 0 };
         let decision = below(rest, rest.height - decided);
-        let panes = panes(above(rest, decided), SHAPE, false);
-        let main = panes.main;
-        let lower = match (panes.right, main.height) {
-            (Some(_), _) => 0,
-            (None, few @ ..14) => few / 3,
-            (None, lines) => (lines / 5 * 2).clamp(7, 18),
-        };
-        let table = above(main, lower);
-        Regions {
-            head: row(table, 0),
-            rows: below(table, 1),
-            dossier: panes.right.unwrap_or_else(|| below(main, main.height - lower)),
-            panes,
-            decision,
-        }
+        let ListAndReading { list, reading, beside } = list_and_reading(above(rest, decided), DOSSIER);
+        Regions { head: row(list, 0), rows: below(list, 1), dossier: reading, beside, decision }
     }
 }

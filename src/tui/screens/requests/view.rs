@@ -64,7 +64,7 @@ impl Page {
             "STAGE" => !self.decides() || asked,
             "SCAN" => scanned,
             // Where all about a request stands beside the list, a sentence about each would say it twice.
-            "HOW IT STANDS" => parts.panes.right.is_none(),
+            "HOW IT STANDS" => !parts.beside,
             _ => true,
         };
         let shown = table::fitting(columns, parts.rows.width, wanted);
@@ -87,9 +87,9 @@ impl Page {
                 put(frame, row(parts.rows, place), Line::styled(words, theme.style("title")));
             }
         }
-        if let Some(right) = parts.panes.right {
-            let window = Window { top, shown: height, count: lines.len() };
-            panel::divider(frame, right.x.saturating_sub(1), right, Some(window), theme);
+        if parts.beside {
+            let (pane, window) = (parts.dossier, Window { top, shown: height, count: lines.len() });
+            panel::divider(frame, pane.x.saturating_sub(1), pane, Some(window), theme);
         }
     }
 
@@ -123,14 +123,14 @@ impl Page {
         };
         let title = format!("{} {}", one.id, clean::line(&one.asked.title));
         let inner = panel::titled(frame, area, &title, &text::age(one.since, now), false, theme);
-        let told = told(one, self.pace(), now, area.width, parts.panes.right.is_some(), self.decides());
+        let told = told(one, self.pace(), now, area.width, parts.beside, self.decides());
         told.text.draw(frame, inner, "enter shows all of it", theme);
     }
 
     /// Whether all that an approval of this request takes is on the screen, so that a key alone may approve it.
     pub(super) fn shows_what_is_taken(&self, one: &Request, body: Rect) -> bool {
         let parts = self.regions(body);
-        let roomy = parts.panes.right.is_some();
+        let roomy = parts.beside;
         let told = told(one, self.pace(), 0, parts.dossier.width, roomy, self.decides());
         // The rule above the pane, and the line that says that there is more.
         told.taken.is_some_and(|lines| lines + 2 <= usize::from(parts.dossier.height))
