@@ -10,7 +10,6 @@ use unicode_width::UnicodeWidthStr;
 use super::{
     kit::{
         action::Action,
-        keymap::Key,
         theme::Theme,
         widgets::{fit, put},
     },
@@ -78,7 +77,7 @@ fn end(tabs: &[Tab]) -> u16 {
 /// The screens from a column on, with words for some of them.
 fn laid_out(state: &State, scope: &str, worded: &[bool], mut column: u16) -> Vec<Tab> {
     let tab = |((action, scopes, word, sign), worded): (&Place, &bool)| {
-        let key = state.keymap.key(scope, *action).map_or_else(String::new, Key::label);
+        let key = state.keymap.label(scope, *action);
         let active = scopes.contains(&scope);
         let count = count(state, *action);
         let word = if *worded { *word } else { "" };
@@ -107,6 +106,11 @@ fn count(state: &State, action: Action) -> u64 {
         _ => 0,
     };
     count as u64
+}
+
+/// Whether an action opens a screen of the bar.
+pub fn opens(action: Action) -> bool {
+    PLACES.iter().any(|place| place.0 == action)
 }
 
 /// The action of the screen at a column of the bar; `None` if none is there.

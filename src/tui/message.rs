@@ -11,7 +11,6 @@ use unicode_width::UnicodeWidthStr;
 use super::{
     kit::{
         action::Action,
-        keymap::Key,
         panel,
         theme::Theme,
         widgets::{fit, put, row, wrap},
@@ -82,7 +81,7 @@ pub fn view(state: &State, notice: &Notice, frame: &mut Frame<'_>, theme: &Theme
     for (number, line) in lines.into_iter().enumerate() {
         put(frame, row(area, number as u16 + 1), line);
     }
-    let key = |action| state.keymap.key(state.scope(), action).map_or_else(String::new, Key::label);
+    let key = |action| state.keymap.label(state.scope(), action);
     let more = if hidden { format!("{} reads all of it  ", key(Action::Attend)) } else { String::new() };
     let words = format!(" {more}any key closes it  {} all messages", key(Action::Messages));
     put(frame, row(area, count + 1), Line::from(Span::styled(fit(&words, width), theme.style("key"))));

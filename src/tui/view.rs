@@ -11,7 +11,6 @@ use super::{
     bar, hints,
     kit::{
         action::Action,
-        keymap::Key,
         layout,
         theme::Theme,
         widgets::{fit, put, row},
@@ -49,7 +48,7 @@ pub fn view(state: &State, frame: &mut Frame<'_>, theme: &Theme) {
 
 /// The line that says what waits for the person, and which key opens it.
 fn waiting(state: &State, popup: &Popup, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-    let key = state.keymap.key(state.scope(), Action::Attend).map_or_else(String::new, Key::label);
+    let key = state.keymap.label(state.scope(), Action::Attend);
     let first = if state.is_typing() { "when you have done, " } else { "" };
     let more = match state.waiting.len() {
         0 | 1 => String::new(),

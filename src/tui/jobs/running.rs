@@ -16,7 +16,7 @@ use wharf_core::{
     portal::Portal,
 };
 
-/// The time between two looks at a shown workload.
+/// The time between two measurements of the workload whose page is shown.
 const WATCH: Duration = Duration::from_secs(2);
 /// The time between two measurements of several shown workloads, and that before the second one.
 const MEASURE: Duration = Duration::from_secs(5);

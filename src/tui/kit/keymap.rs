@@ -167,9 +167,20 @@ impl Keymap {
 
     /// The first key of an action in a scope, for hints. The built-in map names letters before arrows.
     pub fn key(&self, scope: &str, action: Action) -> Option<Key> {
+        self.keys(scope, action).next()
+    }
+
+    /// The first key of an action in a scope, as it is shown; empty if it has none.
+    pub fn label(&self, scope: &str, action: Action) -> String {
+        self.key(scope, action).map_or_else(String::new, Key::label)
+    }
+
+    /// All keys of an action in a scope.
+    pub fn keys<'a>(&'a self, scope: &'a str, action: Action) -> impl Iterator<Item = Key> + 'a {
         // A key that means something else in the scope itself is none of this action's here.
-        let mut bound = [scope, "list", "global"].into_iter().filter_map(|of| self.scopes.get(of)).flatten();
-        bound.find(|(key, known)| *known == action && self.action(scope, *key) == Some(action)).map(|(key, _)| *key)
+        let bound = [scope, "list", "global"].into_iter().filter_map(|of| self.scopes.get(of)).flatten();
+        let of_it = move |(key, known): &&(Key, Action)| *known == action && self.action(scope, *key) == Some(action);
+        bound.filter(of_it).map(|(key, _)| *key)
     }
 
     /// The actions of a scope with all their keys, in the order of [`Action::ALL`].

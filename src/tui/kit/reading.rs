@@ -61,11 +61,6 @@ impl Reading {
         self.parts.push(Part::Rule(title.to_owned(), facts.to_owned()));
     }
 
-    /// Adds an empty line.
-    pub fn blank(&mut self) {
-        self.parts.push(Part::Words((String::new(), "text"), (String::new(), "text")));
-    }
-
     /// Adds words in a role, folded; further lines are indented.
     pub fn say(&mut self, words: &str, role: &'static str) {
         self.fold("", role, words, role);

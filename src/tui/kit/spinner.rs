@@ -9,8 +9,7 @@ const SIGNS: [&str; 4] = ["◐", "◓", "◑", "◒"];
 
 /// The sign at a time of the loop's clock, in milliseconds.
 pub fn sign(clock: u64) -> &'static str {
-    let step = clock / 200 % 4;
-    SIGNS[usize::try_from(step).unwrap_or(0)]
+    SIGNS[(u128::from(clock) / STEP.as_millis() % 4) as usize]
 }
 
 #[cfg(test)]

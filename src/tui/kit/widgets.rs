@@ -47,6 +47,15 @@ pub fn put(frame: &mut Frame<'_>, area: Rect, line: impl Into<Line<'static>>) {
     }
 }
 
+/// Draws lines from the line `top` on, as many as the area has; the last ones stay at its bottom.
+pub fn put_lines(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>, top: usize) {
+    let height = usize::from(area.height);
+    let top = top.min(lines.len().saturating_sub(height));
+    for (number, line) in (0..area.height).zip(lines.into_iter().skip(top)) {
+        put(frame, row(area, number), line);
+    }
+}
+
 /// The text cut or padded with spaces to exactly `width` columns. A cut text ends in `…`.
 pub fn fit(text: &str, width: usize) -> String {
     let full = text.width();

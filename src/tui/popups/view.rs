@@ -193,16 +193,14 @@ fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
     cursor(frame, inner, column + 2);
     let list = above(below(inner, 1), 1);
     let top = pick.at.window(pick.count(), list.height as usize);
+    let commands = pick.purpose == Purpose::Command;
     for (number, index) in pick.shown.iter().enumerate().skip(top).take(list.height as usize) {
         let Some(item) = pick.items.get(*index) else { continue };
         let mark = if pick.marked.contains(index) { "● " } else { "  " };
-        let commands = pick.purpose == Purpose::Command;
         // A command keeps its verb and key when it cannot be used: why that is stands below the list.
         let note = if commands { &item.note } else { item.disabled.as_deref().unwrap_or(&item.note) };
         let room = width.saturating_sub(if commands { 5 } else { 4 });
-        let noted = if commands { note.width().min(room) } else { 0 };
-        let label_width = item.label.width().min(room - noted);
-        let label_width = if commands { room - noted } else { label_width };
+        let label_width = if commands { room.saturating_sub(note.width()) } else { item.label.width().min(room) };
         let line = Line::from(vec![
             Span::styled(mark, theme.style("key")),
             Span::styled(
@@ -232,8 +230,8 @@ fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
     } else {
         "type to narrow · enter takes it · esc leaves"
     };
-    let hint = if pick.purpose == Purpose::Command { "type words, a key or a verb · enter does it" } else { hint };
-    let chosen = pick.selected().filter(|_| pick.purpose == Purpose::Command);
+    let hint = if commands { "type words, a key or a verb · enter does it" } else { hint };
+    let chosen = pick.selected().filter(|_| commands);
     let why = chosen.and_then(|item| Some(format!("not now: {}", item.disabled.as_ref()?)));
     let (hint, role) = why.as_deref().map_or((hint, "dim"), |why| (why, "caution"));
     put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(fit(hint, width), theme.style(role)));

@@ -11,7 +11,7 @@ use crate::{
         action::Action,
         list::{CursorLines, ListCursor, ScrollArea},
         theme::{Depth, Theme},
-        widgets::{fit, put, row, wrap},
+        widgets::{fit, put_lines, wrap},
     },
     model::{Model, SourceLine},
     msg::{Effect, HealthLine, Slot},
@@ -105,10 +105,7 @@ impl Page {
     /// Draws the visible lines of the screen.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, sources: &[SourceLine], findings: &[Finding], theme: &Theme) {
         let lines = self.lines(sources, findings, area.width as usize, theme);
-        let top = self.at.selected.min(lines.len().saturating_sub(area.height as usize));
-        for (number, line) in lines.into_iter().skip(top).take(area.height as usize).enumerate() {
-            put(frame, row(area, number as u16), line);
-        }
+        put_lines(frame, area, lines, self.at.selected);
     }
 }
 

@@ -99,7 +99,7 @@ fn gauge_line(job: &Job, total: u64, width: usize, theme: &Theme) -> Line<'stati
     let note = &job.note;
     let done = note.done.min(total);
     // Only the whole is 100 %.
-    let percent = (u128::from(done) * 100 / u128::from(total)).min(100);
+    let percent = u128::from(done) * 100 / u128::from(total);
     let left = job.speed.left(total - done).filter(|_| done < total);
     let left = left.map(|seconds| format!("{} left", text::duration(seconds))).unwrap_or_default();
     let columns = (width / 4).clamp(4, 30);

@@ -58,12 +58,6 @@ fn popup(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
     // The box from top to bottom: frame, typed line, list, hint, frame.
     let Some(at) = line.checked_sub(area.y + 2).map(usize::from) else { return Vec::new() };
     let height = usize::from(area.height.saturating_sub(4));
-    match if at < height { pick.click(at, height) } else { Outcome::Stay } {
-        Outcome::Chosen(values) => {
-            let purpose = pick.purpose.clone();
-            state.popups.pop();
-            popup::chosen(state, purpose, &values)
-        }
-        Outcome::Stay | Outcome::Close => Vec::new(),
-    }
+    let outcome = if at < height { pick.click(at, height) } else { Outcome::Stay };
+    popup::picked(state, outcome)
 }

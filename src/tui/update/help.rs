@@ -52,11 +52,11 @@ pub fn keys(keymap: &Keymap, scope: &str, columns: u16) -> String {
 fn block(keymap: &Keymap, scope: &str, aim: Aim, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for action in Action::ALL.iter().copied().filter(|action| Aim::of(*action) == aim) {
-        let keys = all_keys(keymap, scope, action);
-        if keys.is_empty() {
+        let labels: Vec<String> = keymap.keys(scope, action).map(Key::label).collect();
+        if labels.is_empty() {
             continue;
         }
-        let labels = keys.iter().map(|key| key.label()).collect::<Vec<_>>().join(" ");
+        let labels = labels.join(" ");
         let room = width.saturating_sub(KEYS + 3).max(10);
         for (number, part) in wrap(action.help(), room).into_iter().enumerate() {
             let labels = if number == 0 { labels.as_str() } else { "" };
@@ -69,18 +69,6 @@ fn block(keymap: &Keymap, scope: &str, aim: Aim, width: usize) -> Vec<String> {
         lines.push(String::new());
     }
     lines
-}
-
-/// All keys that carry out an action in a scope.
-fn all_keys(keymap: &Keymap, scope: &str, action: Action) -> Vec<Key> {
-    let mut keys: Vec<Key> = Vec::new();
-    for of in [scope, "list", "global"] {
-        for (_, bound) in keymap.bindings(of).into_iter().filter(|(known, _)| *known == action) {
-            // A key that means something else in the scope itself is none of this action's here.
-            keys.extend(bound.into_iter().filter(|key| keymap.action(scope, *key) == Some(action)));
-        }
-    }
-    keys
 }
 
 /// The palette: all actions that have a key here, with the verb of the command line that does the same. What the shown

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{
+    bar,
     flows::{copy, open, request, share, upkeep, workload},
     kit::{action::Action, keymap::Key},
     message,
@@ -193,22 +194,8 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 /// Whether an action goes to another screen or only shows something, so that nothing on this screen is decided by it.
 fn leads_elsewhere(action: Action) -> bool {
     use Action as A;
-    matches!(
-        action,
-        A::Attend
-            | A::Messages
-            | A::Help
-            | A::Palette
-            | A::Quit
-            | A::Suspend
-            | A::Catalog
-            | A::Workloads
-            | A::Transfers
-            | A::Sources
-            | A::Offers
-            | A::Requests
-            | A::Inbox
-    )
+    let shows = matches!(action, A::Attend | A::Messages | A::Help | A::Palette | A::Quit | A::Suspend);
+    shows || bar::opens(action)
 }
 
 fn paste(state: &mut State, text: &str) -> Vec<Effect> {

@@ -124,8 +124,8 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     }
 }
 
-/// Does what a key in a list to choose from has led to.
-fn picked(state: &mut State, outcome: Outcome) -> Vec<Effect> {
+/// Does what a key or a click in a list to choose from has led to.
+pub(super) fn picked(state: &mut State, outcome: Outcome) -> Vec<Effect> {
     let Some(Popup::Pick(pick)) = state.popups.last_mut() else { return Vec::new() };
     let purpose = pick.purpose.clone();
     match outcome {

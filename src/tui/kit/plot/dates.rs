@@ -1,6 +1,6 @@
 //! Versions on a line of dates.
 
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
 use crate::kit::theme::Theme;
@@ -58,14 +58,6 @@ pub fn dates(versions: &[Dated], width: usize, theme: &Theme) -> Vec<Line<'stati
         Line::styled(line.concat(), theme.style("bar")),
         Line::styled(names.text(), theme.style("text")),
     ]
-}
-
-/// That a tag means another version now, and since when: `latest moved 2024.1 → 2024.2, 2 d ago`.
-pub fn moved(tag: &str, before: &str, after: &str, at: i64, now: i64, theme: &Theme) -> Line<'static> {
-    Line::from(vec![
-        Span::styled(tag.to_owned(), theme.style("key")),
-        Span::styled(format!(" moved {before} → {after}, {}", text::ago(at, now)), theme.style("text")),
-    ])
 }
 
 /// The years that begin between two times, each with the time at which it does.

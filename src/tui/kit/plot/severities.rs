@@ -32,7 +32,8 @@ impl From<&Findings> for Severity {
             Of::Critical => "critical.bad",
             Of::High => "high.bad",
             Of::Medium => "medium.caution",
-            Of::Low | Of::Unknown => "low.dim",
+            Of::Low => "low.dim",
+            Of::Unknown => "unknown",
         };
         Self { name: group.severity.name(), role, count: group.count, fixable: group.fixable }
     }

@@ -3,7 +3,7 @@ use ratatui::text::Line;
 
 use super::{
     chart::{Charts, History, chart},
-    dates::{Dated, dates, moved},
+    dates::{Dated, dates},
     gauge::{filled, gauge},
     parts::{Part, divided, grouped, legend, stacked},
     severities::{Severity, severities},
@@ -92,8 +92,6 @@ fn names_that_would_collide_are_left_out_and_the_newest_is_there() {
     let alone = texts(&dates(&versions[..1], 30, &theme()));
     assert!(alone[0].contains("2022-08-") && alone[2].contains("2022.5"), "{alone:?}");
     assert!(dates(&[], 40, &theme()).is_empty() && dates(&versions, 11, &theme()).is_empty());
-    let words = moved("latest", "2024.1", "2024.2", 1_000, 1_000 + 2 * 86_400, &theme()).to_string();
-    assert_eq!(words, "latest moved 2024.1 → 2024.2, 2 d ago");
 }
 
 fn history(values: &[f64], limit: Option<f64>) -> History<'_> {

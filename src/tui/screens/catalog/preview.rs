@@ -14,7 +14,7 @@ use crate::{
         panel,
         plot::severities::{Severity, severities},
         theme::Theme,
-        widgets::{aged, fit, fit_path, put, row, tone, wrap},
+        widgets::{aged, fit, fit_path, put, put_lines, tone, wrap},
     },
     model::Model,
 };
@@ -61,9 +61,7 @@ impl Catalog {
             lines.push(Line::default());
             lines.extend(around);
         }
-        for (number, line) in lines.into_iter().take(usize::from(inner.height)).enumerate() {
-            put(frame, row(inner, number as u16), line);
-        }
+        put_lines(frame, inner, lines, 0);
     }
 
     /// What the image is, as far as its source has told.

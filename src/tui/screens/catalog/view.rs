@@ -13,7 +13,6 @@ use super::{
 use crate::{
     kit::{
         action::Action,
-        keymap::Key,
         panel::{self, Window},
         table::{self, Column, TableRow},
         theme::Theme,
@@ -105,7 +104,7 @@ impl Catalog {
     /// Draws one line about all sources that do not answer, with the key that helps: that of the sign-in, or that of the
     /// screen of sources.
     fn failures_line(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        let key = |action| model.keymap.key("catalog", action).map_or_else(String::new, Key::label);
+        let key = |action| model.keymap.label("catalog", action);
         let failed: Vec<&SourceFeed> = self.feeds.iter().filter(|feed| feed.error.is_some()).collect();
         let words = match failed.as_slice() {
             [] => return,

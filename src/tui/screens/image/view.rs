@@ -10,7 +10,7 @@ use super::{Page, Pane};
 use crate::kit::{
     list::Scrollable,
     theme::Theme,
-    widgets::{bar, below, failure, fit, put, row, select, vanished_message},
+    widgets::{bar, below, failure, fit, put, put_lines, row, select, vanished_message},
 };
 use wharf_core::{
     base::text,
@@ -43,19 +43,11 @@ impl Page {
         match self.pane {
             Pane::Overview => self.draw_overview(frame, area, image, theme, now),
             Pane::Versions => self.versions_pane(frame, area, image, theme, now),
-            Pane::Layers => self.lines(frame, area, layers(image, area.width as usize, theme), theme),
+            Pane::Layers => put_lines(frame, area, layers(image, area.width as usize, theme), self.at.selected),
             Pane::Shares => self.shares_pane(frame, area, theme, now),
-            Pane::Trust => self.lines(frame, area, self.trust_lines(image, area.width, theme, now), theme),
-            Pane::Scan => self.lines(frame, area, self.scan_lines(area.width, theme, now), theme),
-            Pane::Software => self.lines(frame, area, self.software_lines(area.width, theme, now), theme),
-        }
-    }
-
-    /// Draws lines that only scroll.
-    fn lines(&self, frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>, _theme: &Theme) {
-        let top = self.at.selected.min(lines.len().saturating_sub(area.height as usize));
-        for (number, line) in lines.into_iter().skip(top).take(area.height as usize).enumerate() {
-            put(frame, row(area, number as u16), line);
+            Pane::Trust => put_lines(frame, area, self.trust_lines(image, area.width, theme, now), self.at.selected),
+            Pane::Scan => put_lines(frame, area, self.scan_lines(area.width, theme, now), self.at.selected),
+            Pane::Software => put_lines(frame, area, self.software_lines(area.width, theme, now), self.at.selected),
         }
     }
 

@@ -10,7 +10,6 @@ use super::{Entry, Page};
 use crate::{
     kit::{
         action::Action,
-        keymap::Key,
         layout::{ListAndReading, Side, WIDE, list_and_reading},
         list::Scrollable,
         panel::{self, Window},
@@ -124,7 +123,7 @@ impl Page {
             _ => ("", String::new()),
         };
         let inner = panel::titled(frame, area, title, &facts, false, theme);
-        let key = |action: Action| model.keymap.key("inbox", action).map_or_else(String::new, Key::label);
+        let key = |action: Action| model.keymap.label("inbox", action);
         let open = key(Action::Open);
         let mut out = Reading::new(area.width);
         if let Some(gone) = self.rows.vanished() {

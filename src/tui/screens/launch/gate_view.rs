@@ -11,7 +11,6 @@ use super::Page;
 use crate::{
     kit::{
         action::Action,
-        keymap::Key,
         panel,
         theme::Theme,
         widgets::{below, fit, put, row, tone},
@@ -39,7 +38,7 @@ impl Page {
         };
         let (Some(_), Some(form)) = (&self.plan, &self.form) else { return };
         let Some(gate) = self.gate() else {
-            let launch = key(model, Action::Confirm);
+            let launch = model.keymap.label("launch", Action::Confirm);
             let words = format!(" · no policy says what may run   {launch} launches now");
             let words = fit(&words, usize::from(line.width));
             return put(frame, line, Line::styled(words, theme.style("text")));
@@ -65,14 +64,10 @@ impl Page {
     }
 }
 
-/// The first key of an action on the launch screen.
-fn key(model: &Model, action: Action) -> String {
-    model.keymap.key("launch", action).map_or_else(String::new, Key::label)
-}
-
 /// The role of the gate, and what the keys do there.
 fn outcome(gate: &Gate, form: &Form, model: &Model) -> (&'static str, String) {
-    let (launch, ask) = (key(model, Action::Confirm), key(model, Action::Request));
+    let key = |action| model.keymap.label("launch", action);
+    let (launch, ask) = (key(Action::Confirm), key(Action::Request));
     match &gate.passage {
         GateRequirement::Open => ("gate.good", format!("{launch} launches now")),
         GateRequirement::Checked(checks) => {
@@ -80,7 +75,7 @@ fn outcome(gate: &Gate, form: &Form, model: &Model) -> (&'static str, String) {
         }
         GateRequirement::Isolated(least) => {
             let way = match safer::demanded(gate, form) {
-                Some(_) => format!("{} chooses safer", key(model, Action::Safer)),
+                Some(_) => format!("{} chooses safer", key(Action::Safer)),
                 None => "this backend has none, choose another".to_owned(),
             };
             ("gate.caution", format!("held back unless {} is {}: {way}", isolation::KEY, least.name()))

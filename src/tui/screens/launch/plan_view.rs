@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::Page;
 use crate::kit::{
     theme::{Depth, Theme},
-    widgets::{bar, cell, failure, put, row, weight, wrap},
+    widgets::{bar, cell, failure, put_lines, weight, wrap},
 };
 use wharf_core::{
     base::clean,
@@ -29,12 +29,7 @@ impl Page {
     /// Draws the plan, or why there is none.
     pub(super) fn plan_view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let rows = self.plan_rows(area.width, theme);
-        // If the plan became shorter or the terminal larger, the plan's end stays at the bottom.
-        let end = rows.len().saturating_sub(usize::from(area.height));
-        let top = usize::from(self.plan_top).min(end);
-        for (number, line) in rows.into_iter().skip(top).take(usize::from(area.height)).enumerate() {
-            put(frame, row(area, number as u16), line);
-        }
+        put_lines(frame, area, rows, usize::from(self.plan_top));
     }
 
     /// The largest first visible line on a terminal of this size: the plan's end is then at the bottom.

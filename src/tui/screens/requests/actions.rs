@@ -110,9 +110,11 @@ impl page::Page for Page {
                     model.say("not taken: this request has just come. Read it, then decide");
                     return Vec::new();
                 }
-                let many = matches!(action, Action::Approve | Action::Conditions)
-                    || action == Action::Refuse && self.decides();
-                let seen = if many { self.rows.seen() } else { self.rows.seen_one().map(|one| vec![one]) };
+                let seen = if self.takes_several(action) {
+                    self.rows.seen()
+                } else {
+                    self.rows.seen_one().map(|one| vec![one])
+                };
                 return model.act_on(seen).map_or_else(Vec::new, |seen| self.decisive(action, seen, model));
             }
         }
@@ -226,21 +228,19 @@ impl Page {
 
     /// Whether a key alone approves: it is one request, and all that is taken with it is on the screen.
     fn is_ordinary(&self, seen: &[SeenRow<Id>], model: &Model) -> bool {
-        let all = self.rows.all().unwrap_or_default();
-        match seen {
-            [one] if self.rows.marked().is_empty() => all
-                .iter()
-                .find(|request| request.id == *one.id())
-                .is_some_and(|request| self.shows_what_is_taken(request, model.body())),
-            _ => false,
-        }
+        let shown = |one| self.request_of(one).is_some_and(|one| self.shows_what_is_taken(one, model.body()));
+        matches!(seen, [one] if self.rows.marked().is_empty() && shown(one))
+    }
+
+    /// The request of a row that was seen, as it is now.
+    fn request_of(&self, seen: &SeenRow<Id>) -> Option<&Request> {
+        self.rows.iter().find(|request| request.id == *seen.id())
     }
 
     /// The rules and the findings that hold these requests back, each once.
     fn held_back_by(&self, seen: &[SeenRow<Id>]) -> (Vec<String>, Vec<String>) {
         let (mut rules, mut findings) = (Vec::new(), Vec::new());
-        let chosen = self.rows.iter().filter(|request| seen.iter().any(|one| *one.id() == request.id));
-        for dossier in chosen.filter_map(|request| request.dossier.as_ref()) {
+        for dossier in seen.iter().filter_map(|one| self.request_of(one)?.dossier.as_ref()) {
             let (of_rules, of_findings) = dossier.to_take();
             for (into, from) in [(&mut rules, of_rules), (&mut findings, of_findings)] {
                 for one in from {
@@ -255,10 +255,9 @@ impl Page {
 
     /// What an approval of these requests would accept, in lines. Of several, the first [`NAMED`] are named.
     fn accepted_lines(&self, seen: &[SeenRow<Id>]) -> Vec<String> {
-        let all = self.rows.all().unwrap_or_default();
         let lines = |one: &SeenRow<Id>| {
-            let request = all.iter().find(|request| request.id == *one.id());
-            request.and_then(|request| request.dossier.as_ref()).map_or_else(Vec::new, Dossier::taken)
+            let dossier = self.request_of(one).and_then(|request| request.dossier.as_ref());
+            dossier.map_or_else(Vec::new, Dossier::taken)
         };
         match seen {
             [one] => lines(one),

@@ -5,6 +5,7 @@ use crate::kit::{plot::severities::Severity as Bar, reading::Reading, widgets::t
 use wharf_core::{
     base::{badge::Scan, clean, quote::inline, severity::Severity, text},
     catalog::marks::{ScanMark, ShortBadge},
+    portal::evidence::brief::Findings,
     request::{Dossier, Pace, Request, Stage},
 };
 
@@ -136,22 +137,11 @@ fn scan(out: &mut Reading, dossier: &Dossier, roomy: bool, now: i64) {
     }
     out.section("Scan", &text::plural(counts.total(), "finding", "findings"));
     if scan.state == Scan::Findings && counts.total() > 0 {
-        let bar = |severity: Severity, role| Bar {
-            name: severity.name(),
-            role,
-            count: counts.of(severity),
-            fixable: if severity == Severity::Critical { counts.fixable_critical } else { 0 },
-        };
-        let mut bars = vec![
-            bar(Severity::Critical, "critical.bad"),
-            bar(Severity::High, "high.bad"),
-            bar(Severity::Medium, "medium.caution"),
-            bar(Severity::Low, "low.dim"),
-        ];
-        if counts.unknown > 0 {
-            bars.push(bar(Severity::Unknown, "unknown"));
-        }
-        out.bars(bars);
+        // A scan tells of critical findings only how many can be fixed.
+        let fixable = |severity| if severity == Severity::Critical { counts.fixable_critical } else { 0 };
+        let groups = Severity::ALL.into_iter().filter(|one| *one != Severity::Unknown || counts.unknown > 0);
+        let group = |severity| Findings { severity, count: counts.of(severity), fixable: fixable(severity) };
+        out.bars(groups.map(|severity| Bar::from(&group(severity))).collect());
     } else {
         let badge = scan.state.badge();
         out.signed(badge.sign, tone(badge.tone), badge.word);

@@ -143,6 +143,11 @@ impl Page {
         self.which == RequestFilter::Queue
     }
 
+    /// Whether an action is done to all marked requests, not to the selected one alone.
+    fn takes_several(&self, action: Action) -> bool {
+        matches!(action, Action::Approve | Action::Conditions) || action == Action::Refuse && self.decides()
+    }
+
     /// Marks all requests that the same rule blocks on the same base image as the selected one.
     pub fn mark_group(&mut self) {
         let Some((rule, base)) = self.rows.selected().map(|one| (one.rule().to_owned(), one.base().to_owned())) else {
@@ -188,8 +193,7 @@ impl Page {
                 | Action::Mark
                 | Action::MarkGroup
         );
-        let many = matches!(action, Action::Approve | Action::Conditions) || action == Action::Refuse && self.decides();
-        let one = if many { self.rows.chosen().into_iter().next() } else { self.rows.selected() };
+        let one = if self.takes_several(action) { self.rows.chosen().into_iter().next() } else { self.rows.selected() };
         let Some(one) = one else { return needs_one.then_some("nothing is selected: ↑ ↓ choose one") };
         let me = self.me.as_ref().map(|(me, _)| me);
         let decision = matches!(

@@ -17,7 +17,6 @@ use super::{
 use crate::{
     kit::{
         action::Action,
-        keymap::Key,
         panel::{self, Window},
         table::{self, TableRow},
         theme::Theme,
@@ -151,7 +150,7 @@ impl Page {
             let words = self.rows.vanished().map(vanished_message).unwrap_or_default();
             return put(frame, row(area, 1), Line::styled(fit(&format!(" {words}"), width), theme.style("text")));
         };
-        let key = |action: Action| model.keymap.key("requests", action).map_or_else(String::new, Key::label);
+        let key = |action: Action| model.keymap.label("requests", action);
         let chosen = match self.rows.marked().len() {
             0 => selected.id.to_string(),
             marked => format!("{marked} marked"),

@@ -82,9 +82,8 @@ impl Page {
 
     /// The room for lines of output on the screen.
     fn room(&self, model: &Model) -> Room {
-        // The page has all lines but the header and the hints, which a list's page counts with its own head.
-        let height = u16::try_from(model.page() + 3).unwrap_or(u16::MAX);
-        let parts = self.parts((model.size.0, height), model.charts);
-        Room { height: usize::from(parts.lines).max(1), width: usize::from(model.size.0) }
+        let body = model.body();
+        let parts = self.parts((body.width, body.height), model.charts);
+        Room { height: usize::from(parts.lines).max(1), width: usize::from(body.width) }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     popups::Popup,
     state::{Screen, State},
 };
-use wharf_core::base::text;
+use wharf_core::{base::text, portal::evidence::Verified};
 
 /// Handles news of images.
 pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
@@ -38,9 +38,7 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
         }
         ImageNews::Explained(result) => match *result {
             Ok(verified) => {
-                let (marks, brief) = (verified.marks(state.now), verified.brief(state.now));
-                state.catalog.marked_as(&verified.subject, marks, brief);
-                state.catalog.narrow_by_marks();
+                mark(state, &verified);
                 let text = verified.explain(state.now);
                 state.open_unasked(Popup::text("Why", text));
             }
@@ -48,9 +46,7 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
         },
         ImageNews::Verified(result) => {
             if let Ok(verified) = &*result {
-                let (marks, brief) = (verified.marks(state.now), verified.brief(state.now));
-                state.catalog.marked_as(&verified.subject, marks, brief);
-                state.catalog.narrow_by_marks();
+                mark(state, verified);
             }
             if let Some(page) = topmost!(state, Screen::Image) {
                 page.judged(*result);
@@ -101,4 +97,11 @@ fn link_made(state: &mut State, wish: LinkWish, link: &str, code: String) -> Vec
         link: Some(wish),
     });
     vec![Effect::Copy(link.to_owned())]
+}
+
+/// The list shows what was learnt of an image, too.
+fn mark(state: &mut State, verified: &Verified) {
+    let (marks, brief) = (verified.marks(state.now), verified.brief(state.now));
+    state.catalog.marked_as(&verified.subject, marks, brief);
+    state.catalog.narrow_by_marks();
 }

@@ -24,6 +24,7 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
             }
         }
         RunNews::Workloads(list) => {
+            let mut effects = Vec::new();
             if let Some(page) = topmost!(state, Screen::Workload) {
                 let same = |one: &&Workload| one.backend == page.workload.backend && one.id == page.workload.id;
                 if let Some(news) = list.workloads.iter().chain(&list.parts).find(same).cloned() {
@@ -34,8 +35,7 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
                     let over = lives && page.lasted && matches!(page.ended, Some(Ok(())));
                     page.workload.set(news);
                     if began || over {
-                        state.model.lists.arrived(list);
-                        return page.watch_again(state.model.clock);
+                        effects = page.watch_again(state.model.clock);
                     }
                 }
             }
@@ -47,6 +47,7 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
                     page.arrived(all, failed);
                 }
             }
+            return effects;
         }
         RunNews::Log(bytes) => {
             if let Some(page) = topmost!(state, Screen::Workload) {

@@ -32,7 +32,7 @@ impl Output {
     pub fn typed(&mut self, room: Room) {
         let Some(typing) = &self.typing else { return };
         (self.back, self.held) = (typing.back, typing.held);
-        let mut search = Search { words: typing.input.text.clone(), ..Search::default() };
+        let mut search = Search::new(typing.input.text.clone());
         let earlier = self.search.take();
         if search.words.is_empty() {
             return;

@@ -137,7 +137,9 @@ impl Output {
         if let Some(search) = self.search.as_mut().filter(|_| matches) {
             search.found.push_back(number);
         }
-        self.counts.extend(level.map(|level| (level, self.tells(level) + 1)));
+        if let Some(level) = level {
+            *self.counts.entry(level).or_default() += 1;
+        }
         self.lines.push_back(entry);
         if self.lines.len() > KEPT {
             self.drop_oldest();

@@ -1,28 +1,41 @@
 //! Looking for a text in lines of output.
 
-use std::{collections::VecDeque, ops::Range};
+use std::{borrow::Cow, collections::VecDeque, ops::Range};
 
 /// The searched text, the numbers of the lines that contain it, and the selected one. Line numbers do not change when
 /// older lines are dropped.
 #[derive(Debug, Default)]
 pub(super) struct Search {
     pub(super) words: String,
+    /// The text as lines are compared with it.
+    needle: String,
+    /// Whether letters must have the same case.
+    exact: bool,
     pub(super) found: VecDeque<usize>,
     pub(super) at: Option<usize>,
 }
 
 impl Search {
-    /// Where a line contains the text, in bytes. Lower-case letters also match upper-case ones.
+    /// A search for a text that has found nothing yet. Lower-case letters also match upper-case ones.
+    pub(super) fn new(words: String) -> Self {
+        let exact = words.chars().any(char::is_uppercase);
+        let needle = if exact { words.clone() } else { fold(&words) };
+        Self { words, needle, exact, ..Self::default() }
+    }
+
+    /// A line as the text is looked for in it; its bytes stand where they stood.
+    fn comparable<'a>(&self, line: &'a str) -> Cow<'a, str> {
+        if self.exact { line.into() } else { fold(line).into() }
+    }
+
+    /// Where a line contains the text, in bytes.
     pub(super) fn places(&self, line: &str) -> Vec<Range<usize>> {
-        let exact = self.words.chars().any(char::is_uppercase);
-        let folded = if exact { line.to_owned() } else { fold(line) };
-        let words = if exact { self.words.clone() } else { fold(&self.words) };
-        folded.match_indices(&words).map(|(at, found)| at..at + found.len()).collect()
+        self.comparable(line).match_indices(&self.needle).map(|(at, found)| at..at + found.len()).collect()
     }
 
     /// Whether a line contains the text.
     pub(super) fn is_in(&self, line: &str) -> bool {
-        !self.places(line).is_empty()
+        self.comparable(line).contains(&self.needle)
     }
 
     /// Whether every line that has this text also has the text of an earlier search, so that only the lines found then

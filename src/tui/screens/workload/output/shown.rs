@@ -26,13 +26,13 @@ impl Output {
                 (false, false) => "· ",
             };
             let text = theme.style(role(entry.level));
-            let parts = folded(&entry.text, if self.wrap { width } else { usize::MAX });
-            for (part, range) in parts.into_iter().enumerate() {
-                let pieces = if self.wrap {
-                    whole_pieces(&entry.text, &places, range)
-                } else {
-                    pieces(&entry.text, &places, width)
-                };
+            let parts = if self.wrap {
+                let ranges = folded(&entry.text, width).into_iter();
+                ranges.map(|range| whole_pieces(&entry.text, &places, range)).collect()
+            } else {
+                vec![pieces(&entry.text, &places, width)]
+            };
+            for (part, pieces) in parts.into_iter().enumerate() {
                 let mut spans = Vec::new();
                 if signs {
                     let sign = if part == 0 { sign } else { "  " };
