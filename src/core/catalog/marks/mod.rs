@@ -103,7 +103,7 @@ pub struct ScanMark {
 
 impl ScanMark {
     /// Whether a finding is known to be exploited.
-    pub fn is_exploited(&self) -> bool {
+    fn is_exploited(&self) -> bool {
         self.state == Scan::Findings && self.counts.known_exploited > 0
     }
 
@@ -175,12 +175,6 @@ impl Marks {
             Facet::Scan => self.scan.short(),
             Facet::Verdict => short(self.verdict.badge(), self.verdict.short()),
         }
-    }
-
-    /// The mark of a row that has room for only one: the verdict where it is clear, else who vouches for the image.
-    pub fn only(&self) -> Badge {
-        let clear = matches!(self.verdict, Verdict::Allow | Verdict::Deny);
-        self.badge(if clear { Facet::Verdict } else { Facet::Trust })
     }
 
     /// The place of an image in an order by one of its marks; an image of which nothing is known comes last.
