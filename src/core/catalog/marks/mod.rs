@@ -122,7 +122,6 @@ impl ScanMark {
     /// The place in an order by scan: the worst findings first, then what is not known well, what is clean, and last
     /// what nobody has scanned.
     fn rank(&self) -> (u8, Reverse<[u64; 6]>) {
-        let counts = &self.counts;
         let state = match self.state {
             Scan::Findings => 0,
             Scan::Stale => 1,
@@ -133,8 +132,7 @@ impl ScanMark {
             Scan::Clean => 6,
             Scan::NotScanned => 7,
         };
-        let known = [counts.known_exploited, counts.critical, counts.high, counts.medium, counts.low, counts.unknown];
-        (state, Reverse(known))
+        (state, Reverse(self.counts.weight()))
     }
 }
 

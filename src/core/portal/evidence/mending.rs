@@ -48,11 +48,6 @@ fn counted(records: &[Record], now: i64) -> Option<Counts> {
     }
 }
 
-/// How bad findings are, for comparing: what is exploited first, then by severity.
-fn weight(counts: &Counts) -> [u64; 6] {
-    [counts.known_exploited, counts.critical, counts.high, counts.medium, counts.low, counts.unknown]
-}
-
 /// How many findings of the first image the second does not have. Lists of findings may be cut; then only the numbers
 /// can be compared.
 fn gone(before: &[Record], after: &[Record], now: i64) -> u64 {
@@ -86,7 +81,7 @@ fn judge(
         let verdict = judged(policy, &records, subject, now).verdict;
         Some((verdict, counted(&records, now)?, records))
     });
-    judged.max_by_key(|(verdict, counts, _)| (verdict.strictness(), weight(counts)))
+    judged.max_by_key(|(verdict, counts, _)| (verdict.strictness(), counts.weight()))
 }
 
 /// What the tags were seen to mean last, without `digest`. Of several tags for one digest, the one that says most about
@@ -127,8 +122,8 @@ fn allowed(compared: Vec<Mend>) -> Vec<Mend> {
 /// Of allowed versions those that mend the present one: with fewer findings and none of a worse kind. The fewest
 /// findings come first, of equal ones the newest version.
 fn mends(mut all: Vec<Mend>, present: &Counts) -> Vec<Mend> {
-    all.retain(|one| one.left.total() < present.total() && weight(&one.left) < weight(present));
-    all.sort_by(|a, b| weight(&a.left).cmp(&weight(&b.left)).then_with(|| tags::by_version(&b.tag, &a.tag)));
+    all.retain(|one| one.left.total() < present.total() && one.left.weight() < present.weight());
+    all.sort_by(|a, b| a.left.weight().cmp(&b.left.weight()).then_with(|| tags::by_version(&b.tag, &a.tag)));
     all
 }
 
