@@ -16,7 +16,7 @@ use wharf::core::{
     portal::Portal,
 };
 
-/// Checks at a time, as the screen makes them.
+/// Images at a time. Each is checked as its page on the screen checks it.
 const AT_ONCE: usize = 6;
 
 #[tokio::main]
@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 async move {
                     let cx = Context::default();
                     let Ok((_, image)) = portal.catalog.look(&cx, "bench", name, tag).await else { return false };
-                    portal.evidence.mark(&image).await.is_ok()
+                    portal.evidence.evidence_for_screen(&cx, &image, false).await.is_ok()
                 }
             })
             .buffer_unordered(AT_ONCE)

@@ -89,8 +89,7 @@ pub async fn open(cx: &Context, supply: &Supply, store: &Path) -> Result<File> {
 
 /// Whether only this person, or root, can write to an open file.
 fn is_ours(file: &File) -> bool {
-    let me = rustix::process::geteuid().as_raw();
-    file.metadata().is_ok_and(|meta| (meta.uid() == me || meta.uid() == 0) && meta.mode() & 0o022 == 0)
+    file.metadata().is_ok_and(|meta| private::is_mine_or_roots(&meta) && meta.mode() & 0o022 == 0)
 }
 
 /// The same file, if it has this digest.

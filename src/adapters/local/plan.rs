@@ -338,9 +338,7 @@ pub(super) fn risks(image: &Image, answers: &Answers, inside: &SandboxLayout, ru
 /// The risk line that what the program may write belongs to somebody else for it: behind gVisor, files of this person
 /// belong to root inside.
 fn owned_by_root(image: &Image, inside: &SandboxLayout) -> Option<Risk> {
-    let user = &image.config.user;
-    let is_root = user.is_empty() || matches!(user.raw().split(':').next(), Some("0" | "root"));
     let writes = inside.writable || inside.mounts.iter().any(|mount| mount.writes);
-    let words = format!("for {user} inside, your files belong to root: it may be unable to write them");
-    (writes && !is_root).then(|| Risk::caution(words))
+    let words = format!("for {} inside, your files belong to root: it may be unable to write them", image.config.user);
+    (writes && !image.config.runs_as_root()).then(|| Risk::caution(words))
 }

@@ -121,7 +121,8 @@ fn check_parents(folder: &Path, what: &str) -> Result<()> {
     Ok(())
 }
 
-fn is_mine_or_roots(meta: &Metadata) -> bool {
+/// Whether a file or folder belongs to this user or to root.
+pub fn is_mine_or_roots(meta: &Metadata) -> bool {
     meta.uid() == user_id() || meta.uid() == 0
 }
 

@@ -95,6 +95,11 @@ impl Counts {
         }
     }
 
+    /// How bad the findings are, for comparing: what is exploited first, then by severity.
+    pub fn weight(&self) -> [u64; 6] {
+        [self.known_exploited, self.critical, self.high, self.medium, self.low, self.unknown]
+    }
+
     /// The worst severity of which there are findings; `None` without findings.
     pub fn worst(&self) -> Option<Severity> {
         Severity::ALL.into_iter().find(|severity| self.of(*severity) > 0)

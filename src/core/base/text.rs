@@ -54,6 +54,20 @@ fn scaled(bytes: u64) -> (f64, usize) {
     (value, unit)
 }
 
+/// By how many bits a binary unit of bytes shifts: 10 for `k`, `kb` and `kib`, up to 50 for `p`; 0 without a unit. Units
+/// are in lower case; `None` for other words.
+pub fn binary_shift(unit: &str) -> Option<u32> {
+    match unit.trim_end_matches("ib").trim_end_matches('b') {
+        "" => Some(0),
+        "k" => Some(10),
+        "m" => Some(20),
+        "g" => Some(30),
+        "t" => Some(40),
+        "p" => Some(50),
+        _ => None,
+    }
+}
+
 /// A number with three significant digits, without zeros at its end: `22.1`, `32`, `0.25`.
 pub fn three_digits(value: f64) -> String {
     let digits = match value.abs() {

@@ -1,23 +1,19 @@
 //! Where else the same bytes are: an index from digests to the sources that list them.
 
-use std::sync::Arc;
-
-use super::{
-    rows::RowSet,
-    search::{RowId, RowSets},
-};
+use super::search::{RowId, RowSets};
 
 /// The rows of all sources by their digest. It is built once for some lists, and then asked for any number of images.
 #[derive(Debug, Clone, Default)]
 pub struct DigestIndex {
-    sets: Vec<(String, Arc<RowSet>)>,
+    /// The names of the sources, in the order of their lists.
+    names: Vec<String>,
     /// Rows whose digest is known, with it, sorted by the digest.
     rows: Vec<(Box<str>, RowId)>,
 }
 
 impl DigestIndex {
-    /// The index of these lists. `looked_up` are digests that the lists do not tell and that looks at rows have told.
-    pub fn new<'a>(sets: &RowSets, looked_up: impl IntoIterator<Item = (RowId, &'a str)>) -> Self {
+    /// The index of these lists.
+    pub fn new(sets: &RowSets) -> Self {
         let mut rows: Vec<(Box<str>, RowId)> = Vec::new();
         for (set, (_, list)) in sets.iter().enumerate() {
             for at in 0..list.len() {
@@ -27,18 +23,16 @@ impl DigestIndex {
                 }
             }
         }
-        rows.extend(looked_up.into_iter().map(|(id, digest)| (Box::from(digest), id)));
         rows.sort_unstable();
-        rows.dedup();
-        Self { sets: sets.to_vec(), rows }
+        Self { names: sets.iter().map(|(name, _)| name.clone()).collect(), rows }
     }
 
     /// The rows that have this digest, each with the name of its source.
-    pub fn rows<'a>(&'a self, digest: &str) -> impl Iterator<Item = (&'a str, RowId)> {
+    fn rows<'a>(&'a self, digest: &str) -> impl Iterator<Item = (&'a str, RowId)> {
         let first = self.rows.partition_point(|(known, _)| **known < *digest);
         let end = self.rows.partition_point(|(known, _)| **known <= *digest);
         let same = self.rows.get(first..end).unwrap_or_default();
-        same.iter().filter_map(|(_, id)| Some((self.sets.get(id.set as usize)?.0.as_str(), *id)))
+        same.iter().filter_map(|(_, id)| Some((self.names.get(id.set as usize)?.as_str(), *id)))
     }
 
     /// The other sources that list the same digest, each once, in the order of the sources.
@@ -49,22 +43,17 @@ impl DigestIndex {
         found.dedup_by_key(|(_, name)| *name);
         found.into_iter().map(|(_, name)| name).collect()
     }
-
-    /// The number of rows whose digest is known.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether no digest is known.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::{base::digest::Digest, catalog::rows::Row};
+    use crate::{
+        base::digest::Digest,
+        catalog::rows::{Row, RowSet},
+    };
 
     fn digest(of: usize) -> Digest {
         Digest::of(of.to_string().as_bytes())
@@ -79,15 +68,15 @@ mod tests {
 
     #[test]
     fn one_index_of_a_hundred_thousand_rows_answers_for_every_image() {
-        let bare = Arc::new(RowSet::build(vec![Row { name: "x".into(), ..Row::default() }]));
+        let bare = Row { name: "x".into(), ..Row::default() };
+        let some = RowSet::build(vec![bare, Row { name: "y".into(), digest: Some(digest(4)), ..Row::default() }]);
         let sets = vec![
             ("site".to_owned(), list(0..50_000)),
             ("hub".to_owned(), list((0..50_000).map(|number| number * 2))),
-            ("docker".to_owned(), bare),
+            ("docker".to_owned(), Arc::new(some)),
         ];
-        let looked_up = digest(4).to_string();
-        let index = DigestIndex::new(&sets, [(RowId { set: 2, row: 0 }, looked_up.as_str())]);
-        assert_eq!(index.len(), 100_001);
+        let index = DigestIndex::new(&sets);
+        assert_eq!(index.rows.len(), 100_001);
         assert_eq!(index.also_in(digest(4).as_str(), "site"), ["hub", "docker"]);
         assert_eq!(index.also_in(digest(4).as_str(), "docker"), ["site", "hub"]);
         assert!(index.also_in(digest(5).as_str(), "site").is_empty());
@@ -104,7 +93,7 @@ mod tests {
         let both = Arc::new(RowSet::build(vec![row("a"), row("b")]));
         let more = Arc::new(RowSet::build(vec![row("c")]));
         let sets = vec![("site".to_owned(), both.clone()), ("hub".to_owned(), both), ("hub".to_owned(), more)];
-        let index = DigestIndex::new(&sets, []);
+        let index = DigestIndex::new(&sets);
         assert_eq!(index.also_in(digest(1).as_str(), "site"), ["hub"]);
     }
 }

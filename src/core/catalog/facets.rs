@@ -7,7 +7,7 @@ use crate::base::badge::Publisher;
 use super::{
     marks::Facet,
     rows::project_of,
-    search::{Known, RowId, RowSets, marks_of},
+    search::{Known, RowId, RowSets},
 };
 
 /// Most facets that are offered.
@@ -28,8 +28,8 @@ pub fn count(sets: &RowSets, known: &Known) -> Vec<(String, usize)> {
         for at in 0..rows.len() {
             let Some(row) = rows.get(at) else { continue };
             let id = RowId { set: set as u32, row: at as u32 };
-            let marks = marks_of(sets, id, known);
-            if known.marks.contains_key(&id) {
+            if let Some(marks) = known.marks.get(&id) {
+                let marks = marks.with_publisher(row.publisher);
                 for (group, facet) in MARKS {
                     facet.fitting(&marks).into_iter().for_each(|word| add(group, facet.typed(word), 1));
                 }

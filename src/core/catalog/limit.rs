@@ -76,15 +76,7 @@ fn side(typed: &str) -> Option<(Side, &str)> {
 /// Bytes with a binary unit: `1G`, `1.5gib`, `700`.
 fn bytes(typed: &str) -> Option<u64> {
     let (number, unit) = typed.split_at(typed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(typed.len()));
-    let shift = match unit.trim_end_matches("ib").trim_end_matches('b') {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        "p" => 50,
-        _ => return None,
-    };
+    let shift = text::binary_shift(unit)?;
     let number: f64 = number.parse().ok()?;
     Some((number * (1_u64 << shift) as f64) as u64)
 }

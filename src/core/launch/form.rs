@@ -10,7 +10,10 @@ use super::{
     isolation::{self, Isolation},
     room::{Gate, OfferedPreset, Room},
 };
-use crate::base::error::{Error, Result};
+use crate::base::{
+    error::{Error, Result},
+    text::binary_shift,
+};
 
 /// What sort of answer a field takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -306,14 +309,8 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text.get(..digits)?.parse().ok()?;
-    let shift = match text.get(digits..)?.trim().to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        _ => return None,
-    };
+    // Nothing that is launched or kept has petabytes.
+    let shift = binary_shift(&text.get(digits..)?.trim().to_ascii_lowercase()).filter(|shift| *shift <= 40)?;
     number.checked_mul(1 << shift)
 }
 
@@ -413,6 +410,7 @@ mod tests {
         assert_eq!(parse_bytes("2G"), Some(2 << 30));
         assert_eq!(parse_bytes("512 MiB"), Some(512 << 20));
         assert_eq!(parse_bytes("12 parsec"), None);
+        assert_eq!(parse_bytes("2P"), None);
         assert_eq!(parse_bytes("99999999999999T"), None);
     }
 

@@ -73,21 +73,24 @@ impl BackendLists {
         }
     }
 
+    /// The last answers of the backends that have answered.
+    fn answers(&self) -> impl Iterator<Item = &BackendList> {
+        self.0.iter().filter_map(|(_, answer)| answer.as_ref())
+    }
+
     /// The number of workloads that run, as far as backends have answered.
     pub fn live(&self) -> usize {
-        let answers = self.0.iter().filter_map(|(_, answer)| answer.as_ref());
-        answers.flat_map(|list| &list.workloads).filter(|one| one.state.is_live()).count()
+        self.answers().flat_map(|list| &list.workloads).filter(|one| one.state.is_live()).count()
     }
 
     /// The workloads that run an image: those that Wharf launched with this digest, and those whose backend names this
     /// reference. An empty digest or reference is that of none.
     pub fn running(&self, digest: &str, reference: &str) -> Vec<&Workload> {
-        let answers = self.0.iter().filter_map(|(_, answer)| answer.as_ref());
         let same = |one: &&Workload| {
             (!digest.is_empty() && one.digest == digest)
                 || (one.digest.is_empty() && !reference.is_empty() && one.image == reference)
         };
-        answers.flat_map(|list| &list.workloads).filter(|one| one.state.is_live()).filter(same).collect()
+        self.answers().flat_map(|list| &list.workloads).filter(|one| one.state.is_live()).filter(same).collect()
     }
 
     /// The names of the backends that have not answered yet.
@@ -97,23 +100,20 @@ impl BackendLists {
 
     /// Why an ability of its backend does not work with this workload, as its last list said; `None` if it does.
     pub fn refusal(&self, (backend, id): &WorkloadId, ability: Ability) -> Option<&str> {
-        let lists = self.0.iter().filter_map(|(_, answer)| answer.as_ref());
-        let mut refusals = lists.filter(|list| list.backend == *backend).flat_map(|list| &list.refusals);
+        let mut refusals = self.answers().filter(|list| list.backend == *backend).flat_map(|list| &list.refusals);
         refusals.find(|one| one.id == *id && one.ability == ability).map(|one| one.why.as_str())
     }
 
     /// The parts that were told of workloads of this backend.
     pub fn parts<'a>(&'a self, backend: &'a str) -> impl Iterator<Item = &'a Workload> {
-        let lists = self.0.iter().filter_map(|(_, answer)| answer.as_ref());
-        lists.filter(move |list| list.backend == backend).flat_map(|list| &list.parts)
+        self.answers().filter(move |list| list.backend == backend).flat_map(|list| &list.parts)
     }
 
     /// The workloads of all answers, those that run first and then the newest, and what did not answer, with the errors.
     pub fn merged(&self) -> (Vec<Workload>, Vec<(String, Error)>) {
-        let answers = || self.0.iter().filter_map(|(_, answer)| answer.as_ref());
-        let mut all: Vec<Workload> = answers().flat_map(|list| list.workloads.iter().cloned()).collect();
+        let mut all: Vec<Workload> = self.answers().flat_map(|list| list.workloads.iter().cloned()).collect();
         all.sort_by(|a, b| b.state.is_live().cmp(&a.state.is_live()).then(b.created.cmp(&a.created)));
-        let failed = answers().filter_map(|list| Some((list.backend.clone(), list.trouble.clone()?)));
+        let failed = self.answers().filter_map(|list| Some((list.backend.clone(), list.trouble.clone()?)));
         (all, failed.collect())
     }
 }

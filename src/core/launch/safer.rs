@@ -39,13 +39,13 @@ pub fn next(form: &Form, answers: &Answers, root: bool, user: u32) -> Option<Saf
         Some(answers.0.get(key).cloned().unwrap_or_else(|| field.default.clone()))
     };
     let takes = |wanted: &SaferAnswer| {
-        let field = form.field(wanted.key)?;
-        (now(wanted.key)? != wanted.answer && field.refuse(&wanted.answer).is_none()).then_some(())
+        now(wanted.key).is_some_and(|answer| answer != wanted.answer)
+            && form.field(wanted.key).is_some_and(|field| field.refuse(&wanted.answer).is_none())
     };
     let one_of = |key: &'static str, wanted: &[&str], words: &str| {
         let all =
             wanted.iter().map(|answer| SaferAnswer { key, answer: (*answer).to_owned(), words: words.to_owned() });
-        all.into_iter().find(|answer| takes(answer).is_some())
+        all.into_iter().find(&takes)
     };
     let mounts = now("mounts").unwrap_or_default();
     let is = |key: &str, word: &str| now(key).is_some_and(|answer| answer == word);
@@ -73,7 +73,7 @@ pub fn next(form: &Form, answers: &Answers, root: bool, user: u32) -> Option<Saf
             });
             as_root.then(|| one_of("user", &[&format!("{user}:{user}")], "it does not run as root")).flatten()
         })
-        .or_else(|| one_of("rights", &["none"], "it has no capabilities").filter(|_| !is("rights", "none")))
+        .or_else(|| one_of("rights", &["none"], "it has no capabilities"))
         .or_else(|| one_of("home", &["no"], "your home is not mounted"))
         .or_else(|| one_of("read-only", &["yes"], "the image's files cannot be changed"))
         .or_else(|| one_of("writable", &["no"], "the image's files cannot be changed"))
@@ -82,7 +82,7 @@ pub fn next(form: &Form, answers: &Answers, root: bool, user: u32) -> Option<Saf
         })
         .or_else(stronger)
         .or_else(|| one_of("network", &["none"], "it has no network"))
-        .filter(|answer| takes(answer).is_some())
+        .filter(&takes)
 }
 
 /// Leaves out the first mount that gives away more than a folder: a home, a socket, the machine.

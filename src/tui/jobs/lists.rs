@@ -29,7 +29,7 @@ impl Jobs {
             tokio::time::sleep(REST).await;
             if let Some(sets) = sets {
                 let lists = sets.0.clone();
-                let built = tokio::task::spawn_blocking(move || DigestIndex::new(&lists, []));
+                let built = tokio::task::spawn_blocking(move || DigestIndex::new(&lists));
                 if let Ok(index) = built.await {
                     post.send(ListNews::Indexed(sets, Arc::new(index))).await;
                 }

@@ -103,7 +103,7 @@ pub struct ScanMark {
 
 impl ScanMark {
     /// Whether a finding is known to be exploited.
-    pub fn is_exploited(&self) -> bool {
+    fn is_exploited(&self) -> bool {
         self.state == Scan::Findings && self.counts.known_exploited > 0
     }
 
@@ -122,7 +122,6 @@ impl ScanMark {
     /// The place in an order by scan: the worst findings first, then what is not known well, what is clean, and last
     /// what nobody has scanned.
     fn rank(&self) -> (u8, Reverse<[u64; 6]>) {
-        let counts = &self.counts;
         let state = match self.state {
             Scan::Findings => 0,
             Scan::Stale => 1,
@@ -133,8 +132,7 @@ impl ScanMark {
             Scan::Clean => 6,
             Scan::NotScanned => 7,
         };
-        let known = [counts.known_exploited, counts.critical, counts.high, counts.medium, counts.low, counts.unknown];
-        (state, Reverse(known))
+        (state, Reverse(self.counts.weight()))
     }
 }
 
@@ -175,12 +173,6 @@ impl Marks {
             Facet::Scan => self.scan.short(),
             Facet::Verdict => short(self.verdict.badge(), self.verdict.short()),
         }
-    }
-
-    /// The mark of a row that has room for only one: the verdict where it is clear, else who vouches for the image.
-    pub fn only(&self) -> Badge {
-        let clear = matches!(self.verdict, Verdict::Allow | Verdict::Deny);
-        self.badge(if clear { Facet::Verdict } else { Facet::Trust })
     }
 
     /// The place of an image in an order by one of its marks; an image of which nothing is known comes last.

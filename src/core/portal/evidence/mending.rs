@@ -48,11 +48,6 @@ fn counted(records: &[Record], now: i64) -> Option<Counts> {
     }
 }
 
-/// How bad findings are, for comparing: what is exploited first, then by severity.
-fn weight(counts: &Counts) -> [u64; 6] {
-    [counts.known_exploited, counts.critical, counts.high, counts.medium, counts.low, counts.unknown]
-}
-
 /// How many findings of the first image the second does not have. Lists of findings may be cut; then only the numbers
 /// can be compared.
 fn gone(before: &[Record], after: &[Record], now: i64) -> u64 {
@@ -86,30 +81,32 @@ fn judge(
         let verdict = judged(policy, &records, subject, now).verdict;
         Some((verdict, counted(&records, now)?, records))
     });
-    judged.max_by_key(|(verdict, counts, _)| (verdict.strictness(), weight(counts)))
+    judged.max_by_key(|(verdict, counts, _)| (verdict.strictness(), counts.weight()))
 }
 
-/// All versions that were scanned, other than `digest`, compared with the evidence of that one; each digest once.
-fn compared(policy: &Policy, digest: &Digest, present: &[Record], others: &[Known<'_>], now: i64) -> Vec<Mend> {
-    let platform = present.iter().find_map(|record| record.subject.platform.as_ref());
-    let mut mends: Vec<Mend> = Vec::new();
-    for other in others.iter().filter(|other| other.seen.digest != *digest) {
-        let Some((verdict, left, records)) = judge(policy, other, platform, now) else { continue };
-        let mend = Mend {
-            tag: other.seen.tag.clone(),
-            digest: other.seen.digest.clone(),
-            gone: gone(present, &records, now),
-            left,
-            verdict,
-        };
-        match mends.iter_mut().find(|known| known.digest == mend.digest) {
-            // Of several tags the one that says most about the version: 2024.3 rather than 2024 or latest.
-            Some(known) if says_more(&mend.tag, &known.tag) => *known = mend,
+/// What the tags were seen to mean last, without `digest`. Of several tags for one digest, the one that says most about
+/// the version: 2024.3 rather than 2024 or latest.
+fn versions<'a>(seen: &'a [SeenTag], digest: &Digest) -> Vec<&'a SeenTag> {
+    let mut versions: Vec<&SeenTag> = Vec::new();
+    for one in tags::latest(seen).into_iter().filter(|one| one.digest != *digest) {
+        match versions.iter_mut().find(|known| known.digest == one.digest) {
+            Some(known) if says_more(&one.tag, &known.tag) => *known = one,
             Some(_) => {}
-            None => mends.push(mend),
+            None => versions.push(one),
         }
     }
-    mends
+    versions
+}
+
+/// Those of other versions that were scanned, compared with the evidence of the present one.
+fn compared(policy: &Policy, present: &[Record], others: &[Known<'_>], now: i64) -> Vec<Mend> {
+    let platform = present.iter().find_map(|record| record.subject.platform.as_ref());
+    let compare = |other: &Known<'_>| {
+        let (verdict, left, records) = judge(policy, other, platform, now)?;
+        let SeenTag { tag, digest, .. } = other.seen;
+        Some(Mend { tag: tag.clone(), digest: digest.clone(), gone: gone(present, &records, now), left, verdict })
+    };
+    others.iter().filter_map(compare).collect()
 }
 
 fn says_more(tag: &str, than: &str) -> bool {
@@ -117,23 +114,24 @@ fn says_more(tag: &str, than: &str) -> bool {
     rank(tag) > rank(than)
 }
 
-/// Of compared versions those that mend the present one: allowed, with fewer findings and none of a worse kind. The
-/// fewest findings come first, of equal ones the newest version.
-fn mends(compared: Vec<Mend>, present: &Counts) -> Vec<Mend> {
-    let better = |one: &Mend| {
-        one.verdict == Verdict::Allow && one.left.total() < present.total() && weight(&one.left) < weight(present)
-    };
-    let mut all: Vec<Mend> = compared.into_iter().filter(better).collect();
-    all.sort_by(|a, b| weight(&a.left).cmp(&weight(&b.left)).then_with(|| tags::by_version(&b.tag, &a.tag)));
+/// Of compared versions those that the policy allows.
+fn allowed(compared: Vec<Mend>) -> Vec<Mend> {
+    compared.into_iter().filter(|one| one.verdict == Verdict::Allow).collect()
+}
+
+/// Of allowed versions those that mend the present one: with fewer findings and none of a worse kind. The fewest
+/// findings come first, of equal ones the newest version.
+fn mends(mut all: Vec<Mend>, present: &Counts) -> Vec<Mend> {
+    all.retain(|one| one.left.total() < present.total() && one.left.weight() < present.weight());
+    all.sort_by(|a, b| a.left.weight().cmp(&b.left.weight()).then_with(|| tags::by_version(&b.tag, &a.tag)));
     all
 }
 
-/// Of compared versions the allowed one that is nearest to `tag`.
-fn nearest_allowed(compared: Vec<Mend>, tag: &str) -> Option<Mend> {
-    let mut allowed: Vec<Mend> = compared.into_iter().filter(|one| one.verdict == Verdict::Allow).collect();
-    let names: Vec<&str> = allowed.iter().map(|one| one.tag.as_str()).collect();
+/// The version that is nearest to `tag`.
+fn nearest(mut versions: Vec<Mend>, tag: &str) -> Option<Mend> {
+    let names: Vec<&str> = versions.iter().map(|one| one.tag.as_str()).collect();
     let at = tags::nearest(tag, &names)?;
-    Some(allowed.swap_remove(at))
+    Some(versions.swap_remove(at))
 }
 
 impl Evidence {
@@ -148,7 +146,7 @@ impl Evidence {
     pub async fn mending_of(&self, reference: &ImageRef, digest: &Digest) -> Result<Vec<Mend>> {
         let (compared, present) = self.versions_compared(reference, digest).await?;
         let Some(present) = counted(&present, text::now()) else { return Ok(Vec::new()) };
-        Ok(self.still_admitted(reference, mends(compared, &present)).await)
+        Ok(self.still_admitted(reference, mends(allowed(compared), &present)).await)
     }
 
     /// The version of a row that the policy allows and that is nearest to `tag`, which means `digest`: the next one of
@@ -157,8 +155,7 @@ impl Evidence {
     pub async fn nearest_allowed(&self, source: &str, name: &str, tag: &str, digest: &Digest) -> Result<Option<Mend>> {
         let reference = self.sources.row(source, name, None)?;
         let (compared, _) = self.versions_compared(&reference, digest).await?;
-        let allowed = compared.into_iter().filter(|one| one.verdict == Verdict::Allow).collect();
-        Ok(nearest_allowed(self.still_admitted(&reference, allowed).await, tag))
+        Ok(nearest(self.still_admitted(&reference, allowed(compared)).await, tag))
     }
 
     /// The other versions of an image that were scanned, compared with the one that has this digest; and the evidence of
@@ -168,11 +165,11 @@ impl Evidence {
         let name = reference.without_version().to_string();
         let seen = self.seen.of_image(reference).await?;
         let mut others = Vec::new();
-        for seen in tags::latest(&seen) {
+        for seen in versions(&seen, digest) {
             others.push(Known { seen, records: self.kept_of(&name, &seen.digest, now).await? });
         }
         let present = self.kept_of(&name, digest, now).await?;
-        Ok((compared(&self.config.policy, digest, &present, &others, now), present))
+        Ok((compared(&self.config.policy, &present, &others, now), present))
     }
 
     /// Kept evidence of a digest under a name, of all its manifests, as far as it still counts.
@@ -275,8 +272,10 @@ mod tests {
             evidence(&seen[5], &[(1, High), (2, High), (5, High)]),
             evidence(&seen[6], &[])[1..].to_vec(),
         ];
-        let others: Vec<Known<'_>> = seen.iter().zip(found).map(|(seen, records)| Known { seen, records }).collect();
-        let all = compared(&Policy::default(), &seen[0].digest, &present, &others, NOW);
+        let kept = |of: &SeenTag| found[seen.iter().position(|one| one == of).unwrap()].clone();
+        let others: Vec<Known<'_>> =
+            versions(&seen, &seen[0].digest).into_iter().map(|seen| Known { seen, records: kept(seen) }).collect();
+        let all = allowed(compared(&Policy::default(), &present, &others, NOW));
         let counts = counted(&present, NOW).unwrap();
         let told: Vec<_> = mends(all.clone(), &counts)
             .into_iter()
@@ -287,7 +286,7 @@ mod tests {
             [("2024.3".to_owned(), 2, 0, 2, Verdict::Allow), ("2024.1".to_owned(), 2, 1, 0, Verdict::Allow)],
             "not what is unsigned, unscanned or has more findings"
         );
-        let nearest = nearest_allowed(all, "2024.2").unwrap();
+        let nearest = nearest(all, "2024.2").unwrap();
         assert_eq!(nearest.tag, "2024.3", "a tag that says its version is named, not latest");
     }
 
@@ -296,8 +295,8 @@ mod tests {
         let seen = [tag("1", "a"), tag("2", "b")];
         let unsigned = evidence(&seen[1], &[])[..1].to_vec();
         let others = [Known { seen: &seen[1], records: unsigned }];
-        let all = compared(&Policy::default(), &seen[0].digest, &[], &others, NOW);
+        let all = compared(&Policy::default(), &[], &others, NOW);
         assert_eq!(all.len(), 1, "it is known, but not allowed");
-        assert_eq!(nearest_allowed(all, "1"), None);
+        assert_eq!(nearest(allowed(all), "1"), None);
     }
 }

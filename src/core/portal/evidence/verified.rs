@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     base::{
-        badge::{Badge, Signature, Verdict},
+        badge::{Badge, Signature},
         quote::Text,
         text,
     },
@@ -64,27 +64,22 @@ fn detail(record: &Record) -> String {
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
-/// The marks that records give an image which has this verdict.
-pub(super) fn marks(records: &[Record], verdict: Verdict, now: i64) -> Marks {
-    let signature = match best(records, Kind::Signature, now).map(|record| &record.outcome) {
-        Some(Outcome::Signature { state, .. }) => *state,
-        _ => Signature::default(),
-    };
-    let scan = match best(records, Kind::Scan, now).map(|record| &record.outcome) {
-        Some(Outcome::Scan { state, counts, worst, .. }) => ScanMark {
-            state: *state,
-            counts: *counts,
-            fixable: worst.iter().filter(|one| !one.fixed.is_empty()).map(|one| one.severity).min(),
-        },
-        _ => ScanMark::default(),
-    };
-    Marks { trust: Trust { signature, ..Trust::default() }, scan, verdict }
-}
-
 impl Verified {
     /// The marks of the image in a list, at `now` in seconds since 1970; its publisher is not among them.
     pub fn marks(&self, now: i64) -> Marks {
-        marks(&self.records, self.judgement.verdict, now)
+        let signature = match best(&self.records, Kind::Signature, now).map(|record| &record.outcome) {
+            Some(Outcome::Signature { state, .. }) => *state,
+            _ => Signature::default(),
+        };
+        let scan = match best(&self.records, Kind::Scan, now).map(|record| &record.outcome) {
+            Some(Outcome::Scan { state, counts, worst, .. }) => ScanMark {
+                state: *state,
+                counts: *counts,
+                fixable: worst.iter().filter(|one| !one.fixed.is_empty()).map(|one| one.severity).min(),
+            },
+            _ => ScanMark::default(),
+        };
+        Marks { trust: Trust { signature, ..Trust::default() }, scan, verdict: self.judgement.verdict }
     }
 
     /// The verdict, the evidence, the rules and the next step as text, the same on the screen and the command line.

@@ -166,7 +166,7 @@ mod tests {
             panic!("the selected image is asked for, with the lists")
         };
         assert_eq!(catalog.wants_peek(), None);
-        catalog.indexed(&sets, Arc::new(DigestIndex::new(&sets.0, [])));
+        catalog.indexed(&sets, Arc::new(DigestIndex::new(&sets.0)));
         assert_eq!(catalog.also_in("site", &row.digest.to_string()), ["hub"]);
         let moved = TagMove {
             tag: "latest".to_owned(),
