@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal};
 
 use super::{
     build, commands,
-    folder::{Kept, Running, children},
+    folder::{Kept, children},
     form, keep,
     spec::{IMAGE, Spec},
 };
@@ -38,12 +38,13 @@ use wharf_core::{
         ability::Refusal,
         form::{Answers, Form},
         isolation::Isolation,
+        listing::ListScope,
         logs::LogRange,
         plan::{Plan, State, Step, Workload, key, name_from},
         questions,
         usage::Usage,
     },
-    ports::{Ability, ByteStream, Changes, Extent, Launcher, Supply, Terminal},
+    ports::{Ability, ByteStream, Changes, Extent, Launcher, Listed, Supply, Terminal},
 };
 
 /// The most time of a command in a workload.
@@ -269,31 +270,28 @@ impl Launcher for Apptainer {
         self.until(&key, BEGINS, |state| *state != State::Starting).await.map(|kept| kept.workload)
     }
 
-    async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
+    async fn workloads(&self, cx: &Context) -> Result<(Vec<Workload>, Extent)> {
+        let listed = self.list(cx, ListScope::default()).await?;
+        Ok((listed.workloads, listed.extent))
+    }
+
+    async fn list(&self, _cx: &Context, _scope: ListScope) -> Result<Listed> {
         let (folder, name) = (self.launches.clone(), self.name.clone());
-        let all = tokio::task::spawn_blocking(move || {
+        let read = move || {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             let complete = entries.filter(|entry| !entry.file_name().to_string_lossy().contains('.'));
-            complete.filter_map(|entry| Kept::load(&entry.path(), &name)).map(|kept| kept.workload).collect()
-        });
-        Ok((all.await.during(format!("list workloads of {}", self.name))?, Extent::Whole))
+            let mut listed = Listed::default();
+            for kept in complete.filter_map(|entry| Kept::load(&entry.path(), &name)) {
+                listed.refusals.extend(refusals(&kept));
+                listed.workloads.push(kept.workload);
+            }
+            listed
+        };
+        tokio::task::spawn_blocking(read).await.during(format!("list workloads of {}", self.name))
     }
 
     async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
         changes::of(self.launches.clone(), &format!("watch the workloads of {}", self.name)).await.map(Some)
-    }
-
-    async fn refusals(&self, of: &[Workload]) -> Vec<Refusal> {
-        let live = of.iter().filter(|workload| workload.state.is_live());
-        let folders: Vec<(String, PathBuf)> =
-            live.map(|workload| (workload.id.clone(), self.launches.join(&workload.id))).collect();
-        let without_instance = move || {
-            let alone = |folder: &Path| Running::find(folder).is_some_and(|running| !running.limits.instance);
-            let alone = folders.into_iter().filter(|(_, folder)| alone(folder));
-            let why = format!("{NO_INSTANCE}: {INSTEAD}");
-            alone.flat_map(|(id, _)| Refusal::of(&id, &[Ability::Exec, Ability::Terminal], &why)).collect()
-        };
-        tokio::task::spawn_blocking(without_instance).await.unwrap_or_default()
     }
 
     async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
@@ -423,6 +421,14 @@ impl Apptainer {
             tracing::warn!(%error, "an instance could not be removed");
         }
     }
+}
+
+/// What cannot be done with a launch although it runs.
+fn refusals(kept: &Kept) -> Vec<Refusal> {
+    if kept.running.as_ref().is_none_or(|running| running.limits.instance) {
+        return Vec::new();
+    }
+    Refusal::of(&kept.workload.id, &[Ability::Exec, Ability::Terminal], &format!("{NO_INSTANCE}: {INSTEAD}"))
 }
 
 /// Fails if the SIF file at this path cannot be run on this machine.

@@ -9,17 +9,8 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    cluster::Slurm,
-    commands,
-    facts::Need,
-    folder::Launched,
-    form, inside,
-    jobs::{self, Known},
-    list::Found,
-    lists::List,
-    log, script,
-    submit::Sent,
-    tasks,
+    cluster::Slurm, commands, facts::Need, folder::Launched, form, inside, jobs, list::Found, log, script,
+    submit::Sent, tasks,
 };
 use crate::shared::{exec, private, terminal};
 use wharf_core::{
@@ -29,7 +20,6 @@ use wharf_core::{
     },
     image::model::{Health, Image},
     launch::{
-        ability::Refusal,
         form::{Answers, Form},
         kept::KeptImage,
         listing::ListScope,
@@ -37,7 +27,7 @@ use wharf_core::{
         plan::{Plan, State, Workload},
         usage::Usage,
     },
-    ports::{Ability, ByteStream, Extent, Launcher, Supply, Terminal},
+    ports::{Ability, ByteStream, Extent, Launcher, Listed, Supply, Terminal},
 };
 
 /// The most time of a command in a job.
@@ -105,25 +95,15 @@ impl Launcher for Cluster {
 
     async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
         let list = self.0.list().await?;
-        Ok((list.all.iter().map(|known| known.workload.clone()).collect(), list.extent.clone()))
+        Ok((list.workloads(), list.extent.clone()))
     }
 
-    async fn list(&self, cx: &Context, scope: ListScope) -> Result<(Vec<Workload>, Extent)> {
-        if scope.everybody { self.0.list_of_everybody().await } else { self.workloads(cx).await }
+    async fn list(&self, _cx: &Context, scope: ListScope) -> Result<Listed> {
+        if scope.everybody { self.0.list_of_everybody().await } else { Ok(self.0.list().await?.listed(&self.0.name)) }
     }
 
     fn pace(&self) -> Duration {
         self.0.lists.pace()
-    }
-
-    async fn refusals(&self, _of: &[Workload]) -> Vec<Refusal> {
-        // The answer that the list was made of is still there.
-        self.0.list().await.map_or_else(|_| Vec::new(), |list| list.all.iter().flat_map(Known::refusals).collect())
-    }
-
-    async fn parts(&self, _of: &[Workload]) -> Vec<Workload> {
-        let tasks = |list: Arc<List>| list.all.iter().flat_map(|known| known.tasks(&self.0.name)).collect();
-        self.0.list().await.map_or_else(|_| Vec::new(), tasks)
     }
 
     fn whole<'a>(&self, id: &'a str) -> Option<&'a str> {

@@ -15,8 +15,7 @@ use wharf_core::{
         clean,
         error::{During, Error, Kind, Result},
     },
-    launch::plan::Workload,
-    ports::Extent,
+    ports::{Extent, Listed},
 };
 
 /// A job that an id means: the whole, and the task if it names one.
@@ -88,7 +87,7 @@ impl Slurm {
     ///
     /// # Errors
     /// `Unsupported` without Slurm's commands.
-    pub(super) async fn list_of_everybody(&self) -> Result<(Vec<Workload>, Extent)> {
+    pub(super) async fn list_of_everybody(&self) -> Result<Listed> {
         let what = format!("list jobs of {}", self.name);
         if self.rest.is_some() {
             let why = "by slurmrestd only your own jobs are listed";
@@ -100,8 +99,9 @@ impl Slurm {
         let (own, others) = tokio::join!(self.list(), self.squeue(&what, &arguments));
         let (own, others) = (own?, others?);
         let person = whoami::username().unwrap_or_default();
-        let others = jobs::of_others(&self.name, &person, others);
-        Ok((own.all.iter().map(|known| known.workload.clone()).chain(others).collect(), own.extent.clone()))
+        let mut listed = own.listed(&self.name);
+        listed.workloads.extend(jobs::of_others(&self.name, &person, others));
+        Ok(listed)
     }
 
     /// What is in the queue of this person.

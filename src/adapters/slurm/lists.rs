@@ -9,7 +9,11 @@ use std::{
 use tokio::sync::Mutex;
 
 use super::jobs::Known;
-use wharf_core::{base::error::Result, ports::Extent};
+use wharf_core::{
+    base::error::Result,
+    launch::plan::Workload,
+    ports::{Extent, Listed},
+};
 
 /// How old an answer may be that is taken for the present.
 const MOMENT: Duration = Duration::from_millis(500);
@@ -20,6 +24,23 @@ pub(super) struct List {
     pub all: Vec<Known>,
     /// Whether the list is complete.
     pub extent: Extent,
+}
+
+impl List {
+    /// The jobs as workloads.
+    pub(super) fn workloads(&self) -> Vec<Workload> {
+        self.all.iter().map(|known| known.workload.clone()).collect()
+    }
+
+    /// The jobs and the tasks of arrays as workloads of this backend, and what cannot be done with single ones.
+    pub(super) fn listed(&self, backend: &str) -> Listed {
+        Listed {
+            workloads: self.workloads(),
+            extent: self.extent.clone(),
+            refusals: self.all.iter().flat_map(Known::refusals).collect(),
+            parts: self.all.iter().flat_map(|known| known.tasks(backend)).collect(),
+        }
+    }
 }
 
 /// The last list, and how often a new one is asked for.

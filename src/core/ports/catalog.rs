@@ -28,10 +28,11 @@ pub enum Listing {
 }
 
 /// Whether a list is complete.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
 pub enum Extent {
     /// The list is complete.
+    #[default]
     Whole,
     /// The list is cut short: why, in words.
     Cut(String),

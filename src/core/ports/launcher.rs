@@ -88,6 +88,20 @@ const PACE: Duration = Duration::from_secs(2);
 /// error, when the backend tells nothing any more; whoever wants to know on asks for a new one.
 pub type Changes = BoxStream<'static, Result<()>>;
 
+/// What a backend tells of its workloads when it is asked for a list.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Listed {
+    /// The workloads.
+    pub workloads: Vec<Workload>,
+    /// Whether these are all of them.
+    pub extent: Extent,
+    /// What cannot be done with single ones, or with parts of them, although the backend has the ability, with the reason,
+    /// so that screens need not offer it.
+    pub refusals: Vec<Refusal>,
+    /// Their parts that are workloads themselves, such as the tasks of an array: at most a thousand of each.
+    pub parts: Vec<Workload>,
+}
+
 /// Something that launches images: an engine, a cloud, a scheduler. `launch` takes only plans, and plans only pinned
 /// images.
 ///
@@ -154,10 +168,12 @@ pub trait Launcher: Send + Sync {
     /// leaves the rest of the list intact.
     async fn workloads(&self, cx: &Context) -> Result<(Vec<Workload>, Extent)>;
 
-    /// The same, of what a scope asks for. A backend that only knows the person's own workloads, or that cannot choose by
-    /// time, need not do anything here: what the scope does not cover is left out by whoever asked.
-    async fn list(&self, cx: &Context, _scope: ListScope) -> Result<(Vec<Workload>, Extent)> {
-        self.workloads(cx).await
+    /// The same, of what a scope asks for, with all that is known of single workloads. A backend that only knows the
+    /// person's own workloads, or that cannot choose by time, need not do anything here: what the scope does not cover is
+    /// left out by whoever asked.
+    async fn list(&self, cx: &Context, _scope: ListScope) -> Result<Listed> {
+        let (workloads, extent) = self.workloads(cx).await?;
+        Ok(Listed { workloads, extent, ..Listed::default() })
     }
 
     /// How long to wait between two lists while somebody looks at them.
@@ -169,18 +185,6 @@ pub trait Launcher: Send + Sync {
     /// again at its pace.
     async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
         Ok(None)
-    }
-
-    /// What cannot be done with single workloads of its list although the backend has the ability, with the reason, so that
-    /// screens need not offer it. It reads only what was read for the list.
-    async fn refusals(&self, _of: &[Workload]) -> Vec<Refusal> {
-        Vec::new()
-    }
-
-    /// The parts of its list's workloads that are workloads themselves, such as the tasks of an array: at most a thousand of
-    /// each. It reads only what was read for the list.
-    async fn parts(&self, _of: &[Workload]) -> Vec<Workload> {
-        Vec::new()
     }
 
     /// The id of the listed workload that `id` is a part of, such as a task of an array; `None` where it is no part. All

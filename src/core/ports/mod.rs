@@ -23,7 +23,7 @@ pub use self::{
     content::{BlobSource, Content, InMemory},
     disks::Disks,
     keep::{Audit, Cache, CachedRows, Keeps, Ledger, Vault},
-    launcher::{Ability, Changes, KnownAttachments, Launcher, Supply, Terminal},
+    launcher::{Ability, Changes, KnownAttachments, Launcher, Listed, Supply, Terminal},
     notifier::Notifier,
     runtime::{Description, Process, Runtime},
     sharer::Sharer,

@@ -18,7 +18,7 @@ use crate::{
         logs::LogRange,
         plan::Workload,
     },
-    ports::{ByteStream, Extent, Launcher, Terminal},
+    ports::{ByteStream, Extent, Launcher, Listed, Terminal},
 };
 
 /// How much of a workload's name or id must be given.
@@ -238,19 +238,17 @@ fn program(command: &[String]) -> String {
 pub(super) async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>, scope: ListScope) -> BackendList {
     let name = launcher.name();
     let answer = cx.run(&format!("list workloads of {name}"), launcher.list(cx, scope)).await;
-    let answer = answer.map(|(workloads, extent)| match extent {
-        Extent::Whole => (workloads, None),
-        Extent::Cut(why) => (workloads, Some(why)),
-    });
-    let list = BackendList::new(name, answer, scope);
-    if list.trouble.is_some() && list.workloads.is_empty() {
-        return list;
-    }
-    // They are read from what was read for the list, but a backend may have to ask again: within the same bounds.
-    let more = async { Ok((launcher.refusals(&list.workloads).await, launcher.parts(&list.workloads).await)) };
-    let told = cx.run(&format!("list workloads of {name}"), more).await;
-    let (refusals, parts) = told.unwrap_or_default();
-    BackendList { refusals, parts, ..list }
+    let (answer, refusals, parts) = match answer {
+        Ok(Listed { workloads, extent, refusals, parts }) => {
+            let cut = match extent {
+                Extent::Whole => None,
+                Extent::Cut(why) => Some(why),
+            };
+            (Ok((workloads, cut)), refusals, parts)
+        }
+        Err(error) => (Err(error), Vec::new(), Vec::new()),
+    };
+    BackendList { refusals, parts, ..BackendList::new(name, answer, scope) }
 }
 
 #[cfg(test)]
