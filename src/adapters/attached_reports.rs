@@ -16,6 +16,7 @@ use super::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::Context,
         error::{Error, Kind as ErrorKind, Result},
     },
@@ -142,7 +143,7 @@ impl Checker for Attachments {
                     };
                     room = room.saturating_sub(bytes.len() as u64);
                     let of = digest.clone();
-                    let parsed = tokio::task::spawn_blocking(move || reports::read(&bytes, &[&of])).await;
+                    let parsed = blocking(move || reports::read(&bytes, &[&of])).await;
                     if let Some(document) = parsed.ok().flatten() {
                         found.take(document, attached.at.short_text());
                     }

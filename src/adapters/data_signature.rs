@@ -28,6 +28,7 @@ use super::{
 use wharf_core::{
     base::{
         badge::Signature,
+        blocking::blocking,
         clean,
         context::Context,
         error::{During, Result},
@@ -257,7 +258,7 @@ impl Checker for Glance {
         let Some(algorithm) = hash_of(&claim.hash) else { return Ok(None) };
         let (path, task) = (file.to_owned(), what.clone());
         let name = leaf.name.clone();
-        let work = tokio::task::spawn_blocking(move || -> Result<bool> {
+        let work = blocking(move || -> Result<bool> {
             let mut file = std::fs::File::open(path).during(&task)?;
             let mut hash = Hash::new(algorithm);
             let mut buffer = vec![0; 1 << 20];

@@ -25,6 +25,7 @@ use super::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
         context::Context,
         error::{During, Error, Kind as ErrorKind, Result},
@@ -373,7 +374,7 @@ impl Checker for Scanner {
             return Err(Error::new(ErrorKind::Unavailable, what, clean::short(&why, 300))
                 .hint(format!("run {make} by hand to see more; it may lack its database")));
         }
-        let report = tokio::task::spawn_blocking(move || reports::scan(&said.stdout)).await.during(&what)?;
+        let report = blocking(move || reports::scan(&said.stdout)).await.during(&what)?;
         let mut report = report.ok_or_else(|| Error::failed(&what, format!("{make}'s report is not understood")))?;
         let database = about.database.and_then(|database| text::parse_timestamp(&database.updated_at));
         report.database = database.or(report.database);

@@ -21,6 +21,7 @@ use super::{
 use wharf_core::{
     base::{
         badge::Scan,
+        blocking::blocking,
         context::Context,
         digest::Digest,
         error::{During, Error, Result},
@@ -118,7 +119,7 @@ impl Server {
                 quay::Answer::Scanned(report) => Answer::Found(report),
             })
         };
-        let answer = tokio::task::spawn_blocking(read).await.during(&what)?;
+        let answer = blocking(read).await.during(&what)?;
         answer.ok_or_else(|| Error::failed(what, "its report is not understood"))
     }
 }

@@ -23,6 +23,7 @@ use super::{
 use wharf_core::{
     base::{
         badge::Signature,
+        blocking::blocking,
         clean,
         context::Context,
         digest::Hasher,
@@ -106,7 +107,7 @@ impl Sif {
     async fn by_gpg(&self, gpg: &Path, path: &Path) -> Result<Found> {
         let what = format!("verify {}", path.display());
         let file = path.to_owned();
-        let objects = tokio::task::spawn_blocking(move || format::objects(&file)).await.during(&what)??;
+        let objects = blocking(move || format::objects(&file)).await.during(&what)??;
         let Some(signature) = objects.iter().find(|object| object.kind == Object::Signature) else {
             return Ok((Signature::NoneFound, String::new(), "no signature is in it".to_owned()));
         };
@@ -144,7 +145,7 @@ impl Sif {
             listed.objects.into_iter().map(|object| (object.relative_id, object.object_digest)).collect();
         let file = path.to_owned();
         let count = members.len();
-        let misfit = tokio::task::spawn_blocking(move || misfit(&file, &members, &hashes)).await.during(&what)??;
+        let misfit = blocking(move || misfit(&file, &members, &hashes)).await.during(&what)??;
         Ok(match misfit {
             Some(why) => (Signature::Invalid, signer, why),
             None if count == 0 => (Signature::Invalid, signer, "it signs nothing that is in the file".to_owned()),

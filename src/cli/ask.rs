@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use super::output;
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
         error::{During, Error, Result},
         secret::Secret,
@@ -54,7 +55,7 @@ pub(crate) fn piped(what: &str) -> Result<Secret> {
 #[async_trait]
 impl Asker for Terminal {
     async fn ask(&self, question: Question) -> Result<Secret> {
-        tokio::task::spawn_blocking(move || read(&question)).await.during("ask")?
+        blocking(move || read(&question)).await.during("ask")?
     }
 }
 

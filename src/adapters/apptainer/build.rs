@@ -25,6 +25,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
         context::Context,
         digest::{Digest, Hasher},
@@ -72,7 +73,7 @@ pub(super) async fn sif(cx: &Context, program: &Program, supply: &Supply, store:
     let what = format!("make a SIF of {}", supply.image.reference);
     let home = store.join(supply.image.manifest.hex());
     let (at, folder) = (home.clone(), store.to_owned());
-    let known = tokio::task::spawn_blocking(move || -> Result<Option<File>> {
+    let known = blocking(move || -> Result<Option<File>> {
         private::folder(&folder)?;
         sweep(&folder);
         Ok(kept(&at))
@@ -92,7 +93,7 @@ pub(super) async fn sif(cx: &Context, program: &Program, supply: &Supply, store:
     cx.unless_cancelled(&what, made).await?;
     let tool = program.installation().await?.version.clone();
     let (source, manifest) = (supply.image.reference.to_string(), supply.image.manifest.clone());
-    let finish = tokio::task::spawn_blocking(move || {
+    let finish = blocking(move || {
         for folder in [LAYOUT, "tmp", "cache"] {
             let _ = private::remove(&scratch.path().join(folder));
         }
@@ -204,7 +205,7 @@ async fn lay_out(cx: &Context, supply: &Supply, layout: &Path, what: &str) -> Re
     let task = what.to_owned();
     let budget = Budget::default();
     let stop = budget.stop.clone();
-    let look = tokio::task::spawn_blocking(move || look_through(&files, budget, &task));
+    let look = blocking(move || look_through(&files, budget, &task));
     let looked = cx.unless_cancelled(what, async { look.await.during(what)? }).await;
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     looked?;

@@ -24,6 +24,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
         context::Context,
         digest::Digest,
@@ -94,7 +95,7 @@ impl Apptainer {
     async fn find(&self, id: &str) -> Result<Kept> {
         let inside = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
         let (folder, name) = (self.launches.join(id), self.name.clone());
-        let kept = tokio::task::spawn_blocking(move || Kept::load(&folder, &name)).await.during("read a workload")?;
+        let kept = blocking(move || Kept::load(&folder, &name)).await.during("read a workload")?;
         kept.filter(|_| inside).ok_or_else(|| {
             Error::not_found(format!("workload '{}'", clean::short(id, 60)), "there is no such workload")
         })
@@ -203,7 +204,7 @@ impl Launcher for Apptainer {
         let (program, prefix) = (self.program.word()?, installed.prefix());
         let (asked, id) = (answers.clone(), key.clone());
         // Reads paths of the host, which may be on a slow file system.
-        let commands = tokio::task::spawn_blocking(move || commands::commands(&program, prefix, &id, &asked));
+        let commands = blocking(move || commands::commands(&program, prefix, &id, &asked));
         let spec = Spec {
             name: name_from(answers.get("name")),
             reference: pinned.reference.to_string(),
@@ -266,7 +267,7 @@ impl Launcher for Apptainer {
             }
             keep::start(&words, image)
         };
-        tokio::task::spawn_blocking(begin).await.during(&what)??;
+        blocking(begin).await.during(&what)??;
         self.until(&key, BEGINS, |state| *state != State::Starting).await.map(|kept| kept.workload)
     }
 
@@ -287,7 +288,7 @@ impl Launcher for Apptainer {
             }
             listed
         };
-        tokio::task::spawn_blocking(read).await.during(format!("list workloads of {}", self.name))
+        blocking(read).await.during(format!("list workloads of {}", self.name))
     }
 
     async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
@@ -389,7 +390,7 @@ impl Launcher for Apptainer {
         let made = build::sif(cx, &self.program, supply, &self.made).await?;
         let to = to.to_owned();
         cx.progress.phase("writing the file");
-        tokio::task::spawn_blocking(move || build::write(made, &to)).await.during("write a SIF file")?
+        blocking(move || build::write(made, &to)).await.during("write a SIF file")?
     }
 
     async fn remove(&self, cx: &Context, id: &str) -> Result<()> {
@@ -400,7 +401,7 @@ impl Launcher for Apptainer {
         };
         self.stop(cx, id).await?;
         let folder = kept.folder;
-        tokio::task::spawn_blocking(move || private::remove(&folder)).await.during(&*what)?.during(what)
+        blocking(move || private::remove(&folder)).await.during(&*what)?.during(what)
     }
 }
 
@@ -435,7 +436,7 @@ fn refusals(kept: &Kept) -> Vec<Refusal> {
 async fn runs_here(path: PathBuf, what: &str) -> Result<()> {
     let task = what.to_owned();
     let look = move || sif::primary(&disk_header::open(&path)?, &task)?.must_run_here(&task);
-    tokio::task::spawn_blocking(look).await.during(what)?
+    blocking(look).await.during(what)?
 }
 
 fn signal(pid: u32, signal: Signal) {

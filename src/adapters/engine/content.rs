@@ -17,6 +17,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::Context,
         error::{During, Error, Result},
     },
@@ -104,9 +105,7 @@ impl Content for Engine {
             layers.iter().map(|layer| (format!("{}.tar", layer.digest.hex()), self.staged(layer))).collect();
         let config_file = (format!("{}.json", config.digest.hex()), self.staged(config));
         let target = archive.clone();
-        let written = tokio::task::spawn_blocking(move || write_archive(&target, &name, &config_file, &files))
-            .await
-            .during(&what)?;
+        let written = blocking(move || write_archive(&target, &name, &config_file, &files)).await.during(&what)?;
         let loaded = match written {
             Ok(()) => cx.unless_cancelled(&what, self.load(&what, &archive)).await,
             Err(error) => Err(error),
@@ -180,7 +179,7 @@ impl Engine {
             }
             fs::rename(&partial, &path).await.during(&what)?;
         }
-        let contents = tokio::task::spawn_blocking(move || Index::scan(&path)?.contents()).await.during(&what)??;
+        let contents = blocking(move || Index::scan(&path)?.contents()).await.during(&what)??;
         let contents = Arc::new(contents);
         self.exports.lock().unwrap_or_else(PoisonError::into_inner).insert(hex, contents.clone());
         Ok(contents)

@@ -18,6 +18,7 @@ use super::{
 use crate::{formats::archive::REF_NAME, shared::private};
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::Context,
         digest::Hasher,
         error::{During, Error, Kind, Result},
@@ -117,7 +118,7 @@ impl Content for Files {
         let path = blob_path(&folder, &manifest.digest);
         let (manifest, tag) = (manifest.clone(), tag.map(str::to_owned));
         let last = archive && tag.is_none();
-        tokio::task::spawn_blocking(move || {
+        blocking(move || {
             private::make_parent(&path)?;
             write_whole(&path, &manifest.bytes, &what)?;
             write_whole(&folder.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#, &what)?;
@@ -137,9 +138,7 @@ impl Content for Files {
         let (folder, archive) = self.target(at)?;
         let (path, _) = self.path(at)?;
         let path = path.to_owned();
-        tokio::task::spawn_blocking(move || if archive { pack(&folder, &path, &what) } else { Ok(()) })
-            .await
-            .during("write an archive")?
+        blocking(move || if archive { pack(&folder, &path, &what) } else { Ok(()) }).await.during("write an archive")?
     }
 }
 
@@ -172,7 +171,7 @@ impl Files {
     ) -> Result<()> {
         // The source hashes the bytes of this run only; those of an earlier run are hashed here.
         let (path, hasher, task) = (partial.to_owned(), blob.digest.hasher(), what.to_owned());
-        let begun = tokio::task::spawn_blocking(move || continued(&path, have, hasher, &task));
+        let begun = blocking(move || continued(&path, have, hasher, &task));
         let (file, mut hasher, have) = begun.await.during(what)??;
         let mut file = fs::File::from_std(file);
         file.set_len(have).await.during(what)?;

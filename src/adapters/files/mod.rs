@@ -25,6 +25,7 @@ use super::{
 use wharf_core::{
     base::{
         badge::Publisher,
+        blocking::blocking,
         clean,
         context::Context,
         digest::{Digest, Hasher},
@@ -128,7 +129,7 @@ impl Files {
                 return Ok(layout.clone());
             }
         }
-        let layout = Arc::new(tokio::task::spawn_blocking(move || Layout::open(&path, &scratch)).await.during(what)??);
+        let layout = Arc::new(blocking(move || Layout::open(&path, &scratch)).await.during(what)??);
         if let Some(stamp) = stamp {
             *lock() = Some((stamp, layout.clone()));
         }
@@ -140,8 +141,7 @@ impl Files {
 impl Catalog for Files {
     async fn list(&self, _cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent> {
         let root = self.root.clone();
-        let (rows, extent) =
-            tokio::task::spawn_blocking(move || scan::rows(&root)).await.during(format!("list {}", self.name))??;
+        let (rows, extent) = blocking(move || scan::rows(&root)).await.during(format!("list {}", self.name))??;
         let _ = pages.send(rows).await;
         Ok(extent)
     }
@@ -180,7 +180,7 @@ impl Catalog for Files {
             }
             Ok::<_, Error>(facts)
         };
-        let facts = tokio::task::spawn_blocking(read).await.during(&what)??;
+        let facts = blocking(read).await.during(&what)??;
         Ok(disk(reference, facts))
     }
 
@@ -191,7 +191,7 @@ impl Catalog for Files {
             return Ok(image.clone());
         }
         let (file, task) = (path.to_owned(), what.clone());
-        let work = tokio::task::spawn_blocking(move || {
+        let work = blocking(move || {
             let mut hasher = Hasher::default();
             hasher.update_from(disk_header::open(&file)?).during(&task)?;
             Ok::<_, Error>(hasher.finish())

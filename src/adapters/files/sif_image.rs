@@ -16,6 +16,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::Context,
         digest::{Digest, Hasher},
         error::{During, Error, Result},
@@ -71,7 +72,7 @@ impl Files {
             }
         }
         let (file, task) = (path.to_owned(), what.to_owned());
-        let work = tokio::task::spawn_blocking(move || {
+        let work = blocking(move || {
             let mut hasher = Hasher::default();
             hasher.update_from(disk_header::open(&file)?).during(task)?;
             Ok::<_, Error>(hasher.finish())
@@ -147,9 +148,7 @@ impl Files {
         }
         let (seen, task) = (partial.clone(), what.clone());
         let mut magic = [0; 42];
-        let read = tokio::task::spawn_blocking(move || {
-            disk_header::open(&seen)?.read_exact(&mut magic).during(task).map(|()| magic)
-        });
+        let read = blocking(move || disk_header::open(&seen)?.read_exact(&mut magic).during(task).map(|()| magic));
         if !read.await.during(&what)?.is_ok_and(|head| head.ends_with(b"SIF_MAGIC\0")) {
             let _ = fs::remove_file(&partial).await;
             return Err(

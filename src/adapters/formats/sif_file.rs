@@ -20,6 +20,7 @@ use super::disk_header;
 use crate::shared::{exec, private};
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::Context,
         digest::{Digest, Hasher},
         error::{During, Error, Kind, Result},
@@ -60,7 +61,7 @@ pub async fn is_meant(cx: &Context, supply: &Supply) -> Result<bool> {
     if let ImageRef::File { path, .. } = &supply.image.reference {
         let path = PathBuf::from(path);
         let look = move || Ok(path.is_file() && disk_header::inspect(&path)?.kind == ImageKind::Sif);
-        return tokio::task::spawn_blocking(look).await.during(what)?;
+        return blocking(look).await.during(what)?;
     }
     let at = supply.image.reference.with_digest(&supply.image.manifest);
     let manifest = supply.bytes()?.manifest(cx, &at).await?;
@@ -78,7 +79,7 @@ pub async fn open(cx: &Context, supply: &Supply, store: &Path) -> Result<File> {
     let (path, digest) = (PathBuf::from(path), supply.image.digest.clone());
     let store = store.to_owned();
     cx.progress.phase("comparing its hash");
-    let work = tokio::task::spawn_blocking(move || {
+    let work = blocking(move || {
         let file = disk_header::open(&path)?;
         // While it runs, others could change it. The path may lead to another file than the open one by now.
         let alone = exec::changed_by_others(&path).is_none() && is_ours(&file);
@@ -134,7 +135,7 @@ async fn fetched(cx: &Context, supply: &Supply, store: &Path, what: &str) -> Res
     supply.image.manifest.matches(&manifest.digest, what)?;
     let layer = layer(manifest.parsed(), what)?;
     let (folder, digest, task) = (store.to_owned(), layer.digest.clone(), what.to_owned());
-    let known = tokio::task::spawn_blocking(move || stored(&folder, &digest, &task)).await.during(what)?;
+    let known = blocking(move || stored(&folder, &digest, &task)).await.during(what)?;
     if let Some(known) = known {
         return Ok(known);
     }

@@ -12,6 +12,7 @@ use crate::formats::{exploited::Catalogues, reports};
 use wharf_core::{
     base::{
         badge::{Scan, Signature},
+        blocking::blocking,
         clean,
         context::Context,
         error::{During, Kind as ErrorKind, Result},
@@ -83,7 +84,7 @@ impl HarborEvidence {
             _ => return Ok((Outcome::from_scan_state(Scan::Failed), tool)),
         }
         let bytes = place.api.report(cx, &place.what, &format!("{}/additions/vulnerabilities", place.path)).await?;
-        let report = tokio::task::spawn_blocking(move || reports::harbor::read(&bytes)).await.during(&place.what)?;
+        let report = blocking(move || reports::harbor::read(&bytes)).await.during(&place.what)?;
         let Some(mut report) = report else { return Ok((Outcome::from_scan_state(Scan::Failed), tool)) };
         report.scanned = text::parse_timestamp(&overview.end_time).or(report.scanned);
         Ok((report.outcome(self.catalogues.get()), tool))

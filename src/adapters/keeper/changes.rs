@@ -16,7 +16,10 @@ use rustix::{
 };
 use tokio::sync::mpsc;
 use wharf_core::{
-    base::error::{During, Result},
+    base::{
+        blocking::blocking,
+        error::{During, Result},
+    },
     ports::Changes,
 };
 
@@ -31,8 +34,7 @@ const MOST: usize = 1000;
 /// # Errors
 /// Where the folder does not exist, or the kernel gives this person no more watches.
 pub async fn of(folder: PathBuf, what: &str) -> Result<Changes> {
-    let (descriptor, watched) =
-        tokio::task::spawn_blocking(move || Watched::begin(folder)).await.during(what)?.during(what)?;
+    let (descriptor, watched) = blocking(move || Watched::begin(folder)).await.during(what)?.during(what)?;
     // The thread ends when the other end of this pipe is closed, which the stream holds.
     let (ends, held) = std::io::pipe().during(what)?;
     // Changes that nobody has looked at yet are told as one.

@@ -9,7 +9,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::{fs, io::AsyncReadExt};
 use wharf_core::{
-    base::error::{During, Error, Result},
+    base::{
+        blocking::blocking,
+        error::{During, Error, Result},
+    },
     ports::ByteStream,
 };
 
@@ -64,7 +67,7 @@ impl Reader {
                 continue;
             }
             let folder = self.folder.clone();
-            let parts = tokio::task::spawn_blocking(move || log::parts(&folder)).await.during(&what)?;
+            let parts = blocking(move || log::parts(&folder)).await.during(&what)?;
             self.following = parts.into_iter().find(|(number, _)| at.is_none_or(|at| *number > at));
             if self.following.is_some() {
                 continue;
@@ -80,7 +83,7 @@ impl Reader {
             // Output that was written between the last read and the end is still read.
             let folder = self.folder.clone();
             let is_ended = self.is_ended;
-            self.ended = tokio::task::spawn_blocking(move || is_ended(&folder)).await.during(&what)?;
+            self.ended = blocking(move || is_ended(&folder)).await.during(&what)?;
             if !self.ended {
                 changes.next(FOLLOW).await;
             }

@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use wharf_core::{
-    base::error::{During, Result},
+    base::{
+        blocking::blocking,
+        error::{During, Result},
+    },
     launch::usage::{self, Usage},
 };
 
@@ -20,8 +23,7 @@ impl Measurements {
     /// # Errors
     /// None but of this program itself; what has ended uses nothing.
     pub async fn take(&self, id: &str, pid: u32, what: &str) -> Result<Usage> {
-        let (nanoseconds, memory, processes) =
-            tokio::task::spawn_blocking(move || processes::usage(pid)).await.during(what)?;
+        let (nanoseconds, memory, processes) = blocking(move || processes::usage(pid)).await.during(what)?;
         let now = Instant::now();
         let before = self.0.replace(id, (nanoseconds, now));
         Ok(Usage {

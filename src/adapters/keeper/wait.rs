@@ -1,6 +1,7 @@
 //! Waiting until something changes in a folder (inotify(7)), so that nobody has to look again and again.
 
 use std::{os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
+use wharf_core::base::blocking::blocking;
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
@@ -26,7 +27,7 @@ impl Changes {
     pub(super) async fn next(&mut self, at_most: Duration) {
         let Some(changes) = self.0.clone() else { return tokio::time::sleep(at_most).await };
         // The thread ends with the wait, whoever waits for it.
-        let _ = tokio::task::spawn_blocking(move || wait(&changes, at_most)).await;
+        let _ = blocking(move || wait(&changes, at_most)).await;
     }
 }
 

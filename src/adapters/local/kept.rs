@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use super::Local;
 use crate::prepared::kept;
 use wharf_core::{
-    base::error::{During, Error, Result},
+    base::{
+        blocking::blocking,
+        error::{During, Error, Result},
+    },
     launch::{kept::KeptImage, plan::State},
     ports::Launcher,
 };
@@ -39,7 +42,7 @@ impl Local {
             }
             all
         };
-        tokio::task::spawn_blocking(list).await.during("list unpacked images")
+        blocking(list).await.during("list unpacked images")
     }
 
     /// Removes an unpacked image that no workload uses.
@@ -52,7 +55,7 @@ impl Local {
             }
             kept::remove(&roots, &id, &busy)
         };
-        tokio::task::spawn_blocking(remove).await.during(what)?
+        blocking(remove).await.during(what)?
     }
 
     /// Who uses which image, by the digits of its manifest: the name of the folder that holds its root.

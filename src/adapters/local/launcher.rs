@@ -25,6 +25,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
         context::Context,
         error::{During, Error, Kind, Result},
@@ -259,7 +260,7 @@ impl Launcher for Local {
                 let kept = if over { kept } else { kept.here(&what)? };
                 self.stop(cx, id).await?;
                 let folder = kept.folder;
-                tokio::task::spawn_blocking(move || private::remove(&folder)).await.during(&*what)?.during(what)
+                blocking(move || private::remove(&folder)).await.during(&*what)?.during(what)
             }
         }
     }
@@ -286,7 +287,7 @@ impl Launcher for Local {
 impl Local {
     pub(super) async fn all(&self) -> Result<Vec<KeptWorkload>> {
         let (folder, name) = (self.workloads.clone(), self.name.clone());
-        tokio::task::spawn_blocking(move || {
+        blocking(move || {
             let Ok(entries) = std::fs::read_dir(&folder) else { return Vec::new() };
             let visible = entries.flatten().filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
             visible.filter_map(|entry| load(&entry.path(), &name)).collect()
@@ -298,7 +299,7 @@ impl Local {
     async fn find(&self, id: &str) -> Result<KeptWorkload> {
         let (folder, name) = (self.workloads.join(id), self.name.clone());
         let inside = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        let kept = tokio::task::spawn_blocking(move || load(&folder, &name)).await.during("read a workload")?;
+        let kept = blocking(move || load(&folder, &name)).await.during("read a workload")?;
         kept.filter(|_| inside).ok_or_else(|| {
             Error::not_found(format!("workload '{}'", clean::short(id, 60)), "there is no such workload")
         })

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use wharf_core::{base::small_file, launch::room::Room};
+use wharf_core::{base::blocking::blocking, base::small_file, launch::room::Room};
 
 /// How long to wait: a network file system may hang.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The memory of this machine and the space on the file system of `folder`, as far as known in time.
 pub(super) async fn room(folder: &Path) -> Vec<Room> {
     let folder = folder.to_owned();
-    let disk = tokio::task::spawn_blocking(move || disk(&folder));
+    let disk = blocking(move || disk(&folder));
     let disk = tokio::time::timeout(PATIENCE, disk).await.ok().and_then(Result::ok).flatten();
     let memory = small_file::text("/proc/meminfo").ok().and_then(|text| memory(&text));
     memory.into_iter().chain(disk).collect()

@@ -30,6 +30,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::Context,
         digest::Digest,
         error::{During, Error, Kind, Result},
@@ -57,7 +58,7 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Resu
     let home = roots.join(image.hex());
     let (below, at) = (roots.to_owned(), home.clone());
     let digest = image.clone();
-    let kept = tokio::task::spawn_blocking(move || -> Result<SealState> {
+    let kept = blocking(move || -> Result<SealState> {
         private::folder(&below)?;
         sweep(&below);
         Ok(seal::check(&at, &digest))
@@ -65,7 +66,7 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Resu
     match kept.await.during(&what)?? {
         SealState::Sound => {
             let used = home.clone();
-            tokio::task::spawn_blocking(move || note_use(&used)).await.during(&what)?;
+            blocking(move || note_use(&used)).await.during(&what)?;
             return Ok(home.join("root"));
         }
         SealState::Missing => {}
@@ -80,7 +81,7 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Resu
         let points = plan::usual_points(&sif_root::run_config());
         cx.unless_cancelled(&what, working.unpack_sif(cx, file, &points, &what)).await?;
         let below = roots.to_owned();
-        tokio::task::spawn_blocking(move || working.publish(&below, &image)).await.during(&what)??;
+        blocking(move || working.publish(&below, &image)).await.during(&what)??;
         return Ok(home.join("root"));
     }
     let stored = layers::of(cx, supply, &what).await?;
@@ -88,7 +89,7 @@ pub(super) async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Resu
     let working = UnpackingTree::begin(roots, &image, &what)?;
     cx.unless_cancelled(&what, working.unpack(cx, &stored.place, stored.layers, &points, &what)).await?;
     let below = roots.to_owned();
-    tokio::task::spawn_blocking(move || working.publish(&below, &image)).await.during(&what)??;
+    blocking(move || working.publish(&below, &image)).await.during(&what)??;
     Ok(home.join("root"))
 }
 

@@ -24,6 +24,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::Context,
         error::{During, Error, Result},
     },
@@ -128,7 +129,7 @@ impl Sandboxes {
         let name = name_from(answers.get("name"));
         let (asked, given) = (image.clone(), answers.clone());
         // Reads paths of the host, which may be on a slow file system.
-        let inside = tokio::task::spawn_blocking(move || plan::inside(&asked, &given, Path::new(plan::ROOT), &name))
+        let inside = blocking(move || plan::inside(&asked, &given, Path::new(plan::ROOT), &name))
             .await
             .during("plan on local")??;
         let mut risks = plan::risks(image, answers, &inside, program);
@@ -190,14 +191,14 @@ impl Sandboxes {
         let what = "launch on local";
         let unpacked = root::provide(cx, images, supply).await?;
         let (asked, below) = (sandboxed.clone(), unpacked.clone());
-        let copied = sandboxed.inside.writable
-            || tokio::task::spawn_blocking(move || lacks_places(asked, &below)).await.during(what)??;
+        let copied =
+            sandboxed.inside.writable || blocking(move || lacks_places(asked, &below)).await.during(what)??;
         let root = if copied {
             cx.progress.phase("copying the image");
             let own = staging.join("root");
             let before = own.clone();
             // An earlier try may have left an incomplete copy.
-            tokio::task::spawn_blocking(move || if before.exists() { private::remove(&before) } else { Ok(()) })
+            blocking(move || if before.exists() { private::remove(&before) } else { Ok(()) })
                 .await
                 .during(what)?
                 .during(what)?;
@@ -209,7 +210,7 @@ impl Sandboxes {
             unpacked
         };
         // Reads files whose size the image decides, so it must not run in an asynchronous task.
-        tokio::task::spawn_blocking(move || {
+        blocking(move || {
             let below = RootFolder::new(&root)?;
             // The shared image is never changed: what it lacks is made in the sandbox.
             if copied {
@@ -314,7 +315,7 @@ impl Runtime for Sandboxes {
         let sandboxed = serde_json::from_value(process.0.clone()).during(&what)?;
         let placed = self.prepared_in(cx, supply, sandboxed, images, (folder, folder)).await?;
         let bytes = serde_json::to_vec_pretty(&placed).during(&what)?;
-        tokio::task::spawn_blocking(move || private::write(&written, &bytes)).await.during(&what)?
+        blocking(move || private::write(&written, &bytes)).await.during(&what)?
     }
 
     fn argv(&self, folder: &Path) -> Result<Vec<String>> {

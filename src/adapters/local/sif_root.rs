@@ -21,6 +21,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
         context::Context,
         error::{During, Error, Kind, Result},
@@ -110,7 +111,7 @@ pub(super) async fn unpack(cx: &Context, file: File, root: &Path, what: &str) ->
     }
     let listed = told.stdout;
     let (size, task) = (partition.size, what.to_owned());
-    tokio::task::spawn_blocking(move || look_through(&listed, size, &task)).await.during(what)??;
+    blocking(move || look_through(&listed, size, &task)).await.during(what)??;
     cx.progress.phase("unpacking");
     let to = root.display().to_string();
     let argv = [
@@ -132,7 +133,7 @@ pub(super) async fn unpack(cx: &Context, file: File, root: &Path, what: &str) ->
     }
     drop(file);
     let (root, task) = (root.to_owned(), what.to_owned());
-    tokio::task::spawn_blocking(move || own(&root, &task)).await.during(what)?
+    blocking(move || own(&root, &task)).await.during(what)?
 }
 
 fn unreadable(what: &str, stderr: &str) -> Error {

@@ -21,6 +21,7 @@ use super::{
 use crate::shared::http::{self, AllowedServers, Origin, Request, Server, ServerAddress, Tls};
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
         error::{Error, Kind, Result},
         secret::{Credentials, Secret},
@@ -280,7 +281,7 @@ impl Registry {
             return self.token_server.clone();
         }
         let (vault, place) = (self.vault.clone(), SignInServer::place(&self.host));
-        let kept = tokio::task::spawn_blocking(move || vault.get(&place).ok().flatten()).await.ok().flatten();
+        let kept = blocking(move || vault.get(&place).ok().flatten()).await.ok().flatten();
         kept.and_then(|(address, _)| Origin::from_url(&Url::parse(&address).ok()?))
     }
 

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::shared::exec;
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
         secret::{Credentials, Secret},
         small_file,
@@ -163,7 +164,7 @@ pub fn normalize_host(key: &str) -> &str {
 pub async fn find(vault: &Arc<dyn Vault>, host: &str, repository: &str) -> Option<Credentials> {
     // Secret stores may block, so they are read outside of the runtime's threads.
     let (store, place) = (vault.clone(), host.to_owned());
-    let kept = tokio::task::spawn_blocking(move || store.get(&place).ok().flatten()).await.ok().flatten();
+    let kept = blocking(move || store.get(&place).ok().flatten()).await.ok().flatten();
     if let Some((username, secret)) = kept {
         return Some(Credentials { username, secret, identity_token: false, origin: "wharf login".into() });
     }

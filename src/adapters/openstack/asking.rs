@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::vault_key::place;
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
         error::{Error, Kind, Result},
         secret::Secret,
@@ -67,7 +68,7 @@ impl Answers {
     async fn kept(&self) -> Option<(String, Secret)> {
         let (vault, place) = (self.vault.clone(), place(&self.cloud));
         // Secret stores may block.
-        let kept = tokio::task::spawn_blocking(move || vault.get(&place)).await;
+        let kept = blocking(move || vault.get(&place)).await;
         kept.ok().and_then(Result::ok).flatten()
     }
 

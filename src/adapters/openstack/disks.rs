@@ -28,6 +28,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
         context::Context,
         digest::{Digest, Hasher},
@@ -70,7 +71,7 @@ impl Images {
         });
         let Some(image) = same else { return Ok(None) };
         let (file, hasher, task) = (upload.file.clone(), image.hasher(), what.to_owned());
-        let digest = tokio::task::spawn_blocking(move || hash(&file, hasher, &task)).await.during(what)??;
+        let digest = blocking(move || hash(&file, hasher, &task)).await.during(what)??;
         Ok((Some(digest) == image.digest()).then_some(image))
     }
 
@@ -115,7 +116,7 @@ impl Images {
             if may_try && self.find(what, &made.id).await.is_ok_and(|image| image.status == "active") {
                 // Everything had arrived; only the answer was lost.
                 let (file, task) = (upload.file.clone(), what.to_owned());
-                let digest = tokio::task::spawn_blocking(move || hash(&file, Hasher::of("sha512"), &task));
+                let digest = blocking(move || hash(&file, Hasher::of("sha512"), &task));
                 return Ok((made.id, digest.await.during(what)??));
             }
             self.delete_incomplete(what, &made.id).await;

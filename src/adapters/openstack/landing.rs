@@ -18,6 +18,7 @@ use super::{
     peer,
 };
 use wharf_core::base::{
+    blocking::blocking,
     clean,
     error::{Error, Kind, Result},
     secret::Secret,
@@ -130,7 +131,7 @@ async fn heard(
     form: &Form,
 ) -> std::result::Result<Secret, Refusal> {
     // Otherwise another user of this machine could sign this person in with their own account.
-    let is_own = tokio::task::spawn_blocking(move || peer::is_own(peer, own)).await.unwrap_or(false);
+    let is_own = blocking(move || peer::is_own(peer, own)).await.unwrap_or(false);
     if !is_own {
         let told = "a program of another user of this machine has sent something".to_owned();
         return Err(Refusal { status: "403 Forbidden", told: Some(told) });

@@ -14,6 +14,7 @@ use futures_util::TryStreamExt;
 use super::unpack::Root;
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::Context,
         digest::Digest,
         error::{During, Error, Kind, Result},
@@ -93,7 +94,7 @@ pub async fn unpack(
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(16);
     let task = what.to_owned();
     let mut stop = StopUnpacking(Some(root.stop()));
-    let unpacking = tokio::task::spawn_blocking(move || {
+    let unpacking = blocking(move || {
         let mut root = root;
         let mut reader = Chunks { receiver, chunk: Bytes::new() };
         let result = root.apply(&mut reader, diff_id.as_ref(), &task).and_then(|()| {

@@ -5,6 +5,7 @@ use std::{path::Path, time::Duration};
 use super::files;
 use crate::shared::exec;
 use wharf_core::base::{
+    blocking::blocking,
     digest::Digest,
     error::{During, Error, Result},
 };
@@ -58,5 +59,5 @@ pub(super) async fn pack(root: &Path, file: &Path) -> Result<(Digest, u64)> {
         files::open(&made)?.sync_all()?;
         files::sha256(&made)
     };
-    tokio::task::spawn_blocking(read).await.during(&what)?.during(&what)
+    blocking(read).await.during(&what)?.during(&what)
 }

@@ -27,6 +27,7 @@ use crate::shared::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::{Context, Note, Progress},
         digest::Digest,
         error::{During, Error, Kind, Result},
@@ -79,7 +80,7 @@ impl Store {
         let mut waiting = Waiting::new(self.own.join(format!("{}.lease", name(&manifest))), PATIENCE);
         loop {
             let attempt;
-            (waiting, attempt) = tokio::task::spawn_blocking(move || {
+            (waiting, attempt) = blocking(move || {
                 let attempt = waiting.attempt();
                 (waiting, attempt)
             })
@@ -130,7 +131,7 @@ impl Store {
                 }
             }
         };
-        tokio::task::spawn_blocking(look).await.during(what)
+        blocking(look).await.during(what)
     }
 
     /// What is in the person's own store, if it is sound.
@@ -154,7 +155,7 @@ impl Store {
                 }
             }
         };
-        tokio::task::spawn_blocking(look).await.during(what)?
+        blocking(look).await.during(what)?
     }
 
     /// Prepares the image under the lease; `None` if the lease was taken over meanwhile.
@@ -198,7 +199,7 @@ impl Store {
             }
             Working::begin(&at)
         };
-        let working = tokio::task::spawn_blocking(begin).await.during(what)??;
+        let working = blocking(begin).await.during(what)??;
         let (folder, root) = (working.path(), working.path().join("root"));
         working.unpack(cx, &stored, what).await?;
         let source = supply.image.reference.to_string();
@@ -217,7 +218,7 @@ impl Store {
         }
         let lease = lease.clone();
         let publish = move || working.publish(&home, &facts, &lease);
-        tokio::task::spawn_blocking(publish).await.during(what)?
+        blocking(publish).await.during(what)?
     }
 }
 
@@ -249,7 +250,7 @@ async fn renew(cx: &Context, mut notes: tokio::sync::watch::Receiver<Note>, leas
                 let percent = all.map(|total| note.done.saturating_mul(100).checked_div(total).unwrap_or(0));
                 let percent = percent.and_then(|percent| u8::try_from(percent.min(100)).ok());
                 let write = move || locked(&lease).renew(&note.phase, percent);
-                if !tokio::task::spawn_blocking(write).await.during("renew a lease")?? {
+                if !blocking(write).await.during("renew a lease")?? {
                     tracing::warn!("the lease on an image was taken over");
                     return Ok(());
                 }
@@ -300,7 +301,7 @@ impl Working {
             }
             drop(held);
         };
-        tokio::task::spawn_blocking(points).await.during("prepare an image")
+        blocking(points).await.during("prepare an image")
     }
 
     /// Writes the facts and moves the image into place, while the lease is held.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::prepared::{Form, squashfs};
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
         error::{During, Error, Result},
     },
@@ -52,7 +53,7 @@ impl ImageProcess {
     pub(super) async fn read(image: &Image, answers: &Answers, what: &'static str) -> Result<Self> {
         let (image, answers) = (image.clone(), answers.clone());
         // Reads paths of the host, which may be on a slow file system.
-        tokio::task::spawn_blocking(move || Self::new(&image, &answers, what)).await.during(what)?
+        blocking(move || Self::new(&image, &answers, what)).await.during(what)?
     }
 
     fn new(image: &Image, answers: &Answers, what: &str) -> Result<Self> {

@@ -15,6 +15,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::Context,
         error::{During, Error, Result},
     },
@@ -100,7 +101,7 @@ pub(super) async fn prepare(
         }
         private::write(&run, format!("{CLEAN}{}", written.script).as_bytes())
     };
-    tokio::task::spawn_blocking(work).await.during(&what)?
+    blocking(work).await.during(&what)?
 }
 
 /// The line of the prepared file for sha256sum; `None` for a folder.

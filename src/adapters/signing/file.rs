@@ -19,6 +19,7 @@ use super::locked::{self, UnlockFailure};
 use crate::formats::keys::{Key, pem};
 use wharf_core::{
     base::{
+        blocking::blocking,
         error::{During, Error, Kind, Result},
         secret::Secret,
         small_file,
@@ -74,7 +75,7 @@ pub(super) async fn open_pem(what: &str, pem: &Secret, kept: &str, asker: &dyn A
     let question = Question { words: format!("passphrase of {kept}"), kind: QuestionKind::Secret };
     let passphrase = asker.ask(question).await?;
     // Decrypting such a key takes time by design.
-    let der = tokio::task::spawn_blocking(move || locked::unlock(&kind, &der, &passphrase)).await.during(what)?;
+    let der = blocking(move || locked::unlock(&kind, &der, &passphrase)).await.during(what)?;
     let der = der.map_err(|shut| match shut {
         UnlockFailure::Passphrase => {
             Error::new(Kind::NotAllowed, what, "the passphrase does not open it").hint("try again; nothing was signed")
@@ -179,7 +180,7 @@ impl Signer for OpenKey {
             return Ok(None);
         }
         let (path, task) = (file.to_owned(), what.clone());
-        let hashed = tokio::task::spawn_blocking(move || -> Result<digest::Digest> {
+        let hashed = blocking(move || -> Result<digest::Digest> {
             let mut file = std::fs::File::open(path).during(&task)?;
             let mut hash = digest::Context::new(&digest::SHA384);
             let mut piece = vec![0; 1 << 20];

@@ -8,6 +8,7 @@ use super::{file, pkcs11};
 use crate::formats::{certificates, keys::Key};
 use wharf_core::{
     base::{
+        blocking::blocking,
         error::{During, Error, Kind, Result},
         secret::Secret,
         small_file,
@@ -38,7 +39,7 @@ pub fn named(rules: &SignatureRules) -> Vec<NamedKey> {
 pub fn describe_key(key: String, vault: Arc<dyn Vault>) -> BoxFuture<'static, Result<KeyInfo>> {
     Box::pin(async move {
         let what = format!("look at {key}");
-        tokio::task::spawn_blocking(move || look_at(&key, &*vault)).await.during(what)?
+        blocking(move || look_at(&key, &*vault)).await.during(what)?
     })
 }
 

@@ -15,7 +15,10 @@ pub use write::write;
 
 use super::formats::keys::Keys;
 use wharf_core::{
-    base::error::{During, Error, Result},
+    base::{
+        blocking::blocking,
+        error::{During, Error, Result},
+    },
     portal::keys::{KEYRING, vault_key},
     ports::{Asker, Signer, Trusted, Vault},
 };
@@ -38,7 +41,7 @@ pub fn open(key: String, asker: Arc<dyn Asker>, vault: Arc<dyn Vault>) -> BoxFut
         let what = format!("open the key '{name}'");
         let place = vault_key(name);
         let store = vault.clone();
-        let kept = tokio::task::spawn_blocking(move || store.get(&place)).await.during(&what)??;
+        let kept = blocking(move || store.get(&place)).await.during(&what)??;
         let Some((_, pem)) = kept else {
             return Err(Error::not_found(what, "the secret store has no key of that name")
                 .hint(format!("make one: wharf key new {name}; or bring yours: wharf key import {name} FILE")));

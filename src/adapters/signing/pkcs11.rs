@@ -15,6 +15,7 @@ use cryptoki::{
 use crate::formats::keys::Key;
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
         error::{During, Error, Kind, Result},
         secret::Secret,
@@ -79,7 +80,7 @@ pub(super) async fn open(uri: &str, asker: &dyn Asker) -> Result<Arc<dyn Signer>
     let question = Question { words: format!("PIN of {}", clean::short(&token, 60)), kind: QuestionKind::Secret };
     let pin = asker.ask(question).await?;
     let task = what.clone();
-    let key = tokio::task::spawn_blocking(move || unlock(&task, &module, &read, &pin)).await.during(&what)??;
+    let key = blocking(move || unlock(&task, &module, &read, &pin)).await.during(&what)??;
     Ok(Arc::new(key))
 }
 
@@ -270,7 +271,7 @@ impl Signer for HardwareKey {
             (self.session.clone(), self.private, self.curve, statement.bytes().to_vec());
         let task = what.clone();
         // A token may wait for a touch.
-        let made = tokio::task::spawn_blocking(move || {
+        let made = blocking(move || {
             let session = session.lock().unwrap_or_else(PoisonError::into_inner);
             let made = if curve {
                 let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &message);

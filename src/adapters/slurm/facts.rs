@@ -15,6 +15,7 @@ use super::{
     kept_facts::{Known, Membership, Seen, Told},
 };
 use wharf_core::base::{
+    blocking::blocking,
     error::{Error, Result},
     text,
 };
@@ -165,13 +166,13 @@ impl Facts {
 
     async fn read(&self) -> Known {
         let Some(file) = self.file.clone() else { return Known::default() };
-        tokio::task::spawn_blocking(move || file.read()).await.ok().flatten().unwrap_or_default()
+        blocking(move || file.read()).await.ok().flatten().unwrap_or_default()
     }
 
     /// Keeps the facts for other processes. Without that, they ask by themselves.
     async fn write(&self, known: &Known) {
         let (Some(file), known) = (self.file.clone(), known.clone()) else { return };
-        let written = tokio::task::spawn_blocking(move || file.write(&known)).await;
+        let written = blocking(move || file.write(&known)).await;
         if let Ok(Err(error)) = written {
             tracing::debug!(%error, "the facts of a cluster were not kept");
         }

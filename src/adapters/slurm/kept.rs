@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use super::{cluster::Slurm, folder};
 use crate::prepared::kept;
 use wharf_core::{
-    base::error::{During, Error, Result},
+    base::{
+        blocking::blocking,
+        error::{During, Error, Result},
+    },
     launch::{kept::KeptImage, plan::State},
 };
 
@@ -20,7 +23,7 @@ impl Slurm {
         let what = format!("list images that {} keeps", self.name);
         let busy = self.busy(&what).await?;
         let (images, name) = (self.root.images(), self.name.clone());
-        tokio::task::spawn_blocking(move || kept::list(&images, &name, &busy)).await.during(what)
+        blocking(move || kept::list(&images, &name, &busy)).await.during(what)
     }
 
     /// Removes an image that no job uses.
@@ -28,7 +31,7 @@ impl Slurm {
         let what = format!("remove {id} of {}", self.name);
         let busy = self.busy(&what).await?;
         let (images, id) = (self.root.images(), id.to_owned());
-        tokio::task::spawn_blocking(move || kept::remove(&images, &id, &busy)).await.during(what)?
+        blocking(move || kept::remove(&images, &id, &busy)).await.during(what)?
     }
 
     /// Who uses which image, by the digits of its manifest.
@@ -47,7 +50,7 @@ impl Slurm {
             }
         };
         let launches = self.root.launches();
-        tokio::task::spawn_blocking(move || users(&launches, &over)).await.during(what)?
+        blocking(move || users(&launches, &over)).await.during(what)?
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
 use crate::shared::{exec, private, terminal};
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::Context,
         error::{During, Error, Kind, Result},
     },
@@ -232,7 +233,7 @@ impl Launcher for Cluster {
             self.0.until_over(id, &what).await?;
         }
         let folder = self.0.root.launch(&launched.record.key)?;
-        tokio::task::spawn_blocking(move || private::remove(&folder)).await.during(&what)?.during(what)?;
+        blocking(move || private::remove(&folder)).await.during(&what)?.during(what)?;
         self.0.lists.forget().await;
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
         error::{During, Error, Kind, Result},
     },
@@ -58,7 +59,7 @@ impl Slurm {
             root.adopt(&taken);
             root.all()
         };
-        let launched = tokio::task::spawn_blocking(read).await.during(&what)?;
+        let launched = blocking(read).await.during(&what)?;
         let ids = jobs::to_account(&rows, &launched);
         let (accounts, extent) = match self.accounts(&what, &ids).await {
             Ok(rows) => (rows, Extent::Whole),
@@ -79,7 +80,7 @@ impl Slurm {
                 }
             }
         };
-        tokio::task::spawn_blocking(writing).await.during(&what)?;
+        blocking(writing).await.during(&what)?;
         Ok(List { all, extent })
     }
 

@@ -17,6 +17,7 @@ use super::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         error::{Error, Kind, Result},
         text,
     },
@@ -141,7 +142,7 @@ impl Slurm {
                 .is_some_and(|told| told.f_flag.contains(StatVfsMountFlags::NOEXEC))
         };
         let folder = images.clone();
-        if !tokio::task::spawn_blocking(move || is_noexec(folder)).await.unwrap_or_default() {
+        if !blocking(move || is_noexec(folder)).await.unwrap_or_default() {
             return Ok(());
         }
         let why = format!("no program can be started from {}: it is mounted with noexec", images.display());

@@ -18,6 +18,7 @@ use super::{
 use crate::shared::private;
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::Context,
         error::{During, Error, Kind, Result},
         small_file, text,
@@ -49,8 +50,8 @@ impl Slurm {
             None => plan.written(&what)?.1,
         };
         let (root, key) = (self.root.clone(), plan.idempotency_key.clone());
-        let folder = tokio::task::spawn_blocking(move || root.make(&key)).await.during(&what)??;
-        if let Some(done) = blocking(&what, &folder, |folder| Ok(folder::launched(folder))).await? {
+        let folder = blocking(move || root.make(&key)).await.during(&what)??;
+        if let Some(done) = in_folder(&what, &folder, |folder| Ok(folder::launched(folder))).await? {
             return Ok(Sent::Before(done));
         }
         let work = self.prepare_and_send(cx, plan, supply, script, &folder);
@@ -61,7 +62,7 @@ impl Slurm {
                 let sent = folder.join("sending").exists();
                 if sent { Ok(()) } else { private::remove(folder).during("remove what was made for a launch") }
             };
-            let removed = blocking(&what, &folder, unsent).await;
+            let removed = in_folder(&what, &folder, unsent).await;
             if let Err(error) = removed {
                 tracing::debug!(%error, "the folder of a launch that failed is still there");
             }
@@ -81,7 +82,7 @@ impl Slurm {
         let (runtime, process) = script::described(script)?;
         let runtime = self.runtime_called(&runtime, &what)?;
         let record = record(script, &plan.idempotency_key, runtime.name(), &plan.image);
-        blocking(&what, folder, move |folder| folder::write(folder, "launch.json", &record)).await?;
+        in_folder(&what, folder, move |folder| folder::write(folder, "launch.json", &record)).await?;
         if let Some(job) = self.sent(&what, &plan.idempotency_key, folder).await? {
             return Ok(Sent::Before(self.taken(&what, folder, job).await?));
         }
@@ -93,7 +94,7 @@ impl Slurm {
             return Ok(Sent::Now { launched: self.taken(&what, folder, job).await?, starts: None });
         }
         let (file, bytes) = (folder.join(script::FILE), script.as_bytes().to_owned());
-        tokio::task::spawn_blocking(move || private::write(&file, &bytes)).await.during(&what)??;
+        blocking(move || private::write(&file, &bytes)).await.during(&what)??;
         cx.progress.phase("preparing the image");
         // The partition may have been closed since the plan was made, and Slurm would let the job wait there for ever.
         let (images, prepared) = (self.root.images(), folder.join(script::PROCESS));
@@ -147,7 +148,7 @@ impl Slurm {
             let why = format!("the launches of {} are in {}", self.name, self.root.launches().display());
             return Err(Error::usage(what, why).hint("use the folder of the script as the plan shows it"));
         }
-        let script = blocking(&what, folder, |folder| {
+        let script = in_folder(&what, folder, |folder| {
             let file = folder.join(script::FILE);
             small_file::text(&file).during(format!("read {}", file.display()))
         });
@@ -166,7 +167,7 @@ impl Slurm {
             folder::write(&made, "launch.json", &record)?;
             Ok::<_, Error>(made)
         };
-        let made = tokio::task::spawn_blocking(begin).await.during(&what)??;
+        let made = blocking(begin).await.during(&what)??;
         runtime.prepare(cx, supply, &process, &self.root.images(), &made.join(script::PROCESS)).await
     }
 
@@ -188,7 +189,7 @@ impl Slurm {
     async fn send_once(&self, what: &str, folder: &Path, send: impl Future<Output = Result<String>>) -> Result<String> {
         let now = text::now();
         // Written before: whoever comes after a crash knows that there may be a job.
-        blocking(what, folder, move |folder| folder::write(folder, "sending", &now)).await?;
+        in_folder(what, folder, move |folder| folder::write(folder, "sending", &now)).await?;
         match send.await {
             Ok(id) => Ok(id),
             // Slurm may have taken it nevertheless, if it did not answer.
@@ -196,7 +197,7 @@ impl Slurm {
                 .during(what)
                 .hint("it may have been sent: look at 'wharf workloads' before you launch it again")),
             Err(error) => {
-                blocking(what, folder, |folder| std::fs::remove_file(folder.join("sending")).during("forget a try"))
+                in_folder(what, folder, |folder| std::fs::remove_file(folder.join("sending")).during("forget a try"))
                     .await?;
                 Err(error)
             }
@@ -211,13 +212,13 @@ impl Slurm {
             private::write(&folder.join("job"), job.as_bytes())?;
             folder::launched(folder).ok_or_else(|| Error::failed(named, "what was written of it cannot be read back"))
         };
-        blocking(what, folder, write).await
+        in_folder(what, folder, write).await
     }
 
     /// The job of an earlier try, of which no answer was kept. A program that sends may still be at work: until its
     /// deadline has passed, a job may yet appear.
     async fn sent(&self, what: &str, key: &str, folder: &Path) -> Result<Option<String>> {
-        let tried = blocking(what, folder, |folder| Ok(small_file::text(folder.join("sending")).ok())).await?;
+        let tried = in_folder(what, folder, |folder| Ok(small_file::text(folder.join("sending")).ok())).await?;
         let Some(tried) = tried else { return Ok(None) };
         let tried: i64 = tried.trim().parse().unwrap_or_else(|_| text::now());
         loop {
@@ -292,13 +293,13 @@ fn record(script: &str, key: &str, runtime: &str, image: &Pinned) -> Record {
 }
 
 /// Work on a launch's folder, which may be on a slow file system.
-async fn blocking<T: Send + 'static>(
+async fn in_folder<T: Send + 'static>(
     what: &str,
     folder: &Path,
     work: impl FnOnce(&Path) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let folder: PathBuf = folder.to_owned();
-    tokio::task::spawn_blocking(move || work(&folder)).await.during(what)?
+    blocking(move || work(&folder)).await.during(what)?
 }
 
 #[cfg(test)]

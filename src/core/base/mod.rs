@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod badge;
+pub mod blocking;
 pub mod budget;
 pub mod bytes;
 pub mod clean;

@@ -14,6 +14,7 @@ use crate::audit::witness::{AuditScope, Decided, WitnessState, WitnessedPosition
 use crate::{
     audit::{self, Entry, Reading},
     base::{
+        blocking::blocking,
         clean,
         context::Context,
         digest::Digest,
@@ -146,7 +147,7 @@ impl Journal {
     /// one of [`Self::troubles`]. Private: what changes something runs inside [`Self::recorded`].
     async fn note(&self, entry: Entry) {
         let (audit, action) = (self.audit.clone(), format!("{} {}", entry.action, entry.subject));
-        let written = tokio::task::spawn_blocking(move || audit.append(entry)).await.during("write the audit");
+        let written = blocking(move || audit.append(entry)).await.during("write the audit");
         if let Err(error) = written.and_then(|written| written) {
             tracing::warn!(%error, "the audit was not written");
             self.trouble(format!("not in the audit: {}: {error}", clean::short(&action, 200)));
@@ -162,14 +163,14 @@ impl Journal {
     /// The text of this person's audit file.
     pub async fn written(&self) -> Result<String> {
         let audit = self.audit.clone();
-        tokio::task::spawn_blocking(move || audit.read()).await.during("read the audit")?
+        blocking(move || audit.read()).await.during("read the audit")?
     }
 
     /// Reports the entries that the store has not seen yet. The audit file itself is the queue: what cannot be reported
     /// now is reported with the next action, and no error is given.
     async fn report_to_store(&self) {
         let audit = self.audit.clone();
-        let read = tokio::task::spawn_blocking(move || Ok((audit::read(&audit.read()?), audit.chain()?)));
+        let read = blocking(move || Ok((audit::read(&audit.read()?), audit.chain()?)));
         let told = async {
             let (reading, chain) = read.await.during("read the audit")??;
             let known = self.store.witnessed(&AuditScope::Chain(chain.id.clone()), 1).await?;
@@ -184,7 +185,7 @@ impl Journal {
     /// Compares this person's audit with what the store has seen of it; fails if the store does not answer.
     pub async fn seen(&self, reading: &Reading) -> Result<WitnessState> {
         let audit = self.audit.clone();
-        let chain = tokio::task::spawn_blocking(move || audit.chain()).await.during("read the audit")??;
+        let chain = blocking(move || audit.chain()).await.during("read the audit")??;
         let own = AuditScope::Chain(chain.id.clone());
         let look = async {
             let mut seen = self.store.witnessed(&own, COMPARED).await?;

@@ -13,6 +13,7 @@ use crate::ports::signer::Curve;
 use crate::{
     audit::Entry,
     base::{
+        blocking::blocking,
         error::{During, Error, Kind, Result},
         secret::Secret,
     },
@@ -171,7 +172,7 @@ impl Keys {
         }
         let passphrase = if locked { Some(new_passphrase(&*asker, &what).await?) } else { None };
         let (make, typed) = (self.signers.make.clone(), passphrase.clone());
-        let new = tokio::task::spawn_blocking(move || make(curve, typed.as_ref())).await.during(&what)??;
+        let new = blocking(move || make(curve, typed.as_ref())).await.during(&what)??;
         let path = match holder {
             KeyLocation::File(path) => path,
             KeyLocation::Store(name) => {
@@ -185,7 +186,7 @@ impl Keys {
         let (write, target, id, public) =
             (self.signers.write.clone(), path.clone(), new.id.clone(), new.public.clone());
         let entry = self.journal.entry("make-key", format!("{} ({id})", path.display()));
-        let written = async { tokio::task::spawn_blocking(move || write(&target, &new)).await.during(&what)? };
+        let written = async { blocking(move || write(&target, &new)).await.during(&what)? };
         let public_file = self.journal.recorded(entry, written).await?;
         Ok(PublicHalf {
             key: path.display().to_string(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     base::{
+        blocking::blocking,
         error::{During, Result},
         secret::Secret,
     },
@@ -34,32 +35,32 @@ impl Secrets {
     /// For how long secrets are kept, and where, in words; `None` if the vault panicked.
     pub(super) async fn keeps(&self) -> Option<(Keeps, String)> {
         let vault = self.vault.clone();
-        tokio::task::spawn_blocking(move || (vault.keeps(), vault.describe())).await.ok()
+        blocking(move || (vault.keeps(), vault.describe())).await.ok()
     }
 
     /// Which store is in use, why others are not, and for how long it keeps secrets; `None` if the vault panicked.
     pub(super) async fn standing(&self) -> Option<(String, Vec<String>, Keeps)> {
         let vault = self.vault.clone();
-        tokio::task::spawn_blocking(move || (vault.describe(), vault.refused(), vault.keeps())).await.ok()
+        blocking(move || (vault.describe(), vault.refused(), vault.keeps())).await.ok()
     }
 
     /// The account and the secret for a place, if there are any.
     pub(super) async fn get(&self, place: &str, what: &str) -> Result<Option<(String, Secret)>> {
         let (vault, place) = (self.vault.clone(), place.to_owned());
-        tokio::task::spawn_blocking(move || vault.get(&place)).await.during(what)?
+        blocking(move || vault.get(&place)).await.during(what)?
     }
 
     /// Keeps the secret of an account at a place.
     pub(super) async fn set(&self, place: &str, account: &str, secret: &Secret, what: &str) -> Result<()> {
         let (vault, place, account, secret) =
             (self.vault.clone(), place.to_owned(), account.to_owned(), secret.clone());
-        tokio::task::spawn_blocking(move || vault.set(&place, &account, &secret)).await.during(what)?
+        blocking(move || vault.set(&place, &account, &secret)).await.during(what)?
     }
 
     /// Forgets the secret for a place; where there is none, it does nothing.
     pub(super) async fn delete(&self, place: &str, what: &str) -> Result<()> {
         let (vault, place) = (self.vault.clone(), place.to_owned());
-        tokio::task::spawn_blocking(move || vault.delete(&place)).await.during(what)?
+        blocking(move || vault.delete(&place)).await.during(what)?
     }
 
     /// If no lasting store is available, asks whether a file may keep secrets. Without anybody to ask, or without an
@@ -72,7 +73,7 @@ impl Secrets {
         let answer = asker.ask(Question { words, kind: QuestionKind::Confirm }).await;
         if answer.is_ok_and(|answer| answer.reveal() == "yes") {
             let vault = self.vault.clone();
-            tokio::task::spawn_blocking(move || vault.agree()).await.during(what)??;
+            blocking(move || vault.agree()).await.during(what)??;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     base::{
+        blocking::blocking,
         context::Context,
         digest::Digest,
         error::{Error, Kind},
@@ -53,7 +54,7 @@ impl Uses {
             at: text::now(),
         };
         let spool = self.spool.clone();
-        let waiting = tokio::task::spawn_blocking(move || spool.take()).await;
+        let waiting = blocking(move || spool.take()).await;
         let waiting = waiting.ok().and_then(Result::ok).unwrap_or_default();
         let cx = Context::default().with_deadline(PATIENCE);
         let mut away = false;
@@ -73,7 +74,7 @@ impl Uses {
                 away = true;
                 tracing::info!(%error, "the store is told later who used an image");
                 let spool = self.spool.clone();
-                let kept = tokio::task::spawn_blocking(move || spool.put(&used)).await;
+                let kept = blocking(move || spool.put(&used)).await;
                 if let Ok(Err(error)) = kept {
                     tracing::warn!(%error, "who used an image was not kept");
                 }

@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     base::{
+        blocking::blocking,
         digest::Digest,
         error::{During, Result},
     },
@@ -50,7 +51,7 @@ impl Quarantine {
     /// Creates that folder, for the steward alone.
     pub(super) async fn make_private(&self) -> Result<()> {
         let folder = self.folder();
-        tokio::task::spawn_blocking(move || make_private(&folder)).await.during("make the quarantine")?
+        blocking(move || make_private(&folder)).await.during("make the quarantine")?
     }
 
     /// The place of a request's image while it is judged.

@@ -14,6 +14,7 @@ use std::{
 use super::quarantine::{Quarantine, disk_name};
 use crate::{
     base::{
+        blocking::blocking,
         context::Context,
         digest::Digest,
         error::{During, Error, Kind, Result},
@@ -94,7 +95,7 @@ impl Sweeper {
             };
             if done {
                 let gone = path.clone();
-                let removed = tokio::task::spawn_blocking(move || remove(&gone)).await.during(what)?;
+                let removed = blocking(move || remove(&gone)).await.during(what)?;
                 failed.extend(removed.err().map(|error| format!("remove {}: {error}", path.display())));
             }
         }
@@ -138,7 +139,7 @@ impl Sweeper {
                 let _ = remove(&path);
             })
         };
-        let _ = tokio::task::spawn_blocking(own).await;
+        let _ = blocking(own).await;
         if request.destination.starts_with("glance:") {
             return self.clear_cloud(cx, request).await;
         }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::msg::{ListEffect, ListNews, Msg, Peek, PeekedRow, SharedSets, Slot};
 use wharf_core::{
-    base::{context::Context, error::Result, text},
+    base::{blocking::blocking, context::Context, error::Result, text},
     catalog::{copies::DigestIndex, facets, search},
     image::model::Image,
     portal::Portal,
@@ -29,7 +29,7 @@ impl Jobs {
             tokio::time::sleep(REST).await;
             if let Some(sets) = sets {
                 let lists = sets.0.clone();
-                let built = tokio::task::spawn_blocking(move || DigestIndex::new(&lists));
+                let built = blocking(move || DigestIndex::new(&lists));
                 if let Ok(index) = built.await {
                     post.send(ListNews::Indexed(sets, Arc::new(index))).await;
                 }
@@ -80,11 +80,11 @@ impl Jobs {
                     }
                     // Keys wait for the search's result, so there must be one even if the search failed.
                     let nothing = |_| Msg::List(ListNews::Found { number, order: None, hits: Arc::default() });
-                    post.send(tokio::task::spawn_blocking(work).await.unwrap_or_else(nothing)).await;
+                    post.send(blocking(work).await.unwrap_or_else(nothing)).await;
                 })
             }
             ListEffect::Facets(sets, known) => self.read(Slot::Facets, move |post| async move {
-                let counted = tokio::task::spawn_blocking(move || facets::count(&sets.0, &known)).await;
+                let counted = blocking(move || facets::count(&sets.0, &known)).await;
                 post.send(ListNews::Facets(counted.unwrap_or_default())).await;
             }),
             ListEffect::Look(rows) => self.read(Slot::Look, move |post| async move {

@@ -13,8 +13,11 @@ mod sharing;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use futures_util::{FutureExt, TryStreamExt};
-use tokio::{sync::mpsc, task::AbortHandle};
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
+use tokio::{
+    sync::{mpsc, watch},
+    task::AbortHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -25,7 +28,7 @@ pub use post::{Delivery, Post};
 use prompter::{Prompter, Questions};
 use wharf_core::{
     base::{
-        context::{Context, Progress},
+        context::{Context, Note, Progress},
         error::{Error, Result},
     },
     launch::plan::Workload,
@@ -35,6 +38,9 @@ use wharf_core::{
 
 /// The shortest time between two progress messages of a job.
 const NOTES: Duration = Duration::from_millis(100);
+
+/// What a write does, and what came of it: what is told, and the workload that was made, if any.
+type Work = BoxFuture<'static, Result<(String, Option<Workload>)>>;
 
 /// The reads and writes that run beside the loop, and the channel that their messages come through.
 pub struct Jobs {
@@ -126,8 +132,9 @@ impl Jobs {
         self.end(slot);
         self.number += 1;
         let number = self.number;
-        let task = tokio::spawn(work(Post { out: self.out.clone(), read: Some((slot, number)) }));
-        self.reads.insert(slot, (number, task.abort_handle()));
+        let work = work(Post { out: self.out.clone(), read: Some((slot, number)) });
+        let task = spawned(work.boxed());
+        self.reads.insert(slot, (number, task));
     }
 
     fn end(&mut self, slot: Slot) {
@@ -146,7 +153,7 @@ impl Jobs {
         let post = Post { out: self.out.clone(), read: None };
         let name = source.clone();
         let beside = query.is_some();
-        let task = tokio::spawn(async move {
+        let work = async move {
             let Ok(found) = portal.sources.facts_of(&name) else { return };
             let more = query.is_some() && found.listing == Listing::WholeAndMore;
             let (sender, mut growing) = mpsc::channel(2);
@@ -181,8 +188,8 @@ impl Jobs {
                 Msg::List(ListNews::Listed(name, listed))
             })
             .await;
-        });
-        if let Some(older) = self.lists.insert((source, beside), task.abort_handle()) {
+        };
+        if let Some(older) = self.lists.insert((source, beside), spawned(work.boxed())) {
             older.abort();
         }
     }
@@ -191,31 +198,14 @@ impl Jobs {
     where
         F: Future<Output = Result<(String, Option<Workload>)>> + Send + 'static,
     {
-        let (progress, mut notes) = Progress::channel();
+        let (progress, notes) = Progress::channel();
         let cx = Context { progress, ..Context::default() }.asking(Arc::new(self.asker()));
         self.writes.insert(job, cx.cancel.clone());
         let post = Post { out: self.out.clone(), read: None };
         let portal = self.portal.clone();
-        tokio::spawn(async move {
-            let work = std::panic::AssertUnwindSafe(work(cx)).catch_unwind();
-            tokio::pin!(work);
-            let done = loop {
-                tokio::select! {
-                    biased;
-                    done = &mut work => break done,
-                    Ok(()) = notes.changed() => {
-                        let note = notes.borrow_and_update().clone();
-                        post.send(JobNews::JobNote(job, note)).await;
-                        tokio::select! {
-                            done = &mut work => break done,
-                            () = tokio::time::sleep(NOTES) => {}
-                        }
-                    }
-                }
-            };
-            let done = done.unwrap_or_else(|_| Err(crashed("run a task")));
-            post.send(JobNews::JobDone(job, with_troubles(done, &portal.journal.troubles()))).await;
-        });
+        // What the work does before its first wait belongs to it, too.
+        let work = async move { work(cx).await }.boxed();
+        spawned(async move { finish(job, work, notes, &post, &portal).await }.boxed());
     }
 
     fn terminal(&mut self, backend: String, id: String, command: Option<Vec<String>>, size: (u16, u16)) {
@@ -248,6 +238,32 @@ impl Jobs {
     pub fn cancel_all(&self) {
         self.writes.values().for_each(CancellationToken::cancel);
     }
+}
+
+/// Runs a task beside the loop. All have one type, so that the machinery of tasks is built once and not for each.
+fn spawned(work: BoxFuture<'static, ()>) -> AbortHandle {
+    tokio::spawn(work).abort_handle()
+}
+
+/// Does the work of a write to its end, and tells its progress and what came of it.
+async fn finish(job: u64, work: Work, mut notes: watch::Receiver<Note>, post: &Post, portal: &Portal) {
+    let mut work = std::panic::AssertUnwindSafe(work).catch_unwind();
+    let done = loop {
+        tokio::select! {
+            biased;
+            done = &mut work => break done,
+            Ok(()) = notes.changed() => {
+                let note = notes.borrow_and_update().clone();
+                post.send(JobNews::JobNote(job, note)).await;
+                tokio::select! {
+                    done = &mut work => break done,
+                    () = tokio::time::sleep(NOTES) => {}
+                }
+            }
+        }
+    };
+    let done = done.unwrap_or_else(|_| Err(crashed("run a task")));
+    post.send(JobNews::JobDone(job, with_troubles(done, &portal.journal.troubles()))).await;
 }
 
 /// Adds what the journal could not write to the message of a task's end.

@@ -8,6 +8,7 @@ use super::{Jobs, effects::GLANCE, following, post::Post};
 use crate::msg::{RunEffect, RunNews, Slot};
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::Context,
         error::{During, Result},
         text,
@@ -131,7 +132,7 @@ async fn saved(called: &'static str, name: String, text: String, rights: u32) ->
         file.and_then(|mut file| file.write_all(text.as_bytes())).during(what)?;
         Ok(at)
     };
-    tokio::task::spawn_blocking(write).await.during(format!("save {called}"))?
+    blocking(write).await.during(format!("save {called}"))?
 }
 
 /// Measures workloads repeatedly until none of them gives readings. The second reading follows soon after the first,

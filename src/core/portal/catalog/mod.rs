@@ -19,6 +19,7 @@ pub use opened::OpenedLink;
 use super::{journal::Journal, seen::Seen, sources::Sources, uses::Uses};
 use crate::{
     base::{
+        blocking::blocking,
         context::Context,
         error::{During, Error, Kind, Result},
         text,
@@ -136,7 +137,7 @@ impl Catalog {
             }
         }
         let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(&source.name).cloned();
-        let set = tokio::task::spawn_blocking(move || {
+        let set = blocking(move || {
             enrich(&mut rows, &learnt.unwrap_or_default(), &old);
             Arc::new(RowSet::build(rows))
         })
@@ -203,7 +204,7 @@ impl Catalog {
         let Some(kept) = self.cache.last(source).await? else { return Ok(None) };
         let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(source).cloned();
         let Some(learnt) = learnt.filter(|_| kept.rows.len() <= LEARNING_LIST) else { return Ok(None) };
-        let work = tokio::task::spawn_blocking(move || kept.rows.enriched(&learnt));
+        let work = blocking(move || kept.rows.enriched(&learnt));
         let Some(rows) = work.await.during("put what was learnt into the list")? else { return Ok(None) };
         self.cache.save(source, &rows, kept.fetched).await?;
         Ok(Some(Arc::new(rows)))

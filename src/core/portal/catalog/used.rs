@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::Catalog;
 use crate::{
     audit::{self, Reading},
+    base::blocking::blocking,
     catalog::search::{RowId, RowSets},
     image::reference::ImageRef,
     portal::sources::Sources,
@@ -35,7 +36,7 @@ impl Catalog {
         }
         let (sources, sets) = (self.sources.clone(), sets.to_vec());
         // Lists may be long, and each row's reference has to be made.
-        tokio::task::spawn_blocking(move || rows_of(&used, &sources, &sets)).await.unwrap_or_default()
+        blocking(move || rows_of(&used, &sources, &sets)).await.unwrap_or_default()
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Doctor, Finding, PATIENCE, SiteRole, State};
 use crate::ports::signer::{KeyInfo, NamedKey};
 use crate::{
     base::{
+        blocking::blocking,
         context::Context,
         error::{Error, Kind, Result},
         text,
@@ -50,11 +51,8 @@ impl Doctor {
 
     async fn named_keys(&self, cx: &Context) -> Result<Vec<NamedKey>> {
         let named = self.signers.named.clone();
-        let read = async {
-            tokio::task::spawn_blocking(move || named())
-                .await
-                .map_err(|error| Error::failed("read the policy's keys", error))
-        };
+        let read =
+            async { blocking(move || named()).await.map_err(|error| Error::failed("read the policy's keys", error)) };
         cx.run("read the policy's keys", read).await
     }
 

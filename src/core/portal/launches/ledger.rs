@@ -3,6 +3,7 @@
 use super::Launches;
 use crate::{
     base::{
+        blocking::blocking,
         error::{During, Result},
         text,
     },
@@ -25,7 +26,7 @@ impl Launches {
     /// Where the ledger cannot be read.
     pub async fn kept(&self) -> Result<Vec<LaunchRecord>> {
         let ledger = self.ledger.clone();
-        tokio::task::spawn_blocking(move || ledger.all()).await.during("read the ledger of launches")?
+        blocking(move || ledger.all()).await.during("read the ledger of launches")?
     }
 
     /// The launch that `id` means: its key, which may be cut short, or the workload that it made.
@@ -101,7 +102,7 @@ impl Launches {
 
     async fn write_down(&self, record: LaunchRecord) {
         let (ledger, key) = (self.ledger.clone(), record.key().to_owned());
-        let written = tokio::task::spawn_blocking(move || ledger.keep(&record)).await.during("write the ledger");
+        let written = blocking(move || ledger.keep(&record)).await.during("write the ledger");
         if let Err(error) = written.and_then(|written| written) {
             tracing::warn!(%error, "a launch was not written down");
             self.journal.trouble(format!("not in the ledger: launch {key}: {error}"));

@@ -2,7 +2,10 @@
 
 use super::Launches;
 use crate::{
-    base::error::{During, Result},
+    base::{
+        blocking::blocking,
+        error::{During, Result},
+    },
     image::reference::ImageRef,
     launch::{
         preset::{self, Preset},
@@ -17,7 +20,7 @@ impl Launches {
     /// Where those that are kept cannot be read.
     pub async fn presets(&self) -> Result<Vec<Preset>> {
         let ledger = self.ledger.clone();
-        let mut all = tokio::task::spawn_blocking(move || ledger.presets()).await.during("read the presets")??;
+        let mut all = blocking(move || ledger.presets()).await.during("read the presets")??;
         let of_files = self.config.presets.iter().filter(|one| !all.iter().any(|known| known.name == one.name));
         let of_files: Vec<Preset> = of_files.cloned().collect();
         all.extend(of_files);
@@ -40,7 +43,7 @@ impl Launches {
         let what = format!("keep the preset '{}'", preset.name);
         preset::keepable(&preset.name, &preset.answers())?;
         let ledger = self.ledger.clone();
-        tokio::task::spawn_blocking(move || ledger.keep_preset(&preset)).await.during(what)?
+        blocking(move || ledger.keep_preset(&preset)).await.during(what)?
     }
 
     /// The presets that a form offers. What cannot be read is left out.
