@@ -37,7 +37,7 @@ use wharf::{
     },
 };
 
-use crate::fake;
+use crate::{fake, screens};
 
 /// A request's image with a digest that is short enough for a screen.
 fn asked() -> RequestedImage {
@@ -220,7 +220,7 @@ pub(crate) fn agree(state: &mut State, asked: &[Effect]) -> Vec<Effect> {
     press(state, "enter")
 }
 
-/// Runs the searches among the effects, as the jobs would; gives the other effects.
+/// Runs the searches and counts among the effects, as the jobs would; gives the other effects.
 pub(crate) fn run(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
     let mut others = Vec::new();
     for effect in effects {
@@ -229,10 +229,13 @@ pub(crate) fn run(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
                 let order = order.map_or_else(|| Arc::new(search::order(&sets.0, sort, &known)), |order| order.0);
                 let candidates = from.map_or_else(|| order.clone(), |from| from.0);
                 let hits = Arc::new(search::search(&sets.0, &query, &candidates, &known));
-                others.extend(update(state, Msg::List(ListNews::Found { number, order: Some(order), hits })));
+                let more = update(state, Msg::List(ListNews::Found { number, order: Some(order), hits }));
+                others.extend(run(state, more));
             }
-            Effect::List(ListEffect::Facets(sets, known)) => {
-                others.extend(update(state, Msg::List(ListNews::Facets(facets::count(&sets.0, &known)))))
+            Effect::List(ListEffect::Facets { sets, filter, known, dialog }) => {
+                let counted = facets::count(&sets.0, &filter, &known);
+                let more = update(state, Msg::List(ListNews::Facets { counted, dialog }));
+                others.extend(run(state, more));
             }
             other => others.push(other),
         }
@@ -337,6 +340,7 @@ fn keys_that_come_before_the_search_has_answered_mean_its_rows() {
         for effect in update(&mut state, Msg::Key(KeyEvent::from(event))) {
             match effect {
                 Effect::List(ListEffect::Search { .. }) => search = Some(effect),
+                Effect::List(ListEffect::Facets { dialog: false, .. }) => {}
                 other => panic!("{other:?} came before the rows"),
             }
         }
@@ -638,6 +642,52 @@ fn the_selection_stays_on_its_image_when_the_list_grows() {
     let effects = update(&mut state, Msg::List(ListNews::Listed("lab".into(), Ok(Arc::new(rows)))));
     run(&mut state, effects);
     assert_eq!(selected(&state), "physics/gromacs");
+}
+
+#[test]
+fn facets_beside_the_list_are_chosen_with_the_keys_of_a_list() {
+    let mut state = state();
+    let resized = update(&mut state, Msg::Resize(200, 50));
+    run(&mut state, resized);
+    let drawn = |state: &mut State| screens::draw(state, (200, 50));
+    let first = drawn(&mut state);
+    assert!(first.contains("Narrow by") && first.contains("SOURCE") && !first.contains('●'), "{first}");
+    // The first line names a facet: space on it would remove its values from the filter.
+    press(&mut state, "f down _");
+    let word = state.catalog.input.text.clone();
+    assert_eq!(word, "source:lab", "{}", drawn(&mut state));
+    assert!(drawn(&mut state).contains("● lab"));
+    press(&mut state, "k _");
+    assert_eq!(state.catalog.input.text, "");
+    press(&mut state, "G k f");
+    assert!(state.popups.iter().any(|popup| matches!(popup, Popup::Pick(_))), "f again offers all of them");
+    press(&mut state, "esc");
+    let before = state.catalog.at.selected;
+    press(&mut state, "esc down");
+    assert_ne!(state.catalog.at.selected, before, "esc goes back to the list");
+    press(&mut state, "f");
+    update(&mut state, Msg::Resize(120, 40));
+    press(&mut state, "k");
+    assert_eq!(state.catalog.at.selected, before, "where the facets have no room, keys go to the list");
+}
+
+#[test]
+fn the_typed_word_of_the_filter_is_completed() {
+    let mut state = state();
+    press(&mut state, "/ s o");
+    assert!(screens::draw(&mut state, (120, 40)).contains("source:   tab takes it"));
+    press(&mut state, "tab");
+    assert_eq!(state.catalog.input.text, "source:");
+    press(&mut state, "tab");
+    assert_eq!(state.catalog.input.text, "source:lab");
+    press(&mut state, "_ - k tab c");
+    assert_eq!(state.catalog.input.text, "source:lab -kind:c");
+    assert!(screens::draw(&mut state, (80, 24)).contains("-kind:container"));
+    press(&mut state, "tab");
+    assert_eq!(state.catalog.input.text, "source:lab -kind:container");
+    assert!(!screens::draw(&mut state, (80, 24)).contains("tab takes it"), "it is complete");
+    press(&mut state, "esc / z z tab");
+    assert_eq!(state.catalog.input.text, "zz", "nothing to complete");
 }
 
 #[test]

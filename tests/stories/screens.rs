@@ -44,7 +44,8 @@ use crate::{fake, keys};
 const SIZES: [(u16, u16); 4] = [(200, 50), (120, 40), (80, 24), (44, 14)];
 
 pub(crate) fn draw(state: &mut State, size: (u16, u16)) -> String {
-    update(state, Msg::Resize(size.0, size.1));
+    let resized = update(state, Msg::Resize(size.0, size.1));
+    keys::run(state, resized);
     let printable = size.0 > 0;
     let theme = Theme::load("default", None, Depth::True);
     let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();

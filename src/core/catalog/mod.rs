@@ -1,5 +1,6 @@
 //! Lists of images: their rows, filters and search.
 
+pub mod completion;
 pub mod copies;
 pub mod facets;
 pub mod learnt;

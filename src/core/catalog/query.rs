@@ -8,7 +8,7 @@ use super::{
 use crate::image::model::ImageKind;
 
 /// The names of facets, which are typed before a colon.
-const FACETS: [&str; 13] = [
+pub(super) const FACETS: [&str; 13] = [
     "tag", "kind", "project", "source", "label", "platform", "digest", "trust", "scan", "verdict", "used", "size",
     "age",
 ];

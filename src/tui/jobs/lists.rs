@@ -11,7 +11,7 @@ use super::{
 use crate::msg::{ListEffect, ListNews, Msg, Peek, PeekedRow, SharedSets, Slot};
 use wharf_core::{
     base::{blocking::blocking, context::Context, error::Result, text},
-    catalog::{copies::DigestIndex, facets, search},
+    catalog::{copies::DigestIndex, facets, query::Query, search},
     image::model::Image,
     portal::Portal,
 };
@@ -83,10 +83,19 @@ impl Jobs {
                     post.send(blocking(work).await.unwrap_or_else(nothing)).await;
                 })
             }
-            ListEffect::Facets(sets, known) => self.read(Slot::Facets, move |post| async move {
-                let counted = blocking(move || facets::count(&sets.0, &known)).await;
-                post.send(ListNews::Facets(counted.unwrap_or_default())).await;
-            }),
+            ListEffect::Facets { sets, filter, mut known, dialog } => {
+                self.read(if dialog { Slot::Facets } else { Slot::FacetColumn }, move |post| async move {
+                    if !dialog {
+                        tokio::time::sleep(REST).await;
+                    }
+                    known.now = text::now();
+                    if Query::parse(&filter).used.is_some() {
+                        known.used = portal.catalog.used(&sets.0).await;
+                    }
+                    let counted = blocking(move || facets::count(&sets.0, &filter, &known)).await.unwrap_or_default();
+                    post.send(ListNews::Facets { counted, dialog }).await;
+                })
+            }
             ListEffect::Look(rows) => self.read(Slot::Look, move |post| async move {
                 // Rows that are only scrolled past are not looked up.
                 tokio::time::sleep(GLANCE).await;

@@ -90,6 +90,17 @@ pub fn panes(area: Rect, shape: Shape, hidden: bool) -> Panes {
     Panes { main, right: right.map(|_| right_area), strip }
 }
 
+/// Divides an area into a narrow pane at its left and the rest, with a column for the line between them, if the area has
+/// at least `from` columns.
+pub fn left_pane(area: Rect, from: u16, width: u16) -> (Option<Rect>, Rect) {
+    if area.width < from {
+        return (None, area);
+    }
+    let [left, _, rest] =
+        Layout::horizontal([Constraint::Length(width), Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    (Some(left), rest)
+}
+
 /// A list, and the pane in which all about its selected row is read: beside it where there is room, else below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListAndReading {

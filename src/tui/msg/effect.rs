@@ -122,8 +122,8 @@ pub enum ListEffect {
         from: Option<SharedIds>,
         known: Box<Known>,
     },
-    /// Count the facets by which the list can be narrowed.
-    Facets(SharedSets, Box<Known>),
+    /// Count the facets of the rows that a filter leaves; for the dialog at once, else once the filter has rested.
+    Facets { sets: SharedSets, filter: String, known: Box<Known>, dialog: bool },
     /// Fetch details of rows on the screen: source, name, tag of each.
     Look(Vec<(String, String, String)>),
     /// Read what the store knows about the selected image, once the selection has rested; with lists, first where else
@@ -306,8 +306,10 @@ pub enum Slot {
     Removals,
     /// The evidence of the shown image.
     Verify,
-    /// Counting the list's facets.
+    /// Counting the facets for the dialog.
     Facets,
+    /// Counting the facets for the column beside the list.
+    FacetColumn,
     /// Details of the shown rows.
     Look,
     /// What the store knows about the selected image.

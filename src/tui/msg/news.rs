@@ -60,8 +60,9 @@ pub enum ListNews {
     Listed(String, Result<Arc<RowSet>>),
     /// The result of search `number`; with the order of all rows if it was computed for this search.
     Found { number: u64, order: Option<Ids>, hits: Ids },
-    /// Facets by which the list can be narrowed, and how many rows each leaves.
-    Facets(Vec<(String, usize)>),
+    /// Facets by which the list can be narrowed, and how many rows each leaves: for the dialog, or for the column beside
+    /// the list.
+    Facets { counted: Vec<(String, usize)>, dialog: bool },
     /// Details of a row: source, name, and the version; `None` if it could not be read.
     Looked(String, String, Option<Version>),
     /// Rows that a source found by the typed words, beside those that it lists.

@@ -11,6 +11,7 @@ use crate::{
         keymap::Key,
         list::{CursorLines, ScrollArea},
         theme::Theme,
+        widgets::below,
     },
     model::Model,
     msg::{Effect, ImageEffect, ImageTarget, LinkWish, Navigation},
@@ -58,6 +59,11 @@ impl Catalog {
                 return Effect::Image(ImageEffect::Explain(target));
             }
         })
+    }
+
+    /// Whether keys go to the facets beside the list.
+    fn in_facets(&self, model: &Model) -> bool {
+        self.facets.focused && self.regions(model.body()).facets.is_some()
     }
 
     /// Leaves the filter field and clears the filter.
@@ -118,6 +124,14 @@ impl Page for Catalog {
         ]
     }
 
+    fn label(&self, action: Action) -> &'static str {
+        match action {
+            Action::Mark | Action::Open if self.facets.focused => "choose",
+            Action::Facets if self.facets.focused => "all of them",
+            _ => action.words(),
+        }
+    }
+
     fn hides(&self, action: Action, _model: &Model) -> bool {
         action == Action::LaunchAllowed && self.way_out().is_none()
     }
@@ -125,6 +139,7 @@ impl Page for Catalog {
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
         let none = self.selected().is_none();
         let why = match action {
+            Action::Open | Action::Mark if self.in_facets(model) => return None,
             Action::Open
             | Action::Launch
             | Action::Share
@@ -162,6 +177,7 @@ impl Page for Catalog {
         let hints = &[
             ("enter", "done"),
             ("esc", "clear"),
+            ("tab", "complete"),
             ("↑ ↓", "move"),
             ("tag: kind: source: trust: scan:", "narrow"),
             ("project: label: platform: verdict:", "too"),
@@ -171,18 +187,26 @@ impl Page for Catalog {
     }
 
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
+        let regions = self.regions(model.body());
+        if let Some(area) = regions.facets.filter(|_| self.facets.focused) {
+            let count = self.facets.count();
+            return Some(ScrollArea::new(CursorLines(&mut self.facets.at, count), below(area, 1)));
+        }
         let count = self.count();
-        let rows = self.regions(model.body()).rows;
-        Some(ScrollArea::new(CursorLines(&mut self.at, count), rows))
+        Some(ScrollArea::new(CursorLines(&mut self.at, count), regions.rows))
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         match action {
+            Action::Mark | Action::Open if self.in_facets(model) => return self.toggle_selected_facet(),
+            Action::Facets if self.regions(model.body()).facets.is_some() && !self.facets.focused => {
+                self.facets.focused = true;
+            }
             Action::Filter => self.typing = true,
             Action::Sort => return self.resort(),
             Action::Mark => self.mark(),
             Action::Refresh => return self.refresh(&model.sources, model.now),
-            Action::Facets => return vec![self.facets()],
+            Action::Facets => return vec![self.count_facets(true)],
             Action::Preview => self.preview_hidden = !self.preview_hidden,
             Action::SavedFilters => return self.use_filter(model),
             Action::SaveFilter => self.keep_filter(model),
@@ -224,6 +248,7 @@ impl Page for Catalog {
             }
             KeyCode::Down => Action::Down,
             KeyCode::Up => Action::Up,
+            KeyCode::Tab => return self.complete(),
             KeyCode::PageDown => Action::PageDown,
             KeyCode::PageUp => Action::PageUp,
             _ => {
@@ -251,7 +276,18 @@ impl Page for Catalog {
 
     fn wants(&mut self, model: &Model) -> Vec<Effect> {
         let height = usize::from(self.regions(model.body()).rows.height);
-        self.wants_looks(&model.sources, height).into_iter().chain(self.wants_peek()).collect()
+        let facets = self.wants_facets(model.body());
+        self.wants_looks(&model.sources, height).into_iter().chain(self.wants_peek()).chain(facets).collect()
+    }
+
+    fn handle_back(&mut self) -> bool {
+        std::mem::take(&mut self.facets.focused)
+    }
+
+    fn clicked(&mut self, column: u16, line: u16, model: &Model) -> bool {
+        let area = self.regions(model.body()).facets;
+        self.facets.focused = area.is_some_and(|area| area.contains((column, line).into()));
+        self.facets.focused && area.is_some_and(|area| line == area.y)
     }
 
     fn failures(&self) -> Vec<String> {

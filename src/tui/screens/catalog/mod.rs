@@ -2,6 +2,8 @@
 
 mod actions;
 mod columns;
+mod facet_column;
+mod facets;
 mod peek;
 mod peeks;
 mod preview;
@@ -15,7 +17,7 @@ use std::{
 
 use crossterm::event::KeyEvent;
 
-use self::peeks::Peeks;
+use self::{facet_column::FacetColumn, peeks::Peeks};
 use crate::{
     kit::{input::Input, list::ListCursor, widgets::aged},
     model::SourceLine,
@@ -96,6 +98,8 @@ pub struct Catalog {
     /// The filter as it was read for the newest search: with each change of the text there is one.
     query: Query,
     keep: Option<(String, String)>,
+    /// The facets beside the list.
+    facets: FacetColumn,
     /// Whether the pane about the selected image is hidden.
     pub preview_hidden: bool,
     /// Whether a key was pressed since Wharf started.
@@ -147,6 +151,7 @@ impl Catalog {
             number: 0,
             query: Query::default(),
             keep: None,
+            facets: FacetColumn::default(),
             preview_hidden: false,
             touched: false,
             waiting: Vec::new(),
@@ -292,6 +297,7 @@ impl Catalog {
     /// Searches again after the filter has changed.
     pub fn typed(&mut self) -> Vec<Effect> {
         self.keep = None;
+        self.offer_completions();
         vec![self.search()]
     }
 
@@ -415,11 +421,6 @@ impl Catalog {
             self.marked.insert(key);
         }
         self.at.go(crate::kit::action::Action::Down, self.count(), 1);
-    }
-
-    /// Counts the facets by which the list can be narrowed.
-    pub fn facets(&self) -> Effect {
-        Effect::List(ListEffect::Facets(SharedSets(self.sets.clone()), Box::new(self.known())))
     }
 
     /// Fetches details of the shown rows that their source's list does not tell, unless that has begun already.

@@ -4,20 +4,28 @@ use ratatui::layout::Rect;
 
 use super::Catalog;
 use crate::kit::{
-    layout::{Panes, Shape, Side, WIDE, panes},
+    layout::{Panes, Shape, Side, WIDE, left_pane, panes},
     widgets::{above, below, row},
 };
 
 /// The panes of the list: what is selected is described beside it, or on a line below it.
 const SHAPE: Shape = Shape { side: Side { from: WIDE, share: 38, bounds: (40, 60) }, strip: 1 };
 
+/// The columns of a body from which the facets stand beside the list, and how many they take.
+const FACETS_FROM: u16 = 150;
+const FACETS: u16 = 27;
+
 /// The lines of a body from which a list beside other panes has a rule.
 const RULED: u16 = 26;
 
 /// The parts of the screen's own area.
 pub(super) struct Regions {
-    /// The panes as they divide the area.
+    /// The facets by which the list can be narrowed, if there is room for them.
+    pub facets: Option<Rect>,
+    /// The panes as they divide the rest of the area.
     pub panes: Panes,
+    /// What the typed word may become; empty if there is nothing.
+    pub completions: Rect,
     /// The rule above the list, if it has one.
     pub rule: Option<Rect>,
     /// The heads of the columns.
@@ -31,14 +39,18 @@ pub(super) struct Regions {
 impl Catalog {
     /// The parts of the list in an area.
     pub(super) fn regions(&self, body: Rect) -> Regions {
-        let panes = panes(body, SHAPE, self.preview_hidden);
+        let (facets, rest) = left_pane(body, FACETS_FROM, FACETS);
+        let panes = panes(rest, SHAPE, self.preview_hidden);
         let ruled = panes.right.is_some() && body.height >= RULED;
-        let rest = below(panes.main, u16::from(ruled));
+        let offers = u16::from(self.offers_completions() && panes.main.height > 3);
+        let rest = below(panes.main, offers + u16::from(ruled));
         let failing = u16::from(rest.height > 4 && self.failing() > 0);
         let table = above(rest, failing);
         Regions {
+            facets,
             panes,
-            rule: ruled.then(|| row(panes.main, 0)),
+            completions: Rect { height: offers, ..row(panes.main, 0) },
+            rule: ruled.then(|| row(panes.main, offers)),
             head: row(table, 0),
             rows: below(table, 1),
             failures: Rect { y: table.bottom(), height: failing, ..rest },

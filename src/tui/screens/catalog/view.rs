@@ -35,10 +35,21 @@ impl Catalog {
         let parts = self.regions(area);
         let height = usize::from(parts.rows.height);
         let top = self.at.window(self.hits.len(), height);
+        if let Some(facets) = parts.facets {
+            self.draw_facets(frame, facets, theme);
+            panel::divider(frame, facets.right(), area, None, theme);
+            if parts.rule.is_some() {
+                panel::joint(frame, facets.right(), area.y, "┬", theme);
+            }
+        }
+        if !parts.completions.is_empty() {
+            self.draw_completions(frame, parts.completions, theme);
+        }
+        let live = !(self.facets.focused && parts.facets.is_some());
         if let Some(rule) = parts.rule {
             let place = if self.hits.is_empty() { 0 } else { self.at.selected + 1 };
             let facts = format!("{} of {}", text::count(place as u64), text::count(self.hits.len() as u64));
-            put(frame, rule, panel::rule(usize::from(rule.width), "Images", &facts, true, theme));
+            put(frame, rule, panel::rule(usize::from(rule.width), "Images", &facts, live, theme));
         }
         self.rows(frame, parts.head.union(parts.rows), (top, height), theme, now);
         if self.hits.is_empty() {

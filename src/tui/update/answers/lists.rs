@@ -38,7 +38,8 @@ pub(super) fn arrived(state: &mut State, news: ListNews) -> Vec<Effect> {
             state.catalog.found(number, order, hits);
             return vec![Effect::Go(Navigation::WaitingKeys)];
         }
-        ListNews::Facets(counted) => copy::facets(state, counted),
+        ListNews::Facets { counted, dialog: true } => copy::facets(state, counted),
+        ListNews::Facets { counted, dialog: false } => state.catalog.counted(counted),
         ListNews::Looked(source, name, version) => state.catalog.set_details(source, name, version),
         ListNews::Indexed(sets, index) => state.catalog.indexed(&sets, index),
         ListNews::Peeked(row, peek) => state.catalog.peeked(row, peek),
