@@ -38,7 +38,7 @@ fn run(cli: &Cli) -> Result<u8> {
             Error::usage("open the portal", why).hint("give a verb, like 'wharf images'; 'wharf --help' lists them")
         );
     }
-    let flags = Flags { config: cli.config.clone(), theme: cli.theme.clone() };
+    let flags = Flags { config: cli.config.clone(), theme: cli.theme.clone(), plain: cli.plain };
     let mut config = config::load(&flags, &adapters::kinds())?;
     if matches!(cli.verb, None | Some(Verb::Doctor)) {
         config.warnings.extend(tui::mistakes(&config));

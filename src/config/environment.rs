@@ -46,6 +46,7 @@ pub(super) fn environment(config: &mut Config, kinds: &EntryKinds) -> Result<()>
     set(&mut config.theme, variable("WHARF_THEME"));
     set(&mut config.mouse, flag("WHARF_MOUSE")?);
     set(&mut config.glyphs, word("WHARF_GLYPHS", GlyphSetting::parse, GlyphSetting::WORDS)?);
+    set(&mut config.plain, flag("WHARF_PLAIN")?);
     set(&mut config.charts, word("WHARF_CHARTS", ChartSetting::parse, ChartSetting::WORDS)?);
     set(&mut config.discover, flag("WHARF_DISCOVER")?);
     set(&mut config.secret_file, flag("WHARF_SECRET_FILE")?);

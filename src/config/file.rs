@@ -31,6 +31,7 @@ struct File {
     keymap: Option<PathBuf>,
     mouse: Option<bool>,
     glyphs: Option<GlyphSetting>,
+    plain: Option<bool>,
     charts: Option<ChartSetting>,
     discover: Option<bool>,
     secret_file: Option<bool>,
@@ -113,6 +114,7 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &EntryKinds) -> Res
     set(&mut config.theme, file.theme);
     set(&mut config.mouse, file.mouse);
     set(&mut config.glyphs, file.glyphs);
+    set(&mut config.plain, file.plain);
     set(&mut config.charts, file.charts);
     set(&mut config.discover, file.discover);
     set(&mut config.secret_file, file.secret_file);

@@ -28,6 +28,8 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// Name of the theme (`--theme`).
     pub theme: Option<String>,
+    /// Print plain lines instead of drawing screens (`--plain`).
+    pub plain: bool,
 }
 
 /// Reads all layers; `kinds` lists the known types of sources and backends and reads their settings.
@@ -64,6 +66,7 @@ pub fn load(flags: &Flags, kinds: &EntryKinds) -> Result<Config> {
     if let Some(theme) = &flags.theme {
         config.theme.clone_from(theme);
     }
+    config.plain |= flags.plain;
     Ok(config)
 }
 

@@ -26,6 +26,11 @@ pub const SETTINGS: &[Setting] = &[
         words: "the characters of the screens: unicode, ascii, or auto, which is ascii where the locale is not UTF-8 or TERM is linux or dumb",
     },
     Setting {
+        key: "plain",
+        variable: "WHARF_PLAIN",
+        words: "print plain lines instead of drawing screens, for screen readers (--plain): true or false",
+    },
+    Setting {
         key: "charts",
         variable: "WHARF_CHARTS",
         words: "what charts are drawn with: braille, blocks, off, or auto, which is braille where the characters are unicode",

@@ -43,6 +43,8 @@ use self::{
     kit::{
         glyphs::{self, Environment, Glyphs},
         keymap::Keymap,
+        plain::{self, LineBackend},
+        plot::chart::Charts,
         spinner, terminal,
         theme::{self, Depth, Theme},
     },
@@ -91,7 +93,9 @@ pub fn initial_state(portal: &Portal) -> State {
     state.mouse = portal.config().mouse;
     state.user = rustix::process::getuid().as_raw();
     state.person.clone_from(&portal.config().person);
-    state.charts = glyphs::charts(portal.config().charts, glyphs_of(portal.config()));
+    state.plain = portal.config().plain;
+    state.charts =
+        if state.plain { Charts::Off } else { glyphs::charts(portal.config().charts, glyphs_of(portal.config())) };
     state.switches = kept::output::switches(&portal.config().state_dir);
     state.requests = portal.config().takes_requests();
     state.theme = kept::theme(&portal.config().state_dir, &portal.config().theme);
@@ -122,8 +126,17 @@ pub fn mistakes(config: &Config) -> Vec<String> {
 /// Runs the screens on this terminal until the person leaves.
 pub async fn run(portal: Portal) -> Result<()> {
     let mut state = initial_state(&portal);
-    let guard = terminal::Guard::enter(state.mouse).during("use the terminal")?;
+    let plain = portal.config().plain;
+    let guard = terminal::Guard::enter(state.mouse, plain).during("use the terminal")?;
     ending::watch().during("watch the terminal")?;
+    if plain {
+        let lines = LineBackend::new(std::io::stdout(), glyphs_of(portal.config()), crossterm::terminal::size);
+        let mut screen = Terminal::new(lines).during("use the terminal")?;
+        let events = EventStream::new().map(|event| event.map(resized_to_lines));
+        let ended = run_loop(&mut screen, events, Arc::new(portal), &mut state).await;
+        drop(guard);
+        return ended;
+    }
     let mut screen = Terminal::new(ratatui::backend::CrosstermBackend::new(std::io::BufWriter::with_capacity(
         64 << 10,
         std::io::stdout(),
@@ -144,8 +157,9 @@ pub async fn run_loop<B: Backend>(
 where
     B::Error: std::fmt::Display,
 {
-    let depth = Depth::from_environment();
-    let glyphs = glyphs_of(portal.config());
+    let depth = if state.plain { Depth::None } else { Depth::from_environment() };
+    // Plain lines leave out what is only drawn, by its characters; their text gets its own form when it is printed.
+    let glyphs = if state.plain { Glyphs::Unicode } else { glyphs_of(portal.config()) };
     let folder = portal.config().themes_dir.clone();
     let mut theme = Theme::load(&state.theme, folder.as_deref(), depth);
     tell_mistakes(state, &portal.config().warnings, &theme);
@@ -197,7 +211,7 @@ where
             },
             msg = jobs.next() => Some(msg),
             () = tokio::time::sleep_until(due), if dirty => None,
-            () = tokio::time::sleep_until(drawn + spinner::STEP), if state.awaits() => {
+            () = tokio::time::sleep_until(drawn + spinner::STEP), if state.awaits() && !state.plain => {
                 dirty = true;
                 None
             }
@@ -323,6 +337,17 @@ fn show_theme(name: &str, state: &mut State, theme: &mut Theme, folder: Option<&
     *theme = Theme::load(name, folder, depth);
     if let Some(warning) = theme.warnings.first() {
         state.warn(warning.clone());
+    }
+}
+
+/// The event of a terminal to which lines are printed: its screens have a size of their own.
+fn resized_to_lines(event: Event) -> Event {
+    match event {
+        Event::Resize(_, lines) => {
+            let (columns, lines) = plain::size_on(lines);
+            Event::Resize(columns, lines)
+        }
+        other => other,
     }
 }
 

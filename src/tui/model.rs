@@ -146,6 +146,8 @@ pub struct Model {
     pub mouse: bool,
     /// Whether the terminal has the focus, as far as it tells. Nothing is read again and again without it.
     pub focused: bool,
+    /// Whether plain lines are printed instead of drawing screens.
+    pub plain: bool,
     /// What charts are drawn with.
     pub charts: Charts,
     /// How output is read.
@@ -207,6 +209,7 @@ impl Model {
             themes: Vec::new(),
             mouse: true,
             focused: true,
+            plain: false,
             charts: Charts::default(),
             switches: Switches::default(),
             sources,

@@ -4,6 +4,7 @@ use ratatui::{
     Frame,
     layout::Rect,
     text::{Line, Span},
+    widgets::Clear,
 };
 use unicode_width::UnicodeWidthStr;
 
@@ -42,6 +43,10 @@ pub fn view(state: &State, frame: &mut Frame<'_>, theme: &Theme) {
         message::view(state, notice, frame, theme);
     }
     if let Some(top) = state.popups.last() {
+        if state.plain {
+            // What is behind a popup would be read between its lines.
+            frame.render_widget(Clear, area);
+        }
         popup::view(top, frame, theme);
     }
 }

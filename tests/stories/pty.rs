@@ -477,7 +477,7 @@ fn a_panic_while_drawing_restores_the_terminal() {
 #[test]
 #[ignore = "it fails by intention"]
 fn a_broken_frame() {
-    let _guard = wharf::tui::kit::terminal::Guard::enter(true).unwrap();
+    let _guard = wharf::tui::kit::terminal::Guard::enter(true, false).unwrap();
     let mut screen = ratatui::Terminal::new(ratatui::backend::CrosstermBackend::new(std::io::stdout())).unwrap();
     screen.draw(|_| {}).unwrap();
     screen.draw(|_| panic!("a mistake in a draw")).unwrap();
@@ -580,4 +580,27 @@ fn without_colour_not_one_colour_is_sent() {
         }
     }
     assert!(lab::part("PATH").is_some());
+}
+
+#[test]
+fn plain_lines_say_what_is_new_and_nothing_is_drawn_over() {
+    let images = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/starter");
+    let variables = [("WHARF_DISCOVER", "no"), ("WHARF_IMAGE_FOLDERS", images), ("LANG", "C.UTF-8")];
+    let mut screen = Screen::run(&[env!("CARGO_BIN_EXE_wharf"), "--plain"], 120, 200, &variables);
+    screen.until("> l");
+    screen.keys("\r");
+    screen.until("Images › ");
+    screen.until("Verdict");
+    screen.keys(":");
+    screen.until("wharf remove-image");
+    screen.keys("\u{1b}");
+    screen.answers("1");
+    screen.answers("q");
+    screen.ended();
+    let said = String::from_utf8(screen.bytes()).unwrap();
+    let drawing = |c: char| ('\u{2500}'..='\u{259f}').contains(&c) || ('\u{2800}'..='\u{28ff}').contains(&c);
+    assert!(!said.chars().any(drawing), "{said}");
+    // The only sequence is that of pasted text, on and off: no cursor is moved and no alternate screen is entered.
+    let sequences: Vec<&str> = said.split('\u{1b}').skip(1).map(|rest| rest.get(..6).unwrap_or(rest)).collect();
+    assert!(sequences.iter().all(|sequence| sequence.starts_with("[?2004")), "{sequences:?}");
 }

@@ -43,6 +43,9 @@ pub struct Cli {
     /// Theme of the portal.
     #[arg(long, global = true, help_heading = "Global options", value_name = "NAME")]
     pub theme: Option<String>,
+    /// Print the portal as plain lines, for screen readers.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub plain: bool,
     /// Print JSON instead of text.
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,

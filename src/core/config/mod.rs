@@ -39,6 +39,8 @@ pub struct Config {
     pub mouse: bool,
     /// Which characters the screens use.
     pub glyphs: GlyphSetting,
+    /// Print plain lines instead of drawing screens (`plain`).
+    pub plain: bool,
     /// What charts are drawn with.
     pub charts: ChartSetting,
     /// Named filters from the files: name and filter.

@@ -4,6 +4,8 @@
 //! the drawn frame, so that no screen needs to know. All of them take one column and none has a coloured form. Names
 //! that come from elsewhere may hold other characters; those stay.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 
 use super::plot::chart::Charts;
@@ -155,6 +157,14 @@ impl Glyphs {
             GlyphSetting::Ascii => Self::Ascii,
             GlyphSetting::Auto if unicode && !matches!(environment.term.as_str(), "linux" | "dumb") => Self::Unicode,
             GlyphSetting::Auto => Self::Ascii,
+        }
+    }
+
+    /// The text as the terminal can show it.
+    pub fn of_text(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Self::Unicode => Cow::Borrowed(text),
+            Self::Ascii => text.chars().map(|c| ascii(c).unwrap_or(c)).collect(),
         }
     }
 

@@ -8,6 +8,7 @@ pub mod keymap;
 pub mod layout;
 pub mod list;
 pub mod panel;
+pub mod plain;
 pub mod plot;
 pub mod reading;
 pub mod spinner;

@@ -1,6 +1,9 @@
 //! Entering and leaving the terminal, which is restored however the program ends.
 
-use std::io::{Write, stdout};
+use std::{
+    io::{Write, stdout},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crossterm::{
@@ -12,6 +15,10 @@ use crossterm::{
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
 
+/// Whether only lines are printed: there is no alternate screen then, and the mouse belongs to the terminal. A process has
+/// one terminal, which is also restored by threads that know nothing but that it must be.
+static PLAIN: AtomicBool = AtomicBool::new(false);
+
 /// Most bytes of base64 text that tmux and most terminals accept for the clipboard.
 const CLIPBOARD_LIMIT: usize = 74_000;
 
@@ -20,7 +27,9 @@ pub struct Guard;
 
 impl Guard {
     /// Enters raw mode and the alternate screen. A panic restores the terminal before its message is printed.
-    pub fn enter(mouse: bool) -> std::io::Result<Self> {
+    /// With `plain`, lines are printed below what is there, and there is no alternate screen.
+    pub fn enter(mouse: bool, plain: bool) -> std::io::Result<Self> {
+        PLAIN.store(plain, Ordering::Relaxed);
         let guard = Self;
         enter(mouse)?;
         let before = std::panic::take_hook();
@@ -41,6 +50,9 @@ impl Drop for Guard {
 /// Enters raw mode and the alternate screen; may be called again. `mouse`: whether the terminal reports the mouse.
 pub fn enter(mouse: bool) -> std::io::Result<()> {
     enable_raw_mode()?;
+    if PLAIN.load(Ordering::Relaxed) {
+        return execute!(stdout(), EnableBracketedPaste);
+    }
     execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
     set_mouse(mouse);
     Ok(())
@@ -48,6 +60,11 @@ pub fn enter(mouse: bool) -> std::io::Result<()> {
 
 /// Leaves the alternate screen and raw mode; may be called again.
 pub fn restore() {
+    if PLAIN.load(Ordering::Relaxed) {
+        let _ = execute!(stdout(), DisableBracketedPaste);
+        let _ = disable_raw_mode();
+        return;
+    }
     let _ = execute!(
         stdout(),
         DisableMouseCapture,
@@ -61,6 +78,7 @@ pub fn restore() {
 
 /// Turns the terminal's mouse reports on or off.
 pub fn set_mouse(on: bool) {
+    let on = on && !PLAIN.load(Ordering::Relaxed);
     let _ = if on { execute!(stdout(), EnableMouseCapture) } else { execute!(stdout(), DisableMouseCapture) };
 }
 
