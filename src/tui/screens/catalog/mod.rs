@@ -2,6 +2,7 @@
 
 mod actions;
 mod columns;
+mod held;
 mod peek;
 mod peeks;
 mod preview;
@@ -129,7 +130,7 @@ impl Catalog {
             listing: source.listing,
         };
         Self {
-            feeds: sources.iter().map(feed).collect(),
+            feeds: sources.iter().filter(|source| !source.hidden).map(feed).collect(),
             input: Input::default(),
             typing: false,
             sort: Sort::default(),
@@ -175,7 +176,7 @@ impl Catalog {
         self.refreshed = Some(now);
         self.looks.clear();
         self.looking.clear();
-        for source in sources.iter().filter(|source| source.listing != Listing::SearchOnly) {
+        for source in sources.iter().filter(|source| source.listing != Listing::SearchOnly && !source.hidden) {
             self.loading(&source.name);
             effects.push(Effect::List(ListEffect::List { source: source.name.clone(), query: None }));
         }
