@@ -12,6 +12,7 @@ use wharf::{
     config::{self, Flags},
     core::{
         base::error::{During, Error, Result},
+        config::Config,
         portal::Portal,
     },
     tui,
@@ -38,12 +39,7 @@ fn run(cli: &Cli) -> Result<u8> {
             Error::usage("open the portal", why).hint("give a verb, like 'wharf images'; 'wharf --help' lists them")
         );
     }
-    let flags = Flags { config: cli.config.clone(), theme: cli.theme.clone(), plain: cli.plain };
-    let mut config = config::load(&flags, &adapters::kinds())?;
-    if matches!(cli.verb, None | Some(Verb::Doctor)) {
-        config.warnings.extend(tui::mistakes(&config));
-    }
-    adapters::shared::private::home(&config.state_dir)?;
+    let config = configured(cli)?;
     log(&config.state_dir);
     let portal = match cli.verb {
         // Whoever works for others goes where the site says, whatever is on this machine.
@@ -60,15 +56,26 @@ fn run(cli: &Cli) -> Result<u8> {
             drop(portal);
             code
         }
-        None => open(&runtime, portal),
+        None => open(&runtime, portal, cli),
     };
     // A blocked thread (a hung bus, a read of the keyboard) must not hold up the end.
     runtime.shutdown_background();
     code
 }
 
-fn open(runtime: &tokio::runtime::Runtime, portal: Portal) -> Result<u8> {
-    runtime.block_on(tui::run(portal)).map(|()| 0)
+/// The configuration in force now, whose state folder is closed to others.
+fn configured(cli: &Cli) -> Result<Config> {
+    let flags = Flags { config: cli.config.clone(), theme: cli.theme.clone(), plain: cli.plain };
+    let mut config = config::load(&flags, &adapters::kinds())?;
+    if matches!(cli.verb, None | Some(Verb::Doctor)) {
+        config.warnings.extend(tui::mistakes(&config));
+    }
+    adapters::shared::private::home(&config.state_dir)?;
+    Ok(config)
+}
+
+fn open(runtime: &tokio::runtime::Runtime, portal: Portal, cli: &Cli) -> Result<u8> {
+    runtime.block_on(tui::run(portal, || adapters::build(configured(cli)?))).map(|()| 0)
 }
 
 /// Logs to a file, and only when asked: `WHARF_LOG=info`.

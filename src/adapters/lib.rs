@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "unit tests read the files that they have written"))]
 
+mod adding;
 pub mod formats;
 pub mod keeper;
 pub mod notify;
@@ -39,6 +40,13 @@ macro_rules! adapters {
             $($name::register(config, around, parts)?;)+
             Ok(())
         }
+        /// Registers only the sources and backends of one type.
+        fn register_kind(kind: &str, config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+            match kind {
+                $(stringify!($name) => $name::register(config, around, parts),)+
+                _ => Ok(()),
+            }
+        }
     };
 }
 
@@ -73,11 +81,12 @@ pub fn build(config: Config) -> Result<Portal> {
 
 /// The parts from which [`build`] builds a portal, as the adapters make them. Contacts nobody, and fails as `build`.
 pub fn parts_of(config: Config) -> Result<PortalParts> {
-    built(config, http::AllowedServers::default())
+    adding::without_faulty(config, |config| built(config, http::AllowedServers::default()))
 }
 
 /// The same for a steward: with the site's sources only, and with redirects only to hosts that the site names.
 pub fn build_for_stewards(config: Config) -> Result<Portal> {
+    let config = config.without_added();
     let reach = http::AllowedServers::for_site(&config.requests, &hosts(&config)?);
     built(config, reach).map(|parts| Portal::new(parts.for_stewards()))
 }
@@ -87,14 +96,14 @@ fn built(config: Config, reach: http::AllowedServers) -> Result<PortalParts> {
     private::home(&config.state_dir)?;
     hosts(&config)?;
     let vault: Arc<dyn Vault> = Arc::new(vault::Keeper::new(&config.state_dir, config.secret_file));
-    let around = Surroundings {
+    let around = Arc::new(Surroundings {
         vault: vault.clone(),
         reach,
         make_registry: oci::source,
         open_registry: oci::open,
         cache_dir: config.cache_dir.clone(),
         state_dir: config.state_dir.clone(),
-    };
+    });
     let mut parts = Parts::default();
     for (key, folder, lost) in [
         ("cache_dir", &config.cache_dir, "no list is kept, no image is unpacked, and the starter image is not there"),
@@ -122,6 +131,7 @@ fn built(config: Config, reach: http::AllowedServers) -> Result<PortalParts> {
     let cache = Arc::new(store::sqlite::Sqlite::new(config.cache_dir.join("cache.db")));
     let store = store::shared::open(&config)?;
     let (keys, looked_at, signature) = (vault.clone(), vault.clone(), config.policy.signature.clone());
+    let adding = adding::parts(&config, around.clone());
     let opener = parts.opener();
     let open: Opener = Box::new(move |reference| opener(reference, &around));
     Ok(PortalParts {
@@ -139,6 +149,7 @@ fn built(config: Config, reach: http::AllowedServers) -> Result<PortalParts> {
         spool: Arc::new(store::shared::spool::SpoolFile::new(config.state_dir.join("uses.jsonl"))),
         notifiers: notifiers(&config)?,
         findings: parts.findings,
+        adding,
         cache,
         store,
         ledger: Arc::new(store::ledger::LedgerFolder::new(&config.state_dir)),

@@ -79,7 +79,8 @@ pub(crate) async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8
     query.unknown.iter().for_each(|why| output::remark(why));
     let wanted: Vec<SourceFacts> = match &args.source {
         Some(name) => vec![portal.sources.facts_of(name)?],
-        None => portal.sources.facts(),
+        // What the person leaves out of lists is listed only by its name.
+        None => portal.sources.listed(),
     };
     let sort = args.sort.as_deref().map(sort_called).transpose()?;
     let plain = query.words.join(" ");

@@ -150,7 +150,7 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Tag(args) => upkeep::tag(portal, args, json).await,
         Verb::RemoveImage(args) => upkeep::remove(portal, args, json).await,
         Verb::Prune(args) => upkeep::prune(portal, args, json).await,
-        Verb::Sources => sources::list(portal, json).await,
+        Verb::Sources(args) => sources::run(portal, args, json).await,
         Verb::Login(args) => sources::login(portal, args, json).await,
         Verb::Logout(args) => sources::logout(portal, &args.source, json).await,
         Verb::Doctor => doctor::run(portal, json).await,

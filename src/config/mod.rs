@@ -1,10 +1,11 @@
-//! Reading the configuration: defaults < site file < user file < environment < flags.
+//! Reading the configuration: defaults < site file < user file < sources added in Wharf < environment < flags.
 //!
-//! No file is required. Every error names file, line and key. Nothing is ever written.
+//! No file is required. Every error names file, line and key. Nothing is ever written here.
 
 mod entries;
 mod environment;
 mod file;
+mod own_sources;
 mod settings;
 mod tilde;
 
@@ -61,6 +62,8 @@ pub fn load(flags: &Flags, kinds: &EntryKinds) -> Result<Config> {
     if written.is_some() || may_be_there(&user) {
         apply(&mut config, &user, kinds)?;
     }
+    let state = variable("WHARF_STATE_DIR").map_or_else(|| config.state_dir.clone(), PathBuf::from);
+    own_sources::apply(&mut config, &state, kinds);
     environment(&mut config, kinds)?;
     rule_all_of_a_type(&mut config);
     if let Some(theme) = &flags.theme {

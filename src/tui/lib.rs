@@ -85,6 +85,8 @@ pub fn initial_state(portal: &Portal) -> State {
             grants: source.grants,
             holds_disks: source.holds_disks,
             abilities: source.abilities,
+            added: source.added,
+            hidden: source.hidden,
         })
         .collect();
     let backends = portal.launches.backends().into_iter().map(str::to_owned).collect();
@@ -123,8 +125,10 @@ pub fn mistakes(config: &Config) -> Vec<String> {
     [Keymap::load(config.keymap.as_deref()).warnings, theme.warnings].concat()
 }
 
-/// Runs the screens on this terminal until the person leaves.
-pub async fn run(portal: Portal) -> Result<()> {
+/// Runs the screens on this terminal until the person leaves. `rebuild` builds the portal again, with what the person
+/// chose about sources meanwhile.
+pub async fn run(portal: Portal, rebuild: impl Fn() -> Result<Portal>) -> Result<()> {
+    let mut portal = Arc::new(portal);
     let mut state = initial_state(&portal);
     let plain = portal.config().plain;
     let guard = terminal::Guard::enter(state.mouse, plain).during("use the terminal")?;
@@ -142,7 +146,20 @@ pub async fn run(portal: Portal) -> Result<()> {
         std::io::stdout(),
     )))
     .during("use the terminal")?;
-    let ended = run_loop(&mut screen, EventStream::new(), Arc::new(portal), &mut state).await;
+    let ended = loop {
+        let ended = run_loop(&mut screen, EventStream::new(), portal.clone(), &mut state).await;
+        if ended.is_err() || state.quit {
+            break ended;
+        }
+        let rebuilt = rebuild();
+        let failed = rebuilt.as_ref().err().cloned();
+        portal = rebuilt.map_or(portal, Arc::new);
+        let before = std::mem::replace(&mut state, initial_state(&portal));
+        state.go_on_after(before);
+        if let Some(error) = failed {
+            state.fail(&error);
+        }
+    };
     drop(guard);
     ended
 }
@@ -188,7 +205,7 @@ where
     // The first frame waits a few milliseconds for the rows kept on disk, so that it is not drawn empty.
     let mut drawn = Instant::now();
     let mut shown = false;
-    while !state.quit {
+    while !state.quit && !state.starts_again() {
         // After a quiet time a frame is drawn at once; otherwise FRAME after the last one at the earliest.
         let due = drawn + FRAME;
         let first = tokio::select! {
@@ -254,6 +271,8 @@ where
         }
     }
     reader.abort();
+    // A loop that follows reads the same terminal: this one must have let go of it.
+    let _ = reader.await;
     jobs.cancel_all();
     Ok(())
 }

@@ -54,6 +54,10 @@ pub struct SourceLine {
     pub holds_disks: bool,
     /// What it is good for beyond that.
     pub abilities: Abilities,
+    /// Whether the person added it from within Wharf.
+    pub added: bool,
+    /// Whether the person leaves it out of the list of images.
+    pub hidden: bool,
 }
 
 impl SourceLine {
@@ -61,6 +65,21 @@ impl SourceLine {
     pub fn registry(&self) -> Option<&str> {
         self.abilities.registry()
     }
+}
+
+/// What the list of images holds of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The name of the source.
+    pub source: String,
+    /// The number of its images.
+    pub rows: usize,
+    /// When they were listed, in seconds since 1970; `None` if they are still arriving, or only searched.
+    pub fetched: Option<i64>,
+    /// Whether the source is being asked for them.
+    pub loading: bool,
+    /// Why it could not be listed or searched.
+    pub error: Option<Error>,
 }
 
 /// A write that the person started: running or ended.
@@ -154,6 +173,8 @@ pub struct Model {
     pub switches: Switches,
     /// All sources, in the order of the list.
     pub sources: Vec<SourceLine>,
+    /// What the list of images holds of the sources; only kept up to date while their screen is shown.
+    pub held: Vec<Held>,
     /// The names of all backends, the default first.
     pub backends: Vec<String>,
     /// What each backend cannot do with a workload, and why: backend, ability, reason with what to do instead.
@@ -184,6 +205,10 @@ pub struct Model {
     pub requests: bool,
     /// Whether the person may decide on requests.
     pub approver: bool,
+    /// The number of the job after which Wharf starts again with other sources, and the source that is selected then.
+    pub again_after: Option<(u64, String)>,
+    /// Set to start again with other sources: the name of the source that is selected then.
+    pub again: Option<String>,
     /// Set to end the program.
     pub quit: bool,
     /// Set to give the terminal back and stop until the shell continues the program (`fg`).
@@ -213,6 +238,7 @@ impl Model {
             charts: Charts::default(),
             switches: Switches::default(),
             sources,
+            held: Vec::new(),
             backends,
             lacking: Vec::new(),
             findings: Vec::new(),
@@ -228,6 +254,8 @@ impl Model {
             offered: 0,
             requests: true,
             approver: false,
+            again_after: None,
+            again: None,
             quit: false,
             suspend: false,
             next: 0,

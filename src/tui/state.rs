@@ -9,7 +9,7 @@ use super::{
     model::{Model, SourceLine},
     msg::{Effect, ListEffect},
     popups::Popup,
-    screens::{catalog::Catalog, page::Page},
+    screens::{catalog::Catalog, page::Page, sources},
 };
 
 pub use super::screens::Screen;
@@ -50,7 +50,30 @@ impl State {
     pub fn begin(&mut self) -> Vec<Effect> {
         let mut effects = vec![Effect::List(ListEffect::LoadCache)];
         effects.extend(self.catalog.refresh(&self.model.sources, self.model.now));
+        if self.stack.len() > 1 {
+            effects.extend(self.shown().read_again());
+        }
         effects
+    }
+
+    /// Whether Wharf starts again now with other sources: only while their screen is shown, no question is open and no
+    /// job runs, which would be cancelled.
+    pub fn starts_again(&self) -> bool {
+        let shown = matches!(self.screen(), Screen::Sources(_)) && self.popups.is_empty();
+        self.again.is_some() && shown && self.running() == 0
+    }
+
+    /// Goes on where `before` was left to start again: on the sources, with the messages that were shown.
+    pub fn go_on_after(&mut self, before: Self) {
+        let row = match before.screen() {
+            Screen::Sources(page) => page.selected_row(),
+            _ => 0,
+        };
+        let Model { again, notice, messages, mouse, focused, size, .. } = before.model;
+        let named = again.and_then(|name| self.sources.iter().position(|source| source.name == name));
+        self.stack.push(Screen::Sources(Box::new(sources::Page::selecting(named.unwrap_or(row)))));
+        (self.notice, self.messages) = (notice, messages);
+        (self.mouse, self.focused, self.size) = (mouse, focused, size);
     }
 
     /// The screen on top of the stack.

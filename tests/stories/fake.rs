@@ -22,7 +22,7 @@ use wharf::{
             listing::{BackendList, ListScope},
             plan::Workload,
         },
-        portal::{Abilities, Copies, Portal, PortalParts, Source},
+        portal::{Abilities, Copies, Portal, PortalParts, Source, own_sources::AddingParts},
         ports::{Catalog, Extent, Vault},
     },
     tui::{
@@ -224,6 +224,21 @@ impl wharf::core::ports::Audit for Unwritten {
     }
 }
 
+/// Adding sources where no address is known and nothing is kept.
+pub(crate) fn no_adding() -> AddingParts {
+    struct Nowhere;
+    impl wharf::core::ports::SourceChoices for Nowhere {
+        fn keep_choice(&self, choice: &wharf::core::config::SourceChoice) -> Result<()> {
+            Err(Error::unsupported(choice.verb(), "not in this test"))
+        }
+    }
+    AddingParts {
+        entries: Arc::new(|_| Vec::new()),
+        make: Box::new(|entry| Err(Error::not_found(format!("add {}", entry.name), "not in this test"))),
+        choices: Arc::new(Nowhere),
+    }
+}
+
 /// A portal over fake sources.
 pub(crate) fn portal(sources: &[(&str, Behaviour)]) -> Portal {
     Portal::new(parts(sources))
@@ -277,6 +292,7 @@ pub(crate) fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
         short_names: wharf::core::image::short_names::ShortNames::default(),
         open: Box::new(|reference| Err(Error::not_found(format!("open {reference}"), "not in this test"))),
         findings: Vec::new(),
+        adding: no_adding(),
     }
 }
 

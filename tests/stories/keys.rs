@@ -180,6 +180,8 @@ pub(crate) fn state() -> State {
         grants: false,
         holds_disks: false,
         abilities: registry("lab.example"),
+        added: false,
+        hidden: false,
     };
     let hub = SourceLine {
         name: "hub".into(),
@@ -192,6 +194,8 @@ pub(crate) fn state() -> State {
         grants: false,
         holds_disks: false,
         abilities: registry("docker.io"),
+        added: false,
+        hidden: false,
     };
     let mut state = State::new(vec![source, hub], vec!["docker".into(), "local".into()], Keymap::load(None));
     state.now = 1_764_000_000;

@@ -269,7 +269,21 @@ impl settings::Settings for Settings {
 }
 
 /// How a configuration's entries for folders of images are read.
-pub const KIND: EntryKind = EntryKind::source(settings::hosts::<Settings>);
+pub const KIND: EntryKind = EntryKind::source(settings::hosts::<Settings>).typed(from_address);
+
+/// The entry of a folder whose path somebody typed: absolute, or beginning with `~/`, `./` or `../`.
+fn from_address(typed: &str) -> Option<ConfigEntry> {
+    let typed = typed.strip_prefix("file:").unwrap_or(typed);
+    let path = match typed.strip_prefix('~') {
+        Some(below) => PathBuf::from(std::env::var_os("HOME")?).join(below.strip_prefix('/')?),
+        None if typed.starts_with(['/', '.']) => std::path::absolute(typed).ok()?,
+        None => return None,
+    };
+    let path = path.canonicalize().unwrap_or(path);
+    let url = path.to_str()?;
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("images");
+    Some(ConfigEntry::new(name, "", "typed", toml::Table::from_iter([("url".to_owned(), url.into())])))
+}
 
 /// Registers the starter catalog, the configured folders of images, and `file:` references.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {

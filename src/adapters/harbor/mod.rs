@@ -15,13 +15,15 @@ use super::{
     formats::exploited::Catalogues,
     parts::{Parts, Surroundings},
     shared::{
+        http::Origin,
         in_front::InFront,
         settings::{self, Registry},
+        typed::TypedRegistry,
     },
 };
 use wharf_core::{
     base::error::Result,
-    config::{Config, EntryKind},
+    config::{Config, ConfigEntry, EntryKind},
     portal::Source,
 };
 
@@ -39,7 +41,14 @@ fn source(registry: Source, api: Arc<Api>) -> Source {
 }
 
 /// What a configuration may write of Harbors: what it may of any registry.
-pub const KIND: EntryKind = EntryKind::source(settings::hosts::<Registry>);
+pub const KIND: EntryKind = EntryKind::source(settings::hosts::<Registry>).typed(from_address);
+
+/// The entry of a Harbor whose address somebody typed. On this machine it is one for trying out, without TLS.
+fn from_address(typed: &str) -> Option<ConfigEntry> {
+    let typed = TypedRegistry::parse(typed)?;
+    let is_here = Origin::written(&typed.host).is_some_and(|origin| origin.is_this_machine());
+    Some(typed.entry(if is_here { "http" } else { "https" }))
+}
 
 /// Registers the configured Harbors, and the checker for images in them.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {

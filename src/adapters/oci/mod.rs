@@ -25,11 +25,12 @@ use super::{
     shared::{
         http::{self, Origin, Tls},
         settings::{self, AdapterEntry, Registry as Settings},
+        typed::TypedRegistry,
     },
 };
 use wharf_core::{
     base::error::{Error, Result},
-    config::{Config, EntryKind},
+    config::{Config, ConfigEntry, EntryKind},
     image::reference::ImageRef,
     portal::{Abilities, Copies, Source, doctor::State},
 };
@@ -94,7 +95,18 @@ fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec
 }
 
 /// What a configuration may write of registries.
-pub const KIND: EntryKind = EntryKind::source(settings::hosts::<Settings>).of_address("url");
+pub const KIND: EntryKind = EntryKind::source(settings::hosts::<Settings>).of_address("url").typed(from_address);
+
+/// The entry of a registry whose address somebody typed; it is asked over http where it speaks only that.
+fn from_address(typed: &str) -> Option<ConfigEntry> {
+    let typed = TypedRegistry::parse(typed)?;
+    let is_plain = typed.scheme.is_none() && trust::manner(&typed.host, false, true) == trust::ContactMode::Plain;
+    let mut entry = typed.entry(if is_plain { "http" } else { "https" });
+    if let Some(repository) = typed.repository {
+        entry.settings.insert("repositories".to_owned(), vec![repository].into());
+    }
+    Some(entry)
+}
 
 /// Registers the registries of the configuration and of Docker's and Podman's files.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {

@@ -52,7 +52,7 @@ use super::{
 };
 use wharf_core::{
     base::{clean, error::Result},
-    config::{Config, EntryKind as ConfigKind},
+    config::{Config, ConfigEntry, EntryKind as ConfigKind},
     portal::{Abilities, Source, doctor::State},
 };
 
@@ -103,7 +103,14 @@ impl shared::Settings for CloudSettings {
 }
 
 /// How a configuration's entries for clouds are read: each is a source and a backend.
-pub const KIND: ConfigKind = ConfigKind::both(shared::hosts::<CloudSettings>);
+pub const KIND: ConfigKind = ConfigKind::both(shared::hosts::<CloudSettings>).typed(from_address);
+
+/// The entry of a cloud whose name in `clouds.yaml` somebody typed.
+fn from_address(typed: &str) -> Option<ConfigEntry> {
+    let known = settings::all().0.into_iter().find(|entry| entry.name == typed)?;
+    let settings = toml::Table::from_iter([("cloud".to_owned(), known.name.clone().into())]);
+    Some(ConfigEntry::new(&known.name, "", "typed", settings))
+}
 
 /// Registers the configured clouds and all that are found.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {

@@ -22,7 +22,7 @@ use wharf_core::{
 };
 
 /// A configuration has no entry for runtimes: the backends that use them have settings for that.
-pub const KIND: EntryKind = EntryKind { name: "", source: None, backend: None, address: None };
+pub const KIND: EntryKind = EntryKind { name: "", source: None, backend: None, address: None, from_address: None };
 
 /// Registers the runtimes whose programs are on this machine's path.
 ///

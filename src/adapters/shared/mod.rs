@@ -9,3 +9,4 @@ pub mod private;
 pub mod samples;
 pub mod settings;
 pub mod terminal;
+pub mod typed;

@@ -1,6 +1,7 @@
 //! What Wharf keeps between runs: cache, audit, requests.
 
 pub mod audit;
+pub mod choices;
 pub mod heads;
 pub mod ledger;
 pub mod memory;

@@ -20,7 +20,7 @@ pub use self::{
     },
     requests::{Approve, Inbox, Reject, Request, Requests, RequestsVerb, Steward},
     share::{Answer, Offers, OpenLink, Revoke, Share, Shares},
-    sources::{Login, Logout},
+    sources::{Login, Logout, Sources, SourcesVerb},
 };
 
 /// The minus sign that `core::query` reads as "leave out". clap would take a word with `-` for a flag.
@@ -135,8 +135,8 @@ pub enum Verb {
     RemoveImage(RemoveImage),
     /// Remove the old versions of a repository by a rule, after showing which.
     Prune(Prune),
-    /// List sources and backends: whether they answer, and as whom you are signed in.
-    Sources,
+    /// List sources and backends: whether they answer, and as whom you are signed in; add, hide or remove a source.
+    Sources(Sources),
     /// Sign in to a registry or cloud.
     Login(Login),
     /// Sign out: delete what is stored for signing in.

@@ -1,5 +1,6 @@
 //! The configuration once it is read. The crate `wharf` reads it from its layers, in its module `config`.
 
+pub mod own_sources;
 pub mod screen;
 pub mod written;
 
@@ -8,6 +9,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use serde::Deserialize;
 
 pub use self::{
+    own_sources::SourceChoice,
     screen::{ChartSetting, GlyphSetting},
     written::{ConfigEntry, EntryKind, EntryKinds, Hosts, List},
 };
@@ -23,6 +25,10 @@ use super::{
 pub struct Config {
     /// Sources in the order in which screens show them; their adapters read the settings.
     pub sources: Vec<ConfigEntry>,
+    /// The names of the sources among them that this person added from within Wharf.
+    pub added: Vec<String>,
+    /// The names of sources that this person leaves out of lists.
+    pub hidden: Vec<String>,
     /// Backends in the order in which screens show them; their adapters read the settings.
     pub backends: Vec<ConfigEntry>,
     /// Whether to look for engines, registries and folders that are not configured.
@@ -84,6 +90,23 @@ impl Config {
     /// Whether a source or backend of this name is configured; otherwise it was discovered or is built in.
     pub fn names(&self, place: &str) -> bool {
         self.sources.iter().chain(&self.backends).any(|written| written.name == place)
+    }
+
+    /// Takes the source of this name out, if it was added from within Wharf; others stay.
+    pub fn drop_added(&mut self, name: &str) {
+        if self.added.iter().any(|added| added == name) {
+            self.added.retain(|added| added != name);
+            self.sources.retain(|written| written.name != name);
+        }
+    }
+
+    /// The configuration without all sources that were added from within Wharf: what works for others uses the site's sources only.
+    #[must_use]
+    pub fn without_added(mut self) -> Self {
+        for name in self.added.clone() {
+            self.drop_added(&name);
+        }
+        self
     }
 }
 

@@ -116,6 +116,10 @@ pub struct Hosts {
 /// Reads the settings of an entry: gives the hosts that it names, or all mistakes in it.
 pub type ReadSettings = fn(&ConfigEntry) -> Result<Hosts, Vec<Mistake>>;
 
+/// Makes an entry of an address that somebody typed, with a name and settings; `None` where the address is of no such
+/// place. It is not asked whether the place is there.
+pub type EntryFromAddress = fn(&str) -> Option<ConfigEntry>;
+
 /// A type of source or backend that an adapter adds to the configuration.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EntryKind {
@@ -127,22 +131,24 @@ pub struct EntryKind {
     pub backend: Option<ReadSettings>,
     /// The setting for the address of a registry; only for a type that needs nothing but that address.
     pub address: Option<&'static str>,
+    /// Makes an entry of an address; `None` for a type that is not added so.
+    pub from_address: Option<EntryFromAddress>,
 }
 
 impl EntryKind {
     /// A type for sources only.
     pub const fn source(read: ReadSettings) -> Self {
-        Self { name: "", source: Some(read), backend: None, address: None }
+        Self { name: "", source: Some(read), backend: None, address: None, from_address: None }
     }
 
     /// A type for backends only.
     pub const fn backend(read: ReadSettings) -> Self {
-        Self { name: "", source: None, backend: Some(read), address: None }
+        Self { name: "", source: None, backend: Some(read), address: None, from_address: None }
     }
 
     /// A type that is a source and a backend at once: one entry, in either list, makes both.
     pub const fn both(read: ReadSettings) -> Self {
-        Self { name: "", source: Some(read), backend: Some(read), address: None }
+        Self { name: "", source: Some(read), backend: Some(read), address: None, from_address: None }
     }
 
     /// The same with this value of `type`.
@@ -155,6 +161,12 @@ impl EntryKind {
     #[must_use]
     pub const fn of_address(self, setting: &'static str) -> Self {
         Self { address: Some(setting), ..self }
+    }
+
+    /// The same, for a type whose entries can be made of an address that somebody types.
+    #[must_use]
+    pub const fn typed(self, from_address: EntryFromAddress) -> Self {
+        Self { from_address: Some(from_address), ..self }
     }
 
     fn reader(&self, list: List) -> Option<ReadSettings> {
@@ -192,6 +204,12 @@ impl EntryKinds {
         let there = if there { format!(", but of {}", elsewhere.key()) } else { String::new() };
         let word = clean::short(word, 40);
         format!("'{word}' is not a type of {}{there}; use one of {}", list.key(), taken.join(", "))
+    }
+
+    /// An entry of each type for which this address may be one, in the order of the types. None has been asked.
+    pub fn from_address(&self, typed: &str) -> Vec<ConfigEntry> {
+        let entry = |kind: &EntryKind| Some(ConfigEntry { kind: kind.name.to_owned(), ..kind.from_address?(typed)? });
+        self.0.iter().filter_map(entry).collect()
     }
 
     /// The type that needs only the address of a registry, and the setting for it.

@@ -13,6 +13,7 @@ pub mod inbox;
 pub mod journal;
 pub mod keys;
 pub mod launches;
+pub mod own_sources;
 pub mod requests;
 mod secrets;
 mod seen;
@@ -36,6 +37,7 @@ use inbox::Inbox;
 use journal::Journal;
 use keys::Keys;
 use launches::Launches;
+use own_sources::{AddingParts, OwnSources};
 use requests::Requests;
 use secrets::Secrets;
 use seen::Seen;
@@ -89,12 +91,16 @@ pub struct PortalParts {
     pub short_names: ShortNames,
     /// What was discovered at the start, and what was not.
     pub findings: Vec<Finding>,
+    /// Tries and keeps sources that the person adds.
+    pub adding: AddingParts,
 }
 
 /// All use cases, grouped by subject.
 pub struct Portal {
     /// The sources, found by name or reference.
     pub sources: Arc<Sources>,
+    /// Sources that the person adds or leaves out of lists.
+    pub own_sources: OwnSources,
     /// The audit of this person.
     pub journal: Arc<Journal>,
     /// Keys to sign with.
@@ -133,7 +139,8 @@ impl Portal {
             parts;
         let config = Arc::new(parts.config);
         let signers = Arc::new(parts.signers);
-        let sources = Arc::new(Sources::new(parts.sources, parts.open, parts.short_names));
+        let sources = Sources::new(parts.sources, parts.open, parts.short_names).chosen_by_person(&config);
+        let sources = Arc::new(sources);
         let secrets = Arc::new(Secrets::new(vault));
         let journal = Arc::new(Journal::new(&config.person, audit, store.clone()));
 
@@ -208,6 +215,7 @@ impl Portal {
                 notifiers,
                 findings,
             },
+            own_sources: OwnSources::new(config.clone(), sources.clone(), journal.clone(), parts.adding),
             sources,
             journal,
             keys,

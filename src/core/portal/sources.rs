@@ -9,6 +9,7 @@ use crate::{
         context::Context,
         error::{Error, Result},
     },
+    config::Config,
     image::{
         model::{Health, Image, Platform},
         reference::{ImageRef, short_name},
@@ -106,10 +107,14 @@ pub struct SourceFacts {
     pub holds_disks: bool,
     /// What it can be used for besides.
     pub abilities: Abilities,
+    /// Whether the person added it from within Wharf.
+    pub added: bool,
+    /// Whether the person leaves it out of lists.
+    pub hidden: bool,
 }
 
 impl Source {
-    /// What front ends are told of it. Contacts nobody.
+    /// What front ends are told of it, besides what the person chose about it. Contacts nobody.
     fn facts(&self) -> SourceFacts {
         SourceFacts {
             name: self.name.clone(),
@@ -122,6 +127,8 @@ impl Source {
             grants: self.sharer.is_some(),
             holds_disks: self.disks.is_some(),
             abilities: self.abilities.clone(),
+            added: false,
+            hidden: false,
         }
     }
 }
@@ -139,22 +146,41 @@ pub struct Sources {
     all: Vec<Source>,
     open: Opener,
     short_names: ShortNames,
+    /// The names of the sources that the person added from within Wharf.
+    added: Vec<String>,
+    /// The names of those that they leave out of lists.
+    hidden: Vec<String>,
 }
 
 impl Sources {
     /// These sources, in the order in which they are shown.
     pub(crate) fn new(all: Vec<Source>, open: Opener, short_names: ShortNames) -> Self {
-        Self { all, open, short_names }
+        Self { all, open, short_names, added: Vec::new(), hidden: Vec::new() }
+    }
+
+    /// The same, with what the person chose about sources.
+    pub(crate) fn chosen_by_person(self, config: &Config) -> Self {
+        Self { added: config.added.clone(), hidden: config.hidden.clone(), ..self }
     }
 
     /// What is known of all configured sources, in the order in which they are shown. Contacts nobody.
     pub fn facts(&self) -> Vec<SourceFacts> {
-        self.all.iter().map(Source::facts).collect()
+        self.all.iter().map(|source| self.facts_about(source)).collect()
+    }
+
+    /// The same of the sources that lists show.
+    pub fn listed(&self) -> Vec<SourceFacts> {
+        self.facts().into_iter().filter(|source| !source.hidden).collect()
+    }
+
+    fn facts_about(&self, source: &Source) -> SourceFacts {
+        let is_in = |names: &[String]| names.contains(&source.name);
+        SourceFacts { added: is_in(&self.added), hidden: is_in(&self.hidden), ..source.facts() }
     }
 
     /// What is known of the source with this name; `NotFound`, with the known names, if there is none.
     pub fn facts_of(&self, name: &str) -> Result<SourceFacts> {
-        self.called(name).map(Source::facts)
+        self.called(name).map(|source| self.facts_about(source))
     }
 
     /// The reference of a row in a source's list, with `tag` where one is given. `NotFound` if there is no such source,

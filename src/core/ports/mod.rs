@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod checker;
+pub mod choices;
 pub mod content;
 pub mod disks;
 pub mod keep;
@@ -20,6 +21,7 @@ pub mod upkeep;
 pub use self::{
     catalog::{Catalog, Extent, Listing, SignInServer},
     checker::Checker,
+    choices::SourceChoices,
     content::{BlobSource, Content, InMemory},
     disks::Disks,
     keep::{Audit, Cache, CachedRows, Keeps, Ledger, Vault},

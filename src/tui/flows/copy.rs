@@ -170,6 +170,14 @@ pub fn facets(state: &mut State, counted: Vec<(String, usize)>) {
 
 /// Opens the choice of where to sign in.
 pub fn sign_in(state: &mut State) -> Vec<Effect> {
+    // On the screen of sources one is selected already.
+    let selected = match state.screen() {
+        Screen::Sources(page) => page.signs_in_to(&state.model),
+        _ => None,
+    };
+    if let Some(name) = selected {
+        return sign_in_to(state, name);
+    }
     let refused = |name: &str| {
         state
             .catalog

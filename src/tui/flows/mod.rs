@@ -1,8 +1,10 @@
-//! Flows of several steps over more than one screen: sharing, copying, requesting an image, tags and removal.
+//! Flows of several steps over more than one screen: sharing, copying, requesting an image, tags and removal, adding a
+//! source.
 
 pub mod copy;
 pub mod open;
 pub mod request;
 pub mod share;
+pub mod sources;
 pub mod upkeep;
 pub mod workload;

@@ -18,6 +18,8 @@ use wharf_core::{
 pub(super) const GLANCE: Duration = Duration::from_millis(150);
 /// How long the selection must rest before what the store knows about its image is read.
 pub(super) const REST: Duration = Duration::from_millis(120);
+/// How long sources and backends have to say how they are.
+pub(super) const ANSWER: Duration = Duration::from_secs(8);
 /// How many rows are looked up at the same time.
 pub(super) const LOOKS: usize = 6;
 
@@ -36,8 +38,9 @@ impl Jobs {
             Effect::Share(effect) => self.start_sharing(effect),
             Effect::Run(effect) => self.start_running(effect),
             Effect::Request(effect) => self.start_requests(effect),
+            Effect::Source(effect) => self.start_sources(effect),
             Effect::Health => self.read(Slot::Health, move |post| async move {
-                let cx = Context::default().with_deadline(Duration::from_secs(8));
+                let cx = Context::default().with_deadline(ANSWER);
                 // Each answer is shown as soon as it arrives.
                 let health = async { post.send(Msg::Health(portal.doctor.health(&cx).await)).await };
                 let checks = async { post.send(Msg::Checks(portal.doctor.checks().await)).await };

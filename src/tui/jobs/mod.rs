@@ -10,6 +10,7 @@ pub mod prompter;
 mod requests;
 mod running;
 mod sharing;
+mod sources;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

@@ -51,6 +51,8 @@ actions! {
     Tag = "tag", "tag", "Give this image another tag";
     RemoveImage = "remove-image", "remove", "Remove this image, or all marked ones; shows first what goes with them";
     SignIn = "sign-in", "sign in", "Sign in to a registry";
+    AddSource = "add-source", "add", "Add a registry, a folder or a cloud: its address is tried first";
+    LeaveOut = "leave-out", "leave out", "Leave this source out of lists, or show it again; remove one that you added";
     CopyReference = "copy-reference", "copy name", "Copy the reference of this image";
     OpenLink = "open-link", "open link", "Open a link that somebody sent you";
     Left = "left", "less", "Choose the previous value";

@@ -49,7 +49,7 @@ impl Aim {
             }
             A::Left | A::Right => Self::Move,
             A::Open | A::Filter | A::Facets | A::SavedFilters | A::SaveFilter | A::Sort | A::Mark => Self::Find,
-            A::Preview => Self::Find,
+            A::Preview | A::AddSource | A::LeaveOut => Self::Find,
             A::Platform | A::OpenLink | A::Search | A::NextMatch | A::PreviousMatch | A::OnlyMatches => Self::Find,
             A::Verify | A::Explain | A::Compare | A::SignIn => Self::Trust,
             A::Launch | A::Fold | A::Confirm | A::Safer | A::Preset | A::Script | A::Stop | A::Start => Self::Run,
@@ -77,6 +77,8 @@ pub fn verb(action: Action) -> Option<&'static str> {
         A::Tag => "tag",
         A::RemoveImage => "remove-image",
         A::SignIn => "login",
+        A::AddSource => "sources add",
+        A::LeaveOut => "sources hide",
         A::OpenLink => "open",
         A::Stop => "stop",
         A::Start => "start",

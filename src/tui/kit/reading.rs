@@ -10,7 +10,7 @@ use super::{
     panel,
     plot::severities::{Severity, severities},
     theme::Theme,
-    widgets::{fit, put, row, wrap},
+    widgets::{fit, put, put_lines, row, wrap},
 };
 use wharf_core::base::{clean, quote::quote};
 
@@ -88,6 +88,12 @@ impl Reading {
     /// Adds findings by severity as bars.
     pub fn bars(&mut self, bars: Vec<Severity>) {
         self.parts.push(Part::Bars(bars));
+    }
+
+    /// Draws the text from the line `top` on; the last lines stay at the bottom.
+    pub fn draw_from(self, frame: &mut Frame<'_>, area: Rect, top: usize, theme: &Theme) {
+        let width = self.width;
+        put_lines(frame, area, self.parts.into_iter().flat_map(|part| part.drawn(width, theme)).collect(), top);
     }
 
     /// Draws the text. Where it has no room, the last line says how much is hidden and what shows it: `enter shows all

@@ -16,6 +16,7 @@ use wharf_core::{
         query::Query,
         search::{Known, Sort},
     },
+    config::ConfigEntry,
     image::{link::Link, model::Image, reference::ImageRef},
     launch::{
         form::Answers,
@@ -58,6 +59,12 @@ pub enum Navigation {
     Approve(Vec<SeenRow<Id>>),
     /// Send a question, a remark, a withdrawal or a renewal for a request.
     Speak(SeenRow<Id>, RequestInput),
+    /// Ask for an address to add as a source.
+    AddSource,
+    /// Remove the added source of this name; leave any other out of lists, or show it again.
+    LeaveOut(String),
+    /// Show only the images of the source of this name.
+    ImagesOf(String),
     /// Open the page of a workload.
     Workload(Box<Workload>),
     /// Open a terminal in a workload: with `shell` a new shell, else the workload's console.
@@ -81,6 +88,8 @@ pub enum Effect {
     Request(RequestEffect),
     /// Launching, and what is done with workloads.
     Run(RunEffect),
+    /// Adding a source, removing it, and leaving one out of lists.
+    Source(SourceEffect),
     /// Sign in to a source, as the job of this number.
     SignIn { job: u64, source: String },
     /// Answer a question of the core by its number; `None` cancels it.
@@ -217,6 +226,19 @@ pub enum RequestEffect {
     Listen { always: bool },
 }
 
+/// Adding a source, removing it, and leaving one out of lists.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SourceEffect {
+    /// Find out what a typed address is.
+    Try { address: String },
+    /// Keep a source that was tried, as a job.
+    Add { job: u64, entry: Box<ConfigEntry> },
+    /// Remove an added source, as a job.
+    Remove { job: u64, name: String },
+    /// Leave a source out of lists, or show it in them again, as a job.
+    Hide { job: u64, name: String, hidden: bool },
+}
+
 /// Launching, and what is done with workloads.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunEffect {
@@ -334,6 +356,8 @@ pub enum Slot {
     Terminal,
     /// The health of sources and backends.
     Health,
+    /// What a typed address is.
+    Trial,
     /// Making or opening a link.
     Link,
 }

@@ -11,9 +11,10 @@ use wharf_core::portal::doctor::Finding;
 
 pub use self::{
     effect::{
-        Effect, ImageEffect, ListEffect, Navigation, RequestEffect, RunEffect, ShareEffect, SharedIds, SharedSets, Slot,
+        Effect, ImageEffect, ListEffect, Navigation, RequestEffect, RunEffect, ShareEffect, SharedIds, SharedSets,
+        Slot, SourceEffect,
     },
-    news::{ImageNews, JobNews, ListNews, Peek, RequestNews, RunNews, ShareNews},
+    news::{ImageNews, JobNews, ListNews, Peek, RequestNews, RunNews, ShareNews, SourceNews},
     subject::{HealthLine, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets},
 };
 
@@ -50,6 +51,8 @@ pub enum Msg {
     Share(ShareNews),
     /// News of requests, notices and the person's rights in the store.
     Request(RequestNews),
+    /// What has become known of an address that was typed.
+    Source(SourceNews),
     /// News of jobs, and questions that they ask.
     Job(JobNews),
 }

@@ -31,6 +31,7 @@ use wharf_core::{
     portal::{
         OpenedLink,
         evidence::{Verified, brief::Brief, diff::Diff, mending::Mend},
+        own_sources::Trial,
     },
     ports::{CachedRows, Question, upkeep::Removal},
     request::{Caller, Group, Pace, Request, RequestFilter, notice::Notice},
@@ -157,6 +158,13 @@ pub enum RequestNews {
     News,
     /// The person's rights in the store.
     Me(Caller),
+}
+
+/// What has become known of an address that was typed.
+#[derive(Debug)]
+pub enum SourceNews {
+    /// What a typed address is, or why nothing answers there.
+    Tried(String, Box<Result<Trial>>),
 }
 
 /// News of jobs, and questions that they ask.

@@ -1,5 +1,6 @@
 //! Popups: to choose from a list, type a line, confirm something, or read a text.
 
+pub mod adding;
 pub mod agree;
 pub mod conditions;
 pub mod pick;
@@ -9,7 +10,7 @@ pub mod view;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use self::{agree::Agree, conditions::Conditions, pick::Pick, removing::Removing};
+use self::{adding::Adding, agree::Agree, conditions::Conditions, pick::Pick, removing::Removing};
 use super::{
     kit::{input::Input, list::SeenRow},
     msg::{ImageTarget, LinkWish},
@@ -25,6 +26,8 @@ pub enum Ask {
     Narrow,
     /// A `wharf:` link to open.
     Link,
+    /// The address of a source to add.
+    SourceAddress,
     /// How long the link to be made is valid.
     LinkEnd(LinkWish),
     /// The answer to a question of the core, by its number; with `true` it is a secret and not shown.
@@ -85,6 +88,8 @@ pub enum Popup {
     Agree(Box<Agree>),
     /// The conditions of an approval, as a form.
     Conditions(Box<Conditions>),
+    /// What an address is, to keep it as a source.
+    Adding(Box<Adding>),
     /// What would be removed, to agree to.
     Removing(Box<Removing>),
     /// A text to read; `copy` is what a key copies of it, `top` its first visible line.
@@ -111,6 +116,7 @@ impl Popup {
             Self::Agree(agree) => &agree.title,
             Self::Conditions(form) => &form.title,
             Self::Removing(removing) => &removing.title,
+            Self::Adding(adding) => &adding.title,
         }
     }
 

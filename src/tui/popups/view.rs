@@ -9,6 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{
     Ask, Popup,
+    adding::{self, Adding},
     agree::{Agree, Role},
     pick::{Pick, Purpose},
     removing::{self, Removing},
@@ -75,6 +76,7 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
         Popup::Agree(agree) => agree_view(agree, frame, theme),
         Popup::Conditions(form) => form.view(frame, theme),
         Popup::Removing(removing) => removing_view(removing, frame, theme),
+        Popup::Adding(adding) => adding_view(adding, frame, theme),
         Popup::Text { title, text, copy, top, link } => {
             let width = reading_width(text, frame.area().width);
             let lines: Vec<Line<'_>> = folded(text, frame.area().width)
@@ -148,6 +150,24 @@ fn removing_view(removing: &Removing, frame: &mut Frame<'_>, theme: &Theme) {
         Some([]) => "nothing of it can be removed: esc closes, j k scroll",
         Some(_) => "y removes for good, n or esc keeps everything, j k scroll",
     };
+    put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(hint, theme.style("dim")));
+}
+
+fn adding_view(adding: &Adding, frame: &mut Frame<'_>, theme: &Theme) {
+    let width = PLAN.min(usize::from(frame.area().width).saturating_sub(4)).max(10);
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for (role, text) in adding.lines() {
+        let style = match role {
+            adding::Role::Good => "good",
+            adding::Role::Caution => "caution",
+            adding::Role::Fact => "text",
+            adding::Role::Failed => "bad",
+        };
+        lines.extend(fold(&text, width).into_iter().map(|part| Line::styled(part, theme.style(style))));
+    }
+    let inner = boxed(frame, width as u16 + 4, (lines.len() as u16).saturating_add(3), &adding.title, theme);
+    frame.render_widget(Paragraph::new(lines).scroll((adding.top, 0)), above(inner, 1));
+    let hint = fit(adding.hint(), width);
     put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(hint, theme.style("dim")));
 }
 

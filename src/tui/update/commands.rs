@@ -2,9 +2,9 @@
 
 use super::help;
 use crate::{
-    flows::{copy, open::open, request},
+    flows::{copy, open::open, request, sources},
     hints,
-    kit::{action::Action, list::Scrollable},
+    kit::{action::Action, input::Input, list::Scrollable},
     msg::{Effect, RunEffect, ShareEffect},
     popups::{
         Ask, Confirmation, Popup,
@@ -82,6 +82,7 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Inbox => request::inbox(state),
         Action::Sources => open(state, Screen::Sources(Box::default()), Effect::Health),
+        Action::AddSource => sources::add(state, String::new()),
         Action::SignIn => copy::sign_in(state),
         Action::OpenLink => {
             state.popups.push(Popup::line("Paste a link", Ask::Link));
@@ -122,7 +123,7 @@ pub fn back(state: &mut State) -> Vec<Effect> {
         return effects;
     }
     if !state.catalog.input.text.is_empty() {
-        state.catalog.input = crate::kit::input::Input::default();
+        state.catalog.input = Input::default();
         return state.catalog.typed();
     }
     if !state.catalog.marked.is_empty() {
@@ -139,6 +140,15 @@ fn home(state: &mut State) -> Vec<Effect> {
         effects.push(Effect::Leave(state.shown().leave()));
         state.stack.pop();
     }
+    effects
+}
+
+/// Goes to the images, and filters them by a source.
+pub fn images_of(state: &mut State, source: &str) -> Vec<Effect> {
+    let mut effects = home(state);
+    state.catalog.input = Input::new(format!("source:{source}"));
+    state.catalog.typing = false;
+    effects.extend(state.catalog.typed());
     effects
 }
 

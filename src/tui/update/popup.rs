@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::{
-    flows::{copy, open, request, share, upkeep},
+    flows::{copy, open, request, share, sources, upkeep},
     kit::{
         action::Action,
         input::{Input, leaves},
@@ -11,7 +11,7 @@ use crate::{
     },
     msg::{Effect, ImageEffect, LinkWish, ListEffect, Navigation, RequestInput, RunEffect, ShareEffect, Slot},
     popups::{
-        self, Ask, Confirmation, Popup, agree, conditions,
+        self, Ask, Confirmation, Popup, adding, agree, conditions,
         pick::{Outcome, Purpose},
         removing,
     },
@@ -98,6 +98,10 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 upkeep::removal_confirmed(state, removals)
             }
         },
+        Some(Popup::Adding(adding)) => {
+            let outcome = adding.key(&key);
+            address_tried(state, outcome)
+        }
         Some(Popup::Text { copy, top, text, link, .. }) => match key.code {
             KeyCode::Char('u') if link.is_some() => {
                 let wish = link.clone();
@@ -121,6 +125,27 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             }
         },
         None => Vec::new(),
+    }
+}
+
+/// Does what a key in the popup about a typed address has led to.
+fn address_tried(state: &mut State, outcome: adding::Outcome) -> Vec<Effect> {
+    match outcome {
+        adding::Outcome::Stay => return Vec::new(),
+        adding::Outcome::Copy(lines) => {
+            state.done("copied, where the terminal allows it");
+            return vec![Effect::Copy(lines)];
+        }
+        _ => drop(state.popups.pop()),
+    }
+    match outcome {
+        adding::Outcome::Keep(trial) => sources::keep(state, *trial),
+        adding::Outcome::Again(typed) => {
+            let mut effects = vec![Effect::Leave(&[Slot::Trial])];
+            effects.extend(sources::add(state, typed));
+            effects
+        }
+        _ => vec![Effect::Leave(&[Slot::Trial])],
     }
 }
 
@@ -240,6 +265,7 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             }
         }
         Ask::Link => open::link(state, &text),
+        Ask::SourceAddress => sources::address_typed(state, text),
     }
 }
 

@@ -4,6 +4,7 @@ mod actions;
 mod columns;
 mod facet_column;
 mod facets;
+mod held;
 mod peek;
 mod peeks;
 mod preview;
@@ -133,7 +134,7 @@ impl Catalog {
             listing: source.listing,
         };
         Self {
-            feeds: sources.iter().map(feed).collect(),
+            feeds: sources.iter().filter(|source| !source.hidden).map(feed).collect(),
             input: Input::default(),
             typing: false,
             sort: Sort::default(),
@@ -180,7 +181,7 @@ impl Catalog {
         self.refreshed = Some(now);
         self.looks.clear();
         self.looking.clear();
-        for source in sources.iter().filter(|source| source.listing != Listing::SearchOnly) {
+        for source in sources.iter().filter(|source| source.listing != Listing::SearchOnly && !source.hidden) {
             self.loading(&source.name);
             effects.push(Effect::List(ListEffect::List { source: source.name.clone(), query: None }));
         }

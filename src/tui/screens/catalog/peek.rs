@@ -135,6 +135,8 @@ mod tests {
             grants: false,
             holds_disks: false,
             abilities: wharf_core::portal::Abilities::default(),
+            added: false,
+            hidden: false,
         }
     }
 

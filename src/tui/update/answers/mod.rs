@@ -1,6 +1,7 @@
 //! Handling the answers of jobs: each goes to the screen or list that it is for.
 
 use crate::{
+    flows::sources,
     msg::{Effect, Msg},
     state::State,
 };
@@ -31,6 +32,10 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Request(news) => requests::arrived(state, news),
         Msg::Run(news) => running::arrived(state, news),
         Msg::Job(news) => jobs::arrived(state, news),
+        Msg::Source(news) => {
+            sources::arrived(state, news);
+            Vec::new()
+        }
         Msg::Health(health) => {
             jobs::health(state, health);
             Vec::new()

@@ -1,0 +1,66 @@
+//! Where the parts of the screen stand: for drawing, clicking and scrolling alike.
+
+use ratatui::layout::{Constraint, Layout, Rect};
+
+use super::{Page, rows::rows};
+use crate::{
+    kit::{
+        layout::{Panes, Shape, Side, WIDE, panes},
+        widgets::{above, below, row},
+    },
+    model::Model,
+};
+
+/// What is known of the selected row stands beside the table where there is room.
+const SHAPE: Shape = Shape { side: Side { from: WIDE, share: 40, bounds: (44, 76) }, strip: 0 };
+
+/// The lines of a body from which what is known of the selected row stands below the table.
+const DETAILED: u16 = 12;
+
+/// The parts of the screen's own area. A part without room has height 0.
+pub(super) struct Regions {
+    /// The heads of the columns and the rows.
+    pub table: Rect,
+    /// The rows.
+    pub rows: Rect,
+    /// The rule above what is known of the selected row.
+    pub detail_rule: Rect,
+    /// What is known of the selected row.
+    pub detail: Rect,
+    /// The rule above the checks.
+    pub checks_rule: Rect,
+    /// The checks of this machine.
+    pub checks: Rect,
+    /// The column between the panes; `None` where the detail stands below the table.
+    pub divider: Option<u16>,
+}
+
+impl Page {
+    /// The parts of the screen in an area.
+    pub(super) fn regions(&self, body: Rect, model: &Model) -> Regions {
+        let count = u16::try_from(rows(model, None).len()).unwrap_or(u16::MAX);
+        let Panes { main, right, .. } = panes(body, SHAPE, false);
+        let half = body.height / 2;
+        let table = count.saturating_add(1).min(half.max(4)).min(body.height);
+        let (below_table, beside) = match right {
+            Some(_) => (0, true),
+            None if body.height >= DETAILED => ((body.height - table) / 2, false),
+            None => (0, false),
+        };
+        let [table, under, checks] =
+            Layout::vertical([Constraint::Length(table), Constraint::Length(below_table), Constraint::Fill(1)])
+                .areas(main);
+        let detail = right.unwrap_or(under);
+        // A rule needs a line below it.
+        let checks = if checks.height < 2 { above(checks, checks.height) } else { checks };
+        Regions {
+            table,
+            rows: below(table, 1),
+            detail_rule: row(detail, 0),
+            detail: below(detail, 1),
+            checks_rule: row(checks, 0),
+            checks: below(checks, 1),
+            divider: beside.then(|| detail.x.saturating_sub(1)),
+        }
+    }
+}
