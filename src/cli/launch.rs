@@ -15,7 +15,7 @@ use wharf_core::{
     launch::{
         form::{Answers, Form, join_words},
         ledger::LaunchRecord,
-        plan::Plan,
+        plan::{Plan, State},
         preset::{self, Preset},
     },
     portal::{Portal, launches::workloads::IdMatch},
@@ -142,7 +142,9 @@ async fn carry_out(portal: &Portal, args: &Launch, plan: &Plan, asked: &str, jso
         workloads::follow(portal, &workload, args.raw).await?;
         let ended = portal.launches.find_workload(&Context::default(), &workload.full_id(), IdMatch::Whole).await?;
         return Ok(match ended.state {
-            wharf_core::launch::plan::State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
+            State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
+            // As shells tell a program that the kernel has killed.
+            State::OutOfMemory => 137,
             _ => 0,
         });
     }

@@ -132,7 +132,7 @@ async fn find(portal: &Portal, id: &str, given: IdMatch, needs: Option<Ability>)
 pub(crate) async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8> {
     let workload = find(portal, &args.id, IdMatch::Begun, Some(Ability::Logs)).await?;
     let since = args.since.as_deref().map(text::since).transpose()?;
-    let wanted = LogRange { follow: args.follow, times: args.timestamps, since };
+    let wanted = LogRange { follow: args.follow, times: args.timestamps, since, last: None };
     let mut stream = portal.launches.logs(&Context::default(), &workload.backend, &workload.id, wanted).await?;
     if !json {
         copy_out(stream, args.raw).await?;
@@ -255,7 +255,7 @@ impl Drop for Restore {
 /// Stops a workload, which is given by its whole name or its id; one that has ended is told to have been stopped.
 pub(crate) async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
     let workload = find(portal, id, IdMatch::Whole, None).await?;
-    if matches!(workload.state, State::Exited(_) | State::Failed(_)) {
+    if workload.state.has_ended() {
         if json {
             let (id, backend) = (&workload.id, &workload.backend);
             output::json(&serde_json::json!({"id": id, "backend": backend, "done": "stopped", "already": true}))?;

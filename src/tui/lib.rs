@@ -13,6 +13,7 @@ pub mod kit;
 pub mod message;
 pub mod model;
 pub mod msg;
+pub mod output;
 pub mod popups;
 pub mod rows;
 pub mod screens;
@@ -21,6 +22,7 @@ pub mod state;
 pub mod suspend;
 pub mod told;
 pub mod update;
+pub mod usage;
 pub mod view;
 pub mod workload_keys;
 

@@ -13,7 +13,7 @@ use super::{
         list::{NotSeen, Row, Rows},
         plot::chart::Charts,
     },
-    msg::{Effect, ImageTarget},
+    msg::{DescribedWorkload, Effect, ImageTarget},
     popups::{Popup, Popups, pick::Pick},
     rows::WorkloadId,
     speed::Speed,
@@ -189,6 +189,8 @@ pub struct Model {
     pub lists: BackendLists,
     /// The workloads on the screen whose use is being measured.
     pub measured: Vec<WorkloadId>,
+    /// The workload that is described beside its list.
+    pub described: Option<DescribedWorkload>,
     /// The number of the job that starts the shown workload again.
     pub restarting: Option<u64>,
     /// Who the person is, and in which project.
@@ -246,6 +248,7 @@ impl Model {
             followed: Vec::new(),
             lists: BackendLists::default(),
             measured: Vec::new(),
+            described: None,
             restarting: None,
             person: String::new(),
             user: 65_534,

@@ -39,7 +39,7 @@ pub fn why_not_now(action: Action, state: &State) -> Option<&'static str> {
             State::Running => "it runs",
             State::Paused => "it is paused: nothing answers in it",
             State::Stopping => "it is being stopped already",
-            State::Exited(_) | State::Failed(_) => "it has ended",
+            State::Exited(_) | State::OutOfMemory | State::Failed(_) => "it has ended",
             State::Other(_) => "whether it runs is not known",
         }),
         Action::Start => match state {

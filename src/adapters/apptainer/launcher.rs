@@ -302,7 +302,7 @@ impl Launcher for Apptainer {
             return Err(Error::unsupported(what, "the output of Apptainer's workloads is kept without times")
                 .hint("let the program print them, or launch it on an engine"));
         }
-        Ok(follow::output(kept.folder, what, wanted.follow, Kept::is_over))
+        Ok(follow::output(kept.folder, what, wanted, Kept::is_over))
     }
 
     async fn terminal(

@@ -45,6 +45,8 @@ const STOP_AFTER: i32 = 10;
 const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
 /// The most ports of one container that are listed.
 const PORTS: usize = 64;
+/// How many of the last lines of output are given, unless a time or a number is asked for.
+const MOST_LINES: usize = 5000;
 
 #[async_trait]
 impl Launcher for Engine {
@@ -191,6 +193,7 @@ impl Launcher for Engine {
                 workload.state = State::Exited(inspected.state.and_then(|state| state.exit_code).unwrap_or(0));
             }
         }
+        self.tell_memory(&mut workloads).await;
         Ok((workloads, Extent::cut_short(cut)))
     }
 
@@ -208,7 +211,7 @@ impl Launcher for Engine {
             .timestamps(wanted.times)
             .since(since)
             // With a beginning given, all output from there on is wanted.
-            .tail(if since > 0 { "all" } else { "5000" })
+            .tail(&if since > 0 { "all".to_owned() } else { wanted.last.unwrap_or(MOST_LINES).to_string() })
             .build();
         let docker = self.docker().await?.clone();
         // The container is looked up first: for one that is gone, the stream would end without an error.
@@ -406,6 +409,7 @@ impl Engine {
             facts: self.facts.clone(),
             samples: Samples::default(),
             counted: std::sync::Mutex::default(),
+            used_up: std::sync::Mutex::default(),
             incoming: std::sync::Mutex::default(),
             exports: std::sync::Mutex::default(),
             name: self.name.clone(),

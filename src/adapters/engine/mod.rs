@@ -8,6 +8,7 @@ mod discover;
 mod events;
 mod launcher;
 mod life;
+mod memory;
 mod plan;
 mod runtimes;
 mod sample;
@@ -61,6 +62,8 @@ pub struct Engine {
     samples: Samples<sample::Sample>,
     /// Whether the figures of a container are its own, by its id; asked only where a runtime has none.
     counted: Mutex<HashMap<String, bool>>,
+    /// Whether a container that was killed had used up its memory, by its id.
+    used_up: Mutex<HashMap<String, bool>>,
     incoming: Mutex<HashMap<ImageRef, Vec<RawManifest>>>,
     /// Images that were exported and scanned, by image id.
     exports: Mutex<HashMap<String, Arc<Contents>>>,
@@ -168,6 +171,7 @@ fn source(config: &AdapterEntry<Settings>, around: &Surroundings) -> (Source, Ar
         facts: OnceCell::new(),
         samples: Samples::default(),
         counted: Mutex::default(),
+        used_up: Mutex::default(),
         incoming: Mutex::default(),
         exports: Mutex::default(),
     });

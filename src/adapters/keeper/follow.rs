@@ -13,17 +13,20 @@ use wharf_core::{
         blocking::blocking,
         error::{During, Error, Result},
     },
+    launch::logs::LogRange,
     ports::ByteStream,
 };
 
 use super::{log, wait::Changes};
+use crate::shared::file_end;
 
 /// The most time between two looks at output that is followed; a change is looked at at once.
 const FOLLOW: Duration = Duration::from_millis(200);
 
-/// The output in a folder. With `follow`, what is written later too, until `is_ended` says that nothing more will be.
-pub fn output(folder: PathBuf, what: String, follow: bool, is_ended: fn(&Path) -> bool) -> ByteStream {
-    let reader = Reader { folder, what, follow, is_ended, changes: None, part: None, following: None, ended: false };
+/// The output in a folder. If it is to be followed, what is written later too, until `is_ended` says that nothing more
+/// will be.
+pub fn output(folder: PathBuf, what: String, wanted: LogRange, is_ended: fn(&Path) -> bool) -> ByteStream {
+    let reader = Reader { folder, what, wanted, is_ended, changes: None, part: None, following: None, ended: false };
     Box::pin(stream::try_unfold(reader, Reader::next))
 }
 
@@ -31,7 +34,7 @@ pub fn output(folder: PathBuf, what: String, follow: bool, is_ended: fn(&Path) -
 struct Reader {
     folder: PathBuf,
     what: String,
-    follow: bool,
+    wanted: LogRange,
     is_ended: fn(&Path) -> bool,
     /// The changes since before the last look, once output is followed.
     changes: Option<Changes>,
@@ -54,25 +57,30 @@ impl Reader {
                 }
             }
             let at = self.part.as_ref().map(|(number, _)| *number);
+            // Where the last lines are enough, the reading begins in the newest part.
+            let last = self.wanted.last.filter(|_| at.is_none());
             if let Some((number, path)) = self.following.take() {
-                match fs::File::open(path).await {
+                match file_end::open(&path, last).await {
                     Ok(file) => self.part = Some((number, file)),
                     // It was just removed to make room for newer parts.
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                     Err(error) => return Err(Error::failed(what, error)),
                 }
-                if number != at.map_or(0, |at| at + 1) {
+                if number != at.map_or(0, |at| at + 1) && last.is_none() {
                     return Ok(Some((Bytes::from(log::dropped()), self)));
                 }
                 continue;
             }
             let folder = self.folder.clone();
-            let parts = blocking(move || log::parts(&folder)).await.during(&what)?;
-            self.following = parts.into_iter().find(|(number, _)| at.is_none_or(|at| *number > at));
+            let mut parts = blocking(move || log::parts(&folder)).await.during(&what)?;
+            self.following = match last {
+                Some(_) => parts.pop(),
+                None => parts.into_iter().find(|(number, _)| at.is_none_or(|at| *number > at)),
+            };
             if self.following.is_some() {
                 continue;
             }
-            if !self.follow || self.ended {
+            if !self.wanted.follow || self.ended {
                 return Ok(None);
             }
             let Some(changes) = &mut self.changes else {

@@ -169,7 +169,7 @@ impl Launcher for Local {
             return Err(Error::unsupported(what, "local workloads keep their output without times")
                 .hint("let the program print them, or launch it on an engine"));
         }
-        Ok(follow::output(kept.folder, what, wanted.follow, is_ended))
+        Ok(follow::output(kept.folder, what, wanted, is_ended))
     }
 
     async fn terminal(

@@ -3,6 +3,7 @@
 pub mod apptainer;
 pub mod attachments;
 pub mod exec;
+pub mod file_end;
 pub mod http;
 pub mod in_front;
 pub mod private;

@@ -9,7 +9,7 @@ use wharf_core::{
         blocking::blocking,
         error::{During, Error, Result},
     },
-    launch::{kept::KeptImage, plan::State},
+    launch::kept::KeptImage,
 };
 
 /// How long nothing may have changed in the folder of a launch without a job until it counts as abandoned. While its image
@@ -40,8 +40,7 @@ impl Slurm {
         self.lists.forget_older().await;
         let over: Vec<String> = match self.list().await {
             Ok(list) => {
-                let is_over = |state: &State| matches!(state, State::Exited(_) | State::Failed(_));
-                let over = list.all.iter().filter(|known| is_over(&known.workload.state));
+                let over = list.all.iter().filter(|known| known.workload.state.has_ended());
                 over.filter_map(|known| Some(known.launched.as_ref()?.record.key.clone())).collect()
             }
             Err(error) => {

@@ -162,7 +162,7 @@ impl Launcher for Cluster {
                 .hint(tasks::name_a_task(&self.0.name, id)));
         }
         let path = log::file(&found, &what)?;
-        Ok(log::read(self.0.clone(), id, what, path, wanted.follow, found.is_over()))
+        Ok(log::read(self.0.clone(), id, what, path, wanted, found.is_over()))
     }
 
     async fn terminal(

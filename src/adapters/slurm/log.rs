@@ -11,8 +11,10 @@ use futures_util::stream;
 use tokio::{fs, io::AsyncReadExt};
 
 use super::{cluster::Slurm, list::Found, queue::Row};
+use crate::shared::file_end;
 use wharf_core::{
     base::error::{During, Error, Result},
+    launch::logs::LogRange,
     ports::ByteStream,
 };
 
@@ -75,24 +77,31 @@ pub(super) fn file(found: &Found, what: &str) -> Result<PathBuf> {
     })
 }
 
-/// Reads a file to its end; with `follow`, until the job is over.
+/// Reads a file to its end; if it is to be followed, until the job is over.
 struct Reader {
     slurm: Arc<Slurm>,
     id: String,
     what: String,
     path: PathBuf,
     file: Option<fs::File>,
-    follow: bool,
+    wanted: LogRange,
     /// When the job was seen to be over; what was written before may still arrive.
     over: Option<Instant>,
     asked: Instant,
 }
 
-/// The output so far, and with `follow` more as it is written.
-pub(super) fn read(slurm: Arc<Slurm>, id: &str, what: String, path: PathBuf, follow: bool, over: bool) -> ByteStream {
+/// The output so far, and more as it is written if it is to be followed.
+pub(super) fn read(
+    slurm: Arc<Slurm>,
+    id: &str,
+    what: String,
+    path: PathBuf,
+    wanted: LogRange,
+    over: bool,
+) -> ByteStream {
     let now = Instant::now();
     let over = over.then_some(now);
-    let reader = Reader { slurm, id: id.to_owned(), what, path, file: None, follow, over, asked: now };
+    let reader = Reader { slurm, id: id.to_owned(), what, path, file: None, wanted, over, asked: now };
     Box::pin(stream::try_unfold(reader, Reader::next))
 }
 
@@ -100,7 +109,7 @@ impl Reader {
     async fn next(mut self) -> Result<Option<(Bytes, Self)>> {
         loop {
             if self.file.is_none() {
-                match fs::File::open(&self.path).await {
+                match file_end::open(&self.path, self.wanted.last).await {
                     Ok(file) => self.file = Some(file),
                     // It is made when the job starts.
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -116,7 +125,7 @@ impl Reader {
                 }
             }
             let late = if self.file.is_some() { LOOK } else { LATE };
-            if !self.follow || self.over.is_some_and(|when| when.elapsed() >= late) {
+            if !self.wanted.follow || self.over.is_some_and(|when| when.elapsed() >= late) {
                 return Ok(None);
             }
             tokio::time::sleep(LOOK).await;

@@ -268,7 +268,7 @@ fn over(word: &str, code: i64, signal: i64) -> (State, bool) {
         "FAILED" if signal > 0 => State::Exited(128 + signal),
         "FAILED" => State::Exited(code),
         "TIMEOUT" | "DEADLINE" => failed("its time was over"),
-        "OUT_OF_MEMORY" => failed("it used more memory than it had"),
+        "OUT_OF_MEMORY" => State::OutOfMemory,
         "NODE_FAIL" => failed("its node failed"),
         "PREEMPTED" => failed("another job took its place"),
         "BOOT_FAIL" | "LAUNCH_FAILED" | "RECONFIG_FAIL" => failed("it could not be started"),
@@ -395,7 +395,8 @@ mod tests {
             ended(&format!("CANCELLED by {}", me + 1), "0:0"),
             State::Failed(format!("user {} cancelled it", me + 1))
         );
-        for (word, exit) in [("TIMEOUT", "0:0"), ("OUT_OF_MEMORY", "0:125"), ("FAILED", "0:53"), ("NODE_FAIL", "1:0")] {
+        assert_eq!(ended("OUT_OF_MEMORY", "0:125"), State::OutOfMemory);
+        for (word, exit) in [("TIMEOUT", "0:0"), ("FAILED", "0:53"), ("NODE_FAIL", "1:0")] {
             assert!(matches!(ended(word, exit), State::Failed(_)), "{word}");
         }
         let rows = accounted(&[line("62_1", "RUNNING", "0:0"), line("62_[3-9%2]", "PENDING", "0:0")].concat());

@@ -97,6 +97,14 @@ pub fn size_of(part: u64, whole: u64) -> String {
     format!("{} {} of {whole}", three_digits(value), UNITS[unit])
 }
 
+/// A part of a limit for a narrow column, both in bytes: `22.1/32G`, and with two units where the part is small:
+/// `456K/256M`.
+pub fn short_size_of(part: u64, whole: u64) -> String {
+    let in_unit = part as f64 / 1024f64.powi(i32::try_from(scaled(whole).1).unwrap_or(0));
+    let part = if part == 0 || in_unit >= 1.0 { three_digits(in_unit) } else { short_size(part) };
+    format!("{part}/{}", short_size(whole))
+}
+
 /// The age in one unit: `3 min`, `5 d`. `then` and `now` in seconds since 1970.
 pub fn age(then: i64, now: i64) -> String {
     let seconds = now.saturating_sub(then);

@@ -11,6 +11,9 @@ pub struct LogRange {
     pub times: bool,
     /// Show only output since then, in seconds since 1970. A backend that keeps no times refuses.
     pub since: Option<i64>,
+    /// How many of the last lines are enough. A backend that cannot find their beginning gives more, and the first may
+    /// be cut.
+    pub last: Option<usize>,
 }
 
 impl LogRange {

@@ -111,6 +111,8 @@ pub enum State {
     Stopping,
     /// It ended with this exit code.
     Exited(i64),
+    /// It was ended because it had used up its memory.
+    OutOfMemory,
     /// It could not run, or was ended by a failure: why, in the backend's words.
     Failed(String),
     /// The backend's own word for anything else.
@@ -137,6 +139,7 @@ impl State {
             // The exit code after SIGSYS: a filter or another kernel refused a system call.
             Self::Exited(159) => ("✗", "exit 159: ended by a system call that its isolation refuses".into()),
             Self::Exited(code) => ("✗", format!("exit {code}")),
+            Self::OutOfMemory => ("✗", "out of memory".into()),
             Self::Other(word) => ("?", word.clone()),
         }
     }
@@ -144,6 +147,11 @@ impl State {
     /// Whether it can be stopped: it runs, is about to run, or waits to be started.
     pub fn may_stop(&self) -> bool {
         matches!(self, Self::Queued { .. } | Self::Starting | Self::Running | Self::Paused)
+    }
+
+    /// Whether it has ended, in whatever way.
+    pub fn has_ended(&self) -> bool {
+        matches!(self, Self::Exited(_) | Self::OutOfMemory | Self::Failed(_))
     }
 
     /// Whether its program runs, so that it can be entered and measured.

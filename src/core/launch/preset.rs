@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{form::Answers, rules::Value};
+use super::{
+    form::{Answers, Field, Form},
+    ledger::{LaunchRecord, Outcome},
+    room::OfferedPreset,
+    rules::Value,
+};
 use crate::{
     base::error::{Error, Result},
     image::reference::ImageRef,
@@ -12,6 +17,8 @@ use crate::{
 
 /// The longest name, in characters.
 const LONGEST: usize = 60;
+/// What the answers of the last launch are called. A name that somebody gives has no space.
+const LAST_TIME: &str = "last time";
 
 /// Answers under a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +62,23 @@ impl Preset {
         let whole = image.to_string();
         let named = whole.split_once('@').map_or(whole.as_str(), |(name, _)| name);
         self.image.is_empty() || matches(&self.image, named) || matches(&self.image, &image.short_text())
+    }
+
+    /// The answers of the newest of these launches (the newest first) that made a workload of this image on this backend,
+    /// as a preset; `None` if there is none, or if it was launched with the form's own answers. What the form does not
+    /// take any more is left out, and so is the name, which belongs to that workload.
+    pub fn last_time(launches: &[LaunchRecord], image: &ImageRef, backend: &str, form: &Form) -> Option<OfferedPreset> {
+        let of_it = |one: &&LaunchRecord| {
+            one.plan.backend == backend
+                && matches!(one.outcome, Outcome::Made { .. })
+                && one.plan.image.reference.without_version() == image.without_version()
+        };
+        let mut answers = launches.iter().find(of_it)?.answers().0;
+        answers.retain(|key, value| {
+            let differs = |field: &Field| field.default != *value && field.refuse(value).is_none();
+            key != "name" && form.field(key).is_some_and(differs)
+        });
+        (!answers.is_empty()).then(|| OfferedPreset { name: LAST_TIME.to_owned(), answers })
     }
 
     /// The preset of a launch that went well: for all versions of its image.
@@ -154,6 +178,47 @@ mod tests {
         let made = Preset::of_launch("mine", &image.with_digest(&digest), "docker", &Answers::default());
         assert!(made.fits(&image, "docker") && !made.fits(&image, "slurm"), "{made:?}");
         assert!(made.mistake().is_some(), "it has no answers");
+    }
+
+    #[test]
+    fn the_last_launch_of_an_image_gives_the_answers_that_were_not_the_forms_own() {
+        use crate::launch::{isolation::Isolation, plan::Plan, questions};
+        let digest = format!("sha256:{}", "4f".repeat(32));
+        let image: ImageRef = "oci://lab.example/physics/gromacs:2024.2".parse().unwrap();
+        let launch = |backend: &str, memory: &str, made: bool| {
+            let answers = [("memory", memory), ("cpus", "2"), ("name", "md"), ("gone", "x")];
+            let plan = Plan {
+                backend: backend.into(),
+                image: crate::image::model::Pinned {
+                    reference: format!("oci://lab.example/physics/gromacs:1@{digest}").parse().unwrap(),
+                    digest: digest.parse().unwrap(),
+                    platform: None,
+                    manifest: digest.parse().unwrap(),
+                },
+                answers: Answers(answers.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+                steps: Vec::new(),
+                risks: Vec::new(),
+                privileged: false,
+                isolation: Isolation::SharedKernel,
+                idempotency_key: "3f2a0001".into(),
+            };
+            let mut record = LaunchRecord::new(&plan, "ada", "allow");
+            if made {
+                record.outcome = Outcome::Made { id: "77".into(), name: "md".into() };
+            }
+            record
+        };
+        let fields = vec![questions::name("", ""), questions::memory("", "2G"), questions::processors(4)];
+        let form = Form::new(vec![questions::basics(fields)]);
+        let all = [launch("docker", "8G", false), launch("podman", "9G", true), launch("docker", "16G", true)];
+        let last = |backend: &str| Preset::last_time(&all, &image, backend, &form).map(|preset| preset.answers);
+        assert_eq!(last("docker"), Some([("memory".to_owned(), "16G".to_owned())].into()));
+        assert_eq!(last("podman"), Some([("memory".to_owned(), "9G".to_owned())].into()));
+        assert_eq!(last("slurm"), None);
+        let own = [launch("docker", "2G", true)];
+        assert_eq!(Preset::last_time(&own, &image, "docker", &form), None, "it had the form's own answers");
+        let other: ImageRef = "oci://lab.example/physics/lammps:1".parse().unwrap();
+        assert_eq!(Preset::last_time(&all, &other, "docker", &form), None);
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use crate::{
     base::error::Result,
     ports::store::Store,
-    request::{Id, notice::Notice},
+    request::{
+        Id,
+        notice::{Notice, Warning},
+    },
 };
 
 /// The notices of this person.
@@ -22,6 +25,15 @@ impl Inbox {
     /// This person's newest notices, at most `most`, the newest first.
     pub async fn notices(&self, most: i64) -> Result<Vec<Notice>> {
         self.store.notices(0, most).await
+    }
+
+    /// The warnings about images that became vulnerable, among this person's newest `most` notices; the newest first. A
+    /// store that was never used has none, and is not created.
+    pub async fn warnings(&self, most: i64) -> Result<Vec<Warning>> {
+        if !self.store.is_there() {
+            return Ok(Vec::new());
+        }
+        Ok(self.notices(most).await?.into_iter().filter_map(|notice| notice.warning).collect())
     }
 
     /// How many of this person's notices are unread; `None` if the store was never used, which does not create it.

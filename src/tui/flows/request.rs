@@ -93,6 +93,7 @@ pub fn news(state: &mut State) -> Vec<Effect> {
     match state.screen() {
         Screen::Requests(page) => effects.push(page.again()),
         Screen::Inbox(_) => effects.push(Effect::Request(RequestEffect::Inbox)),
+        Screen::Workloads(_) => effects.push(Effect::Request(RequestEffect::Warnings)),
         _ => {}
     }
     effects

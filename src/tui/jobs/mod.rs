@@ -1,6 +1,7 @@
 //! Carrying out effects. A newer read of the same kind replaces the older one; a write runs to its end unless the
 //! person cancels it.
 
+mod describing;
 mod effects;
 mod following;
 mod images;

@@ -116,6 +116,11 @@ impl Jobs {
                     post.send(RequestNews::Unread(count)).await;
                 }
             }),
+            RequestEffect::Warnings => self.read(Slot::Warnings, move |post| async move {
+                if let Ok(warnings) = cx().run("read the warnings", portal.inbox.warnings(NOTICES)).await {
+                    post.send(RequestNews::Warnings(warnings)).await;
+                }
+            }),
             RequestEffect::Me => self.read(Slot::Me, move |post| async move {
                 if let Ok(Some(me)) = cx().run("ask who I am", portal.requests.caller_if_known()).await {
                     post.send(RequestNews::Me(me)).await;

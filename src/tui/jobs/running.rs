@@ -4,7 +4,7 @@ use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::PathBu
 
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::{Jobs, effects::GLANCE, following, post::Post};
+use super::{Jobs, describing, effects::GLANCE, following, post::Post};
 use crate::msg::{RunEffect, RunNews, Slot};
 use wharf_core::{
     base::{
@@ -47,6 +47,12 @@ impl Jobs {
                 let ended = follow(&portal, &backend, &id, times, &post).await;
                 post.send(RunNews::LogEnd(ended)).await;
             }),
+            RunEffect::Describe(workload) => {
+                self.read(
+                    Slot::Describe,
+                    move |post| async move { describing::describe(&portal, workload, &post).await },
+                );
+            }
             RunEffect::Usage(of) => {
                 self.read(Slot::Usage, move |post| async move { measure(&portal, of, &post).await })
             }

@@ -31,7 +31,7 @@ actions! {
     PreviousPane = "previous-pane", "previous pane", "Go to the previous pane";
     Filter = "filter", "filter", "Type words to narrow the list";
     Facets = "facets", "facets", "Filter the list by source, kind, platform or project";
-    Preview = "preview", "preview", "Show or hide the pane about the selected image";
+    Preview = "preview", "preview", "Show or hide the pane about the selected line";
     SavedFilters = "saved-filters", "saved", "Use a saved filter";
     SaveFilter = "save-filter", "save filter", "Save this filter under a name";
     Sort = "sort", "sort", "Change the sort order of the list";
@@ -62,6 +62,7 @@ actions! {
     Safer = "safer", "safer", "Change one answer so that the launch is safer; again for the next one";
     Preset = "preset", "preset", "Use the next preset of answers for this image";
     Script = "script", "save script", "Save the plan shown as a shell script that does the same without Wharf";
+    NextTrouble = "next-trouble", "look at next", "Select the next workload that needs you";
     Stop = "stop", "stop", "Stop this workload, or cancel this transfer";
     Start = "start", "start", "Start this stopped workload";
     Restart = "restart", "restart", "Restart this workload";

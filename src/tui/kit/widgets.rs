@@ -147,7 +147,7 @@ pub fn state_role(state: &State) -> &'static str {
     match state {
         State::Running => "good",
         State::Exited(0 | 143 | 137) => "dim",
-        State::Exited(_) => "bad",
+        State::Exited(_) | State::OutOfMemory => "bad",
         _ => "caution",
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::subject::{Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets};
+use super::subject::{DescribedWorkload, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets};
 use crate::{
     kept::output::Switches,
     kit::{action::Action, list::SeenRow},
@@ -219,6 +219,8 @@ pub enum RequestEffect {
     Seen(Vec<Id>),
     /// Count the unread notices.
     Unread,
+    /// Read the warnings about images that became vulnerable.
+    Warnings,
     /// Read the person's rights in the store.
     Me,
     /// Report changes of the store while a screen shows it; with `always`, all the time if the store reports them
@@ -259,6 +261,8 @@ pub enum RunEffect {
     Workloads,
     /// Follow a workload's output; with `times`, each line begins with its time.
     Logs { backend: String, id: String, times: bool },
+    /// Read the verdict on the image of a workload and follow the last lines of its output, once the selection has rested.
+    Describe(DescribedWorkload),
     /// Measure these workloads repeatedly while they are on the screen.
     Usage(Vec<WorkloadId>),
     /// Stop a workload, as a job.
@@ -316,6 +320,8 @@ pub enum Slot {
     Inbox,
     /// Counting unread notices, or marking them as read.
     Unread,
+    /// The warnings about images that became vulnerable.
+    Warnings,
     /// The person's rights in the store.
     Me,
     /// Listening for changes of the store.
@@ -352,6 +358,8 @@ pub enum Slot {
     Logs,
     /// Measuring the shown workloads.
     Usage,
+    /// The verdict and the last output of the workload that is described beside its list.
+    Describe,
     /// The embedded terminal of a workload.
     Terminal,
     /// The health of sources and backends.

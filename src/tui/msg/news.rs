@@ -34,7 +34,10 @@ use wharf_core::{
         own_sources::Trial,
     },
     ports::{CachedRows, Question, upkeep::Removal},
-    request::{Caller, Group, Pace, Request, RequestFilter, notice::Notice},
+    request::{
+        Caller, Group, Pace, Request, RequestFilter,
+        notice::{Notice, Warning},
+    },
     sharing::{
         offer::{Offer, Project, Share, SharePlan, VolumeTransfer},
         receiver::Receiver,
@@ -118,6 +121,12 @@ pub enum RunNews {
     Log(Bytes),
     /// The shown workload's output has ended, or following it failed.
     LogEnd(Result<()>),
+    /// The verdict on the image of the workload beside its list, as far as it is known. Its last output follows.
+    Described(WorkloadId, Option<Box<(Marks, Brief)>>),
+    /// Output of the workload beside its list: raw bytes.
+    Tail(WorkloadId, Bytes),
+    /// The output of the workload beside its list has ended, or cannot be read.
+    TailEnd(WorkloadId, Result<()>),
     /// What a workload uses; `None` if its backend measures nothing.
     Usage(WorkloadId, Result<Option<Usage>>),
     /// Output of the embedded terminal: raw bytes.
@@ -154,6 +163,8 @@ pub enum RequestNews {
     Inbox(Result<Vec<Notice>>),
     /// The number of unread notices.
     Unread(i64),
+    /// The warnings about images that became vulnerable, the newest first.
+    Warnings(Vec<Warning>),
     /// The store has changed.
     News,
     /// The person's rights in the store.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::rows::WorkloadId;
 use wharf_core::{
     base::{digest::Digest, error::Result, text},
     catalog::{rows::RowSet, search::RowId},
@@ -34,6 +35,19 @@ pub struct PeekedRow {
     pub tag: String,
     /// The digest that the tag means.
     pub digest: Digest,
+}
+
+/// A workload that is described beside its list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedWorkload {
+    /// The workload.
+    pub id: WorkloadId,
+    /// The reference that it was launched from.
+    pub image: String,
+    /// The digest that was launched; empty if it is not known.
+    pub digest: String,
+    /// Whether it runs: when it begins to run again, its output is read again.
+    pub live: bool,
 }
 
 /// A link that the person wants to make.

@@ -16,7 +16,7 @@ use crate::{
         widgets::{fit, put},
     },
     model::Model,
-    msg::{Effect, Slot},
+    msg::{DescribedWorkload, Effect, Slot},
     rows::WorkloadId,
 };
 
@@ -162,6 +162,11 @@ pub trait Page {
     /// The workloads on a list of so many lines. Only these are measured.
     fn measured(&self, _lines: usize) -> Vec<WorkloadId> {
         Vec::new()
+    }
+
+    /// The workload that the page describes beside its list. Only its verdict and its output are read.
+    fn described(&self, _model: &Model) -> Option<DescribedWorkload> {
+        None
     }
 
     /// The backends whose workloads the page shows. Only these are listed.

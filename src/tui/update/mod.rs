@@ -111,6 +111,7 @@ fn after_message(state: &mut State, effects: &mut Vec<Effect>) {
     effects.extend(shown.wants(model));
     follow(state, effects);
     measure(state, effects, page);
+    describe(state, effects);
     if !state.focused {
         // They are listed again when somebody looks at them.
         effects.retain(|effect| !matches!(effect, Effect::Run(RunEffect::Workloads)));
@@ -139,6 +140,18 @@ fn measure(state: &mut State, effects: &mut Vec<Effect>, page: usize) {
             Effect::Leave(&[Slot::Usage])
         } else {
             Effect::Run(RunEffect::Usage(wanted))
+        });
+    }
+}
+
+/// Describes the workload beside a list, and no other.
+fn describe(state: &mut State, effects: &mut Vec<Effect>) {
+    let wanted = if state.focused { state.shown().described(&state.model) } else { None };
+    if wanted != state.described {
+        state.described.clone_from(&wanted);
+        effects.push(match wanted {
+            Some(workload) => Effect::Run(RunEffect::Describe(workload)),
+            None => Effect::Leave(&[Slot::Describe]),
         });
     }
 }

@@ -173,7 +173,7 @@ impl Evidence {
     }
 
     /// Kept evidence of a digest under a name, of all its manifests, as far as it still counts.
-    async fn kept_of(&self, name: &str, digest: &Digest, now: i64) -> Result<Vec<Record>> {
+    pub(super) async fn kept_of(&self, name: &str, digest: &Digest, now: i64) -> Result<Vec<Record>> {
         let kept = self.cache.evidence(std::slice::from_ref(digest)).await?;
         let of_it = |record: &Record| record.subject.digest == *digest && record.outcome != Outcome::Nothing;
         Ok(kept.into_iter().filter(|record| of_it(record) && self.counts(record, name, now)).collect())

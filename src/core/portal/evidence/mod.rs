@@ -4,6 +4,7 @@ pub mod brief;
 mod data;
 pub mod diff;
 mod gate;
+mod known;
 pub mod mending;
 pub mod rehearse;
 mod verified;

@@ -138,7 +138,7 @@ impl Launches {
             tokio::join!(cx.run(&what, launcher.form(cx, image)), self.evidence.judged_by_what_is_there(image));
         let rules = Rules(&self.config.forms);
         let mut form = rules.whole(launcher.name(), form?)?;
-        form.presets = self.offered_presets(&image.reference, launcher.name()).await;
+        form.presets = self.offered_presets(&image.reference, launcher.name(), &form).await;
         form.demand(self.evidence.least_isolation(image, &judged, form.privileged));
         let launch = LaunchFacts { privileged: form.privileged, isolation: form.isolation_of(&Answers::default()) };
         form.gate = Some(self.evidence.gate_for(image, &judged, launch));

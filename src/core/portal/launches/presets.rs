@@ -8,6 +8,7 @@ use crate::{
     },
     image::reference::ImageRef,
     launch::{
+        form::Form,
         preset::{self, Preset},
         room::OfferedPreset,
     },
@@ -46,13 +47,18 @@ impl Launches {
         blocking(move || ledger.keep_preset(&preset)).await.during(what)?
     }
 
-    /// The presets that a form offers. What cannot be read is left out.
-    pub(super) async fn offered_presets(&self, image: &ImageRef, backend: &str) -> Vec<OfferedPreset> {
+    /// The presets that a form offers, the answers of the last launch first. What cannot be read is left out.
+    pub(super) async fn offered_presets(&self, image: &ImageRef, backend: &str, form: &Form) -> Vec<OfferedPreset> {
+        let launches = self.kept().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the answers of the last launch are not offered");
+            Vec::new()
+        });
         let all = self.presets().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "presets are not offered");
             Vec::new()
         });
         let fits = all.into_iter().filter(|preset| preset.fits(image, backend));
-        fits.map(|preset| OfferedPreset { answers: preset.answers().0, name: preset.name }).collect()
+        let given = fits.map(|preset| OfferedPreset { answers: preset.answers().0, name: preset.name });
+        Preset::last_time(&launches, image, backend, form).into_iter().chain(given).collect()
     }
 }

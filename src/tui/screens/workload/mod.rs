@@ -1,16 +1,16 @@
 //! The page of one workload: its state, its addresses, what it uses, and its output while it is written.
 
 mod actions;
-mod output;
-mod readings;
 mod usage;
 mod view;
 
-pub use self::{
+use crate::{
+    kept::output::Switches,
+    kit::list::DrawnItem,
+    model::Model,
     output::{Output, Room},
-    readings::Readings,
+    usage::Readings,
 };
-use crate::{kept::output::Switches, kit::list::DrawnItem, model::Model};
 use wharf_core::{
     base::error::{Error, Result},
     launch::{plan::Workload, usage::Usage},

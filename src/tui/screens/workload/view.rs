@@ -17,6 +17,7 @@ use crate::{
         widgets::{below, fit, put, row, state_role},
     },
     model::Model,
+    output::Room,
 };
 use wharf_core::{
     base::{clean, text},
@@ -101,7 +102,7 @@ impl Page {
     }
 
     fn lines(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-        let room = super::Room { height: usize::from(area.height), width: usize::from(area.width) };
+        let room = Room { height: usize::from(area.height), width: usize::from(area.width) };
         let last = row(area, area.height.saturating_sub(1));
         for (number, line) in self.output.shown(room, theme).into_iter().enumerate() {
             put(frame, row(area, u16::try_from(number).unwrap_or(u16::MAX)), line);

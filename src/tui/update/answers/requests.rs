@@ -46,6 +46,11 @@ pub(super) fn arrived(state: &mut State, news: RequestNews) -> Vec<Effect> {
             }
         }
         RequestNews::Unread(count) => state.unread = count,
+        RequestNews::Warnings(warnings) => {
+            if let Some(page) = topmost!(state, Screen::Workloads) {
+                page.warnings = warnings;
+            }
+        }
         RequestNews::News => return request::news(state),
         RequestNews::Me(me) => state.approver = me.approver,
     }

@@ -73,9 +73,24 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
         }
         RunNews::Usage(id, told) => match state.stack.last_mut() {
             Some(Screen::Workload(page)) if page.workload.key() == id => page.reading(told, state.model.clock),
-            Some(Screen::Workloads(page)) => page.measured(id, told),
+            Some(Screen::Workloads(page)) => page.measured(id, told, state.model.clock),
             _ => {}
         },
+        RunNews::Described(id, verdict) => {
+            if let Some(page) = topmost!(state, Screen::Workloads) {
+                page.set_verdict(id, verdict);
+            }
+        }
+        RunNews::Tail(id, bytes) => {
+            if let Some(page) = topmost!(state, Screen::Workloads) {
+                page.printed(&id, &bytes, now);
+            }
+        }
+        RunNews::TailEnd(id, result) => {
+            if let Some(page) = topmost!(state, Screen::Workloads) {
+                page.output_ended(&id, result, now);
+            }
+        }
         RunNews::Terminal(bytes) => {
             if let Some(page) = topmost!(state, Screen::Console) {
                 page.parser.process(&bytes);

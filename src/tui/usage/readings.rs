@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
-use wharf_core::launch::{trend, usage::Usage};
+use wharf_core::launch::{
+    trend,
+    usage::{Traffic, Usage},
+};
 
 /// The most measurements that are kept: ten minutes of one every two seconds.
 const MOST: usize = 300;
@@ -30,6 +33,24 @@ impl Readings {
         self.0.iter().filter_map(|(_, usage)| usage.memory).map(|bytes| bytes as f64).collect()
     }
 
+    /// Bytes per second received and sent together, between each two measurements that tell them.
+    pub fn rates(&self) -> Vec<f64> {
+        let told = |(at, usage): &(u64, Usage)| Some((*at, usage.network?));
+        let all: Vec<(u64, Traffic)> = self.0.iter().filter_map(told).collect();
+        let rate = |pair: &[(u64, Traffic)]| {
+            let [(then, before), (now, last)] = pair else { return None };
+            let seconds = now.checked_sub(*then).filter(|passed| *passed > 0)? as f64 / 1000.0;
+            let received = last.received.checked_sub(before.received)?;
+            Some(received.saturating_add(last.sent.checked_sub(before.sent)?) as f64 / seconds)
+        };
+        all.windows(2).filter_map(rate).collect()
+    }
+
+    /// The last measurement.
+    pub fn last(&self) -> Option<&Usage> {
+        self.0.back().map(|(_, usage)| usage)
+    }
+
     /// Bytes per second received and sent between the last two measurements; `None` where they do not tell, or where the
     /// counters began anew.
     pub fn traffic(&self) -> Option<(f64, f64)> {
@@ -52,8 +73,6 @@ impl Readings {
 
 #[cfg(test)]
 mod tests {
-    use wharf_core::launch::usage::Traffic;
-
     use super::*;
 
     #[test]
@@ -66,6 +85,7 @@ mod tests {
         assert_eq!(readings.traffic(), Some((2000.0, 250.0)));
         readings.add(5_000, told(100, 0));
         assert_eq!(readings.traffic(), None);
+        assert_eq!(readings.rates(), [2250.0], "a counter that began anew tells no rate");
         readings.add(5_000, told(200, 0));
         assert_eq!(readings.traffic(), None, "no time has passed");
     }

@@ -1,0 +1,111 @@
+//! The workloads of all backends: what they use, which of them need the person, and what is known of the selected one.
+
+mod actions;
+mod beside;
+mod columns;
+mod regions;
+mod troubles;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::{beside::Beside, columns::Used};
+use crate::{
+    kit::list::{Rows, Scrollable},
+    usage::{Readings, charts::Measured},
+};
+use wharf_core::{
+    base::error::{Error, Result},
+    catalog::marks::Marks,
+    launch::{
+        plan::Workload,
+        usage::{Usage, WorkloadId},
+    },
+    portal::evidence::brief::Brief,
+    request::notice::Warning,
+};
+
+/// The state of the Workloads screen.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The workloads, once they are known.
+    pub rows: Rows<Workload>,
+    /// The backends that did not answer, with their errors.
+    pub failed: Vec<(String, Error)>,
+    /// The warnings about images that became vulnerable.
+    pub warnings: Vec<Warning>,
+    /// Whether the warnings were asked for.
+    asked: bool,
+    /// What was measured of each running workload.
+    usage: BTreeMap<WorkloadId, Use>,
+    /// What was read of the workload beside the list.
+    beside: Option<Beside>,
+    /// Whether the person has hidden the pane beside the list.
+    hidden: bool,
+}
+
+/// What was measured of a running workload.
+#[derive(Debug, Default)]
+struct Use {
+    /// Whether the last measurement told something.
+    told: bool,
+    readings: Readings,
+}
+
+impl Page {
+    /// Shows a new list of workloads; measurements of those that have ended are dropped.
+    pub fn arrived(&mut self, all: Vec<Workload>, failed: Vec<(String, Error)>) {
+        let live: BTreeSet<WorkloadId> = all.iter().filter(|one| one.state.is_live()).map(Workload::key).collect();
+        self.usage.retain(|id, _| live.contains(id));
+        self.rows.set(all);
+        self.failed = failed;
+    }
+
+    /// Keeps a measurement of a workload that arrived at a time of the loop's clock, in milliseconds; a failed one counts
+    /// as not measured.
+    pub fn measured(&mut self, id: WorkloadId, told: Result<Option<Usage>>, clock: u64) {
+        let known = self.usage.entry(id).or_default();
+        let told = told.ok().flatten();
+        known.told = told.is_some();
+        if let Some(usage) = told {
+            known.readings.add(clock, usage);
+        }
+    }
+
+    /// Takes the verdict on the image of the workload beside the list, whose output follows.
+    pub fn set_verdict(&mut self, id: WorkloadId, verdict: Option<Box<(Marks, Brief)>>) {
+        self.beside = Some(Beside::new(id, verdict));
+    }
+
+    /// Takes output of the workload beside the list.
+    pub fn printed(&mut self, id: &WorkloadId, bytes: &[u8], now: i64) {
+        if let Some(beside) = self.beside.as_mut().filter(|beside| beside.id == *id) {
+            beside.output.append(bytes, now);
+        }
+    }
+
+    /// The output of the workload beside the list has ended, or cannot be read.
+    pub fn output_ended(&mut self, id: &WorkloadId, result: Result<()>, now: i64) {
+        if let Some(beside) = self.beside.as_mut().filter(|beside| beside.id == *id) {
+            beside.output.finish(now);
+            beside.ended = Some(result);
+        }
+    }
+
+    /// The running workloads among the visible rows, of which there are `lines`.
+    fn running_in_sight(&self, lines: usize) -> Vec<WorkloadId> {
+        let seen = self.rows.iter().skip(self.rows.top()).take(lines);
+        seen.filter(|one| one.state.is_live()).map(Workload::key).collect()
+    }
+
+    /// What is known of the use of a workload; unknown if it does not run.
+    fn usage(&self, workload: &Workload) -> Used<'_> {
+        let Some(known) = self.usage.get(&workload.key()).filter(|_| workload.state.is_live()) else {
+            return Used::Unknown;
+        };
+        match known.readings.last() {
+            Some(usage) if known.told => Used::Told(Measured { usage, readings: &known.readings }),
+            _ => Used::Untold,
+        }
+    }
+}
