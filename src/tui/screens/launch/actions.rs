@@ -91,6 +91,18 @@ impl Page {
         }
     }
 
+    /// Why a key that carries out the plan does nothing while there is none. A plan that was not on the screen yet is never
+    /// carried out, so the key does not wait for it.
+    fn lacks_plan(&self) -> &'static str {
+        if self.error.is_some() {
+            "nothing was sent: there is no plan, for the reason shown"
+        } else if self.form.is_none() {
+            "nothing was sent: the backend has not told its form yet"
+        } else {
+            "nothing was sent: the plan is still being made; press it again then"
+        }
+    }
+
     /// Enter or a click on the selected line: folds a section, or changes the answer.
     fn edit(&mut self) -> Vec<Effect> {
         if let FormLine::Title(_) = self.line() {
@@ -225,7 +237,7 @@ impl page::Page for Page {
                 Some("there is no preset for this image here".to_owned())
             }
             Action::Fold if !self.may_fold() => Some("this line is in no section".to_owned()),
-            Action::Confirm | Action::Script if self.plan.is_none() => Some("there is no plan yet".to_owned()),
+            Action::Confirm | Action::Script if self.plan.is_none() => Some(self.lacks_plan().to_owned()),
             Action::Confirm => {
                 self.gate().filter(|gate| gate.passage == GateRequirement::Closed).map(|gate| gate.grounds)
             }
