@@ -1,5 +1,6 @@
 //! Flows of several steps over more than one screen: sharing, copying, requesting an image, tags and removal.
 
+pub mod again;
 pub mod copy;
 pub mod open;
 pub mod request;

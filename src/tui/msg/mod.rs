@@ -14,7 +14,7 @@ pub use self::{
         Effect, ImageEffect, ListEffect, Navigation, RequestEffect, RunEffect, ShareEffect, SharedIds, SharedSets, Slot,
     },
     news::{ImageNews, JobNews, ListNews, Peek, RequestNews, RunNews, ShareNews},
-    subject::{HealthLine, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets},
+    subject::{EarlierLaunch, HealthLine, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets},
 };
 
 /// Something that happened: an event of the terminal, or news from a job.

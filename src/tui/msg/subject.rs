@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::rows::WorkloadId;
 use wharf_core::{
     base::{digest::Digest, error::Result, text},
     catalog::{rows::RowSet, search::RowId},
@@ -21,6 +22,15 @@ pub enum ImageTarget {
     Row { source: String, name: String, tag: Option<String> },
     /// A full reference, perhaps pinned.
     Reference(ImageRef),
+}
+
+/// A launch that was made before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EarlierLaunch {
+    /// The one that made this workload, or the workload of which it is a part.
+    Of(WorkloadId),
+    /// The one with this key.
+    Key(String),
 }
 
 /// A row of a list whose image is known, which is looked at more closely.

@@ -14,7 +14,7 @@ use crate::{
         widgets::{above, below, failures, fit, fit_path, put, row, state_role, vanished_message},
     },
     model::Model,
-    msg::{Effect, Navigation, RunEffect},
+    msg::{EarlierLaunch, Effect, Navigation, RunEffect, Slot},
 };
 use wharf_core::{
     base::{
@@ -229,10 +229,12 @@ impl super::page::Page for Page {
             A::Attach,
             A::Stop,
             A::Start,
+            A::Again,
             A::Remove,
             A::Snapshot,
             A::Restart,
             A::CopyId,
+            A::Launches,
             A::Catalog,
             A::Back,
             A::Help,
@@ -256,9 +258,13 @@ impl super::page::Page for Page {
         if action == Action::Refresh {
             return vec![Effect::Run(RunEffect::Workloads)];
         }
+        if action == Action::Launches {
+            return vec![Effect::Run(RunEffect::Launches)];
+        }
         let Some(workload) = self.rows.selected().cloned().map(Box::new) else { return Vec::new() };
         let go = match action {
             Action::Open => Navigation::Workload(workload),
+            Action::Again => Navigation::Again(EarlierLaunch::Of(workload.key())),
             Action::CopyId => return model.copy(workload.full_id()),
             Action::Shell | Action::Attach => Navigation::Console { workload, shell: action == Action::Shell },
             Action::Stop | Action::Start | Action::Restart | Action::Snapshot | Action::Remove => {
@@ -280,5 +286,9 @@ impl super::page::Page for Page {
 
     fn failures(&self) -> Vec<String> {
         self.failed.iter().map(|(_, error)| error.full_text()).collect()
+    }
+
+    fn leave(&self) -> &'static [Slot] {
+        &[Slot::Again]
     }
 }

@@ -30,6 +30,7 @@ impl Page {
     pub fn replan(&mut self) -> Vec<Effect> {
         self.plan = None;
         self.error = None;
+        self.again.iter_mut().for_each(|again| again.plan_arrived(None));
         vec![Effect::Run(RunEffect::Plan {
             backend: self.backend_name(),
             image: Box::new(self.image.clone()),
@@ -47,7 +48,9 @@ impl Page {
         match result {
             Ok((backend, form)) if backend == self.backend_name() => {
                 // Answers that are valid in the new form, too, are kept.
-                self.answers.0.retain(|key, value| form.field(key).is_some_and(|field| field.refuse(value).is_none()));
+                let refused = form.not_taken(&self.answers);
+                self.answers.0.retain(|key, _| refused.iter().all(|(other, _)| other != key));
+                self.again.iter_mut().for_each(|again| again.form_arrived(&form));
                 self.set_form(form);
                 return self.replan();
             }
@@ -85,6 +88,7 @@ impl Page {
             Ok(plan) if plan.backend != self.backend_name() || self.form.is_none() => {}
             Ok(plan) => {
                 self.error = None;
+                self.again.iter_mut().for_each(|again| again.plan_arrived(Some(&plan)));
                 self.plan = Some(DrawnItem::new(plan));
             }
             Err(error) => self.error = Some(error),
