@@ -2,7 +2,7 @@
 
 use super::output;
 use wharf_core::{
-    base::{clean, error::Result, text},
+    base::{clean, context::Context, error::Result, text},
     launch::{
         form::Answers,
         ledger::{self, LaunchRecord},
@@ -53,6 +53,13 @@ pub(crate) fn tell_differences(record: &LaunchRecord, plan: &Plan) {
     output::remark(&format!("what differs from launch {} (- was, + is):", record.key()));
     for line in differ {
         output::remark(&line);
+    }
+}
+
+/// Tells beside the output what has become of the tag of the launch before.
+pub(crate) async fn tell_tag(portal: &Portal, record: &LaunchRecord) {
+    if let Some(words) = portal.launches.tag_today(&Context::default(), record).await {
+        output::remark(&clean::line(&words));
     }
 }
 

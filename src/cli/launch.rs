@@ -56,6 +56,9 @@ pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8
             let (plan, form) = plan(portal, args, before.as_ref(), &mut asked).await?;
             if let Some(record) = &before {
                 again::tell_differences(record, &plan);
+                if !args.latest {
+                    again::tell_tag(portal, record).await;
+                }
             }
             if let Some(format) = args.plan {
                 plans::print(&plan, form.as_ref(), if json { PlanFormat::Json } else { format })?;

@@ -130,28 +130,40 @@ pub fn mistakes(config: &Config) -> Vec<String> {
 /// Runs the screens on this terminal until the person leaves. `rebuild` builds the portal again, with what the person
 /// chose about sources meanwhile.
 pub async fn run(portal: Portal, rebuild: impl Fn() -> Result<Portal>) -> Result<()> {
-    let mut portal = Arc::new(portal);
-    let mut state = initial_state(&portal);
+    let state = initial_state(&portal);
     let plain = portal.config().plain;
     let guard = terminal::Guard::enter(state.mouse, plain).during("use the terminal")?;
     ending::watch().during("watch the terminal")?;
-    if plain {
+    let ended = if plain {
         let lines = LineBackend::new(std::io::stdout(), glyphs_of(portal.config()), crossterm::terminal::size);
-        let mut screen = Terminal::new(lines).during("use the terminal")?;
-        let events = EventStream::new().map(|event| event.map(resized_to_lines));
-        let ended = run_loop(&mut screen, events, Arc::new(portal), &mut state).await;
-        drop(guard);
-        return ended;
-    }
-    let mut screen = Terminal::new(ratatui::backend::CrosstermBackend::new(std::io::BufWriter::with_capacity(
-        64 << 10,
-        std::io::stdout(),
-    )))
-    .during("use the terminal")?;
-    let ended = loop {
-        let ended = run_loop(&mut screen, EventStream::new(), portal.clone(), &mut state).await;
+        let events = || EventStream::new().map(|event| event.map(resized_to_lines));
+        run_on(lines, events, portal, state, rebuild).await
+    } else {
+        let out = std::io::BufWriter::with_capacity(64 << 10, std::io::stdout());
+        run_on(ratatui::backend::CrosstermBackend::new(out), EventStream::new, portal, state, rebuild).await
+    };
+    drop(guard);
+    ended
+}
+
+/// Runs the screens on a terminal, again after each change of the sources, until the person leaves.
+async fn run_on<B: Backend, E>(
+    terminal: B,
+    events: impl Fn() -> E,
+    portal: Portal,
+    mut state: State,
+    rebuild: impl Fn() -> Result<Portal>,
+) -> Result<()>
+where
+    B::Error: std::fmt::Display,
+    E: Stream<Item = std::io::Result<Event>> + Unpin + Send + 'static,
+{
+    let mut screen = Terminal::new(terminal).during("use the terminal")?;
+    let mut portal = Arc::new(portal);
+    loop {
+        let ended = run_loop(&mut screen, events(), portal.clone(), &mut state).await;
         if ended.is_err() || state.quit {
-            break ended;
+            return ended;
         }
         let rebuilt = rebuild();
         let failed = rebuilt.as_ref().err().cloned();
@@ -161,9 +173,7 @@ pub async fn run(portal: Portal, rebuild: impl Fn() -> Result<Portal>) -> Result
         if let Some(error) = failed {
             state.fail(&error);
         }
-    };
-    drop(guard);
-    ended
+    }
 }
 
 /// The loop over any terminal and any stream of events, so that tests can give it their own.

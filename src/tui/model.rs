@@ -275,7 +275,8 @@ impl Model {
     /// Why an action cannot be done now with a workload, or with none because none is selected; `None` if it can.
     pub fn why_not(&self, action: Action, workload: Option<&Workload>) -> Option<String> {
         let Some(workload) = workload else {
-            let needs_one = workload_keys::CHANGES.contains(&action) || matches!(action, Action::Open | Action::CopyId);
+            let needs_one = workload_keys::CHANGES.contains(&action)
+                || matches!(action, Action::Open | Action::Again | Action::CopyId);
             return needs_one.then(|| "nothing is selected: ↑ ↓ choose one".to_owned());
         };
         let refused = || Some(self.lists.refusal(&workload.key(), workload_keys::ability(action)?)?.to_owned());

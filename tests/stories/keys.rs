@@ -462,7 +462,7 @@ fn a_launch_needs_a_plan_of_the_answers_that_are_shown() {
     let mut state = state();
     launching(&mut state);
     assert_eq!(press(&mut state, "L"), [], "there is no plan yet");
-    assert!(state.notice.as_ref().unwrap().text.contains("no plan"));
+    assert!(state.notice.as_ref().unwrap().text.contains("nothing was sent: the plan is still being made"));
     let ready = plan(&state);
     update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(ready)))));
     // Another answer makes the shown plan invalid.

@@ -283,6 +283,18 @@ impl Form {
         }
     }
 
+    /// The answers that this form does not take, by key, with the reason of each.
+    pub fn not_taken(&self, given: &Answers) -> Vec<(String, String)> {
+        let refused = given.0.iter().filter_map(|(key, value)| {
+            let why = match self.field(key) {
+                Some(field) => field.refuse(value)?,
+                None => "this backend does not ask for it".to_owned(),
+            };
+            Some((key.clone(), why))
+        });
+        refused.collect()
+    }
+
     /// Fills in defaults and checks every answer.
     ///
     /// # Errors

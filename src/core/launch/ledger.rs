@@ -8,9 +8,12 @@ use super::{
     step::Step,
     usage::full_id,
 };
-use crate::base::{
-    error::{Error, Kind, Result},
-    text,
+use crate::{
+    base::{
+        error::{Error, Kind, Result},
+        text,
+    },
+    image::model::Pinned,
 };
 
 /// The format of the records that this program writes. Records of another format are left alone.
@@ -172,6 +175,17 @@ pub fn meant<'a>(all: &'a [LaunchRecord], id: &str) -> Result<&'a LaunchRecord> 
         ([newest, rest @ ..], _) if rest.iter().all(|one| one.plan.backend == newest.plan.backend) => Ok(newest),
         (many, _) => several(many.iter().filter_map(|one| one.made_as()).collect()),
     }
+}
+
+/// The launch that made the workload of this whole id, of these with the newest first: ids begin again some day.
+pub fn made<'a>(all: &'a [LaunchRecord], whole_id: &str) -> Option<&'a LaunchRecord> {
+    all.iter().find(|one| one.made_as().as_deref() == Some(whole_id))
+}
+
+/// That a tag means another image `now` than what was launched `then`, in words; `None` where it does not.
+pub fn tag_moved(tag: &str, then: &Pinned, now: Option<&Pinned>) -> Option<String> {
+    let now = now.filter(|now| now.digest != then.digest && now.manifest != then.manifest)?;
+    Some(format!("the tag {tag} has moved since: today it is {}", now.digest))
 }
 
 /// What differs between two plans, line by line: `-` was, `+` is. Keys, and names made from them, differ always and are

@@ -1,6 +1,7 @@
 //! Flows of several steps over more than one screen: sharing, copying, requesting an image, tags and removal, adding a
 //! source.
 
+pub mod again;
 pub mod copy;
 pub mod open;
 pub mod request;

@@ -5,7 +5,7 @@ use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::PathBu
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::{Jobs, describing, effects::GLANCE, following, post::Post};
-use crate::msg::{RunEffect, RunNews, Slot};
+use crate::msg::{EarlierLaunch, RunEffect, RunNews, Slot};
 use wharf_core::{
     base::{
         blocking::blocking,
@@ -14,7 +14,7 @@ use wharf_core::{
         text,
     },
     launch::{logs::LogRange, plan::Workload, usage::WorkloadId},
-    portal::Portal,
+    portal::{Portal, launches::LaunchAgain},
 };
 
 /// The time between two measurements of the workload whose page is shown.
@@ -37,6 +37,12 @@ impl Jobs {
                     portal.launches.plan(&Context::default(), &backend, &image, &answers).await,
                 )))
                 .await;
+            }),
+            RunEffect::Launches => self.read(Slot::Again, move |post| async move {
+                post.send(RunNews::Launches(portal.launches.kept().await)).await;
+            }),
+            RunEffect::Again(of) => self.read(Slot::Again, move |post| async move {
+                post.send(RunNews::Again(Box::new(again(&portal, of).await))).await;
             }),
             RunEffect::Follow(backends) => {
                 let at_once = self.at_once.begin(backends);
@@ -127,6 +133,15 @@ impl Jobs {
             done
         });
     }
+}
+
+/// What is needed to launch something again.
+async fn again(portal: &Portal, of: EarlierLaunch) -> Result<LaunchAgain> {
+    let record = match of {
+        EarlierLaunch::Of((backend, id)) => portal.launches.launch_of(&backend, &id).await?,
+        EarlierLaunch::Key(key) => portal.launches.kept_launch(&key).await?,
+    };
+    portal.launches.again(&Context::default(), record).await
 }
 
 /// Writes a text into a file that did not exist, with these rights; gives its path. `called` is the text in words.

@@ -66,6 +66,8 @@ actions! {
     Stop = "stop", "stop", "Stop this workload, or cancel this transfer";
     Start = "start", "start", "Start this stopped workload";
     Restart = "restart", "restart", "Restart this workload";
+    Again = "again", "again", "Launch this again: the same image and answers; shows what differs";
+    Launches = "launches", "launches", "Choose one of your launches, to launch it again";
     Snapshot = "snapshot", "snapshot", "Make an image of this workload as it is now, and share it";
     Remove = "remove", "remove", "Remove this workload with its logs";
     Shell = "shell", "shell", "Open a shell in this workload";

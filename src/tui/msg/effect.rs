@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::subject::{DescribedWorkload, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets};
+use super::subject::{
+    DescribedWorkload, EarlierLaunch, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets,
+};
 use crate::{
     kept::output::Switches,
     kit::{action::Action, list::SeenRow},
@@ -65,6 +67,8 @@ pub enum Navigation {
     LeaveOut(String),
     /// Show only the images of the source of this name.
     ImagesOf(String),
+    /// Launch something again, once it was read what that takes.
+    Again(EarlierLaunch),
     /// Open the page of a workload.
     Workload(Box<Workload>),
     /// Open a terminal in a workload: with `shell` a new shell, else the workload's console.
@@ -248,6 +252,10 @@ pub enum RunEffect {
     Form { backend: String, image: Box<Image> },
     /// Make the plan of a launch from the form's answers.
     Plan { backend: String, image: Box<Image>, answers: Answers },
+    /// Read the launches that are kept, to choose one.
+    Launches,
+    /// Read what is needed to launch something again.
+    Again(EarlierLaunch),
     /// Carry out a plan, as a job.
     Launch { job: u64, plan: Box<Plan> },
     /// Write a script into a new file of this name in the folder that Wharf was started in, as a job.
@@ -352,6 +360,8 @@ pub enum Slot {
     Form,
     /// The plan of a launch.
     Plan,
+    /// The launches that are kept, and what is needed for one of them.
+    Again,
     /// The workloads of the backends that a screen shows.
     Workloads,
     /// Following a workload's output.

@@ -15,7 +15,10 @@ pub use self::{
         Slot, SourceEffect,
     },
     news::{ImageNews, JobNews, ListNews, Peek, RequestNews, RunNews, ShareNews, SourceNews},
-    subject::{DescribedWorkload, HealthLine, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets},
+    subject::{
+        DescribedWorkload, EarlierLaunch, HealthLine, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput,
+        SharedRowSets,
+    },
 };
 
 /// Something that happened: an event of the terminal, or news from a job.

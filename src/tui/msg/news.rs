@@ -24,6 +24,7 @@ use wharf_core::{
     },
     launch::{
         form::Form,
+        ledger::LaunchRecord,
         listing::BackendList,
         plan::{Plan, Workload},
         usage::Usage,
@@ -31,6 +32,7 @@ use wharf_core::{
     portal::{
         OpenedLink,
         evidence::{Verified, brief::Brief, diff::Diff, mending::Mend},
+        launches::LaunchAgain,
         own_sources::Trial,
     },
     ports::{CachedRows, Question, upkeep::Removal},
@@ -113,6 +115,10 @@ pub enum ImageNews {
 pub enum RunNews {
     /// The launch form of a backend, with the backend's name.
     Form(Result<(String, Form)>),
+    /// The launches that are kept, the newest first.
+    Launches(Result<Vec<LaunchRecord>>),
+    /// What is needed to launch something again.
+    Again(Box<Result<LaunchAgain>>),
     /// The plan of a launch, to be confirmed.
     Plan(Box<Result<Plan>>),
     /// The workloads of one backend, or why it did not answer.

@@ -24,6 +24,15 @@ pub enum ImageTarget {
     Reference(ImageRef),
 }
 
+/// A launch that was made before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EarlierLaunch {
+    /// The one that made this workload, or the workload of which it is a part.
+    Of(WorkloadId),
+    /// The one with this key.
+    Key(String),
+}
+
 /// A row of a list whose image is known, which is looked at more closely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeekedRow {

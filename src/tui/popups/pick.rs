@@ -39,6 +39,8 @@ pub enum Purpose {
     Snapshot(SeenRow<WorkloadId>, String),
     /// Open the chosen task of a workload of this backend.
     Task(String),
+    /// Launch the chosen launch again.
+    Again,
     /// Have the chosen cloud fetch a disk image from this URL.
     Import(String),
 }

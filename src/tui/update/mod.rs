@@ -12,7 +12,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{
     bar,
-    flows::{copy, open, request, share, sources, upkeep, workload},
+    flows::{again, copy, open, request, share, sources, upkeep, workload},
     kit::{action::Action, keymap::Key},
     message,
     msg::{Effect, Msg, Navigation, RunEffect, Slot},
@@ -80,6 +80,7 @@ fn navigate(state: &mut State, go: Navigation) -> Vec<Effect> {
         Navigation::Image { target, launch } => open::open_image(state, target, launch),
         Navigation::Launch(image) => open::launch(state, *image),
         Navigation::Link(text) => open::link(state, &text),
+        Navigation::Again(of) => again::ask(state, of),
         Navigation::Workload(workload) => open::workload(state, *workload),
         Navigation::Console { workload, shell } => open::console(state, *workload, shell),
         Navigation::Change { action, seen, workload: now } => workload::change(state, action, seen, &now),

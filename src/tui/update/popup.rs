@@ -3,13 +3,16 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::{
-    flows::{copy, open, request, share, sources, upkeep},
+    flows::{again, copy, open, request, share, sources, upkeep},
     kit::{
         action::Action,
         input::{Input, leaves},
         list::{ListCursor, SeenRow},
     },
-    msg::{Effect, ImageEffect, LinkWish, ListEffect, Navigation, RequestInput, RunEffect, ShareEffect, Slot},
+    msg::{
+        EarlierLaunch, Effect, ImageEffect, LinkWish, ListEffect, Navigation, RequestInput, RunEffect, ShareEffect,
+        Slot,
+    },
     popups::{
         self, Ask, Confirmation, Popup, adding, agree, conditions,
         pick::{Outcome, Purpose},
@@ -205,6 +208,7 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
             let chosen = state.lists.parts(&backend).find(|one| one.id == first).cloned();
             chosen.map(|one| Effect::Go(Navigation::Workload(Box::new(one)))).into_iter().collect()
         }
+        Purpose::Again => again::ask(state, EarlierLaunch::Key(first)),
         Purpose::Import(url) => copy::import(state, url, first),
         Purpose::CopyTo(target, platform) => {
             let job = state.job(format!("copy {} to {first}", target.label()));

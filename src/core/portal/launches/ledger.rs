@@ -4,15 +4,28 @@ use super::Launches;
 use crate::{
     base::{
         blocking::blocking,
-        error::{During, Result},
+        context::Context,
+        error::{During, Error, Kind, Result},
         text,
     },
     image::{model::Image, reference::ImageRef},
     launch::{
         ledger::{self, LaunchRecord, Outcome},
         plan::{Plan, Workload},
+        usage::full_id,
     },
 };
+
+/// What is needed to launch something again.
+#[derive(Debug, Clone)]
+pub struct LaunchAgain {
+    /// What was launched then.
+    pub record: LaunchRecord,
+    /// The same image, read now.
+    pub image: Image,
+    /// What its tag means today in words, where that is another image or cannot be told.
+    pub tag: Option<String>,
+}
 
 /// After how many seconds a launch without an answer is told of: most have one sooner.
 const SOON: i64 = 60;
@@ -37,6 +50,46 @@ impl Launches {
         ledger::meant(&self.kept().await?, id).cloned()
     }
 
+    /// The launch that made a workload, or the workload of which it is a part.
+    ///
+    /// # Errors
+    /// `NotFound` where Wharf keeps no launch of it.
+    pub async fn launch_of(&self, backend: &str, id: &str) -> Result<LaunchRecord> {
+        let all = self.kept().await?;
+        let launcher = self.launcher(Some(backend), None)?;
+        let ids = [Some(id), launcher.whole(id)];
+        let found = ids.into_iter().flatten().find_map(|id| ledger::made(&all, &full_id(backend, id)));
+        found.cloned().ok_or_else(|| {
+            Error::not_found(
+                format!("launch {} again", full_id(backend, id)),
+                "it was not launched with Wharf by you here, or long ago",
+            )
+            .hint("launch its image: 1 lists the images")
+        })
+    }
+
+    /// What is needed to launch something again: the same image, and what has become of its tag.
+    ///
+    /// # Errors
+    /// Those of [`image_again`](Self::image_again).
+    pub async fn again(&self, cx: &Context, record: LaunchRecord) -> Result<LaunchAgain> {
+        let (image, tag) = tokio::join!(self.image_again(cx, &record, false), self.tag_today(cx, &record));
+        Ok(LaunchAgain { image: image?, tag, record })
+    }
+
+    /// What the tag of a launch means today in words, where that is another image or cannot be told; `None` where it is the
+    /// same, or there was none.
+    pub async fn tag_today(&self, cx: &Context, record: &LaunchRecord) -> Option<String> {
+        let then = &record.plan.image;
+        let tag = then.reference.tag().filter(|_| then.reference.digest().is_some())?;
+        let latest = then.reference.with_tag(tag);
+        match self.sources.image(cx, &latest, then.platform.as_ref()).await {
+            Ok(image) => ledger::tag_moved(tag, then, image.pinned.as_ref()),
+            Err(error) if error.kind == Kind::NotFound => Some(format!("the tag {tag} is not there any more")),
+            Err(error) => Some(format!("what the tag {tag} means today is unknown: {}", error.why)),
+        }
+    }
+
     /// The launches of which nobody knows whether they made a workload. Carried out again, their plans find what was made,
     /// or make it.
     pub async fn unanswered(&self) -> Vec<LaunchRecord> {
@@ -55,7 +108,7 @@ impl Launches {
         match (latest, reference.tag(), reference) {
             (false, ..) | (true, None, ImageRef::Glance { .. }) => Ok(reference.clone()),
             (true, Some(tag), _) => Ok(reference.with_tag(tag)),
-            (true, None, _) => Err(crate::base::error::Error::usage(
+            (true, None, _) => Err(Error::usage(
                 format!("find the latest of {reference}"),
                 "it was launched by its digest, without a tag",
             )
@@ -67,12 +120,7 @@ impl Launches {
     ///
     /// # Errors
     /// Those of [`reference_again`](Self::reference_again), and of its source.
-    pub async fn image_again(
-        &self,
-        cx: &crate::base::context::Context,
-        record: &LaunchRecord,
-        latest: bool,
-    ) -> Result<Image> {
+    pub async fn image_again(&self, cx: &Context, record: &LaunchRecord, latest: bool) -> Result<Image> {
         let reference = Self::reference_again(record, latest)?;
         let image = self.sources.image(cx, &reference, record.plan.image.platform.as_ref()).await?;
         if latest || reference.digest().is_some() {

@@ -30,6 +30,7 @@ impl Page {
     pub fn replan(&mut self) -> Vec<Effect> {
         self.plan = None;
         self.error = None;
+        self.again.iter_mut().for_each(|again| again.plan_arrived(None));
         vec![Effect::Run(RunEffect::Plan {
             backend: self.backend_name(),
             image: Box::new(self.image.clone()),
@@ -47,7 +48,9 @@ impl Page {
         match result {
             Ok((backend, form)) if backend == self.backend_name() => {
                 // Answers that are valid in the new form, too, are kept.
-                self.answers.0.retain(|key, value| form.field(key).is_some_and(|field| field.refuse(value).is_none()));
+                let refused = form.not_taken(&self.answers);
+                self.answers.0.retain(|key, _| refused.iter().all(|(other, _)| other != key));
+                self.again.iter_mut().for_each(|again| again.form_arrived(&form));
                 self.set_form(form);
                 return self.replan();
             }
@@ -85,9 +88,22 @@ impl Page {
             Ok(plan) if plan.backend != self.backend_name() || self.form.is_none() => {}
             Ok(plan) => {
                 self.error = None;
+                self.again.iter_mut().for_each(|again| again.plan_arrived(Some(&plan)));
                 self.plan = Some(DrawnItem::new(plan));
             }
             Err(error) => self.error = Some(error),
+        }
+    }
+
+    /// Why a key that carries out the plan does nothing while there is none. A plan that was not on the screen yet is never
+    /// carried out, so the key does not wait for it.
+    fn lacks_plan(&self) -> &'static str {
+        if self.error.is_some() {
+            "nothing was sent: there is no plan, for the reason shown"
+        } else if self.form.is_none() {
+            "nothing was sent: the backend has not told its form yet"
+        } else {
+            "nothing was sent: the plan is still being made; press it again then"
         }
     }
 
@@ -225,7 +241,7 @@ impl page::Page for Page {
                 Some("there is no preset for this image here".to_owned())
             }
             Action::Fold if !self.may_fold() => Some("this line is in no section".to_owned()),
-            Action::Confirm | Action::Script if self.plan.is_none() => Some("there is no plan yet".to_owned()),
+            Action::Confirm | Action::Script if self.plan.is_none() => Some(self.lacks_plan().to_owned()),
             Action::Confirm => {
                 self.gate().filter(|gate| gate.passage == GateRequirement::Closed).map(|gate| gate.grounds)
             }

@@ -1,6 +1,7 @@
 //! The launch screen: the form on one side, the plan and its risks on the other.
 
 mod actions;
+mod again;
 mod form_view;
 mod gate_view;
 mod plan_view;
@@ -82,6 +83,8 @@ pub struct Page {
     pub forward: bool,
     /// The number of the preset whose answers are used, if any.
     pub preset: Option<usize>,
+    /// The launch that is made again; `None` for a new one.
+    again: Option<again::Again>,
     /// The titles of the last form's sections, and whether they were folded.
     pub folded: Vec<(&'static str, bool)>,
 }
@@ -111,6 +114,7 @@ impl Page {
             refusing: Vec::new(),
             forward: true,
             preset: None,
+            again: None,
             folded: Vec::new(),
         }
     }

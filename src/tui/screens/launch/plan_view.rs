@@ -53,13 +53,16 @@ impl Page {
     }
 
     fn plan_lines(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
+        let mut lines = self.again_lines(theme);
         if let Some(error) = &self.error {
-            return failure(error, theme);
+            lines.extend(failure(error, theme));
+            return lines;
         }
         let Some(plan) = &self.plan else {
-            return vec![Line::styled(" making the plan…", theme.style("dim"))];
+            lines.push(Line::styled(" making the plan…", theme.style("dim")));
+            return lines;
         };
-        let mut lines = vec![gauge(&plan.risks, theme)];
+        lines.push(gauge(&plan.risks, theme));
         // The most serious risks come first.
         let mut risks = plan.risks.clone();
         risks.sort_by_key(|risk| std::cmp::Reverse(risk.weight));

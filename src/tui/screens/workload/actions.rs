@@ -8,7 +8,7 @@ use crate::{
     kept::output::Switches,
     kit::{action::Action, input::leaves, theme::Theme},
     model::Model,
-    msg::{Effect, Navigation, RunEffect, Slot},
+    msg::{EarlierLaunch, Effect, Navigation, RunEffect, Slot},
     popups::pick::{Item, Pick, Purpose},
     rows::WorkloadId,
     screens::page,
@@ -117,6 +117,7 @@ impl page::Page for Page {
             A::Attach,
             A::Stop,
             A::Start,
+            A::Again,
             A::Remove,
             A::Search,
             A::NextError,
@@ -210,6 +211,7 @@ impl page::Page for Page {
                 return self.change(action, model);
             }
             Action::Open => return self.choose_a_task(model),
+            Action::Again => return vec![Effect::Go(Navigation::Again(EarlierLaunch::Of(self.workload.key())))],
             Action::CopyId => return model.copy(self.workload.full_id()),
             Action::Shell | Action::Attach => {
                 let workload = Box::new((*self.workload).clone());
@@ -267,6 +269,6 @@ impl page::Page for Page {
     }
 
     fn leave(&self) -> &'static [Slot] {
-        &[Slot::Logs]
+        &[Slot::Logs, Slot::Again]
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         theme::Theme,
     },
     model::Model,
-    msg::{DescribedWorkload, Effect, Navigation, RequestEffect, RunEffect, Slot},
+    msg::{DescribedWorkload, EarlierLaunch, Effect, Navigation, RequestEffect, RunEffect, Slot},
     screens::page,
 };
 use wharf_core::launch::{plan::Workload, usage::WorkloadId};
@@ -40,11 +40,13 @@ impl page::Page for Page {
             A::Attach,
             A::Stop,
             A::Start,
+            A::Again,
             A::Remove,
             A::NextTrouble,
             A::Snapshot,
             A::Restart,
             A::CopyId,
+            A::Launches,
             A::Preview,
             A::Catalog,
             A::Back,
@@ -83,6 +85,7 @@ impl page::Page for Page {
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         match action {
             Action::Refresh => return vec![Effect::Run(RunEffect::Workloads)],
+            Action::Launches => return vec![Effect::Run(RunEffect::Launches)],
             Action::Preview => {
                 self.hidden = !self.hidden;
                 return Vec::new();
@@ -98,6 +101,7 @@ impl page::Page for Page {
         let Some(workload) = self.rows.selected().cloned().map(Box::new) else { return Vec::new() };
         let go = match action {
             Action::Open => Navigation::Workload(workload),
+            Action::Again => Navigation::Again(EarlierLaunch::Of(workload.key())),
             Action::CopyId => return model.copy(workload.full_id()),
             Action::Shell | Action::Attach => Navigation::Console { workload, shell: action == Action::Shell },
             Action::Stop | Action::Start | Action::Restart | Action::Snapshot | Action::Remove => {
@@ -140,6 +144,6 @@ impl page::Page for Page {
     }
 
     fn leave(&self) -> &'static [Slot] {
-        &[Slot::Warnings]
+        &[Slot::Warnings, Slot::Again]
     }
 }

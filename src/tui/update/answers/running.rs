@@ -1,6 +1,7 @@
 //! Answers about launches and workloads.
 
 use crate::{
+    flows::again,
     msg::{Effect, RunEffect, RunNews},
     state::{Screen, State},
 };
@@ -18,6 +19,8 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
                 return page.form_arrived(result, &mut state.model);
             }
         }
+        RunNews::Launches(result) => return again::choose(state, result),
+        RunNews::Again(result) => return again::open(state, *result),
         RunNews::Plan(result) => {
             if let Some(page) = topmost!(state, Screen::Launch) {
                 page.plan_arrived(*result);
