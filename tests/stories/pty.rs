@@ -382,7 +382,7 @@ fn a_source_that_wants_a_sign_in_gets_one_on_the_screen() {
     screen.answers("n");
     screen.until("signed in to");
     screen.keys("4");
-    screen.until("as lab");
+    screen.until("you are: lab");
     let raw = String::from_utf8_lossy(&screen.raw.lock().unwrap().clone()).into_owned();
     assert!(!raw.contains("labpass"));
 }
