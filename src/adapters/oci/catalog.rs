@@ -252,7 +252,8 @@ impl Catalog for Oci {
         let account = self.registry.account("").await;
         if is_page(success(&what, response).await?, &what).await {
             let why = "it answers with a web page, as no registry does";
-            return Err(Error::new(Kind::Unavailable, what, why).hint("check the address: a registry may have another host or port"));
+            return Err(Error::new(Kind::Unavailable, what, why)
+                .hint("check the address: a registry may have another host or port"));
         }
         if self.registry.host == reference::DOCKER_HUB && self.registry.limits().is_none() {
             // Docker Hub tells the remaining pulls in the answer to a HEAD of this image, which is not counted.
