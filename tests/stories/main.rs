@@ -88,6 +88,7 @@ mod unpacking;
 mod upkeep;
 mod watching;
 mod websso;
+mod welcome;
 mod wire;
 mod workload_keys;
 

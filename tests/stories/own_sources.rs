@@ -47,7 +47,11 @@ fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().flatten() {
         let there = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &there) } else { _ = std::fs::copy(entry.path(), there).unwrap() }
+        if entry.path().is_dir() {
+            copy(&entry.path(), &there)
+        } else {
+            _ = std::fs::copy(entry.path(), there).unwrap()
+        }
     }
 }
 
@@ -82,7 +86,7 @@ fn a_folder_is_added_hidden_and_removed_without_touching_the_configuration() {
     assert!(lab::said(&home.run(&["images"])).contains("look"));
     assert_eq!(home.run(&["sources", "remove", "pictures"]).status.code(), Some(0));
     assert_eq!(home.run(&["sources", "remove", "pictures"]).status.code(), Some(6));
-    assert_eq!(json_of(&home, &["sources"]), json!([]));
+    assert!(!lab::said(&home.run(&["sources"])).contains("pictures"));
     assert!(!home.path(".config/wharf").exists(), "the person's configuration is never written");
     let audit = lab::said(&home.run(&["audit"]));
     for action in ["add source", "hide source", "show source", "remove source"] {
@@ -129,10 +133,13 @@ async fn tried(address: &str) -> Result<Trial, Error> {
 async fn what_answers_decides_what_an_address_is() {
     let registry = Scripted::new();
     let found = tried(&registry.address).await.unwrap();
-    assert_eq!((found.entry.kind.as_str(), found.entry.text("url").unwrap()), ("oci", &*format!("http://{}", registry.address)));
+    assert_eq!(
+        (found.entry.kind.as_str(), found.entry.text("url").unwrap()),
+        ("oci", &*format!("http://{}", registry.address))
+    );
     // A Harbor answers as a registry, too: its own interface tells more.
     registry.answers(|ask| match ask.path.as_str() {
-        "/api/v2.0/systeminfo" => Some(Reply::json(200, &json!({"harbor_version": "v2.12.0"}))),
+        "/api/v2.0/systeminfo" => Some(Reply::json(200, &json!({"auth_mode": "db_auth", "harbor_version": "v2.12.0"}))),
         "/api/v2.0/users/current" => Some(Reply::error(401, "UNAUTHORIZED")),
         _ => None,
     });
@@ -167,7 +174,7 @@ async fn stewards_use_no_source_that_somebody_added() {
     assert!(portal.sources.facts().is_empty());
 }
 
-fn trial() -> Trial {
+pub(crate) fn trial() -> Trial {
     let settings = toml::from_str("url = \"https://r.example\"").unwrap();
     Trial {
         entry: ConfigEntry::new("r.example", "harbor", "typed", settings),
@@ -177,7 +184,7 @@ fn trial() -> Trial {
 }
 
 /// A state in which the address `r.example` is tried.
-fn asked() -> State {
+pub(crate) fn asked() -> State {
     let mut state = keys::state();
     keys::press(&mut state, "4 a");
     let effects = keys::press(&mut state, "r . e x a m p l e enter");
@@ -233,9 +240,9 @@ fn the_selected_source_is_listed_hidden_and_shown() {
     keys::press(&mut state, "j");
     assert!(keys::press(&mut state, "d").is_empty());
     keys::press(&mut state, "g");
-    let effects = keys::press(&mut state, "enter");
+    keys::press(&mut state, "enter");
     assert!(matches!(state.screen(), Screen::Catalog) && state.catalog.input.text == "source:lab");
-    assert!(matches!(effects.last(), Some(Effect::List(ListEffect::Search { .. }))), "{effects:?}");
+    assert_eq!(state.catalog.count(), 3);
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub enum Navigation {
     LeaveOut(String),
     /// Show only the images of the source of this name.
     ImagesOf(String),
+    /// Show a text to read: its title and its words.
+    Read(String, String),
     /// Open the page of a workload.
     Workload(Box<Workload>),
     /// Open a terminal in a workload: with `shell` a new shell, else the workload's console.
@@ -110,6 +112,8 @@ pub enum Effect {
     Theme(String),
     /// Draw with the theme of this name for now.
     TryTheme(String),
+    /// Keep for the next start that the first page was closed.
+    CloseWelcome,
     /// Keep how output is read for the next start.
     KeepSwitches(Switches),
 }
