@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main     parse, log, load the configuration, build the portal; no verb opens the screens, a verb runs it
-//! config   defaults < site < user < environment < flags
+//! config   defaults < site < user < added in Wharf < environment < flags
 //! core     knows no terminal, no HTTP, no process. Rooms, each on those before it:
 //!          base (errors, texts, digests) · image (names, documents) · audit · catalog (rows, filter) · launch (form, plan)
 //!          · sharing (shares, offers) · evidence (records, findings) · policy · request (its life) · config
@@ -67,7 +67,7 @@
 //!   one value.
 //! - **A use case gets what it needs, and nothing else** ([`core::portal::Portal`]): each subject is a struct with
 //!   private fields over the layers below it, from the lowest: `sources`, `journal`; `keys`, `accounts`, `inbox`,
-//!   `signing`; `catalog`, `evidence`; `transfers`, `launches`, `upkeep`; `sharing`; `requests`; `doctor`. The steward
+//!   `own_sources`, `signing`; `catalog`, `evidence`; `transfers`, `launches`, `upkeep`; `sharing`; `requests`; `doctor`. The steward
 //!   is made of the parts in [`core::portal::stewardship`], and built the same way. What changes something runs inside
 //!   [`core::portal::journal`], which writes its entry, also if it was refused.
 //! - **Only its adapter reads the settings of a source** ([`core::config::written`]), and only its adapter says what
@@ -141,6 +141,10 @@
 //! - **A registry's cached answers are dropped when somebody signs in** ([`core::ports::Vault::generation`]).
 //! - **Details of a row that were read once are kept in the list** ([`core::catalog::learnt`]): registries list names
 //!   and tags only.
+//! - **Sources that a person adds are kept in a file of Wharf's own** ([`core::config::own_sources`]): a configuration is
+//!   never written. Where one of them cannot be made, it is left out and told of, because only a Wharf that starts can
+//!   remove it. The screens start again with a portal that is built anew, so that every source is made in one way. A steward
+//!   uses none of them.
 //! - **A broken upload starts again if the registry cannot resume it**: docker-registry before 3.0 cannot.
 //! - **A screen is a page** ([`tui::screens::page`]): it is given the model, knows no other screen, and returns as data
 //!   where it wants to go; `update` carries that out in its own queue. `screens! { … }` is the only list of them.

@@ -176,7 +176,7 @@ const CORE: &[&[&str]] = &[
 /// steward works with the parts in `stewardship`.
 const PORTAL: &[&[&str]] = &[
     &["secrets", "sources", "journal"],
-    &["keys", "sign_in", "inbox", "uses", "seen", "signatures"],
+    &["keys", "sign_in", "inbox", "uses", "seen", "signatures", "own_sources"],
     &["catalog", "evidence"],
     &["disks", "stewardship"],
     &["transfers", "launches", "upkeep"],
@@ -424,6 +424,7 @@ const WRITES: &[&str] = &[
     "store.approve_class(",
     "store.end_class(",
     "store.set_up(",
+    "choices.keep_choice(",
 ];
 
 /// The calls that write an entry of the audit.

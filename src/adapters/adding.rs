@@ -3,36 +3,34 @@
 
 use std::sync::Arc;
 
-use super::{
-    kinds,
-    parts::{Parts, Surroundings},
-    register_kind,
-    store::choices::ChoicesFile,
-};
+use super::parts::{Parts, Surroundings};
 use wharf_core::{
     base::error::{Error, Result},
-    config::{Config, ConfigEntry},
+    config::{Config, ConfigEntry, EntryKinds},
     portal::{PortalParts, Source, own_sources::AddingParts},
+    ports::SourceChoices,
 };
 
-/// What a portal needs to try sources and to keep them.
-pub(super) fn parts(config: &Config, around: Arc<Surroundings>) -> AddingParts {
-    let choices = Arc::new(ChoicesFile::new(&config.state_dir));
-    let alone = Config { sources: Vec::new(), backends: Vec::new(), discover: false, ..config.clone() };
-    AddingParts {
-        entries: Arc::new(|typed| kinds().from_address(typed)),
-        make: Box::new(move |entry| source(&alone, entry, &around)),
-        choices,
-    }
-}
+/// Registers only the sources and backends of one type.
+pub(super) type RegisterKind = fn(&str, &Config, &Surroundings, &mut Parts) -> Result<()>;
 
-/// The source of one entry, as its adapter makes it.
-fn source(alone: &Config, entry: &ConfigEntry, around: &Surroundings) -> Result<Source> {
-    let mut parts = Parts::default();
-    let config = Config { sources: vec![entry.clone()], ..alone.clone() };
-    register_kind(&entry.kind, &config, around, &mut parts)?;
-    let made = parts.sources.into_iter().find(|source| source.name == entry.name);
-    made.ok_or_else(|| Error::unsupported(format!("add {}", entry.name), "its type makes no source of it"))
+/// What a portal needs to try sources and to keep them in `choices`: entries are made by `kinds`, and sources of them by
+/// `register`.
+pub(super) fn parts(
+    config: &Config,
+    around: Arc<Surroundings>,
+    (kinds, register): (EntryKinds, RegisterKind),
+    choices: Arc<dyn SourceChoices>,
+) -> AddingParts {
+    let alone = Config { sources: Vec::new(), backends: Vec::new(), discover: false, ..config.clone() };
+    let make = move |entry: &ConfigEntry| {
+        let mut parts = Parts::default();
+        let config = Config { sources: vec![entry.clone()], ..alone.clone() };
+        register(&entry.kind, &config, &around, &mut parts)?;
+        let made: Option<Source> = parts.sources.into_iter().find(|source| source.name == entry.name);
+        made.ok_or_else(|| Error::unsupported(format!("add {}", entry.name), "its type makes no source of it"))
+    };
+    AddingParts { entries: Arc::new(move |typed| kinds.from_address(typed)), make: Box::new(make), choices }
 }
 
 /// Builds with all added sources; where that fails, with those of them that can be made, and the others are warnings.

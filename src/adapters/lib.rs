@@ -131,7 +131,8 @@ fn built(config: Config, reach: http::AllowedServers) -> Result<PortalParts> {
     let cache = Arc::new(store::sqlite::Sqlite::new(config.cache_dir.join("cache.db")));
     let store = store::shared::open(&config)?;
     let (keys, looked_at, signature) = (vault.clone(), vault.clone(), config.policy.signature.clone());
-    let adding = adding::parts(&config, around.clone());
+    let choices = Arc::new(store::choices::ChoicesFile::new(&config.state_dir));
+    let adding = adding::parts(&config, around.clone(), (kinds(), register_kind), choices);
     let opener = parts.opener();
     let open: Opener = Box::new(move |reference| opener(reference, &around));
     Ok(PortalParts {

@@ -37,7 +37,7 @@ type Place = (Action, &'static [&'static str], &'static str, &'static str);
 
 /// The screens in the order of their numbers.
 const PLACES: [Place; 7] = [
-    (Action::Catalog, &["catalog", "image", "launch"], "Images", ""),
+    (Action::Catalog, &["catalog", "image", "launch", "welcome"], "Images", ""),
     (Action::Workloads, &["workloads", "workload"], "Workloads", "●"),
     (Action::Transfers, &["transfers"], "Transfers", "⇅"),
     (Action::Sources, &["sources"], "Sources", "✗"),

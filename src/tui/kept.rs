@@ -1,7 +1,9 @@
-//! What was chosen on the screens, kept in the state folder: the theme, and how output is read. The person's
+//! What was chosen on the screens, kept in the state folder: the theme, how output is read, that the first page was
+//! closed. The person's
 //! configuration is not changed.
 
 pub mod output;
+pub mod welcome;
 
 use wharf_core::base::small_file;
 

@@ -51,7 +51,7 @@ use self::{
         theme::{self, Depth, Theme},
     },
     model::SourceLine,
-    msg::{Effect, Msg},
+    msg::{Effect, Msg, RunEffect, SourceEffect},
     state::State,
     suspend::{JobControl, JobSignal},
 };
@@ -102,6 +102,10 @@ pub fn initial_state(portal: &Portal) -> State {
         if state.plain { Charts::Off } else { glyphs::charts(portal.config().charts, glyphs_of(portal.config())) };
     state.switches = kept::output::switches(&portal.config().state_dir);
     state.requests = portal.config().takes_requests();
+    state.policy = portal.config().policy_written;
+    let folder = &portal.config().state_dir;
+    let wanted = !folder.as_os_str().is_empty() && portal.config().added.is_empty();
+    state.welcome = wanted && !kept::welcome::is_closed(folder);
     state.theme = kept::theme(&portal.config().state_dir, &portal.config().theme);
     state.themes = theme::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
     if let Some(entries) = portal.config().themes_dir.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) {
@@ -358,8 +362,23 @@ fn perform(
                     state.say(format!("how output is read is not kept for the next time: {error}"));
                 }
             }
-            other => jobs.start(other),
+            Effect::CloseWelcome => close_welcome(state, jobs),
+            other => {
+                // Whoever launches or adds something needs no first page any more.
+                if matches!(other, Effect::Run(RunEffect::Launch { .. }) | Effect::Source(SourceEffect::Add { .. })) {
+                    close_welcome(state, jobs);
+                }
+                jobs.start(other);
+            }
         }
+    }
+}
+
+/// Keeps that the first page was closed.
+fn close_welcome(state: &mut State, jobs: &Jobs) {
+    state.welcome = false;
+    if let Err(error) = jobs.close_welcome() {
+        state.say(format!("that the first page was closed is not kept for the next time: {error}"));
     }
 }
 

@@ -205,6 +205,10 @@ pub struct Model {
     pub offered: usize,
     /// Whether the site takes requests: a place for admitted images is configured.
     pub requests: bool,
+    /// Whether a file sets a policy; otherwise it is the built-in one.
+    pub policy: bool,
+    /// Whether the first page opens by itself where there are few images.
+    pub welcome: bool,
     /// Whether the person may decide on requests.
     pub approver: bool,
     /// The number of the job after which Wharf starts again with other sources, and the source that is selected then.
@@ -256,6 +260,8 @@ impl Model {
             unread: 0,
             offered: 0,
             requests: true,
+            policy: false,
+            welcome: false,
             approver: false,
             again_after: None,
             again: None,

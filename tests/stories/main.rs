@@ -46,6 +46,7 @@ mod mistyped;
 mod mounted;
 mod network;
 mod other_schemes;
+mod own_sources;
 #[path = "../examples/backend.rs"]
 #[expect(unreachable_pub, reason = "elsewhere it is a crate of its own")]
 #[expect(dead_code, reason = "what only the list of adapters in the program reads")]
@@ -87,6 +88,7 @@ mod unpacking;
 mod upkeep;
 mod watching;
 mod websso;
+mod welcome;
 mod wire;
 mod workload_keys;
 

@@ -26,6 +26,19 @@ impl Screen {
 
     pub(crate) fn run(argv: &[&str], columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
         let home = Home::new();
+        // The first page of a newcomer has a story of its own.
+        let state = home.path(".local/state/wharf");
+        std::fs::create_dir_all(&state).unwrap();
+        std::fs::write(state.join("welcome"), "closed\n").unwrap();
+        Self::start(home, argv, columns, rows, variables)
+    }
+
+    /// The screens of somebody who has never used them.
+    pub(crate) fn newcomer(columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
+        Self::start(Home::new(), &[env!("CARGO_BIN_EXE_wharf")], columns, rows, variables)
+    }
+
+    fn start(home: Home, argv: &[&str], columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
         let pair =
             native_pty_system().openpty(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
         let mut command = CommandBuilder::from_argv(argv.iter().map(Into::into).collect());
@@ -382,7 +395,7 @@ fn a_source_that_wants_a_sign_in_gets_one_on_the_screen() {
     screen.answers("n");
     screen.until("signed in to");
     screen.keys("4");
-    screen.until("as lab");
+    screen.until("you are: lab");
     let raw = String::from_utf8_lossy(&screen.raw.lock().unwrap().clone()).into_owned();
     assert!(!raw.contains("labpass"));
 }

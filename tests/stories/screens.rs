@@ -32,7 +32,7 @@ use wharf::{
             glyphs::Glyphs,
             theme::{Depth, Theme},
         },
-        msg::{Effect, ImageEffect, ImageNews, JobNews, ListNews, Msg, RunNews, ShareEffect, ShareNews},
+        msg::{Effect, ImageEffect, ImageNews, JobNews, ListNews, Msg, RunNews, ShareEffect, ShareNews, SourceNews},
         state::State,
         update::update,
         view::view,
@@ -302,6 +302,13 @@ fn pictures() -> Vec<(&'static str, State)> {
     let old = Finding::new("scanner", doctor::State::Caution, "trivy 0.70, its data is of 9 days ago", "fetch it");
     update(&mut sources, Msg::Checks(vec![Finding::works("secret store", "kernel keyring"), old, key]));
     all.push(("sources", sources));
+    let mut adding = crate::own_sources::asked();
+    let trial = crate::own_sources::trial();
+    update(&mut adding, Msg::Source(SourceNews::Tried("r.example".into(), Box::new(Ok(trial)))));
+    all.push(("adding", adding));
+    let mut welcome = keys::state();
+    update(&mut welcome, Msg::Key(crossterm::event::KeyCode::F(1).into()));
+    all.push(("welcome", welcome));
     for (name, keys) in
         [("help", "?"), ("palette", ": l a u"), ("facets", "f"), ("share", "j s"), ("copy", "j C"), ("sign-in", "i")]
     {

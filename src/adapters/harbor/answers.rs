@@ -100,6 +100,9 @@ pub(super) struct Accessory {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct SystemInfo {
+    /// How people sign in; every Harbor tells it.
+    pub auth_mode: String,
+    /// Only told to those who are signed in, if the Harbor is set so.
     pub harbor_version: String,
 }
 

@@ -19,7 +19,7 @@ use wharf_core::{
     base::{
         clean,
         context::Context,
-        error::{Kind, Result},
+        error::{Error, Kind, Result},
         text,
     },
     catalog::rows::Row,
@@ -147,6 +147,10 @@ impl Front for Arc<Harbor> {
     async fn health(&self, cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.name);
         let about: SystemInfo = self.api.get(cx, &what, "systeminfo").await?;
+        if about.auth_mode.is_empty() && about.harbor_version.is_empty() {
+            return Err(Error::new(Kind::Unavailable, what, "it does not answer as a Harbor does")
+                .hint("if it is another registry, configure it as type = \"oci\""));
+        }
         let host = self.api.host().to_owned();
         let account = self.registry.catalog.credentials(&ImageRef::oci(&host, "library/any", None)).await;
         // Without an account nobody is signed in, which is no failure. Robot accounts have no user.

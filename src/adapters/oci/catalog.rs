@@ -44,6 +44,19 @@ struct Page {
     tags: Option<Vec<Option<String>>>,
 }
 
+/// The largest page of a web server that is looked at, in bytes.
+const WEB_PAGE: usize = 1 << 20;
+
+/// Whether an answer is a page for people. Some registries call their short answer HTML, so that it is looked at.
+async fn is_page(answer: Response, what: &str) -> bool {
+    let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("text/html") {
+        return false;
+    }
+    let body = http::body(answer, WEB_PAGE, what).await;
+    body.map_or(true, |bytes| bytes.trim_ascii_start().starts_with(b"<"))
+}
+
 /// The page size that is asked for.
 const PAGE: usize = 1000;
 
@@ -237,7 +250,11 @@ impl Catalog for Oci {
         let place = self.registry.address("v2/")?;
         let response = self.registry.send(&what, &Vec::new(), || self.registry.request(Method::GET, &place)).await?;
         let account = self.registry.account("").await;
-        success(&what, response).await?;
+        if is_page(success(&what, response).await?, &what).await {
+            let why = "it answers with a web page, as no registry does";
+            return Err(Error::new(Kind::Unavailable, what, why)
+                .hint("check the address: a registry may have another host or port"));
+        }
         if self.registry.host == reference::DOCKER_HUB && self.registry.limits().is_none() {
             // Docker Hub tells the remaining pulls in the answer to a HEAD of this image, which is not counted.
             let probe = Name {

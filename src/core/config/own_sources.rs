@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::ConfigEntry;
+use super::written::ConfigEntry;
 use crate::base::{
     clean,
     error::{Error, Kind, Result},

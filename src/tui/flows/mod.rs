@@ -8,4 +8,5 @@ pub mod request;
 pub mod share;
 pub mod sources;
 pub mod upkeep;
+pub mod welcome;
 pub mod workload;

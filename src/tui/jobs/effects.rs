@@ -77,6 +77,7 @@ impl Jobs {
             | Effect::Mouse(_)
             | Effect::Theme(_)
             | Effect::TryTheme(_)
+            | Effect::CloseWelcome
             | Effect::KeepSwitches(_) => {}
         }
     }

@@ -130,6 +130,15 @@ impl Jobs {
         crate::kept::output::keep(folder, switches)
     }
 
+    /// Saves in the state folder that the first page was closed.
+    pub fn close_welcome(&self) -> std::io::Result<()> {
+        let folder = &self.portal.config().state_dir;
+        if folder.as_os_str().is_empty() {
+            return Ok(());
+        }
+        crate::kept::welcome::close(folder)
+    }
+
     fn read<F: Future<Output = ()> + Send + 'static>(&mut self, slot: Slot, work: impl FnOnce(Post) -> F) {
         self.end(slot);
         self.number += 1;

@@ -111,6 +111,7 @@ actions! {
     Suspend = "suspend", "suspend", "Give the terminal back to the shell, until fg";
     Mouse = "mouse", "mouse", "Turn the mouse on or off (off: select text with it)";
     Palette = "palette", "all commands", "Find a command by name";
+    Welcome = "welcome", "welcome", "Show the welcome page: what was found here, and how to begin";
     Help = "help", "help", "Show the keys";
     Quit = "quit", "quit", "Leave Wharf";
 }

@@ -12,10 +12,11 @@ use wharf_core::base::small_file;
 pub const BUILT_IN: &str = include_str!("../../../assets/keymap.toml");
 
 /// The scopes of keys: one for each screen. Keys that a scope does not name are looked up in `list`, then in `global`.
-pub const SCOPES: [&str; 12] = [
+pub const SCOPES: [&str; 13] = [
     "global",
     "list",
     "catalog",
+    "welcome",
     "image",
     "launch",
     "workloads",

@@ -69,6 +69,8 @@ pub enum Navigation {
     ImagesOf(String),
     /// Launch something again, once it was read what that takes.
     Again(EarlierLaunch),
+    /// Show a text to read: its title and its words.
+    Read(String, String),
     /// Open the page of a workload.
     Workload(Box<Workload>),
     /// Open a terminal in a workload: with `shell` a new shell, else the workload's console.
@@ -114,6 +116,8 @@ pub enum Effect {
     Theme(String),
     /// Draw with the theme of this name for now.
     TryTheme(String),
+    /// Keep for the next start that the first page was closed.
+    CloseWelcome,
     /// Keep how output is read for the next start.
     KeepSwitches(Switches),
 }

@@ -52,4 +52,5 @@ screens! {
     offers = Offers, "What other projects offer.";
     requests = Requests, "Requests: mine, those that wait, all.";
     inbox = Inbox, "What concerns this person.";
+    welcome = Welcome, "What a newcomer sees first.";
 }

@@ -2,7 +2,7 @@
 
 use super::help;
 use crate::{
-    flows::{copy, open::open, request, sources},
+    flows::{copy, open::open, request, sources, welcome},
     hints,
     kit::{action::Action, input::Input, list::Scrollable},
     msg::{Effect, RunEffect, ShareEffect},
@@ -35,6 +35,7 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Quit => quit(state),
         Action::Back => back(state),
         Action::Help => help(state),
+        Action::Welcome => welcome::open(state),
         Action::Palette => {
             let pick = help::palette(state);
             state.pick(pick)
@@ -118,6 +119,7 @@ pub fn back(state: &mut State) -> Vec<Effect> {
     }
     if state.stack.len() > 1 {
         let mut effects = vec![Effect::Leave(state.shown().leave())];
+        effects.extend(matches!(state.screen(), Screen::Welcome(_)).then_some(Effect::CloseWelcome));
         state.stack.pop();
         effects.extend(state.shown().read_again());
         return effects;

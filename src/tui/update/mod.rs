@@ -12,7 +12,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{
     bar,
-    flows::{again, copy, open, request, share, sources, upkeep, workload},
+    flows::{again, copy, open, request, share, sources, upkeep, welcome, workload},
     kit::{action::Action, keymap::Key},
     message,
     msg::{Effect, Msg, Navigation, RunEffect, Slot},
@@ -92,6 +92,10 @@ fn navigate(state: &mut State, go: Navigation) -> Vec<Effect> {
         Navigation::Take => share::ask_for_transfer(state),
         Navigation::AddSource => sources::add(state, String::new()),
         Navigation::LeaveOut(name) => sources::leave_out(state, name),
+        Navigation::Read(title, words) => {
+            state.popups.push(Popup::text(title, words));
+            Vec::new()
+        }
         Navigation::ImagesOf(name) => commands::images_of(state, &name),
         Navigation::Approve(requests) => request::approved(state, requests, String::new()),
         Navigation::Speak(request, said) => request::speak(state, request, said),
@@ -100,7 +104,8 @@ fn navigate(state: &mut State, go: Navigation) -> Vec<Effect> {
 
 /// After every message: keeps the selection inside the list, and reads details of the rows on the screen.
 fn after_message(state: &mut State, effects: &mut Vec<Effect>) {
-    if matches!(state.screen(), Screen::Sources(_)) {
+    welcome::by_itself(state);
+    if matches!(state.screen(), Screen::Sources(_) | Screen::Welcome(_)) {
         state.model.held = state.catalog.held();
     }
     let page = state.list().map_or(0, |list| {

@@ -1,0 +1,90 @@
+//! Drawing the first page. What has no room is left out from below.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{
+    Page,
+    findings::{Found, Mend, findings},
+    regions::{area, rows},
+};
+use crate::{
+    kit::{
+        action::Action,
+        panel,
+        theme::Theme,
+        widgets::{below, fit, put, row, select},
+    },
+    model::Model,
+};
+
+/// The columns of what there is, before what was found of it.
+const WHAT: usize = 15;
+
+/// Where images may be kept, and what to do about each place.
+const PLACES: [(&str, &str); 5] = [
+    ("a registry", "its address, like registry.example.org; Docker's and Podman's sign-ins count"),
+    ("a Harbor", "the same; its projects, scans and quotas are read, too"),
+    ("Docker Hub", "is there already: / and two letters search it"),
+    ("a folder", "its path: disk images, SIF files, OCI layouts"),
+    ("a colleague", "p opens a link that you were sent"),
+];
+
+impl Page {
+    /// Draws the findings, what to do next, and where images may be kept.
+    pub(super) fn view(&self, frame: &mut Frame<'_>, body: Rect, theme: &Theme, model: &Model) {
+        let whole = area(body);
+        let width = usize::from(whole.width);
+        put(frame, row(whole, 1), panel::rule(width, "What was found here", "", true, theme));
+        let rows = rows(body);
+        let key = |action: Action| model.keymap.label("welcome", action);
+        for (number, found) in findings(model, self.starter.is_some()).into_iter().enumerate() {
+            let first = row(rows, 2 * number as u16);
+            put(frame, first, select(head(&found, width, theme), number == self.at.selected, theme));
+            let label = match &found.mends {
+                Mend::Launch => key(Action::Launch),
+                // A text is read with the key that does what is selected.
+                Mend::Read(..) | Mend::Do(Action::Catalog) => key(Action::Open),
+                Mend::Do(action) => key(*action),
+            };
+            let does = Line::from(vec![
+                Span::raw(" ".repeat(WHAT + 4)),
+                Span::styled(label, theme.style("key")),
+                Span::styled(format!(" {}", found.does), theme.style("dim")),
+            ]);
+            put(frame, row(rows, 2 * number as u16 + 1), does);
+        }
+        let rest = below(whole, rows.bottom().saturating_sub(whole.y) + 1);
+        if rest.height < PLACES.len() as u16 + 1 {
+            return;
+        }
+        put(
+            frame,
+            row(rest, 0),
+            panel::rule(width, "Where are your images kept?", &key(Action::AddSource), false, theme),
+        );
+        for (number, (place, words)) in PLACES.into_iter().enumerate() {
+            let line = Line::from(vec![
+                Span::styled(format!("  {}", fit(place, WHAT + 2)), theme.style("text")),
+                Span::styled(words, theme.style("dim")),
+            ]);
+            put(frame, row(rest, number as u16 + 1), line);
+        }
+        let last = format!("  This page goes away once there are ten images; {} brings it back.", key(Action::Welcome));
+        put(frame, row(rest, PLACES.len() as u16 + 2), Line::styled(last, theme.style("dim")));
+    }
+}
+
+/// The first line of a finding: its sign, what there is, and what was found.
+fn head(found: &Found, width: usize, theme: &Theme) -> Line<'static> {
+    let (sign, role) = found.sign;
+    let room = width.saturating_sub(WHAT + 4);
+    Line::from(vec![
+        Span::styled(format!(" {sign} "), theme.style(role)),
+        Span::styled(format!("{} ", fit(&found.what, WHAT)), theme.style("text")),
+        Span::styled(fit(&found.found, room), theme.style("text")),
+    ])
+}

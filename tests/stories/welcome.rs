@@ -1,0 +1,79 @@
+//! The first page of a newcomer: when it opens and goes, what it says, and what its keys do.
+
+use std::sync::Arc;
+
+use wharf::{
+    core::catalog::rows::RowSet,
+    tui::{
+        kit::keymap::Keymap,
+        msg::{Effect, ListEffect, ListNews, Msg, SourceEffect},
+        popups::Popup,
+        state::{Screen, State},
+        update::update,
+    },
+};
+
+use crate::{fake, keys, pty};
+
+/// A state in which the page may open, whose source is still being listed.
+fn beginning() -> State {
+    let mut state = State::new(keys::state().model.sources, vec!["docker".into()], Keymap::load(None));
+    state.model.welcome = true;
+    let began = state.begin();
+    keys::run(&mut state, began);
+    update(&mut state, Msg::List(ListNews::Cached(Ok(Vec::new()))));
+    state
+}
+
+fn listed(state: &mut State, count: usize) {
+    let rows = (0..count).map(|number| fake::row(&format!("physics/tool{number}"), &["1"])).collect();
+    let effects = update(state, Msg::List(ListNews::Listed("lab".into(), Ok(Arc::new(RowSet::build(rows))))));
+    keys::run(state, effects);
+}
+
+#[test]
+fn it_opens_once_the_sources_have_answered_with_few_images() {
+    let mut state = beginning();
+    assert!(matches!(state.screen(), Screen::Catalog), "the source may have many");
+    listed(&mut state, 3);
+    assert!(matches!(state.screen(), Screen::Welcome(_)));
+    listed(&mut state, 10);
+    assert!(matches!(state.screen(), Screen::Catalog), "it goes when there are many");
+    let mut many = beginning();
+    listed(&mut many, 10);
+    assert!(matches!(many.screen(), Screen::Catalog));
+    let mut busy = beginning();
+    keys::press(&mut busy, "j");
+    listed(&mut busy, 3);
+    assert!(matches!(busy.screen(), Screen::Catalog), "not after a key, which was meant for the list");
+}
+
+#[test]
+fn its_keys_mend_what_is_missing_and_closing_it_is_kept() {
+    let mut state = beginning();
+    listed(&mut state, 1);
+    // Registries are the third finding: the one that is here is shown; clouds are the fourth: a text says where they go.
+    keys::press(&mut state, "j j j enter");
+    assert!(matches!(state.popups.last(), Some(Popup::Text { text, .. }) if text.contains("auth_url")));
+    keys::press(&mut state, "esc");
+    let effects = keys::press(&mut state, "esc");
+    assert!(effects.contains(&Effect::CloseWelcome), "{effects:?}");
+    assert!(matches!(state.screen(), Screen::Catalog));
+    keys::press(&mut state, ": w e l c o m e enter");
+    assert!(matches!(state.screen(), Screen::Welcome(_)), "the palette brings it back");
+    let effects = keys::press(&mut state, "a r . e x enter");
+    assert!(effects.contains(&Effect::Source(SourceEffect::Try { address: "r.ex".into() })), "{effects:?}");
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::List(ListEffect::List { .. }))), "{effects:?}");
+}
+
+#[test]
+fn a_newcomer_sees_it_once() {
+    let mut screen =
+        pty::Screen::newcomer(120, 40, &[("WHARF_DISCOVER", "yes"), ("DOCKER_HOST", "unix:///nonexistent")]);
+    screen.until("What was found here");
+    screen.until("0 clouds");
+    screen.keys("\u{1b}");
+    screen.until("press / to filter");
+    screen.keys("q");
+    assert_eq!(screen.ended(), 0);
+}
