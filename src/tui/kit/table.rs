@@ -104,8 +104,10 @@ pub fn draw<R>(
             shown.iter().map(|(at, width)| Cell::from((columns[*at].cell)(&line.row, usize::from(*width), theme)));
         Row::new(std::iter::once(first).chain(cells))
     });
-    let widths =
-        std::iter::once(Constraint::Length(1)).chain(shown.iter().map(|(_, width)| Constraint::Length(width + 1)));
+    // One column is between each two: where all are taken, one more would be taken from any of them.
+    let last = shown.len().saturating_sub(1);
+    let with_gap = |(place, (_, width)): (usize, &Shown)| Constraint::Length(width + u16::from(place < last));
+    let widths = std::iter::once(Constraint::Length(1)).chain(shown.iter().enumerate().map(with_gap));
     let table = Rows::new(body, widths)
         .header(Row::new(std::iter::once(Cell::from(" ")).chain(shown.iter().map(head))))
         .column_spacing(0)
