@@ -458,6 +458,37 @@ fn presets_are_gone_through_with_one_key() {
 }
 
 #[test]
+fn answers_that_were_changed_are_counted_and_forgotten_and_what_is_sent_is_read_in_full() {
+    let mut state = state();
+    launching(&mut state);
+    assert!(press(&mut state, "J").is_empty() && state.notice.as_ref().unwrap().text.contains("no plan"));
+    press(&mut state, "j j right");
+    let drawn = crate::screens::draw(&mut state, (120, 40));
+    assert!(drawn.contains("1 changed") && drawn.contains("‹ none ›  private"), "{drawn}");
+    let effects = press(&mut state, "r");
+    assert!(
+        matches!(effects.as_slice(), [Effect::Run(RunEffect::Plan { answers, .. })] if answers.0.is_empty()),
+        "{effects:?}"
+    );
+    assert!(!crate::screens::draw(&mut state, (120, 40)).contains("1 changed"));
+    press(&mut state, "r");
+    assert!(state.notice.as_ref().unwrap().text.contains("already"));
+    let ready = plan(&state);
+    update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(ready)))));
+    let drawn = crate::screens::draw(&mut state, (80, 24));
+    assert!(drawn.contains("tab reads it all, J what is sent"), "{drawn}");
+    assert!(drawn.contains("shares this machine's network · runs as root inside"), "{drawn}");
+    assert!(!drawn.contains("What happens"), "{drawn}");
+    press(&mut state, "tab");
+    let drawn = crate::screens::draw(&mut state, (80, 24));
+    for section in ["What it may do", "What happens", "What will be sent"] {
+        assert!(drawn.contains(section), "{section}: {drawn}");
+    }
+    press(&mut state, "tab J");
+    assert!(matches!(state.popups.last(), Some(Popup::Text { text, .. }) if text.contains("/containers/create")));
+}
+
+#[test]
 fn a_launch_needs_a_plan_of_the_answers_that_are_shown() {
     let mut state = state();
     launching(&mut state);

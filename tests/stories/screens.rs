@@ -218,6 +218,11 @@ fn pictures() -> Vec<(&'static str, State)> {
     update(&mut runs, Msg::Run(RunNews::Usage(("docker".into(), "braveid".into()), Ok(Some(full)))));
     update(&mut runs, Msg::Run(RunNews::Usage(("site".into(), "nodeid".into()), Ok(None))));
     update(&mut runs, Msg::Run(RunNews::Usage(("docker".into(), "quietid".into()), Ok(Some(usage(0.0, 456 << 10))))));
+    let brave = ("docker".to_owned(), "braveid".to_owned());
+    let verified = fake::verified(&fake::image("lab.example/physics/gromacs:latest".parse().unwrap()), 1_764_000_000);
+    let verdict = Box::new((verified.marks(1_764_000_000), verified.brief(1_764_000_000)));
+    update(&mut runs, Msg::Run(RunNews::Described(brave.clone(), Some(verdict))));
+    update(&mut runs, Msg::Run(RunNews::Tail(brave, "step 1\nERROR no space\n\u{1b}[31mstep 2\u{1b}[0m\n".into())));
     all.push(("workloads", runs));
     let mut nothing = keys::state();
     keys::press(&mut nothing, "2");

@@ -12,7 +12,7 @@ use wharf::{
     tui::{
         kept::output::Switches,
         kit::plot::chart::Charts,
-        msg::{Effect, Msg, RunEffect, RunNews, Slot},
+        msg::{Effect, Msg, RequestNews, RunEffect, RunNews, Slot},
         state::{Screen, State},
         update::update,
     },
@@ -258,6 +258,99 @@ fn charts_go_to_their_limits_and_a_steady_growth_is_foretold() {
     assert!(draw(&mut state, (120, 40)).contains("memory 1.06 of 4 GiB"), "without charts the numbers stay");
     let narrow = draw(&mut state, (80, 24));
     assert!(narrow.contains("cpu 800.0% of 16 cpus"), "{narrow}");
+}
+
+/// The workload that is to be described beside the list from now on, if that changes.
+fn described(effects: &[Effect]) -> Option<&str> {
+    effects.iter().rev().find_map(|effect| match effect {
+        Effect::Run(RunEffect::Describe(workload)) => Some(workload.id.1.as_str()),
+        Effect::Leave(slots) if slots.contains(&Slot::Describe) => Some(""),
+        _ => None,
+    })
+}
+
+#[test]
+fn the_selected_workload_is_described_beside_the_list_while_somebody_looks() {
+    let mut state = state();
+    press(&mut state, "2");
+    let all = || vec![fake::workload("docker", "md"), fake::workload("docker", "web")];
+    assert_eq!(described(&fake::listed(&mut state, all(), Vec::new())), Some("md-id"));
+    assert_eq!(described(&fake::listed(&mut state, all(), Vec::new())), None, "it goes on by itself");
+    assert_eq!(described(&press(&mut state, "j")), Some("web-id"));
+    assert_eq!(described(&update(&mut state, Msg::Focus(false))), Some(""), "nobody looks");
+    assert_eq!(described(&update(&mut state, Msg::Focus(true))), Some("web-id"));
+    assert_eq!(described(&press(&mut state, "3")), Some(""), "another screen");
+    assert_eq!(described(&press(&mut state, "esc")), Some("web-id"));
+    assert_eq!(described(&press(&mut state, "\\")), Some(""), "the pane is hidden");
+    assert_eq!(described(&press(&mut state, "\\")), Some("web-id"));
+    let web = fake::workload("docker", "web").key();
+    update(&mut state, Msg::Run(RunNews::Described(web.clone(), None)));
+    update(&mut state, Msg::Run(RunNews::Tail(web.clone(), "listening\nGET /index".into())));
+    for size in [(120, 40), (80, 24)] {
+        let drawn = draw(&mut state, size);
+        assert!(drawn.contains("listening") && !drawn.contains("GET /index"), "whole lines are shown: {drawn}");
+    }
+    assert!(draw(&mut state, (120, 40)).contains("nothing is known of its image"));
+    update(&mut state, Msg::Run(RunNews::TailEnd(web, Ok(()))));
+    assert!(draw(&mut state, (80, 24)).contains("GET /index"), "the last line has no end");
+    press(&mut state, "k");
+    assert!(!draw(&mut state, (80, 24)).contains("listening"), "it is of another workload");
+}
+
+#[test]
+fn what_needs_the_person_is_listed_below_with_the_key_that_helps() {
+    use wharf::core::request::notice::Warning;
+    let mut state = state();
+    state.now = 1_764_000_000;
+    press(&mut state, "2");
+    let made = |name: &str, run: Run, days: i64| Workload {
+        state: run,
+        created: Some(1_764_000_000 - days * 86_400),
+        ..fake::workload("docker", name)
+    };
+    let all = vec![
+        made("web", Run::Running, 1),
+        made("fine", Run::Running, 1),
+        made("still", Run::Paused, 5),
+        made("big", Run::OutOfMemory, 3),
+        made("odd", Run::Exited(3), 2),
+        made("stopped", Run::Exited(137), 2),
+        made("forgotten", Run::Exited(3), 30),
+    ];
+    fake::listed(&mut state, all, Vec::new());
+    let warning = Warning {
+        findings: vec![("CVE-2025-2201".into(), "nginx".into(), "1.27.3".into())],
+        workloads: vec!["docker/web".into()],
+        ..Warning::default()
+    };
+    update(&mut state, Msg::Request(RequestNews::Warnings(vec![warning])));
+    let drawn = draw(&mut state, (120, 40));
+    let below = drawn.split_once("Look at these").unwrap().1;
+    for (name, words, key) in [
+        ("web", "CVE-2025-2201 in nginx", "7 reads the warning"),
+        ("still", "is paused", "R restarts it"),
+        ("big", "its memory was used up", "S starts it again"),
+        ("odd", "ended with exit 3", "enter opens it"),
+    ] {
+        let line = below.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}: {drawn}"));
+        assert!(line.contains(words) && line.contains(key), "{line}");
+    }
+    for name in ["fine", "stopped", "forgotten"] {
+        assert!(!below.contains(name), "{name} needs nobody: {drawn}");
+    }
+    assert!(drawn.lines().any(|line| line.contains("big") && line.contains("out of memory")), "{drawn}");
+    let selected = |state: &State| match state.screen() {
+        Screen::Workloads(page) => page.rows.selected().unwrap().name.clone(),
+        _ => String::new(),
+    };
+    let gone_to: Vec<String> = (0..4)
+        .map(|_| {
+            press(&mut state, "n");
+            selected(&state)
+        })
+        .collect();
+    assert_eq!(gone_to.last(), Some(&"web".to_owned()), "after the last one the first: {gone_to:?}");
+    assert!(!gone_to.contains(&"fine".to_owned()), "{gone_to:?}");
 }
 
 #[test]

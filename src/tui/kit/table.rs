@@ -63,7 +63,7 @@ pub fn fitting<R>(columns: &[Column<R>], width: u16, wanted: impl Fn(&Column<R>)
             _ => break,
         }
     }
-    let left = (usize::from(width) + 1).saturating_sub(needed(&shown)) as u16;
+    let left = usize::from(width).saturating_sub(needed(&shown)) as u16;
     let fills = shown.iter().filter(|at| matches!(columns[**at].width, Width::Fill(_))).count() as u16;
     let width_of = |at: usize| match columns[at].width {
         Width::Fixed(columns) => columns,
@@ -104,8 +104,11 @@ pub fn draw<R>(
             shown.iter().map(|(at, width)| Cell::from((columns[*at].cell)(&line.row, usize::from(*width), theme)));
         Row::new(std::iter::once(first).chain(cells))
     });
-    let widths =
-        std::iter::once(Constraint::Length(1)).chain(shown.iter().map(|(_, width)| Constraint::Length(width + 1)));
+    // Where all columns are taken, none is left after the last one: it would be taken from any of them.
+    let full = shown.iter().map(|(_, width)| width + 1).sum::<u16>() + 2 > area.width;
+    let last = shown.len().saturating_sub(1);
+    let with_gap = |(place, (_, width)): (usize, &Shown)| Constraint::Length(width + u16::from(place < last || !full));
+    let widths = std::iter::once(Constraint::Length(1)).chain(shown.iter().enumerate().map(with_gap));
     let table = Rows::new(body, widths)
         .header(Row::new(std::iter::once(Cell::from(" ")).chain(shown.iter().map(head))))
         .column_spacing(0)

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::{Frame, layout::Rect};
 
-use super::{FormLine, Page, form_size};
+use super::{FormLine, Page};
 use crate::{
     kit::{
         action::Action,
@@ -13,6 +13,7 @@ use crate::{
     },
     model::Model,
     msg::{Effect, ImageTarget, Navigation, RunEffect, Slot},
+    popups::Popup,
     screens::page,
 };
 use wharf_core::{
@@ -21,7 +22,7 @@ use wharf_core::{
         form::{Answers, Form},
         plan::Plan,
         room::GateRequirement,
-        safer, script,
+        script,
     },
 };
 
@@ -166,17 +167,30 @@ impl Page {
 
     /// Puts the next safer answer in the place of the present one, and says which it was.
     fn make_safer(&mut self, model: &mut Model) -> Vec<Effect> {
-        let root = self.image.config.runs_as_root();
-        let form = self.form.as_ref();
-        let demanded = self.gate().and_then(|gate| safer::demanded(&gate, form?));
-        let found = demanded.or_else(|| safer::next(form?, &self.answers, root, model.user));
-        let Some(found) = found else {
+        let Some(found) = self.safer_answer(model) else {
             model.say("no answer of this form makes it safer");
             return Vec::new();
         };
         model.done(format!("safer: {}", found.words));
         self.answers.0.insert(found.key.to_owned(), found.answer);
         self.replan()
+    }
+
+    /// Takes the form's own answer to the selected question again.
+    fn forget(&mut self, model: &mut Model) -> Vec<Effect> {
+        let key = self.field().map(|field| field.key);
+        if key.and_then(|key| self.answers.0.remove(key)).is_none() {
+            model.say("this is the form's own answer already");
+            return Vec::new();
+        }
+        self.replan()
+    }
+
+    /// Shows all that will be sent, to be read and copied.
+    fn show_sent(&self, model: &mut Model) {
+        if let Some(plan) = self.plan.as_deref() {
+            model.popups.push(Popup::text("What will be sent", plan.shown()));
+        }
     }
 
     /// Saves the shown plan as a script, as a job.
@@ -217,12 +231,21 @@ impl page::Page for Page {
             Action::Fold,
             Action::Safer,
             Action::NextPane,
+            Action::Sent,
             Action::Request,
             Action::Back,
             Action::Help,
             Action::Preset,
             Action::Script,
         ]
+    }
+
+    fn label(&self, action: Action) -> &'static str {
+        match action {
+            Action::NextPane if self.in_plan => "answers",
+            Action::NextPane => "plan",
+            _ => action.words(),
+        }
     }
 
     fn hides(&self, action: Action, _model: &Model) -> bool {
@@ -241,7 +264,9 @@ impl page::Page for Page {
                 Some("there is no preset for this image here".to_owned())
             }
             Action::Fold if !self.may_fold() => Some("this line is in no section".to_owned()),
-            Action::Confirm | Action::Script if self.plan.is_none() => Some(self.lacks_plan().to_owned()),
+            Action::Confirm | Action::Script | Action::Sent if self.plan.is_none() => {
+                Some(self.lacks_plan().to_owned())
+            }
             Action::Confirm => {
                 self.gate().filter(|gate| gate.passage == GateRequirement::Closed).map(|gate| gate.grounds)
             }
@@ -258,9 +283,7 @@ impl page::Page for Page {
 
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
         let count = self.count();
-        let (width, height) = form_size(self, self.parts(model.body()).0);
-        // The last two lines of the form are what is out of sight, and help.
-        let area = Rect { width, height: height.saturating_sub(2), ..model.body() };
+        let area = self.regions(model.body()).fields;
         Some(ScrollArea::new(CursorLines(&mut self.at, count), area))
     }
 
@@ -277,7 +300,7 @@ impl page::Page for Page {
             });
         }
         let mut at = ListCursor { selected: usize::from(self.plan_top), top: 0 };
-        let moved = at.go(action, usize::from(self.plan_end(model.body())) + 1, lines);
+        let moved = at.go(action, usize::from(self.plan_end(&self.regions(model.body()), model)) + 1, lines);
         self.plan_top = at.selected as u16;
         moved
     }
@@ -290,6 +313,8 @@ impl page::Page for Page {
             Action::Left | Action::Right => return self.turned(action == Action::Right),
             Action::Confirm => return self.confirm(model),
             Action::Script => return self.save_script(model),
+            Action::Sent => self.show_sent(model),
+            Action::Forget => return self.forget(model),
             Action::Safer => return self.make_safer(model),
             Action::Request => {
                 return vec![Effect::Go(Navigation::Ask(ImageTarget::Reference(self.image.reference.clone())))];
@@ -327,9 +352,15 @@ impl page::Page for Page {
         Ok(Vec::new())
     }
 
-    fn clicked(&mut self, column: u16, _line: u16, model: &Model) -> bool {
-        self.in_plan = column >= form_size(self, self.parts(model.body()).0).0;
-        self.in_plan
+    fn clicked(&mut self, column: u16, line: u16, model: &Model) -> bool {
+        let parts = self.regions(model.body());
+        let is_in = |area: Rect| area.contains((column, line).into());
+        if is_in(parts.plan) || is_in(parts.request) || is_in(parts.summary) {
+            self.in_plan = true;
+            return true;
+        }
+        self.in_plan &= !is_in(parts.fields);
+        false
     }
 
     fn failures(&self) -> Vec<String> {

@@ -59,15 +59,17 @@ impl Page {
         page
     }
 
+    /// The launch that is made again: its key and when it was; `None` for another launch.
+    pub(super) fn again_of(&self) -> Option<String> {
+        let record = &self.again.as_ref()?.record;
+        Some(format!("{} of {}", clean::line(record.key()), text::timestamp(record.began)))
+    }
+
     /// What differs from the launch that is made again; nothing for another launch.
     pub(super) fn again_lines(&self, theme: &Theme) -> Vec<Line<'static>> {
         let Some(again) = &self.again else { return Vec::new() };
-        let record = &again.record;
-        let when = text::timestamp(record.began);
-        let mut lines = vec![
-            Line::styled(format!("Again: launch {} of {when}", clean::line(record.key())), theme.style("title")),
-            Line::styled(format!("   on this verdict: {}", clean::line(&record.verdict)), theme.style("text")),
-        ];
+        let verdict = clean::line(&again.record.verdict);
+        let mut lines = vec![Line::styled(format!("   on this verdict: {verdict}"), theme.style("text"))];
         let told = again.changes.iter().chain(&again.left_out);
         lines.extend(told.map(|words| Line::styled(format!(" ! {}", clean::line(words)), theme.style("caution"))));
         match again.differs.as_deref() {
@@ -80,7 +82,6 @@ impl Page {
                 );
             }
         }
-        lines.push(Line::raw(""));
         lines
     }
 }

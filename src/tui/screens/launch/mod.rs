@@ -4,7 +4,9 @@ mod actions;
 mod again;
 mod form_view;
 mod gate_view;
+mod notes;
 mod plan_view;
+mod regions;
 
 use ratatui::{Frame, layout::Rect};
 
@@ -14,7 +16,6 @@ use crate::{
         list::{DrawnItem, ListCursor},
         panel,
         theme::Theme,
-        widgets::{above, below},
     },
     model::Model,
 };
@@ -25,6 +26,7 @@ use wharf_core::{
         form::{Answers, Field, FieldKind, Form, Section},
         plan::Plan,
         room::Gate,
+        safer::{self, SaferAnswer},
     },
 };
 
@@ -37,15 +39,6 @@ pub enum FormLine {
     Title(usize),
     /// A question: the number of its section, and its number in that section.
     Question(usize, usize),
-}
-
-/// Columns and rows of the form: beside the plan if there is room, otherwise above it.
-pub fn form_size(page: &Page, area: Rect) -> (u16, u16) {
-    if area.width >= 100 {
-        (area.width / 5 * 2 + area.width % 5 * 2 / 5, area.height)
-    } else {
-        (area.width, (page.count() as u16 + 2).min(area.height / 2 + 2).min(area.height))
-    }
 }
 
 /// The state of the launch screen.
@@ -119,26 +112,18 @@ impl Page {
         }
     }
 
-    /// The area of form and plan, and below it that of the gate: a rule and a line, where there is room for both.
-    fn parts(&self, body: Rect) -> (Rect, Rect) {
-        let height = if body.height >= 12 { 2 } else { 1 };
-        (above(body, height), below(body, body.height.saturating_sub(height)))
-    }
-
     /// The policy's gate for the shown plan; `None` if the policy was not asked or there is no plan.
     fn gate(&self) -> Option<Gate> {
         let gate = self.form.as_ref()?.gate.as_ref()?;
         Some(gate.with(self.plan.as_ref()?.isolation))
     }
 
-    /// The area of the plan: beside the form, or below it.
-    fn plan_area(&self, body: Rect) -> Rect {
-        let (area, _) = self.parts(body);
-        let (form_width, form_height) = form_size(self, area);
-        if form_width < area.width {
-            return Rect::new(area.x + form_width + 1, area.y, area.width.saturating_sub(form_width + 1), area.height);
-        }
-        below(area, form_height)
+    /// The next answer that makes the launch safer: what the policy demands, else what mends the first risk.
+    fn safer_answer(&self, model: &Model) -> Option<SaferAnswer> {
+        let form = self.form.as_ref()?;
+        let demanded = self.gate().and_then(|gate| safer::demanded(&gate, form));
+        let root = self.image.config.runs_as_root();
+        demanded.or_else(|| safer::next(form, &self.answers, root, model.user))
     }
 
     /// The name of the chosen backend.
@@ -269,16 +254,43 @@ impl Page {
         true
     }
 
-    /// Draws form and plan beside each other, or one above the other, and the gate below both.
+    /// Draws the form, the plan and what will be sent beside each other as far as there is room, and the gate below.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        let (rest, gate) = self.parts(area);
-        let (form_width, form_height) = form_size(self, rest);
-        self.form_view(frame, Rect::new(rest.x, rest.y, form_width, form_height), theme);
-        let plan = self.plan_area(area);
-        if plan.x > rest.x {
-            panel::divider(frame, plan.x - 1, plan, None, theme);
+        let parts = self.regions(area);
+        if parts.fields.width > 0 {
+            self.form_view(frame, &parts, theme, model);
         }
-        self.plan_view(frame, plan, theme);
-        self.gate_view(frame, gate, theme, model);
+        self.summary_view(frame, parts.summary, theme, model);
+        let rules = self.plan_view(frame, &parts, theme, model);
+        if parts.is_wide() {
+            let x = parts.plan.x.saturating_sub(1);
+            panel::divider(frame, x, parts.plan, None, theme);
+            let help = (parts.help.height > 1).then_some(parts.help.y);
+            joints(frame, x, parts.rule.y, (help, &rules), theme);
+        }
+        if parts.request.width > 0 {
+            self.request_view(frame, parts.request, theme, model);
+            let x = parts.request.x.saturating_sub(1);
+            panel::divider(frame, x, parts.request, None, theme);
+            for line in &rules {
+                panel::joint(frame, x, *line, if *line == parts.rule.y { "┬" } else { "┤" }, theme);
+            }
+        }
+        self.gate_view(frame, parts.gate, theme, model);
+    }
+}
+
+/// Joins the rules left and right of a line between panes to it; `top` is the rule over both.
+fn joints(frame: &mut Frame<'_>, x: u16, top: u16, (left, right): (Option<u16>, &[u16]), theme: &Theme) {
+    for line in right {
+        let sign = match (*line == top, left == Some(*line)) {
+            (true, _) => "┬",
+            (false, true) => "┼",
+            (false, false) => "├",
+        };
+        panel::joint(frame, x, *line, sign, theme);
+    }
+    if let Some(line) = left.filter(|line| !right.contains(line)) {
+        panel::joint(frame, x, line, "┤", theme);
     }
 }

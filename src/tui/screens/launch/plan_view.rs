@@ -1,4 +1,4 @@
-//! Drawing the plan of a launch: the risks, the free capacity, and what will be sent.
+//! Drawing the plan of a launch: what it may do, what happens, the free capacity, and what will be sent.
 
 use ratatui::{
     Frame,
@@ -7,15 +7,21 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use super::Page;
-use crate::kit::{
-    theme::{Depth, Theme},
-    widgets::{bar, cell, failure, put_lines, weight, wrap},
+use super::{Page, regions::Regions};
+use crate::{
+    kit::{
+        action::Action,
+        panel,
+        theme::{Depth, Theme},
+        widgets::{bar, cell, failure, fit, put, row, weight, wrap},
+    },
+    model::Model,
 };
 use wharf_core::{
     base::clean,
     launch::{
-        risk::{Risk, RiskLevel},
+        plan::Plan,
+        risk::{Risk, RiskLevel, Weight},
         room::Room,
     },
 };
@@ -25,80 +31,139 @@ const LABEL: usize = 13;
 const MOST_LABEL: usize = 24;
 const BAR: usize = 16;
 
+/// A line of the plan; rules are those over its sections.
+struct PlanLine {
+    line: Line<'static>,
+    is_rule: bool,
+}
+
 impl Page {
-    /// Draws the plan, or why there is none.
-    pub(super) fn plan_view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-        let rows = self.plan_rows(area.width, theme);
-        put_lines(frame, area, rows, usize::from(self.plan_top));
-    }
-
-    /// The largest first visible line on a terminal of this size: the plan's end is then at the bottom.
-    pub fn plan_end(&self, body: Rect) -> u16 {
-        let area = self.plan_area(body);
-        let count = self.plan_rows(area.width, &Theme::load("default", None, Depth::None)).len();
-        u16::try_from(count).unwrap_or(u16::MAX).saturating_sub(area.height.max(1))
-    }
-
-    /// The plan folded into this many columns: long lines go on in the next row.
-    fn plan_rows(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
-        let room = usize::from(columns).max(1);
-        let rows = |line: Line<'static>| {
-            if line.width() <= room {
-                return vec![line];
+    /// Draws the plan, or why there is none; returns the lines of the terminal on which it has rules.
+    pub(super) fn plan_view(&self, frame: &mut Frame<'_>, parts: &Regions, theme: &Theme, model: &Model) -> Vec<u16> {
+        let area = parts.plan;
+        let rows = self.plan_rows(parts, theme, model);
+        let top = usize::from(self.plan_top).min(rows.len().saturating_sub(usize::from(area.height)));
+        let mut rules = Vec::new();
+        for (number, plan_line) in (0..area.height).zip(rows.into_iter().skip(top)) {
+            if plan_line.is_rule {
+                rules.push(area.y + number);
             }
-            let style = line.spans.last().map_or(line.style, |span| line.style.patch(span.style));
-            wrap(&line.to_string(), room).into_iter().map(|part| Line::styled(part, style)).collect()
-        };
-        self.plan_lines(columns, theme).into_iter().flat_map(rows).collect()
+            put(frame, row(area, number), plan_line.line);
+        }
+        rules
     }
 
-    fn plan_lines(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
-        let mut lines = self.again_lines(theme);
+    /// Draws what will be sent, where it has a pane of its own.
+    pub(super) fn request_view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        let under = panel::titled(frame, area, "What will be sent", &sent_facts(model), false, theme);
+        let Some(plan) = self.plan.as_deref().filter(|_| self.error.is_none()) else { return };
+        let rows = folded(sent(plan, theme), usize::from(under.width));
+        for (number, line) in (0..under.height).zip(rows) {
+            put(frame, row(under, number), line);
+        }
+    }
+
+    /// Draws the risk in brief: under a rule, the gauge with what is to be considered, and what is harmless.
+    pub(super) fn summary_view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        if area.height == 0 {
+            return;
+        }
+        let key = |action| model.keymap.label("launch", action);
+        let facts = format!("{} reads it all, {} what is sent", key(Action::NextPane), key(Action::Sent));
+        let under = panel::titled(frame, area, "Risk", &facts, false, theme);
+        let width = usize::from(under.width);
         if let Some(error) = &self.error {
-            lines.extend(failure(error, theme));
-            return lines;
+            return put(frame, row(under, 0), Line::styled(fit(&format!(" ✗ {error}"), width), theme.style("bad")));
         }
         let Some(plan) = &self.plan else {
-            lines.push(Line::styled(" making the plan…", theme.style("dim")));
-            return lines;
+            return put(frame, row(under, 0), Line::styled(" making the plan…", theme.style("dim")));
         };
-        lines.push(gauge(&plan.risks, theme));
-        // The most serious risks come first.
-        let mut risks = plan.risks.clone();
-        risks.sort_by_key(|risk| std::cmp::Reverse(risk.weight));
-        let width = usize::from(columns).saturating_sub(4).max(10);
-        for risk in risks {
-            // Continued lines are indented below their text.
-            for (number, part) in wrap(&risk.text, width).into_iter().enumerate() {
-                let sign = if number == 0 { risk.weight.sign() } else { " " };
-                lines.push(Line::from(vec![
-                    Span::styled(format!(" {sign} "), theme.style(weight(risk.weight))),
-                    Span::styled(part, theme.style("text")),
-                ]));
-            }
+        let risks = by_weight(&plan.risks);
+        let (fine, serious): (Vec<&Risk>, Vec<&Risk>) = risks.iter().partition(|risk| risk.weight == Weight::Fine);
+        let words = |all: &[&Risk]| all.iter().map(|risk| risk.text.as_str()).collect::<Vec<_>>().join(" · ");
+        let mut first = gauge(&plan.risks, " ", theme);
+        if let Some(worst) = serious.first() {
+            let room = width.saturating_sub(first.width() + 5);
+            first.spans.push(Span::styled(format!("  {} ", worst.weight.sign()), theme.style(weight(worst.weight))));
+            first.spans.push(Span::styled(fit(&words(&serious), room), theme.style("text")));
         }
-        lines.extend(self.room_lines(columns, theme));
-        lines.push(Line::raw(""));
-        lines.push(Line::styled("What will be sent", theme.style("title")));
-        lines.push(Line::styled(format!(" {}", plan.image.digest), theme.style("dim")));
-        for (number, step) in plan.steps.iter().enumerate() {
-            lines.push(Line::styled(format!(" {}. {}", number + 1, step.describe()), theme.style("text")));
-            let content = step.content().unwrap_or_default();
-            lines.extend(content.lines().map(|line| Line::styled(format!(" {line}"), theme.style("dim"))));
+        put(frame, row(under, 0), first);
+        if !fine.is_empty() {
+            let line = fit(&words(&fine), width.saturating_sub(3));
+            put(frame, row(under, 1), told(Weight::Fine, &line, true, theme));
+        }
+    }
+
+    /// The largest first visible line of the plan: its end is then at the bottom.
+    pub(super) fn plan_end(&self, parts: &Regions, model: &Model) -> u16 {
+        let count = self.plan_rows(parts, &Theme::load("default", None, Depth::None), model).len();
+        u16::try_from(count).unwrap_or(u16::MAX).saturating_sub(parts.plan.height.max(1))
+    }
+
+    /// The plan folded into its columns: long lines go on in the next row.
+    fn plan_rows(&self, parts: &Regions, theme: &Theme, model: &Model) -> Vec<PlanLine> {
+        let width = usize::from(parts.plan.width).max(1);
+        let mut rows = Vec::new();
+        let rule = |rows: &mut Vec<PlanLine>, title: &str, facts: &str| {
+            let live = rows.is_empty() && self.in_plan;
+            rows.push(PlanLine { line: panel::rule(width, title, facts, live, theme), is_rule: true });
+        };
+        let plain =
+            |lines: Vec<Line<'static>>| folded(lines, width).into_iter().map(|line| PlanLine { line, is_rule: false });
+        if let Some(of) = self.again_of() {
+            rule(&mut rows, "Again", &of);
+            rows.extend(plain(self.again_lines(theme)));
+        }
+        rule(&mut rows, "What it may do", "");
+        if let Some(error) = &self.error {
+            rows.extend(plain(failure(error, theme)));
+            return rows;
+        }
+        let Some(plan) = self.plan.as_deref() else {
+            rows.extend(plain(vec![Line::styled(" making the plan…", theme.style("dim"))]));
+            return rows;
+        };
+        rows.extend(plain(self.risk_lines(plan, width, theme, model)));
+        rule(&mut rows, "What happens", "");
+        rows.extend(plain(happens(plan, theme)));
+        let room = self.room_lines(width, theme);
+        if !room.is_empty() {
+            rule(&mut rows, "Room", "");
+            rows.extend(plain(room));
+        }
+        if parts.request.width == 0 {
+            rule(&mut rows, "What will be sent", &sent_facts(model));
+            rows.extend(plain(sent(plan, theme)));
+        }
+        rows
+    }
+
+    /// The gauge with what the key for a safer launch changes, and the risks, the most serious first.
+    fn risk_lines(&self, plan: &Plan, width: usize, theme: &Theme, model: &Model) -> Vec<Line<'static>> {
+        let mut first = gauge(&plan.risks, " Risk  ", theme);
+        if let Some(safer) = self.safer_answer(model) {
+            let key = model.keymap.label("launch", Action::Safer);
+            let words = format!("makes it safer: {}", safer.words);
+            let room = width.saturating_sub(first.width() + key.width() + 5);
+            first.spans.push(Span::styled(format!("    {key} "), theme.style("key")));
+            first.spans.push(Span::styled(fit(&words, words.width().min(room)), theme.style("dim")));
+        }
+        let mut lines = vec![first];
+        for risk in by_weight(&plan.risks) {
+            // Continued lines are indented below their text.
+            let parts = wrap(&risk.text, width.saturating_sub(4).max(10)).into_iter().enumerate();
+            lines.extend(parts.map(|(number, part)| told(risk.weight, &part, number == 0, theme)));
         }
         lines
     }
 
     /// The free capacity, as far as the backend tells it.
-    fn room_lines(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
+    fn room_lines(&self, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
         let all = self.form.as_ref().map_or(&[][..], |form| &form.room);
-        if all.is_empty() {
-            return Vec::new();
-        }
         // Names of partitions are longer than those of resources.
         let longest = all.iter().map(|room| clean::line(&room.label).width()).max().unwrap_or(0);
         let label = longest.clamp(LABEL, MOST_LABEL);
-        let bars = usize::from(columns) >= label + BAR + 28 && all.iter().any(|room| room.share().is_some());
+        let bars = columns >= label + BAR + 28 && all.iter().any(|room| room.share().is_some());
         let line = |room: &Room| {
             let mut spans =
                 vec![Span::styled(format!(" {} ", cell(&clean::line(&room.label), label)), theme.style("dim"))];
@@ -111,17 +176,72 @@ impl Page {
             spans.push(Span::styled(words, theme.style(if full { "bad" } else { "text" })));
             Line::from(spans)
         };
-        let title = [Line::raw(""), Line::styled("Room", theme.style("title"))];
-        title.into_iter().chain(all.iter().map(line)).collect()
+        all.iter().map(line).collect()
     }
 }
 
+/// The keys for the whole of what will be sent.
+fn sent_facts(model: &Model) -> String {
+    format!("{} all of it", model.keymap.label("launch", Action::Sent))
+}
+
+/// The risks, the most serious first.
+fn by_weight(risks: &[Risk]) -> Vec<Risk> {
+    let mut risks = risks.to_vec();
+    risks.sort_by_key(|risk| std::cmp::Reverse(risk.weight));
+    risks
+}
+
+/// A line of the risk preview, with its sign in the first row of it.
+fn told(of: Weight, words: &str, is_first: bool, theme: &Theme) -> Line<'static> {
+    let sign = if is_first { of.sign() } else { " " };
+    Line::from(vec![
+        Span::styled(format!(" {sign} "), theme.style(weight(of))),
+        Span::styled(words.to_owned(), theme.style("text")),
+    ])
+}
+
+/// The steps in their order.
+fn happens(plan: &Plan, theme: &Theme) -> Vec<Line<'static>> {
+    let digest = Line::styled(format!(" {}", plan.image.digest), theme.style("dim"));
+    let steps = plan.steps.iter().enumerate();
+    let steps =
+        steps.map(|(number, step)| Line::styled(format!(" {}. {}", number + 1, step.describe()), theme.style("text")));
+    std::iter::once(digest).chain(steps).collect()
+}
+
+/// What the steps write and send, each below its step.
+fn sent(plan: &Plan, theme: &Theme) -> Vec<Line<'static>> {
+    let with_content = plan.steps.iter().filter_map(|step| Some((step.describe(), step.content()?)));
+    with_content
+        .flat_map(|(step, content)| {
+            let step = Line::styled(format!(" {step}"), theme.style("text"));
+            let lines: Vec<Line<'static>> =
+                content.lines().map(|line| Line::styled(format!(" {line}"), theme.style("dim"))).collect();
+            std::iter::once(step).chain(lines)
+        })
+        .collect()
+}
+
+/// Lines in so many columns: long ones go on in the next row.
+fn folded(lines: Vec<Line<'static>>, width: usize) -> Vec<Line<'static>> {
+    let width = width.max(1);
+    let rows = |line: Line<'static>| {
+        if line.width() <= width {
+            return vec![line];
+        }
+        let style = line.spans.last().map_or(line.style, |span| line.style.patch(span.style));
+        wrap(&line.to_string(), width).into_iter().map(|part| Line::styled(part, style)).collect()
+    };
+    lines.into_iter().flat_map(rows).collect()
+}
+
 /// How risky the launch is altogether: five parts, filled as far as it is, and a word.
-fn gauge(risks: &[Risk], theme: &Theme) -> Line<'static> {
+fn gauge(risks: &[Risk], before: &str, theme: &Theme) -> Line<'static> {
     let level = RiskLevel::of_risks(risks);
     let filled = level.parts();
     Line::from(vec![
-        Span::styled("Risk  ", theme.style("title")),
+        Span::styled(before.to_owned(), theme.style("title")),
         Span::styled(format!("{}{}", "▰".repeat(filled), "▱".repeat(5 - filled)), theme.style(weight(level.weight()))),
         Span::styled(format!(" {}", level.name()), theme.style(weight(level.weight()))),
     ])

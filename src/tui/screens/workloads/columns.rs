@@ -97,14 +97,14 @@ fn cpu(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
     let short = |usage: &Usage| {
         usage.cpu_percent.map_or_else(|| UNTOLD.to_owned(), |percent| format!("{}%", text::three_digits(percent)))
     };
-    let mut spans = match row.used {
-        Used::Told(measured) => vec![measured.cpu_spark(PLOT, theme)],
-        Used::Untold | Used::Unknown => Vec::new(),
+    let spark = match row.used {
+        Used::Told(measured) => measured.cpu_spark(PLOT, theme),
+        Used::Untold | Used::Unknown => Span::raw(""),
     };
-    let drawn: usize = spans.iter().map(Span::width).sum();
-    let words = format!("{:>width$}", row.used.label(short), width = room + PLOT - drawn);
-    spans.push(Span::styled(fit(&words, room + PLOT - drawn), theme.style("text")));
-    Line::from(spans)
+    // The newest value is beside the number.
+    let gap = " ".repeat(PLOT.saturating_sub(spark.width()));
+    let words = fit(&format!("{:>room$}", row.used.label(short)), room);
+    Line::from(vec![Span::raw(gap), spark, Span::styled(words, theme.style("text"))])
 }
 
 fn memory(row: &WorkloadRow<'_>, width: usize, theme: &Theme) -> Line<'static> {
