@@ -22,6 +22,7 @@ mod mounts;
 mod people;
 mod plan;
 mod program;
+mod reading;
 mod room;
 mod root;
 mod run;

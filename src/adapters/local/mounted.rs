@@ -18,6 +18,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::reading;
 use crate::shared::exec;
 use wharf_core::{
     base::error::{During, Error, Result},
@@ -67,9 +68,14 @@ impl MountedImage {
 
     /// The risk line of mounting it.
     pub(super) fn risk(&self) -> Risk {
-        Risk::harmless(format!(
-            "{} reads the image's file outside of the sandbox, as you, but without rights, sockets and setuid programs",
-            self.program
+        let program = &self.program;
+        if reading::can_be_limited() {
+            return Risk::harmless(format!(
+                "{program} reads the image's file outside of the sandbox: it can open no other file of yours, and has no rights and no sockets"
+            ));
+        }
+        Risk::caution(format!(
+            "{program} reads the image's file outside of the sandbox, without rights and sockets, but this kernel cannot keep it from your files"
         ))
     }
 
