@@ -76,7 +76,7 @@ impl ImageServer {
         let what = "mount the image";
         let program = exec::on_path(&image.program).ok_or_else(|| {
             Error::unsupported(what, format!("{} is not on the path of this machine", image.program))
-                .hint("install squashfuse, or launch it with --set unpack=yes")
+                .hint("install squashfuse, or launch it again: it is unpacked then")
         })?;
         let (own, theirs) = UnixStream::pair().during(what)?;
         confine::limit_processors(limits, what)?;
@@ -141,7 +141,7 @@ pub(super) fn serve(words: &[OsString]) -> Result<u8> {
     let text = |word: &OsString| word.to_str().map(str::to_owned).ok_or_else(usage);
     let number = |word: &OsString| text(word)?.parse::<u32>().map_err(|_| usage());
     let offset = text(offset)?.parse().map_err(|_| usage())?;
-    let image = MountedImage { program: text(name)?, offset };
+    let image = MountedImage { program: text(name)?, offset, prepared: None };
     let who = (number(uid)?, number(gid)?);
     sealed::hide(what)?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).during(what)?;
