@@ -101,6 +101,7 @@ fn built(config: Config, reach: http::AllowedServers) -> Result<PortalParts> {
         reach,
         make_registry: oci::source,
         open_registry: oci::open,
+        prepared: prepared::known::KnownStores::default(),
         cache_dir: config.cache_dir.clone(),
         state_dir: config.state_dir.clone(),
     });

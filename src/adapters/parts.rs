@@ -2,9 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::shared::{
-    http::AllowedServers,
-    settings::{AdapterEntry, Registry, Settings, lost_file, read},
+use super::{
+    prepared::known::KnownStores,
+    shared::{
+        http::AllowedServers,
+        settings::{AdapterEntry, Registry, Settings, lost_file, read},
+    },
 };
 use wharf_core::{
     base::error::{Error, Result},
@@ -33,6 +36,8 @@ pub struct Surroundings {
     pub make_registry: MakeRegistry,
     /// Opens the registry that a reference names.
     pub open_registry: OpenReference,
+    /// The stores of prepared images that backends have: each adds its own.
+    pub prepared: KnownStores,
     /// Folder for data that can be fetched again.
     pub cache_dir: PathBuf,
     /// Folder for data that cannot be fetched again.

@@ -149,6 +149,7 @@ async fn refuses(launcher: &Arc<dyn Launcher>, id: &str) {
 async fn the_example_backend_keeps_the_contract() {
     let home = Home::new();
     let around = Surroundings {
+        prepared: Default::default(),
         vault: lab::vault(&home),
         reach: http::AllowedServers::default(),
         make_registry: oci::source,

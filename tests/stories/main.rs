@@ -8,6 +8,7 @@
     reason = "a test that fails should say so"
 )]
 
+mod again;
 mod apptainer;
 mod attached;
 mod attaching;

@@ -55,6 +55,10 @@ impl Person {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, &[])
+    }
+
+    fn run_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> Output {
         let mut command = Command::new(exec::on_path("setpriv").unwrap());
         if rustix::process::geteuid().is_root() {
             command.args([&format!("--reuid={}", self.uid), &format!("--regid={}", self.uid), "--clear-groups"]);
@@ -62,7 +66,7 @@ impl Person {
         command.arg(self.path("bin/wharf")).args(arguments).env_clear().current_dir("/");
         command.env("PATH", self.path("bin")).env("HOME", self.path("home"));
         command.env("WHARF_CACHE_DIR", self.path("home/cache")).env("WHARF_STATE_DIR", self.path("home/state"));
-        command.env("WHARF_DISCOVER", "no").env("WHARF_SITE", lab::NO_SITE).output().unwrap()
+        command.env("WHARF_DISCOVER", "no").env("WHARF_SITE", lab::NO_SITE).envs(more.iter().copied()).output().unwrap()
     }
 
     /// A SIF file with the lab's small image, which `more` has changed; `script` is its program.
@@ -236,7 +240,7 @@ fn a_hostile_squashfs_gives_neither_devices_nor_rights_and_a_broken_one_an_error
         person.own(&path);
         let (text, code) = person.follow(&path, &[]);
         assert!(
-            code != Some(0) && text.contains("mount the image") && text.contains("unpack=yes"),
+            code != Some(0) && text.contains("mount the image") && text.contains("unpacked instead"),
             "{name} {code:?}: {text}"
         );
     }
@@ -273,5 +277,135 @@ fn an_image_that_hangs_or_is_changed_and_a_keeper_that_is_killed_leave_nothing()
     for keeper in person.processes("__keep") {
         person.signal(keeper, Signal::KILL);
     }
+    person.nothing_is_left();
+}
+
+/// A program in the place of squashfuse that tries to reach what is not the image, and tells in its last line what it could
+/// do.
+const PROBE: &str = r#"
+use std::fs;
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    let image = &words[words.len() - 2];
+    let own = std::process::id().to_string();
+    let others = fs::read_dir("/proc").map(|all| all.count()).unwrap_or(0);
+    let tried = [
+        ("image", fs::read(image).is_ok()),
+        ("secret", fs::read(env!("SECRET")).is_ok()),
+        ("passwd", fs::read("/etc/passwd").is_ok()),
+        ("folder", fs::read_dir(env!("HOME_OF_PERSON")).is_ok()),
+        ("device", fs::File::open("/dev/fuse").is_ok()),
+        ("memory", fs::File::open(format!("/proc/{own}/mem")).is_ok()),
+        ("processes", others > 0),
+        ("written", fs::write(env!("SECRET"), "x").is_ok()),
+        ("made", fs::write("/tmp/made-by-a-probe", "x").is_ok()),
+        ("started", std::process::Command::new("/bin/sh").arg("-c").arg("true").status().is_ok()),
+        ("socket", std::os::unix::net::UnixDatagram::unbound().is_ok()),
+    ];
+    let could: Vec<&str> = tried.iter().filter(|(_, could)| *could).map(|(name, _)| *name).collect();
+    eprintln!("the probe could: {}", could.join(" "));
+    std::process::exit(1);
+}
+"#;
+
+#[test]
+fn who_reads_the_image_can_read_nothing_else_and_a_mount_that_fails_is_replaced_by_unpacking() {
+    need!("WHARF_LAB_OPEN");
+    let Some(person) = Person::new() else { return };
+    let Some(compiler) = exec::on_path("rustc") else { return eprintln!("left out: there is no rustc") };
+    let (source, secret) = (person.path("probe.rs"), person.path("home/secret"));
+    std::fs::write(&source, PROBE).unwrap();
+    std::fs::write(&secret, "secret").unwrap();
+    person.own(&secret);
+    let probe = person.path("bin/squashfuse");
+    std::fs::remove_file(&probe).unwrap();
+    let built = Command::new(compiler)
+        .args(["--edition=2024", "-o"])
+        .args([&probe, &source])
+        .env("SECRET", &secret)
+        .env("HOME_OF_PERSON", person.path("home"))
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", complained(&built));
+    let image = person.sif("it.sif", "echo here it is; exit 3", &[]);
+    let planned = said(&person.run(&["launch", &image.display().to_string(), "--on", "local", "--plan"]));
+    assert!(planned.contains("where mounting fails, unpacked into"), "{planned}");
+    let limited = planned.contains("it can open no other file of yours");
+    let (text, code) = person.follow(&image, &[]);
+    assert!(code == Some(3) && text.contains("here it is\n"), "its program runs all the same: {text}");
+    assert!(text.contains("the image is unpacked instead"), "{text}");
+    let could =
+        text.lines().find_map(|line| line.split_once("the probe could: ")).unwrap_or_else(|| panic!("{text}")).1;
+    if limited {
+        assert_eq!(could, "image", "{text}");
+    } else {
+        eprintln!("left out: this kernel cannot limit what is read");
+    }
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), "secret");
+    person.nothing_is_left();
+}
+
+#[test]
+fn what_was_prepared_for_a_cluster_is_mounted_here_and_unpacked_where_it_was_changed() {
+    let open = need!("WHARF_LAB_OPEN");
+    let Some(person) = Person::new() else { return };
+    // A cluster whose folder has the image.
+    let (site, cluster) = (person.path("site.toml"), person.path("home/cluster"));
+    let backend = "[[backend]]\nname = \"cluster\"\ntype = \"slurm\"\nurl = \"http://127.0.0.1:9\"\n";
+    std::fs::write(&site, format!("{backend}folder = \"{}\"\n", cluster.display())).unwrap();
+    let registries = format!("http://{open}");
+    let variables = [("WHARF_SITE", site.to_str().unwrap()), ("WHARF_REGISTRIES", registries.as_str())];
+    let image = format!("{open}/physics/gromacs:2024.1");
+    let launch = |more: &[&str]| {
+        let told =
+            "grep -q fuse.squashfuse /proc/mounts && echo mounted; cat /prepared; ls -ln /bin/busybox; id -u; exit 3";
+        let words = ["launch", &image, "--on", "local"];
+        let command = ["--", "/bin/busybox", "sh", "-c", told];
+        person.run_with(&[&words[..], more, &command[..]].concat(), &variables)
+    };
+    let planned = launch(&["--plan=json"]);
+    let plan: Value = serde_json::from_slice(&planned.stdout).unwrap_or_else(|_| panic!("{}", complained(&planned)));
+    let manifest = plan["image"]["manifest"].as_str().unwrap_or_else(|| panic!("{plan}")).to_owned();
+    let made = person.path("made");
+    let ready = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/small-image")).arg(&made).status();
+    assert!(ready.is_ok_and(|status| status.success()), "the lab makes its small image");
+    std::fs::write(made.join("root/prepared"), "from the prepared file\n").unwrap();
+    let folder = cluster.join("images").join(manifest.replace(':', "-"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("image.sqfs");
+    let packed = Command::new("mksquashfs")
+        .args([&made.join("root"), &file])
+        .args(["-all-root", "-noappend", "-quiet", "-no-progress"])
+        .output()
+        .unwrap();
+    assert!(packed.status.success(), "{}", complained(&packed));
+    let bytes = std::fs::read(&file).unwrap();
+    let facts = serde_json::json!({
+        "format": 1, "source": image, "manifest": manifest, "form": "squashfs", "size": bytes.len(), "made": 1,
+        "sha256": wharf::core::base::digest::Digest::of(&bytes).to_string(), "tool": "mksquashfs",
+    });
+    std::fs::write(folder.join("facts.json"), facts.to_string()).unwrap();
+    for path in [&cluster, &cluster.join("images"), &folder, &file, &folder.join("facts.json")] {
+        person.own(path);
+    }
+    let planned = said(&launch(&["--plan"]));
+    assert!(planned.contains(&format!("{}, compared", file.display())), "{planned}");
+    let ran = launch(&["--follow"]);
+    let text = said(&ran) + &complained(&ran);
+    assert_eq!(ran.status.code(), Some(3), "{text}");
+    assert!(text.contains("mounted\nfrom the prepared file\n"), "{text}");
+    let owner = text.lines().find(|line| line.contains("/bin/busybox")).unwrap_or_default();
+    assert_eq!(owner.split_whitespace().skip(2).take(2).collect::<Vec<_>>(), ["0", "0"], "{text}");
+    let unpacked = || std::fs::read_dir(person.path("home/cache/roots")).into_iter().flatten().flatten().count();
+    assert_eq!(unpacked(), 0, "nothing was fetched or unpacked");
+    // What was changed since is not used: the layers are.
+    std::fs::write(&file, [&bytes[..], b"more"].concat()).unwrap();
+    let ran = launch(&["--follow"]);
+    let text = said(&ran) + &complained(&ran);
+    assert!(
+        ran.status.code() == Some(3) && !text.contains("mounted\n") && !text.contains("from the prepared file"),
+        "{text}"
+    );
+    assert!(unpacked() > 0);
     person.nothing_is_left();
 }

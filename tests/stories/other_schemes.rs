@@ -36,6 +36,7 @@ fn portal(home: &Home, requests: Requests, store: Arc<dyn Store>) -> Portal {
 /// The example's source, the example's backend and files, over this store.
 fn parts(home: &Home, requests: Requests, store: Arc<dyn Store>) -> PortalParts {
     let around = Surroundings {
+        prepared: Default::default(),
         vault: lab::vault(home),
         reach: http::AllowedServers::default(),
         make_registry: oci::source,

@@ -20,14 +20,30 @@ struct Calls {
     socket: u32,
     /// Calls that are refused by their number.
     refused: &'static [u32],
+    /// Calls that reach into other processes.
+    others: &'static [u32],
+}
+
+/// Whom a filter is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Callers {
+    /// Programs in a sandbox, which see no processes outside.
+    Sandbox,
+    /// A program outside of every sandbox that only reads open files: also without sockets, and without other processes.
+    Reader,
 }
 
 /// Calls with the same numbers everywhere: `open_tree` to `fspick`, other calls that mount, `io_uring_*`.
 const NEW: [u32; 11] = [425, 426, 427, 428, 429, 430, 431, 432, 433, 442, 467];
+/// Calls with the same numbers everywhere that reach into other processes: pidfd_send_signal, pidfd_open, pidfd_getfd,
+/// process_madvise, process_mrelease.
+const NEW_OTHERS: [u32; 5] = [424, 434, 438, 440, 448];
 /// The flags of `clone3` are in memory, where a filter cannot look; programs use `clone` if it is missing.
 const CLONE3: u32 = 435;
 
-// In this order: add_key, request_key, keyctl, mount, umount2, pivot_root, setns, unshare, bpf, perf_event_open,
+// `others` in this order: ptrace, process_vm_readv, process_vm_writev, kcmp, kill, migrate_pages, move_pages. `tgkill` stays,
+// with which a program ends itself.
+// `refused` in this order: add_key, request_key, keyctl, mount, umount2, pivot_root, setns, unshare, bpf, perf_event_open,
 // userfaultfd, kexec_load, kexec_file_load, init_module, finit_module, delete_module, open_by_handle_at, syslog (and
 // the old umount).
 #[cfg(target_arch = "x86_64")]
@@ -38,6 +54,7 @@ const OURS: &[Calls] = &[
         ioctl: 16,
         socket: 41,
         refused: &[248, 249, 250, 165, 166, 155, 308, 272, 321, 298, 323, 246, 320, 175, 313, 176, 304, 103],
+        others: &[101, 310, 311, 312, 62, 256, 279],
     },
     Calls {
         architecture: 0x4000_0003,
@@ -45,6 +62,7 @@ const OURS: &[Calls] = &[
         ioctl: 54,
         socket: 359,
         refused: &[286, 287, 288, 21, 52, 217, 346, 310, 357, 336, 374, 283, 128, 350, 129, 342, 103, 22],
+        others: &[26, 347, 348, 349, 37, 294, 317],
     },
 ];
 #[cfg(target_arch = "aarch64")]
@@ -55,6 +73,7 @@ const OURS: &[Calls] = &[
         ioctl: 29,
         socket: 198,
         refused: &[217, 218, 219, 40, 39, 41, 268, 97, 280, 241, 282, 104, 294, 105, 273, 106, 265, 116],
+        others: &[117, 270, 271, 272, 129, 238, 239],
     },
     Calls {
         architecture: 0x4000_0028,
@@ -62,6 +81,7 @@ const OURS: &[Calls] = &[
         ioctl: 54,
         socket: 281,
         refused: &[309, 310, 311, 21, 52, 218, 375, 337, 386, 364, 388, 347, 401, 128, 379, 129, 371, 103],
+        others: &[26, 376, 377, 378, 37, 400, 344],
     },
 ];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -111,7 +131,8 @@ pub(super) fn known() -> bool {
     !OURS.is_empty()
 }
 
-fn filter(sockets: bool) -> Vec<sock_filter> {
+fn filter(callers: Callers) -> Vec<sock_filter> {
+    let sockets = callers == Callers::Sandbox;
     let mut all = vec![load(ARCHITECTURE)];
     // What needs no sockets needs no other calling convention either.
     for calls in OURS.iter().take(if sockets { OURS.len() } else { 1 }) {
@@ -120,6 +141,9 @@ fn filter(sockets: bool) -> Vec<sock_filter> {
             own.extend([has(X32, 1), end(ENOSYS)]);
         }
         for number in calls.refused.iter().chain(&NEW) {
+            own.extend([equal(*number, 1), end(EPERM)]);
+        }
+        for number in calls.others.iter().chain(&NEW_OTHERS).filter(|_| callers == Callers::Reader) {
             own.extend([equal(*number, 1), end(EPERM)]);
         }
         own.extend([equal(CLONE3, 1), end(ENOSYS)]);
@@ -140,9 +164,9 @@ fn filter(sockets: bool) -> Vec<sock_filter> {
     all
 }
 
-/// Refuses these calls to this process and everything that it starts, for good; without `sockets` also to make any.
-pub(super) fn refuse(sockets: bool, what: &str) -> Result<()> {
-    if known() { seccompiler::apply_filter(&filter(sockets)).during(what) } else { Ok(()) }
+/// Refuses these calls to this process and everything that it starts, for good.
+pub(super) fn refuse(callers: Callers, what: &str) -> Result<()> {
+    if known() { seccompiler::apply_filter(&filter(callers)).during(what) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -151,7 +175,11 @@ mod tests {
 
     /// Runs the filter as the kernel would.
     fn verdict(architecture: u32, number: u32, first: u32, second: u32) -> u32 {
-        let program = filter(true);
+        decide(Callers::Sandbox, architecture, number, first, second)
+    }
+
+    fn decide(callers: Callers, architecture: u32, number: u32, first: u32, second: u32) -> u32 {
+        let program = filter(callers);
         let (mut at, mut value) = (0, 0);
         loop {
             let step = &program[at];
@@ -195,5 +223,21 @@ mod tests {
         assert_eq!(verdict(0x1234, 1, 0, 0), KILL);
         #[cfg(target_arch = "x86_64")]
         assert_eq!(verdict(0xC000_003E, X32 | 0xfa, 0, 0), ENOSYS);
+    }
+
+    #[test]
+    fn a_reader_reaches_no_other_process_and_makes_no_socket() {
+        for (number, calls) in OURS.iter().enumerate() {
+            let says = |call, first| decide(Callers::Reader, calls.architecture, call, first, 0);
+            if number > 0 {
+                assert_eq!(says(1, 0), KILL, "there is one way to call");
+                continue;
+            }
+            for call in calls.others.iter().chain(&NEW_OTHERS).chain(&[calls.socket]) {
+                assert_eq!(says(*call, 1), EPERM, "{call}");
+                assert!(*call == calls.socket || verdict(calls.architecture, *call, 1, 0) == ALLOW, "{call}");
+            }
+            assert_eq!((says(1, 0), says(calls.clone, 17)), (ALLOW, ALLOW));
+        }
     }
 }

@@ -7,7 +7,7 @@
 use std::{
     fs::File,
     io::{Read, Write},
-    os::unix::process::CommandExt,
+    os::{fd::AsFd, unix::process::CommandExt},
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -19,7 +19,12 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{calls, program, sockets};
+use super::{
+    calls::{self, Callers},
+    program,
+    reading::{self, Needed},
+    sockets,
+};
 use wharf_core::{
     base::{
         error::{During, Error, Result},
@@ -124,7 +129,7 @@ pub(super) fn start(ready: ReadyProcess, last: &ProgramToStart, what: &str) -> R
     if last.network {
         sockets::divide(what)?;
     }
-    calls::refuse(true, what)?;
+    calls::refuse(Callers::Sandbox, what)?;
     // This comes last, because this process may already use more than the program is allowed.
     limit(&last.limits, what)?;
     Ok(command.spawn().map_err(|error| NotStarted {
@@ -206,17 +211,17 @@ fn too_many_rights(what: &str) -> Error {
     Error::failed(what, "it would have rights that it must not have").hint("tell this machine's administrators")
 }
 
-/// Gives up, for good, what a program needs that only reads open files: rights, sockets, and everything that programs in
-/// a sandbox may not do.
-pub(super) fn give_up_all(what: &str) -> Result<()> {
+/// Gives up, for good, what a program does not need that only reads `image`: rights, sockets, all other files and processes,
+/// and everything that programs in a sandbox may not do.
+pub(super) fn give_up_all(image: impl AsFd, needed: &Needed, what: &str) -> Result<()> {
     rustix::thread::set_no_new_privs(true).during(what)?;
     give_up_capabilities(what)?;
     // Outside of a sandbox only root can empty the set of what could be gained, which nothing can be from here on.
     if has_rights(&small_file::text("/proc/self/status").during(what)?, &OWN_RIGHTS) {
         return Err(too_many_rights(what));
     }
-    sockets::write_nothing(what)?;
-    calls::refuse(false, what)
+    reading::only(image, needed, what)?;
+    calls::refuse(Callers::Reader, what)
 }
 
 /// The sets of capabilities that a process has itself.

@@ -22,7 +22,7 @@ pub(super) fn enter(word: &str) -> Result<u8> {
     let ready = confine::prepare(Files::Kept, what)?;
     mounts::separate()?;
     if let Some(user) = &task.mounted {
-        mounted::mount_here(&task.inside.root)?;
+        mounted::mount_or_note(&task.inside.root)?;
         let root = RootFolder::new(&task.inside.root)?;
         plan::must_start(&task.inside, &root)?;
         plan::complete(&mut task.inside, &people::resolve(user, &root)?, &root)?;

@@ -2,7 +2,7 @@
 //! NAME`, which becomes `squashfuse`.
 //!
 //! It reads bytes that strangers have made. So before it becomes that program, it gives up what the program does not
-//! need: rights, sockets, memory without end. It ends with the mount, and with the keeper.
+//! need: rights, sockets, all other files and processes, memory without end. It ends with the mount, and with the keeper.
 
 use std::{
     ffi::OsString,
@@ -29,6 +29,7 @@ use rustix::{
 use super::{
     confine::{self, Limits},
     mounted::MountedImage,
+    reading::Needed,
     sealed,
 };
 use crate::{
@@ -75,7 +76,7 @@ impl ImageServer {
         let what = "mount the image";
         let program = exec::on_path(&image.program).ok_or_else(|| {
             Error::unsupported(what, format!("{} is not on the path of this machine", image.program))
-                .hint("install squashfuse, or launch it with --set unpack=yes")
+                .hint("install squashfuse, or launch it again: it is unpacked then")
         })?;
         let (own, theirs) = UnixStream::pair().during(what)?;
         confine::limit_processors(limits, what)?;
@@ -140,18 +141,20 @@ pub(super) fn serve(words: &[OsString]) -> Result<u8> {
     let text = |word: &OsString| word.to_str().map(str::to_owned).ok_or_else(usage);
     let number = |word: &OsString| text(word)?.parse::<u32>().map_err(|_| usage());
     let offset = text(offset)?.parse().map_err(|_| usage())?;
-    let image = MountedImage { program: text(name)?, offset };
+    let image = MountedImage { program: text(name)?, offset, prepared: None };
     let who = (number(uid)?, number(gid)?);
     sealed::hide(what)?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).during(what)?;
     confine::close_others(what)?;
+    // Found out while the sandbox is made.
+    let needed = Needed::by(Path::new(program));
     let Some(device) = received(what)? else { return Ok(0) };
     let nothing = rustix::fs::openat(CWD, "/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(what)?;
     rustix::stdio::dup2_stdin(&nothing).during(what)?;
     rustix::io::fcntl_setfd(&device, FdFlags::empty()).during(what)?;
     let mut command = Command::new(program);
     command.args(image.words(IMAGE, device.as_raw_fd(), who)).env_clear();
-    confine::give_up_all(what)?;
+    confine::give_up_all(std::io::stdout(), &needed, what)?;
     let most = Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) };
     rustix::process::setrlimit(Resource::As, most).during(what)?;
     Err(Error::failed(what, command.exec()))

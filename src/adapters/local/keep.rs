@@ -2,8 +2,19 @@
 
 use std::{fs::File, os::fd::OwnedFd, path::Path, process::Stdio};
 
-use super::{confine, image_server::ImageServer, run, sandbox_program::SandboxProgram, sealed, spec::WorkloadSpec};
-use crate::keeper::{log::Log, running::RunningProgram, supervise};
+use super::{
+    confine::{self, Limits},
+    image_server::ImageServer,
+    mounted, rescue, run,
+    sandbox_program::SandboxProgram,
+    sandboxed::Sandboxed,
+    sealed,
+    spec::WorkloadSpec,
+};
+use crate::{
+    keeper::{log::Log, running::RunningProgram, supervise},
+    shared::private,
+};
 use wharf_core::base::{
     error::{During, Result},
     small_file,
@@ -31,16 +42,45 @@ pub(super) fn keep(folder: &Path) -> Result<()> {
 }
 
 /// Runs the workload to its end and gives its exit code; `server` gets the process that answers for its image, where that
-/// is mounted.
+/// is mounted. An image that cannot be mounted is unpacked.
 fn start(folder: &Path, spec: &WorkloadSpec, ourselves: &File, server: &mut Option<ImageServer>) -> Result<i32> {
+    let code = run_to_its_end(folder, &spec.sandboxed, ourselves, server)?;
+    let Some(image) = spec.sandboxed.mounted.as_ref().filter(|_| code != 0 && mounted::has_failed(folder)) else {
+        return Ok(code);
+    };
+    if let Some(server) = server.take() {
+        server.end();
+    }
+    Log::new(folder).put(b"wharf: the image is unpacked instead, for this launch alone\n");
+    // So it is listed as running meanwhile, and can be ended.
+    RunningProgram::of(std::process::id(), Limits::default()).write(folder)?;
+    let sandboxed = rescue::unpacked(folder, &spec.sandboxed, image, image_file("unpack the image")?)?;
+    let now = WorkloadSpec { sandboxed, ..spec.clone() };
+    let text = serde_json::to_vec_pretty(&now).during("describe the workload")?;
+    private::write(&folder.join("spec.json"), &text)?;
+    run_to_its_end(folder, &now.sandboxed, ourselves, server)
+}
+
+/// The image's open file: Wharf has compared it and left it open as the standard input.
+fn image_file(what: &str) -> Result<File> {
+    let file: OwnedFd = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3).during(what)?;
+    Ok(file.into())
+}
+
+/// Runs a sandbox to its end and gives the exit code of its program, or that of a failure before it was started.
+fn run_to_its_end(
+    folder: &Path,
+    sandboxed: &Sandboxed,
+    ourselves: &File,
+    server: &mut Option<ImageServer>,
+) -> Result<i32> {
     let what = "start the sandbox";
-    let ready = run::ready(&spec.sandboxed, folder, ourselves)?;
+    let ready = run::ready(sandboxed, folder, ourselves)?;
     let (limits, mut input) = (ready.limits, Stdio::null());
-    if let Some(image) = &spec.sandboxed.mounted {
-        let who = spec.sandboxed.who(what)?;
-        // Wharf has compared it and left it open as the standard input.
-        let file: OwnedFd = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3).during(what)?;
-        let (started, connected) = ImageServer::start(image, file.into(), (who.uid, who.gid), &limits, ourselves)?;
+    if let Some(image) = &sandboxed.mounted {
+        let who = sandboxed.who(what)?;
+        let file = image_file(what)?;
+        let (started, connected) = ImageServer::start(image, file, (who.uid, who.gid), &limits, ourselves)?;
         (*server, input) = (Some(started), connected);
     }
     let code = supervise::supervise(folder, ready.command, input, what, |pid| {

@@ -85,7 +85,9 @@ impl Launcher for Local {
             text::now(),
             std::process::id() ^ (rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u32)
         );
-        let (sandboxed, risks) = self.sandboxes.sandboxed(image, &answers).await?;
+        let (known, manifest) = (self.prepared.clone(), pinned.manifest.clone());
+        let prepared = blocking(move || known.find(&manifest)).await.during(what)?;
+        let (sandboxed, risks) = self.sandboxes.sandboxed(image, &answers, prepared).await?;
         let spec = WorkloadSpec {
             name: sandboxed.inside.hostname.clone(),
             sandboxed,
@@ -100,7 +102,7 @@ impl Launcher for Local {
         let root = self.roots.join(pinned.manifest.hex());
         Ok(Plan {
             backend: self.name.clone(),
-            steps: plan::steps(image, &root, &self.workloads.join(&key), text, spec.sandboxed.mounted.is_some())?,
+            steps: plan::steps(image, &root, &self.workloads.join(&key), text, spec.sandboxed.mounted.as_ref())?,
             risks,
             privileged: false,
             isolation: spec.sandboxed.runtime.isolation(),
@@ -123,13 +125,13 @@ impl Launcher for Local {
         let made = async {
             let places = (staging.as_path(), folder.as_path());
             let mut input = Stdio::null();
-            if spec.sandboxed.mounted.is_some() {
-                let file;
-                (spec.sandboxed, file) =
-                    self.sandboxes.mounted_in(cx, supply, spec.sandboxed, &self.roots, places).await?;
+            let file = self.sandboxes.image_file(cx, supply, &spec.sandboxed, &self.roots).await?;
+            if let Some((file, offset)) = file {
+                spec.sandboxed = self.sandboxes.mounted_in(spec.sandboxed, offset, places)?;
                 // The keeper finds it there, whatever happens to its path.
                 input = file.into();
             } else {
+                spec.sandboxed.mounted = None;
                 spec.sandboxed = self.sandboxes.prepared_in(cx, supply, spec.sandboxed, &self.roots, places).await?;
             }
             // The form may have been open for long.

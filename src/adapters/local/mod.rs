@@ -1,5 +1,5 @@
-//! Launching without a daemon on an unpacked root file system, or on a SIF image that is mounted: in a sandbox of
-//! namespaces (`bwrap`, else `unshare`), or behind gVisor's kernel (`runsc`), where the isolation `gvisor` is asked for.
+//! Launching without a daemon on an unpacked root file system, or on a SIF image or a prepared one that is mounted: in a
+//! sandbox of namespaces (`bwrap`, else `unshare`), or behind gVisor's kernel (`runsc`), where the isolation `gvisor` is asked for.
 //!
 //! A launch is a folder in the state folder with what to run, its log and its exit code. A small keeper process
 //! ([`keeper`](super::keeper)) outlives Wharf, and so does the workload.
@@ -22,6 +22,8 @@ mod mounts;
 mod people;
 mod plan;
 mod program;
+mod reading;
+mod rescue;
 mod room;
 mod root;
 mod run;
@@ -41,6 +43,7 @@ pub use self::{runtime::Sandboxes, sandbox_program::SandboxProgram, spec::Worklo
 use super::{
     keeper::{node::NodeRelation, usage::Measurements},
     parts::{Parts, Surroundings, refused},
+    prepared::known::KnownStores,
     shared::{settings, settings::NameOnly},
 };
 use wharf_core::{
@@ -70,6 +73,7 @@ pub struct Local {
     workloads: PathBuf,
     roots: PathBuf,
     measurements: Measurements,
+    prepared: KnownStores,
 }
 
 impl Local {
@@ -81,7 +85,14 @@ impl Local {
             workloads: state.join("local"),
             roots: cache.join("roots"),
             measurements: Measurements::default(),
+            prepared: KnownStores::default(),
         }
+    }
+
+    /// The same backend, which mounts images that are in one of these stores.
+    #[must_use]
+    pub fn with_prepared(self, prepared: KnownStores) -> Self {
+        Self { prepared, ..self }
     }
 
     /// The same backend under another name.
@@ -114,7 +125,8 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     let name = wanted.into_iter().next().map_or_else(|| "local".to_owned(), |wanted| wanted.name);
     let (cache, state) = (&around.cache_dir, &around.state_dir);
     let program = SandboxProgram::find();
-    parts.launchers.push(std::sync::Arc::new(Local::new(cache, state, program).named(name)));
+    let local = Local::new(cache, state, program).with_prepared(around.prepared.clone()).named(name);
+    parts.launchers.push(std::sync::Arc::new(local));
     parts.runtimes.push(std::sync::Arc::new(Sandboxes::new(program)));
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::{
     ffi::CString,
     mem::MaybeUninit,
     os::fd::{AsFd, AsRawFd},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::{
@@ -18,6 +18,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::reading;
 use crate::shared::exec;
 use wharf_core::{
     base::error::{During, Error, Result},
@@ -33,10 +34,14 @@ const PROGRAMS: [&str; 2] = ["squashfuse", "squashfuse_ll"];
 /// The device through which a program answers for a file system (fuse(4)).
 const DEVICE: &str = "/dev/fuse";
 /// What is done when a mount fails.
-const INSTEAD: &str = "launch it with --set unpack=yes, which unpacks the image first";
+const INSTEAD: &str = "it is unpacked instead";
+/// The ending of the note, beside the place of the image, that mounting it has failed: then its program has not begun.
+const FAILED: &str = "failed";
 
 /// The folder in a workload's folder over which the image is mounted.
 pub(super) const PLACE: &str = "image";
+/// The folder in a workload's folder into which its image is unpacked where it cannot be mounted.
+pub(super) const UNPACKED: &str = "root";
 /// The key of the question whether a SIF image is unpacked all the same.
 pub(super) const UNPACK: &str = "unpack";
 
@@ -53,6 +58,9 @@ pub struct MountedImage {
     pub program: String,
     /// Where the file system begins in the file, in bytes; 0 until the file is there.
     pub offset: u64,
+    /// The file that was prepared from the image; `None` for a SIF, which is the image itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepared: Option<PathBuf>,
 }
 
 impl MountedImage {
@@ -62,14 +70,19 @@ impl MountedImage {
         // Opening it makes nothing; each mount opens it anew.
         let flags = OFlags::RDWR | OFlags::CLOEXEC;
         rustix::fs::openat(CWD, DEVICE, flags, Mode::empty()).ok()?;
-        Some(Self { program: program.to_owned(), offset: 0 })
+        Some(Self { program: program.to_owned(), offset: 0, prepared: None })
     }
 
     /// The risk line of mounting it.
     pub(super) fn risk(&self) -> Risk {
-        Risk::harmless(format!(
-            "{} reads the image's file outside of the sandbox, as you, but without rights, sockets and setuid programs",
-            self.program
+        let program = &self.program;
+        if reading::can_be_limited() {
+            return Risk::harmless(format!(
+                "{program} reads the image's file outside of the sandbox: it can open no other file of yours, and has no rights and no sockets"
+            ));
+        }
+        Risk::caution(format!(
+            "{program} reads the image's file outside of the sandbox, without rights and sockets, but this kernel cannot keep it from your files"
         ))
     }
 
@@ -87,13 +100,30 @@ impl MountedImage {
     }
 }
 
+/// Mounts the image at `root`, as [`mount_here`]; where that fails, leaves a note beside it, by which [`has_failed`] knows.
+///
+/// # Errors
+/// Those of [`mount_here`].
+pub(super) fn mount_or_note(root: &Path) -> Result<()> {
+    mount_here(root).inspect_err(|error| {
+        if let Err(error) = std::fs::write(root.with_extension(FAILED), error.to_string()) {
+            tracing::warn!(%error, "that a mount failed is not noted");
+        }
+    })
+}
+
+/// Whether mounting the image of the workload in a folder has failed. The note is taken away.
+pub(super) fn has_failed(folder: &Path) -> bool {
+    std::fs::remove_file(folder.join(PLACE).with_extension(FAILED)).is_ok()
+}
+
 /// Mounts the image at `root` in this process's own mount namespace, and sends the open device to the process that is
 /// connected with the standard input, which is closed then. The mount is read-only, and without devices and setuid
 /// programs.
 ///
 /// # Errors
 /// Where the kernel refuses it, or where nobody answers.
-pub(super) fn mount_here(root: &Path) -> Result<()> {
+fn mount_here(root: &Path) -> Result<()> {
     let what = "mount the image";
     let refused = |error: rustix::io::Errno| Error::failed(what, error).hint(INSTEAD);
     let device = rustix::fs::openat(CWD, DEVICE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(refused)?;
@@ -123,7 +153,7 @@ mod tests {
 
     #[test]
     fn files_belong_to_the_person_where_the_program_can_say_so() {
-        let image = |program: &str| MountedImage { program: program.to_owned(), offset: 4096 };
+        let image = |program: &str| MountedImage { program: program.to_owned(), offset: 4096, prepared: None };
         let words = image("squashfuse").words("/proc/self/fd/1", 3, (7, 8));
         assert_eq!((words[0].as_str(), words[3].as_str(), words[4].as_str()), ("-f", "/proc/self/fd/1", "/dev/fd/3"));
         assert!(words[2].starts_with("offset=4096,") && words[2].ends_with(",uid=7,gid=8"), "{}", words[2]);

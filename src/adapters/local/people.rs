@@ -57,6 +57,16 @@ pub(super) fn resolve(user: &Foreign, root: &RootFolder) -> Result<ImageUser> {
     Ok(ImageUser { uid, gid, home: home.map_or_else(|| "/".to_owned(), |home| (*home).to_owned()) })
 }
 
+/// Whether the user's numbers are known without the image's lists of users and groups.
+pub(super) fn is_numeric(user: &Foreign) -> bool {
+    let number = |word: &str| word.parse::<u32>().is_ok();
+    match user.raw().split_once(':') {
+        Some((user, group)) => number(user) && number(group),
+        // The group of root is root's.
+        None => matches!(user.raw(), "" | "0"),
+    }
+}
+
 fn line(text: &str, fits: impl Fn(&[&str]) -> bool) -> Option<Vec<&str>> {
     text.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fits(fields))
 }

@@ -6,7 +6,7 @@ use super::{
     below::{MountPoint, RootFolder},
     calls, gvisor,
     inside::{SandboxLayout, Text},
-    mounted,
+    mounted::{self, MountedImage},
     people::ImageUser,
     sandbox_program::SandboxProgram,
     sif_root, sockets,
@@ -254,18 +254,36 @@ pub(super) fn argv(
 
 /// The steps of the launch: the image is unpacked, the workload described, and its keeper started. `text` is the
 /// description, `folder` where it is kept. A `mounted` image is not unpacked.
-pub(super) fn steps(image: &Image, root: &Path, folder: &Path, text: String, mounted: bool) -> Result<Vec<Step>> {
-    let what = if mounted {
+pub(super) fn steps(
+    image: &Image,
+    root: &Path,
+    folder: &Path,
+    text: String,
+    mounted: Option<&MountedImage>,
+) -> Result<Vec<Step>> {
+    let prepared = mounted.and_then(|mounted| mounted.prepared.as_ref());
+    let mounted = mounted.is_some();
+    let what = if let Some(file) = prepared {
+        format!("{}, compared with what was prepared and mounted,", file.display())
+    } else if mounted {
         "the SIF file, compared with its digest and mounted,".to_owned()
     } else if image.kind == ImageKind::Sif {
         "the SIF file, compared with its digest and unpacked,".to_owned()
     } else {
         format!("the image, {}", wharf_core::base::text::plural(image.layers.len() as u64, "layer", "layers"))
     };
-    let is_there = if mounted { matches!(image.reference, ImageRef::File { .. }) } else { root.join("done").is_file() };
+    let is_there = match mounted {
+        true => prepared.is_some() || matches!(image.reference, ImageRef::File { .. }),
+        false => root.join("done").is_file(),
+    };
     let bytes = if is_there { 0 } else { image.size };
     let to = if mounted {
-        format!("ROOT = {}, read-only and in the sandbox alone", folder.join(mounted::PLACE).display())
+        let (at, own) = (folder.join(mounted::PLACE), folder.join(mounted::UNPACKED));
+        format!(
+            "ROOT = {}, read-only and in the sandbox alone; where mounting fails, unpacked into {}",
+            at.display(),
+            own.display()
+        )
     } else {
         format!("ROOT = {}, once for all workloads", root.display())
     };

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     formats::sif_file,
+    prepared::known,
     shared::{exec, private},
 };
 use wharf_core::{
@@ -107,14 +108,23 @@ impl Sandboxes {
         })
     }
 
-    /// How a SIF image is mounted for these answers; `None` where it is unpacked: for gVisor, which takes folders only,
-    /// and for a program that may write to it.
-    fn mounted(self, image: &Image, answers: &Answers, program: SandboxProgram) -> Result<Option<MountedImage>> {
-        if image.kind != ImageKind::Sif {
-            return Ok(None);
-        }
+    /// How the image is mounted for these answers: a SIF, or the file that was `prepared` from another image. `None` where it
+    /// is unpacked: for gVisor, which takes folders only, for a program that may write to it, and for a user who is only known
+    /// by the image's lists.
+    fn mounted(
+        self,
+        image: &Image,
+        answers: &Answers,
+        program: SandboxProgram,
+        prepared: Option<PathBuf>,
+    ) -> Result<Option<MountedImage>> {
         let wanted = program != SandboxProgram::Runsc && !answers.is("writable") && !answers.is(mounted::UNPACK);
-        let mounted = MountedImage::possible().filter(|_| wanted && self.mounts_sif);
+        let possible = || MountedImage::possible().filter(|_| wanted && self.mounts_sif);
+        if image.kind != ImageKind::Sif {
+            let prepared = prepared.filter(|_| people::is_numeric(&image.config.user));
+            return Ok(prepared.and_then(|file| Some(MountedImage { prepared: Some(file), ..possible()? })));
+        }
+        let mounted = possible();
         if mounted.is_none() {
             sif_root::must_unpack(&format!("launch {} on local", image.reference), self.unpacks_sif)?;
         }
@@ -122,10 +132,17 @@ impl Sandboxes {
     }
 
     /// The process as data, and its risks. Resolves links in the mounts' host paths.
-    pub async fn sandboxed(self, image: &Image, answers: &Answers) -> Result<(Sandboxed, Vec<Risk>)> {
+    ///
+    /// `prepared` is a file that was prepared from the image, if there is one.
+    pub async fn sandboxed(
+        self,
+        image: &Image,
+        answers: &Answers,
+        prepared: Option<PathBuf>,
+    ) -> Result<(Sandboxed, Vec<Risk>)> {
         let program = self.chosen(answers.get(isolation::KEY))?;
         let image = &plan::as_run(image, answers);
-        let mounted = self.mounted(image, answers, program)?;
+        let mounted = self.mounted(image, answers, program, prepared)?;
         let name = name_from(answers.get("name"));
         let (asked, given) = (image.clone(), answers.clone());
         // Reads paths of the host, which may be on a slow file system.
@@ -153,29 +170,50 @@ impl Sandboxes {
         Ok((sandboxed, risks))
     }
 
-    /// The same process of a SIF image that is mounted, ready to run, with the image's open file for its keeper. The file
-    /// is compared with its digest, and copied below `images` where others could change it. The image's place is made in
-    /// `staging`, where the process will find it in `folder`.
-    pub(super) async fn mounted_in(
+    /// The open file of an image that is mounted, and where its file system begins in it. A SIF is compared with its digest,
+    /// and copied below `images` where others could change it. `None` where the image is not mounted, or where the file that
+    /// was prepared from it is not what was prepared any more: then it is unpacked.
+    pub(super) async fn image_file(
         self,
         cx: &Context,
         supply: &Supply,
-        mut sandboxed: Sandboxed,
+        sandboxed: &Sandboxed,
         images: &Path,
-        (staging, folder): (&Path, &Path),
-    ) -> Result<(Sandboxed, File)> {
+    ) -> Result<Option<(File, u64)>> {
         let what = "launch on local";
-        let file = sif_file::open(cx, supply, &images.join(sif_root::FILES)).await?;
+        let Some(image) = &sandboxed.mounted else { return Ok(None) };
+        let Some(path) = image.prepared.clone() else {
+            let file = sif_file::open(cx, supply, &images.join(sif_root::FILES)).await?;
+            let offset = sif_root::partition(&file, what)?.offset;
+            return Ok(Some((file, offset)));
+        };
+        cx.progress.phase("comparing the prepared image");
+        let (at, manifest) = (path.clone(), supply.image.manifest.clone());
+        let opened = blocking(move || known::open(&at, &manifest)).await.during(what)?;
+        if let Err(why) = &opened {
+            tracing::warn!(file = %path.display(), why, "a prepared image is not used; it is unpacked");
+            cx.progress.phase(format!("unpacking, because the prepared file is not used: {why}"));
+        }
+        Ok(opened.ok().map(|file| (file, 0)))
+    }
+
+    /// The same process of an image that is mounted, ready to run; its file system begins at `offset` of its file. The
+    /// image's place is made in `staging`, where the process will find it in `folder`.
+    pub(super) fn mounted_in(
+        self,
+        mut sandboxed: Sandboxed,
+        offset: u64,
+        (staging, folder): (&Path, &Path),
+    ) -> Result<Sandboxed> {
         let place = staging.join(mounted::PLACE);
-        let offset = sif_root::partition(&file, what)?.offset;
         private::folder(&place)?;
         sandboxed.mounted.iter_mut().for_each(|mounted| mounted.offset = offset);
         sandboxed.inside.root = folder.join(mounted::PLACE);
-        // The user of a SIF image is a number, which needs no file of the image; what needs one, process 1 fills in.
+        // The user is a number, which needs no file of the image; what needs one, process 1 fills in.
         let who = people::resolve(&sandboxed.user, &RootFolder::new(&place)?)?;
         sandboxed.argv = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.clone().into(), "WHARF", "TASK");
         sandboxed.who = Some(who);
-        Ok((sandboxed, file))
+        Ok(sandboxed)
     }
 
     /// The same process, ready to run: the image is unpacked below `images`; if the process may write, it gets a copy
@@ -210,25 +248,26 @@ impl Sandboxes {
             unpacked
         };
         // Reads files whose size the image decides, so it must not run in an asynchronous task.
-        blocking(move || {
-            let below = RootFolder::new(&root)?;
-            // The shared image is never changed: what it lacks is made in the sandbox.
-            if copied {
-                plan::points(&sandboxed.inside).iter().try_for_each(|point| below.make(point).map(drop))?;
-            }
-            plan::must_start(&sandboxed.inside, &below)?;
-            let who = people::resolve(&sandboxed.user, &below)?;
-            plan::complete(&mut sandboxed.inside, &who, &below)?;
-            if sandboxed.runtime == SandboxProgram::Runsc {
-                make_places(&sandboxed, &root).during(what)?;
-            }
-            sandboxed.argv = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.clone().into(), "WHARF", "TASK");
-            sandboxed.who = Some(who);
-            Ok(sandboxed)
-        })
-        .await
-        .during(what)?
+        blocking(move || placed(sandboxed, &root, copied)).await.during(what)?
     }
+}
+
+/// The same process in an image that is unpacked at `root`, ready to run; `copied` where that is of this process alone.
+pub(super) fn placed(mut sandboxed: Sandboxed, root: &Path, copied: bool) -> Result<Sandboxed> {
+    let below = RootFolder::new(root)?;
+    // The shared image is never changed: what it lacks is made in the sandbox.
+    if copied {
+        plan::points(&sandboxed.inside).iter().try_for_each(|point| below.make(point).map(drop))?;
+    }
+    plan::must_start(&sandboxed.inside, &below)?;
+    let who = people::resolve(&sandboxed.user, &below)?;
+    plan::complete(&mut sandboxed.inside, &who, &below)?;
+    if sandboxed.runtime == SandboxProgram::Runsc {
+        make_places(&sandboxed, root).during("launch on local")?;
+    }
+    sandboxed.argv = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.clone().into(), "WHARF", "TASK");
+    sandboxed.who = Some(who);
+    Ok(sandboxed)
 }
 
 /// The places of mounts in the unpacked image at `root`. The paths of a complete sandbox have no links.
@@ -293,7 +332,7 @@ impl Runtime for Sandboxes {
     }
 
     async fn describe(&self, image: &Image, answers: &Answers) -> Result<Description> {
-        let (sandboxed, risks) = self.sandboxed(image, answers).await?;
+        let (sandboxed, risks) = self.sandboxed(image, answers, None).await?;
         let process = serde_json::to_value(&sandboxed).during("plan on local")?;
         Ok(Description { process: Process(process), risks })
     }

@@ -75,7 +75,7 @@ pub(super) fn must_unpack(what: &str, there: bool) -> Result<()> {
     if there {
         return Ok(());
     }
-    let why = format!("{PROGRAM}, which unpacks a SIF image, is not on the path");
+    let why = format!("{PROGRAM}, which unpacks such an image, is not on the path");
     Err(Error::unsupported(what, why).hint("install squashfs-tools, or launch the image on apptainer"))
 }
 
@@ -98,8 +98,23 @@ pub(super) fn partition(file: &File, what: &str) -> Result<Partition> {
 /// `Unsupported` for another processor or file system; `Integrity` for an image that is made to do harm.
 pub(super) async fn unpack(cx: &Context, file: File, root: &Path, what: &str) -> Result<()> {
     let partition = partition(&file, what)?;
+    unpack_squashfs(cx, file, (partition.offset, partition.size), root, what).await
+}
+
+/// Unpacks a squashfs that begins at `offset` of an open file, and has at most `size` bytes there, into the folder `root`,
+/// which is there and empty.
+///
+/// # Errors
+/// `Integrity` for an image that is made to do harm.
+pub(super) async fn unpack_squashfs(
+    cx: &Context,
+    file: File,
+    (offset, size): (u64, u64),
+    root: &Path,
+    what: &str,
+) -> Result<()> {
     must_unpack(what, exec::on_path(PROGRAM).is_some())?;
-    let (path, offset) = (sif_file::inherited(&file)?.display().to_string(), partition.offset.to_string());
+    let (path, offset) = (sif_file::inherited(&file)?.display().to_string(), offset.to_string());
     cx.progress.phase("looking through the files in it");
     let list = [PROGRAM, "-offset", &offset, "-lln", "-no-progress", &path];
     let told = exec::run(&list, b"", LISTED, LIST).await?;
@@ -110,7 +125,7 @@ pub(super) async fn unpack(cx: &Context, file: File, root: &Path, what: &str) ->
         return Err(harmful(what, "it holds more files than Wharf unpacks"));
     }
     let listed = told.stdout;
-    let (size, task) = (partition.size, what.to_owned());
+    let task = what.to_owned();
     blocking(move || look_through(&listed, size, &task)).await.during(what)??;
     cx.progress.phase("unpacking");
     let to = root.display().to_string();

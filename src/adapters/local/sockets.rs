@@ -2,7 +2,7 @@
 //! message bus and X server, which obey every process of the person. From Linux 6.12 on, Landlock separates them
 //! (landlock(7)).
 
-use landlock::{ABI, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetError, Scope};
+use landlock::{CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetError, Scope};
 
 use wharf_core::base::error::{During, Result};
 
@@ -22,18 +22,6 @@ pub(super) fn divide(what: &str) -> Result<()> {
         return Ok(());
     }
     rules(CompatLevel::HardRequirement)
-        .and_then(Ruleset::create)
-        .and_then(landlock::RulesetCreated::restrict_self)
-        .map(|_| ())
-        .during(what)
-}
-
-/// Forbids this process and everything that it starts to write to any file that is not open already, for good. Does
-/// nothing on a kernel that cannot.
-pub(super) fn write_nothing(what: &str) -> Result<()> {
-    Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_write(ABI::V5))
         .and_then(Ruleset::create)
         .and_then(landlock::RulesetCreated::restrict_self)
         .map(|_| ())

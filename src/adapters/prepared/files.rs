@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{Error, ErrorKind, Read, Result},
+    io::{Error, ErrorKind, Read, Result, Seek},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
 };
@@ -50,10 +50,19 @@ pub(super) fn read(file: &File, most: u64) -> Result<Vec<u8>> {
 /// # Errors
 /// Those of [`open`].
 pub(super) fn sha256(path: &Path) -> Result<(Digest, u64)> {
-    let file = open(path)?;
+    sha256_of(&mut open(path)?)
+}
+
+/// The same of an open file, which is read from its beginning and left there.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn sha256_of(file: &mut File) -> Result<(Digest, u64)> {
     let size = file.metadata()?.len();
     let mut hasher = Hasher::of("sha256");
-    hasher.update_from((&file).take(size))?;
+    file.rewind()?;
+    hasher.update_from((&*file).take(size))?;
+    file.rewind()?;
     Ok((hasher.finish(), size))
 }
 

@@ -6,6 +6,7 @@
 mod facts;
 mod files;
 pub mod kept;
+pub mod known;
 pub mod layers;
 mod lease;
 pub mod squashfs;

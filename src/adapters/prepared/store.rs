@@ -57,7 +57,7 @@ pub struct Store {
 }
 
 /// The name of an image's folder in a store.
-fn name(manifest: &Digest) -> String {
+pub(super) fn name(manifest: &Digest) -> String {
     format!("{}-{}", manifest.algorithm(), manifest.hex())
 }
 

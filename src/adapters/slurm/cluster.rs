@@ -6,7 +6,7 @@ use super::{
     ask::Questions, commands::Commands, facts::Facts, facts_file::FactsFile, folder::Root, inside::Offer, lists::Lists,
     rest::Rest, settings::Settings, usage::Samples,
 };
-use crate::shared::settings::AdapterEntry;
+use crate::{prepared::Store, shared::settings::AdapterEntry};
 use wharf_core::{
     base::error::{Error, Result},
     image::model::Image,
@@ -64,6 +64,11 @@ impl Slurm {
         let file = FactsFile::new(&cache.join("slurm"), &wanted.name, &address, &user, settings.conf.as_deref());
         let questions = Questions { commands: self.commands.clone(), rest: self.rest.clone() };
         Self { facts: Arc::new(Facts::new(questions, Some(file))), ..self }
+    }
+
+    /// Where its images are prepared.
+    pub(super) fn store(&self, settings: &Settings) -> Store {
+        Store { own: self.root.images(), site: settings.prepared.clone() }
     }
 
     /// What the runtimes that take this image ask, the preferred one first; there is at least one.

@@ -69,6 +69,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             continue;
         }
         let cluster = Slurm::new(&wanted, &around.state_dir, runtimes).keeping_facts(&wanted, &around.cache_dir);
+        around.prepared.add(cluster.store(&wanted.settings));
         parts.launchers.push(cluster.into_launcher());
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! A person's own choices about sources: adding one from an address, which is tried first, removing it, and leaving any
 //! source out of lists. What was chosen is in force for a portal that is built afterwards.
 
+use crate::base::blocking::blocking;
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::future::join_all;
@@ -112,7 +113,7 @@ impl OwnSources {
         let what = format!("add {}", clean::short(typed, 80));
         let (entries, words) = (self.parts.entries.clone(), typed.to_owned());
         // Whether an address of this machine speaks TLS is tried out, which blocks.
-        let entries = tokio::task::spawn_blocking(move || entries(&words)).await.during(&what)?;
+        let entries = blocking(move || entries(&words)).await.during(&what)?;
         let mut made = Vec::new();
         for mut entry in entries {
             entry.name = self.free_name(&entry.name);
@@ -188,7 +189,7 @@ impl OwnSources {
     async fn keep(&self, choice: SourceChoice, subject: String) -> Result<()> {
         let (choices, what) = (self.parts.choices.clone(), format!("{} {subject}", choice.verb()));
         let entry = self.journal.entry(choice.verb(), subject);
-        let work = tokio::task::spawn_blocking(move || choices.keep_choice(&choice));
+        let work = blocking(move || choices.keep_choice(&choice));
         self.journal.recorded(entry, async { work.await.during(what)? }).await
     }
 }

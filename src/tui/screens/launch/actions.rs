@@ -260,6 +260,9 @@ impl page::Page for Page {
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
         match action {
             Action::Confirm if self.job.is_some() => Some("it is being launched".to_owned()),
+            Action::Preset | Action::Safer if self.form.is_none() => {
+                Some("the backend has not told its form yet".to_owned())
+            }
             Action::Preset if self.form.as_ref().is_none_or(|form| form.presets.is_empty()) => {
                 Some("there is no preset for this image here".to_owned())
             }

@@ -27,7 +27,7 @@ impl Again {
     pub(super) fn form_arrived(&mut self, form: &Form) {
         let answers = self.record.answers();
         let words = |(key, why): (String, String)| {
-            format!("{key} was '{}': {why}; now it is the form's own", clean::short(answers.get(&key), 60))
+            format!("{key} was '{}': {why}; it is left out", clean::short(answers.get(&key), 60))
         };
         self.left_out = form.not_taken(&answers).into_iter().map(words).collect();
     }
