@@ -1,4 +1,4 @@
-//! A film of a minute: find, look, launch, share, approve.
+//! A film of a minute: find, look, launch, share, ask, decide.
 
 use crate::{
     svg::{DARK, Frame, film},
@@ -38,7 +38,7 @@ impl Film<'_> {
 }
 
 /// Records it.
-pub(crate) fn make(ada: &Person, grace: &Person, registry: &str) {
+pub(crate) fn make(ada: &Person, grace: &Person) {
     let mut frames = Vec::new();
     let mut by =
         Film { screen: Screen::open(ada, 110, 30), frames: &mut frames, words: "find: all sources in one list" };
@@ -61,11 +61,10 @@ pub(crate) fn make(ada: &Person, grace: &Person, registry: &str) {
     let mut by = Film {
         screen: Screen::open(grace, 110, 30),
         frames: &mut frames,
-        words: "approve: the evidence beside it, one key",
+        words: "decide: the evidence stands beside the request, and what each key does below it",
     };
     by.screen.until("alpine");
-    by.types("6").sees("Requests", 0.5).types("\t").sees("busybox", 3.5).types("a").sees("pprove", 3.0);
+    by.types("6").sees("Requests", 0.5).types("\t").sees("busybox", 5.0);
     drop(by);
-    let _ = registry;
-    written("film", &film("Wharf in a minute: find, look, launch, share, ask, approve", &frames, &DARK));
+    written("film", &film("Wharf in a minute: find, look, launch, share, ask, decide", &frames, &DARK));
 }

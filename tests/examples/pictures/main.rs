@@ -45,7 +45,7 @@ fn main() {
     let (mut ada, grace) = (Person::new("ada", &file), Person::new("grace", &file));
     let signed = format!("{registry}/biology/samtools:latest");
     grace.run(&["sign", &signed, "--key", &key]);
-    film::make(&ada, &grace, &registry);
+    film::make(&ada, &grace);
 
     for (theme, palette, name) in [("dark", &DARK, "images"), ("light", &LIGHT, "images-light")] {
         ada.theme = theme;
@@ -54,15 +54,16 @@ fn main() {
     ada.theme = "dark";
     picture("image", "All about one image", &[image(&ada)], &DARK);
     picture("launch", "The launch of an image, before anything is sent", &[launch(&ada)], &DARK);
+    grace.run(&["sign", &format!("{registry}/library/busybox:1.35"), "--key", &key]);
     picture("workloads", "What runs, and the selected one", &[workloads(&ada, &registry)], &DARK);
 
-    let asked = [(&ada, "library/busybox:1.35"), (&ada, "physics/lammps:stable"), (&ada, "biology/samtools:latest")];
+    let asked = [(&ada, "physics/gromacs:2024.1"), (&ada, "physics/lammps:stable"), (&ada, "physics/lammps:edge")];
     for (by, image) in asked {
         by.run(&["request", &format!("{registry}/{image}"), "--reason", "for the thesis"]);
     }
     grace.run(&["steward", "--once"]);
     let mut screen = Screen::open(&grace, 120, 30);
-    screen.until("alpine").type_keys("6").until("Requests").type_keys("\t").until("[to decide]").until("busybox");
+    screen.until("alpine").type_keys("6").until("Requests").type_keys("\t").until("[to decide]").until("lammp");
     picture("requests", "The queue of requests, with all about the selected one", &[screen.shot()], &DARK);
 }
 
@@ -91,19 +92,20 @@ fn workloads(ada: &Person, registry: &str) -> Shot {
         ("convert", "echo 12 files converted"),
         ("broken", "echo no input file >&2; exit 3"),
     ] {
-        let command = format!("command=sh -c '{command}'");
+        let name = format!("name={name}");
         ada.run(&[
             "launch",
             &image,
             "--on",
             "local",
-            "--name",
-            name,
             "--set",
-            &command,
-            "--override",
+            &name,
+            "--because",
             "for a picture",
-            "--yes",
+            "--",
+            "sh",
+            "-c",
+            command,
         ]);
     }
     let mut screen = Screen::open(ada, 120, 34);
