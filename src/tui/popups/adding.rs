@@ -56,15 +56,15 @@ impl Adding {
         Self { title: "Add a source".to_owned(), address, told: None, top: 0 }
     }
 
-    /// Handles a key. Only `y` keeps; `e` asks for another address, j and k scroll, every other key closes.
+    /// Handles a key. `y` and enter keep; `e` asks for another address, j and k scroll, every other key closes.
     pub fn key(&mut self, key: &KeyEvent) -> Outcome {
         if let Some(top) = scrolled(self.top, self.lines().len(), key) {
             self.top = top;
             return Outcome::Stay;
         }
         match (key.code, &self.told) {
-            (KeyCode::Char('y' | 'Y'), None) => Outcome::Stay,
-            (KeyCode::Char('y' | 'Y'), Some(Ok(trial))) => Outcome::Keep(Box::new(trial.clone())),
+            (KeyCode::Enter | KeyCode::Char('y' | 'Y'), None) => Outcome::Stay,
+            (KeyCode::Enter | KeyCode::Char('y' | 'Y'), Some(Ok(trial))) => Outcome::Keep(Box::new(trial.clone())),
             (KeyCode::Char('c'), Some(Ok(trial))) => Outcome::Copy(entry_text(&trial.entry)),
             (KeyCode::Char('e'), _) => Outcome::Again(self.address.clone()),
             _ => Outcome::Close,
@@ -75,7 +75,7 @@ impl Adding {
     pub fn hint(&self) -> &'static str {
         match &self.told {
             None => "e another address · esc leaves",
-            Some(Ok(_)) => "y keeps it · c copies the lines · e another address · esc keeps nothing",
+            Some(Ok(_)) => "y or enter keeps it · c copies the lines · e another address · esc keeps nothing",
             Some(Err(_)) => "e another address · esc leaves · j k scroll",
         }
     }
