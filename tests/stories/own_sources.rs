@@ -266,7 +266,7 @@ fn an_added_source_is_used_at_once_on_the_screen() {
     screen.keys("a");
     screen.until("Where are the images?");
     screen.keys(&format!("{folder}\r"));
-    screen.until("y keeps it");
+    screen.until("y or enter keeps it");
     screen.keys("y");
     screen.until("added pictures");
     screen.until("added in Wharf: d removes it");

@@ -119,14 +119,17 @@ fn pictures() -> Vec<(&'static str, State)> {
         let digest = fake::image("x/y".parse().unwrap()).pinned.unwrap().digest;
         update(
             &mut state,
-            Msg::Image(ImageNews::Version(Version {
-                tag: "latest".into(),
-                digest: Some(digest),
-                created: Some(1_700_000_000),
-                size: Some(35 << 20),
-                platforms: Vec::new(),
-                artifact: None,
-            })),
+            Msg::Image(ImageNews::Version(
+                Version {
+                    tag: "latest".into(),
+                    digest: Some(digest),
+                    created: Some(1_700_000_000),
+                    size: Some(35 << 20),
+                    platforms: Vec::new(),
+                    artifact: None,
+                },
+                None,
+            )),
         );
         all.push((name, state));
     }

@@ -26,10 +26,16 @@ impl Jobs {
         self.read(Slot::Versions, move |post| async move {
             let (sender, mut versions) = mpsc::channel(16);
             let cx = Context::default();
+            let of = reference.clone();
             let work = portal.catalog.versions(&cx, &reference, tags, sender);
             let forward = async {
                 while let Some(version) = versions.recv().await {
-                    post.send(ImageNews::Version(version)).await;
+                    let known = match &version.digest {
+                        Some(digest) => portal.evidence.known_of(&of, digest).await.ok().flatten(),
+                        None => None,
+                    };
+                    let marks = known.map(|verified| verified.marks(text::now()));
+                    post.send(ImageNews::Version(version, marks)).await;
                 }
             };
             let _ = tokio::join!(work, forward);

@@ -93,7 +93,11 @@ pub fn draw<R>(
 ) {
     let head = |(at, width): &Shown| {
         let column = &columns[*at];
-        let words = if column.head == sorted { format!("{} ▲", column.head) } else { column.head.to_owned() };
+        let words = if !sorted.is_empty() && column.head == sorted {
+            format!("{} ▲", column.head)
+        } else {
+            column.head.to_owned()
+        };
         let words = if column.right { format!("{words:>width$}", width = usize::from(*width)) } else { words };
         Cell::from(Line::styled(fit(&words, usize::from(*width)), theme.style("dim")))
     };

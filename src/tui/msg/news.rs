@@ -92,8 +92,8 @@ pub enum ImageNews {
     Image(Box<Result<Image>>),
     /// The tags of the shown image, oldest first.
     Tags(Result<Vec<String>>),
-    /// Details of one tag of the shown image: digest, size, time.
-    Version(Version),
+    /// Details of one tag of the shown image: digest, size, time; and what is known of its evidence.
+    Version(Version, Option<Marks>),
     /// A link and its QR code as text, or why it could not be made.
     Link(LinkWish, Result<(Link, String)>),
     /// The image that an opened link names, with what has changed since the link was made.

@@ -127,7 +127,8 @@ impl Page {
         let target = ImageTarget::Reference(reference.without_version().with_tag(tag));
         let (platform, pane, order) = (self.platform.take(), self.pane, self.order);
         let (tags, versions) = (self.tags.take(), std::mem::take(&mut self.versions));
-        *self = Self { tags, versions, pane, platform, order, ..Self::new(target) };
+        let version_marks = std::mem::take(&mut self.version_marks);
+        *self = Self { tags, versions, version_marks, pane, platform, order, ..Self::new(target) };
         vec![Effect::Leave(&[Slot::Verify]), self.fetch()]
     }
 

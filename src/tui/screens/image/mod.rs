@@ -6,16 +6,20 @@ mod findings;
 mod order;
 mod overview;
 mod tabs;
+mod versions;
 mod view;
 
 pub use order::Order;
+
+use std::collections::HashMap;
 
 use crate::{
     kit::list::{ListCursor, NotSeen, Rows, Scrollable, SeenRow},
     msg::{Effect, ImageEffect, ImageTarget, ShareEffect},
 };
 use wharf_core::{
-    base::{error::Error, text},
+    base::{digest::Digest, error::Error, text},
+    catalog::marks::Marks,
     image::{
         model::{self, Image, Version},
         reference::ImageRef,
@@ -92,6 +96,8 @@ pub struct Page {
     pub tags: Option<Result<Vec<String>, Error>>,
     /// Details of tags, in the order in which they arrived.
     pub versions: Vec<Version>,
+    /// What is known of the versions that have arrived, by their digests.
+    pub version_marks: HashMap<Digest, Marks>,
     /// The pane that is shown.
     pub pane: Pane,
     /// The selection and scroll position in the shown pane.
@@ -125,6 +131,7 @@ impl Page {
             error: None,
             tags: None,
             versions: Vec::new(),
+            version_marks: HashMap::new(),
             pane: Pane::Overview,
             at: ListCursor::default(),
             from_link: Vec::new(),

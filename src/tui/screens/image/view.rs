@@ -85,56 +85,6 @@ impl Page {
             put(frame, row(area, area.height.saturating_sub(1)), Line::styled(words, theme.style("dim")));
         }
     }
-
-    fn versions_pane(&self, frame: &mut Frame<'_>, area: Rect, image: &Image, theme: &Theme, now: i64) {
-        let tags = match &self.tags {
-            None => return put(frame, row(area, 0), Line::styled("  asking…", theme.style("dim"))),
-            Some(Err(error)) => {
-                return failure(error, theme)
-                    .into_iter()
-                    .enumerate()
-                    .for_each(|(number, line)| put(frame, row(area, number as u16), line));
-            }
-            Some(Ok(tags)) if tags.is_empty() => {
-                return put(frame, row(area, 0), Line::styled("  this image has no tags", theme.style("dim")));
-            }
-            Some(Ok(tags)) => tags,
-        };
-        let width = (area.width as usize).saturating_sub(44).clamp(8, 40);
-        put(
-            frame,
-            row(area, 0),
-            Line::styled(
-                format!("  {} {} {} {}", fit("TAG", width), fit("CREATED", 12), fit("SIZE", 9), "DIGEST"),
-                theme.style("dim"),
-            ),
-        );
-        let area = below(area, 1);
-        let top = self.at.window(tags.len(), area.height as usize);
-        let current = image.pinned.as_ref().map(|pinned| &pinned.digest);
-        for (number, tag) in tags.iter().enumerate().skip(top).take(area.height as usize) {
-            let version = self.versions.iter().find(|version| version.tag == *tag);
-            let digest = version.and_then(|version| version.digest.as_ref());
-            let here = digest.is_some() && digest == current;
-            let created =
-                version.and_then(|version| version.created).map(|created| text::ago(created, now)).unwrap_or_default();
-            let size = version.and_then(|version| version.size).map(text::size).unwrap_or_default();
-            let line = Line::from(vec![
-                Span::styled(if here { "▸ " } else { "  " }, theme.style("key")),
-                Span::styled(fit(tag, width), theme.style("text")),
-                Span::styled(
-                    format!(
-                        " {} {} {}",
-                        fit(&created, 12),
-                        fit(&size, 9),
-                        digest.map_or(if version.is_some() { "?" } else { "…" }, |digest| digest.short())
-                    ),
-                    theme.style("dim"),
-                ),
-            ]);
-            put(frame, row(area, (number - top) as u16), select(line, number == self.at.selected, theme));
-        }
-    }
 }
 
 fn layers(image: &Image, width: usize, theme: &Theme) -> Vec<Line<'static>> {

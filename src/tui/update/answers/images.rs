@@ -30,8 +30,11 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
                 page.tags = Some(result.map(|tags| tags.into_iter().rev().collect()));
             }
         }
-        ImageNews::Version(version) => {
+        ImageNews::Version(version, marks) => {
             if let Some(page) = topmost!(state, Screen::Image) {
+                if let (Some(digest), Some(marks)) = (&version.digest, marks) {
+                    page.version_marks.insert(digest.clone(), marks);
+                }
                 page.versions.retain(|known| known.tag != version.tag);
                 page.versions.push(version);
             }
