@@ -97,9 +97,6 @@ pub fn initial_state(portal: &Portal) -> State {
     state.switches = kept::output::switches(&portal.config().state_dir);
     state.requests = portal.config().takes_requests();
     state.policy = portal.config().policy_written;
-    let folder = &portal.config().state_dir;
-    let wanted = !folder.as_os_str().is_empty() && portal.config().added.is_empty();
-    state.welcome = wanted && !kept::welcome::is_closed(folder);
     state.theme = kept::theme(&portal.config().state_dir, &portal.config().theme);
     state.themes = theme::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
     if let Some(entries) = portal.config().themes_dir.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) {
@@ -130,6 +127,8 @@ pub fn mistakes(config: &Config) -> Vec<String> {
 pub async fn run(portal: Portal, rebuild: impl Fn() -> Result<Portal>) -> Result<()> {
     let mut portal = Arc::new(portal);
     let mut state = initial_state(&portal);
+    // Whoever has added a source or closed the page needs no first page.
+    state.welcome = portal.config().added.is_empty() && !kept::welcome::is_closed(&portal.config().state_dir);
     let guard = terminal::Guard::enter(state.mouse).during("use the terminal")?;
     ending::watch().during("watch the terminal")?;
     let mut screen = Terminal::new(ratatui::backend::CrosstermBackend::new(std::io::BufWriter::with_capacity(
