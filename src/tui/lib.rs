@@ -103,9 +103,6 @@ pub fn initial_state(portal: &Portal) -> State {
     state.switches = kept::output::switches(&portal.config().state_dir);
     state.requests = portal.config().takes_requests();
     state.policy = portal.config().policy_written;
-    let folder = &portal.config().state_dir;
-    let wanted = !folder.as_os_str().is_empty() && portal.config().added.is_empty();
-    state.welcome = wanted && !kept::welcome::is_closed(folder);
     state.theme = kept::theme(&portal.config().state_dir, &portal.config().theme);
     state.themes = theme::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
     if let Some(entries) = portal.config().themes_dir.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) {
@@ -134,7 +131,9 @@ pub fn mistakes(config: &Config) -> Vec<String> {
 /// Runs the screens on this terminal until the person leaves. `rebuild` builds the portal again, with what the person
 /// chose about sources meanwhile.
 pub async fn run(portal: Portal, rebuild: impl Fn() -> Result<Portal>) -> Result<()> {
-    let state = initial_state(&portal);
+    let mut state = initial_state(&portal);
+    // Whoever has added a source or closed the page needs no first page.
+    state.welcome = portal.config().added.is_empty() && !kept::welcome::is_closed(&portal.config().state_dir);
     let plain = portal.config().plain;
     let guard = terminal::Guard::enter(state.mouse, plain).during("use the terminal")?;
     ending::watch().during("watch the terminal")?;

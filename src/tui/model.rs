@@ -360,6 +360,14 @@ impl Model {
         id
     }
 
+    /// Goes on after a model that was left to start again: with its messages, its jobs, and the terminal as it is.
+    pub fn go_on_after(&mut self, before: Self) {
+        let Self { notice, messages, jobs, next, mouse, focused, size, .. } = before;
+        (self.notice, self.messages) = (notice, messages);
+        (self.jobs, self.next) = (jobs, next);
+        (self.mouse, self.focused, self.size) = (mouse, focused, size);
+    }
+
     /// The number of jobs that still run.
     pub fn running(&self) -> usize {
         self.jobs.iter().filter(|job| job.ended.is_none()).count()

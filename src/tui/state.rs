@@ -63,17 +63,18 @@ impl State {
         self.again.is_some() && shown && self.running() == 0
     }
 
-    /// Goes on where `before` was left to start again: on the sources, with the messages that were shown.
+    /// Goes on where `before` was left to start again: on the sources, with the filter, the messages and the jobs.
     pub fn go_on_after(&mut self, before: Self) {
         let row = match before.screen() {
             Screen::Sources(page) => page.selected_row(),
             _ => 0,
         };
-        let Model { again, notice, messages, mouse, focused, size, .. } = before.model;
-        let named = again.and_then(|name| self.sources.iter().position(|source| source.name == name));
+        let named = before.again.as_ref().and_then(|name| self.sources.iter().position(|source| source.name == *name));
         self.stack.push(Screen::Sources(Box::new(sources::Page::selecting(named.unwrap_or(row)))));
-        (self.notice, self.messages) = (notice, messages);
-        (self.mouse, self.focused, self.size) = (mouse, focused, size);
+        let Catalog { input, sort, preview_hidden, touched, .. } = before.catalog;
+        (self.catalog.input, self.catalog.sort) = (input, sort);
+        (self.catalog.preview_hidden, self.catalog.touched) = (preview_hidden, touched);
+        self.model.go_on_after(before.model);
     }
 
     /// The screen on top of the stack.

@@ -66,8 +66,7 @@ pub fn leave_out(state: &mut State, name: String) -> Vec<Effect> {
     };
     let job = state.job(words);
     state.again_after = Some((job, name.clone()));
-    vec![Effect::Source(match added {
-        true => SourceEffect::Remove { job, name },
-        false => SourceEffect::Hide { job, name, hidden: !hidden },
-    })]
+    let effect =
+        if added { SourceEffect::Remove { job, name } } else { SourceEffect::Hide { job, name, hidden: !hidden } };
+    vec![Effect::Source(effect)]
 }

@@ -36,32 +36,7 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             let outcome = pick.key(&key);
             picked(state, outcome)
         }
-        Some(Popup::Line { input, ask, .. }) => match key.code {
-            KeyCode::Esc => {
-                let ask = ask.clone();
-                state.popups.pop();
-                match ask {
-                    Ask::Question(id, _) => vec![Effect::Answer(id, None)],
-                    _ => Vec::new(),
-                }
-            }
-            KeyCode::Enter => {
-                let ask = ask.clone();
-                // A password or key may begin or end with a space.
-                let text = if matches!(ask, Ask::Question(..) | Ask::TransferKey(..)) {
-                    &input.text
-                } else {
-                    input.text.trim()
-                }
-                .to_owned();
-                state.popups.pop();
-                answered(state, &ask, text)
-            }
-            _ => {
-                input.key(&key);
-                Vec::new()
-            }
-        },
+        Some(Popup::Line { .. }) => line_key(state, &key),
         Some(Popup::Confirm { sure, .. }) => {
             let sure = sure.clone();
             state.popups.pop();
@@ -128,6 +103,34 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             }
         },
         None => Vec::new(),
+    }
+}
+
+/// Handles a key while a line is typed into a popup.
+fn line_key(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
+    let Some(Popup::Line { input, ask, .. }) = state.popups.last_mut() else { return Vec::new() };
+    match key.code {
+        KeyCode::Esc => {
+            let ask = ask.clone();
+            state.popups.pop();
+            match ask {
+                Ask::Question(id, _) => vec![Effect::Answer(id, None)],
+                _ => Vec::new(),
+            }
+        }
+        KeyCode::Enter => {
+            let ask = ask.clone();
+            // A password or key may begin or end with a space.
+            let text =
+                if matches!(ask, Ask::Question(..) | Ask::TransferKey(..)) { &input.text } else { input.text.trim() }
+                    .to_owned();
+            state.popups.pop();
+            answered(state, &ask, text)
+        }
+        _ => {
+            input.key(key);
+            Vec::new()
+        }
     }
 }
 

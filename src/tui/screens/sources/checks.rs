@@ -5,8 +5,15 @@ use crate::{kit::reading::Reading, model::Model};
 use wharf_core::portal::doctor::{Finding, State};
 
 impl Page {
-    fn findings<'a>(&'a self, model: &'a Model) -> impl Iterator<Item = &'a Finding> {
-        model.findings.iter().chain(&self.checks)
+    /// All findings, those that want something first.
+    fn findings<'a>(&'a self, model: &'a Model) -> Vec<&'a Finding> {
+        let mut all: Vec<&Finding> = model.findings.iter().chain(&self.checks).collect();
+        all.sort_by_key(|finding| match finding.state {
+            State::Bad => 0,
+            State::Caution => 1,
+            State::Good => 2,
+        });
+        all
     }
 
     /// The checks as a text, for a pane of so many columns. Never cut off: no other screen shows it.
@@ -23,11 +30,8 @@ impl Page {
 
     /// How many of the checks are good: `6 of 8`; empty where there are none yet.
     pub(super) fn checks_facts(&self, model: &Model) -> String {
-        let (mut good, mut all) = (0, 0);
-        for finding in self.findings(model) {
-            all += 1;
-            good += usize::from(finding.state == State::Good);
-        }
-        if all == 0 { String::new() } else { format!("{good} of {all}") }
+        let all = self.findings(model);
+        let good = all.iter().filter(|finding| finding.state == State::Good).count();
+        if all.is_empty() { String::new() } else { format!("{good} of {}", all.len()) }
     }
 }

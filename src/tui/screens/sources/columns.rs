@@ -12,9 +12,9 @@ use crate::kit::{
 pub(super) const fn columns() -> [Column<SourceRow>; 6] {
     [
         Column { head: "NAME", width: Width::Fill(10), goes: 0, right: false, cell: name },
-        Column { head: "KIND", width: Width::Fixed(9), goes: 3, right: false, cell: kind },
-        Column { head: "STATE", width: Width::Fixed(11), goes: 0, right: false, cell: state },
-        Column { head: "WHO YOU ARE THERE", width: Width::Fixed(18), goes: 4, right: false, cell: who },
+        Column { head: "KIND", width: Width::Fixed(9), goes: 4, right: false, cell: kind },
+        Column { head: "STATE", width: Width::Fixed(12), goes: 0, right: false, cell: state },
+        Column { head: "WHO YOU ARE THERE", width: Width::Fixed(17), goes: 3, right: false, cell: who },
         Column { head: "HAS", width: Width::Fixed(11), goes: 1, right: false, cell: has },
         Column { head: "AGE", width: Width::Fixed(6), goes: 2, right: false, cell: age },
     ]

@@ -36,7 +36,8 @@ impl Page {
             account(&mut told, source, health);
         }
         if let Some(source) = source {
-            for (label, words) in [("address", &source.address), ("found in", &source.origin)] {
+            let facts = [("kind", &source.adapter), ("address", &source.address), ("found in", &source.origin)];
+            for (label, words) in facts {
                 if !words.is_empty() {
                     told.say(&format!("{label}: {words}"), "dim");
                 }

@@ -44,7 +44,10 @@ impl Page {
         let table = count.saturating_add(1).min(half.max(4)).min(body.height);
         let (below_table, beside) = match right {
             Some(_) => (0, true),
-            None if body.height >= DETAILED => ((body.height - table) / 2, false),
+            None if body.height >= DETAILED => {
+                let lines = u16::try_from(self.detail_text(main.width, model).count() + 1).unwrap_or(u16::MAX);
+                (lines.min((body.height - table) / 2), false)
+            }
             None => (0, false),
         };
         let [table, under, checks] =

@@ -43,7 +43,8 @@ impl Page {
         let key = |action: Action| model.keymap.label("welcome", action);
         for (number, found) in findings(model, self.starter.is_some()).into_iter().enumerate() {
             let first = row(rows, 2 * number as u16);
-            put(frame, first, select(head(&found, width, theme), number == self.at.selected, theme));
+            let selected = number == self.at.selected;
+            put(frame, first, select(head(&found, selected, width, theme), selected, theme));
             let label = match &found.mends {
                 Mend::Launch => key(Action::Launch),
                 // A text is read with the key that does what is selected.
@@ -79,11 +80,12 @@ impl Page {
 }
 
 /// The first line of a finding: its sign, what there is, and what was found.
-fn head(found: &Found, width: usize, theme: &Theme) -> Line<'static> {
+fn head(found: &Found, selected: bool, width: usize, theme: &Theme) -> Line<'static> {
     let (sign, role) = found.sign;
+    let lead = if selected { "▌" } else { " " };
     let room = width.saturating_sub(WHAT + 4);
     Line::from(vec![
-        Span::styled(format!(" {sign} "), theme.style(role)),
+        Span::styled(format!("{lead}{sign} "), theme.style(role)),
         Span::styled(format!("{} ", fit(&found.what, WHAT)), theme.style("text")),
         Span::styled(fit(&found.found, room), theme.style("text")),
     ])
