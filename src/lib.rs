@@ -12,7 +12,7 @@
 //!          what they are given and add to; `shared` (http, programs), `formats` (files), `prepared` (images), `keeper`
 //!          (programs that outlive Wharf), `signing`, `store`, `vault`, `notify`
 //! cli      `args` (the command line's types) and one file for each group of verbs
-//! tui      kit, msg, popups, model, jobs, screens, state, hints and bar, flows, update: each floor on those before it
+//! tui      kit, usage, output, msg, popups, model, jobs, screens, state, hints and bar, flows, update: each floor on those before it
 //! ```
 //!
 //! # Who may import whom
@@ -86,7 +86,8 @@
 //!   (events of engines, files of keepers), after a change of the person, otherwise at its own pace. A backend that does not
 //!   answer delays no rows of another.
 //! - **Only what is on the screen is measured** ([`core::launch::usage`]): rows first, measurements afterwards.
-//!   Processor use is that between two measurements, so that no backend has to wait for a second one.
+//!   Processor use is that between two measurements, so that no backend has to wait for a second one. Of the selected
+//!   workload alone the last lines of output are followed, once the selection rests, while somebody looks.
 //! - **A form is data for every front end** ([`core::launch::form`]): it holds the sections, the free capacity and the
 //!   policy's gate, so that the screen and `wharf launch --plan` show the same. A backend lists its abilities
 //!   ([`core::ports::Ability`]): anything else is not offered, and is refused before the backend is asked.

@@ -141,7 +141,7 @@ fn nobody_imports_what_the_house_forbids() {
 /// nothing which a screen or a flow needs can call back into its caller.
 const SCREENS_ROOM: &[&[&str]] = &[
     &["kit"],
-    &["rows", "kept", "speed", "ending", "suspend", "workload_keys"],
+    &["rows", "kept", "speed", "ending", "suspend", "workload_keys", "usage", "output"],
     &["msg"],
     &["popups"],
     &["model"],

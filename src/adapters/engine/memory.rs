@@ -55,7 +55,29 @@ impl Engine {
         let what = format!("ask why {id} has ended");
         let path = format!("/containers/{id}/json");
         let asked = self.read::<Described>(&path, &what);
-        let described = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
-        Some(described.state.and_then(|state| state.used_up).unwrap_or(false))
+        Some(tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?.has_used_up())
+    }
+}
+
+impl Described {
+    fn has_used_up(&self) -> bool {
+        self.state.as_ref().and_then(|state| state.used_up).unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_says_itself_that_its_memory_was_used_up() {
+        for (answer, used_up) in [
+            (r#"{"Id":"a","State":{"Status":"exited","OOMKilled":true,"ExitCode":137}}"#, true),
+            (r#"{"Id":"a","State":{"Status":"stopped","OOMKilled":false,"ExitCode":137}}"#, false),
+            (r#"{"Id":"a","State":{"Status":"exited"}}"#, false),
+            (r#"{"Id":"a"}"#, false),
+        ] {
+            assert_eq!(serde_json::from_str::<Described>(answer).unwrap().has_used_up(), used_up, "{answer}");
+        }
     }
 }

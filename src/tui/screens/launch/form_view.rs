@@ -18,7 +18,7 @@ use crate::{
     },
     model::Model,
 };
-use wharf_core::launch::form::{Field, FieldKind};
+use wharf_core::launch::form::{Field, FieldKind, Form};
 
 /// The width of the labels, in columns.
 const LABEL: usize = 13;
@@ -55,7 +55,7 @@ impl Page {
 
     /// How many answers differ from the form's own, and which preset the key takes next.
     fn facts(&self, model: &Model) -> String {
-        let changed = self.form.iter().flat_map(|form| form.fields()).filter(|field| self.is_changed(field)).count();
+        let changed = self.form.iter().flat_map(Form::fields).filter(|field| self.is_changed(field)).count();
         let changed = (changed > 0).then(|| format!("{changed} changed"));
         let next = self.preset.map_or(0, |at| at + 1);
         let preset = self.form.as_ref().and_then(|form| form.presets.get(next));

@@ -38,7 +38,10 @@ impl Page {
         let words = match field.key {
             "command" => {
                 let all = [shown(&config.entrypoint), shown(&config.command)].concat();
-                if all.is_empty() { return None } else { join_words(&all) }
+                if all.is_empty() {
+                    return None;
+                }
+                join_words(&all)
             }
             "user" => config.user_words(),
             _ => return None,

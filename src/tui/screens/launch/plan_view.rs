@@ -223,7 +223,7 @@ fn sent(plan: &Plan, theme: &Theme) -> Vec<Line<'static>> {
         .collect()
 }
 
-/// Lines in so many columns: long ones go on in the next row.
+/// Lines in so many columns: long ones go on in the next row, as far to the right as they begin.
 fn folded(lines: Vec<Line<'static>>, width: usize) -> Vec<Line<'static>> {
     let width = width.max(1);
     let rows = |line: Line<'static>| {
@@ -231,7 +231,11 @@ fn folded(lines: Vec<Line<'static>>, width: usize) -> Vec<Line<'static>> {
             return vec![line];
         }
         let style = line.spans.last().map_or(line.style, |span| line.style.patch(span.style));
-        wrap(&line.to_string(), width).into_iter().map(|part| Line::styled(part, style)).collect()
+        let text = line.to_string();
+        let words = text.trim_start();
+        let indent = (text.width() - words.width()).min(width / 2);
+        let parts = wrap(words, width - indent).into_iter();
+        parts.map(|part| Line::styled(format!("{}{part}", " ".repeat(indent)), style)).collect()
     };
     lines.into_iter().flat_map(rows).collect()
 }

@@ -6,7 +6,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Page, columns::Used};
+use super::{Page, columns::Used, described::Described};
 use crate::{
     kit::{
         action::Action,
@@ -17,13 +17,13 @@ use crate::{
         widgets::{below, fit, fit_path, put, row, state_role, tone, wrap},
     },
     model::Model,
-    output::{Output, Room},
+    output::Room,
     usage::charts::{Measured, memory_words},
 };
 use wharf_core::{
-    base::{clean, error::Error, text},
+    base::{clean, text},
     catalog::marks::{Facet, Marks},
-    launch::{plan::Workload, usage::WorkloadId},
+    launch::plan::Workload,
     portal::evidence::brief::Brief,
 };
 
@@ -32,29 +32,10 @@ const CHARTS_FROM: u16 = 16;
 /// The most lines of a chart, with its title.
 const CHART: u16 = 9;
 
-/// What was read of the workload beside the list.
-#[derive(Debug)]
-pub(super) struct Beside {
-    pub id: WorkloadId,
-    /// The verdict on its image with what it rests on; `None` if nothing is known.
-    verdict: Option<Box<(Marks, Brief)>>,
-    /// The last lines of its output.
-    pub output: Output,
-    /// Whether reading its output has ended, and the error if there is one.
-    pub ended: Option<Result<(), Error>>,
-}
-
-impl Beside {
-    /// A workload whose output has not arrived yet.
-    pub(super) fn new(id: WorkloadId, verdict: Option<Box<(Marks, Brief)>>) -> Self {
-        Self { id, verdict, output: Output::default(), ended: None }
-    }
-}
-
 impl Page {
     /// What was read of the selected workload.
-    fn beside(&self, workload: &Workload) -> Option<&Beside> {
-        self.beside.as_ref().filter(|beside| beside.id == workload.key())
+    fn description(&self, workload: &Workload) -> Option<&Described> {
+        self.described.as_ref().filter(|described| described.id == workload.key())
     }
 
     /// Draws the pane about the selected workload; returns the lines of the terminal on which it has rules.
@@ -128,8 +109,8 @@ impl Page {
             ]),
             Line::styled(format!(" {}", fit_path(&workload.image_words(), room).0), theme.style("text")),
         ];
-        if let Some(beside) = self.beside(workload) {
-            lines.push(verdict_line(beside.verdict.as_deref(), width, theme));
+        if let Some(described) = self.description(workload) {
+            lines.push(verdict_line(described.verdict.as_deref(), width, theme));
         }
         let reached = workload.reached();
         if !reached.is_empty() {
@@ -158,15 +139,15 @@ impl Page {
 
     /// Draws the end of the output, or why there is none.
     fn last_lines(&self, frame: &mut Frame<'_>, area: Rect, workload: &Workload, theme: &Theme) {
-        let Some(beside) = self.beside(workload) else { return };
+        let Some(described) = self.description(workload) else { return };
         let width = usize::from(area.width).saturating_sub(1);
-        let lines = beside.output.shown(Room { height: usize::from(area.height), width }, theme);
+        let lines = described.output.shown(Room { height: usize::from(area.height), width }, theme);
         for (number, mut line) in (0..area.height).zip(lines) {
             line.spans.insert(0, Span::raw(" "));
             put(frame, row(area, number), line);
         }
-        if beside.output.count() == 0 {
-            let words = match &beside.ended {
+        if described.output.count() == 0 {
+            let words = match &described.ended {
                 Some(Err(error)) => format!(" ✗ {}", error.why),
                 Some(Ok(())) => " it printed nothing".to_owned(),
                 None => " no output yet".to_owned(),

@@ -3,13 +3,14 @@
 mod actions;
 mod beside;
 mod columns;
+mod described;
 mod regions;
 mod troubles;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::{beside::Beside, columns::Used};
+use self::{columns::Used, described::Described};
 use crate::{
     kit::list::{Rows, Scrollable},
     usage::{Readings, charts::Measured},
@@ -39,7 +40,7 @@ pub struct Page {
     /// What was measured of each running workload.
     usage: BTreeMap<WorkloadId, Use>,
     /// What was read of the workload beside the list.
-    beside: Option<Beside>,
+    described: Option<Described>,
     /// Whether the person has hidden the pane beside the list.
     hidden: bool,
 }
@@ -74,21 +75,21 @@ impl Page {
 
     /// Takes the verdict on the image of the workload beside the list, whose output follows.
     pub fn set_verdict(&mut self, id: WorkloadId, verdict: Option<Box<(Marks, Brief)>>) {
-        self.beside = Some(Beside::new(id, verdict));
+        self.described = Some(Described::new(id, verdict));
     }
 
     /// Takes output of the workload beside the list.
     pub fn printed(&mut self, id: &WorkloadId, bytes: &[u8], now: i64) {
-        if let Some(beside) = self.beside.as_mut().filter(|beside| beside.id == *id) {
-            beside.output.append(bytes, now);
+        if let Some(described) = self.described.as_mut().filter(|described| described.id == *id) {
+            described.output.append(bytes, now);
         }
     }
 
     /// The output of the workload beside the list has ended, or cannot be read.
     pub fn output_ended(&mut self, id: &WorkloadId, result: Result<()>, now: i64) {
-        if let Some(beside) = self.beside.as_mut().filter(|beside| beside.id == *id) {
-            beside.output.finish(now);
-            beside.ended = Some(result);
+        if let Some(described) = self.described.as_mut().filter(|described| described.id == *id) {
+            described.output.finish(now);
+            described.ended = Some(result);
         }
     }
 
