@@ -122,9 +122,11 @@
 //!   sandbox alone. `bwrap` and `unshare` only make namespaces: process 1 is this
 //!   program again, from sealed memory and hidden from what it starts. It makes the mounts, and one last step
 //!   ([`adapters::local`]) confines every program, whether it was launched or entered later.
-//! - **A SIF is mounted where that is possible** ([`adapters::local`]): process 1 mounts it in the sandbox's own namespace,
-//!   where nobody else sees it, and a process outside answers through the open device, without rights, sockets or writing.
-//!   The kernel removes the mount with the sandbox's last process, so that nothing has to be tidied up.
+//! - **A SIF is mounted where that is possible** ([`adapters::local`]), and so is a file that was prepared for a cluster:
+//!   process 1 mounts it in the sandbox's own namespace, where nobody else sees it, and a process outside answers through the
+//!   open device, without rights, sockets, other files or other processes. The kernel removes the mount with the sandbox's
+//!   last process, so that nothing has to be tidied up. Only process 1 knows whether the mount has failed, and leaves a note:
+//!   then the keeper unpacks the image, and the program, which has not begun, starts there.
 //! - **Isolation is one question everywhere** ([`core::launch::isolation`]): backends say which levels they have, and a policy
 //!   names the least one instead of a program. A demand is enforced also where approvals are only recommended, because
 //!   whoever launches can satisfy it; a copy or an admission has no isolation, so there it counts as an approval.

@@ -36,6 +36,7 @@ mod sif_root;
 mod sockets;
 mod spec;
 mod variables;
+mod waiting;
 
 use std::{ffi::OsString, path::PathBuf};
 

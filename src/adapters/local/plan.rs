@@ -272,9 +272,10 @@ pub(super) fn steps(
     } else {
         format!("the image, {}", wharf_core::base::text::plural(image.layers.len() as u64, "layer", "layers"))
     };
-    let is_there = match mounted {
-        true => prepared.is_some() || matches!(image.reference, ImageRef::File { .. }),
-        false => root.join("done").is_file(),
+    let is_there = if mounted {
+        prepared.is_some() || matches!(image.reference, ImageRef::File { .. })
+    } else {
+        root.join("done").is_file()
     };
     let bytes = if is_there { 0 } else { image.size };
     let to = if mounted {

@@ -3,7 +3,7 @@
 use std::{
     os::fd::AsFd,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    time::Duration,
 };
 
 use landlock::{
@@ -11,8 +11,13 @@ use landlock::{
     RulesetError, Scope,
 };
 
+use super::waiting::wait_for;
+use crate::shared::exec;
 use wharf_core::base::error::{During, Result};
 
+/// The most bytes of the list of libraries, and the most time for it.
+const MOST: usize = 64 << 10;
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The loader's list of where libraries are (ld.so(8)).
 const LIBRARIES: &str = "/etc/ld.so.cache";
 /// Where libraries are, for a program whose loader does not list them.
@@ -27,9 +32,10 @@ pub(super) struct Needed {
 impl Needed {
     /// What this program needs, as its loader tells: it lists the libraries and does not begin the program.
     pub(super) fn by(program: &Path) -> Self {
-        let mut command = Command::new(program);
-        command.env_clear().env("LD_TRACE_LOADED_OBJECTS", "1").stdin(Stdio::null()).stderr(Stdio::null());
-        let told = command.output().map(|output| output.stdout).unwrap_or_default();
+        let words = [&*program.to_string_lossy()];
+        let environment = ["LD_TRACE_LOADED_OBJECTS=1".to_owned()];
+        let work = exec::run_in(&words, Some(&environment), b"", MOST, PATIENCE);
+        let told = wait_for(work, "list libraries").map(|output| output.stdout).unwrap_or_default();
         let mut libraries = listed(&String::from_utf8_lossy(&told));
         if libraries.is_empty() {
             libraries = FOLDERS.map(PathBuf::from).to_vec();

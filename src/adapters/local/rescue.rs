@@ -6,11 +6,9 @@ use super::{
     mounted::{self, MountedImage},
     root, runtime,
     sandboxed::Sandboxed,
+    waiting::wait_for,
 };
-use wharf_core::base::{
-    context::Context,
-    error::{During, Result},
-};
+use wharf_core::base::{context::Context, error::Result};
 
 /// The process of the workload in `folder` in its unpacked image, instead of the mounted one, which is open as `file`.
 /// Waits until it is unpacked.
@@ -18,11 +16,8 @@ use wharf_core::base::{
 /// # Errors
 /// Where the image cannot be unpacked, or lacks what the process needs.
 pub(super) fn unpacked(folder: &Path, sandboxed: &Sandboxed, image: &MountedImage, file: File) -> Result<Sandboxed> {
-    let what = "unpack the image instead";
     let own = folder.join(mounted::UNPACKED);
-    // A keeper needs nothing else of this kind.
-    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build().during(what)?;
-    waiting.block_on(root::unpack_for_one(&Context::default(), file, image.offset, &own))?;
+    wait_for(root::unpack_for_one(&Context::default(), file, image.offset, &own), "unpack the image instead")?;
     let mut sandboxed = Sandboxed { mounted: None, ..sandboxed.clone() };
     sandboxed.inside.root.clone_from(&own);
     runtime::placed(sandboxed, &own, true)
