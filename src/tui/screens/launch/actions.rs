@@ -100,11 +100,11 @@ impl Page {
     /// carried out, so the key does not wait for it.
     fn lacks_plan(&self) -> &'static str {
         if self.error.is_some() {
-            "nothing was sent: there is no plan, for the reason shown"
+            "there is no plan, for the reason shown"
         } else if self.form.is_none() {
-            "nothing was sent: the backend has not told its form yet"
+            "the backend has not told its form yet"
         } else {
-            "nothing was sent: the plan is still being made; press it again then"
+            "the plan is still being made; press it again then"
         }
     }
 
@@ -267,9 +267,8 @@ impl page::Page for Page {
                 Some("there is no preset for this image here".to_owned())
             }
             Action::Fold if !self.may_fold() => Some("this line is in no section".to_owned()),
-            Action::Confirm | Action::Script | Action::Sent if self.plan.is_none() => {
-                Some(self.lacks_plan().to_owned())
-            }
+            Action::Confirm if self.plan.is_none() => Some(format!("nothing was sent: {}", self.lacks_plan())),
+            Action::Script | Action::Sent if self.plan.is_none() => Some(self.lacks_plan().to_owned()),
             Action::Confirm => {
                 self.gate().filter(|gate| gate.passage == GateRequirement::Closed).map(|gate| gate.grounds)
             }
