@@ -15,7 +15,7 @@ const SHOWN: [(&str, usize); 3] = [("source", 12), ("platform", 5), ("project", 
 /// The columns of a bar.
 const BAR: usize = 5;
 /// The columns of a number of rows.
-const NUMBER: usize = 7;
+const NUMBER: usize = 6;
 
 /// A line of the column.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ const SHAPE: Shape = Shape { side: Side { from: WIDE, share: 38, bounds: (40, 60
 
 /// The columns of a body from which the facets stand beside the list, and how many they take.
 const FACETS_FROM: u16 = 150;
-const FACETS: u16 = 27;
+const FACETS: u16 = 32;
 
 /// The lines of a body from which a list beside other panes has a rule.
 const RULED: u16 = 26;
