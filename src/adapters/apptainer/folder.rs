@@ -8,15 +8,12 @@ use super::spec::Spec;
 use crate::keeper::{
     log,
     node::{Node, NodeRelation},
-    running::RunningProgram,
+    running::{RunningProgram, Unseen},
 };
 use wharf_core::{
     base::{clean, small_file, text},
     launch::plan::{State, Workload},
 };
-
-/// How long a launch without a note of where it runs counts as being started, in seconds.
-const STARTING: i64 = 90;
 
 /// Where the program of a launch runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,10 +59,11 @@ impl Kept {
             (None, None) if !here => {
                 State::Other(format!("on {}, or lost when it restarted", clean::short(&spec.machine.host, 60)))
             }
-            (None, None) if text::now() - spec.created < STARTING && !folder.join("running").exists() => {
-                State::Starting
-            }
-            (None, None) => State::Other("lost (its keeper was ended)".into()),
+            (None, None) => match Running::unseen(folder, spec.created) {
+                Unseen::Starting => State::Starting,
+                Unseen::Ending => State::Running,
+                Unseen::Lost => State::Other("lost (its keeper was ended)".into()),
+            },
         };
         let workload = Workload {
             name: spec.name.clone(),

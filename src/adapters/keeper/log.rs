@@ -9,6 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::{
+    fs::{FlockOperation, Mode, OFlags, flock, open},
+    io::Errno,
+};
+
 use crate::shared::private;
 use wharf_core::base::{
     error::{During, Result},
@@ -126,7 +131,8 @@ impl Log {
     }
 }
 
-/// The reserved place of an exit code, on the disk before the program starts.
+/// The reserved place of an exit code, on the disk before the program starts. It is locked for as long as the keeper is
+/// there, however it ends.
 pub struct Exit(File);
 
 impl Exit {
@@ -136,6 +142,8 @@ impl Exit {
         let file = private::open(&folder.join("exit"), |options| options.create(true).truncate(true).write(true))?;
         file.write_all_at(BLANK, 0).during(&what)?;
         file.sync_all().during(what)?;
+        // A file system without locks lets others guess by the time.
+        let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
         Ok(Self(file))
     }
 
@@ -158,6 +166,12 @@ impl Exit {
     }
 }
 
+/// Whether the keeper of a workload is there on this node, so that an exit code will still come.
+pub fn is_kept(folder: &Path) -> bool {
+    let opened = open(folder.join("exit"), OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
+    opened.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK))
+}
+
 /// The exit code, if the workload has ended.
 pub fn exit_code(folder: &Path) -> Option<i64> {
     small_file::text(folder.join("exit")).ok()?.trim().parse().ok()
@@ -166,6 +180,16 @@ pub fn exit_code(folder: &Path) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_keeper_is_seen_until_it_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_kept(folder.path()));
+        let exit = Exit::reserve(folder.path()).unwrap();
+        assert!(is_kept(folder.path()) && exit_code(folder.path()).is_none());
+        drop(exit);
+        assert!(!is_kept(folder.path()));
+    }
 
     #[test]
     fn a_log_is_bounded_and_keeps_the_newest() {

@@ -18,7 +18,7 @@ use crate::{
         changes, follow, log,
         node::{Node, NodeRelation},
         processes,
-        running::RunningProgram,
+        running::{RunningProgram, Unseen},
         start,
     },
     shared::{exec, private, terminal},
@@ -363,9 +363,12 @@ fn load(folder: &Path, backend: &str) -> Option<KeptWorkload> {
         (Some(code), _) => State::Exited(code),
         (None, Some(_)) => State::Running,
         (None, None) if stands == NodeRelation::Elsewhere => State::Other(elsewhere(&spec.node)),
-        (None, None) if text::now() - spec.created < 5 => State::Created,
         (None, None) if stands == NodeRelation::Before => State::Other("lost (the machine was restarted)".into()),
-        (None, None) => State::Other("lost (its keeper was ended)".into()),
+        (None, None) => match RunningProgram::<Limits>::unseen(folder, spec.created) {
+            Unseen::Starting => State::Created,
+            Unseen::Ending => State::Running,
+            Unseen::Lost => State::Other("lost (its keeper was ended)".into()),
+        },
     };
     let workload = Workload {
         name: spec.name.clone(),
