@@ -11,7 +11,7 @@ use crate::keeper::{
     running::{RunningProgram, Unseen},
 };
 use wharf_core::{
-    base::{clean, small_file, text},
+    base::{clean, small_file},
     launch::plan::{State, Workload},
 };
 
