@@ -53,7 +53,7 @@ impl Page {
     }
 
     fn plan_lines(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
-        let mut lines = self.again_lines(theme);
+        let mut lines = self.again.as_ref().map(|again| again.lines(theme)).unwrap_or_default();
         if let Some(error) = &self.error {
             lines.extend(failure(error, theme));
             return lines;
