@@ -5,10 +5,9 @@ use wharf::{
         base::error::Error,
         launch::{
             form::{Field, FieldKind, Form, Section},
-            ledger::{LaunchRecord, Outcome},
+            ledger::{LaunchAgain, LaunchRecord, Outcome},
             plan::Risk,
         },
-        portal::launches::LaunchAgain,
     },
     tui::{
         msg::{EarlierLaunch, Effect, Msg, RunEffect, RunNews, Slot},

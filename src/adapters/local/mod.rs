@@ -20,6 +20,7 @@ mod missing;
 mod mounted;
 mod mounts;
 mod people;
+mod placing;
 mod plan;
 mod program;
 mod reading;

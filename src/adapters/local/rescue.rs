@@ -4,7 +4,7 @@ use std::{fs::File, path::Path};
 
 use super::{
     mounted::{self, MountedImage},
-    root, runtime,
+    placing, root,
     sandboxed::Sandboxed,
     waiting::wait_for,
 };
@@ -20,5 +20,5 @@ pub(super) fn unpacked(folder: &Path, sandboxed: &Sandboxed, image: &MountedImag
     wait_for(root::unpack_for_one(&Context::default(), file, image.offset, &own), "unpack the image instead")?;
     let mut sandboxed = Sandboxed { mounted: None, ..sandboxed.clone() };
     sandboxed.inside.root.clone_from(&own);
-    runtime::placed(sandboxed, &own, true)
+    placing::placed(sandboxed, &own, true)
 }

@@ -11,9 +11,8 @@ use async_trait::async_trait;
 use super::{
     below::RootFolder,
     enter,
-    inside::SandboxLayout,
     mounted::{self, MountedImage},
-    people, plan, root, run,
+    people, placing, plan, root, run,
     sandbox_program::SandboxProgram,
     sandboxed::{Sandboxed, file},
     sif_root,
@@ -229,8 +228,8 @@ impl Sandboxes {
         let what = "launch on local";
         let unpacked = root::provide(cx, images, supply).await?;
         let (asked, below) = (sandboxed.clone(), unpacked.clone());
-        let copied =
-            sandboxed.inside.writable || blocking(move || lacks_places(asked, &below)).await.during(what)??;
+        let copied = sandboxed.inside.writable
+            || blocking(move || placing::lacks_places(asked, &below)).await.during(what)??;
         let root = if copied {
             cx.progress.phase("copying the image");
             let own = staging.join("root");
@@ -248,58 +247,8 @@ impl Sandboxes {
             unpacked
         };
         // Reads files whose size the image decides, so it must not run in an asynchronous task.
-        blocking(move || placed(sandboxed, &root, copied)).await.during(what)?
+        blocking(move || placing::placed(sandboxed, &root, copied)).await.during(what)?
     }
-}
-
-/// The same process in an image that is unpacked at `root`, ready to run; `copied` where that is of this process alone.
-pub(super) fn placed(mut sandboxed: Sandboxed, root: &Path, copied: bool) -> Result<Sandboxed> {
-    let below = RootFolder::new(root)?;
-    // The shared image is never changed: what it lacks is made in the sandbox.
-    if copied {
-        plan::points(&sandboxed.inside).iter().try_for_each(|point| below.make(point).map(drop))?;
-    }
-    plan::must_start(&sandboxed.inside, &below)?;
-    let who = people::resolve(&sandboxed.user, &below)?;
-    plan::complete(&mut sandboxed.inside, &who, &below)?;
-    if sandboxed.runtime == SandboxProgram::Runsc {
-        make_places(&sandboxed, root).during("launch on local")?;
-    }
-    sandboxed.argv = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.clone().into(), "WHARF", "TASK");
-    sandboxed.who = Some(who);
-    Ok(sandboxed)
-}
-
-/// The places of mounts in the unpacked image at `root`. The paths of a complete sandbox have no links.
-fn places(inside: &SandboxLayout, root: &Path) -> Vec<(PathBuf, bool)> {
-    let below = |at: &Path| root.join(at.strip_prefix("/").unwrap_or(at));
-    let mounts = inside.mounts.iter().map(|mount| (below(&mount.inside), mount.host.is_dir()));
-    mounts.chain(inside.texts.iter().map(|text| (below(&text.at), false))).collect()
-}
-
-/// Whether the image lacks a place for a mount. gVisor would make it in the image, which all workloads share.
-fn lacks_places(mut sandboxed: Sandboxed, root: &Path) -> Result<bool> {
-    if sandboxed.runtime != SandboxProgram::Runsc {
-        return Ok(false);
-    }
-    let below = RootFolder::new(root)?;
-    let who = people::resolve(&sandboxed.user, &below)?;
-    plan::complete(&mut sandboxed.inside, &who, &below)?;
-    Ok(places(&sandboxed.inside, root).iter().any(|(place, _)| place.symlink_metadata().is_err()))
-}
-
-/// Makes the places of mounts that a copy of the image lacks, also those in its `/tmp` and `/run`.
-fn make_places(sandboxed: &Sandboxed, root: &Path) -> std::io::Result<()> {
-    for (place, folder) in places(&sandboxed.inside, root) {
-        if place.symlink_metadata().is_ok() {
-            continue;
-        }
-        std::fs::create_dir_all(if folder { &place } else { place.parent().unwrap_or(root) })?;
-        if !folder {
-            std::fs::File::create_new(&place)?;
-        }
-    }
-    Ok(())
 }
 
 #[async_trait]

@@ -13,7 +13,7 @@ use crate::{
         error::{Error, Kind, Result},
         text,
     },
-    image::model::Pinned,
+    image::model::{Image, Pinned},
 };
 
 /// The format of the records that this program writes. Records of another format are left alone.
@@ -63,6 +63,17 @@ pub enum Outcome {
         /// Why, in words.
         why: String,
     },
+}
+
+/// What is needed to launch something again.
+#[derive(Debug, Clone)]
+pub struct LaunchAgain {
+    /// What was launched then.
+    pub record: LaunchRecord,
+    /// The same image, read now.
+    pub image: Image,
+    /// What its tag means today in words, where that is another image or cannot be told.
+    pub tag: Option<String>,
 }
 
 impl Outcome {

@@ -8,8 +8,7 @@ use crate::{
 };
 use wharf_core::{
     base::{clean, error::Result, text},
-    launch::ledger::LaunchRecord,
-    portal::launches::LaunchAgain,
+    launch::ledger::{LaunchAgain, LaunchRecord},
 };
 
 /// The most characters of what became of a launch, in the list to choose from.

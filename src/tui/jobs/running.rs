@@ -13,8 +13,8 @@ use wharf_core::{
         error::{During, Result},
         text,
     },
-    launch::{logs::LogRange, plan::Workload, usage::WorkloadId},
-    portal::{Portal, launches::LaunchAgain},
+    launch::{ledger::LaunchAgain, logs::LogRange, plan::Workload, usage::WorkloadId},
+    portal::Portal,
 };
 
 /// The time between two measurements of the workload whose page is shown.

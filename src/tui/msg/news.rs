@@ -24,7 +24,7 @@ use wharf_core::{
     },
     launch::{
         form::Form,
-        ledger::LaunchRecord,
+        ledger::{LaunchAgain, LaunchRecord},
         listing::BackendList,
         plan::{Plan, Workload},
         usage::Usage,
@@ -32,7 +32,6 @@ use wharf_core::{
     portal::{
         OpenedLink,
         evidence::{Verified, brief::Brief, diff::Diff, mending::Mend},
-        launches::LaunchAgain,
         own_sources::Trial,
     },
     ports::{CachedRows, Question, upkeep::Removal},

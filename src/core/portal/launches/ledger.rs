@@ -10,22 +10,11 @@ use crate::{
     },
     image::{model::Image, reference::ImageRef},
     launch::{
-        ledger::{self, LaunchRecord, Outcome},
+        ledger::{self, LaunchAgain, LaunchRecord, Outcome},
         plan::{Plan, Workload},
         usage::full_id,
     },
 };
-
-/// What is needed to launch something again.
-#[derive(Debug, Clone)]
-pub struct LaunchAgain {
-    /// What was launched then.
-    pub record: LaunchRecord,
-    /// The same image, read now.
-    pub image: Image,
-    /// What its tag means today in words, where that is another image or cannot be told.
-    pub tag: Option<String>,
-}
 
 /// After how many seconds a launch without an answer is told of: most have one sooner.
 const SOON: i64 = 60;

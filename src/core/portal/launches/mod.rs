@@ -7,8 +7,6 @@ mod measure;
 mod presets;
 pub mod workloads;
 
-pub use self::ledger::LaunchAgain;
-
 use std::{path::Path, sync::Arc};
 
 use futures_util::{StreamExt, stream};

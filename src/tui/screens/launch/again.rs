@@ -2,12 +2,10 @@
 
 use ratatui::text::Line;
 
-use super::Page;
 use crate::kit::theme::Theme;
 use wharf_core::{
     base::{clean, text},
     launch::{form::Form, ledger, ledger::LaunchRecord, plan::Plan},
-    portal::launches::LaunchAgain,
 };
 
 /// A launch that is made again.
@@ -23,6 +21,17 @@ pub(super) struct Again {
 }
 
 impl Again {
+    /// A launch that is made again, and what has changed since, in words.
+    pub(super) fn new(record: LaunchRecord, mut changes: Vec<String>) -> Self {
+        if record.is_open() {
+            let key = record.key();
+            changes.push(format!(
+                "nobody knows whether it made a workload: 'wharf launch --again {key}' finds or finishes it; this makes a new one"
+            ));
+        }
+        Self { record, changes, left_out: Vec::new(), differs: None }
+    }
+
     /// Keeps which answers a new form does not take.
     pub(super) fn form_arrived(&mut self, form: &Form) {
         let answers = self.record.answers();
@@ -36,50 +45,25 @@ impl Again {
     pub(super) fn plan_arrived(&mut self, plan: Option<&Plan>) {
         self.differs = plan.map(|plan| ledger::differences(&self.record.plan, plan));
     }
-}
 
-impl Page {
-    /// A launch screen for what was launched before, with its backend and its answers.
-    pub fn again(again: LaunchAgain, backends: Vec<String>) -> Self {
-        let LaunchAgain { record, image, tag } = again;
-        let mut changes: Vec<String> = tag.into_iter().collect();
-        let mut page = Self::new(image, backends);
-        match page.backends.iter().position(|name| *name == record.plan.backend) {
-            Some(at) => (page.backend, page.chosen) = (at, true),
-            None => changes.push(format!("the backend {} is not here any more", record.plan.backend)),
-        }
-        if record.is_open() {
-            let key = record.key();
-            changes.push(format!(
-                "nobody knows whether it made a workload: 'wharf launch --again {key}' finds or finishes it; this makes a new one"
-            ));
-        }
-        page.answers = record.answers();
-        page.again = Some(Again { record, changes, left_out: Vec::new(), differs: None });
-        page
+    /// The launch that is made again: its key and when it was.
+    pub(super) fn of(&self) -> String {
+        format!("{} of {}", clean::line(self.record.key()), text::timestamp(self.record.began))
     }
 
-    /// The launch that is made again: its key and when it was; `None` for another launch.
-    pub(super) fn again_of(&self) -> Option<String> {
-        let record = &self.again.as_ref()?.record;
-        Some(format!("{} of {}", clean::line(record.key()), text::timestamp(record.began)))
-    }
-
-    /// What differs from the launch that is made again; nothing for another launch.
-    pub(super) fn again_lines(&self, theme: &Theme) -> Vec<Line<'static>> {
-        let Some(again) = &self.again else { return Vec::new() };
-        let verdict = clean::line(&again.record.verdict);
+    /// What differs from the launch that is made again.
+    pub(super) fn lines(&self, theme: &Theme) -> Vec<Line<'static>> {
+        let verdict = clean::line(&self.record.verdict);
         let mut lines = vec![Line::styled(format!("   on this verdict: {verdict}"), theme.style("text"))];
-        let told = again.changes.iter().chain(&again.left_out);
+        let told = self.changes.iter().chain(&self.left_out);
         lines.extend(told.map(|words| Line::styled(format!(" ! {}", clean::line(words)), theme.style("caution"))));
-        match again.differs.as_deref() {
+        match self.differs.as_deref() {
             None => {}
             Some([]) => lines.push(Line::styled("   the plan is that of then", theme.style("text"))),
             Some(differs) => {
                 lines.push(Line::styled("   what differs from then (- was, + is):", theme.style("text")));
-                lines.extend(
-                    differs.iter().map(|line| Line::styled(format!("   {}", clean::line(line)), theme.style("dim"))),
-                );
+                let line = |line: &String| Line::styled(format!("   {}", clean::line(line)), theme.style("dim"));
+                lines.extend(differs.iter().map(line));
             }
         }
         lines

@@ -24,6 +24,7 @@ use wharf_core::{
     image::{model::Image, reference::ImageRef},
     launch::{
         form::{Answers, Field, FieldKind, Form, Section},
+        ledger::LaunchAgain,
         plan::Plan,
         room::Gate,
         safer::{self, SaferAnswer},
@@ -110,6 +111,20 @@ impl Page {
             again: None,
             folded: Vec::new(),
         }
+    }
+
+    /// A launch screen for what was launched before, with its backend and its answers.
+    pub fn again(again: LaunchAgain, backends: Vec<String>) -> Self {
+        let LaunchAgain { record, image, tag } = again;
+        let mut changes: Vec<String> = tag.into_iter().collect();
+        let mut page = Self::new(image, backends);
+        match page.backends.iter().position(|name| *name == record.plan.backend) {
+            Some(at) => (page.backend, page.chosen) = (at, true),
+            None => changes.push(format!("the backend {} is not here any more", record.plan.backend)),
+        }
+        page.answers = record.answers();
+        page.again = Some(again::Again::new(record, changes));
+        page
     }
 
     /// The policy's gate for the shown plan; `None` if the policy was not asked or there is no plan.

@@ -110,9 +110,9 @@ impl Page {
         };
         let plain =
             |lines: Vec<Line<'static>>| folded(lines, width).into_iter().map(|line| PlanLine { line, is_rule: false });
-        if let Some(of) = self.again_of() {
-            rule(&mut rows, "Again", &of);
-            rows.extend(plain(self.again_lines(theme)));
+        if let Some(again) = &self.again {
+            rule(&mut rows, "Again", &again.of());
+            rows.extend(plain(again.lines(theme)));
         }
         rule(&mut rows, "What it may do", "");
         if let Some(error) = &self.error {
