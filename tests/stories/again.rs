@@ -69,9 +69,9 @@ fn a_workload_is_launched_again_with_its_answers_and_what_differs_is_told() {
     let mut now = plan(&state);
     now.risks = vec![Risk::caution("policy: needs approval: not scanned")];
     update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(now)))));
-    let shown = draw(&mut state, (160, 50));
+    let shown = draw(&mut state, (140, 50));
     for part in [
-        "Again: launch key of",
+        "── Again ─",
         "on this verdict: allow: signed",
         "the tag latest has moved since",
         "partition was 'old': this backend does not ask for it",
@@ -92,7 +92,7 @@ fn a_launch_whose_workload_is_gone_is_chosen_from_those_that_are_kept() {
     let asked = press(&mut state, "_ _ enter");
     assert!(asked.contains(&Effect::Run(RunEffect::Again(EarlierLaunch::Key("key".into())))), "{asked:?}");
     // Nothing opens over another screen.
-    assert!(press(&mut state, "1").contains(&Effect::Leave(&[Slot::Again])));
+    assert!(press(&mut state, "1").contains(&Effect::Leave(&[Slot::Warnings, Slot::Again])));
     assert_eq!(arrived(&mut state, before()), []);
     assert!(matches!(state.screen(), Screen::Catalog));
 }
@@ -107,7 +107,7 @@ fn what_wharf_has_not_launched_or_may_have_made_already_is_told() {
     let mut open = before();
     (open.record.outcome, open.record.plan.backend) = (Outcome::Begun, "gone".into());
     arrived(&mut state, open);
-    let shown = draw(&mut state, (160, 50));
+    let shown = draw(&mut state, (140, 50));
     assert!(shown.contains("nobody knows whether it made a workload"), "{shown}");
     assert!(shown.contains("the backend gone is not here any more"), "{shown}");
 }
