@@ -461,7 +461,9 @@ fn presets_are_gone_through_with_one_key() {
 fn answers_that_were_changed_are_counted_and_forgotten_and_what_is_sent_is_read_in_full() {
     let mut state = state();
     launching(&mut state);
-    assert!(press(&mut state, "J").is_empty() && state.notice.as_ref().unwrap().text.contains("plan is still being made"));
+    assert!(
+        press(&mut state, "J").is_empty() && state.notice.as_ref().unwrap().text.contains("plan is still being made")
+    );
     press(&mut state, "j j right");
     let drawn = crate::screens::draw(&mut state, (120, 40));
     assert!(drawn.contains("1 changed") && drawn.contains("‹ none ›  private"), "{drawn}");
