@@ -64,12 +64,30 @@ impl<'a> Person<'a> {
 
 /// Output of `openstack` itself, to see that both sides agree.
 pub(crate) fn openstack(clouds: &str, cloud: &str, arguments: &[&str]) -> serde_json::Value {
+    try_openstack(clouds, cloud, arguments).unwrap_or_else(|complaint| panic!("{arguments:?}: {complaint}"))
+}
+
+fn try_openstack(clouds: &str, cloud: &str, arguments: &[&str]) -> Result<serde_json::Value, String> {
     // Debian's own Python: the packages are not installed for any other.
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new("/usr/bin/openstack");
     command.env_clear().env("PATH", "/usr/bin:/bin").env("OS_CLIENT_CONFIG_FILE", clouds).env("HOME", home.path());
     let output = command.args(["--os-cloud", cloud]).args(arguments).args(["-f", "json"]).output().unwrap();
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {}", lab::complained(&output)))
+    serde_json::from_slice(&output.stdout).map_err(|_| lab::complained(&output))
+}
+
+/// A new application credential of alice. Keystone was once seen to answer under load that she does not have a role that
+/// her token has; such an answer, and no other, is asked again.
+fn application_credential(clouds: &str, name: &str) -> serde_json::Value {
+    let create = || try_openstack(clouds, "alice", &["application", "credential", "create", name]);
+    let mut made = create();
+    for _ in 0..4 {
+        match &made {
+            Err(complaint) if complaint.contains("Could not find role assignment") => made = create(),
+            _ => break,
+        }
+    }
+    made.unwrap_or_else(|complaint| panic!("{complaint}"))
 }
 
 /// A disk with a boot sector, and different bytes in each run.
@@ -790,7 +808,7 @@ fn entry(clouds: &str, kind: &str, auth: &str) -> String {
 fn application_credentials_and_tokens_sign_in_as_the_client_takes_them() {
     let clouds = need!("WHARF_LAB_CLOUDS");
     let name = lab::fresh("story-credential");
-    let made = openstack(&clouds, "alice", &["application", "credential", "create", &name]);
+    let made = application_credential(&clouds, &name);
     let text = |key: &str| made[key].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
     let issued = openstack(&clouds, "alice", &["token", "issue"]);
     let token = issued["id"].as_str().unwrap();
