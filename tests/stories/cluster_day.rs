@@ -1,5 +1,5 @@
-//! A day of a person without rights on a cluster: an image is found and judged, its script is read,
-//! it is launched as an array under Apptainer and once on this machine; one task is followed, another stopped; the next day
+//! A day of a person without rights on a cluster, by commands and by keys: an image is found and judged, its script is read,
+//! it is launched as an array under Apptainer, by commands also on this machine; one task is followed, another stopped; then
 //! it is launched again, and a stranger's image gets only as far as the policy lets it.
 
 use std::{
@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::{
     lab::{self, complained, need, said},
+    pty::Screen,
     slurm::{APPTAINER, Stage, as_person},
 };
 
@@ -28,6 +29,13 @@ fn a_day_on_a_cluster_by_commands() {
     let (conf, bin) = (need!("WHARF_LAB_SLURM_2205_CONF"), need!("WHARF_LAB_SLURM_2205_BIN"));
     let (runsc, _) = (need!("WHARF_LAB_RUNSC"), need!("WHARF_LAB_APPTAINER"));
     as_person("cluster_day::by_commands", &conf, &bin, &[(RUNSC, &runsc)]);
+}
+
+#[test]
+fn a_day_on_a_cluster_by_keys() {
+    let (conf, bin) = (need!("WHARF_LAB_SLURM_2205_CONF"), need!("WHARF_LAB_SLURM_2205_BIN"));
+    let (runsc, _) = (need!("WHARF_LAB_RUNSC"), need!("WHARF_LAB_APPTAINER"));
+    as_person("cluster_day::by_keys", &conf, &bin, &[(RUNSC, &runsc)]);
 }
 
 /// The person's home, the site's file, and two images: the site has signed one, a stranger has pushed the other.
@@ -142,6 +150,13 @@ impl Day {
             std::thread::park_timeout(Duration::from_millis(100));
         }
     }
+
+    fn open_screen(&self) -> Screen {
+        let variables = self.variables(&self.file());
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Screen::open(140, 40, &variables)
+    }
 }
 
 #[test]
@@ -219,4 +234,122 @@ fn the_next_day(day: &Day, id: &str) {
     assert_eq!(day.done(&["logs", &format!("{second}_3"), "--follow"]), "task 3\nend of 3\n");
     day.until_listed(&[&second, "2 done"]);
     day.done(&["remove", &second]);
+}
+
+/// Turns the form's first line, where one of two backends stands, to this one.
+fn choose_backend(screen: &mut Screen, name: &str) {
+    let shown = screen.read("the backend", |text| {
+        let (shown, _) = text.split_once("‹ ")?.1.split_once(" ›")?;
+        Some(shown.to_owned())
+    });
+    if shown != name {
+        screen.keys("\u{1b}[C");
+    }
+    screen.until(&format!("‹ {name} ›"));
+}
+
+/// Reads the whole script of the plan, once there is one.
+fn script_has(screen: &mut Screen, line: &str) {
+    screen.until("L launches now");
+    screen.keys("J");
+    screen.until(line);
+    screen.keys("\u{1b}");
+    screen.read("the page below it", |text| (!text.contains(line)).then_some(()));
+}
+
+#[test]
+#[ignore = "another test runs it as a person without rights"]
+fn by_keys() {
+    let day = Day::new();
+    let mut screen = day.open_screen();
+    // Where there are few images the first page is shown: to the list.
+    screen.until("[1 Images ");
+    screen.keys("\u{1b}");
+    screen.until("NAME");
+    screen.keys(&format!("/{}\r", day.ours));
+    screen.until("\n▌ zz/gromacs-");
+    screen.keys("\r");
+    // Its page checks what can be checked in a moment.
+    screen.until("allow");
+    screen.keys("l");
+    screen.until("Backend");
+    choose_backend(&mut screen, "lab");
+    // The verdict and the script, and then the script with the answers of the preset.
+    script_has(&mut screen, "#SBATCH --partition=short");
+    screen.keys("p");
+    screen.until("10 tasks");
+    script_has(&mut screen, "#SBATCH --array=1-10");
+    screen.keys("L");
+    an_array_runs_and_one_task_is_stopped(&mut screen);
+    it_is_launched_again(&day, &mut screen);
+    a_strangers_image_is_isolated(&day, &mut screen);
+}
+
+/// Its page: the array has tasks, each with a page of its own.
+fn an_array_runs_and_one_task_is_stopped(screen: &mut Screen) {
+    screen.until("tasks 10: 1 running, 9 done");
+    screen.keys("c");
+    screen.until("copied lab:");
+    screen.keys("\r");
+    screen.until("Task");
+    screen.answers("_1\r");
+    screen.until("end of 1");
+    screen.keys("\u{1b}");
+    screen.until("tasks 10:");
+    // From the list it is opened again.
+    screen.keys("2");
+    screen.until("● running  ");
+    screen.keys("\r");
+    screen.until("enter tasks");
+    screen.keys("\r");
+    screen.until("Task");
+    screen.answers("_2\r");
+    screen.until("task 2");
+    screen.keys("s");
+    screen.until("■ stopped");
+    screen.keys("s");
+    screen.until("it has ended");
+    screen.keys("\u{1b}");
+    screen.until("1 stopped, 9 done");
+}
+
+/// The same array, from its page and after it was removed: with what differs, which is nothing.
+fn it_is_launched_again(day: &Day, screen: &mut Screen) {
+    screen.keys("l");
+    screen.until("── Again ─");
+    screen.until("the plan is that of then");
+    screen.until("10 tasks, each");
+    screen.keys("\u{1b}");
+    screen.until("1 stopped, 9 done");
+    screen.keys("x");
+    screen.until("with its logs?");
+    screen.answers("y");
+    screen.until("removed");
+    screen.keys("L");
+    screen.until("Launch again");
+    screen.answers("\r");
+    screen.until("the plan is that of then");
+    screen.until("L launches now");
+    screen.keys("L");
+    screen.until("tasks 10:");
+    screen.keys("s");
+    screen.until("stopped");
+    day.until_listed(&["lab:", "stopped"]);
+}
+
+/// The policy's demand is chosen already, and less is refused before it is sent.
+fn a_strangers_image_is_isolated(day: &Day, screen: &mut Screen) {
+    screen.keys(&format!("1/\u{15}{}\r", day.strange));
+    screen.until("\n▌ zz/stranger-");
+    screen.keys("\r");
+    screen.until("unsigned");
+    screen.keys("l");
+    screen.until("Backend");
+    choose_backend(screen, "local");
+    screen.until("Isolation     gvisor");
+    screen.until("a kernel in user space (runsc)");
+    screen.until("L launches now");
+    screen.keys("L");
+    screen.until("what a program here can see");
+    assert!(day.done(&["workloads"]).contains("isolation gvisor"));
 }
