@@ -52,6 +52,11 @@ impl Traffic {
 pub const UNTOLD: &str = "-";
 
 impl Usage {
+    /// Whether it tells of no use at all, as of a job whose backend has measured nothing.
+    pub fn says_nothing(&self) -> bool {
+        self.cpu_percent.is_none() && self.memory.is_none() && self.network.is_none()
+    }
+
     /// Processor use for a narrow column: `12.5%`.
     pub fn cpu_words(&self) -> String {
         self.cpu_percent.map_or_else(|| UNTOLD.to_owned(), |percent| format!("{percent:.1}%"))

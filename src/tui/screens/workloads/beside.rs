@@ -21,7 +21,7 @@ use crate::{
     usage::charts::{Measured, memory_words},
 };
 use wharf_core::{
-    base::{clean, text},
+    base::{clean, error::Kind, text},
     catalog::marks::{Facet, Marks},
     launch::plan::Workload,
     portal::evidence::brief::Brief,
@@ -52,6 +52,11 @@ impl Page {
             rest = below(rest, 1);
         }
         match self.usage(workload) {
+            Used::Told(measured) if measured.usage.says_nothing() => {
+                let words = format!(" {} has not told what it uses", workload.backend);
+                put(frame, row(rest, 0), Line::styled(words, theme.style("dim")));
+                rest = below(rest, 1);
+            }
             Used::Told(measured) if rest.height >= CHARTS_FROM && model.charts != Charts::Off => {
                 let height = (rest.height / 4).clamp(3, CHART);
                 for draw in [Measured::draw_cpu, Measured::draw_memory] {
@@ -128,7 +133,9 @@ impl Page {
     pub(super) fn strip(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let Some(workload) = self.rows.selected().filter(|_| area.height > 0) else { return };
         let mut rest = panel::titled(frame, area, &workload.name, &workload.image_words(), false, theme);
-        if let Used::Told(measured) = self.usage(workload) {
+        if let Used::Told(measured) = self.usage(workload)
+            && !measured.usage.says_nothing()
+        {
             for line in use_lines(&measured, usize::from(area.width), theme) {
                 put(frame, row(rest, 0), line);
                 rest = below(rest, 1);
@@ -148,11 +155,15 @@ impl Page {
         }
         if described.output.count() == 0 {
             let words = match &described.ended {
-                Some(Err(error)) => format!(" ✗ {}", error.why),
-                Some(Ok(())) => " it printed nothing".to_owned(),
-                None => " no output yet".to_owned(),
+                // Not a failure: there is no one output of it, and the reason says so.
+                Some(Err(error)) if error.kind == Kind::Usage => format!("· {}", error.why),
+                Some(Err(error)) => format!("✗ {}", error.why),
+                Some(Ok(())) => "it printed nothing".to_owned(),
+                None => "no output yet".to_owned(),
             };
-            put(frame, row(area, 0), Line::styled(fit(&words, width), theme.style("dim")));
+            for (number, line) in (0..area.height).zip(wrap(&words, width.max(8))) {
+                put(frame, row(area, number), Line::styled(format!(" {line}"), theme.style("dim")));
+            }
         }
     }
 }
