@@ -297,7 +297,9 @@ fn tell_mistakes(state: &mut State, known: &[String], theme: &Theme) {
     // What is wrong in the configuration is also shown by the checks of the Sources screen.
     let new = [state.keymap.warnings.clone(), theme.warnings.clone()].concat();
     let new: Vec<String> = new.into_iter().filter(|warning| !known.contains(warning)).collect();
-    if let Some(first) = known.iter().chain(&new).next() {
+    // After a start with other sources the bottom line tells what came of the change.
+    let first_time = !std::mem::replace(&mut state.mistakes_told, true);
+    if let Some(first) = known.iter().chain(&new).next().filter(|_| first_time) {
         let more = match known.len() + new.len() - 1 {
             0 => String::new(),
             more => format!(" (and {more} more: the Sources screen has them all)"),

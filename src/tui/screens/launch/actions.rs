@@ -289,7 +289,7 @@ impl page::Page for Page {
         Some(ScrollArea::new(CursorLines(&mut self.at, count), area))
     }
 
-    fn drawn(&mut self) {
+    fn drawn(&mut self, _model: &Model) {
         self.plan.iter_mut().for_each(DrawnItem::drawn);
     }
 

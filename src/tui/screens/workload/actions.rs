@@ -169,7 +169,7 @@ impl page::Page for Page {
         (Action::Search, &[("enter", "done"), ("esc", "leave it"), ("↑ ↓", "match before, next match")])
     }
 
-    fn drawn(&mut self) {
+    fn drawn(&mut self, _model: &Model) {
         self.workload.drawn();
     }
 
