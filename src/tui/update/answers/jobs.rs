@@ -94,8 +94,11 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
     }
     sources::changed(state, id, failed);
     if !failed && state.model.restarting.take_if(|job| *job == id).is_some() {
-        if let Some(Screen::Workload(page)) = state.stack.last_mut() {
-            effects.extend(page.watch_again(state.model.clock));
+        match state.stack.last_mut() {
+            Some(Screen::Workload(page)) => effects.extend(page.watch_again(state.model.clock)),
+            // What stands beside the list is read again, too.
+            Some(Screen::Workloads(_)) => state.model.described = None,
+            _ => {}
         }
     }
     effects.extend(state.shown().after_job(!changed.is_empty()));
