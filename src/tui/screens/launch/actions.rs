@@ -294,6 +294,10 @@ impl page::Page for Page {
     }
 
     fn walk(&mut self, action: Action, model: &mut Model) -> bool {
+        // The wheel must not take the typed text to another question.
+        if self.editing.is_some() {
+            return true;
+        }
         let lines = model.page();
         if !self.in_plan {
             return self.list(model).is_some_and(|mut shown| {
@@ -355,6 +359,10 @@ impl page::Page for Page {
     }
 
     fn clicked(&mut self, column: u16, line: u16, model: &Model) -> bool {
+        // An answer that is typed is taken or left first: it belongs to the selected question.
+        if self.editing.is_some() {
+            return true;
+        }
         let parts = self.regions(model.body());
         let is_in = |area: Rect| area.contains((column, line).into());
         if is_in(parts.plan) || is_in(parts.request) || is_in(parts.summary) {
