@@ -150,6 +150,7 @@ pub fn images_of(state: &mut State, source: &str) -> Vec<Effect> {
     let mut effects = home(state);
     state.catalog.input = Input::new(format!("source:{source}"));
     state.catalog.typing = false;
+    state.catalog.leave_facets();
     effects.extend(state.catalog.typed());
     effects
 }
