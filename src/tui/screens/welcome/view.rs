@@ -8,7 +8,7 @@ use ratatui::{
 
 use super::{
     Page,
-    findings::{Found, Mend, findings},
+    findings::{FOUND, Found, Mend, findings},
     regions::{area, rows},
 };
 use crate::{
@@ -41,8 +41,11 @@ impl Page {
         put(frame, row(whole, 1), panel::rule(width, "What was found here", "", true, theme));
         let rows = rows(body);
         let key = |action: Action| model.keymap.label("welcome", action);
-        for (number, found) in findings(model, self.starter.is_some()).into_iter().enumerate() {
-            let first = row(rows, 2 * number as u16);
+        let height = usize::from(rows.height / 2);
+        let top = self.at.window(FOUND, height);
+        let found = findings(model, self.starter.is_some()).into_iter().enumerate().skip(top).take(height);
+        for (place, (number, found)) in (0_u16..).zip(found) {
+            let first = row(rows, 2 * place);
             let selected = number == self.at.selected;
             put(frame, first, select(head(&found, selected, width, theme), selected, theme));
             let label = match &found.mends {
@@ -56,7 +59,7 @@ impl Page {
                 Span::styled(label, theme.style("key")),
                 Span::styled(format!(" {}", found.does), theme.style("dim")),
             ]);
-            put(frame, row(rows, 2 * number as u16 + 1), does);
+            put(frame, row(rows, 2 * place + 1), does);
         }
         let rest = below(whole, rows.bottom().saturating_sub(whole.y) + 1);
         if rest.height < PLACES.len() as u16 + 1 {
