@@ -15,7 +15,7 @@ use ratatui::{
     layout::{Position, Size},
 };
 use tokio::sync::{Notify, mpsc};
-use wharf::tui::{initial_state, run_loop};
+use wharf::tui::{initial_state, kit::plain::Listener, run_loop};
 
 use crate::fake::{self, Behaviour};
 
@@ -51,6 +51,8 @@ impl Watched {
         assert!(tokio::time::timeout(PATIENCE, shown).await.is_ok(), "'{wanted}' never came:\n{}", self.text());
     }
 }
+
+impl Listener for Watched {}
 
 impl Backend for Watched {
     type Error = Infallible;
