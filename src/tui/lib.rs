@@ -42,6 +42,7 @@ use tokio::{
 use self::{
     jobs::Jobs,
     kit::{
+        action::Action,
         glyphs::{self, Environment, Glyphs},
         keymap::Keymap,
         plain::{self, LineBackend, Listener},
@@ -341,7 +342,8 @@ fn perform(
         match effect {
             Effect::Copy(text) => {
                 if !terminal::copy(&text) {
-                    state.say("too long for the clipboard: select it with the mouse (f9 turns ours off)");
+                    let key = state.keymap.label("global", Action::Mouse);
+                    state.say(format!("too long for the clipboard: select it with the mouse ({key} turns ours off)"));
                 }
             }
             Effect::CopyReference(target) => match jobs.resolve(&target) {

@@ -26,7 +26,10 @@ use wharf_core::{
         text,
     },
     image::reference::ImageRef,
-    launch::{listing::BackendLists, plan::Workload},
+    launch::{
+        listing::BackendLists,
+        plan::{State, Workload},
+    },
     portal::{Abilities, doctor::Finding},
     ports::{Ability, Listing},
 };
@@ -299,7 +302,13 @@ impl Model {
         };
         let refused = || Some(self.lists.refusal(&workload.key(), workload_keys::ability(action)?)?.to_owned());
         let lacking = self.why_lacking(&workload.backend, action);
-        lacking.or_else(|| workload_keys::why_not_now(action, &workload.state).map(str::to_owned)).or_else(refused)
+        let not_now = || {
+            let why = workload_keys::why_not_now(action, &workload.state)?;
+            let restarts = action == Action::Start && matches!(workload.state, State::Running | State::Paused);
+            let key = || self.keymap.label("workloads", Action::Restart);
+            Some(if restarts { format!("{why}: {} restarts it", key()) } else { why.to_owned() })
+        };
+        lacking.or_else(not_now).or_else(refused)
     }
 
     /// Puts a text into the clipboard and says so.
@@ -317,7 +326,13 @@ impl Model {
             }
             ImageTarget::Reference(reference) => !matches!(reference, ImageRef::Engine(_) | ImageRef::File { .. }),
         };
-        (!can).then_some("only images in registries and clouds are shared into projects: copy it to one first (C)")
+        (!can).then_some("only images in registries and clouds are shared into projects: copy it to one first")
+    }
+
+    /// Says what a job does that has begun, and where the person sees how far it is.
+    pub fn say_begun(&mut self, doing: &str) {
+        let key = self.keymap.label("global", Action::Transfers);
+        self.say(format!("{doing}: {key} shows how far it is"));
     }
 
     /// A number for a job that no other has.

@@ -14,7 +14,7 @@ use wharf::{
     },
 };
 
-use crate::{fake, keys, pty, screens};
+use crate::{fake, keys, lab::Home, pty, screens};
 
 /// A state in which the page may open, whose source is still being listed.
 fn beginning() -> State {
@@ -65,6 +65,22 @@ fn its_keys_mend_what_is_missing_and_closing_it_is_kept() {
     let effects = keys::press(&mut state, "a r . e x enter");
     assert!(effects.contains(&Effect::Source(SourceEffect::Try { address: "r.ex".into() })), "{effects:?}");
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::List(ListEffect::List { .. }))), "{effects:?}");
+}
+
+#[test]
+fn its_texts_name_the_keys_in_use_and_the_filter_key_goes_to_the_list() {
+    let mut state = beginning();
+    listed(&mut state, 3);
+    keys::press(&mut state, "/ t o");
+    assert!(matches!(state.screen(), Screen::Catalog) && state.catalog.input.text == "to");
+    let mut state = beginning();
+    let home = Home::new();
+    let file = home.path("keys.toml");
+    std::fs::write(&file, "[welcome]\nopen-link = [\"z\"]\nfilter = [\"x\"]\n").unwrap();
+    state.model.keymap = Keymap::load(Some(&file));
+    listed(&mut state, 3);
+    let drawn = screens::draw(&mut state, (120, 40));
+    assert!(drawn.contains("z opens a link") && drawn.contains("x and two letters"), "{drawn}");
 }
 
 #[test]

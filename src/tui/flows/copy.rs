@@ -150,7 +150,7 @@ pub fn import(state: &mut State, url: String, destination: String) -> Vec<Effect
     let job = state.job(format!("fetch {}", names::name_of_url(&url)));
     let cloud = destination.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("").to_owned();
     state.changing.push((job, cloud));
-    state.say("the cloud fetches it: 3 shows how far it is");
+    state.say_begun("the cloud fetches it");
     vec![Effect::Image(ImageEffect::Import { job, url, destination })]
 }
 

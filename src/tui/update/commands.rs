@@ -132,7 +132,8 @@ pub fn back(state: &mut State) -> Vec<Effect> {
         state.catalog.marked.clear();
         return Vec::new();
     }
-    state.say("q leaves Wharf");
+    let key = state.keymap.label("global", Action::Quit);
+    state.say(format!("{key} leaves Wharf"));
     Vec::new()
 }
 

@@ -26,7 +26,8 @@ use wharf_core::base::error::Error;
 impl Catalog {
     fn use_filter(&self, model: &mut Model) -> Vec<Effect> {
         if self.saved.is_empty() {
-            model.say("no filter is saved yet: type one, then ctrl-s keeps it");
+            let key = model.keymap.label("catalog", Action::SaveFilter);
+            model.say(format!("no filter is saved yet: type one, then {key} keeps it"));
             return Vec::new();
         }
         let item = |(name, filter): &(String, String)| Item {
@@ -87,7 +88,7 @@ impl Page for Catalog {
     }
 
     fn place(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        self.filter_line(frame, area, theme, model.now);
+        self.filter_line(frame, area, theme, model);
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {

@@ -139,7 +139,7 @@ impl Page {
         let title = title.strip_suffix(&format!(" on {}", plan.backend)).unwrap_or(&title);
         let job = model.job(format!("launch {title} on {}", plan.backend));
         self.job = Some(job);
-        model.say("launching: 3 shows how far it is");
+        model.say_begun("launching");
         vec![Effect::Run(RunEffect::Launch { job, plan: Box::new(plan) })]
     }
 }
@@ -215,8 +215,9 @@ impl page::Page for Page {
         "launch"
     }
 
-    fn header(&self, _model: &Model) -> (String, String) {
-        (format!("Images › {} › Launch", self.image.title()), "check the plan, then L".to_owned())
+    fn header(&self, model: &Model) -> (String, String) {
+        let key = model.keymap.label("launch", Action::Confirm);
+        (format!("Images › {} › Launch", self.image.title()), format!("check the plan, then {key}"))
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
