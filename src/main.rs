@@ -14,6 +14,7 @@ use wharf::{
         base::error::{During, Error, Result},
         config::Config,
         portal::Portal,
+        ports::Vault,
     },
     tui,
 };
@@ -41,10 +42,11 @@ fn run(cli: &Cli) -> Result<u8> {
     }
     let config = configured(cli)?;
     log(&config.state_dir);
+    let vault = adapters::vault(&config);
     let portal = match cli.verb {
         // Whoever works for others goes where the site says, whatever is on this machine.
         Some(Verb::Steward(_)) => adapters::build_for_stewards(config),
-        _ => adapters::build(config),
+        _ => adapters::build_with(config, &vault),
     }?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().during("start the runtime")?;
     let code = match cli.verb {
@@ -56,7 +58,7 @@ fn run(cli: &Cli) -> Result<u8> {
             drop(portal);
             code
         }
-        None => open(&runtime, portal, cli),
+        None => open(&runtime, portal, cli, &vault),
     };
     // A blocked thread (a hung bus, a read of the keyboard) must not hold up the end.
     runtime.shutdown_background();
@@ -74,8 +76,9 @@ fn configured(cli: &Cli) -> Result<Config> {
     Ok(config)
 }
 
-fn open(runtime: &tokio::runtime::Runtime, portal: Portal, cli: &Cli) -> Result<u8> {
-    runtime.block_on(tui::run(portal, || adapters::build(configured(cli)?))).map(|()| 0)
+/// Opens the screens. A portal that is built again knows the secrets of the one before it.
+fn open(runtime: &tokio::runtime::Runtime, portal: Portal, cli: &Cli, vault: &Arc<dyn Vault>) -> Result<u8> {
+    runtime.block_on(tui::run(portal, || adapters::build_with(configured(cli)?, vault))).map(|()| 0)
 }
 
 /// Logs to a file, and only when asked: `WHARF_LOG=info`.

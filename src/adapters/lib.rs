@@ -73,29 +73,41 @@ pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
     local::inner(words).or_else(|| apptainer::inner(words))
 }
 
+/// The store of secrets. A program has one: what it keeps in memory only is lost with it.
+pub fn vault(config: &Config) -> Arc<dyn Vault> {
+    Arc::new(vault::Keeper::new(&config.state_dir, config.secret_file))
+}
+
 /// Builds a portal from the configuration and what is found on this machine. Contacts nobody. Fails unless cache and
 /// state folder can be made accessible to this person alone.
 pub fn build(config: Config) -> Result<Portal> {
     parts_of(config).map(Portal::new)
 }
 
+/// The same for a program that builds its portal several times, with the vault that it has.
+pub fn build_with(config: Config, vault: &Arc<dyn Vault>) -> Result<Portal> {
+    let built = |config| built(config, http::AllowedServers::default(), vault.clone());
+    adding::without_faulty(config, built).map(Portal::new)
+}
+
 /// The parts from which [`build`] builds a portal, as the adapters make them. Contacts nobody, and fails as `build`.
 pub fn parts_of(config: Config) -> Result<PortalParts> {
-    adding::without_faulty(config, |config| built(config, http::AllowedServers::default()))
+    let vault = vault(&config);
+    adding::without_faulty(config, |config| built(config, http::AllowedServers::default(), vault.clone()))
 }
 
 /// The same for a steward: with the site's sources only, and with redirects only to hosts that the site names.
 pub fn build_for_stewards(config: Config) -> Result<Portal> {
     let config = config.without_added();
     let reach = http::AllowedServers::for_site(&config.requests, &hosts(&config)?);
-    built(config, reach).map(|parts| Portal::new(parts.for_stewards()))
+    let vault = vault(&config);
+    built(config, reach, vault).map(|parts| Portal::new(parts.for_stewards()))
 }
 
-fn built(config: Config, reach: http::AllowedServers) -> Result<PortalParts> {
+fn built(config: Config, reach: http::AllowedServers, vault: Arc<dyn Vault>) -> Result<PortalParts> {
     private::home(&config.cache_dir)?;
     private::home(&config.state_dir)?;
     hosts(&config)?;
-    let vault: Arc<dyn Vault> = Arc::new(vault::Keeper::new(&config.state_dir, config.secret_file));
     let around = Arc::new(Surroundings {
         vault: vault.clone(),
         reach,

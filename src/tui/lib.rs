@@ -32,7 +32,6 @@ use crossterm::event::{Event, EventStream, MouseButton, MouseEventKind};
 use futures_util::{Stream, StreamExt};
 use ratatui::{
     Frame, Terminal,
-    backend::Backend,
     layout::{Position, Rect},
 };
 use tokio::{
@@ -43,9 +42,10 @@ use tokio::{
 use self::{
     jobs::Jobs,
     kit::{
+        action::Action,
         glyphs::{self, Environment, Glyphs},
         keymap::Keymap,
-        plain::{self, LineBackend},
+        plain::{self, LineBackend, Listener},
         plot::chart::Charts,
         spinner, terminal,
         theme::{self, Depth, Theme},
@@ -150,7 +150,7 @@ pub async fn run(portal: Portal, rebuild: impl Fn() -> Result<Portal>) -> Result
 }
 
 /// Runs the screens on a terminal, again after each change of the sources, until the person leaves.
-async fn run_on<B: Backend, E>(
+async fn run_on<B: Listener, E>(
     terminal: B,
     events: impl Fn() -> E,
     portal: Portal,
@@ -180,7 +180,7 @@ where
 }
 
 /// The loop over any terminal and any stream of events, so that tests can give it their own.
-pub async fn run_loop<B: Backend>(
+pub async fn run_loop<B: Listener>(
     screen: &mut Terminal<B>,
     mut events: impl Stream<Item = std::io::Result<Event>> + Unpin + Send + 'static,
     portal: Arc<Portal>,
@@ -216,7 +216,7 @@ where
     state.now = text::now();
     let begin = state.begin();
     perform(begin, state, &mut jobs, &mut theme, folder.as_deref(), depth);
-    let mut dirty = true;
+    let (mut dirty, mut answers) = (true, false);
     // The first frame waits a few milliseconds for the rows kept on disk, so that it is not drawn empty.
     let mut drawn = Instant::now();
     let mut shown = false;
@@ -253,6 +253,7 @@ where
         let mut batch = 0;
         let mut next = first;
         while let Some(msg) = next.take() {
+            answers |= update::is_by_hand(&msg);
             let effects = update::update(state, msg);
             perform(effects, state, &mut jobs, &mut theme, folder.as_deref(), depth);
             dirty = true;
@@ -276,6 +277,9 @@ where
                 view::view(state, frame, &theme);
                 glyphs.apply(frame.buffer_mut());
             };
+            if std::mem::take(&mut answers) {
+                screen.backend_mut().answers();
+            }
             screen.draw(draw).during("draw")?;
             drawn = Instant::now();
             dirty = false;
@@ -297,7 +301,9 @@ fn tell_mistakes(state: &mut State, known: &[String], theme: &Theme) {
     // What is wrong in the configuration is also shown by the checks of the Sources screen.
     let new = [state.keymap.warnings.clone(), theme.warnings.clone()].concat();
     let new: Vec<String> = new.into_iter().filter(|warning| !known.contains(warning)).collect();
-    if let Some(first) = known.iter().chain(&new).next() {
+    // After a start with other sources the bottom line tells what came of the change.
+    let first_time = !std::mem::replace(&mut state.mistakes_told, true);
+    if let Some(first) = known.iter().chain(&new).next().filter(|_| first_time) {
         let more = match known.len() + new.len() - 1 {
             0 => String::new(),
             more => format!(" (and {more} more: the Sources screen has them all)"),
@@ -312,7 +318,7 @@ fn tell_mistakes(state: &mut State, known: &[String], theme: &Theme) {
 
 /// The program continues after it was stopped: enters the terminal again and draws everything, because the shell may
 /// have written to the screen.
-fn resume<B: Backend>(screen: &mut Terminal<B>, state: &mut State) -> Result<()>
+fn resume<B: Listener>(screen: &mut Terminal<B>, state: &mut State) -> Result<()>
 where
     B::Error: std::fmt::Display,
 {
@@ -336,7 +342,8 @@ fn perform(
         match effect {
             Effect::Copy(text) => {
                 if !terminal::copy(&text) {
-                    state.say("too long for the clipboard: select it with the mouse (f9 turns ours off)");
+                    let key = state.keymap.label("global", Action::Mouse);
+                    state.say(format!("too long for the clipboard: select it with the mouse ({key} turns ours off)"));
                 }
             }
             Effect::CopyReference(target) => match jobs.resolve(&target) {

@@ -26,7 +26,10 @@ use wharf_core::{
         text,
     },
     image::reference::ImageRef,
-    launch::{listing::BackendLists, plan::Workload},
+    launch::{
+        listing::BackendLists,
+        plan::{State, Workload},
+    },
     portal::{Abilities, doctor::Finding},
     ports::{Ability, Listing},
 };
@@ -80,6 +83,15 @@ pub struct Held {
     pub loading: bool,
     /// Why it could not be listed or searched.
     pub error: Option<Error>,
+}
+
+/// A change of the sources, after which Wharf starts again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceChange {
+    /// The name of the source that was added, removed, hidden or shown.
+    pub source: String,
+    /// The row on which the person stood when they asked for it.
+    pub stood: Option<String>,
 }
 
 /// A write that the person started: running or ended.
@@ -211,10 +223,12 @@ pub struct Model {
     pub welcome: bool,
     /// Whether the person may decide on requests.
     pub approver: bool,
-    /// The number of the job after which Wharf starts again with other sources, and the source that is selected then.
-    pub again_after: Option<(u64, String)>,
-    /// Set to start again with other sources: the name of the source that is selected then.
-    pub again: Option<String>,
+    /// The jobs after which Wharf starts again with other sources.
+    pub again_after: Vec<(u64, SourceChange)>,
+    /// Set to start again with other sources.
+    pub again: Option<SourceChange>,
+    /// Whether the mistakes in the files of the configuration were told on the bottom line.
+    pub mistakes_told: bool,
     /// Set to end the program.
     pub quit: bool,
     /// Set to give the terminal back and stop until the shell continues the program (`fg`).
@@ -263,8 +277,9 @@ impl Model {
             policy: false,
             welcome: false,
             approver: false,
-            again_after: None,
+            again_after: Vec::new(),
             again: None,
+            mistakes_told: false,
             quit: false,
             suspend: false,
             next: 0,
@@ -287,7 +302,13 @@ impl Model {
         };
         let refused = || Some(self.lists.refusal(&workload.key(), workload_keys::ability(action)?)?.to_owned());
         let lacking = self.why_lacking(&workload.backend, action);
-        lacking.or_else(|| workload_keys::why_not_now(action, &workload.state).map(str::to_owned)).or_else(refused)
+        let not_now = || {
+            let why = workload_keys::why_not_now(action, &workload.state)?;
+            let restarts = action == Action::Start && matches!(workload.state, State::Running | State::Paused);
+            let key = || self.keymap.label("workloads", Action::Restart);
+            Some(if restarts { format!("{why}: {} restarts it", key()) } else { why.to_owned() })
+        };
+        lacking.or_else(not_now).or_else(refused)
     }
 
     /// Puts a text into the clipboard and says so.
@@ -305,7 +326,13 @@ impl Model {
             }
             ImageTarget::Reference(reference) => !matches!(reference, ImageRef::Engine(_) | ImageRef::File { .. }),
         };
-        (!can).then_some("only images in registries and clouds are shared into projects: copy it to one first (C)")
+        (!can).then_some("only images in registries and clouds are shared into projects: copy it to one first")
+    }
+
+    /// Says what a job does that has begun, and where the person sees how far it is.
+    pub fn say_begun(&mut self, doing: &str) {
+        let key = self.keymap.label("global", Action::Transfers);
+        self.say(format!("{doing}: {key} shows how far it is"));
     }
 
     /// A number for a job that no other has.
@@ -360,12 +387,23 @@ impl Model {
         id
     }
 
-    /// Goes on after a model that was left to start again: with its messages, its jobs, and the terminal as it is.
+    /// Goes on after a model that was left to start again: with its messages, its jobs, what waits, and the terminal as
+    /// it is.
     pub fn go_on_after(&mut self, before: Self) {
-        let Self { notice, messages, jobs, next, mouse, focused, size, .. } = before;
-        (self.notice, self.messages) = (notice, messages);
+        let Self { notice, messages, jobs, next, mouse, focused, size, waiting, lists, mistakes_told, .. } = before;
+        (self.notice, self.messages, self.mistakes_told) = (notice, messages, mistakes_told);
         (self.jobs, self.next) = (jobs, next);
+        (self.waiting, self.lists) = (waiting, lists);
         (self.mouse, self.focused, self.size) = (mouse, focused, size);
+    }
+
+    /// Why no further change of the sources can be made yet; `None` if one can.
+    pub fn why_sources_stay(&self) -> Option<&'static str> {
+        match (self.again_after.is_empty(), &self.again) {
+            (false, _) => Some("the change before it is still being made: press it again then"),
+            (true, Some(_)) => Some("Wharf has yet to start again with the change before it"),
+            (true, None) => None,
+        }
     }
 
     /// The number of jobs that still run.

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use crossterm::event::KeyEvent;
 
 use super::{
-    kit::{keymap::Keymap, list::ScrollArea},
+    kit::{action::Action, keymap::Keymap, list::ScrollArea},
     model::{Model, SourceLine},
     msg::{Effect, ListEffect},
     popups::Popup,
@@ -56,23 +56,50 @@ impl State {
         effects
     }
 
-    /// Whether Wharf starts again now with other sources: only while their screen is shown, no question is open and no
-    /// job runs, which would be cancelled.
+    /// Whether Wharf starts again now with other sources: only while their screen is shown and nothing is lost by it.
     pub fn starts_again(&self) -> bool {
-        let shown = matches!(self.screen(), Screen::Sources(_)) && self.popups.is_empty();
-        self.again.is_some() && shown && self.running() == 0
+        self.again.is_some() && self.popups.is_empty() && self.waits_to_start_again().is_none()
     }
 
-    /// Goes on where `before` was left to start again: on the sources, with the filter, the messages and the jobs.
-    pub fn go_on_after(&mut self, before: Self) {
-        let row = match before.screen() {
-            Screen::Sources(page) => page.selected_row(),
-            _ => 0,
-        };
-        let named = before.again.as_ref().and_then(|name| self.sources.iter().position(|source| source.name == *name));
-        self.stack.push(Screen::Sources(Box::new(sources::Page::selecting(named.unwrap_or(row)))));
-        let Catalog { input, sort, preview_hidden, touched, .. } = before.catalog;
-        (self.catalog.input, self.catalog.sort) = (input, sort);
+    /// When Wharf starts again with other sources, in words; `None` if nothing is in its way. Jobs would be cancelled, and
+    /// screens that do not read again what they show would stay without it.
+    pub fn waits_to_start_again(&self) -> Option<String> {
+        if self.running() > 0 {
+            return Some("as soon as no task runs".to_owned());
+        }
+        let key = |action: Action| self.keymap.label(self.scope(), action);
+        if !matches!(self.screen(), Screen::Sources(_)) {
+            return Some(format!("as soon as you look at the sources ({})", key(Action::Sources)));
+        }
+        let lost = self.stack.iter().any(|screen| {
+            matches!(screen, Screen::Image(_) | Screen::Launch(_) | Screen::Workload(_) | Screen::Console(_))
+        });
+        lost.then(|| {
+            format!(
+                "as soon as the screens below this one are closed ({}, then {})",
+                key(Action::Catalog),
+                key(Action::Sources)
+            )
+        })
+    }
+
+    /// Goes on where `before` was left to start again: on the sources, with the screens below them, the filter, the
+    /// messages and the jobs. The person stays on the row where they are; where they have not moved since they asked for
+    /// the change, its source is selected.
+    pub fn go_on_after(&mut self, mut before: Self) {
+        if let Some(Screen::Sources(page)) = before.stack.last() {
+            let stands = page.selected_name(&before.model);
+            let changed = before.again.as_ref().filter(|again| again.stood == stands);
+            let named = changed.map_or(stands.as_deref(), |again| Some(&again.source));
+            let page = sources::Page::selecting(named, page.selected_row(), &self.model);
+            // The page of the sources below would show what was true before, and the first page has had its time.
+            before.stack.retain(|screen| !matches!(screen, Screen::Sources(_) | Screen::Welcome(_)));
+            before.stack.push(Screen::Sources(Box::new(page)));
+            self.stack = before.stack;
+        }
+        let Catalog { input, sort, preview_hidden, touched, mut marked, .. } = before.catalog;
+        marked.retain(|(source, _)| self.catalog.feeds.iter().any(|feed| feed.source == *source));
+        (self.catalog.input, self.catalog.sort, self.catalog.marked) = (input, sort, marked);
         (self.catalog.preview_hidden, self.catalog.touched) = (preview_hidden, touched);
         self.model.go_on_after(before.model);
     }
@@ -120,7 +147,7 @@ impl State {
         if let Some(mut shown) = page.list(model) {
             shown.list.drawn();
         }
-        page.drawn();
+        page.drawn(model);
     }
 
     /// Whether the person waits for something that the screen shows as awaited: only then a sign turns. Nothing turns

@@ -43,8 +43,8 @@ pub fn why_not_now(action: Action, state: &State) -> Option<&'static str> {
             State::Other(_) => "whether it runs is not known",
         }),
         Action::Start => match state {
-            State::Running => Some("it runs already: R restarts it"),
-            State::Paused => Some("it is paused: R restarts it"),
+            State::Running => Some("it runs already"),
+            State::Paused => Some("it is paused"),
             State::Queued { .. } | State::Starting => Some("it is about to start"),
             State::Stopping => Some("it is being stopped: wait until it has ended"),
             _ => None,

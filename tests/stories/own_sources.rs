@@ -15,6 +15,8 @@ use wharf::{
         portal::own_sources::{Trial, TrialAnswer},
     },
     tui::{
+        kit::keymap::Keymap,
+        model::SourceLine,
         msg::{Effect, JobNews, ListEffect, Msg, SourceEffect, SourceNews},
         popups::Popup,
         state::{Screen, State},
@@ -25,7 +27,7 @@ use wharf::{
 use crate::{
     keys,
     lab::{self, Home},
-    pty,
+    pty, screens,
     scripted::{Reply, Scripted},
 };
 
@@ -192,6 +194,13 @@ pub(crate) fn asked() -> State {
     state
 }
 
+/// The same, and the address answers.
+fn asked_on(mut state: State) -> State {
+    keys::press(&mut state, "4 a r . e x a m p l e enter");
+    update(&mut state, Msg::Source(SourceNews::Tried("r.example".into(), Box::new(Ok(trial())))));
+    state
+}
+
 #[test]
 fn an_address_is_shown_for_what_it_is_before_it_is_kept() {
     let mut state = asked();
@@ -230,9 +239,12 @@ fn the_selected_source_is_listed_hidden_and_shown() {
         panic!("{effects:?}")
     };
     assert_eq!(name, "hub");
+    // As if Wharf had started again with the change.
+    state.model.again_after.clear();
     state.model.sources[1].hidden = true;
     let effects = keys::press(&mut state, "d");
     assert!(matches!(effects.as_slice(), [Effect::Source(SourceEffect::Hide { hidden: false, .. })]), "{effects:?}");
+    state.model.again_after.clear();
     state.model.sources[1].added = true;
     let effects = keys::press(&mut state, "d");
     assert!(matches!(effects.as_slice(), [Effect::Source(SourceEffect::Remove { .. })]), "{effects:?}");
@@ -245,11 +257,139 @@ fn the_selected_source_is_listed_hidden_and_shown() {
     assert_eq!(state.catalog.count(), 3);
 }
 
+/// Starts again as the loop does after a change, with these sources.
+fn restarted(before: State, sources: Vec<SourceLine>) -> State {
+    assert!(before.starts_again());
+    let mut state = State::new(sources, before.model.backends.clone(), Keymap::load(None));
+    state.go_on_after(before);
+    state
+}
+
+/// Leaves the selected source out, and ends that job.
+fn left_out(state: &mut State) {
+    let asked = keys::press(state, "d");
+    let [Effect::Source(SourceEffect::Hide { job, .. })] = asked.as_slice() else { panic!("{asked:?}") };
+    update(state, Msg::Job(JobNews::JobDone(*job, Ok(("done".into(), None)))));
+}
+
+fn selected(state: &State) -> Option<String> {
+    let Screen::Sources(page) = state.screen() else { panic!("{:?}", state.screen()) };
+    page.selected_name(&state.model)
+}
+
+#[test]
+fn only_a_source_that_was_on_the_screen_is_left_out_opened_or_signed_in_to() {
+    let mut state = keys::state();
+    keys::press(&mut state, "4 j");
+    for key in ["d", "i", "enter"] {
+        assert!(keys::rush(&mut state, key).is_empty(), "{key}");
+        assert!(state.notice.as_ref().unwrap().text.contains("has just changed"), "{key}");
+    }
+    assert!(matches!(state.screen(), Screen::Sources(_)));
+    left_out(&mut state);
+    let mut sources = state.model.sources.clone();
+    sources[1].hidden = true;
+    // No frame has shown what the key would do now: show it again.
+    let mut state = restarted(state, sources);
+    assert!(keys::rush(&mut state, "d").is_empty());
+    assert!(matches!(
+        keys::press(&mut state, "d").as_slice(),
+        [Effect::Source(SourceEffect::Hide { hidden: false, .. })]
+    ));
+}
+
+#[test]
+fn the_person_stays_on_their_row_over_a_start_with_other_sources() {
+    let mut state = keys::state();
+    keys::press(&mut state, "4");
+    let asked = keys::press(&mut state, "d");
+    let [Effect::Source(SourceEffect::Hide { job, .. })] = asked.as_slice() else { panic!("{asked:?}") };
+    keys::press(&mut state, "j");
+    update(&mut state, Msg::Job(JobNews::JobDone(*job, Ok(("done".into(), None)))));
+    let mut sources = state.model.sources.clone();
+    sources.insert(0, SourceLine { name: "first".into(), ..sources[0].clone() });
+    let state = restarted(state, sources.clone());
+    assert_eq!(selected(&state).as_deref(), Some("hub"));
+    // What was added is selected where the person has waited for it.
+    let mut state = asked_on(keys::state());
+    let kept = keys::press(&mut state, "y");
+    let [Effect::Source(SourceEffect::Add { job, .. })] = kept.as_slice() else { panic!("{kept:?}") };
+    update(&mut state, Msg::Job(JobNews::JobDone(*job, Ok(("added".into(), None)))));
+    sources.push(SourceLine { name: "r.example".into(), ..sources[0].clone() });
+    let state = restarted(state, sources);
+    assert_eq!(selected(&state).as_deref(), Some("r.example"));
+}
+
+#[test]
+fn a_change_waits_for_the_one_before_it_and_both_are_used() {
+    let mut state = keys::state();
+    keys::press(&mut state, "4");
+    let asked = keys::press(&mut state, "d");
+    let [Effect::Source(SourceEffect::Hide { job, .. })] = asked.as_slice() else { panic!("{asked:?}") };
+    assert!(keys::press(&mut state, "j d").is_empty());
+    assert!(state.notice.as_ref().unwrap().text.contains("still being made"));
+    update(&mut state, Msg::Job(JobNews::JobDone(*job, Ok(("done".into(), None)))));
+    assert!(state.starts_again());
+    assert!(keys::press(&mut state, "d").is_empty(), "what is shown is as it was before");
+    // One that fails takes nothing away from the others.
+    let mut state = asked_on(keys::state());
+    let kept = keys::press(&mut state, "y");
+    let [Effect::Source(SourceEffect::Add { job: first, .. })] = kept.as_slice() else { panic!("{kept:?}") };
+    let mut state = asked_on(state);
+    let kept = keys::press(&mut state, "y");
+    let [Effect::Source(SourceEffect::Add { job: second, .. })] = kept.as_slice() else { panic!("{kept:?}") };
+    let error = Error::failed("add the source", "it is there");
+    update(&mut state, Msg::Job(JobNews::JobDone(*second, Err(error))));
+    assert!(!state.starts_again());
+    update(&mut state, Msg::Job(JobNews::JobDone(*first, Ok(("added".into(), None)))));
+    assert!(state.starts_again());
+}
+
+#[test]
+fn a_start_with_other_sources_loses_nothing_and_says_what_it_waits_for() {
+    let mut state = keys::state();
+    keys::press(&mut state, "2 4");
+    state.model.waiting.push_back(Popup::text("Told", "words".to_owned()));
+    left_out(&mut state);
+    let sources = state.model.sources.clone();
+    let mut state = restarted(state, sources);
+    assert_eq!(state.waiting.len(), 1);
+    keys::press(&mut state, "esc");
+    assert!(matches!(state.screen(), Screen::Workloads(_)));
+    // What an image's page reads would end.
+    keys::press(&mut state, "1");
+    let mut state = keys::state();
+    keys::press(&mut state, "enter 4");
+    left_out(&mut state);
+    assert!(!state.starts_again());
+    let told = state.notice.as_ref().unwrap().text.clone();
+    assert!(told.contains("screens below this one are closed (1, then 4)"), "{told}");
+    keys::press(&mut state, "1");
+    assert!(!state.starts_again());
+    keys::press(&mut state, "4");
+    assert!(state.starts_again());
+}
+
+#[test]
+fn what_is_told_of_a_source_is_read_from_its_beginning_after_a_click() {
+    let mut state = keys::state();
+    state.model.size = (160, 12);
+    keys::press(&mut state, "4 tab G");
+    let before = screens::draw(&mut state, (160, 12));
+    let click = |state: &mut State, line: u16| update(state, Msg::Click(3, line));
+    let row = before.lines().position(|line| line.contains("hub")).unwrap() as u16;
+    click(&mut state, row);
+    let clicked = screens::draw(&mut state, (160, 12));
+    keys::press(&mut state, "k j");
+    assert_eq!(screens::draw(&mut state, (160, 12)), clicked);
+    assert!(clicked.contains("it is being asked"), "{clicked}");
+}
+
 #[test]
 fn a_hidden_source_is_in_no_list_of_images() {
     let mut sources = keys::state().model.sources;
     sources[0].hidden = true;
-    let mut state = State::new(sources, Vec::new(), wharf::tui::kit::keymap::Keymap::load(None));
+    let mut state = State::new(sources, Vec::new(), Keymap::load(None));
     let effects = state.begin();
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::List(ListEffect::List { .. }))), "{effects:?}");
     assert!(state.catalog.feeds.iter().all(|feed| feed.source != "lab"));

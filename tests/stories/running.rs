@@ -15,7 +15,13 @@ use ratatui::{
     layout::{Position, Size},
 };
 use tokio::sync::{Notify, mpsc};
-use wharf::tui::{initial_state, run_loop};
+use wharf::tui::{
+    initial_state,
+    jobs::Jobs,
+    kit::plain::Listener,
+    msg::{Effect, ListEffect},
+    run_loop,
+};
 
 use crate::fake::{self, Behaviour};
 
@@ -51,6 +57,8 @@ impl Watched {
         assert!(tokio::time::timeout(PATIENCE, shown).await.is_ok(), "'{wanted}' never came:\n{}", self.text());
     }
 }
+
+impl Listener for Watched {}
 
 impl Backend for Watched {
     type Error = Infallible;
@@ -197,4 +205,21 @@ async fn twenty_thousand_rows_in_one_list() {
 async fn q_ends_the_loop() {
     let drawn = run(&[("a", rows(&["x/y"]))], vec![See("x/y"), Key(KeyCode::Char('q'))]).await;
     assert!(drawn.contains("Images"));
+}
+
+#[tokio::test]
+async fn nothing_is_read_any_more_for_a_loop_that_has_ended() {
+    let portal = Arc::new(fake::portal(&[("lab", Behaviour::Hangs)]));
+    let mut jobs = Jobs::new(portal.clone());
+    jobs.start(Effect::List(ListEffect::List { source: "lab".into(), query: None }));
+    jobs.start(Effect::Health);
+    tokio::task::yield_now().await;
+    assert!(Arc::strong_count(&portal) > 2);
+    drop(jobs);
+    let ended = async {
+        while Arc::strong_count(&portal) > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.expect("the reads end with it");
 }

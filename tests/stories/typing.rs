@@ -14,7 +14,7 @@ use wharf::{
 
 use crate::{
     fake,
-    keys::{plan, press, run, state},
+    keys::{launching, plan, press, run, state},
     screens::draw,
 };
 
@@ -141,4 +141,55 @@ fn hints_name_only_keys_that_do_something_here() {
     assert_eq!(launches(&inbox), 1);
     press(&mut inbox, "j");
     assert_eq!(launches(&inbox), 0, "what waits for a decision has nothing to launch");
+}
+
+#[test]
+fn a_typed_answer_stays_with_its_question_whatever_the_mouse_does() {
+    let mut state = state();
+    launching(&mut state);
+    press(&mut state, "G enter 4");
+    let at = |state: &State| match state.screen() {
+        Screen::Launch(page) => (page.at.selected, page.editing.clone(), page.in_plan),
+        _ => panic!("{:?}", state.screen()),
+    };
+    let before = at(&state);
+    assert!(before.1.is_some());
+    for lines in [3, -3] {
+        update(&mut state, Msg::Scroll(lines));
+    }
+    let body = state.body();
+    for line in body.top()..body.bottom() {
+        for column in [body.left() + 4, body.right() - 4] {
+            update(&mut state, Msg::Click(column, line));
+        }
+    }
+    assert_eq!(at(&state), before);
+}
+
+#[test]
+fn nothing_is_completed_where_the_cursor_has_left_the_word() {
+    let mut state = state();
+    press(&mut state, "/ s o left tab");
+    assert_eq!(state.catalog.input.text, "so");
+    press(&mut state, "right tab");
+    assert_eq!(state.catalog.input.text, "source:");
+}
+
+#[test]
+fn keys_go_to_the_list_again_once_the_facets_have_no_room_or_a_source_is_opened() {
+    let mut state = state();
+    let resized = update(&mut state, Msg::Resize(200, 50));
+    run(&mut state, resized);
+    press(&mut state, "f");
+    update(&mut state, Msg::Resize(120, 40));
+    assert!(hints::shown_hints(&state).iter().all(|hint| hint.words != "choose"));
+    press(&mut state, "/ z z z enter");
+    press(&mut state, "esc");
+    assert_eq!(state.catalog.input.text, "", "esc was for the filter");
+    let resized = update(&mut state, Msg::Resize(200, 50));
+    run(&mut state, resized);
+    press(&mut state, "f 4 enter");
+    let before = state.catalog.at.selected;
+    press(&mut state, "j");
+    assert_ne!(state.catalog.at.selected, before);
 }

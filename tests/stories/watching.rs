@@ -12,7 +12,7 @@ use wharf::{
     tui::{
         kept::output::Switches,
         kit::plot::chart::Charts,
-        msg::{Effect, Msg, RequestNews, RunEffect, RunNews, Slot},
+        msg::{Effect, JobNews, Msg, RequestNews, RunEffect, RunNews, Slot},
         state::{Screen, State},
         update::update,
     },
@@ -267,6 +267,32 @@ fn described(effects: &[Effect]) -> Option<&str> {
         Effect::Leave(slots) if slots.contains(&Slot::Describe) => Some(""),
         _ => None,
     })
+}
+
+#[test]
+fn the_output_beside_the_list_is_followed_again_after_a_restart() {
+    let mut state = state();
+    press(&mut state, "2");
+    let all = || vec![fake::workload("docker", "md")];
+    fake::listed(&mut state, all(), Vec::new());
+    let md = fake::workload("docker", "md").key();
+    update(&mut state, Msg::Run(RunNews::Described(md.clone(), None)));
+    // Output that ends at once cannot be followed there: it is not read again and again.
+    update(&mut state, Msg::Run(RunNews::TailEnd(md.clone(), Ok(()))));
+    assert_eq!(described(&fake::listed(&mut state, all(), Vec::new())), None);
+    update(&mut state, Msg::Run(RunNews::Described(md.clone(), None)));
+    state.model.clock += 10_000;
+    update(&mut state, Msg::Run(RunNews::TailEnd(md.clone(), Ok(()))));
+    assert_eq!(described(&fake::listed(&mut state, all(), Vec::new())), Some("md-id"), "it was started again");
+    assert_eq!(described(&fake::listed(&mut state, all(), Vec::new())), None, "once");
+    // A restart of the person's own is known from its job.
+    let asked = press(&mut state, "R");
+    let job = asked.iter().find_map(|effect| match effect {
+        Effect::Run(RunEffect::Start { job, .. }) => Some(*job),
+        _ => None,
+    });
+    let done = Msg::Job(JobNews::JobDone(job.unwrap(), Ok(("started".into(), None))));
+    assert_eq!(described(&update(&mut state, done)), Some("md-id"));
 }
 
 #[test]

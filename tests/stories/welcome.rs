@@ -5,7 +5,8 @@ use std::sync::Arc;
 use wharf::{
     core::catalog::rows::RowSet,
     tui::{
-        kit::keymap::Keymap,
+        hints,
+        kit::{action::Action, keymap::Keymap},
         msg::{Effect, ListEffect, ListNews, Msg, SourceEffect},
         popups::Popup,
         state::{Screen, State},
@@ -13,7 +14,7 @@ use wharf::{
     },
 };
 
-use crate::{fake, keys, pty};
+use crate::{fake, keys, lab::Home, pty, screens};
 
 /// A state in which the page may open, whose source is still being listed.
 fn beginning() -> State {
@@ -64,6 +65,51 @@ fn its_keys_mend_what_is_missing_and_closing_it_is_kept() {
     let effects = keys::press(&mut state, "a r . e x enter");
     assert!(effects.contains(&Effect::Source(SourceEffect::Try { address: "r.ex".into() })), "{effects:?}");
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::List(ListEffect::List { .. }))), "{effects:?}");
+}
+
+#[test]
+fn its_texts_name_the_keys_in_use_and_the_filter_key_goes_to_the_list() {
+    let mut state = beginning();
+    listed(&mut state, 3);
+    keys::press(&mut state, "/ t o");
+    assert!(matches!(state.screen(), Screen::Catalog) && state.catalog.input.text == "to");
+    let mut state = beginning();
+    let home = Home::new();
+    let file = home.path("keys.toml");
+    std::fs::write(&file, "[welcome]\nopen-link = [\"z\"]\nfilter = [\"x\"]\n").unwrap();
+    state.model.keymap = Keymap::load(Some(&file));
+    listed(&mut state, 3);
+    let drawn = screens::draw(&mut state, (120, 40));
+    assert!(drawn.contains("z opens a link") && drawn.contains("x and two letters"), "{drawn}");
+}
+
+#[test]
+fn the_mouse_alone_leaves_it_for_good() {
+    let mut state = beginning();
+    listed(&mut state, 3);
+    state.model.size = (160, 40);
+    update(&mut state, Msg::Drawn);
+    let back = hints::placed(&state, state.size.0).into_iter().find(|(_, hint)| hint.action == Action::Back);
+    let (column, line) = (back.unwrap().0, state.chrome().hints.y);
+    let effects = update(&mut state, Msg::Click(column, line));
+    assert!(effects.contains(&Effect::CloseWelcome), "{effects:?}");
+    update(&mut state, Msg::Focus(true));
+    assert!(matches!(state.screen(), Screen::Catalog));
+    let mut busy = beginning();
+    update(&mut busy, Msg::Scroll(3));
+    listed(&mut busy, 3);
+    assert!(matches!(busy.screen(), Screen::Catalog), "not after the wheel, which was meant for the list");
+}
+
+#[test]
+fn the_selected_finding_is_in_sight_on_a_low_terminal() {
+    let mut state = beginning();
+    listed(&mut state, 3);
+    state.model.size = (80, 12);
+    assert!(screens::draw(&mut state, (80, 12)).contains("1 backend"));
+    keys::press(&mut state, "j j j j");
+    let drawn = screens::draw(&mut state, (80, 12));
+    assert!(drawn.contains("no policy") && !drawn.contains("1 backend"), "{drawn}");
 }
 
 #[test]

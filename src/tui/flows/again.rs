@@ -1,6 +1,7 @@
 //! Launching again what was launched before: choosing the launch, and opening its launch screen.
 
 use crate::{
+    kit::action::Action,
     msg::{EarlierLaunch, Effect, RunEffect},
     popups::pick::{Item, Pick, Purpose},
     screens::launch,
@@ -33,7 +34,9 @@ pub fn choose(state: &mut State, all: Result<Vec<LaunchRecord>>) -> Vec<Effect> 
         return Vec::new();
     }
     if all.is_empty() {
-        state.say("no launch is kept yet: choose an image (1), and press l");
+        let (images, launch) =
+            (state.keymap.label("global", Action::Catalog), state.keymap.label("catalog", Action::Launch));
+        state.say(format!("no launch is kept yet: choose an image ({images}), and press {launch}"));
         return Vec::new();
     }
     let now = state.now;

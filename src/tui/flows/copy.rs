@@ -150,7 +150,7 @@ pub fn import(state: &mut State, url: String, destination: String) -> Vec<Effect
     let job = state.job(format!("fetch {}", names::name_of_url(&url)));
     let cloud = destination.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("").to_owned();
     state.changing.push((job, cloud));
-    state.say("the cloud fetches it: 3 shows how far it is");
+    state.say_begun("the cloud fetches it");
     vec![Effect::Image(ImageEffect::Import { job, url, destination })]
 }
 
@@ -172,11 +172,11 @@ pub fn facets(state: &mut State, counted: Vec<(String, usize)>) {
 pub fn sign_in(state: &mut State) -> Vec<Effect> {
     // On the screen of sources one is selected already.
     let selected = match state.screen() {
-        Screen::Sources(page) => page.signs_in_to(&state.model),
+        Screen::Sources(page) if page.signs_in_to(&state.model).is_some() => Some(page.seen(&state.model)),
         _ => None,
     };
-    if let Some(name) = selected {
-        return sign_in_to(state, name);
+    if let Some(seen) = selected {
+        return state.act_on(seen).map_or_else(Vec::new, |name| sign_in_to(state, name));
     }
     let refused = |name: &str| {
         state

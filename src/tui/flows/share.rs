@@ -209,7 +209,7 @@ pub fn plans_confirmed(
     to: Vec<Receiver>,
 ) -> Vec<Effect> {
     let words = target.label();
-    state.say("sharing: 3 shows how far it is");
+    state.say_begun("sharing");
     to.into_iter()
         .map(|to| {
             let job = state.job(format!("share {words} with {}", agree::name(&to)));
@@ -321,6 +321,6 @@ pub fn snapshot_for(state: &mut State, workload: SeenRow<WorkloadId>, name: Stri
         to.iter().filter(|value| *value != NOBODY).map(|value| Receiver::from(value.as_str())).collect();
     let job = state.job(format!("make the image {name} of {}", workload.called()));
     state.changing.push((job, workload.id().0.clone()));
-    state.say("making the image: 3 shows how far it is");
+    state.say_begun("making the image");
     vec![Effect::Run(RunEffect::Snapshot { job, workload, name, to })]
 }

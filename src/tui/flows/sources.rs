@@ -3,6 +3,7 @@
 use super::open::open;
 use crate::{
     kit::input::Input,
+    model::SourceChange,
     msg::{Effect, SourceEffect, SourceNews},
     popups::{Ask, Popup, adding::Adding},
     state::{Screen, State},
@@ -51,12 +52,18 @@ pub fn arrived(state: &mut State, news: SourceNews) {
 pub fn keep(state: &mut State, trial: Trial) -> Vec<Effect> {
     let name = trial.entry.name.clone();
     let job = state.job(format!("add the source {name}"));
-    state.again_after = Some((job, name));
+    again_after(state, job, name);
     vec![Effect::Source(SourceEffect::Add { job, entry: Box::new(trial.entry) })]
 }
 
 /// Removes the source of this name if it was added from within Wharf; any other is left out of lists, or shown again.
 pub fn leave_out(state: &mut State, name: String) -> Vec<Effect> {
+    // What is shown of the sources is as they were before an earlier change.
+    if let Some(why) = state.why_sources_stay() {
+        let waits = state.waits_to_start_again().map(|for_what| format!(", {for_what}")).unwrap_or_default();
+        state.say(format!("nothing was done: {why}{waits}"));
+        return Vec::new();
+    }
     let Some(source) = state.sources.iter().find(|source| source.name == name) else { return Vec::new() };
     let (added, hidden) = (source.added, source.hidden);
     let words = match (added, hidden) {
@@ -65,8 +72,30 @@ pub fn leave_out(state: &mut State, name: String) -> Vec<Effect> {
         (false, true) => format!("show {name} in lists"),
     };
     let job = state.job(words);
-    state.again_after = Some((job, name.clone()));
+    again_after(state, job, name.clone());
     let effect =
         if added { SourceEffect::Remove { job, name } } else { SourceEffect::Hide { job, name, hidden: !hidden } };
     vec![Effect::Source(effect)]
+}
+
+/// Notes that Wharf starts again after a job that changes a source.
+fn again_after(state: &mut State, job: u64, source: String) {
+    let stood = match state.screen() {
+        Screen::Sources(page) => page.selected_name(&state.model),
+        _ => None,
+    };
+    state.again_after.push((job, SourceChange { source, stood }));
+}
+
+/// A job has ended: where it changed a source, Wharf starts again as soon as it can, and says what it waits for.
+pub fn changed(state: &mut State, job: u64, failed: bool) {
+    let Some(at) = state.again_after.iter().position(|(known, _)| *known == job) else { return };
+    let (_, change) = state.again_after.remove(at);
+    if failed {
+        return;
+    }
+    state.again = Some(change);
+    if let (Some(for_what), Some(told)) = (state.waits_to_start_again(), state.notice.clone()) {
+        state.done(format!("{} · used {for_what}", told.text));
+    }
 }

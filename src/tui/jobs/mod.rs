@@ -251,6 +251,14 @@ impl Jobs {
     }
 }
 
+impl Drop for Jobs {
+    /// Reads are for the loop that asked: one that follows has a portal of its own, and asks again.
+    fn drop(&mut self) {
+        let lists = self.lists.values();
+        self.reads.values().map(|(_, task)| task).chain(lists).for_each(AbortHandle::abort);
+    }
+}
+
 /// Runs a task beside the loop. All have one type, so that the machinery of tasks is built once and not for each.
 fn spawned(work: BoxFuture<'static, ()>) -> AbortHandle {
     tokio::spawn(work).abort_handle()

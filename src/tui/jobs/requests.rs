@@ -52,7 +52,7 @@ impl Jobs {
                 let at = resolve(&portal, &target)?;
                 let done = portal.requests.ask_for(&cx, &at.to_string(), &asking).await?;
                 let standing = done.request.standing(done.pace, text::now());
-                Ok((format!("request {}: {standing} · 6 shows it", done.request.id), None))
+                Ok((format!("request {}: {standing}", done.request.id), None))
             }),
             RequestEffect::Requests { which, skip, limit } => self.read(Slot::Requests, move |post| async move {
                 let result = cx().run("list requests", portal.requests.list(which, number(skip), number(limit))).await;

@@ -25,7 +25,8 @@ impl Jobs {
             }),
             SourceEffect::Hide { job, name, hidden } => self.write(job, move |_| async move {
                 portal.own_sources.set_hidden(&name, hidden).await?;
-                let words = if hidden { "is left out of lists; d shows it again" } else { "is in the lists again" };
+                let words =
+                    if hidden { "is left out of lists until it is shown again" } else { "is in the lists again" };
                 Ok((format!("{name} {words}"), None))
             }),
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use ratatui::{
-    backend::{Backend, ClearType, WindowSize},
+    backend::{Backend, ClearType, CrosstermBackend, WindowSize},
     buffer::{Buffer, Cell},
     layout::{Position, Rect, Size},
     style::Modifier,
@@ -33,16 +33,40 @@ struct PlainLine {
     selected: bool,
 }
 
+/// What has led to a frame.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Cause {
+    /// The person: whatever has changed is what they asked for.
+    Person,
+    /// Something arrived, or time has passed.
+    #[default]
+    Itself,
+}
+
 impl PlainLine {
     /// Whether a line is about the same thing: its first cell, often a name with a number, is the same.
-    fn is_same(&self, other: &Self) -> bool {
+    fn is_same(&self, other: &Self, cause: Cause) -> bool {
         let first = |line: &Self| line.text.split("  ").next().map(str::to_owned);
-        first(self) == first(other) && self.lasting() == other.lasting()
+        first(self) == first(other) && self.lasting(cause) == other.lasting(cause)
     }
 
-    /// The line without what changes by itself, such as an age or a use of memory.
-    fn lasting(&self) -> String {
-        self.text.chars().filter(|c| !c.is_ascii_digit()).collect()
+    /// The line without what changes by itself, such as an age or a use of memory; after a key, all of it.
+    fn lasting(&self, cause: Cause) -> String {
+        self.text.chars().filter(|c| cause == Cause::Person || !c.is_ascii_digit()).collect()
+    }
+}
+
+/// A terminal that may be told why a frame is drawn.
+pub trait Listener: Backend {
+    /// The next frame answers a key or the mouse.
+    fn answers(&mut self) {}
+}
+
+impl<W: Write> Listener for CrosstermBackend<W> {}
+
+impl<W: Write> Listener for LineBackend<W> {
+    fn answers(&mut self) {
+        self.cause = Cause::Person;
     }
 }
 
@@ -53,13 +77,15 @@ pub struct LineBackend<W: Write> {
     size: fn() -> io::Result<(u16, u16)>,
     drawn: Buffer,
     said: Vec<PlainLine>,
+    cause: Cause,
     cursor: Position,
 }
 
 impl<W: Write> LineBackend<W> {
     /// Prints to `out` with these characters; `size` tells the columns and lines of the terminal.
     pub fn new(out: W, glyphs: Glyphs, size: fn() -> io::Result<(u16, u16)>) -> Self {
-        Self { out, glyphs, size, drawn: Buffer::empty(Rect::ZERO), said: Vec::new(), cursor: Position::ORIGIN }
+        let (drawn, said, cause) = (Buffer::empty(Rect::ZERO), Vec::new(), Cause::Itself);
+        Self { out, glyphs, size, drawn, said, cause, cursor: Position::ORIGIN }
     }
 
     /// The lines of the drawn frame that say something.
@@ -79,7 +105,7 @@ impl<W: Write> LineBackend<W> {
     /// Prints what is new in the frame.
     fn say(&mut self) -> io::Result<()> {
         let lines = self.lines();
-        for line in news(&self.said, &lines) {
+        for line in news(&self.said, &lines, std::mem::take(&mut self.cause)) {
             let sign = if line.selected { "> " } else { "" };
             write!(self.out, "{sign}{}\r\n", self.glyphs.of_text(&line.text))?;
         }
@@ -102,12 +128,13 @@ fn is_drawn(c: char) -> bool {
 }
 
 /// What is printed of a frame: all of it where most is new, else the lines that are new and the newly selected one. A line
-/// in which only numbers have changed is not new.
-fn news<'a>(said: &[PlainLine], lines: &'a [PlainLine]) -> Vec<&'a PlainLine> {
-    let before: BTreeSet<String> = said.iter().map(PlainLine::lasting).collect();
+/// in which only numbers have changed by themselves is not new.
+fn news<'a>(said: &[PlainLine], lines: &'a [PlainLine], cause: Cause) -> Vec<&'a PlainLine> {
+    let before: BTreeSet<String> = said.iter().map(|line| line.lasting(cause)).collect();
     let chosen = said.iter().find(|line| line.selected);
     let is_new = |line: &&PlainLine| {
-        !before.contains(&line.lasting()) || (line.selected && chosen.is_none_or(|chosen| !chosen.is_same(line)))
+        !before.contains(&line.lasting(cause))
+            || (line.selected && chosen.is_none_or(|chosen| !chosen.is_same(line, cause)))
     };
     let new: Vec<&PlainLine> = lines.iter().filter(is_new).collect();
     if new.len() * 2 > lines.len() { lines.iter().collect() } else { new }
@@ -200,16 +227,23 @@ mod tests {
     fn a_move_of_the_selection_says_the_selected_line_alone() {
         let before = [line("Images"), chosen("job-1"), line("job-2"), line("keys")];
         let after = [line("Images"), line("job-1"), chosen("job-2"), line("keys")];
-        assert_eq!(news(&before, &after), [&after[2]]);
-        assert!(news(&after, &after).is_empty());
+        assert_eq!(news(&before, &after, Cause::Person), [&after[2]]);
+        assert!(news(&after, &after, Cause::Person).is_empty());
     }
 
     #[test]
     fn another_screen_is_said_whole_and_numbers_that_change_by_themselves_are_not_said() {
         let images = [line("Images"), chosen("gromacs"), line("3 min old")];
-        assert!(news(&images, &[line("Images"), chosen("gromacs"), line("4 min old")]).is_empty());
-        assert!(news(&[line("a"), chosen("look  5 s")], &[line("a"), chosen("look  6 s")]).is_empty());
+        assert!(news(&images, &[line("Images"), chosen("gromacs"), line("4 min old")], Cause::Itself).is_empty());
+        assert!(news(&[line("a"), chosen("look  5 s")], &[line("a"), chosen("look  6 s")], Cause::Itself).is_empty());
         let workloads = [line("Workloads"), line("Nothing runs."), line("3 min old")];
-        assert_eq!(news(&images, &workloads).len(), 3, "most of it is new");
+        assert_eq!(news(&images, &workloads, Cause::Itself).len(), 3, "most of it is new");
+    }
+    #[test]
+    fn after_a_key_a_change_of_numbers_alone_is_said() {
+        let before = [line("Launch"), chosen("  processors  ‹2›"), line("memory  2 GiB"), line("keys")];
+        let after = [line("Launch"), chosen("  processors  ‹3›"), line("memory  2 GiB"), line("keys")];
+        assert_eq!(news(&before, &after, Cause::Person), [&after[1]]);
+        assert!(news(&before, &after, Cause::Itself).is_empty());
     }
 }

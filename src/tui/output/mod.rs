@@ -24,6 +24,8 @@ use wharf_core::{
 const KEPT: usize = 20_000;
 /// The length in bytes at which an unfinished line is broken.
 const LONGEST: usize = 64 << 10;
+/// If output ends within this many milliseconds, the backend probably cannot follow it.
+pub const AT_ONCE: u64 = 3000;
 
 /// A line of output, cleaned.
 #[derive(Debug)]

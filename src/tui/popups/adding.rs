@@ -96,7 +96,7 @@ impl Adding {
         let mut lines = match &trial.answer {
             TrialAnswer::Works(_) => vec![(Role::Good, format!("✓ {} answers", trial.address))],
             TrialAnswer::WantsSignIn(why) => {
-                let words = format!("! {} is there, and {why}: i does that afterwards", trial.address);
+                let words = format!("! {} is there, and {why}: sign in once it is kept", trial.address);
                 vec![(Role::Caution, words)]
             }
         };

@@ -111,7 +111,10 @@ impl super::page::Page for Page {
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
         let selected = self.rows.selected();
         let why = match action {
-            Action::Accept if selected.is_some_and(|offer| offer.outgoing) => "it is your own: x takes it back",
+            Action::Accept if selected.is_some_and(|offer| offer.outgoing) => {
+                let key = model.keymap.label("offers", Action::Reject);
+                return Some(format!("it is your own: {key} takes it back"));
+            }
             Action::Accept | Action::Reject | Action::Open if selected.is_none() => {
                 if self.rows.count() == 0 {
                     "nothing waits for an answer"

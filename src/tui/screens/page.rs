@@ -98,7 +98,7 @@ pub trait Page {
     }
 
     /// A frame was drawn: what can be decided on besides the list has been seen.
-    fn drawn(&mut self) {}
+    fn drawn(&mut self, _model: &Model) {}
 
     /// Moves the selection or scrolls; `false` if the action is no movement.
     fn walk(&mut self, action: Action, model: &mut Model) -> bool {

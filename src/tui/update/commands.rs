@@ -132,7 +132,8 @@ pub fn back(state: &mut State) -> Vec<Effect> {
         state.catalog.marked.clear();
         return Vec::new();
     }
-    state.say("q leaves Wharf");
+    let key = state.keymap.label("global", Action::Quit);
+    state.say(format!("{key} leaves Wharf"));
     Vec::new()
 }
 
@@ -150,6 +151,7 @@ pub fn images_of(state: &mut State, source: &str) -> Vec<Effect> {
     let mut effects = home(state);
     state.catalog.input = Input::new(format!("source:{source}"));
     state.catalog.typing = false;
+    state.catalog.leave_facets();
     effects.extend(state.catalog.typed());
     effects
 }

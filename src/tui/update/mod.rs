@@ -22,7 +22,9 @@ use super::{
 
 /// Handles one message: changes the state and returns what the loop and the jobs have to do.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
-    let by_hand = matches!(&msg, Msg::Key(key) if is_press(key)) || matches!(msg, Msg::Paste(_) | Msg::Click(..));
+    // From the first thing that the person does, nothing opens or goes by itself.
+    state.catalog.touched |= is_by_hand(&msg);
+    let by_hand = is_by_hand(&msg) && !matches!(msg, Msg::Scroll(_));
     let mut effects = match msg {
         Msg::Drawn => {
             state.drawn();
@@ -56,6 +58,14 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     }
     after_message(state, &mut effects);
     effects
+}
+
+/// Whether the person has done it, with a key or the mouse.
+pub fn is_by_hand(msg: &Msg) -> bool {
+    match msg {
+        Msg::Key(key) => is_press(key),
+        other => matches!(other, Msg::Paste(_) | Msg::Click(..) | Msg::Scroll(_)),
+    }
 }
 
 /// Carries out each [`Effect::Go`] in order, with the effects that it leads to, and returns all other effects.
@@ -193,7 +203,6 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let covers = message::covers(state) && state.popups.is_empty();
     let closes = covers && !state.is_typing() && !state.shown().takes_all_keys();
     state.notice = None;
-    state.catalog.touched = true;
     // What the error covered was not seen: the key only closes it, unless it leads elsewhere or reads more of it.
     if closes && !state.keymap.action(state.scope(), Key::from_event(&key)).is_some_and(leads_elsewhere) {
         return Vec::new();

@@ -215,7 +215,7 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
         Purpose::Import(url) => copy::import(state, url, first),
         Purpose::CopyTo(target, platform) => {
             let job = state.job(format!("copy {} to {first}", target.label()));
-            state.say("copying: 3 shows how far it is");
+            state.say_begun("copying");
             vec![Effect::Image(ImageEffect::CopyTo { job, target, platform, destination: first })]
         }
         Purpose::Platform => match state.stack.last_mut() {
@@ -258,7 +258,8 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             let filter = state.catalog.input.text.clone();
             state.catalog.saved.retain(|(name, _)| *name != text);
             state.catalog.saved.push((text.clone(), filter.clone()));
-            state.done(format!("kept as '{text}': F uses it"));
+            let key = state.keymap.label("catalog", Action::SavedFilters);
+            state.done(format!("kept as '{text}': {key} uses it"));
             vec![Effect::List(ListEffect::SaveFilter(text, filter))]
         }
         Ask::LinkEnd(wish) => {

@@ -26,7 +26,8 @@ use wharf_core::base::error::Error;
 impl Catalog {
     fn use_filter(&self, model: &mut Model) -> Vec<Effect> {
         if self.saved.is_empty() {
-            model.say("no filter is saved yet: type one, then ctrl-s keeps it");
+            let key = model.keymap.label("catalog", Action::SaveFilter);
+            model.say(format!("no filter is saved yet: type one, then {key} keeps it"));
             return Vec::new();
         }
         let item = |(name, filter): &(String, String)| Item {
@@ -87,7 +88,7 @@ impl Page for Catalog {
     }
 
     fn place(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        self.filter_line(frame, area, theme, model.now);
+        self.filter_line(frame, area, theme, model);
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
@@ -257,7 +258,12 @@ impl Page for Catalog {
                     let action = model.keymap.action("catalog", Key::from_event(key));
                     return action.map(|action| Effect::Go(Navigation::Do(action))).into_iter().collect();
                 }
-                return if self.input.text == before { Vec::new() } else { self.typed() };
+                if self.input.text == before {
+                    // What tab completes is the word at the cursor, which has moved.
+                    self.offer_completions();
+                    return Vec::new();
+                }
+                return self.typed();
             }
         };
         self.walk(walk, model);
@@ -275,7 +281,10 @@ impl Page for Catalog {
     }
 
     fn wants(&mut self, model: &Model) -> Vec<Effect> {
-        let height = usize::from(self.regions(model.body()).rows.height);
+        let regions = self.regions(model.body());
+        // Without the column keys go to the list again, whatever took the column away.
+        self.facets.focused &= regions.facets.is_some();
+        let height = usize::from(regions.rows.height);
         let facets = self.wants_facets(model.body());
         self.wants_looks(&model.sources, height).into_iter().chain(self.wants_peek()).chain(facets).collect()
     }

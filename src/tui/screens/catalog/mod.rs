@@ -103,7 +103,7 @@ pub struct Catalog {
     facets: FacetColumn,
     /// Whether the pane about the selected image is hidden.
     pub preview_hidden: bool,
-    /// Whether a key was pressed since Wharf started.
+    /// Whether the person has pressed a key or used the mouse since Wharf started.
     pub touched: bool,
     /// Keys that were pressed before the search answered; they are handled after that, on the rows that it found.
     pub waiting: Vec<KeyEvent>,
@@ -552,6 +552,11 @@ impl Catalog {
             .filter(|project| !project.is_empty())
             .collect();
         all.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Gives the keys to the list again.
+    pub fn leave_facets(&mut self) {
+        self.facets.focused = false;
     }
 
     /// Adds a facet to the filter, or removes it.

@@ -86,9 +86,9 @@ impl Catalog {
         let Some((source, view)) = self.selected() else { return Some("no image is selected") };
         match self.peek() {
             _ if self.shown_marks(source, &view).verdict == Verdict::Allow => {
-                Some("the policy allows this version: l launches it")
+                Some("the policy allows this version: launch it as it is")
             }
-            None => Some("what is kept of its versions has not been read: enter reads the image"),
+            None => Some("what is kept of its versions has not been read: open the image"),
             Some(peek) if peek.allowed.is_none() => Some("no scanned version of this image is known to be allowed"),
             Some(_) => None,
         }

@@ -53,7 +53,7 @@ impl Catalog {
         }
         self.rows(frame, parts.head.union(parts.rows), (top, height), theme, now);
         if self.hits.is_empty() {
-            self.empty(frame, parts.rows, theme);
+            self.empty(frame, parts.rows, theme, model);
         }
         if let Some(right) = parts.panes.right {
             let list = Window { top, shown: height, count: self.hits.len() };
@@ -141,10 +141,10 @@ impl Catalog {
     }
 
     /// Draws the filter on the line above the list, and how many images fit it.
-    pub(super) fn filter_line(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
+    pub(super) fn filter_line(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
         let total: usize = self.sets.iter().map(|(_, rows)| rows.len()).sum();
         let mut right = if self.input.text.is_empty() {
-            format!("by {} · {}", self.sort.name(), self.summary(now))
+            format!("by {} · {}", self.sort.name(), self.summary(model.now))
         } else {
             format!("{} of {} fit", text::count(self.hits.len() as u64), text::count(total as u64))
         };
@@ -162,8 +162,9 @@ impl Catalog {
                 Span::styled(fit(&typed, room), theme.style("text")),
             ])
         } else {
+            let key = model.keymap.label("catalog", Action::Filter);
             Line::from(Span::styled(
-                fit(" press / to filter: words, tag: kind: source: scan: …", room + 2),
+                fit(&format!(" press {key} to filter: words, tag: kind: source: scan: …"), room + 2),
                 theme.style("dim"),
             ))
         };
@@ -178,7 +179,8 @@ impl Catalog {
         }
     }
 
-    fn empty(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+    fn empty(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        let key = |action: Action| model.keymap.label("catalog", action);
         let loading = self.feeds.iter().any(|feed| feed.loading);
         let searchers: Vec<&str> =
             self.feeds.iter().filter(|feed| feed.listing != Listing::Whole).map(|feed| feed.source.as_str()).collect();
@@ -188,7 +190,7 @@ impl Catalog {
         } else if !self.begun || (loading && self.input.text.is_empty()) {
             vec!["asking the sources…".into()]
         } else if self.input.text.is_empty() {
-            vec!["no images yet: 4 shows the sources and what is missing".into()]
+            vec![format!("no images yet: {} shows the sources and what is missing", key(Action::Sources))]
         } else if !searchers.is_empty() && words != self.asked && words.len() > 1 {
             vec!["nothing here fits".into(), format!("enter also searches {} for '{words}'", searchers.join(", "))]
         } else {

@@ -202,7 +202,7 @@ impl Page {
                 Some("it is built for one platform only")
             }
             Action::CopyTo if image.is_some_and(|image| image.disk.is_some() && image.kind != ImageKind::Vm) => {
-                Some("only disk images of machines are copied; s shares a volume as an image")
+                Some("only disk images of machines are copied; a volume is shared as an image")
             }
             // A file is read and hashed only when the person asks for its checks.
             Action::Verify
@@ -285,7 +285,7 @@ impl page::Page for Page {
             Action::Revoke if self.selected_share().is_none() => Some("choose a share in the Shares pane first"),
             Action::OlderVersion => self.neighbour(true).err(),
             Action::NewerVersion => self.neighbour(false).err(),
-            Action::Open if self.pane != Pane::Versions => Some("open works on a version: tab goes there"),
+            Action::Open if self.pane != Pane::Versions => Some("open works on a version, in the Versions pane"),
             Action::Request if !model.requests => {
                 Some("the site has no place for admitted images: [requests] admitted")
             }

@@ -27,7 +27,7 @@ impl Page {
         match &self.verified {
             None if image.pinned.is_some() => vec![Line::styled("looking for signatures…", theme.style("dim"))],
             None if matches!(image.reference, ImageRef::File { .. }) => {
-                let words = "it has no digest until all of it was read: v reads and checks it";
+                let words = "it has no digest until all of it was read: verify reads and checks it";
                 vec![Line::styled(words, theme.style("text"))]
             }
             None => vec![Line::styled("it has no digest: nothing can be said of it", theme.style("text"))],

@@ -94,7 +94,7 @@ impl Page {
                 Line::raw(""),
                 Line::styled("Not scanned for known vulnerabilities.", theme.style("text")),
                 Line::styled(
-                    "Not scanned is not the same as clean. v scans it, where trivy or grype is installed.",
+                    "Not scanned is not the same as clean. Verify scans it, where trivy or grype is installed.",
                     theme.style("text"),
                 ),
             ];

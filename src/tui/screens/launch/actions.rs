@@ -139,7 +139,7 @@ impl Page {
         let title = title.strip_suffix(&format!(" on {}", plan.backend)).unwrap_or(&title);
         let job = model.job(format!("launch {title} on {}", plan.backend));
         self.job = Some(job);
-        model.say("launching: 3 shows how far it is");
+        model.say_begun("launching");
         vec![Effect::Run(RunEffect::Launch { job, plan: Box::new(plan) })]
     }
 }
@@ -215,8 +215,9 @@ impl page::Page for Page {
         "launch"
     }
 
-    fn header(&self, _model: &Model) -> (String, String) {
-        (format!("Images › {} › Launch", self.image.title()), "check the plan, then L".to_owned())
+    fn header(&self, model: &Model) -> (String, String) {
+        let key = model.keymap.label("launch", Action::Confirm);
+        (format!("Images › {} › Launch", self.image.title()), format!("check the plan, then {key}"))
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
@@ -289,11 +290,15 @@ impl page::Page for Page {
         Some(ScrollArea::new(CursorLines(&mut self.at, count), area))
     }
 
-    fn drawn(&mut self) {
+    fn drawn(&mut self, _model: &Model) {
         self.plan.iter_mut().for_each(DrawnItem::drawn);
     }
 
     fn walk(&mut self, action: Action, model: &mut Model) -> bool {
+        // The wheel must not take the typed text to another question.
+        if self.editing.is_some() {
+            return true;
+        }
         let lines = model.page();
         if !self.in_plan {
             return self.list(model).is_some_and(|mut shown| {
@@ -355,6 +360,10 @@ impl page::Page for Page {
     }
 
     fn clicked(&mut self, column: u16, line: u16, model: &Model) -> bool {
+        // An answer that is typed is taken or left first: it belongs to the selected question.
+        if self.editing.is_some() {
+            return true;
+        }
         let parts = self.regions(model.body());
         let is_in = |area: Rect| area.contains((column, line).into());
         if is_in(parts.plan) || is_in(parts.request) || is_in(parts.summary) {

@@ -39,7 +39,7 @@ impl Page {
             return put(frame, row(area, 1), Line::styled(words, theme.style("dim")));
         };
         if all.is_empty() {
-            return self.empty(frame, area, theme, model.requests);
+            return self.empty(frame, area, theme, model);
         }
         self.list_view(frame, &parts, theme, model.now);
         self.dossier_view(frame, &parts, theme, model.now);
@@ -186,20 +186,22 @@ impl Page {
         put(frame, row(area, 1), Line::from(spans));
     }
 
-    fn empty(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, possible: bool) {
+    fn empty(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        let asks = model.keymap.label("image", Action::Request);
+        let asks = format!("{asks} on an image asks for it");
+        let next = model.keymap.label("requests", Action::NextPane);
+        let mine = format!("{asks}; {next} shows what others asked for");
         let (first, second) = match self.which {
-            _ if !possible => (
+            _ if !model.requests => (
                 "this site has no place for admitted images yet",
                 "its administrators name one: [requests] admitted = \"HOST/PROJECT\" (README: A site in ten minutes)",
             ),
-            RequestFilter::Mine => {
-                ("you have asked for nothing yet", "R on an image asks for it; tab shows what others asked for")
-            }
+            RequestFilter::Mine => ("you have asked for nothing yet", mine.as_str()),
             RequestFilter::Queue => (
                 "nothing waits for a decision",
                 "what the policy does not allow by itself shows here, with its evidence",
             ),
-            RequestFilter::All => ("there are no requests yet", "R on an image asks for it"),
+            RequestFilter::All => ("there are no requests yet", asks.as_str()),
         };
         put(frame, row(area, 1), Line::styled(format!("  {first}"), theme.style("text")));
         for (number, line) in wrap(second, (area.width as usize).saturating_sub(4)).into_iter().enumerate() {

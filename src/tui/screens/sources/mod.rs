@@ -14,7 +14,7 @@ use self::rows::{SourceRow, rows};
 use crate::{
     kit::{
         action::Action,
-        list::{CursorLines, ListCursor, ScrollArea},
+        list::{CursorLines, ListCursor, NotSeen, ScrollArea},
         theme::Theme,
     },
     model::Model,
@@ -48,17 +48,44 @@ pub struct Page {
     /// The first visible line of the checks.
     lines: ListCursor,
     pane: Pane,
+    /// The name of the row that `detail` is about.
+    detail_of: Option<String>,
+    /// The row that the last frame showed as selected.
+    drawn: Option<Face>,
 }
 
+/// What a key is pressed on: a row's name, and whether its source was added and is hidden, which decides what the key
+/// does.
+type Face = (String, bool, bool);
+
 impl Page {
-    /// The screen with the row of this number selected.
-    pub fn selecting(row: usize) -> Self {
-        Self { at: ListCursor { selected: row, top: 0 }, ..Self::default() }
+    /// The screen with the row of this name selected; where it is not there, the row of this number.
+    pub fn selecting(name: Option<&str>, row: usize, model: &Model) -> Self {
+        let named = name.and_then(|name| rows(model, None).iter().position(|row| row.name == name));
+        Self { at: ListCursor { selected: named.unwrap_or(row), top: 0 }, ..Self::default() }
     }
 
     /// The number of the selected row.
     pub fn selected_row(&self) -> usize {
         self.at.selected
+    }
+
+    /// The name of the selected row.
+    pub fn selected_name(&self, model: &Model) -> Option<String> {
+        self.selected(model).map(|row| row.name)
+    }
+
+    /// The name of the selected row; fails if the last frame showed another one as selected, or the same one otherwise.
+    pub fn seen(&self, model: &Model) -> std::result::Result<String, NotSeen> {
+        let now = self.face(model).ok_or(NotSeen::Nothing)?;
+        if self.drawn.as_ref() == Some(&now) { Ok(now.0) } else { Err(NotSeen::Changed) }
+    }
+
+    fn face(&self, model: &Model) -> Option<Face> {
+        let name = self.selected(model)?.name;
+        let source = model.sources.iter().find(|source| source.name == name);
+        let (added, hidden) = source.map_or((false, false), |source| (source.added, source.hidden));
+        Some((name, added, hidden))
     }
 
     fn selected(&self, model: &Model) -> Option<SourceRow> {
@@ -180,8 +207,12 @@ impl super::page::Page for Page {
         changed && pane != Pane::Table
     }
 
+    fn drawn(&mut self, model: &Model) {
+        self.drawn = self.face(model);
+    }
+
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
-        let name = self.selected(model).map(|row| row.name);
+        let name = self.selected_name(model);
         match action {
             Action::Refresh => {
                 (self.health, self.checks) = (None, Vec::new());
@@ -197,22 +228,23 @@ impl super::page::Page for Page {
                 self.next_pane(action == Action::PreviousPane, model);
                 Vec::new()
             }
-            Action::Open => name.map(|name| Effect::Go(Navigation::ImagesOf(name))).into_iter().collect(),
-            Action::LeaveOut => name.map(|name| Effect::Go(Navigation::LeaveOut(name))).into_iter().collect(),
+            Action::Open | Action::LeaveOut => {
+                let seen = self.seen(model);
+                let Some(name) = model.act_on(seen) else { return Vec::new() };
+                let go = if action == Action::Open { Navigation::ImagesOf } else { Navigation::LeaveOut };
+                vec![Effect::Go(go(name))]
+            }
             _ => Vec::new(),
         }
     }
 
-    fn walk(&mut self, action: Action, model: &mut Model) -> bool {
-        let before = self.at.selected;
-        let moved = self.list(model).is_some_and(|mut shown| {
-            let lines = shown.page();
-            shown.list.go(action, lines)
-        });
-        if self.at.selected != before {
-            self.detail = ListCursor::default();
+    fn wants(&mut self, model: &Model) -> Vec<Effect> {
+        // However another row came to be selected, what is told of it is read from its beginning.
+        let selected = self.selected_name(model);
+        if selected != self.detail_of {
+            (self.detail, self.detail_of) = (ListCursor::default(), selected);
         }
-        moved
+        Vec::new()
     }
 
     fn read_again(&self) -> Vec<Effect> {

@@ -98,6 +98,8 @@ impl super::page::Page for Page {
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         match action {
             Action::Launch => self.launch(),
+            // The filter belongs to the list, which is below this page.
+            Action::Filter => [Action::Catalog, Action::Filter].map(|one| Effect::Go(Navigation::Do(one))).into(),
             Action::Open => match self.selected(model).map(|found| found.mends) {
                 Some(Mend::Launch) => self.launch(),
                 Some(Mend::Do(action)) => vec![Effect::Go(Navigation::Do(action))],

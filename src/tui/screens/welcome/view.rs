@@ -8,7 +8,7 @@ use ratatui::{
 
 use super::{
     Page,
-    findings::{Found, Mend, findings},
+    findings::{FOUND, Found, Mend, findings},
     regions::{area, rows},
 };
 use crate::{
@@ -24,13 +24,13 @@ use crate::{
 /// The columns of what there is, before what was found of it.
 const WHAT: usize = 15;
 
-/// Where images may be kept, and what to do about each place.
-const PLACES: [(&str, &str); 5] = [
-    ("a registry", "its address, like registry.example.org; Docker's and Podman's sign-ins count"),
-    ("a Harbor", "the same; its projects, scans and quotas are read, too"),
-    ("Docker Hub", "is there already: / and two letters search it"),
-    ("a folder", "its path: disk images, SIF files, OCI layouts"),
-    ("a colleague", "p opens a link that you were sent"),
+/// Where images may be kept, and what to do about each place: words, and the key that they begin with.
+const PLACES: [(&str, &str, Option<Action>); 5] = [
+    ("a registry", "its address, like registry.example.org; Docker's and Podman's sign-ins count", None),
+    ("a Harbor", "the same; its projects, scans and quotas are read, too", None),
+    ("Docker Hub", "and two letters search it: it is there already", Some(Action::Filter)),
+    ("a folder", "its path: disk images, SIF files, OCI layouts", None),
+    ("a colleague", "opens a link that you were sent", Some(Action::OpenLink)),
 ];
 
 impl Page {
@@ -41,8 +41,12 @@ impl Page {
         put(frame, row(whole, 1), panel::rule(width, "What was found here", "", true, theme));
         let rows = rows(body);
         let key = |action: Action| model.keymap.label("welcome", action);
-        for (number, found) in findings(model, self.starter.is_some()).into_iter().enumerate() {
-            let first = row(rows, 2 * number as u16);
+        let height = usize::from(rows.height / 2);
+        let top = self.at.window(FOUND, height);
+        let found = findings(model, self.starter.is_some()).into_iter().enumerate().skip(top);
+        // On an odd number of lines the last one shows half a finding.
+        for (place, (number, found)) in (0..rows.height.div_ceil(2)).zip(found) {
+            let first = row(rows, 2 * place);
             let selected = number == self.at.selected;
             put(frame, first, select(head(&found, selected, width, theme), selected, theme));
             let label = match &found.mends {
@@ -56,7 +60,7 @@ impl Page {
                 Span::styled(label, theme.style("key")),
                 Span::styled(format!(" {}", found.does), theme.style("dim")),
             ]);
-            put(frame, row(rows, 2 * number as u16 + 1), does);
+            put(frame, row(rows, 2 * place + 1), does);
         }
         let rest = below(whole, rows.bottom().saturating_sub(whole.y) + 1);
         if rest.height < PLACES.len() as u16 + 1 {
@@ -67,9 +71,10 @@ impl Page {
             row(rest, 0),
             panel::rule(width, "Where are your images kept?", &key(Action::AddSource), false, theme),
         );
-        for (number, (place, words)) in PLACES.into_iter().enumerate() {
+        for (number, (place, words, action)) in PLACES.into_iter().enumerate() {
             let line = Line::from(vec![
                 Span::styled(format!("  {}", fit(place, WHAT + 2)), theme.style("text")),
+                Span::styled(action.map_or_else(String::new, |action| format!("{} ", key(action))), theme.style("key")),
                 Span::styled(words, theme.style("dim")),
             ]);
             put(frame, row(rest, number as u16 + 1), line);

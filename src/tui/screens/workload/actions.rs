@@ -151,7 +151,8 @@ impl page::Page for Page {
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
         let why = match action {
             Action::NextMatch | Action::PreviousMatch | Action::OnlyMatches if !self.output.searches() => {
-                "nothing is looked for: / begins a search"
+                let key = model.keymap.label("workload", Action::Search);
+                return Some(format!("nothing is looked for: {key} begins a search"));
             }
             Action::NextError if self.output.tells(Level::Error) == 0 => "no line tells of an error",
             Action::SaveOutput if self.output.count() == 0 => "there is no output yet",
@@ -169,7 +170,7 @@ impl page::Page for Page {
         (Action::Search, &[("enter", "done"), ("esc", "leave it"), ("↑ ↓", "match before, next match")])
     }
 
-    fn drawn(&mut self) {
+    fn drawn(&mut self, _model: &Model) {
         self.workload.drawn();
     }
 

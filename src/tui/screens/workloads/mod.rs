@@ -74,8 +74,14 @@ impl Page {
     }
 
     /// Takes the verdict on the image of the workload beside the list, whose output follows.
-    pub fn set_verdict(&mut self, id: WorkloadId, verdict: Option<Box<(Marks, Brief)>>) {
-        self.described = Some(Described::new(id, verdict));
+    pub fn set_verdict(&mut self, id: WorkloadId, verdict: Option<Box<(Marks, Brief)>>, clock: u64) {
+        self.described = Some(Described::new(id, verdict, clock));
+    }
+
+    /// Whether the output of this workload beside the list ended, so that it was started again if it runs. True once for
+    /// each end.
+    pub fn takes_end(&mut self, id: &WorkloadId) -> bool {
+        self.described.as_mut().is_some_and(|described| described.id == *id && described.takes_end())
     }
 
     /// Takes output of the workload beside the list.
@@ -86,10 +92,9 @@ impl Page {
     }
 
     /// The output of the workload beside the list has ended, or cannot be read.
-    pub fn output_ended(&mut self, id: &WorkloadId, result: Result<()>, now: i64) {
+    pub fn output_ended(&mut self, id: &WorkloadId, result: Result<()>, now: i64, clock: u64) {
         if let Some(described) = self.described.as_mut().filter(|described| described.id == *id) {
-            described.output.finish(now);
-            described.ended = Some(result);
+            described.end(result, now, clock);
         }
     }
 

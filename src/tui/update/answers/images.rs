@@ -2,6 +2,7 @@
 
 use crate::{
     flows::upkeep,
+    kit::action::Action,
     msg::{Effect, ImageNews, LinkWish},
     popups::Popup,
     state::{Screen, State},
@@ -85,9 +86,10 @@ fn link_made(state: &mut State, wish: LinkWish, link: &str, code: String) -> Vec
         code
     } else {
         format!(
-            "Its QR code needs a terminal of {} lines and {} columns: make it larger, then y again.",
+            "Its QR code needs a terminal of {} lines and {} columns: make it larger, then {} again.",
             lines + around,
-            columns + 4
+            columns + 4,
+            state.keymap.label("image", Action::Link),
         )
     };
     let end = wish.until.map(|until| format!("It is good until {}.\n\n", text::timestamp(until)));

@@ -1,7 +1,7 @@
 //! Answers about jobs, the questions that jobs ask, and the health of sources and backends.
 
 use crate::{
-    flows::copy,
+    flows::{copy, sources},
     msg::{Effect, HealthLine, JobNews, Navigation},
     popups::{Ask, Confirmation, Popup},
     state::{Screen, State},
@@ -92,12 +92,13 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
     for (_, source) in changed.iter().filter(|_| !failed) {
         effects.extend(copy::after_change(state, source));
     }
-    if let Some((_, name)) = state.model.again_after.take_if(|(job, _)| *job == id) {
-        state.model.again = Some(name).filter(|_| !failed).or(state.model.again.take());
-    }
+    sources::changed(state, id, failed);
     if !failed && state.model.restarting.take_if(|job| *job == id).is_some() {
-        if let Some(Screen::Workload(page)) = state.stack.last_mut() {
-            effects.extend(page.watch_again(state.model.clock));
+        match state.stack.last_mut() {
+            Some(Screen::Workload(page)) => effects.extend(page.watch_again(state.model.clock)),
+            // What stands beside the list is read again, too.
+            Some(Screen::Workloads(_)) => state.model.described = None,
+            _ => {}
         }
     }
     effects.extend(state.shown().after_job(!changed.is_empty()));

@@ -3,12 +3,10 @@
 use crate::{
     flows::again,
     msg::{Effect, RunEffect, RunNews},
+    output::AT_ONCE,
     state::{Screen, State},
 };
 use wharf_core::{base::error::Kind, launch::plan::Workload};
-
-/// If output ends within this many milliseconds, the backend probably cannot follow it.
-const AT_ONCE: u64 = 3000;
 
 /// Handles news of launches and workloads.
 pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
@@ -49,6 +47,9 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
                 if !(all.is_empty() && failed.is_empty()) || state.model.lists.unanswered().next().is_none() {
                     page.arrived(all, failed);
                 }
+                // It was started again between two lists: what is beside the list is read anew.
+                let described = &mut state.model.described;
+                drop(described.take_if(|one| one.live && page.takes_end(&one.id)));
             }
             return effects;
         }
@@ -81,7 +82,7 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
         },
         RunNews::Described(id, verdict) => {
             if let Some(page) = topmost!(state, Screen::Workloads) {
-                page.set_verdict(id, verdict);
+                page.set_verdict(id, verdict, state.model.clock);
             }
         }
         RunNews::Tail(id, bytes) => {
@@ -91,7 +92,7 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
         }
         RunNews::TailEnd(id, result) => {
             if let Some(page) = topmost!(state, Screen::Workloads) {
-                page.output_ended(&id, result, now);
+                page.output_ended(&id, result, now, state.model.clock);
             }
         }
         RunNews::Terminal(bytes) => {
