@@ -221,9 +221,9 @@ fn rows_of_a_backend_appear_as_soon_as_it_answers_and_nothing_runs_is_said_last(
     let list = |backend: &str, workloads| BackendList::new(backend, Ok((workloads, None)), Default::default());
     update(&mut state, Msg::Run(RunNews::Workloads(list("local", Vec::new()))));
     let drawn = draw(&mut state, (80, 24));
-    assert!(drawn.contains("asking docker") && !drawn.contains("nothing runs"), "{drawn}");
+    assert!(drawn.contains("asking docker") && !drawn.contains("Nothing runs"), "{drawn}");
     update(&mut state, Msg::Run(RunNews::Workloads(list("docker", Vec::new()))));
-    assert!(draw(&mut state, (80, 24)).contains("nothing runs"));
+    assert!(draw(&mut state, (80, 24)).contains("Nothing runs"));
     press(&mut state, "2");
     update(&mut state, Msg::Run(RunNews::Workloads(list("local", vec![fake::workload("local", "mine")]))));
     let drawn = draw(&mut state, (80, 24));

@@ -472,7 +472,7 @@ fn other_screens_are_there_while_an_engine_launches() {
     screen.keys("x");
     screen.until("with its logs?");
     screen.keys("y");
-    screen.until("nothing runs");
+    screen.until("Nothing runs");
 }
 
 #[test]

@@ -599,7 +599,7 @@ async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
     theirs.until("PIN of wharf lab");
     theirs.answers("1234\r");
     theirs.until("approved request");
-    theirs.until("nothing waits for a decision");
+    theirs.until("Nothing waits for a decision");
     steward.run(&["steward", "--once"]);
     hers.until("Inbox •1");
     hers.until("admitted as");

@@ -7,6 +7,7 @@ pub mod input;
 pub mod keymap;
 pub mod layout;
 pub mod list;
+pub mod nothing;
 pub mod panel;
 pub mod plain;
 pub mod plot;

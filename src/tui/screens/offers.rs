@@ -10,6 +10,7 @@ use crate::{
     kit::{
         action::Action,
         list::{Rows, ScrollArea, Scrollable},
+        nothing::Nothing,
         theme::Theme,
         widgets::{above, below, cell, failures, put, row, select, vanished_message},
     },
@@ -42,17 +43,17 @@ impl Page {
     }
 
     /// Draws the list, and below it what happens without an answer.
-    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
+    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        let now = model.now;
         let area = failures(frame, area, &self.failed, theme);
         let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));
         let Some(all) = self.rows.all() else { return put(frame, row(area, 1), dim("asking the clouds…")) };
         if all.is_empty() {
-            put(frame, row(area, 1), Line::styled("  nothing waits for an answer", theme.style("text")));
-            return put(
-                frame,
-                row(area, 2),
-                dim("what other projects share with yours shows here until it is answered"),
-            );
+            let when = "What other projects share with yours waits here for a yes; without one it is in no list.";
+            return Nothing::new("Nobody offers you anything.", when)
+                .key(&model.keymap, "catalog", Action::Share, "on an image offers it to others")
+                .key(&model.keymap, "offers", Action::Take, "takes a volume with its key")
+                .draw(frame, area, theme);
         }
         let width = area.width as usize;
         let (from, since, cloud) = (26.min(width / 3), 10, if width > 80 { 16 } else { 0 });
@@ -100,7 +101,7 @@ impl super::page::Page for Page {
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        self.view(frame, area, theme, model.now);
+        self.view(frame, area, theme, model);
     }
 
     fn offered(&self) -> &'static [Action] {

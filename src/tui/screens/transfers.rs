@@ -9,7 +9,8 @@ use ratatui::{
 use crate::{
     kit::{
         action::Action,
-        list::{Rows, ScrollArea, Scrollable},
+        list::{ScrollArea, Scrollable},
+        nothing::Nothing,
         plot::{gauge::gauge, spark::sparkline},
         theme::Theme,
         widgets::{fit, put, row, select},
@@ -29,14 +30,14 @@ const BLOCKS: usize = 10;
 pub struct Page;
 
 /// Draws the list of jobs, two lines each.
-fn view(frame: &mut Frame<'_>, area: Rect, rows: &Rows<Job>, theme: &Theme, now: i64) {
+fn view(frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+    let (rows, now) = (&model.jobs, model.now);
     if rows.count() == 0 {
-        put(frame, row(area, 1), Line::styled("  nothing has been sent or launched yet", theme.style("text")));
-        return put(
-            frame,
-            row(area, 2),
-            Line::styled("  shares, copies and launches show here with their progress", theme.style("dim")),
-        );
+        let when = "Copies, shares, launches and uploads show here with their speed and end; they go on after a break.";
+        return Nothing::new("Nothing is on its way.", when)
+            .key(&model.keymap, "catalog", Action::CopyTo, "on an image copies it")
+            .key(&model.keymap, "catalog", Action::Import, "among the images brings a disk image from the web")
+            .draw(frame, area, theme);
     }
     let width = area.width as usize;
     let height = area.height as usize / 2;
@@ -160,7 +161,7 @@ impl super::page::Page for Page {
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        view(frame, area, &model.jobs, theme, model.now);
+        view(frame, area, theme, model);
     }
 
     fn offered(&self) -> &'static [Action] {

@@ -13,6 +13,8 @@ use super::{
 use crate::{
     kit::{
         action::Action,
+        keymap::Keymap,
+        nothing::Nothing,
         panel::{self, Window},
         table::{self, Column, TableRow},
         theme::Theme,
@@ -179,25 +181,43 @@ impl Catalog {
         }
     }
 
+    /// Draws why there are no rows, and what helps.
     fn empty(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        let key = |action: Action| model.keymap.label("catalog", action);
         let loading = self.feeds.iter().any(|feed| feed.loading);
+        let keys = &model.keymap;
+        let nothing = if !self.query.unknown.is_empty() {
+            Nothing::new(self.query.unknown.join("; "), "").key(keys, "catalog", Action::Back, "clears the filter")
+        } else if !self.begun || (loading && self.input.text.is_empty()) {
+            let words = Line::styled("  asking the sources…", theme.style("dim"));
+            return put(frame, row(area, 1), words);
+        } else if self.input.text.is_empty() {
+            Nothing::new("There are no images yet.", "What your registries, clouds and folders hold shows here.")
+                .key(keys, "catalog", Action::Sources, "shows the sources, and what is missing")
+                .key(keys, "sources", Action::AddSource, "there adds a registry, a folder or a cloud")
+        } else {
+            self.nothing_fits(keys)
+        };
+        nothing.draw(frame, area, theme);
+    }
+
+    /// Says that the filter leaves nothing, how much was searched, and what would find more.
+    fn nothing_fits(&self, keys: &Keymap) -> Nothing {
         let searchers: Vec<&str> =
             self.feeds.iter().filter(|feed| feed.listing != Listing::Whole).map(|feed| feed.source.as_str()).collect();
-        let words = self.query.words.join(" ");
-        let lines: Vec<String> = if !self.query.unknown.is_empty() {
-            self.query.unknown.clone()
-        } else if !self.begun || (loading && self.input.text.is_empty()) {
-            vec!["asking the sources…".into()]
-        } else if self.input.text.is_empty() {
-            vec![format!("no images yet: {} shows the sources and what is missing", key(Action::Sources))]
-        } else if !searchers.is_empty() && words != self.asked && words.len() > 1 {
-            vec!["nothing here fits".into(), format!("enter also searches {} for '{words}'", searchers.join(", "))]
-        } else {
-            vec!["nothing fits: backspace removes a letter, esc clears the filter".into()]
+        let (words, searchers) = (self.query.words.join(" "), (!searchers.is_empty()).then(|| searchers.join(", ")));
+        let was_asked = words == self.asked;
+        let searched = text::plural(self.total() as u64, "image was searched", "images were searched");
+        let searched = match &searchers {
+            Some(names) if was_asked => format!("{searched}, and {names} asked."),
+            _ => format!("{searched}."),
         };
-        for (number, line) in lines.into_iter().enumerate() {
-            put(frame, row(area, number as u16 + 1), Line::styled(format!("  {line}"), theme.style("dim")));
-        }
+        let nothing = Nothing::new(format!("Nothing fits '{}'.", self.input.text.trim()), searched);
+        let nothing = match &searchers {
+            Some(names) if !was_asked && words.len() > 1 => {
+                nothing.key(keys, "catalog", Action::Open, format!("searches {names} for '{words}', too"))
+            }
+            _ => nothing,
+        };
+        nothing.key(keys, "catalog", Action::Back, "clears the filter")
     }
 }

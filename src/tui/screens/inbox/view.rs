@@ -12,6 +12,7 @@ use crate::{
         action::Action,
         layout::{ListAndReading, Side, WIDE, list_and_reading},
         list::Scrollable,
+        nothing::Nothing,
         panel::{self, Window},
         reading::Reading,
         theme::Theme,
@@ -65,9 +66,11 @@ impl Page {
             return put(frame, row(area, 1), dim(if self.error.is_some() { "" } else { "reading…" }));
         };
         if all.is_empty() {
-            put(frame, row(area, 1), Line::styled("  nothing concerns you right now", theme.style("text")));
-            put(frame, row(area, 2), dim("news of what you asked for, and warnings about what you launched,"));
-            return put(frame, row(area, 3), dim("downloaded, were given or supplied, show here"));
+            let when = "You are told here what becomes of your requests, and when something that you run, downloaded, \
+                        were given or supplied becomes vulnerable.";
+            return Nothing::new("Nothing concerns you now.", when)
+                .key(&model.keymap, "inbox", Action::Requests, "goes to your requests")
+                .draw(frame, area, theme);
         }
         self.list_view(frame, &parts, all, theme, model.now);
         self.notice_view(frame, parts.notice, theme, model);

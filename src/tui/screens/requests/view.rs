@@ -17,6 +17,7 @@ use super::{
 use crate::{
     kit::{
         action::Action,
+        nothing::Nothing,
         panel::{self, Window},
         table::{self, TableRow},
         theme::Theme,
@@ -187,25 +188,29 @@ impl Page {
     }
 
     fn empty(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        let asks = model.keymap.label("image", Action::Request);
-        let asks = format!("{asks} on an image asks for it");
-        let next = model.keymap.label("requests", Action::NextPane);
-        let mine = format!("{asks}; {next} shows what others asked for");
-        let (first, second) = match self.which {
-            _ if !model.requests => (
-                "this site has no place for admitted images yet",
-                "its administrators name one: [requests] admitted = \"HOST/PROJECT\" (README: A site in ten minutes)",
-            ),
-            RequestFilter::Mine => ("you have asked for nothing yet", mine.as_str()),
-            RequestFilter::Queue => (
-                "nothing waits for a decision",
-                "what the policy does not allow by itself shows here, with its evidence",
-            ),
-            RequestFilter::All => ("there are no requests yet", asks.as_str()),
-        };
-        put(frame, row(area, 1), Line::styled(format!("  {first}"), theme.style("text")));
-        for (number, line) in wrap(second, (area.width as usize).saturating_sub(4)).into_iter().enumerate() {
-            put(frame, row(area, 2 + number as u16), Line::styled(format!("  {line}"), theme.style("dim")));
+        if !model.requests {
+            let how =
+                "Its administrators name one: [requests] admitted = \"HOST/PROJECT\" (README: A site in ten minutes).";
+            return Nothing::new("This site has no place for admitted images yet.", how).draw(frame, area, theme);
         }
+        let (what, when) = match self.which {
+            RequestFilter::Mine => {
+                ("You have asked for nothing.", "An image that the policy holds back can be asked for.")
+            }
+            RequestFilter::Queue => (
+                "Nothing waits for a decision.",
+                "What the policy does not allow by itself shows here, with its evidence.",
+            ),
+            RequestFilter::All => ("There are no requests yet.", "They show here, with what became of them."),
+        };
+        let next = match self.which {
+            RequestFilter::Mine => "shows what others asked for",
+            RequestFilter::Queue => "shows all, also those that are decided",
+            RequestFilter::All => "shows yours",
+        };
+        Nothing::new(what, when)
+            .key(&model.keymap, "image", Action::Request, "on an image asks for it")
+            .key(&model.keymap, "requests", Action::NextPane, next)
+            .draw(frame, area, theme);
     }
 }

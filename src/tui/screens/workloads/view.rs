@@ -11,6 +11,7 @@ use crate::{
     kit::{
         action::Action,
         list::Scrollable,
+        nothing::Nothing,
         panel::{self, Window},
         table::{self, Column, TableRow},
         theme::Theme,
@@ -30,7 +31,7 @@ impl Page {
             return put(frame, row(parts.table, 1), Line::styled("  asking the backends…", theme.style("dim")));
         };
         if all.is_empty() {
-            return self.nothing(frame, parts.table, theme, model);
+            return Self::nothing(frame, parts.table, theme, model);
         }
         let count = all.len();
         if let Some(rule) = parts.rule {
@@ -55,13 +56,12 @@ impl Page {
         self.strip(frame, parts.panes.strip, theme);
     }
 
-    fn nothing(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        let key = |action: Action| model.keymap.label("workloads", action);
-        put(frame, row(area, 1), Line::styled("  nothing runs", theme.style("text")));
-        let launch = model.keymap.label("catalog", Action::Launch);
-        let words =
-            format!("  go to the images ({}), choose one, and press {launch} to launch it", key(Action::Catalog));
-        put(frame, row(area, 2), Line::styled(words, theme.style("dim")));
+    fn nothing(frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        Nothing::new("Nothing runs.", "What you launch shows here with its output, processors and memory.")
+            .key(&model.keymap, "workloads", Action::Catalog, "goes to the images: choose one")
+            .key(&model.keymap, "catalog", Action::Launch, "on an image launches it")
+            .key(&model.keymap, "workloads", Action::Launches, "launches again what you launched before")
+            .draw(frame, area, theme);
     }
 
     /// Draws the heads of the columns and the visible rows.
