@@ -272,6 +272,7 @@ pub(crate) fn rush(state: &mut State, keys: &str) -> Vec<Effect> {
             "down" => KeyEvent::from(KeyCode::Down),
             "backspace" => KeyEvent::from(KeyCode::Backspace),
             "_" => KeyEvent::from(KeyCode::Char(' ')),
+            "f3" => KeyEvent::from(KeyCode::F(3)),
             key => match key.strip_prefix("ctrl-") {
                 Some(letter) => KeyEvent::new(KeyCode::Char(letter.chars().next().unwrap()), KeyModifiers::CONTROL),
                 None => KeyEvent::from(KeyCode::Char(key.chars().next().unwrap())),

@@ -123,3 +123,29 @@ fn a_newcomer_sees_it_once() {
     screen.keys("q");
     assert_eq!(screen.ended(), 0);
 }
+
+#[test]
+fn the_tour_shows_each_screen_and_any_other_key_leaves_it() {
+    let mut state = beginning();
+    listed(&mut state, 3);
+    assert!(screens::draw(&mut state, (120, 40)).contains("f3 shows you round"));
+    keys::press(&mut state, "f3");
+    let mut seen = Vec::new();
+    for card in 1..=8 {
+        let drawn = screens::draw(&mut state, (80, 24));
+        assert!(drawn.contains(&format!("{card} of 8")), "{drawn}");
+        let here = drawn.split_once('[').and_then(|(_, rest)| rest.split_once(']')).unwrap().0.to_owned();
+        seen.push(here.split(' ').next().unwrap().to_owned());
+        if card < 8 {
+            keys::press(&mut state, "enter");
+        }
+    }
+    assert_eq!(seen.join(""), "11234567");
+    keys::press(&mut state, "left");
+    assert!(screens::draw(&mut state, (80, 24)).contains("7 of 8"));
+    keys::press(&mut state, "x");
+    assert!(state.popups.is_empty() && matches!(state.screen(), Screen::Catalog));
+    // It is found again by its words.
+    keys::press(&mut state, ": m i n u t e enter");
+    assert!(screens::draw(&mut state, (44, 14)).contains("1 of 8"));
+}

@@ -114,6 +114,7 @@ actions! {
     Mouse = "mouse", "mouse", "Turn the mouse on or off (off: select text with it)";
     Palette = "palette", "all commands", "Find a command by name";
     Welcome = "welcome", "welcome", "Show the welcome page: what was found here, and how to begin";
+    Tour = "tour", "tour", "Go round in a minute: what each screen is for, and its keys";
     Help = "help", "help", "Show the keys";
     Quit = "quit", "quit", "Leave Wharf";
 }

@@ -6,11 +6,12 @@ pub mod conditions;
 pub mod pick;
 pub mod removing;
 pub mod scroll;
+pub mod tour;
 pub mod view;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use self::{adding::Adding, agree::Agree, conditions::Conditions, pick::Pick, removing::Removing};
+use self::{adding::Adding, agree::Agree, conditions::Conditions, pick::Pick, removing::Removing, tour::Tour};
 use super::{
     kit::{input::Input, list::SeenRow},
     msg::{ImageTarget, LinkWish},
@@ -92,6 +93,8 @@ pub enum Popup {
     Adding(Box<Adding>),
     /// What would be removed, to agree to.
     Removing(Box<Removing>),
+    /// A card of the tour.
+    Tour(Box<Tour>),
     /// A text to read; `copy` is what a key copies of it, `top` its first visible line.
     Text { title: String, text: String, copy: Option<String>, top: u16, link: Option<LinkWish> },
 }
@@ -117,6 +120,7 @@ impl Popup {
             Self::Conditions(form) => &form.title,
             Self::Removing(removing) => &removing.title,
             Self::Adding(adding) => &adding.title,
+            Self::Tour(tour) => &tour.card.title,
         }
     }
 

@@ -77,6 +77,7 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
         Popup::Conditions(form) => form.view(frame, theme),
         Popup::Removing(removing) => removing_view(removing, frame, theme),
         Popup::Adding(adding) => adding_view(adding, frame, theme),
+        Popup::Tour(tour) => tour.view(frame, theme),
         Popup::Text { title, text, copy, top, link } => {
             let width = reading_width(text, frame.area().width);
             let lines: Vec<Line<'_>> = folded(text, frame.area().width)

@@ -2,7 +2,7 @@
 
 use super::help;
 use crate::{
-    flows::{copy, open::open, request, sources, welcome},
+    flows::{copy, open::open, request, sources, tour, welcome},
     hints,
     kit::{action::Action, input::Input, list::Scrollable},
     msg::{Effect, RunEffect, ShareEffect},
@@ -36,6 +36,7 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Back => back(state),
         Action::Help => help(state),
         Action::Welcome => welcome::open(state),
+        Action::Tour => tour::begin(state),
         Action::Palette => {
             let pick = help::palette(state);
             state.pick(pick)

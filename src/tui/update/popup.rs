@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::{
-    flows::{again, copy, open, request, share, sources, upkeep},
+    flows::{again, copy, open, request, share, sources, tour, upkeep},
     kit::{
         action::Action,
         input::{Input, leaves},
@@ -76,6 +76,10 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 upkeep::removal_confirmed(state, removals)
             }
         },
+        Some(Popup::Tour(shown)) => {
+            let outcome = shown.key(&key);
+            tour::goes(state, outcome)
+        }
         Some(Popup::Adding(adding)) => {
             let outcome = adding.key(&key);
             address_tried(state, outcome)

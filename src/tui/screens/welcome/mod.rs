@@ -63,6 +63,7 @@ impl super::page::Page for Page {
         &[
             Action::Open,
             Action::Launch,
+            Action::Tour,
             Action::AddSource,
             Action::OpenLink,
             Action::SignIn,

@@ -79,8 +79,13 @@ impl Page {
             ]);
             put(frame, row(rest, number as u16 + 1), line);
         }
-        let last = format!("  This page goes away once there are ten images; {} brings it back.", key(Action::Welcome));
-        put(frame, row(rest, PLACES.len() as u16 + 2), Line::styled(last, theme.style("dim")));
+        let last = [
+            format!("  {} shows you round in a minute.", key(Action::Tour)),
+            format!("  This page goes away once there are ten images; {} brings it back.", key(Action::Welcome)),
+        ];
+        for (number, words) in (PLACES.len() as u16 + 2..).zip(last) {
+            put(frame, row(rest, number), Line::styled(words, theme.style("dim")));
+        }
     }
 }
 
