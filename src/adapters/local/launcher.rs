@@ -85,8 +85,7 @@ impl Launcher for Local {
             text::now(),
             std::process::id() ^ (rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u32)
         );
-        let (known, manifest) = (self.prepared.clone(), pinned.manifest.clone());
-        let prepared = blocking(move || known.find(&manifest)).await.during(what)?;
+        let prepared = self.prepared.find(&pinned.manifest).await;
         let (sandboxed, risks) = self.sandboxes.sandboxed(image, &answers, prepared).await?;
         let spec = WorkloadSpec {
             name: sandboxed.inside.hostname.clone(),
