@@ -366,6 +366,7 @@ fn load(folder: &Path, backend: &str) -> Option<KeptWorkload> {
         (None, None) => match RunningProgram::<Limits>::unseen(folder, spec.created) {
             Unseen::Starting => State::Created,
             Unseen::Ending => State::Running,
+            Unseen::Ended(code) => State::Exited(code),
             Unseen::Lost => State::Other("lost (its keeper was ended)".into()),
         },
     };
