@@ -1,9 +1,12 @@
 //! `wharf launch`: launches an image.
 
+use std::time::Duration;
+
 use super::{again, output, plans, progress, workloads};
 use crate::args::{Launch, PlanFormat};
 use wharf_core::{
     base::{
+        clean,
         context::Context,
         error::{Error, Kind, Result},
         text,
@@ -15,11 +18,15 @@ use wharf_core::{
     launch::{
         form::{Answers, Form, join_words},
         ledger::LaunchRecord,
-        plan::{Plan, State},
+        plan::{Plan, State, Workload},
         preset::{self, Preset},
     },
     portal::{Portal, launches::workloads::IdMatch},
 };
+
+/// How often it is asked how a followed workload has ended, and the pause between.
+const LOOKS: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Makes a plan and, without `--plan`, carries it out.
 pub(crate) async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
@@ -143,13 +150,11 @@ async fn carry_out(portal: &Portal, args: &Launch, plan: &Plan, asked: &str, jso
     }
     if args.follow {
         workloads::follow(portal, &workload, args.raw).await?;
-        let ended = portal.launches.find_workload(&Context::default(), &workload.full_id(), IdMatch::Whole).await?;
-        return Ok(match ended.state {
-            State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
-            // As shells tell a program that the kernel has killed.
-            State::OutOfMemory => 137,
-            _ => 0,
-        });
+        let ended = ended(portal, &workload.full_id()).await?;
+        if is_lost(&ended.state) {
+            output::remark(&format!("{} {}", workload.full_id(), clean::line(&ended.state.label().1)));
+        }
+        return Ok(exit_code(&ended.state));
     }
     if json {
         output::json(&workload)?;
@@ -159,6 +164,36 @@ async fn carry_out(portal: &Portal, args: &Launch, plan: &Plan, asked: &str, jso
         output::line(&format!("{}  {} on {}  ({state}){facts}", workload.full_id(), workload.name, workload.backend))?;
     }
     Ok(0)
+}
+
+/// A workload whose output has ended. How it ended is told a moment later: it is asked for again for a while.
+async fn ended(portal: &Portal, id: &str) -> Result<Workload> {
+    let mut left = LOOKS;
+    loop {
+        let found = portal.launches.find_workload(&Context::default(), id, IdMatch::Whole).await?;
+        left -= 1;
+        if left == 0 || matches!(found.state, State::Exited(_) | State::OutOfMemory | State::Failed(_)) {
+            return Ok(found);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Whether it could not run, or nobody knows how it ended.
+fn is_lost(state: &State) -> bool {
+    matches!(state, State::Failed(_) | State::Other(_))
+}
+
+/// The exit code of Wharf after a workload whose output was followed to its end.
+fn exit_code(state: &State) -> u8 {
+    match state {
+        State::Exited(code) => u8::try_from(*code).unwrap_or(Kind::Failed.exit_code()),
+        // As shells tell a program that the kernel has killed.
+        State::OutOfMemory => 137,
+        state if is_lost(state) => Kind::Failed.exit_code(),
+        // Its output has ended before it has.
+        _ => 0,
+    }
 }
 
 /// The image that a link pins, for the given platform, else for the one that the sender looked at. Fails if the link
@@ -214,4 +249,24 @@ async fn any_plan(
     Err(gone.unwrap_or_else(|| {
         Error::unsupported("choose a backend", "none was found").hint("'wharf doctor' says what is missing")
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_followed_tells_whether_it_ended_well() {
+        for (state, code) in [
+            (State::Exited(0), 0),
+            (State::Exited(3), 3),
+            (State::Exited(-1), 1),
+            (State::OutOfMemory, 137),
+            (State::Failed("no node".into()), 1),
+            (State::Other("lost (its keeper was ended)".into()), 1),
+            (State::Running, 0),
+        ] {
+            assert_eq!(exit_code(&state), code, "{state:?}");
+        }
+    }
 }

@@ -280,6 +280,42 @@ fn an_image_that_hangs_or_is_changed_and_a_keeper_that_is_killed_leave_nothing()
     person.nothing_is_left();
 }
 
+#[test]
+fn a_workload_whose_image_is_unpacked_instead_can_be_stopped_and_leaves_no_process() {
+    use rustix::process::Signal;
+    need!("WHARF_LAB_OPEN");
+    let Some(person) = Person::new() else { return };
+    let sleep = exec::on_path("sleep").unwrap();
+    for (name, script) in
+        [("squashfuse", "exit 1".to_owned()), ("unsquashfs", format!("exec {} 6543", sleep.display()))]
+    {
+        let program = person.path("bin").join(name);
+        std::fs::remove_file(&program).unwrap();
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let image = person.sif("it.sif", "echo it began", &[]);
+    let launch = || {
+        let output = person.run(&["launch", &image.display().to_string(), "--on", "local", "--json"]);
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", complained(&output)));
+        until(|| !person.processes("6543").is_empty(), "its image is being unpacked");
+        told["id"].as_str().unwrap().to_owned()
+    };
+    let id = launch();
+    let stopped = person.run(&["stop", &id]);
+    assert_eq!(stopped.status.code(), Some(0), "{}", complained(&stopped));
+    let (text, listed) = (said(&person.run(&["logs", &id])), said(&person.run(&["ps", "--json"])));
+    assert!(text.contains("it was stopped before its program began") && !text.contains("it began\n"), "{text}");
+    let listed: Value = serde_json::from_str(&listed).unwrap_or_else(|_| panic!("{listed}"));
+    assert!(listed.to_string().contains(r#""detail":143"#), "{listed}");
+    person.nothing_is_left();
+    launch();
+    for keeper in person.processes("__keep") {
+        person.signal(keeper, Signal::KILL);
+    }
+    person.nothing_is_left();
+}
+
 /// A program in the place of squashfuse that tries to reach what is not the image, and tells in its last line what it could
 /// do.
 const PROBE: &str = r#"

@@ -62,6 +62,7 @@ impl Kept {
             (None, None) => match Running::unseen(folder, spec.created) {
                 Unseen::Starting => State::Starting,
                 Unseen::Ending => State::Running,
+                Unseen::Ended(code) => State::Exited(code),
                 Unseen::Lost => State::Other("lost (its keeper was ended)".into()),
             },
         };

@@ -43,6 +43,8 @@ use wharf_core::{
 const STOP_AFTER: i32 = 10;
 /// How long a plan waits to learn whether the engine has the image.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long containers may take to tell their exit code, where the list has none: it must not wait for them.
+const INSPECTING: std::time::Duration = std::time::Duration::from_secs(1);
 /// The most ports of one container that are listed.
 const PORTS: usize = 64;
 /// How many of the last lines of output are given, unless a time or a number is asked for.
@@ -178,6 +180,7 @@ impl Launcher for Engine {
         let mut workloads: Vec<Workload> = read.map(|summary| self.workload(summary)).collect();
         let odd = (count - workloads.len()) as u64;
         let cut = (odd > 0).then(|| format!("{} of it cannot be read", text::plural(odd, "row", "rows")));
+        let end = tokio::time::Instant::now() + INSPECTING;
         for workload in workloads.iter_mut().filter(|workload| matches!(workload.state, State::Exited(_))) {
             // Docker's list has the exit code only inside a sentence: "Exited (3) 2 minutes ago".
             let code = workload
@@ -187,8 +190,11 @@ impl Launcher for Engine {
                 .and_then(|(code, _)| code.parse().ok());
             if let Some(code) = code {
                 workload.state = State::Exited(code);
-            } else if let Ok(inspected) =
-                self.docker().await?.inspect_container(&workload.id, None::<InspectContainerOptions>).await
+            } else if let Ok(Ok(inspected)) = tokio::time::timeout_at(
+                end,
+                self.docker().await?.inspect_container(&workload.id, None::<InspectContainerOptions>),
+            )
+            .await
             {
                 workload.state = State::Exited(inspected.state.and_then(|state| state.exit_code).unwrap_or(0));
             }

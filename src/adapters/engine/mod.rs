@@ -5,6 +5,7 @@ mod chosen;
 mod connection;
 mod content;
 mod discover;
+mod ended;
 mod events;
 mod launcher;
 mod life;
@@ -62,8 +63,8 @@ pub struct Engine {
     samples: Samples<sample::Sample>,
     /// Whether the figures of a container are its own, by its id; asked only where a runtime has none.
     counted: Mutex<HashMap<String, bool>>,
-    /// Whether a container that was killed had used up its memory, by its id.
-    used_up: Mutex<HashMap<String, bool>>,
+    /// How containers that were killed have ended, by their id.
+    used_up: Mutex<HashMap<String, ended::KnownEnd>>,
     incoming: Mutex<HashMap<ImageRef, Vec<RawManifest>>>,
     /// Images that were exported and scanned, by image id.
     exports: Mutex<HashMap<String, Arc<Contents>>>,

@@ -7,10 +7,7 @@
 use std::{
     fs::File,
     io::{Read, Seek, Write},
-    os::{
-        fd::AsRawFd,
-        unix::fs::{MetadataExt, PermissionsExt},
-    },
+    os::{fd::AsRawFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -82,15 +79,10 @@ pub async fn open(cx: &Context, supply: &Supply, store: &Path) -> Result<File> {
     let work = blocking(move || {
         let file = disk_header::open(&path)?;
         // While it runs, others could change it. The path may lead to another file than the open one by now.
-        let alone = exec::changed_by_others(&path).is_none() && is_ours(&file);
+        let alone = exec::changed_by_others(&path).is_none() && private::is_ours(&file);
         if alone { verified(file, &digest, &what) } else { copied(file, &digest, &store, &what) }
     });
     cx.unless_cancelled("compare a SIF file", async { work.await.during("compare a SIF file")? }).await
-}
-
-/// Whether only this person, or root, can write to an open file.
-fn is_ours(file: &File) -> bool {
-    file.metadata().is_ok_and(|meta| private::is_mine_or_roots(&meta) && meta.mode() & 0o022 == 0)
 }
 
 /// The same file, if it has this digest.

@@ -139,11 +139,13 @@ impl Exit {
     /// Reserves the place in a workload's folder; fails if the disk is full.
     pub fn reserve(folder: &Path) -> Result<Self> {
         let what = format!("make room for the exit code in {}", folder.display());
-        let file = private::open(&folder.join("exit"), |options| options.create(true).truncate(true).write(true))?;
+        // It is empty until it is locked, by which a keeper that begins is told from one that is gone.
+        let file = private::open(&folder.join("exit"), |options| options.create(true).truncate(false).write(true))?;
+        // Whoever looks whether a keeper is there holds the lock for a moment.
+        private::lock(&file, private::PATIENCE, &what)?;
         file.write_all_at(BLANK, 0).during(&what)?;
+        file.set_len(BLANK.len() as u64).during(&what)?;
         file.sync_all().during(what)?;
-        // A file system without locks lets others guess by the time.
-        let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
         Ok(Self(file))
     }
 
@@ -166,10 +168,31 @@ impl Exit {
     }
 }
 
+/// What is known of the keeper of a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeeperState {
+    /// It is there on this node, so that an exit code will still come.
+    There,
+    /// It was there and is gone: no other exit code will come than what is written.
+    Gone,
+    /// It has not begun yet, or the file system has no locks.
+    Unknown,
+}
+
+/// What is known of the keeper of the workload in a folder.
+pub fn keeper(folder: &Path) -> KeeperState {
+    let opened = open(folder.join("exit"), OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
+    let Ok(file) = opened else { return KeeperState::Unknown };
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Err(Errno::WOULDBLOCK) => KeeperState::There,
+        Ok(()) if rustix::fs::fstat(&file).is_ok_and(|stat| stat.st_size > 0) => KeeperState::Gone,
+        _ => KeeperState::Unknown,
+    }
+}
+
 /// Whether the keeper of a workload is there on this node, so that an exit code will still come.
 pub fn is_kept(folder: &Path) -> bool {
-    let opened = open(folder.join("exit"), OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
-    opened.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK))
+    keeper(folder) == KeeperState::There
 }
 
 /// The exit code, if the workload has ended.
@@ -188,7 +211,21 @@ mod tests {
         let exit = Exit::reserve(folder.path()).unwrap();
         assert!(is_kept(folder.path()) && exit_code(folder.path()).is_none());
         drop(exit);
-        assert!(!is_kept(folder.path()));
+        assert_eq!(keeper(folder.path()), KeeperState::Gone);
+    }
+
+    #[test]
+    fn a_keeper_that_begins_waits_for_whoever_looks() {
+        let folder = tempfile::tempdir().unwrap();
+        let looking = File::create(folder.path().join("exit")).unwrap();
+        assert_eq!(keeper(folder.path()), KeeperState::Unknown, "it has not begun");
+        flock(&looking, FlockOperation::LockShared).unwrap();
+        let at = folder.path().to_owned();
+        let keeping = std::thread::spawn(move || Exit::reserve(&at).unwrap());
+        drop(looking);
+        let exit = keeping.join().unwrap();
+        assert!(is_kept(folder.path()));
+        drop(exit);
     }
 
     #[test]

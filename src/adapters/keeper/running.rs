@@ -8,7 +8,10 @@ use wharf_core::base::{
     small_file, text,
 };
 
-use super::{log, processes};
+use super::{
+    log::{self, KeeperState},
+    processes,
+};
 use crate::shared::private;
 
 /// The name of the note in a folder.
@@ -24,6 +27,8 @@ pub enum Unseen {
     Starting,
     /// It has ended, and its keeper has still to write the rest of its output and its exit code.
     Ending,
+    /// It has ended meanwhile, with this exit code.
+    Ended(i64),
     /// Its keeper is gone: no exit code will come.
     Lost,
 }
@@ -62,11 +67,13 @@ impl<T: Serialize + DeserializeOwned> RunningProgram<T> {
     /// Why no program of a folder without an exit code is seen; `created` is when it was launched, in seconds since 1970.
     pub fn unseen(folder: &Path, created: i64) -> Unseen {
         let began = folder.join(NOTE).exists();
-        match (log::is_kept(folder), began) {
-            (true, true) => Unseen::Ending,
-            (_, false) if text::now() - created < STARTING => Unseen::Starting,
-            (true, false) => Unseen::Starting,
-            (false, _) => Unseen::Lost,
+        let early = !began && text::now() - created < STARTING;
+        match log::keeper(folder) {
+            KeeperState::There if began => Unseen::Ending,
+            KeeperState::There => Unseen::Starting,
+            KeeperState::Unknown if early => Unseen::Starting,
+            // The keeper may have written it and ended since it was looked for.
+            KeeperState::Gone | KeeperState::Unknown => log::exit_code(folder).map_or(Unseen::Lost, Unseen::Ended),
         }
     }
 
@@ -80,5 +87,28 @@ impl<T: Serialize + DeserializeOwned> RunningProgram<T> {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keeper_that_is_gone_is_told_at_once_and_its_exit_code_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (now, long_ago) = (text::now(), text::now() - 2 * STARTING);
+        let unseen = |created| RunningProgram::<()>::unseen(folder.path(), created);
+        assert_eq!((unseen(now), unseen(long_ago)), (Unseen::Starting, Unseen::Lost), "no keeper has begun");
+        let exit = log::Exit::reserve(folder.path()).unwrap();
+        assert_eq!((unseen(now), unseen(long_ago)), (Unseen::Starting, Unseen::Starting));
+        drop(exit);
+        assert_eq!(unseen(now), Unseen::Lost, "it died before it started anything");
+        let exit = log::Exit::reserve(folder.path()).unwrap();
+        RunningProgram::of(u32::MAX, ()).write(folder.path()).unwrap();
+        assert_eq!(unseen(now), Unseen::Ending);
+        exit.write(folder.path(), 3).unwrap();
+        drop(exit);
+        assert_eq!(unseen(now), Unseen::Ended(3), "it was written since it was looked for");
     }
 }

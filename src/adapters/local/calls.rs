@@ -22,6 +22,12 @@ struct Calls {
     refused: &'static [u32],
     /// Calls that reach into other processes.
     others: &'static [u32],
+    /// `tgkill`, with which a program ends itself: only this process is reached.
+    tgkill: u32,
+    /// `prlimit64`, with which a program asks for its own limits: only those are reached.
+    prlimit: u32,
+    /// `fcntl`, in all its forms, which can choose who gets signals of an open file.
+    fcntl: &'static [u32],
 }
 
 /// Whom a filter is for.
@@ -41,8 +47,8 @@ const NEW_OTHERS: [u32; 5] = [424, 434, 438, 440, 448];
 /// The flags of `clone3` are in memory, where a filter cannot look; programs use `clone` if it is missing.
 const CLONE3: u32 = 435;
 
-// `others` in this order: ptrace, process_vm_readv, process_vm_writev, kcmp, kill, migrate_pages, move_pages. `tgkill` stays,
-// with which a program ends itself.
+// `others` in this order: ptrace, process_vm_readv, process_vm_writev, kcmp, kill, migrate_pages, move_pages, tkill,
+// rt_sigqueueinfo, rt_tgsigqueueinfo. Kernels before 6.12 do not keep signals in by other means (landlock(7)).
 // `refused` in this order: add_key, request_key, keyctl, mount, umount2, pivot_root, setns, unshare, bpf, perf_event_open,
 // userfaultfd, kexec_load, kexec_file_load, init_module, finit_module, delete_module, open_by_handle_at, syslog (and
 // the old umount).
@@ -54,7 +60,10 @@ const OURS: &[Calls] = &[
         ioctl: 16,
         socket: 41,
         refused: &[248, 249, 250, 165, 166, 155, 308, 272, 321, 298, 323, 246, 320, 175, 313, 176, 304, 103],
-        others: &[101, 310, 311, 312, 62, 256, 279],
+        others: &[101, 310, 311, 312, 62, 256, 279, 200, 129, 297],
+        tgkill: 234,
+        prlimit: 302,
+        fcntl: &[72],
     },
     Calls {
         architecture: 0x4000_0003,
@@ -62,7 +71,10 @@ const OURS: &[Calls] = &[
         ioctl: 54,
         socket: 359,
         refused: &[286, 287, 288, 21, 52, 217, 346, 310, 357, 336, 374, 283, 128, 350, 129, 342, 103, 22],
-        others: &[26, 347, 348, 349, 37, 294, 317],
+        others: &[26, 347, 348, 349, 37, 294, 317, 238, 178, 335],
+        tgkill: 270,
+        prlimit: 340,
+        fcntl: &[55, 221],
     },
 ];
 #[cfg(target_arch = "aarch64")]
@@ -73,7 +85,10 @@ const OURS: &[Calls] = &[
         ioctl: 29,
         socket: 198,
         refused: &[217, 218, 219, 40, 39, 41, 268, 97, 280, 241, 282, 104, 294, 105, 273, 106, 265, 116],
-        others: &[117, 270, 271, 272, 129, 238, 239],
+        others: &[117, 270, 271, 272, 129, 238, 239, 130, 138, 240],
+        tgkill: 131,
+        prlimit: 261,
+        fcntl: &[25],
     },
     Calls {
         architecture: 0x4000_0028,
@@ -81,7 +96,10 @@ const OURS: &[Calls] = &[
         ioctl: 54,
         socket: 281,
         refused: &[309, 310, 311, 21, 52, 218, 375, 337, 386, 364, 388, 347, 401, 128, 379, 129, 371, 103],
-        others: &[26, 376, 377, 378, 37, 400, 344],
+        others: &[26, 376, 377, 378, 37, 400, 344, 238, 178, 363],
+        tgkill: 268,
+        prlimit: 369,
+        fcntl: &[55, 221],
     },
 ];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -92,6 +110,10 @@ const AF_VSOCK: u32 = 40;
 const CLONE_NEWUSER: u32 = 0x1000_0000;
 /// The ioctl requests that type into a terminal or change its selection.
 const TYPING: [u32; 2] = [0x5412, 0x541C];
+/// The requests of `fcntl` and of `ioctl` that choose who gets the signals of an open file: F_SETOWN, F_SETOWN_EX;
+/// FIOSETOWN, SIOCSPGRP.
+const OWNERS: [u32; 2] = [8, 15];
+const OWNERS_BY_IOCTL: [u32; 2] = [0x8901, 0x8902];
 /// The bit of x86's x32 calls, whose numbers would pass all tables.
 const X32: u32 = 0x4000_0000;
 
@@ -133,6 +155,7 @@ pub(super) fn known() -> bool {
 
 fn filter(callers: Callers) -> Vec<sock_filter> {
     let sockets = callers == Callers::Sandbox;
+    let own_process = std::process::id();
     let mut all = vec![load(ARCHITECTURE)];
     // What needs no sockets needs no other calling convention either.
     for calls in OURS.iter().take(if sockets { OURS.len() } else { 1 }) {
@@ -143,8 +166,18 @@ fn filter(callers: Callers) -> Vec<sock_filter> {
         for number in calls.refused.iter().chain(&NEW) {
             own.extend([equal(*number, 1), end(EPERM)]);
         }
-        for number in calls.others.iter().chain(&NEW_OTHERS).filter(|_| callers == Callers::Reader) {
-            own.extend([equal(*number, 1), end(EPERM)]);
+        if callers == Callers::Reader {
+            for number in calls.others.iter().chain(&NEW_OTHERS) {
+                own.extend([equal(*number, 1), end(EPERM)]);
+            }
+            for (number, process) in [(calls.tgkill, own_process), (calls.prlimit, 0)] {
+                own.extend([equal(number, 4), load(FIRST), equal(process, 1), end(ALLOW), end(EPERM)]);
+            }
+            for number in calls.fcntl {
+                own.extend([equal(*number, 6), load(SECOND)]);
+                own.extend(OWNERS.iter().flat_map(|request| [equal(*request, 1), end(EPERM)]));
+                own.push(end(ALLOW));
+            }
         }
         own.extend([equal(CLONE3, 1), end(ENOSYS)]);
         own.extend([equal(calls.clone, 4), load(FIRST), has(CLONE_NEWUSER, 1), end(EPERM), end(ALLOW)]);
@@ -153,8 +186,11 @@ fn filter(callers: Callers) -> Vec<sock_filter> {
         } else {
             vec![equal(calls.socket, 1), end(EPERM)]
         });
-        own.extend([equal(calls.ioctl, 5), load(SECOND)]);
-        own.extend(TYPING.iter().flat_map(|request| [equal(*request, 1), end(EPERM)]));
+        let owners = if sockets { [].as_slice() } else { &OWNERS_BY_IOCTL };
+        let requests: Vec<_> =
+            TYPING.iter().chain(owners).flat_map(|request| [equal(*request, 1), end(EPERM)]).collect();
+        own.extend([equal(calls.ioctl, requests.len() as u8 + 1), load(SECOND)]);
+        own.extend(requests);
         own.push(end(ALLOW));
         // For another architecture the whole table is skipped, which is too long for a short jump.
         all.extend([step(0x15, calls.architecture, 1, 0), step(0x05, own.len() as u32, 0, 0)]);
@@ -238,6 +274,15 @@ mod tests {
                 assert!(*call == calls.socket || verdict(calls.architecture, *call, 1, 0) == ALLOW, "{call}");
             }
             assert_eq!((says(1, 0), says(calls.clone, 17)), (ALLOW, ALLOW));
+            let own = std::process::id();
+            assert_eq!((says(calls.tgkill, own), says(calls.tgkill, own + 1)), (ALLOW, EPERM), "it may end itself");
+            assert_eq!((says(calls.prlimit, 0), says(calls.prlimit, own + 1)), (ALLOW, EPERM));
+            let asks = |call, request| decide(Callers::Reader, calls.architecture, call, 3, request);
+            for (request, verdict) in [(1, ALLOW), (2, ALLOW), (8, EPERM), (15, EPERM)] {
+                assert!(calls.fcntl.iter().all(|call| asks(*call, request) == verdict), "{request}");
+            }
+            assert_eq!((asks(calls.ioctl, 0x8901), asks(calls.ioctl, 0x5412)), (EPERM, EPERM));
+            assert_eq!((asks(calls.ioctl, 0x5401), says(calls.socket, 1)), (ALLOW, EPERM));
         }
     }
 }

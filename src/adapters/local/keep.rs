@@ -10,6 +10,7 @@ use super::{
     sandboxed::Sandboxed,
     sealed,
     spec::WorkloadSpec,
+    stop_request::{self, StopRequest},
 };
 use crate::{
     keeper::{log::Log, running::RunningProgram, supervise},
@@ -52,9 +53,14 @@ fn start(folder: &Path, spec: &WorkloadSpec, ourselves: &File, server: &mut Opti
         server.end();
     }
     Log::new(folder).put(b"wharf: the image is unpacked instead, for this launch alone\n");
+    let mut stop = StopRequest::listen("unpack the image")?;
     // So it is listed as running meanwhile, and can be ended.
     RunningProgram::of(std::process::id(), Limits::default()).write(folder)?;
-    let sandboxed = rescue::unpacked(folder, &spec.sandboxed, image, image_file("unpack the image")?)?;
+    let (from, file) = ((&spec.sandboxed, image), image_file("unpack the image")?);
+    let Some(sandboxed) = rescue::unpacked(&mut stop, folder, from, file, ourselves)? else {
+        Log::new(folder).put(b"wharf: it was stopped before its program began\n");
+        return Ok(stop_request::CODE);
+    };
     let now = WorkloadSpec { sandboxed, ..spec.clone() };
     let text = serde_json::to_vec_pretty(&now).during("describe the workload")?;
     private::write(&folder.join("spec.json"), &text)?;

@@ -3,21 +3,19 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use async_trait::async_trait;
-use rustix::process::{Pid, Signal};
 use tokio::fs;
 
 use super::{
     KeptWorkload, Local, WorkloadSpec,
     confine::Limits,
     gvisor::{self, Counted},
-    image_server, keep, plan, room,
+    keep, plan, room,
     sandbox_program::SandboxProgram,
 };
 use crate::{
     keeper::{
         changes, follow, log,
         node::{Node, NodeRelation},
-        processes,
         running::{RunningProgram, Unseen},
         start,
     },
@@ -85,8 +83,7 @@ impl Launcher for Local {
             text::now(),
             std::process::id() ^ (rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u32)
         );
-        let (known, manifest) = (self.prepared.clone(), pinned.manifest.clone());
-        let prepared = blocking(move || known.find(&manifest)).await.during(what)?;
+        let prepared = self.prepared.find(&pinned.manifest).await;
         let (sandboxed, risks) = self.sandboxes.sandboxed(image, &answers, prepared).await?;
         let spec = WorkloadSpec {
             name: sandboxed.inside.hostname.clone(),
@@ -216,40 +213,7 @@ impl Launcher for Local {
     }
 
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
-        let what = format!("stop {id}");
-        let kept = self.find(id).await?;
-        if matches!(kept.workload.state, State::Exited(_)) {
-            return Ok(());
-        }
-        let kept = kept.here(&what)?;
-        let Some(pid) = kept.pid else { return Ok(()) };
-        // The program is asked to end first; when its sandbox ends, everything in it does.
-        let (sandboxed, folder) = (&kept.spec.sandboxed, &kept.folder);
-        if sandboxed.runtime == SandboxProgram::Runsc {
-            // A signal to gVisor's own processes would not reach the program.
-            let _ = gvisor::signal(folder, sandboxed.inside.network, "TERM").await;
-        } else {
-            signal(processes::program(pid).unwrap_or(pid), Signal::TERM);
-        }
-        if RunningProgram::<Limits>::ends(&kept.folder).await {
-            return Ok(());
-        }
-        if sandboxed.runtime == SandboxProgram::Runsc {
-            let _ = gvisor::signal(folder, sandboxed.inside.network, "KILL").await;
-            if RunningProgram::<Limits>::ends(&kept.folder).await {
-                return Ok(());
-            }
-        }
-        signal(pid, Signal::KILL);
-        if RunningProgram::<Limits>::ends(&kept.folder).await {
-            return Ok(());
-        }
-        // A process that waits for a part of its image ends when nobody answers any more.
-        image_server::end_noted(folder);
-        if RunningProgram::<Limits>::ends(&kept.folder).await {
-            return Ok(());
-        }
-        Err(Error::new(Kind::Unavailable, what, "it does not end").hint(format!("its process is {pid}")))
+        self.end(id).await
     }
 
     async fn remove(&self, cx: &Context, id: &str) -> Result<()> {
@@ -298,7 +262,7 @@ impl Local {
         .during(format!("list workloads of {}", self.name))
     }
 
-    async fn find(&self, id: &str) -> Result<KeptWorkload> {
+    pub(super) async fn find(&self, id: &str) -> Result<KeptWorkload> {
         let (folder, name) = (self.workloads.join(id), self.name.clone());
         let inside = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         let kept = blocking(move || load(&folder, &name)).await.during("read a workload")?;
@@ -322,7 +286,7 @@ impl Local {
 
 impl KeptWorkload {
     /// This workload, if it runs on this node; otherwise an error that says where.
-    fn here(self, what: &str) -> Result<Self> {
+    pub(super) fn here(self, what: &str) -> Result<Self> {
         if self.stands == NodeRelation::Elsewhere {
             let node = elsewhere(&self.spec.node);
             return Err(Error::unsupported(what, format!("it is {node}, which this is not"))
@@ -367,6 +331,7 @@ fn load(folder: &Path, backend: &str) -> Option<KeptWorkload> {
         (None, None) => match RunningProgram::<Limits>::unseen(folder, spec.created) {
             Unseen::Starting => State::Created,
             Unseen::Ending => State::Running,
+            Unseen::Ended(code) => State::Exited(code),
             Unseen::Lost => State::Other("lost (its keeper was ended)".into()),
         },
     };
@@ -390,10 +355,4 @@ fn own_path() -> Vec<String> {
 fn facts(program: SandboxProgram) -> Vec<(String, String)> {
     let told = program == SandboxProgram::Runsc;
     told.then(|| (isolation::KEY.to_owned(), program.isolation().name().to_owned())).into_iter().collect()
-}
-
-fn signal(pid: u32, signal: Signal) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        let _ = rustix::process::kill_process(pid, signal);
-    }
 }

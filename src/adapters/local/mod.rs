@@ -8,6 +8,7 @@ mod below;
 mod bundle;
 mod calls;
 mod confine;
+mod end;
 mod enter;
 mod first_process;
 mod gvisor;
@@ -36,6 +37,8 @@ mod sealed;
 mod sif_root;
 mod sockets;
 mod spec;
+mod stop_request;
+mod tied;
 mod variables;
 mod waiting;
 
@@ -64,6 +67,7 @@ pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
         ("__inside", [number]) => Some(first_process::enter(number.to_str().unwrap_or_default())),
         (enter::VERB, rest) => Some(enter::enter(rest)),
         (image_server::VERB, rest) => Some(image_server::serve(rest)),
+        (tied::VERB, rest) => Some(tied::run(rest)),
         _ => None,
     }
 }

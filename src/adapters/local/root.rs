@@ -253,12 +253,19 @@ fn older(path: &Path, than: Duration) -> bool {
     changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > than))
 }
 
-/// Unpacks a squashfs that begins at `offset` of an open file into the new folder `root` of one workload.
-pub(super) async fn unpack_for_one(cx: &Context, file: std::fs::File, offset: u64, root: &Path) -> Result<()> {
+/// Unpacks a squashfs that begins at `offset` of an open file into the new folder `root` of one workload. `before` are the
+/// words before those of the program that does it.
+pub(super) async fn unpack_for_one(
+    cx: &Context,
+    before: &[String],
+    file: std::fs::File,
+    offset: u64,
+    root: &Path,
+) -> Result<()> {
     let what = format!("unpack the image into {}", root.display());
     let size = file.metadata().during(&what)?.len().saturating_sub(offset);
     std::fs::DirBuilder::new().mode(0o755).create(root).during(&what)?;
-    sif_root::unpack_squashfs(cx, file, (offset, size), root, &what).await?;
+    sif_root::unpack_squashfs(cx, before, file, (offset, size), root, &what).await?;
     Root::new(root)?.mount_points(&ALWAYS.map(Path::new), &what)
 }
 

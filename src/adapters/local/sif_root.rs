@@ -98,16 +98,17 @@ pub(super) fn partition(file: &File, what: &str) -> Result<Partition> {
 /// `Unsupported` for another processor or file system; `Integrity` for an image that is made to do harm.
 pub(super) async fn unpack(cx: &Context, file: File, root: &Path, what: &str) -> Result<()> {
     let partition = partition(&file, what)?;
-    unpack_squashfs(cx, file, (partition.offset, partition.size), root, what).await
+    unpack_squashfs(cx, &[], file, (partition.offset, partition.size), root, what).await
 }
 
 /// Unpacks a squashfs that begins at `offset` of an open file, and has at most `size` bytes there, into the folder `root`,
-/// which is there and empty.
+/// which is there and empty. `before` are the words before those of the program that does it.
 ///
 /// # Errors
 /// `Integrity` for an image that is made to do harm.
 pub(super) async fn unpack_squashfs(
     cx: &Context,
+    before: &[String],
     file: File,
     (offset, size): (u64, u64),
     root: &Path,
@@ -117,7 +118,8 @@ pub(super) async fn unpack_squashfs(
     let (path, offset) = (sif_file::inherited(&file)?.display().to_string(), offset.to_string());
     cx.progress.phase("looking through the files in it");
     let list = [PROGRAM, "-offset", &offset, "-lln", "-no-progress", &path];
-    let told = exec::run(&list, b"", LISTED, LIST).await?;
+    let words = |own: &[&str]| before.iter().cloned().chain(own.iter().map(|&word| word.to_owned())).collect();
+    let told = run(words(&list), LISTED, LIST).await?;
     if told.code != 0 {
         return Err(unreadable(what, &told.stderr));
     }
@@ -142,13 +144,18 @@ pub(super) async fn unpack_squashfs(
         &to,
         &path,
     ];
-    let said = exec::run(&argv, b"", 1 << 20, UNPACK).await?;
+    let said = run(words(&argv), 1 << 20, UNPACK).await?;
     if said.code != 0 {
         return Err(unreadable(what, &said.stderr));
     }
     drop(file);
     let (root, task) = (root.to_owned(), what.to_owned());
     blocking(move || own(&root, &task)).await.during(what)?
+}
+
+async fn run(words: Vec<String>, limit: usize, deadline: Duration) -> Result<exec::Output> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    exec::run(&words, b"", limit, deadline).await
 }
 
 fn unreadable(what: &str, stderr: &str) -> Error {

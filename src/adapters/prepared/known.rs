@@ -2,45 +2,86 @@
 
 use std::{
     fs::File,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
+
+use tokio::sync::Semaphore;
 
 use super::{
     facts::{Facts, Form},
     files,
-    store::{Store, name},
+    store::{Store, name, others_may_change},
 };
 use crate::shared::private;
-use wharf_core::base::{digest::Digest, error::Result};
+use wharf_core::base::{blocking::blocking, digest::Digest};
+
+/// How long the stores may take to answer: one that hangs must not keep a plan from being made without it.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The most threads that look into stores at a time: those that hang stay until their file system answers.
+const AT_ONCE: usize = 8;
 
 /// The stores that backends have registered.
-#[derive(Debug, Clone, Default)]
-pub struct KnownStores(Arc<Mutex<Vec<Store>>>);
+#[derive(Debug, Clone)]
+pub struct KnownStores {
+    stores: Arc<Mutex<Vec<Store>>>,
+    looks: Arc<Semaphore>,
+}
+
+impl Default for KnownStores {
+    fn default() -> Self {
+        Self { stores: Arc::default(), looks: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+}
 
 impl KnownStores {
     /// Registers a store.
     pub fn add(&self, store: Store) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(store);
+        self.stores.lock().unwrap_or_else(PoisonError::into_inner).push(store);
     }
 
     /// The path of the squashfs that was prepared from the manifest, the site's first. Only what is noted of it is read: its
-    /// bytes are compared when it is [opened](open).
-    pub fn find(&self, manifest: &Digest) -> Option<PathBuf> {
-        let stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sites = stores.iter().filter_map(|store| store.site.as_ref());
-        let folders = sites.chain(stores.iter().map(|store| &store.own)).map(|folder| folder.join(name(manifest)));
-        let path = |folder: PathBuf| folder.join(Form::Squashfs.name());
-        folders.filter(|folder| noted(folder, manifest).is_ok()).map(path).next()
+    /// bytes are compared when it is [opened](open). Where the stores do not answer soon, there is none.
+    pub async fn find(&self, manifest: &Digest) -> Option<PathBuf> {
+        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if stores.is_empty() {
+            return None;
+        }
+        let manifest = manifest.clone();
+        let look = async {
+            let place = self.looks.clone().acquire_owned().await.ok()?;
+            let found = blocking(move || {
+                let found = find(&stores, &manifest);
+                drop(place);
+                found
+            });
+            found.await.ok()?
+        };
+        tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| {
+            tracing::warn!("the stores of prepared images do not answer: none of them is used");
+            None
+        })
     }
 }
 
-/// The facts of the squashfs in a folder, if they are of this manifest, and if only this person or root could write them.
+/// The path of the squashfs of a manifest in one of these stores.
+fn find(stores: &[Store], manifest: &Digest) -> Option<PathBuf> {
+    let sites = stores.iter().filter_map(|store| store.site.as_ref());
+    let folders = sites.chain(stores.iter().map(|store| &store.own)).map(|folder| folder.join(name(manifest)));
+    let path = |folder: PathBuf| folder.join(Form::Squashfs.name());
+    folders.filter(|folder| noted(folder, manifest).is_ok()).map(path).next()
+}
+
+/// The facts of the squashfs in a folder, if they are of this manifest, and if only this person or root could write them or
+/// a folder above them.
 fn noted(folder: &Path, manifest: &Digest) -> Result<Facts, String> {
     let meta = folder.symlink_metadata().map_err(|error| error.to_string())?;
-    if !meta.is_dir() || !private::is_mine_or_roots(&meta) || meta.mode() & 0o022 != 0 {
-        return Err("others could change it".to_owned());
+    if !meta.is_dir() {
+        return Err("it is in no folder".to_owned());
+    }
+    if let Some(why) = others_may_change(folder) {
+        return Err(format!("others could change it: {why}"));
     }
     let facts = Facts::read(folder).map_err(|error| error.why)?;
     if facts.manifest != *manifest || facts.form != Form::Squashfs || facts.sha256.is_none() {
@@ -57,6 +98,10 @@ pub fn open(path: &Path, manifest: &Digest) -> Result<File, String> {
     let folder = path.parent().ok_or("it is in no folder")?;
     let facts = noted(folder, manifest)?;
     let mut file = files::open(path).map_err(|error| error.to_string())?;
+    // The path may lead to another file than the one that was looked at.
+    if !private::is_ours(&file) {
+        return Err("others could change it while it is used".to_owned());
+    }
     let found = files::sha256_of(&mut file).map_err(|error| error.to_string())?;
     if Some(&found.0) != facts.sha256.as_ref() || found.1 != facts.size {
         return Err("its bytes are not those that were prepared".to_owned());
@@ -70,8 +115,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_prepared_file_is_found_by_its_manifest_and_opened_only_unchanged() {
+    #[tokio::test]
+    async fn a_prepared_file_is_found_by_its_manifest_and_opened_only_unchanged() {
         let store = tempfile::tempdir().unwrap();
         let manifest = Digest::of(b"m");
         let folder = store.path().join(name(&manifest));
@@ -83,15 +128,25 @@ mod tests {
         (facts.sha256, facts.size) = (Some(Digest::of(b"bytes")), 5);
         facts.write(&folder).unwrap();
         let known = KnownStores::default();
-        assert_eq!(known.find(&manifest), None);
+        assert_eq!(known.find(&manifest).await, None);
         known.add(Store { own: store.path().to_owned(), site: None });
-        assert_eq!((known.find(&manifest), known.find(&Digest::of(b"other"))), (Some(path.clone()), None));
+        assert_eq!((known.find(&manifest).await, known.find(&Digest::of(b"other")).await), (Some(path.clone()), None));
         assert_eq!(std::io::read_to_string(open(&path, &manifest).unwrap()).unwrap(), "bytes");
         assert!(open(&path, &Digest::of(b"other")).is_err());
         std::fs::write(&path, "BYTES").unwrap();
         assert!(open(&path, &manifest).unwrap_err().contains("bytes"));
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
         assert!(open(&path, &manifest).unwrap_err().contains("others"));
-        assert_eq!(known.find(&manifest), None, "others could change it");
+        assert_eq!(known.find(&manifest).await, None, "others could change it");
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::write(&path, "bytes").unwrap();
+        let mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        mode(&path, 0o666);
+        assert!(known.find(&manifest).await.is_none() && open(&path, &manifest).is_err(), "they may write to the file");
+        mode(&path, 0o644);
+        mode(store.path(), 0o777);
+        assert!(known.find(&manifest).await.is_none() && open(&path, &manifest).is_err(), "or to the store");
+        mode(store.path(), 0o755);
+        assert!(known.find(&manifest).await.is_some() && open(&path, &manifest).is_ok());
     }
 }

@@ -222,8 +222,8 @@ impl Store {
     }
 }
 
-/// Why others could change a prepared file of the site, if they could: itself, its facts, or a folder above them.
-fn others_may_change(folder: &Path) -> Option<String> {
+/// Why others could change a prepared file, if they could: itself, its facts, or a folder above them.
+pub(super) fn others_may_change(folder: &Path) -> Option<String> {
     [FACTS, Form::Squashfs.name()].iter().find_map(|name| exec::changed_by_others(&folder.join(name)))
 }
 

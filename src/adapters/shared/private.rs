@@ -126,6 +126,11 @@ pub fn is_mine_or_roots(meta: &Metadata) -> bool {
     meta.uid() == user_id() || meta.uid() == 0
 }
 
+/// Whether only this user, or root, can write to an open file.
+pub fn is_ours(file: &File) -> bool {
+    file.metadata().is_ok_and(|meta| is_mine_or_roots(&meta) && meta.mode() & 0o022 == 0)
+}
+
 fn refused(what: &str, why: impl Into<String>) -> Error {
     Error::new(Kind::NotAllowed, what, format!("{}: others could change what is run and kept there", why.into()))
         .hint("choose folders that only you can write to (WHARF_CACHE_DIR and WHARF_STATE_DIR, or cache_dir and state_dir), or take that right away")

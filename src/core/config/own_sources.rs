@@ -12,7 +12,7 @@ use crate::base::{
 /// The name of the file in the state folder.
 pub const FILE: &str = "sources.toml";
 
-/// The largest such file that is read, in bytes.
+/// The largest such file that is read or written, in bytes.
 pub const LARGEST: usize = 256 << 10;
 
 /// The most sources that can be added, and the most that can be left out of lists.
@@ -108,7 +108,7 @@ impl SourceChoice {
     ///
     /// # Errors
     /// [`Kind::Usage`] where the text is no such file, which is then left as it is; where a source of the name is added
-    /// already; and where there are [`MOST`] already. [`Kind::NotFound`] for removing what was not added.
+    /// already; and where there are [`MOST`] already, or the file would become longer than [`LARGEST`]. [`Kind::NotFound`] for removing what was not added.
     pub fn applied_to(&self, text: &str) -> Result<String> {
         let what = format!("{} {}", self.verb(), clean::short(self.name(), 60));
         let mut own: OwnSources = toml::from_str(text).map_err(|error| {
@@ -147,7 +147,13 @@ impl SourceChoice {
             Self::Hide(_) => own.hidden.push(name.to_owned()),
             Self::Show(_) => own.hidden.retain(|hidden| hidden != name),
         }
-        Ok(own.text())
+        let after = own.text();
+        // What is too large would not be read at the next start. Taking something away is always possible.
+        if after.len() > LARGEST && after.len() > text.len() {
+            let why = format!("its file {FILE} would become larger than {} KiB, which is the most", LARGEST >> 10);
+            return Err(Error::usage(&what, why).hint("take some over into your configuration, or remove some"));
+        }
+        Ok(after)
     }
 }
 
@@ -179,6 +185,10 @@ mod tests {
         assert_eq!(SourceChoice::Add(entry("a")).applied_to(&added).unwrap_err().kind, Kind::Usage);
         assert_eq!(SourceChoice::Remove("b".into()).applied_to(&added).unwrap_err().kind, Kind::NotFound);
         assert!(SourceChoice::Show("b".into()).applied_to("[[source").unwrap_err().why.contains(FILE));
+        let mut large = entry("large");
+        large.settings.insert("repositories".into(), vec!["a/".repeat(LARGEST / 2)].into());
+        let error = SourceChoice::Add(large).applied_to(&added).unwrap_err();
+        assert!(error.kind == Kind::Usage && error.why.contains("256 KiB"), "{error}");
         let mut text = String::new();
         for number in 0..MOST {
             text = SourceChoice::Hide(format!("s{number}")).applied_to(&text).unwrap();

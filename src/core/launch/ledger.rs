@@ -193,10 +193,14 @@ pub fn made<'a>(all: &'a [LaunchRecord], whole_id: &str) -> Option<&'a LaunchRec
     all.iter().find(|one| one.made_as().as_deref() == Some(whole_id))
 }
 
-/// That a tag means another image `now` than what was launched `then`, in words; `None` where it does not.
+/// That a tag means another image `now` than what was launched `then`, or that what it means is unknown, in words; `None`
+/// where it is the same.
 pub fn tag_moved(tag: &str, then: &Pinned, now: Option<&Pinned>) -> Option<String> {
-    let now = now.filter(|now| now.digest != then.digest && now.manifest != then.manifest)?;
-    Some(format!("the tag {tag} has moved since: today it is {}", now.digest))
+    let Some(now) = now else {
+        return Some(format!("what the tag {tag} means today is unknown: its source tells no digest"));
+    };
+    let same = now.digest == then.digest || now.manifest == then.manifest;
+    (!same).then(|| format!("the tag {tag} has moved since: today it is {}", now.digest))
 }
 
 /// What differs between two plans, line by line: `-` was, `+` is. Keys, and names made from them, differ always and are
@@ -284,6 +288,16 @@ mod tests {
         assert_eq!(differences(&before, &same), Vec::<String>::new());
         let other = plan("77aa0002", "gromacs-77aa", "y");
         assert_eq!(differences(&before, &other), ["- run NAME x KEY", "+ run NAME y KEY"]);
+    }
+
+    #[test]
+    fn a_tag_that_moved_or_that_nobody_can_tell_is_told() {
+        let then = plan("3f2a0001", "gromacs", "x").image;
+        let other = format!("sha256:{}", "7a".repeat(32));
+        let now = Pinned { digest: other.parse().unwrap(), manifest: other.parse().unwrap(), ..then.clone() };
+        assert_eq!(tag_moved("1", &then, Some(&then)), None);
+        assert!(tag_moved("1", &then, Some(&now)).unwrap().contains(&other));
+        assert!(tag_moved("1", &then, None).unwrap().contains("unknown"));
     }
 
     #[test]
