@@ -64,7 +64,10 @@ pub fn view(state: &State, notice: &Notice, frame: &mut Frame<'_>, theme: &Theme
         let lead = if number == 0 { sign } else { " " };
         lines.push(Line::styled(format!(" {lead} {part}"), theme.style(role)));
     }
-    for (number, part) in wrap(&notice.advice, width.saturating_sub(5).max(8)).into_iter().enumerate() {
+    // Wrapping nothing gives an empty line.
+    let advice = Some(&notice.advice).filter(|advice| !advice.is_empty());
+    let advice = advice.map(|advice| wrap(advice, width.saturating_sub(5).max(8))).unwrap_or_default();
+    for (number, part) in advice.into_iter().enumerate() {
         let lead = if number == 0 { "→" } else { " " };
         lines.push(Line::styled(format!("   {lead} {part}"), theme.style("text")));
     }

@@ -941,3 +941,11 @@ fn the_key_that_shares_is_grey_where_nothing_can_be_shared_and_says_why() {
     assert!(why(&state).unwrap().contains("copy it to one first"));
     assert!(press(&mut state, "s").is_empty() && state.popups.is_empty());
 }
+
+#[test]
+fn a_long_message_without_advice_has_no_empty_line_of_advice() {
+    let mut state = state();
+    state.say("a message that is longer than one line of this terminal and says nothing of what to do next, at all");
+    let drawn = screens::draw(&mut state, (80, 24));
+    assert!(drawn.contains("at all") && !drawn.contains('→'), "{drawn}");
+}
