@@ -89,6 +89,8 @@ pub enum ListNews {
 pub enum ImageNews {
     /// The image that its page waits for, or why it could not be read.
     Image(Box<Result<Image>>),
+    /// That another tag is shown than the one that was meant, and which, in words.
+    Instead(String),
     /// The tags of the shown image, oldest first.
     Tags(Result<Vec<String>>),
     /// Details of one tag of the shown image: digest, size, time; and what is known of its evidence.
