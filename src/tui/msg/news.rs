@@ -27,6 +27,7 @@ use wharf_core::{
         ledger::{LaunchAgain, LaunchRecord},
         listing::BackendList,
         plan::{Plan, Workload},
+        room::Gate,
         usage::Usage,
     },
     portal::{
@@ -120,6 +121,8 @@ pub enum RunNews {
     Launches(Result<Vec<LaunchRecord>>),
     /// What is needed to launch something again.
     Again(Box<Result<LaunchAgain>>),
+    /// The policy's gate for the plan that arrives next, with its backend: newer than that of the form.
+    Gate(String, Box<Gate>),
     /// The plan of a launch, to be confirmed.
     Plan(Box<Result<Plan>>),
     /// The workloads of one backend, or why it did not answer.
