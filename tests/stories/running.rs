@@ -15,15 +15,22 @@ use ratatui::{
     layout::{Position, Size},
 };
 use tokio::sync::{Notify, mpsc};
-use wharf::tui::{
-    initial_state,
-    jobs::Jobs,
-    kit::plain::Listener,
-    msg::{Effect, ListEffect},
-    run_loop,
+use wharf::{
+    core::base::error::Kind,
+    tui::{
+        initial_state,
+        jobs::Jobs,
+        kit::plain::Listener,
+        msg::{Effect, ImageEffect, ImageNews, ImageTarget, ListEffect, Msg},
+        run_loop,
+    },
 };
 
-use crate::fake::{self, Behaviour};
+use crate::{
+    fake::{self, Behaviour},
+    lab::{self, Home},
+    scripted::Scripted,
+};
 
 /// How long to wait for something to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -222,4 +229,27 @@ async fn nothing_is_read_any_more_for_a_loop_that_has_ended() {
         }
     };
     tokio::time::timeout(PATIENCE, ended).await.expect("the reads end with it");
+}
+
+#[tokio::test]
+async fn an_image_whose_tags_are_not_listed_is_opened_by_a_tag_that_is_there() {
+    let (home, registry) = (Home::new(), Scripted::new());
+    for tag in ["1.0", "2.0"] {
+        registry.image("physics/gromacs", Some(tag), tag);
+    }
+    let mut jobs = Jobs::new(lab::portal(&home, vec![lab::registry("lab", &registry.address)]));
+    let row = |name: &str| ImageTarget::Row { source: "lab".into(), name: name.into(), tag: None };
+    let open = |name: &str| Effect::Image(ImageEffect::Image { target: row(name), platform: None });
+    jobs.start(open("physics/gromacs"));
+    let Msg::Image(ImageNews::Instead(told)) = jobs.next().await else { panic!("nothing is told") };
+    assert!(told.contains("no latest: this is 2.0, the last of 2 tags"), "{told}");
+    let Msg::Image(ImageNews::Image(opened)) = jobs.next().await else { panic!("nothing is opened") };
+    assert_eq!(opened.unwrap().reference.tag(), Some("2.0"));
+    registry.image("physics/gromacs", Some("latest"), "newest");
+    jobs.start(open("physics/gromacs"));
+    let Msg::Image(ImageNews::Image(opened)) = jobs.next().await else { panic!("latest is what is meant") };
+    assert!(opened.is_ok());
+    jobs.start(open("physics/none"));
+    let Msg::Image(ImageNews::Image(opened)) = jobs.next().await else { panic!("nothing is there") };
+    assert_eq!(opened.unwrap_err().kind, Kind::NotFound);
 }

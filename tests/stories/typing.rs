@@ -1,7 +1,14 @@
 //! Keys in text fields, keys that leave, and screens that change without a key: `update` alone.
 
 use wharf::{
-    core::launch::plan::{State as Runs, Step, Workload},
+    core::{
+        base::badge::Verdict,
+        launch::{
+            isolation::Isolation,
+            plan::{State as Runs, Step, Workload},
+            room::{Gate, GateRequirement},
+        },
+    },
     tui::{
         hints,
         kit::action::Action,
@@ -192,4 +199,24 @@ fn keys_go_to_the_list_again_once_the_facets_have_no_room_or_a_source_is_opened(
     let before = state.catalog.at.selected;
     press(&mut state, "j");
     assert_ne!(state.catalog.at.selected, before);
+}
+
+#[test]
+fn the_gate_is_that_of_the_shown_plan_and_not_of_the_older_form() {
+    let mut state = state();
+    launching(&mut state);
+    let gate = |verdict, passage| Gate { verdict, isolation: Isolation::SharedKernel, passage, grounds: "told".into() };
+    for (verdict, passage, words) in [
+        (Verdict::Allow, GateRequirement::Open, "L launches now"),
+        (Verdict::Deny, GateRequirement::Closed, "held back"),
+    ] {
+        let news = RunNews::Gate("docker".into(), Box::new(gate(verdict, passage)));
+        update(&mut state, Msg::Run(news));
+        // One of another backend is of a plan that was left.
+        let other = gate(Verdict::Undecided, GateRequirement::WithReason);
+        update(&mut state, Msg::Run(RunNews::Gate("local".into(), Box::new(other))));
+        let plan = plan(&state);
+        update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(plan)))));
+        assert!(draw(&mut state, (120, 40)).contains(words), "{words}");
+    }
 }

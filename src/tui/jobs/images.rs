@@ -7,16 +7,24 @@ use tokio::sync::mpsc;
 use super::{
     Jobs,
     effects::{options_for, resolve},
+    post::Post,
 };
-use crate::msg::{ImageEffect, ImageNews, Slot};
+use crate::msg::{ImageEffect, ImageNews, ImageTarget, Slot};
 use wharf_core::{
     base::{
         context::Context,
-        error::{Error, Result},
+        error::{Error, Kind, Result},
         text,
     },
-    image::reference::ImageRef,
-    portal::upkeep::tag::{Move, new_reference},
+    catalog::rows::favourite,
+    image::{
+        model::{Image, Platform},
+        reference::ImageRef,
+    },
+    portal::{
+        Portal,
+        upkeep::tag::{Move, new_reference},
+    },
 };
 
 impl Jobs {
@@ -49,7 +57,7 @@ impl Jobs {
             ImageEffect::Image { target, platform } => self.read(Slot::Image, move |post| async move {
                 let image = async {
                     let platform = platform.map(|platform| platform.parse()).transpose()?;
-                    portal.catalog.image(&Context::default(), &resolve(&portal, &target)?, platform.as_ref()).await
+                    image_of(&portal, &target, platform.as_ref(), &post).await
                 };
                 post.send(ImageNews::Image(Box::new(image.await))).await;
             }),
@@ -84,10 +92,9 @@ impl Jobs {
                 }
             }),
             ImageEffect::Explain(target) => self.read(Slot::Verify, move |post| async move {
-                let cx = Context::default();
                 let explained = async {
-                    let image = portal.sources.image(&cx, &resolve(&portal, &target)?, None).await?;
-                    portal.evidence.evidence_for_screen(&cx, &image, false).await
+                    let image = image_of(&portal, &target, None, &post).await?;
+                    portal.evidence.evidence_for_screen(&Context::default(), &image, false).await
                 };
                 post.send(ImageNews::Explained(Box::new(explained.await))).await;
             }),
@@ -142,4 +149,24 @@ impl Jobs {
             }),
         }
     }
+}
+
+/// The image of a target. A row whose tags its source does not list is opened as the registry has it: with `latest`, or
+/// where there is none, with the last of its tags, which the person is told.
+async fn image_of(portal: &Portal, target: &ImageTarget, platform: Option<&Platform>, post: &Post) -> Result<Image> {
+    let (cx, at) = (Context::default(), resolve(portal, target)?);
+    let found = portal.catalog.image(&cx, &at, platform).await;
+    let (Err(error), ImageTarget::Row { name, tag: None, .. }) = (&found, target) else { return found };
+    if error.kind != Kind::NotFound {
+        return found;
+    }
+    let Ok(tags) = portal.sources.tags(&cx, &at).await else { return found };
+    let Some(tag) = favourite(tags.iter().map(String::as_str)) else {
+        let why = "there is no tag in its repository, so no image can be named";
+        return Err(Error::not_found(format!("show {name}"), why).hint("name one by its digest: NAME@sha256:…"));
+    };
+    let image = portal.catalog.image(&cx, &at.with_tag(tag), platform).await?;
+    let all = text::plural(tags.len() as u64, "tag", "tags");
+    post.send(ImageNews::Instead(format!("{name} has no latest: this is {tag}, the last of {all}"))).await;
+    Ok(image)
 }

@@ -27,6 +27,7 @@ use wharf_core::{
         ledger::{LaunchAgain, LaunchRecord},
         listing::BackendList,
         plan::{Plan, Workload},
+        room::Gate,
         usage::Usage,
     },
     portal::{
@@ -89,6 +90,8 @@ pub enum ListNews {
 pub enum ImageNews {
     /// The image that its page waits for, or why it could not be read.
     Image(Box<Result<Image>>),
+    /// That another tag is shown than the one that was meant, and which, in words.
+    Instead(String),
     /// The tags of the shown image, oldest first.
     Tags(Result<Vec<String>>),
     /// Details of one tag of the shown image: digest, size, time; and what is known of its evidence.
@@ -118,6 +121,8 @@ pub enum RunNews {
     Launches(Result<Vec<LaunchRecord>>),
     /// What is needed to launch something again.
     Again(Box<Result<LaunchAgain>>),
+    /// The policy's gate for the plan that arrives next, with its backend: newer than that of the form.
+    Gate(String, Box<Gate>),
     /// The plan of a launch, to be confirmed.
     Plan(Box<Result<Plan>>),
     /// The workloads of one backend, or why it did not answer.

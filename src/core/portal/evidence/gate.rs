@@ -164,17 +164,16 @@ impl Evidence {
         Ok(pinned)
     }
 
-    /// The policy's verdict on a plan, as risk lines, from evidence that is there; runs no checks.
-    pub async fn risks(&self, image: &Image, launch: LaunchFacts) -> Vec<Risk> {
-        let gate = self.gate_for(image, &self.judged_by_what_is_there(image).await, launch);
+    /// The policy's verdict on a plan, as a risk line.
+    pub(in crate::portal) fn risk(gate: &Gate) -> Risk {
         let (word, grounds) = (gate.verdict.name(), &gate.grounds);
         let words = match &gate.passage {
             // It is not held back yet, so the line must not say so.
             GateRequirement::Checked(checks) => {
                 let checks = checks.join(" and ");
-                return vec![Risk::caution(format!(
+                return Risk::caution(format!(
                     "policy: its {checks} will be checked when it is launched; then the policy decides"
-                ))];
+                ));
             }
             GateRequirement::Open => format!("policy: {word}: {grounds}"),
             GateRequirement::Isolated(least) => {
@@ -185,11 +184,11 @@ impl Evidence {
             }
             GateRequirement::Closed => format!("policy: {word}, and is held back: {grounds}"),
         };
-        vec![match gate.verdict {
+        match gate.verdict {
             Verdict::Allow => Risk::harmless(words),
             Verdict::Deny => Risk::danger(words),
             Verdict::NeedsIsolation | Verdict::NeedsApproval | Verdict::Undecided => Risk::caution(words),
-        }]
+        }
     }
 
     /// The kept evidence of an image, and what the site knows of it; runs no checks.
@@ -231,8 +230,15 @@ impl Evidence {
             .map(|kind| kind.name().to_owned())
             .collect();
         let may = self.config.policy.may_override(judgement.verdict);
+        // Checks that are made at the launch change nothing of a demand that does not come from their absence.
+        let demanded = judgement.reasons.iter().any(|reason| {
+            reason.verdict == Verdict::NeedsIsolation
+                && !ahead.iter().any(|kind| reason.rule.starts_with(kind.as_str()))
+        });
+        let isolated = judgement.verdict == Verdict::NeedsIsolation && judgement.lacks_isolation() && demanded;
         let passage = match (judgement.passes(), may) {
             (true, _) => GateRequirement::Open,
+            (false, _) if isolated => GateRequirement::Isolated(judgement.isolation),
             (false, _) if judgement.verdict != Verdict::Deny && !ahead.is_empty() => GateRequirement::Checked(ahead),
             (false, _) if judgement.verdict == Verdict::NeedsIsolation && judgement.lacks_isolation() => {
                 GateRequirement::Isolated(judgement.isolation)

@@ -23,6 +23,7 @@ use crate::{
         form::{Answers, Form},
         isolation,
         plan::{Plan, Workload},
+        room::Gate,
         rules::Rules,
     },
     policy::LaunchFacts,
@@ -150,6 +151,17 @@ impl Launches {
     /// The plan: exactly what would be sent to a backend. Answers that the configuration's rules do not let pass are
     /// refused. Without an answer about isolation, it has the weakest that the policy lets pass, as the form shows it.
     pub async fn plan(&self, cx: &Context, backend: &str, image: &Image, answers: &Answers) -> Result<Plan> {
+        self.gated_plan(cx, backend, image, answers).await.map(|(plan, _)| plan)
+    }
+
+    /// The plan, and the policy's gate for it, which its risks tell in words.
+    pub async fn gated_plan(
+        &self,
+        cx: &Context,
+        backend: &str,
+        image: &Image,
+        answers: &Answers,
+    ) -> Result<(Plan, Gate)> {
         let launcher = self.launcher(Some(backend), Some(image))?;
         launcher.accepts(image)?;
         // The digest of a file is computed only now: lists and pages do without.
@@ -174,8 +186,9 @@ impl Launches {
             rules.planned(name, form, &plan.answers)?;
         }
         let launch = LaunchFacts { privileged: plan.privileged, isolation: plan.isolation };
-        plan.risks.extend(self.evidence.risks(image, launch).await);
-        Ok(plan)
+        let gate = self.evidence.gate_for(image, &self.evidence.judged_by_what_is_there(image).await, launch);
+        plan.risks.push(Evidence::risk(&gate));
+        Ok((plan, gate))
     }
 
     /// Fails where the configuration's rules do not let a plan pass that was made before.

@@ -21,7 +21,7 @@ use wharf_core::{
     launch::{
         form::{Answers, Form},
         plan::Plan,
-        room::GateRequirement,
+        room::{Gate, GateRequirement},
         script,
     },
 };
@@ -80,6 +80,14 @@ impl Page {
             Err(error) => self.error = Some(error),
         }
         Vec::new()
+    }
+
+    /// The gate of the plan that is being made has arrived: it counts, as evidence may have come since the form did.
+    pub fn gate_arrived(&mut self, backend: &str, gate: Gate) {
+        let form = self.form.as_mut().filter(|_| self.backends.get(self.backend).is_some_and(|name| name == backend));
+        if let Some(form) = form {
+            form.gate = Some(gate);
+        }
     }
 
     /// A plan has arrived, or the reason why there is none.

@@ -17,6 +17,7 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
                 return page.arrived(*result);
             }
         }
+        ImageNews::Instead(words) => state.say(words),
         ImageNews::Opened(result) => {
             if let Some(page) = topmost!(state, Screen::Image) {
                 return match *result {

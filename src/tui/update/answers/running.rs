@@ -19,6 +19,11 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
         }
         RunNews::Launches(result) => return again::choose(state, result),
         RunNews::Again(result) => return again::open(state, *result),
+        RunNews::Gate(backend, gate) => {
+            if let Some(page) = topmost!(state, Screen::Launch) {
+                page.gate_arrived(&backend, *gate);
+            }
+        }
         RunNews::Plan(result) => {
             if let Some(page) = topmost!(state, Screen::Launch) {
                 page.plan_arrived(*result);
