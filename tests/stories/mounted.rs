@@ -304,7 +304,7 @@ fn a_workload_whose_image_is_unpacked_instead_can_be_stopped_and_leaves_no_proce
     let id = launch();
     let stopped = person.run(&["stop", &id]);
     assert_eq!(stopped.status.code(), Some(0), "{}", complained(&stopped));
-    let (text, listed) = (said(&person.run(&["logs", &id])), said(&person.run(&["ps", "--json"])));
+    let (text, listed) = (said(&person.run(&["logs", &id])), said(&person.run(&["workloads", "--json"])));
     assert!(text.contains("it was stopped before its program began") && !text.contains("it began\n"), "{text}");
     let listed: Value = serde_json::from_str(&listed).unwrap_or_else(|_| panic!("{listed}"));
     assert!(listed.to_string().contains(r#""detail":143"#), "{listed}");

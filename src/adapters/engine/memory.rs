@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_container_that_was_killed_again_is_asked_again() {
-        let at = |words: &str, now| (["a".to_owned()].into(), words.to_owned(), now);
+        let at = |words: &str, now| (["a".to_owned()], words.to_owned(), now);
         let mut known = HashMap::new();
         let mut asks = |(ids, words, now): ([String; 1], String, i64)| {
             let killed = ids.into_iter().map(|id| (id, Ended::parse(&words, now))).collect();

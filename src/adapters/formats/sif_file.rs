@@ -12,9 +12,10 @@ use std::{
 };
 
 use futures_util::TryStreamExt;
+use tokio_util::sync::CancellationToken;
 
 use super::disk_header;
-use crate::shared::{exec, private};
+use crate::shared::{exec, private, unless_cancelled::UnlessCancelled};
 use wharf_core::{
     base::{
         blocking::blocking,
@@ -76,19 +77,20 @@ pub async fn open(cx: &Context, supply: &Supply, store: &Path) -> Result<File> {
     let (path, digest) = (PathBuf::from(path), supply.image.digest.clone());
     let store = store.to_owned();
     cx.progress.phase("comparing its hash");
+    let cancel = cx.cancel.clone();
     let work = blocking(move || {
         let file = disk_header::open(&path)?;
         // While it runs, others could change it. The path may lead to another file than the open one by now.
         let alone = exec::changed_by_others(&path).is_none() && private::is_ours(&file);
-        if alone { verified(file, &digest, &what) } else { copied(file, &digest, &store, &what) }
+        if alone { verified(file, &digest, &cancel, &what) } else { copied(file, &digest, &store, &what) }
     });
     cx.unless_cancelled("compare a SIF file", async { work.await.during("compare a SIF file")? }).await
 }
 
 /// The same file, if it has this digest.
-fn verified(mut file: File, digest: &Digest, what: &str) -> Result<File> {
+fn verified(mut file: File, digest: &Digest, cancel: &CancellationToken, what: &str) -> Result<File> {
     let mut hasher = digest.hasher();
-    hasher.update_from(&mut file).during(what)?;
+    hasher.update_from(UnlessCancelled(&mut file, cancel.clone())).during(what)?;
     digest.matches(&hasher.finish(), what)?;
     file.rewind().during(what)?;
     Ok(file)
@@ -97,7 +99,7 @@ fn verified(mut file: File, digest: &Digest, what: &str) -> Result<File> {
 /// The file in the store, if it is there and whole.
 fn stored(store: &Path, digest: &Digest, what: &str) -> Option<File> {
     let file = disk_header::open(&place(store, digest)).ok()?;
-    verified(file, digest, what).ok()
+    verified(file, digest, &CancellationToken::new(), what).ok()
 }
 
 fn place(store: &Path, digest: &Digest) -> PathBuf {

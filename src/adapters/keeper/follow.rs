@@ -26,7 +26,8 @@ const FOLLOW: Duration = Duration::from_millis(200);
 /// The output in a folder. If it is to be followed, what is written later too, until `is_ended` says that nothing more
 /// will be.
 pub fn output(folder: PathBuf, what: String, wanted: LogRange, is_ended: fn(&Path) -> bool) -> ByteStream {
-    let reader = Reader { folder, what, wanted, is_ended, changes: None, part: None, following: None, ended: false };
+    let reader =
+        Reader { folder, what, wanted, is_ended, changes: None, part: None, following: None, lines: 0, ended: false };
     Box::pin(stream::try_unfold(reader, Reader::next))
 }
 
@@ -41,7 +42,29 @@ struct Reader {
     part: Option<(u64, fs::File)>,
     /// The next part, if it exists: then the current one is complete and is read to its end.
     following: Option<(u64, PathBuf)>,
+    /// How many of the last lines end in the first part that is read.
+    lines: usize,
     ended: bool,
+}
+
+/// The part that is read next, of these and after the one with the number `at`: the one in which so many `last` lines begin,
+/// if only those are wanted, and how many of them end in it.
+fn choose(
+    mut parts: Vec<(u64, PathBuf)>,
+    at: Option<u64>,
+    last: Option<usize>,
+) -> std::io::Result<(Option<(u64, PathBuf)>, usize)> {
+    let Some(lines) = last else {
+        return Ok((parts.into_iter().find(|(number, _)| at.is_none_or(|at| *number > at)), 0));
+    };
+    let paths: Vec<PathBuf> = parts.iter().map(|(_, path)| path.clone()).collect();
+    match file_end::part(&paths, lines) {
+        Ok(None) => Ok((None, 0)),
+        Ok(Some((number, lines))) => Ok((Some(parts.swap_remove(number)), lines)),
+        // One was just removed to make room for newer parts.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((parts.pop(), lines)),
+        Err(error) => Err(error),
+    }
 }
 
 impl Reader {
@@ -57,10 +80,10 @@ impl Reader {
                 }
             }
             let at = self.part.as_ref().map(|(number, _)| *number);
-            // Where the last lines are enough, the reading begins in the newest part.
+            // Where the last lines are enough, the reading begins in the part with the first of them.
             let last = self.wanted.last.filter(|_| at.is_none());
             if let Some((number, path)) = self.following.take() {
-                match file_end::open(&path, last).await {
+                match file_end::open(&path, last.map(|_| self.lines)).await {
                     Ok(file) => self.part = Some((number, file)),
                     // It was just removed to make room for newer parts.
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
@@ -72,11 +95,8 @@ impl Reader {
                 continue;
             }
             let folder = self.folder.clone();
-            let mut parts = blocking(move || log::parts(&folder)).await.during(&what)?;
-            self.following = match last {
-                Some(_) => parts.pop(),
-                None => parts.into_iter().find(|(number, _)| at.is_none_or(|at| *number > at)),
-            };
+            let chosen = blocking(move || choose(log::parts(&folder), at, last)).await.during(&what)?;
+            (self.following, self.lines) = chosen.during(&what)?;
             if self.following.is_some() {
                 continue;
             }

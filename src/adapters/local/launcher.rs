@@ -11,6 +11,7 @@ use super::{
     gvisor::{self, Counted},
     keep, plan, room,
     sandbox_program::SandboxProgram,
+    seal,
 };
 use crate::{
     keeper::{
@@ -83,7 +84,9 @@ impl Launcher for Local {
             text::now(),
             std::process::id() ^ (rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u32)
         );
-        let prepared = self.prepared.find(&pinned.manifest).await;
+        // What is unpacked already is neither compared as a whole nor mounted.
+        let unpacked = fs::try_exists(self.roots.join(pinned.manifest.hex()).join(seal::SEAL)).await;
+        let prepared = if unpacked.unwrap_or(false) { None } else { self.prepared.find(&pinned.manifest).await };
         let (sandboxed, risks) = self.sandboxes.sandboxed(image, &answers, prepared).await?;
         let spec = WorkloadSpec {
             name: sandboxed.inside.hostname.clone(),

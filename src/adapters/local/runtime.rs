@@ -188,7 +188,9 @@ impl Sandboxes {
         };
         cx.progress.phase("comparing the prepared image");
         let (at, manifest) = (path.clone(), supply.image.manifest.clone());
-        let opened = blocking(move || known::open(&at, &manifest)).await.during(what)?;
+        let cancel = cx.cancel.clone();
+        let comparing = blocking(move || known::open(&at, &manifest, &cancel));
+        let opened = cx.unless_cancelled(what, async { comparing.await.during(what) }).await?;
         if let Err(why) = &opened {
             tracing::warn!(file = %path.display(), why, "a prepared image is not used; it is unpacked");
             cx.progress.phase(format!("unpacking, because the prepared file is not used: {why}"));

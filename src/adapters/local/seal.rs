@@ -28,6 +28,8 @@ use wharf_core::base::{
     error::{During, Error, Kind, Result},
 };
 
+/// The name of the seal beside a tree.
+pub(super) const SEAL: &str = "done";
 /// The version of the seal's format.
 const FORM: u32 = 1;
 /// Largest seal that is read, in bytes.
@@ -57,7 +59,7 @@ pub(super) enum SealState {
 /// Seals the tree in `folder/root` as that of `image`.
 pub(super) fn write(folder: &Path, image: &Digest) -> Result<()> {
     let seal = Seal { form: FORM, image: image.clone(), tree: tree(&folder.join("root"))? };
-    private::write(&folder.join("done"), &serde_json::to_vec(&seal).during("seal an unpacked image")?)
+    private::write(&folder.join(SEAL), &serde_json::to_vec(&seal).during("seal an unpacked image")?)
 }
 
 /// Compares the tree in `folder/root` with its seal.
@@ -79,7 +81,7 @@ fn fits(folder: &Path, image: &Digest) -> Result<bool> {
     let what = "read the seal of an unpacked image";
     private::folder(folder)?;
     let mut text = Vec::new();
-    let file = private::open(&folder.join("done"), |options| options.read(true))?;
+    let file = private::open(&folder.join(SEAL), |options| options.read(true))?;
     file.take(LONGEST).read_to_end(&mut text).during(what)?;
     let seal: Seal = serde_json::from_slice(&text).map_err(|_| Error::failed(what, "it has no seal"))?;
     Ok(seal.form == FORM && seal.image == *image && seal.tree == tree(&folder.join("root"))?)
@@ -186,8 +188,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("root")).unwrap();
         write(folder.path(), &image).unwrap();
-        std::fs::rename(folder.path().join("done"), folder.path().join("elsewhere")).unwrap();
-        std::os::unix::fs::symlink("elsewhere", folder.path().join("done")).unwrap();
+        std::fs::rename(folder.path().join(SEAL), folder.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("elsewhere", folder.path().join(SEAL)).unwrap();
         assert!(matches!(check(folder.path(), &image), SealState::Changed(_)));
     }
 }

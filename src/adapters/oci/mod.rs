@@ -38,6 +38,7 @@ use wharf_core::{
 use self::{
     client::{Registry, host_and_port},
     discover::discover,
+    trust::ContactMode,
 };
 pub use self::{registries::short_names, source::Oci};
 
@@ -97,15 +98,25 @@ fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec
 /// What a configuration may write of registries.
 pub const KIND: EntryKind = EntryKind::source(settings::hosts::<Settings>).of_address("url").typed(from_address);
 
-/// The entry of a registry whose address somebody typed; it is asked over http where it speaks only that.
+/// The entry of a registry whose address somebody typed.
 fn from_address(typed: &str) -> Option<ConfigEntry> {
     let typed = TypedRegistry::parse(typed)?;
-    let is_plain = typed.scheme.is_none() && trust::manner(&typed.host, false, true) == trust::ContactMode::Plain;
+    let manner = if typed.scheme.is_some() { ContactMode::Tls } else { trust::manner(&typed.host, false, true) };
+    Some(kept_entry(typed, manner))
+}
+
+/// The entry for a registry that was contacted in this way once. Plain http is kept only where it was typed, or where
+/// nothing leaves this machine: one attempt that failed must not take the encryption away for good.
+fn kept_entry(typed: TypedRegistry, manner: ContactMode) -> ConfigEntry {
+    let is_plain = manner == ContactMode::Plain && trust::is_here(&typed.host);
     let mut entry = typed.entry(if is_plain { "http" } else { "https" });
+    if manner != ContactMode::Tls && !is_plain {
+        entry.settings.insert("insecure".to_owned(), true.into());
+    }
     if let Some(repository) = typed.repository {
         entry.settings.insert("repositories".to_owned(), vec![repository].into());
     }
-    Some(entry)
+    entry
 }
 
 /// Registers the registries of the configuration and of Docker's and Podman's files.
@@ -130,4 +141,25 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
         parts.registries.push(registry);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_kept_only_where_it_was_typed_or_nothing_leaves_this_machine() {
+        let kept = |typed: &str, manner| {
+            let entry = kept_entry(TypedRegistry::parse(typed).unwrap(), manner);
+            let url = entry.settings["url"].as_str().unwrap().to_owned();
+            (url, entry.settings.contains_key("insecure"))
+        };
+        let (plain, unchecked) = (ContactMode::Plain, ContactMode::Unchecked);
+        assert_eq!(kept("localhost:5000", plain), ("http://localhost:5000".into(), false));
+        assert_eq!(kept("r.example:5000", plain), ("https://r.example:5000".into(), true));
+        assert_eq!(kept("r.example:5000", unchecked), ("https://r.example:5000".into(), true));
+        assert_eq!(kept("localhost:5000", unchecked), ("https://localhost:5000".into(), true));
+        assert_eq!(kept("r.example", ContactMode::Tls), ("https://r.example".into(), false));
+        assert_eq!(kept("http://r.example", ContactMode::Tls), ("http://r.example".into(), false));
+    }
 }

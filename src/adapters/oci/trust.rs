@@ -66,6 +66,11 @@ pub(super) fn is_plain(host: &str) -> bool {
     }
 }
 
+/// Whether a registry is at this machine's own address, so that what is sent to it stays here.
+pub(super) fn is_here(host: &str) -> bool {
+    tried::address(host).is_some()
+}
+
 /// Like [`is_plain`], and true for a registry on this machine's own address that speaks only plain http, which engines
 /// use without asking. That is tried out only by a person's program, never by a steward.
 fn is_plain_here(host: &str) -> bool {
@@ -85,7 +90,7 @@ mod tried {
     /// Short, because the registry is on this machine or nearby.
     const PATIENCE: Duration = Duration::from_millis(700);
 
-    fn address(host: &str) -> Option<SocketAddr> {
+    pub(super) fn address(host: &str) -> Option<SocketAddr> {
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !name.ends_with(':') => (name, port.parse().ok()?),
             _ => (host, 80),

@@ -8,6 +8,9 @@ use std::{
 };
 
 use rustix::fs::OFlags;
+use tokio_util::sync::CancellationToken;
+
+use crate::shared::unless_cancelled::UnlessCancelled;
 use wharf_core::base::digest::{Digest, Hasher};
 
 /// Opens a regular file for reading; a link is refused, and a pipe is not waited for.
@@ -58,10 +61,18 @@ pub(super) fn sha256(path: &Path) -> Result<(Digest, u64)> {
 /// # Errors
 /// What the system says.
 pub(super) fn sha256_of(file: &mut File) -> Result<(Digest, u64)> {
+    sha256_unless_cancelled(file, &CancellationToken::new())
+}
+
+/// The same, as long as it is not cancelled.
+///
+/// # Errors
+/// What the system says, and that it was cancelled.
+pub(super) fn sha256_unless_cancelled(file: &mut File, cancel: &CancellationToken) -> Result<(Digest, u64)> {
     let size = file.metadata()?.len();
     let mut hasher = Hasher::of("sha256");
     file.rewind()?;
-    hasher.update_from((&*file).take(size))?;
+    hasher.update_from(UnlessCancelled((&*file).take(size), cancel.clone()))?;
     file.rewind()?;
     Ok((hasher.finish(), size))
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     facts::{Facts, Form},
@@ -94,7 +95,7 @@ fn noted(folder: &Path, manifest: &Digest) -> Result<Facts, String> {
 ///
 /// # Errors
 /// Why it is not used, in words.
-pub fn open(path: &Path, manifest: &Digest) -> Result<File, String> {
+pub fn open(path: &Path, manifest: &Digest, cancel: &CancellationToken) -> Result<File, String> {
     let folder = path.parent().ok_or("it is in no folder")?;
     let facts = noted(folder, manifest)?;
     let mut file = files::open(path).map_err(|error| error.to_string())?;
@@ -102,7 +103,7 @@ pub fn open(path: &Path, manifest: &Digest) -> Result<File, String> {
     if !private::is_ours(&file) {
         return Err("others could change it while it is used".to_owned());
     }
-    let found = files::sha256_of(&mut file).map_err(|error| error.to_string())?;
+    let found = files::sha256_unless_cancelled(&mut file, cancel).map_err(|error| error.to_string())?;
     if Some(&found.0) != facts.sha256.as_ref() || found.1 != facts.size {
         return Err("its bytes are not those that were prepared".to_owned());
     }
@@ -127,6 +128,7 @@ mod tests {
         let mut facts = Facts::new("oci://r/a".into(), manifest.clone(), Form::Squashfs, "mksquashfs".into(), 1);
         (facts.sha256, facts.size) = (Some(Digest::of(b"bytes")), 5);
         facts.write(&folder).unwrap();
+        let open = |path: &Path, manifest: &Digest| super::open(path, manifest, &CancellationToken::new());
         let known = KnownStores::default();
         assert_eq!(known.find(&manifest).await, None);
         known.add(Store { own: store.path().to_owned(), site: None });
@@ -148,5 +150,8 @@ mod tests {
         assert!(known.find(&manifest).await.is_none() && open(&path, &manifest).is_err(), "or to the store");
         mode(store.path(), 0o755);
         assert!(known.find(&manifest).await.is_some() && open(&path, &manifest).is_ok());
+        let cancelled = CancellationToken::new();
+        cancelled.cancel();
+        assert!(super::open(&path, &manifest, &cancelled).unwrap_err().contains("cancelled"));
     }
 }

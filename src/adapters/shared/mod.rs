@@ -11,3 +11,4 @@ pub mod samples;
 pub mod settings;
 pub mod terminal;
 pub mod typed;
+pub mod unless_cancelled;

@@ -158,6 +158,8 @@ pub struct Registry {
     pub client_certificate: Option<PathBuf>,
     /// The private key of the client's certificate (PEM).
     pub client_key: Option<PathBuf>,
+    /// Whether its certificate is not verified, as for the `insecure` registries of Docker and Podman.
+    pub insecure: bool,
     /// The token server, if it is at a host of other people: `https://auth.example.com`. Account and password may be
     /// sent there.
     pub token_server: String,

@@ -31,6 +31,7 @@ impl Tls {
         tls.authorities.extend(registry.ca.clone());
         if server.is_some() && server == Origin::written(&registry.url) {
             tls.identity = registry.identity().or(tls.identity);
+            tls.unchecked = registry.insecure;
         }
         tls
     }
