@@ -430,7 +430,9 @@ fn a_key_in_hardware_asks_for_its_pin_and_signs() {
         screen.keys("1234\r");
         screen.until("is signed");
         assert_eq!(screen.ended(), 0);
-        assert!(!screen.text().contains("1234"), "{}", screen.text());
+        // Digests and ids of keys may have these digits, too: they come after the answer.
+        let asked = screen.text();
+        assert!(!asked.split('✓').next().unwrap().contains("1234"), "{asked}");
         let verified = Home::new().run(&["--config", config, "verify", &image]);
         assert_eq!(verified.status.code(), Some(0), "{key}: {}", lab::said(&verified));
         assert!(lab::said(&verified).contains("covered by a signed index"), "{}", lab::said(&verified));
