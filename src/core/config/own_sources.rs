@@ -108,7 +108,8 @@ impl SourceChoice {
     ///
     /// # Errors
     /// [`Kind::Usage`] where the text is no such file, which is then left as it is; where a source of the name is added
-    /// already; and where there are [`MOST`] already, or the file would become longer than [`LARGEST`]. [`Kind::NotFound`] for removing what was not added.
+    /// already; and where there are [`MOST`] already, or the file would become longer than [`LARGEST`].
+    /// [`Kind::NotFound`] for removing what was not added.
     pub fn applied_to(&self, text: &str) -> Result<String> {
         let what = format!("{} {}", self.verb(), clean::short(self.name(), 60));
         let mut own: OwnSources = toml::from_str(text).map_err(|error| {

@@ -111,6 +111,5 @@ fn show(state: &mut State, number: usize) -> Vec<Effect> {
 
 /// The key of a hint as it is called now; `None` if the person has taken it away.
 fn labelled(keymap: &Keymap, (scope, action, does): &Hint) -> Option<(String, &'static str)> {
-    let label = keymap.label(scope, *action);
-    (!label.is_empty()).then_some((label, *does))
+    Some((keymap.key(scope, *action)?.label(), *does))
 }

@@ -33,13 +33,14 @@ impl Jobs {
                 post.send(RunNews::Form(form.map(|form| (backend, form)))).await;
             }),
             RunEffect::Plan { backend, image, answers } => self.read(Slot::Plan, move |post| async move {
-                let planned = portal.launches.gated_plan(&Context::default(), &backend, &image, &answers).await;
-                let (plan, gate) =
-                    planned.map_or_else(|error| (Err(error), None), |(plan, gate)| (Ok(plan), Some(gate)));
-                // What the gate's line says and what the plan's risks say come from one answer.
-                if let (Ok(plan), Some(gate)) = (&plan, gate) {
-                    post.send(RunNews::Gate(plan.backend.clone(), Box::new(gate))).await;
-                }
+                let plan = match portal.launches.gated_plan(&Context::default(), &backend, &image, &answers).await {
+                    Ok((plan, gate)) => {
+                        // What the gate's line says and what the plan's risks say come from one answer.
+                        post.send(RunNews::Gate(plan.backend.clone(), Box::new(gate))).await;
+                        Ok(plan)
+                    }
+                    Err(error) => Err(error),
+                };
                 post.send(RunNews::Plan(Box::new(plan))).await;
             }),
             RunEffect::Launches => self.read(Slot::Again, move |post| async move {

@@ -1,16 +1,12 @@
 //! What a screen shows where it has no rows: what is not there, when there would be something, and keys that lead to it.
 
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::{Line, Span},
-};
+use ratatui::{Frame, layout::Rect, text::Line};
 
 use super::{
     action::Action,
     keymap::Keymap,
     theme::Theme,
-    widgets::{put, row, wrap},
+    widgets::{key_line, put, row, wrap},
 };
 
 /// The widest that its words are drawn: longer lines are hard to read.
@@ -33,10 +29,7 @@ impl Nothing {
     /// The same with a line that says what the key of this action does, where it has one in this scope.
     #[must_use]
     pub fn key(mut self, keymap: &Keymap, scope: &str, action: Action, does: impl Into<String>) -> Self {
-        let label = keymap.label(scope, action);
-        if !label.is_empty() {
-            self.keys.push((label, does.into()));
-        }
+        self.keys.extend(keymap.key(scope, action).map(|key| (key.label(), does.into())));
         self
     }
 
@@ -51,12 +44,7 @@ impl Nothing {
         if !self.when.is_empty() {
             lines.extend(words(&self.when, "dim"));
         }
-        lines.extend(self.keys.iter().map(|(label, does)| {
-            Line::from(vec![
-                Span::styled(format!("  {label}"), theme.style("key")),
-                Span::styled(format!(" {does}"), theme.style("text")),
-            ])
-        }));
+        lines.extend(self.keys.iter().map(|(label, does)| key_line(&format!("  {label}"), does, theme)));
         for (number, line) in (1..area.height).zip(lines) {
             put(frame, row(area, number), line);
         }

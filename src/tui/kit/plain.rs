@@ -239,6 +239,7 @@ mod tests {
         let workloads = [line("Workloads"), line("Nothing runs."), line("3 min old")];
         assert_eq!(news(&images, &workloads, Cause::Itself).len(), 3, "most of it is new");
     }
+
     #[test]
     fn after_a_key_a_change_of_numbers_alone_is_said() {
         let before = [line("Launch"), chosen("  processors  ‹2›"), line("memory  2 GiB"), line("keys")];

@@ -192,9 +192,22 @@ pub fn middle(whole: Rect, width: u16, height: u16) -> Rect {
     Rect::new(whole.x + (whole.width - width) / 2, whole.y + (whole.height - height) / 2, width, height)
 }
 
+/// A key and what it does, as a line.
+pub fn key_line(label: &str, does: &str, theme: &Theme) -> Line<'static> {
+    Line::from(vec![
+        Span::styled(label.to_owned(), theme.style("key")),
+        Span::styled(format!(" {does}"), theme.style("text")),
+    ])
+}
+
 /// Draws an empty framed box with a title in the middle of the screen; returns the area inside.
 pub fn boxed(frame: &mut Frame<'_>, width: u16, height: u16, title: &str, theme: &Theme) -> Rect {
     let area = middle(frame.area(), width, height);
+    boxed_at(frame, area, title, theme)
+}
+
+/// The same at a place of the screen.
+pub fn boxed_at(frame: &mut Frame<'_>, area: Rect, title: &str, theme: &Theme) -> Rect {
     let block = Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.style("border"))

@@ -5,12 +5,11 @@ use ratatui::{
     Frame,
     layout::Rect,
     text::{Line, Span},
-    widgets::{Block, BorderType, Clear},
 };
 
 use crate::kit::{
     theme::Theme,
-    widgets::{put, row, wrap},
+    widgets::{boxed_at, key_line, put, row, wrap},
 };
 
 /// The widest that a card is drawn.
@@ -65,24 +64,13 @@ impl Tour {
         let inside = usize::from(width.saturating_sub(4)).max(8);
         let mut lines: Vec<Line<'static>> =
             wrap(self.card.words, inside).into_iter().map(|line| Line::styled(line, theme.style("text"))).collect();
-        lines.extend(self.card.keys.iter().map(|(label, does)| {
-            Line::from(vec![
-                Span::styled(label.clone(), theme.style("key")),
-                Span::styled(format!(" {does}"), theme.style("text")),
-            ])
-        }));
+        lines.extend(self.card.keys.iter().map(|(label, does)| key_line(label, does, theme)));
         let (at, count) = self.place;
         let goes = if at + 1 < count { "enter goes on, ← back, any other key leaves" } else { "any key ends it" };
         lines.push(Line::styled(format!("{} of {count} · {goes}", at + 1), theme.style("dim")));
         let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2).min(whole.height);
         let area = Rect::new(whole.x + (whole.width - width) / 2, whole.bottom() - height, width, height);
-        let block = Block::bordered()
-            .border_type(BorderType::Rounded)
-            .border_style(theme.style("border"))
-            .title(Span::styled(format!(" {} ", self.card.title), theme.style("title")));
-        let inner = block.inner(area);
-        frame.render_widget(Clear, area);
-        frame.render_widget(block, area);
+        let inner = boxed_at(frame, area, &self.card.title, theme);
         for (number, mut line) in (0..inner.height).zip(lines) {
             line.spans.insert(0, Span::raw(" "));
             put(frame, row(inner, number), line);

@@ -235,14 +235,13 @@ impl Evidence {
             reason.verdict == Verdict::NeedsIsolation
                 && !ahead.iter().any(|kind| reason.rule.starts_with(kind.as_str()))
         });
-        let isolated = judgement.verdict == Verdict::NeedsIsolation && judgement.lacks_isolation() && demanded;
+        let isolation_alone = judgement.verdict == Verdict::NeedsIsolation && judgement.lacks_isolation();
         let passage = match (judgement.passes(), may) {
             (true, _) => GateRequirement::Open,
-            (false, _) if isolated => GateRequirement::Isolated(judgement.isolation),
-            (false, _) if judgement.verdict != Verdict::Deny && !ahead.is_empty() => GateRequirement::Checked(ahead),
-            (false, _) if judgement.verdict == Verdict::NeedsIsolation && judgement.lacks_isolation() => {
+            (false, _) if isolation_alone && (demanded || ahead.is_empty()) => {
                 GateRequirement::Isolated(judgement.isolation)
             }
+            (false, _) if judgement.verdict != Verdict::Deny && !ahead.is_empty() => GateRequirement::Checked(ahead),
             (false, true) if judgement.lacks_isolation() => GateRequirement::Closed,
             (false, true) => GateRequirement::WithReason,
             (false, false) => GateRequirement::Closed,

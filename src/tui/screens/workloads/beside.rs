@@ -52,11 +52,6 @@ impl Page {
             rest = below(rest, 1);
         }
         match self.usage(workload) {
-            Used::Told(measured) if measured.usage.says_nothing() => {
-                let words = format!(" {} has not told what it uses", workload.backend);
-                put(frame, row(rest, 0), Line::styled(words, theme.style("dim")));
-                rest = below(rest, 1);
-            }
             Used::Told(measured) if rest.height >= CHARTS_FROM && model.charts != Charts::Off => {
                 let height = (rest.height / 4).clamp(3, CHART);
                 for draw in [Measured::draw_cpu, Measured::draw_memory] {
@@ -133,9 +128,7 @@ impl Page {
     pub(super) fn strip(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let Some(workload) = self.rows.selected().filter(|_| area.height > 0) else { return };
         let mut rest = panel::titled(frame, area, &workload.name, &workload.image_words(), false, theme);
-        if let Used::Told(measured) = self.usage(workload)
-            && !measured.usage.says_nothing()
-        {
+        if let Used::Told(measured) = self.usage(workload) {
             for line in use_lines(&measured, usize::from(area.width), theme) {
                 put(frame, row(rest, 0), line);
                 rest = below(rest, 1);

@@ -25,7 +25,7 @@ use wharf_core::{
 pub(super) enum Used<'a> {
     /// The measurements of the workload.
     Told(Measured<'a>),
-    /// Its backend does not measure, or failed.
+    /// Its backend does not measure, failed, or has measured nothing of it.
     Untold,
     /// It was not measured yet.
     Unknown,

@@ -110,7 +110,9 @@ impl Page {
             return Used::Unknown;
         };
         match known.readings.last() {
-            Some(usage) if known.told => Used::Told(Measured { usage, readings: &known.readings }),
+            Some(usage) if known.told && !usage.says_nothing() => {
+                Used::Told(Measured { usage, readings: &known.readings })
+            }
             _ => Used::Untold,
         }
     }
