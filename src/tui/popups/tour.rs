@@ -5,6 +5,7 @@ use ratatui::{
     Frame,
     layout::Rect,
     text::{Line, Span},
+    widgets::Clear,
 };
 
 use crate::kit::{
@@ -70,6 +71,8 @@ impl Tour {
         lines.push(Line::styled(format!("{} of {count} · {goes}", at + 1), theme.style("dim")));
         let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2).min(whole.height);
         let area = Rect::new(whole.x + (whole.width - width) / 2, whole.bottom() - height, width, height);
+        // What is left and right of the card would be read as its ends.
+        frame.render_widget(Clear, Rect { y: area.y, height, ..whole });
         let inner = boxed_at(frame, area, &self.card.title, theme);
         for (number, mut line) in (0..inner.height).zip(lines) {
             line.spans.insert(0, Span::raw(" "));

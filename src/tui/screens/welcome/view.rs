@@ -79,12 +79,19 @@ impl Page {
             ]);
             put(frame, row(rest, number as u16 + 1), line);
         }
+        let line = |before: &'static str, action: Action, after: &'static str| {
+            Line::from(vec![
+                Span::styled(before, theme.style("dim")),
+                Span::styled(key(action), theme.style("key")),
+                Span::styled(after, theme.style("dim")),
+            ])
+        };
         let last = [
-            format!("  {} shows you round in a minute.", key(Action::Tour)),
-            format!("  This page goes away once there are ten images; {} brings it back.", key(Action::Welcome)),
+            line("  ", Action::Tour, " shows you round in a minute."),
+            line("  This page goes away once there are ten images; ", Action::Welcome, " brings it back."),
         ];
-        for (number, words) in (PLACES.len() as u16 + 2..).zip(last) {
-            put(frame, row(rest, number), Line::styled(words, theme.style("dim")));
+        for (number, line) in (PLACES.len() as u16 + 2..).zip(last) {
+            put(frame, row(rest, number), line);
         }
     }
 }
