@@ -57,8 +57,13 @@ fn with_clouds() -> State {
 }
 
 fn labels(state: &State) -> Vec<String> {
-    let Some(Popup::Pick(pick)) = state.popups.last() else { panic!("no list is open: {:?}", state.popups) };
-    pick.items.iter().map(|item| format!("{} = {}", item.label, item.value)).collect()
+    match state.popups.last() {
+        Some(Popup::Pick(pick)) => pick.items.iter().map(|item| format!("{} = {}", item.label, item.value)).collect(),
+        Some(Popup::Share(dialog)) => {
+            dialog.receivers.iter().map(|target| format!("{} = {}", target.label, target.value)).collect()
+        }
+        other => panic!("no list is open: {other:?}"),
+    }
 }
 
 #[test]
@@ -182,7 +187,7 @@ fn a_chosen_platform_is_what_is_shown_shared_and_linked() {
     let asked = press(&mut state, "s c h e m enter");
     let effects = crate::keys::agree(&mut state, &asked);
     assert!(
-        matches!(effects.as_slice(), [Effect::Share(ShareEffect::Share { platform, .. })] if *platform == arm),
+        matches!(effects.as_slice(), [Effect::Leave(_), Effect::Share(ShareEffect::Share { platform, .. })] if *platform == arm),
         "{effects:?}"
     );
 }
@@ -429,7 +434,10 @@ fn offers_are_answered_with_one_key_and_what_that_changes_is_asked_for_again() {
 #[test]
 fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
     let mut state = with_clouds();
-    assert_eq!(press(&mut state, "j s"), [Effect::Share(ShareEffect::Projects("lab".into()))]);
+    assert!(matches!(
+        press(&mut state, "j s").as_slice(),
+        [Effect::Share(ShareEffect::Projects(lab)), Effect::Share(ShareEffect::Holders(_))] if lab == "lab"
+    ));
     let projects = vec![Project { name: "biology".into(), id: "b".repeat(32) }];
     update(&mut state, Msg::Share(ShareNews::Projects("lab".into(), Ok(projects))));
     let biology = "b".repeat(32);
@@ -437,27 +445,30 @@ fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
         labels(&state),
         [
             format!("biology = {biology}"),
-            "everybody who looks for it = :community".into(),
-            "everybody, in their lists = :public".into(),
+            "community = :community".into(),
+            "public = :public".into(),
             "copy to other = other/".into(),
         ]
     );
     let asked = press(&mut state, "_ _ enter");
-    let [Effect::Share(ShareEffect::SharePlans(target, to))] = asked.as_slice() else { panic!("{asked:?}") };
+    let [Effect::Share(ShareEffect::SharePlans(_, one)), Effect::Share(ShareEffect::SharePlans(target, to))] =
+        asked.as_slice()
+    else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(one, &[Receiver::Project(biology.clone())]);
     assert_eq!(to, &[Receiver::Project(biology.clone()), Receiver::Community]);
     // One of them cannot: the others still can, and the reason is shown.
     let refused = Error::new(Kind::NotFound, "plan a share", "you may not see it").hint("ask for its id");
     let plans = vec![(to[0].clone(), Ok(fake::share_plan())), (to[1].clone(), Err(refused))];
     update(&mut state, Msg::Share(ShareNews::SharePlans(target.clone(), plans)));
     let drawn = crate::screens::draw(&mut state, (120, 30));
-    for words in
-        ["no bytes move", "membership", "accepts it", "1. PATCH", "✗ everybody who looks for it", "ask for its id"]
-    {
+    for words in ["no bytes move", "membership", "by its id", "1. PATCH", "✗ community", "ask for its id"] {
         assert!(drawn.contains(words), "{words} is missing:\n{drawn}");
     }
     let effects = press(&mut state, "enter");
     assert!(
-        matches!(effects.as_slice(), [Effect::Share(ShareEffect::Share { to: Receiver::Project(project), .. })] if *project == biology),
+        matches!(effects.as_slice(), [Effect::Leave(_), Effect::Share(ShareEffect::Share { to: Receiver::Project(project), .. })] if *project == biology),
         "{effects:?}"
     );
 }
@@ -470,9 +481,12 @@ fn a_volume_is_given_away_after_a_warning_and_its_key_is_shown_once() {
     let effects =
         update(&mut state, Msg::List(ListNews::Listed("lab".into(), Ok(Arc::new(RowSet::build(vec![volume]))))));
     crate::keys::run(&mut state, effects);
-    assert_eq!(press(&mut state, "s"), [Effect::Share(ShareEffect::Projects("lab".into()))]);
+    assert!(matches!(
+        press(&mut state, "s").as_slice(),
+        [Effect::Share(ShareEffect::Projects(lab)), Effect::Share(ShareEffect::Holders(_))] if lab == "lab"
+    ));
     assert_eq!(labels(&state)[0], "give it away = :give");
-    assert!(press(&mut state, "enter").is_empty());
+    assert!(matches!(press(&mut state, "enter").as_slice(), [Effect::Leave(_)]), "only the dialog's reads end");
     assert!(crate::screens::draw(&mut state, (100, 24)).contains("You lose it"));
     assert!(press(&mut state, "enter").is_empty(), "the careful answer is the default");
     press(&mut state, "s enter");

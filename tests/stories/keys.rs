@@ -270,6 +270,7 @@ pub(crate) fn rush(state: &mut State, keys: &str) -> Vec<Effect> {
             "right" => KeyEvent::from(KeyCode::Right),
             "left" => KeyEvent::from(KeyCode::Left),
             "down" => KeyEvent::from(KeyCode::Down),
+            "up" => KeyEvent::from(KeyCode::Up),
             "backspace" => KeyEvent::from(KeyCode::Backspace),
             "_" => KeyEvent::from(KeyCode::Char(' ')),
             "f3" => KeyEvent::from(KeyCode::F(3)),
@@ -632,7 +633,7 @@ fn a_project_that_is_not_listed_can_be_typed() {
     let asked = press(&mut state, "c h e m enter");
     let effects = agree(&mut state, &asked);
     assert!(
-        matches!(effects.as_slice(), [Effect::Share(ShareEffect::Share { to: Receiver::Project(project), .. })] if project == "chem")
+        matches!(effects.as_slice(), [Effect::Leave(_), Effect::Share(ShareEffect::Share { to: Receiver::Project(project), .. })] if project == "chem")
     );
 }
 

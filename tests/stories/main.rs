@@ -72,6 +72,7 @@ mod scans;
 mod screens;
 mod scripted;
 mod secrets;
+mod sharing;
 mod sif;
 mod sign_in;
 mod signatures;

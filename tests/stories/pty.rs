@@ -188,9 +188,11 @@ fn both_sides_of_a_share_see_the_same_on_their_screens() {
     hers.keys(&format!("/{name}\r"));
     hers.until("1 of 1 ━━");
     hers.keys("s");
-    hers.until("everybody who looks for it");
+    hers.until("community");
+    // Enter marks what was typed; its plan stands below, and nothing is shared before.
     hers.keys(&format!("{biology}\r"));
-    hers.until("visibility private");
+    hers.until("✓ can be done");
+    hers.until("private");
     hers.keys("\r");
     hers.until("pending");
     // Bob sees the offer, accepts it, launches it, reads its console.
@@ -328,6 +330,7 @@ fn a_share_runs_beside_the_screens_and_says_what_it_moved() {
     screen.keys("s");
     screen.until("Share biology/samtools");
     screen.keys("pty-project\r");
+    screen.until("✓ can be done");
     screen.until("no bytes move");
     screen.keys("\r");
     screen.until("moved");

@@ -378,16 +378,24 @@ fn pictures() -> Vec<(&'static str, State)> {
     let mut plan = keys::state();
     plan.sources[0].grants = true;
     keys::press(&mut plan, "j s");
-    let asked = keys::press(&mut plan, "n o b o d y enter");
-    let [Effect::Share(ShareEffect::SharePlans(target, _))] = asked.as_slice() else { panic!("{asked:?}") };
+    update(&mut plan, Msg::Share(ShareNews::Projects("lab".into(), Ok(known.to_vec()))));
+    let asked = keys::press(&mut plan, "_ _ n o b o d y enter");
+    let Some(Effect::Share(ShareEffect::SharePlans(target, to))) = asked.last() else { panic!("{asked:?}") };
     let unseen = Error::new(Kind::NotFound, "plan a share", "you may not see a project called 'nobody' on lab")
         .hint("ask the other project for its id and give that");
-    let to = |name: &str| Receiver::Project(name.into());
+    let [biology, chemistry, nobody] = to.as_slice() else { panic!("{to:?}") };
+    assert_eq!(*nobody, Receiver::Project("nobody".into()));
     let mut other = fake::share_plan();
     other.steps[1] = "POST /v2/images/4f0e/members: c20".into();
     let plans =
-        vec![(to("biology"), Ok(fake::share_plan())), (to("chemistry"), Ok(other)), (to("nobody"), Err(unseen))];
+        vec![(biology.clone(), Ok(fake::share_plan())), (chemistry.clone(), Ok(other)), (nobody.clone(), Err(unseen))];
     update(&mut plan, Msg::Share(ShareNews::SharePlans(target.clone(), plans)));
+    // On a wide screen the link stands beside it.
+    let asked = update(&mut plan, Msg::Resize(120, 40));
+    let [Effect::Image(ImageEffect::Link(wish))] = asked.as_slice() else { panic!("{asked:?}") };
+    let link = crate::sharing::link();
+    let code = link.code(false).unwrap();
+    update(&mut plan, Msg::Image(ImageNews::Link(wish.clone(), Ok((link, code)))));
     all.push(("share-plan", plan));
     let mut gift = keys::state();
     let key = wharf::core::base::secret::Secret::new("46ca709f313b07a8");

@@ -2,13 +2,16 @@
 //! receivers.
 
 use crate::{
-    kit::{input::Input, list::SeenRow},
+    kit::{
+        input::Input,
+        list::{Rows, SeenRow},
+    },
     model::SourceLine,
-    msg::{Effect, ImageTarget, RunEffect, ShareEffect},
+    msg::{Effect, ImageEffect, ImageTarget, LinkWish, RunEffect, ShareEffect, Slot},
     popups::{
         Ask, Confirmation, Popup,
-        agree::{self, Agree},
         pick::{Item, Pick, Purpose},
+        share::{Facts, Link, Part, Sharing, Target, WIDE, Way, lines},
     },
     rows::WorkloadId,
     state::{Screen, State},
@@ -18,7 +21,7 @@ use wharf_core::{
     image::{model::ImageKind, reference::ImageRef},
     ports::Listing,
     sharing::{
-        offer::{Project, SharePlan, TransferKey, VolumeTransfer},
+        offer::{Project, Share, SharePlan, TransferKey, VolumeTransfer},
         receiver::Receiver,
     },
 };
@@ -58,13 +61,18 @@ fn cloud(state: &State, target: &ImageTarget) -> Option<String> {
     }
 }
 
-/// Clouds other than this one, as choices.
-fn other_clouds(state: &State, cloud: &str) -> Vec<Item> {
+/// Clouds other than this one, as receivers.
+fn other_clouds(state: &State, cloud: &str) -> Vec<Target> {
     let others = state.sources.iter().filter(|known| known.grants && known.name != cloud);
     let there = |known: &SourceLine| {
-        item(&format!("copy to {}", known.name), "into your project there", &format!("{}/", known.name))
+        let (label, value) = (format!("copy to {}", known.name), format!("{}/", known.name));
+        receiver(&label, "into your project there", &value, Way::Copy)
     };
     others.map(there).collect()
+}
+
+fn receiver(label: &str, note: &str, value: &str, way: Way) -> Target {
+    Target { label: label.to_owned(), note: note.to_owned(), value: value.to_owned(), way, named: false }
 }
 
 /// The image's name for titles.
@@ -75,7 +83,7 @@ fn title(state: &State, target: &ImageTarget) -> String {
     }
 }
 
-/// Opens the choice of receivers: projects, everybody, other clouds, or any project that is typed.
+/// Opens the dialog: projects, everybody, other clouds, or any project that is typed.
 pub fn share(state: &mut State, target: ImageTarget, platform: Option<String>) -> Vec<Effect> {
     let Some(cloud) = cloud(state, &target) else { return share_by_copy(state, target, platform) };
     let kind = kind(state, &target);
@@ -83,24 +91,62 @@ pub fn share(state: &mut State, target: ImageTarget, platform: Option<String>) -
         state.say("snapshots and backups are not shared: make a volume of it, or share the volume itself");
         return Vec::new();
     }
-    let community = "community: found by words or id, in no list";
-    let mut items = vec![item("everybody who looks for it", community, &Receiver::Community.to_string())];
+    let community = "all may use it, in no list";
+    let everybody = Receiver::Community.to_string();
+    let mut receivers = vec![receiver("community", community, &everybody, Way::Publish)];
     if kind == ImageKind::Volume {
-        items.insert(0, item("give it away", "you lose it; its key is shown once", GIVE));
+        receivers.insert(0, receiver("give it away", "you lose it; its key is shown once", GIVE, Way::Give));
     } else {
-        let public = "public: needs a role that few have";
-        items.push(item("everybody, in their lists", public, &Receiver::Public.to_string()));
+        let public = "in all lists; few may do this";
+        receivers.push(receiver("public", public, &Receiver::Public.to_string(), Way::Publish));
     }
-    items.extend(other_clouds(state, &cloud));
-    let mut title = format!("Share {} with", title(state, &target));
+    receivers.extend(other_clouds(state, &cloud));
+    let mut title = format!("Share {}", title(state, &target));
     if kind == ImageKind::Volume {
         title.push_str(" (projects get an image of it)");
     }
-    let mut dialog = Pick::new(title, Purpose::Share(target, None), items);
-    dialog.several = true;
-    dialog.free = true;
-    state.pick(dialog);
-    vec![Effect::Share(ShareEffect::Projects(cloud))]
+    let dialog = Sharing::new(title, target.clone(), Some(cloud.clone()), receivers);
+    let mut effects = vec![Effect::Share(ShareEffect::Projects(cloud)), Effect::Share(ShareEffect::Holders(target))];
+    effects.extend(open(state, dialog));
+    effects
+}
+
+/// Opens the dialog; beside the receivers is room for the link on a wide screen.
+fn open(state: &mut State, mut dialog: Sharing) -> Vec<Effect> {
+    dialog.known = match state.screen() {
+        Screen::Image(page) if page.target == dialog.target => page.facts_of(state.now),
+        _ => match &dialog.target {
+            ImageTarget::Row { source, name, tag } => state.catalog.facts_of(source, name, tag.as_deref()),
+            ImageTarget::Reference(_) => Facts::default(),
+        },
+    };
+    state.popups.push(Popup::Share(Box::new(dialog)));
+    link_where_seen(state)
+}
+
+/// Makes the link if the open dialog has a place for it on the screen, and none was asked for.
+pub fn link_where_seen(state: &mut State) -> Vec<Effect> {
+    let wide = state.size.0 >= WIDE;
+    match state.popups.last() {
+        Some(Popup::Share(dialog)) if (wide || dialog.part == Part::Link) && matches!(dialog.link, Link::None) => {
+            make_link(state)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A dialog has gone: the one below it asks for what it waits for, as one dialog's reads replace another's.
+pub fn next(state: &mut State) -> Vec<Effect> {
+    let mut effects = vec![Effect::Leave(&READS)];
+    let Some(Popup::Share(dialog)) = state.popups.last_mut() else { return effects };
+    if let Link::Asked(_) = dialog.link {
+        dialog.link = Link::None;
+    }
+    if dialog.cloud.is_some() && dialog.holders.is_none() {
+        effects.push(Effect::Share(ShareEffect::Holders(dialog.target.clone())));
+    }
+    effects.extend(link_where_seen(state));
+    effects
 }
 
 /// A remark that only one platform is shared; empty for all platforms.
@@ -108,7 +154,7 @@ pub fn platform_remark(platform: Option<&str>) -> String {
     platform.map_or_else(String::new, |platform| format!(" ({platform} only)"))
 }
 
-/// Opens the choice of projects of registries, as known from their lists, or any that is typed.
+/// Opens the dialog with the projects of registries, as known from their lists.
 fn share_by_copy(state: &mut State, target: ImageTarget, platform: Option<String>) -> Vec<Effect> {
     let home = match &target {
         ImageTarget::Row { source, .. } => state.sources.iter().find(|known| known.name == *source),
@@ -127,78 +173,169 @@ fn share_by_copy(state: &mut State, target: ImageTarget, platform: Option<String
             return Vec::new();
         }
     };
+    let label = target.label();
+    let name = label.rsplit('/').next().unwrap_or(&label).to_owned();
+    let base = name.split([':', '@']).next().unwrap_or(&name).to_owned();
+    let mut dialog = Sharing::new(String::new(), target, None, registry_projects(state, &own, &base));
+    dialog.title = format!("Share {label}{}", platform_remark(platform.as_deref()));
+    dialog.name = name;
+    if let Screen::Image(page) = state.screen() {
+        let all = page.image.iter().flat_map(|image| &image.platforms);
+        dialog.platforms.extend(all.map(|one| Some(one.platform.to_string())));
+    }
+    if platform.is_some() && !dialog.platforms.contains(&platform) {
+        dialog.platforms.push(platform);
+        dialog.platform = dialog.platforms.len() - 1;
+    } else {
+        dialog.platform = dialog.platforms.iter().position(|one| *one == platform).unwrap_or(0);
+    }
+    open(state, dialog)
+}
+
+/// The projects of all registries, those of the image's own one first.
+fn registry_projects(state: &State, own: &str, base: &str) -> Vec<Target> {
     // Results of a search are other people's projects.
     let listed = state.sources.iter().filter(|known| known.listing != Listing::SearchOnly);
     let mut registries: Vec<(&str, &SourceLine)> =
         listed.filter_map(|known| Some((known.registry()?, known))).collect();
-    // The projects of the image's own registry come first.
     registries.sort_by_key(|(host, _)| *host != own);
-    let mut items: Vec<Item> = Vec::new();
+    let mut receivers: Vec<Target> = Vec::new();
     for (host, known) in registries {
         for project in state.catalog.projects(&known.name) {
-            let value = if host == own { project.clone() } else { format!("{host}/{project}") };
+            let (value, way) =
+                if host == own { (project.clone(), Way::Mount) } else { (format!("{host}/{project}"), Way::Copy) };
             // Two sources may be the same registry: its projects are offered once.
-            if !items.iter().any(|item| item.value == value) {
-                items.push(item(&project, &format!("on {}", known.name), &value));
+            if !receivers.iter().any(|target| target.value == value) {
+                let named = state.catalog.kind(&known.name, &format!("{project}/{base}")).is_some();
+                let note = format!("? not asked, on {}", known.name);
+                receivers.push(Target { named, ..receiver(&project, &note, &value, way) });
             }
         }
     }
-    let title = format!("Share {}{} into", target.label(), platform_remark(platform.as_deref()));
-    let mut dialog = Pick::new(title, Purpose::Share(target, platform), items);
-    dialog.several = true;
-    dialog.free = true;
-    state.pick(dialog)
+    receivers
+}
+
+/// What the dialog reads; it ends with it.
+pub const READS: [Slot; 3] = [Slot::SharePlans, Slot::Holders, Slot::Link];
+
+/// The open dialog.
+fn dialog(state: &mut State) -> Option<&mut Sharing> {
+    state.popups.news().rev().find_map(|popup| match popup {
+        Popup::Share(dialog) => Some(&mut **dialog),
+        _ => None,
+    })
+}
+
+/// The open dialog, to read it.
+fn seen(state: &State) -> Option<&Sharing> {
+    state.popups.iter().rev().find_map(|popup| match popup {
+        Popup::Share(dialog) => Some(&**dialog),
+        _ => None,
+    })
 }
 
 /// Adds a source's projects to the dialog that waits for them, if it is still open.
 pub fn projects_arrived(state: &mut State, source: &str, projects: Result<Vec<Project>>) {
-    let clouds: Vec<Option<String>> = state
-        .popups
-        .iter()
-        .map(|popup| match popup {
-            Popup::Pick(Pick { purpose: Purpose::Share(target, _), .. }) => cloud(state, target),
-            Popup::Pick(Pick { purpose: Purpose::Snapshot(workload, _), .. }) => Some(workload.id().0.clone()),
-            _ => None,
-        })
-        .collect();
     let Ok(projects) = projects else { return };
-    for (popup, cloud) in state.popups.news().zip(clouds) {
-        let Popup::Pick(dialog) = popup else { continue };
-        if cloud.as_deref() != Some(source) {
-            continue;
+    for popup in state.popups.news() {
+        match popup {
+            Popup::Share(dialog) if dialog.cloud.as_deref() == Some(source) => {
+                let project = |project: &Project| receiver(&project.name, "", &project.id, Way::Grant);
+                dialog.put_first(projects.iter().map(project).collect());
+            }
+            Popup::Pick(dialog) => {
+                let Purpose::Snapshot(workload, _) = &dialog.purpose else { continue };
+                if workload.id().0 != source {
+                    continue;
+                }
+                let known: Vec<String> = dialog.items.iter().map(|item| item.value.clone()).collect();
+                let new = projects.iter().filter(|project| !known.contains(&project.id));
+                let new: Vec<Item> = new.map(|project| item(&project.name, &project.id, &project.id)).collect();
+                // Projects come first, as most people look for them. Marked choices stay marked.
+                dialog.put_first(new);
+            }
+            _ => {}
         }
-        let known: Vec<String> = dialog.items.iter().map(|item| item.value.clone()).collect();
-        let new = projects.iter().filter(|project| !known.contains(&project.id));
-        let new: Vec<Item> = new.map(|project| item(&project.name, &project.id, &project.id)).collect();
-        // Projects come first, as most people look for them. Marked choices stay marked.
-        dialog.put_first(new);
     }
 }
 
-/// Receivers were chosen: makes the plans, to be shown.
-pub fn chosen(state: &mut State, target: ImageTarget, platform: Option<String>, values: &[String]) -> Vec<Effect> {
-    if values.iter().any(|value| value == GIVE) {
-        let title = title(state, &target);
-        let question = format!("Give {title} away? You lose it, with its snapshots, when it is taken.");
-        state.popups.push(Popup::Confirm { question, sure: Confirmation::Give(target) });
-        return Vec::new();
+/// Takes who has the image.
+pub fn holders_arrived(state: &mut State, target: &ImageTarget, holders: Result<Vec<Share>>) {
+    if seen(state).is_none_or(|dialog| dialog.target != *target) {
+        return;
     }
-    let to: Vec<Receiver> = values.iter().map(|value| Receiver::from(value.as_str())).collect();
-    let title = format!("Share {}{}?", title(state, &target), platform_remark(platform.as_deref()));
-    let agree = Agree { title, target: target.clone(), platform, plans: None, top: 0 };
-    state.popups.push(Popup::Agree(Box::new(agree)));
-    vec![Effect::Share(ShareEffect::SharePlans(target, to))]
+    let Some(dialog) = dialog(state) else { return };
+    match (&mut dialog.holders, holders) {
+        (Some(Ok(rows)), Ok(shares)) => rows.set(shares),
+        (holders, result) => *holders = Some(result.map(Rows::new)),
+    }
 }
 
-/// Shows the plans in the popup that waits for them.
+/// After a job the open dialog reads again who has its image.
+pub fn after_job(state: &State) -> Option<Effect> {
+    let dialog = seen(state)?;
+    dialog.cloud.as_ref()?;
+    Some(Effect::Share(ShareEffect::Holders(dialog.target.clone())))
+}
+
+/// Other receivers are marked: asks for their plans, or leaves those that were asked for.
+pub fn marked(dialog: &Sharing) -> Vec<Effect> {
+    if dialog.marked.is_empty() {
+        return vec![Effect::Leave(&[Slot::SharePlans])];
+    }
+    vec![Effect::Share(ShareEffect::SharePlans(dialog.target.clone(), dialog.to()))]
+}
+
+/// Shows the plans in the dialog that waits for them.
 pub fn planned(state: &mut State, target: &ImageTarget, plans: Vec<(Receiver, Result<SharePlan>)>) {
-    let waiting = state.popups.news().rev().find_map(|popup| match popup {
-        Popup::Agree(agree) if agree.target == *target && agree.plans.is_none() => Some(agree),
-        _ => None,
-    });
-    if let Some(agree) = waiting {
-        agree.plans = Some(plans);
+    if let Some(dialog) = dialog(state).filter(|dialog| dialog.target == *target) {
+        dialog.planned(plans);
     }
+}
+
+/// Makes the link that the open dialog shows.
+pub fn make_link(state: &mut State) -> Vec<Effect> {
+    let now = state.now;
+    let Some(Popup::Share(dialog)) = state.popups.last_mut() else { return Vec::new() };
+    let platform = dialog.chosen_platform().map(str::to_owned);
+    let wish = LinkWish { target: dialog.target.clone(), platform, until: dialog.ends.until(now) };
+    dialog.link = Link::Asked(wish.clone());
+    vec![Effect::Image(ImageEffect::Link(wish))]
+}
+
+/// Whether the open dialog waits for this link.
+pub fn waits_for_link(state: &State, made: &LinkWish) -> bool {
+    seen(state).is_some_and(|dialog| matches!(&dialog.link, Link::Asked(wish) if wish == made))
+}
+
+/// Shows the link in the dialog that waits for it.
+pub fn link_made(state: &mut State, answer: Result<(wharf_core::image::link::Link, String)>) {
+    let Some(dialog) = dialog(state) else { return };
+    dialog.link = match answer {
+        Ok((link, code)) => Link::Made(link.to_string(), code),
+        Err(error) => Link::Failed(error),
+    };
+}
+
+/// Asks whether the selected share is taken back.
+pub fn take_back(state: &mut State) -> Vec<Effect> {
+    let seen = match state.popups.last() {
+        Some(Popup::Share(dialog)) => dialog.holders.as_ref().and_then(|rows| Some(rows.as_ref().ok()?.seen_one())),
+        _ => None,
+    };
+    if let Some(share) = seen.and_then(|seen| state.act_on(seen)) {
+        let question = format!("Take it back from {}? What it launched keeps running.", share.called());
+        state.popups.push(Popup::Confirm { question, sure: Confirmation::Revoke(share) });
+    }
+    Vec::new()
+}
+
+/// Asks whether a volume is given away.
+pub fn ask_to_give(state: &mut State, target: ImageTarget) -> Vec<Effect> {
+    let title = title(state, &target);
+    let question = format!("Give {title} away? You lose it, with its snapshots, when it is taken.");
+    state.popups.push(Popup::Confirm { question, sure: Confirmation::Give(target) });
+    vec![Effect::Leave(&READS)]
 }
 
 /// The plans were confirmed: shares the image, as jobs.
@@ -212,7 +349,7 @@ pub fn plans_confirmed(
     state.say_begun("sharing");
     to.into_iter()
         .map(|to| {
-            let job = state.job(format!("share {words} with {}", agree::name(&to)));
+            let job = state.job(format!("share {words} with {}", lines::name(&to)));
             Effect::Share(ShareEffect::Share { job, target: target.clone(), platform: platform.map(str::to_owned), to })
         })
         .collect()

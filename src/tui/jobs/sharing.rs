@@ -4,7 +4,7 @@ use futures_util::{StreamExt, stream};
 
 use super::{
     Jobs,
-    effects::{LOOKS, options_for, resolve},
+    effects::{GLANCE, LOOKS, options_for, resolve},
     post::Post,
 };
 use crate::msg::{ShareEffect, ShareNews, Slot};
@@ -27,6 +27,8 @@ impl Jobs {
                 post.send(ShareNews::Projects(source, projects)).await;
             }),
             ShareEffect::SharePlans(target, to) => self.read(Slot::SharePlans, move |post| async move {
+                // Another mark soon after this one replaces the read before anybody was asked.
+                tokio::time::sleep(GLANCE).await;
                 let cx = Context::default();
                 let plans = async {
                     let at = &resolve(&portal, &target)?;
@@ -40,6 +42,14 @@ impl Jobs {
                 let failed = |error: Error| to.iter().map(|to| (to.clone(), Err(error.clone()))).collect();
                 let plans = plans.await.unwrap_or_else(failed);
                 post.send(ShareNews::SharePlans(target, plans)).await;
+            }),
+            ShareEffect::Holders(target) => self.read(Slot::Holders, move |post| async move {
+                let holders = async {
+                    let at = resolve(&portal, &target)?;
+                    portal.sharing.shares(&Context::default(), &at).await
+                };
+                let holders = holders.await;
+                post.send(ShareNews::Holders(target, holders)).await;
             }),
             ShareEffect::Give { job, target } => {
                 let post = Post { out: self.out.clone(), read: None };

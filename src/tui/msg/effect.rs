@@ -190,6 +190,8 @@ pub enum ShareEffect {
     Projects(String),
     /// Plan how the image would be shared with each receiver.
     SharePlans(ImageTarget, Vec<Receiver>),
+    /// Read who may use an image, for the dialog that shares it.
+    Holders(ImageTarget),
     /// Share an image, as a job; one platform only, if one was chosen.
     Share { job: u64, target: ImageTarget, platform: Option<String>, to: Receiver },
     /// Revoke a share, as a job.
@@ -342,6 +344,8 @@ pub enum Slot {
     Projects,
     /// How an image would be shared with each receiver.
     SharePlans,
+    /// Who may use the image that is about to be shared.
+    Holders,
     /// What removing images would do.
     Removals,
     /// The evidence of the shown image.

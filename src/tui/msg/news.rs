@@ -156,6 +156,8 @@ pub enum ShareNews {
     Projects(String, Result<Vec<Project>>),
     /// How an image would be shared with each receiver, or why it cannot be.
     SharePlans(ImageTarget, Vec<(Receiver, Result<SharePlan>)>),
+    /// Who may use the image that is about to be shared.
+    Holders(ImageTarget, Result<Vec<Share>>),
     /// A transfer of a volume was created; its key is shown only this once.
     Given(VolumeTransfer),
 }

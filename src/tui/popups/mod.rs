@@ -1,17 +1,17 @@
 //! Popups: to choose from a list, type a line, confirm something, or read a text.
 
 pub mod adding;
-pub mod agree;
 pub mod conditions;
 pub mod pick;
 pub mod removing;
 pub mod scroll;
+pub mod share;
 pub mod tour;
 pub mod view;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use self::{adding::Adding, agree::Agree, conditions::Conditions, pick::Pick, removing::Removing, tour::Tour};
+use self::{adding::Adding, conditions::Conditions, pick::Pick, removing::Removing, share::Sharing, tour::Tour};
 use super::{
     kit::{input::Input, list::SeenRow},
     msg::{ImageTarget, LinkWish},
@@ -85,8 +85,8 @@ pub enum Popup {
     Line { title: String, about: Vec<String>, input: Input, ask: Ask },
     /// A yes-or-no question; every key but `y` means no.
     Confirm { question: String, sure: Confirmation },
-    /// How an image would be shared, to agree to.
-    Agree(Box<Agree>),
+    /// To whom an image is shared, how, and what happens then; or a link to it.
+    Share(Box<Sharing>),
     /// The conditions of an approval, as a form.
     Conditions(Box<Conditions>),
     /// What an address is, to keep it as a source.
@@ -116,7 +116,7 @@ impl Popup {
             Self::Pick(pick) => &pick.title,
             Self::Line { title, .. } | Self::Text { title, .. } => title,
             Self::Confirm { question, .. } => question,
-            Self::Agree(agree) => &agree.title,
+            Self::Share(dialog) => &dialog.title,
             Self::Conditions(form) => &form.title,
             Self::Removing(removing) => &removing.title,
             Self::Adding(adding) => &adding.title,
@@ -222,6 +222,9 @@ impl Popups {
     /// Notes that a frame has shown the top popup, at this time in milliseconds.
     pub fn drawn(&mut self, clock: u64) {
         self.drawn = true;
+        if let Some(Popup::Share(dialog)) = self.open.last_mut() {
+            dialog.drawn();
+        }
         if self.came == Some(u64::MAX) {
             self.came = Some(clock.saturating_add(MOMENT));
         }
@@ -243,8 +246,11 @@ impl Popups {
         }
         let letter = matches!(key.code, KeyCode::Char(_) | KeyCode::Backspace | KeyCode::Delete)
             && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
-        let types =
-            matches!(self.open.last(), Some(Popup::Line { .. } | Popup::Pick(_) | Popup::Conditions(_))) && letter;
+        let types = match self.open.last() {
+            Some(Popup::Line { .. } | Popup::Pick(_) | Popup::Conditions(_)) => letter,
+            Some(Popup::Share(dialog)) => letter && dialog.part == share::Part::To,
+            _ => false,
+        };
         (!self.drawn && !types).then_some("not taken: it was not on the screen yet. Press it again")
     }
 }

@@ -25,8 +25,6 @@ pub enum Purpose {
     Filter,
     /// Use the chosen theme.
     Theme,
-    /// Share an image, or one platform of it, with the chosen projects.
-    Share(ImageTarget, Option<String>),
     /// Copy an image, or one platform of it, to the chosen place.
     CopyTo(ImageTarget, Option<String>),
     /// Show the image for the chosen platform.

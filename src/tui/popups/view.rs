@@ -10,7 +10,6 @@ use unicode_width::UnicodeWidthStr;
 use super::{
     Ask, Popup,
     adding::{self, Adding},
-    agree::{Agree, Role},
     pick::{Pick, Purpose},
     removing::{self, Removing},
 };
@@ -73,7 +72,7 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
                 ]),
             );
         }
-        Popup::Agree(agree) => agree_view(agree, frame, theme),
+        Popup::Share(dialog) => dialog.view(frame, theme),
         Popup::Conditions(form) => form.view(frame, theme),
         Popup::Removing(removing) => removing_view(removing, frame, theme),
         Popup::Adding(adding) => adding_view(adding, frame, theme),
@@ -125,7 +124,7 @@ fn fold(line: &str, width: usize) -> Vec<String> {
         .collect()
 }
 
-/// Width of the text in the popups of sharing and removing, in columns.
+/// Width of the text in the popups of adding and removing, in columns.
 const PLAN: usize = 84;
 
 fn removing_view(removing: &Removing, frame: &mut Frame<'_>, theme: &Theme) {
@@ -170,32 +169,6 @@ fn adding_view(adding: &Adding, frame: &mut Frame<'_>, theme: &Theme) {
     frame.render_widget(Paragraph::new(lines).scroll((adding.top, 0)), above(inner, 1));
     let hint = fit(adding.hint(), width);
     put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(hint, theme.style("dim")));
-}
-
-fn agree_view(agree: &Agree, frame: &mut Frame<'_>, theme: &Theme) {
-    let width = PLAN.min(usize::from(frame.area().width).saturating_sub(4)).max(10);
-    let mut lines: Vec<Line<'_>> = Vec::new();
-    for (role, text) in agree.lines() {
-        let (indent, style) = match role {
-            Role::Head => (0, "title"),
-            Role::Fact => (2, "text"),
-            Role::Step => (2, "dim"),
-            Role::Failed => (0, "bad"),
-        };
-        // Further lines are indented.
-        for (number, part) in wrap(&text, width.saturating_sub(indent + 2)).into_iter().enumerate() {
-            let more = if number > 0 { 2 } else { 0 };
-            lines.push(Line::styled(format!("{}{part}", " ".repeat(indent + more)), theme.style(style)));
-        }
-    }
-    let inner = boxed(frame, width as u16 + 4, (lines.len() as u16).saturating_add(3), &agree.title, theme);
-    frame.render_widget(Paragraph::new(lines).scroll((agree.top, 0)), above(inner, 1));
-    let hint = match agree.possible() {
-        None => "esc leaves",
-        Some(none) if none.is_empty() => "it can be shared with none of them · esc leaves",
-        Some(_) => "enter shares it · esc leaves · j k scroll",
-    };
-    put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(fit(hint, width), theme.style("dim")));
 }
 
 fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {

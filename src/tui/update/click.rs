@@ -49,6 +49,10 @@ fn popup(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
         return Vec::new();
     }
     let whole = Rect::new(0, 0, state.size.0, state.size.1);
+    if let Some(Popup::Share(dialog)) = state.popups.last_mut() {
+        let outcome = dialog.click(column, line, whole);
+        return popup::sharing(state, outcome);
+    }
     let Some(Popup::Pick(pick)) = state.popups.last_mut() else { return Vec::new() };
     let (width, height) = pick.size();
     let area = widgets::middle(whole, width, height);

@@ -16,7 +16,7 @@ use super::{
     kit::{action::Action, keymap::Key},
     message,
     msg::{Effect, Msg, Navigation, RunEffect, Slot},
-    popups::Popup,
+    popups::{Popup, share::Part},
     state::{Screen, State, is_press},
 };
 
@@ -246,6 +246,11 @@ fn pasted(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
     match state.popups.last_mut() {
         Some(Popup::Line { input, .. }) => input.paste(text)?,
         Some(Popup::Conditions(form)) => form.paste(text)?,
+        Some(Popup::Share(dialog)) => {
+            dialog.part = Part::To;
+            dialog.input.paste(text)?;
+            dialog.narrow();
+        }
         Some(Popup::Pick(pick)) => {
             pick.input.paste(text)?;
             pick.narrow();
@@ -270,5 +275,8 @@ fn scroll(state: &mut State, lines: i16) -> Vec<Effect> {
 fn resize(state: &mut State, size: (u16, u16)) -> Vec<Effect> {
     state.size = size;
     let (page, model) = state.shown_mut();
-    page.resized(model)
+    let mut effects = page.resized(model);
+    // A wider screen may have room for the link.
+    effects.extend(share::link_where_seen(state));
+    effects
 }

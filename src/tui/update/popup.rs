@@ -1,6 +1,7 @@
 //! Keys in popups, and what is done with the person's answer.
 
 use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::layout::Rect;
 
 use crate::{
     flows::{again, copy, open, request, share, sources, tour, upkeep},
@@ -14,9 +15,9 @@ use crate::{
         Slot,
     },
     popups::{
-        self, Ask, Confirmation, Popup, adding, agree, conditions,
+        self, Ask, Confirmation, Popup, adding, conditions,
         pick::{Outcome, Purpose},
-        removing,
+        removing, share as dialog,
     },
     rows::WorkloadId,
     state::{Screen, State},
@@ -42,18 +43,10 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             state.popups.pop();
             confirmed(state, sure, matches!(key.code, KeyCode::Char('y' | 'Y')))
         }
-        Some(Popup::Agree(agree)) => match agree.key(&key) {
-            agree::Outcome::Stay => Vec::new(),
-            agree::Outcome::Close => {
-                state.popups.pop();
-                vec![Effect::Leave(&[Slot::SharePlans])]
-            }
-            agree::Outcome::Go(receivers) => {
-                let (target, platform) = (agree.target.clone(), agree.platform.clone());
-                state.popups.pop();
-                share::plans_confirmed(state, &target, platform.as_deref(), receivers)
-            }
-        },
+        Some(Popup::Share(dialog)) => {
+            let outcome = dialog.key(&key, Rect::new(0, 0, size.0, size.1));
+            sharing(state, outcome)
+        }
         Some(Popup::Conditions(form)) => match form.key(&key) {
             conditions::Outcome::Stay => Vec::new(),
             conditions::Outcome::Close => {
@@ -180,6 +173,41 @@ pub(super) fn picked(state: &mut State, outcome: Outcome) -> Vec<Effect> {
     }
 }
 
+/// Does what a key or a click in the dialog that shares an image has led to.
+pub(super) fn sharing(state: &mut State, outcome: dialog::Outcome) -> Vec<Effect> {
+    let Some(Popup::Share(open)) = state.popups.last_mut() else { return Vec::new() };
+    match outcome {
+        dialog::Outcome::Stay => Vec::new(),
+        dialog::Outcome::Close => {
+            state.popups.pop();
+            share::next(state)
+        }
+        dialog::Outcome::Plan => {
+            let mut effects = share::marked(open);
+            effects.extend(share::link_where_seen(state));
+            effects
+        }
+        dialog::Outcome::Go(receivers) => {
+            let (target, platform) = (open.target.clone(), open.chosen_platform().map(str::to_owned));
+            state.popups.pop();
+            let mut effects = share::next(state);
+            effects.extend(share::plans_confirmed(state, &target, platform.as_deref(), receivers));
+            effects
+        }
+        dialog::Outcome::Give => {
+            let target = open.target.clone();
+            state.popups.pop();
+            share::ask_to_give(state, target)
+        }
+        dialog::Outcome::Link => share::make_link(state),
+        dialog::Outcome::Copy(link) => {
+            "copied, where the terminal allows it".clone_into(&mut open.remark);
+            vec![Effect::Copy(link)]
+        }
+        dialog::Outcome::TakeBack => share::take_back(state),
+    }
+}
+
 /// The question how long a link is to be valid.
 fn link_end(wish: LinkWish, input: Input) -> Popup {
     let about = vec!["30d, 12h or 2030-01-31T12:00:00Z; nothing: it does not end".to_owned()];
@@ -208,7 +236,6 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
             state.theme.clone_from(&first);
             vec![Effect::Theme(first)]
         }
-        Purpose::Share(target, platform) => share::chosen(state, target, platform, values),
         Purpose::TakeAt(transfer, key) => share::accept_transfer(state, &first, &transfer, key),
         Purpose::Snapshot(workload, name) => share::snapshot_for(state, workload, name, values),
         Purpose::Task(backend) => {

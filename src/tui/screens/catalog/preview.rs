@@ -17,6 +17,7 @@ use crate::{
         widgets::{aged, fit, fit_path, put, put_lines, tone, wrap},
     },
     model::Model,
+    popups::share::Facts,
 };
 use wharf_core::{
     base::{badge::Scan, clean, text},
@@ -195,6 +196,19 @@ impl Catalog {
             Span::styled(format!("  {}", fit(&words.join(" · "), room)), theme.style("dim")),
         ]);
         put(frame, area, line);
+    }
+
+    /// What is known of an image of the list: nothing of another tag than the one that was looked at.
+    pub fn facts_of(&self, source: &str, name: &str, tag: Option<&str>) -> Facts {
+        let Some((_, rows)) = self.sets.iter().find(|(known, _)| known == source) else { return Facts::default() };
+        let Some(view) = rows.find(name).and_then(|row| rows.get(row)) else { return Facts::default() };
+        if tag.is_some() && tag != view.favourite_tag() {
+            return Facts::default();
+        }
+        let view = self.with_details(source, view);
+        let marks = self.shown_marks(source, &view);
+        let badges = [Facet::Trust, Facet::Scan, Facet::Verdict].map(|of| marks.badge(of)).to_vec();
+        Facts { digest: self.digest(source, &view), badges, size: view.size }
     }
 
     /// The digest of a row as far as it is known; empty if it is not.

@@ -3,12 +3,18 @@
 use ratatui::text::{Line, Span};
 
 use super::Page;
-use crate::kit::{
-    theme::Theme,
-    widgets::{badge, fact, failure, fit, tone, wrap},
+use crate::{
+    kit::{
+        theme::Theme,
+        widgets::{badge, fact, failure, fit, tone, wrap},
+    },
+    popups::share::Facts,
 };
 use wharf_core::{
-    base::{badge::Signature, text},
+    base::{
+        badge::{Scan, Signature},
+        text,
+    },
     evidence::record::{Kind, Outcome, Record, best},
     image::{model::Image, reference::ImageRef},
     portal::evidence::Verified,
@@ -72,6 +78,20 @@ impl Page {
         let words = "A launch uses exactly this digest, whatever the tag points to by then.";
         lines.push(Line::styled(words, theme.style("dim")));
         lines
+    }
+
+    /// What is known of the image, for a dialog about it.
+    pub fn facts_of(&self, now: i64) -> Facts {
+        let Some(image) = &self.image else { return Facts::default() };
+        let mut badges = vec![
+            self.record(Kind::Signature, now).map_or(Signature::NotChecked.badge(), Record::badge),
+            self.record(Kind::Scan, now).map_or(Scan::NotScanned.badge(), Record::badge),
+        ];
+        if let Some(Ok(verified)) = &self.verified {
+            badges.push(verified.judgement.verdict.badge());
+        }
+        let digest = image.pinned.as_ref().map(|pinned| pinned.digest.to_string()).unwrap_or_default();
+        Facts { digest, badges, size: Some(image.size) }
     }
 
     /// The record of this kind that counts for the badge.

@@ -1,7 +1,7 @@
 //! Answers about an image: its page, its evidence, its link.
 
 use crate::{
-    flows::upkeep,
+    flows::{share, upkeep},
     kit::action::Action,
     msg::{Effect, ImageNews, LinkWish},
     popups::Popup,
@@ -68,6 +68,7 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
             }
             Err(error) => state.fail(&error),
         },
+        ImageNews::Link(wish, answer) if share::waits_for_link(state, &wish) => share::link_made(state, answer),
         ImageNews::Link(wish, Ok((link, code))) => return link_made(state, wish, &link.to_string(), code),
         ImageNews::Link(_, Err(error)) => state.fail(&error),
         ImageNews::Removals(targets, answers) => upkeep::removals_described(state, &targets, answers),

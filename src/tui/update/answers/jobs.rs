@@ -1,7 +1,7 @@
 //! Answers about jobs, the questions that jobs ask, and the health of sources and backends.
 
 use crate::{
-    flows::{copy, sources},
+    flows::{copy, share, sources},
     msg::{Effect, HealthLine, JobNews, Navigation},
     popups::{Ask, Confirmation, Popup},
     state::{Screen, State},
@@ -102,5 +102,6 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
         }
     }
     effects.extend(state.shown().after_job(!changed.is_empty()));
+    effects.extend(share::after_job(state));
     effects
 }

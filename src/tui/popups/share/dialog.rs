@@ -1,0 +1,333 @@
+//! What the dialog that shares an image knows: receivers, marks, their plans, the link, who has the image.
+
+use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
+
+use super::lines::{Planned, name};
+use crate::{
+    kit::{
+        input::Input,
+        list::{ListCursor, Rows},
+    },
+    msg::{ImageTarget, LinkWish},
+};
+use wharf_core::{
+    base::{
+        badge::Badge,
+        error::{Error, Result},
+    },
+    sharing::{offer::Share, receiver::Receiver},
+};
+
+/// A part of the dialog, which the keys go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The receivers, and the line that narrows them.
+    To,
+    /// What the person may choose.
+    How,
+    /// The plan of what is marked.
+    Plan,
+    /// The link.
+    Link,
+    /// Who has the image already.
+    Holders,
+}
+
+/// How a receiver gets the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Its blobs are mounted inside the registry: no bytes move.
+    Mount,
+    /// It is copied to another place.
+    Copy,
+    /// The receiver is given a right to use it.
+    Grant,
+    /// Everybody may use it.
+    Publish,
+    /// The volume itself is given away.
+    Give,
+}
+
+impl Way {
+    /// The way in two words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Mount => "by mount",
+            Self::Copy => "by copy",
+            Self::Grant => "by grant",
+            Self::Publish => "published",
+            Self::Give => "given",
+        }
+    }
+
+    /// What the way means, in a sentence.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Mount => "no bytes move; a copy under their name",
+            Self::Copy => "its bytes move through this machine",
+            Self::Grant => "no bytes move; it can be taken back",
+            Self::Publish => "no bytes move; everybody in the cloud may use it",
+            Self::Give => "you lose it; its key is shown once",
+        }
+    }
+}
+
+/// A receiver that can be marked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The name that is shown and searched.
+    pub label: String,
+    /// What stands beside it until it is planned: where it is, or what is particular about it.
+    pub note: String,
+    /// The receiver as the core understands it.
+    pub value: String,
+    /// How it gets the image.
+    pub way: Way,
+    /// Whether it has something of this name already.
+    pub named: bool,
+}
+
+/// How long a link can be good: the words, and the days; `None` without an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends(pub usize);
+
+impl Ends {
+    const ALL: [(&'static str, Option<i64>); 5] =
+        [("without end", None), ("1 day", Some(1)), ("7 days", Some(7)), ("30 days", Some(30)), ("90 days", Some(90))];
+
+    /// The words of the choice.
+    pub fn words(self) -> &'static str {
+        Self::ALL.get(self.0).map_or("", |end| end.0)
+    }
+
+    /// The link's end from now on, in seconds since 1970.
+    pub fn until(self, now: i64) -> Option<i64> {
+        Self::ALL.get(self.0)?.1.map(|days| now.saturating_add(days * 86_400))
+    }
+
+    /// The choice before or after this one, around the end.
+    #[must_use]
+    pub fn turned(self, forward: bool) -> Self {
+        Self(turned(self.0, Self::ALL.len(), forward))
+    }
+}
+
+/// The place before or after `at` among so many, around the end.
+pub fn turned(at: usize, count: usize, forward: bool) -> usize {
+    (at + if forward { 1 } else { count.saturating_sub(1) }) % count.max(1)
+}
+
+/// How far the link is.
+#[derive(Debug, Clone, Default)]
+pub enum Link {
+    /// It is not asked for.
+    #[default]
+    None,
+    /// It is being made.
+    Asked(LinkWish),
+    /// It is there: its text and its QR code.
+    Made(String, String),
+    /// It cannot be made.
+    Failed(Error),
+}
+
+/// What is known of the shared image when the dialog opens; nothing is asked for it.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Its digest; empty if it is not known.
+    pub digest: String,
+    /// Its trust, its scan and its verdict.
+    pub badges: Vec<Badge>,
+    /// Its size in bytes.
+    pub size: Option<u64>,
+}
+
+/// The dialog.
+#[derive(Debug)]
+pub struct Sharing {
+    /// The heading, which names what is shared.
+    pub title: String,
+    /// The image or volume that is shared.
+    pub target: ImageTarget,
+    /// What the image is called at a receiver, behind the project; empty where it keeps its own id.
+    pub name: String,
+    /// The cloud that grants the image; `None` where it is shared by a copy.
+    pub cloud: Option<String>,
+    /// What is known of the image already.
+    pub known: Facts,
+    /// The platforms to choose from; `None` is all of them.
+    pub platforms: Vec<Option<String>>,
+    /// The chosen platform's place among them.
+    pub platform: usize,
+    /// All receivers, in their order.
+    pub receivers: Vec<Target>,
+    /// The typed text that narrows them.
+    pub input: Input,
+    /// The indices of the receivers that fit the typed text, the best first.
+    pub shown: Vec<usize>,
+    /// The selection among the shown receivers.
+    pub at: ListCursor,
+    /// The values of the marked receivers, in the order of marking.
+    pub marked: Vec<String>,
+    /// The plans of what is marked; `None` until they are made.
+    pub plans: Option<Vec<Planned>>,
+    /// The first visible line of the plan.
+    pub top: u16,
+    /// The part that the keys go to.
+    pub part: Part,
+    /// How long the link is good.
+    pub ends: Ends,
+    /// The link.
+    pub link: Link,
+    /// Who has the image; `None` until it is known, and where nobody keeps that.
+    pub holders: Option<Result<Rows<Share>>>,
+    /// What a key was refused for.
+    pub remark: String,
+}
+
+impl Sharing {
+    /// A dialog with these receivers, none of them marked.
+    pub fn new(title: String, target: ImageTarget, cloud: Option<String>, receivers: Vec<Target>) -> Self {
+        Self {
+            title,
+            target,
+            name: String::new(),
+            cloud,
+            known: Facts::default(),
+            platforms: vec![None],
+            platform: 0,
+            shown: (0..receivers.len()).collect(),
+            receivers,
+            input: Input::default(),
+            at: ListCursor::default(),
+            marked: Vec::new(),
+            plans: None,
+            top: 0,
+            part: Part::To,
+            ends: Ends(3),
+            link: Link::None,
+            holders: None,
+            remark: String::new(),
+        }
+    }
+
+    /// The parts, in the order of `tab`.
+    pub fn parts(&self) -> Vec<Part> {
+        let mut parts = vec![Part::To, Part::How, Part::Plan, Part::Link];
+        if self.cloud.is_some() {
+            parts.push(Part::Holders);
+        }
+        parts
+    }
+
+    /// The chosen platform; `None` for all.
+    pub fn chosen_platform(&self) -> Option<&str> {
+        self.platforms.get(self.platform)?.as_deref()
+    }
+
+    /// The marked receivers, as the core understands them.
+    pub fn to(&self) -> Vec<Receiver> {
+        self.marked.iter().map(|value| Receiver::from(value.as_str())).collect()
+    }
+
+    /// Takes the plans, if they are for exactly what is marked: an answer to an older question is none.
+    pub fn planned(&mut self, plans: Vec<Planned>) {
+        if plans.iter().map(|(to, _)| to).eq(self.to().iter()) {
+            self.plans = Some(plans);
+        }
+    }
+
+    /// The receivers that it can be shared with; `None` until the plans are made.
+    pub fn possible(&self) -> Option<Vec<Receiver>> {
+        let plans = self.plans.as_ref()?;
+        Some(plans.iter().filter(|(_, plan)| plan.is_ok()).map(|(receiver, _)| receiver.clone()).collect())
+    }
+
+    /// The typed text, if no receiver is exactly that.
+    pub fn typed(&self) -> Option<&str> {
+        let text = self.input.text.trim();
+        let is = |target: &Target| target.label == text || target.value == text;
+        (!text.is_empty() && !self.receivers.iter().any(is)).then_some(text)
+    }
+
+    /// The number of lines to choose from: the receivers that fit, and the typed text.
+    pub fn count(&self) -> usize {
+        self.shown.len() + usize::from(self.typed().is_some())
+    }
+
+    /// The selected receiver.
+    pub fn selected(&self) -> Option<&Target> {
+        self.receivers.get(*self.shown.get(self.at.selected)?)
+    }
+
+    /// A receiver's name: that of the list, if it is in it.
+    pub fn called(&self, to: &Receiver) -> String {
+        let value = to.to_string();
+        let listed = self.receivers.iter().find(|target| target.value == value);
+        listed.map_or_else(|| name(to), |target| target.label.clone())
+    }
+
+    /// Narrows the receivers to those that fit the typed text.
+    pub fn narrow(&mut self) {
+        let words = self.input.text.trim();
+        let matcher = SkimMatcherV2::default();
+        let score = |target: &Target| {
+            let label = matcher.fuzzy_match(&target.label, words);
+            label.max(matcher.fuzzy_match(&target.value, words))
+        };
+        let mut scored: Vec<(i64, usize)> = self
+            .receivers
+            .iter()
+            .enumerate()
+            .filter_map(|(index, target)| Some((if words.is_empty() { 0 } else { score(target)? }, index)))
+            .collect();
+        scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
+        self.shown = scored.into_iter().map(|(_, index)| index).collect();
+        self.at = ListCursor::default();
+    }
+
+    /// Adds receivers that arrived later before the others. Marks stay, and so does the selection.
+    pub fn put_first(&mut self, new: Vec<Target>) {
+        let stood = self.selected().map(|target| target.value.clone()).filter(|_| self.at.selected > 0);
+        let typed = self.at.selected >= self.shown.len() && self.typed().is_some();
+        let mut receivers = new;
+        let late = std::mem::take(&mut self.receivers);
+        // One that was typed has its name now.
+        receivers.extend(late.into_iter().filter(|old| !receivers_have(&receivers, &old.value)).collect::<Vec<_>>());
+        self.receivers = receivers;
+        self.narrow();
+        let place = |value: String| self.shown.iter().position(|at| self.receivers[*at].value == value);
+        if let Some(at) = stood.and_then(place) {
+            self.at.selected = at;
+        } else if typed && self.typed().is_some() && !self.shown.is_empty() && !self.marked.is_empty() {
+            self.at.selected = self.shown.len();
+        }
+    }
+
+    /// Whether a receiver has been granted the image, in words.
+    pub fn held(&self, target: &Target) -> Option<String> {
+        if let Some(Ok(holders)) = &self.holders {
+            let is = |share: &&Share| share.project.id == target.value || share.project.name == target.value;
+            if let Some(share) = holders.iter().find(is) {
+                return Some(match share.standing.label().1 {
+                    "accepted" => "has it already".to_owned(),
+                    standing => format!("offered: {standing}"),
+                });
+            }
+        }
+        target.named.then(|| "same name there".to_owned())
+    }
+
+    /// A frame has shown the dialog.
+    pub fn drawn(&mut self) {
+        // Where the keys are elsewhere it may be hidden.
+        let shown = self.part == Part::Holders;
+        if let (true, Some(Ok(holders))) = (shown, &mut self.holders) {
+            crate::kit::list::Scrollable::drawn(holders);
+        }
+    }
+}
+
+fn receivers_have(receivers: &[Target], value: &str) -> bool {
+    receivers.iter().any(|target| target.value == value)
+}

@@ -1,0 +1,204 @@
+//! The dialog that shares an image, by keys: marks, their plan, refusals, what is typed, and the link.
+
+use wharf::{
+    core::{
+        base::error::{Error, Kind},
+        image::link::Link,
+        sharing::{offer::SharePlan, receiver::Receiver},
+    },
+    tui::{
+        msg::{Effect, ImageEffect, ImageNews, ImageTarget, LinkWish, Msg, ShareEffect, ShareNews},
+        popups::{Popup, share::Part},
+        state::State,
+        update::update,
+    },
+};
+
+use crate::{
+    fake,
+    keys::{press, rush, state},
+    screens::draw,
+};
+
+type Answer = wharf::core::base::error::Result<SharePlan>;
+
+/// What the last effect that asks for plans asks.
+fn asked(effects: &[Effect]) -> (ImageTarget, Vec<Receiver>) {
+    let plans = effects.iter().rev().find_map(|effect| match effect {
+        Effect::Share(ShareEffect::SharePlans(target, to)) => Some((target.clone(), to.clone())),
+        _ => None,
+    });
+    plans.unwrap_or_else(|| panic!("no plan is asked for: {effects:?}"))
+}
+
+fn answer(state: &mut State, (target, to): (ImageTarget, Vec<Receiver>), plan: impl Fn(&Receiver) -> Answer) {
+    let plans = to.into_iter().map(|to| (to.clone(), plan(&to))).collect();
+    update(state, Msg::Share(ShareNews::SharePlans(target, plans)));
+}
+
+fn shared(effects: &[Effect]) -> Vec<&Receiver> {
+    let mut to = Vec::new();
+    for effect in effects {
+        if let Effect::Share(ShareEffect::Share { to: receiver, .. }) = effect {
+            to.push(receiver);
+        }
+    }
+    to
+}
+
+fn project(name: &str) -> Receiver {
+    Receiver::Project(name.into())
+}
+
+fn wish(effects: &[Effect]) -> LinkWish {
+    let wish = |effect: &Effect| match effect {
+        Effect::Image(ImageEffect::Link(wish)) => Some(wish.clone()),
+        _ => None,
+    };
+    effects.iter().rev().find_map(wish).unwrap_or_else(|| panic!("no link is asked for: {effects:?}"))
+}
+
+pub(crate) fn link() -> Link {
+    format!("wharf:oci://lab.example/physics/gromacs@sha256:{}?tag=latest", "4f".repeat(32)).parse().unwrap()
+}
+
+#[test]
+fn a_plan_that_comes_late_is_no_answer_for_what_is_marked_now() {
+    let mut state = state();
+    let one = asked(&press(&mut state, "j s _"));
+    assert_eq!(one.1, [project("biology")]);
+    let both = asked(&press(&mut state, "_"));
+    assert_eq!(both.1, [project("biology"), project("physics")]);
+    answer(&mut state, one.clone(), |_| Ok(fake::share_plan()));
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("working out") && !drawn.contains("✓ can be done"), "{drawn}");
+    assert!(press(&mut state, "enter").is_empty(), "the plan of one of them is none for both");
+    assert!(draw(&mut state, (80, 24)).contains("not yet"));
+    answer(&mut state, both, |_| Ok(fake::share_plan()));
+    assert!(rush(&mut state, "enter").is_empty(), "it has not been on the screen yet");
+    // A mark that is taken away makes the plan of both an older one.
+    press(&mut state, "up");
+    let less = asked(&press(&mut state, "_"));
+    assert_eq!(less.1.len(), 1);
+    assert!(press(&mut state, "enter").is_empty());
+    answer(&mut state, less.clone(), |_| Ok(fake::share_plan()));
+    let effects = press(&mut state, "enter");
+    assert_eq!(shared(&effects), less.1.iter().collect::<Vec<_>>());
+    assert!(state.popups.is_empty());
+}
+
+#[test]
+fn without_any_mark_the_reads_of_the_dialog_end_and_nothing_is_shared() {
+    let mut state = state();
+    let one = asked(&press(&mut state, "j s _"));
+    press(&mut state, "up");
+    assert!(matches!(press(&mut state, "_").as_slice(), [Effect::Leave(_)]));
+    answer(&mut state, one, |_| Ok(fake::share_plan()));
+    press(&mut state, "tab");
+    assert!(press(&mut state, "enter").is_empty());
+    assert!(draw(&mut state, (80, 24)).contains("mark who gets it first"));
+    assert!(matches!(press(&mut state, "esc").as_slice(), [Effect::Leave(_)]));
+    assert!(state.popups.is_empty() && state.running() == 0);
+}
+
+#[test]
+fn a_receiver_that_is_refused_says_why_and_the_others_get_it() {
+    let refused = || {
+        Err(Error::new(Kind::NotAllowed, "plan a share", "you may not push to biology").hint(
+            "ask https://hub.example.org/an/address/that/is/long/and/has/no/space/in/it/anywhere/at/all/to-its-end",
+        ))
+    };
+    let mut state = state();
+    let both = asked(&press(&mut state, "j s _ _"));
+    answer(&mut state, both, |to| if *to == project("biology") { refused() } else { Ok(fake::share_plan()) });
+    for size in [(80, 24), (120, 40)] {
+        let drawn = draw(&mut state, size);
+        for words in ["✗ you may not push", "✓ can be done", "✗ biology: you may not push"] {
+            assert!(drawn.contains(words), "{words} is missing:\n{drawn}");
+        }
+    }
+    // Nothing of an address is cut: it goes on in the next line, which keys bring into sight.
+    press(&mut state, "tab tab");
+    let whole: String = draw(&mut state, (80, 24)).chars().filter(|c| !" │\"\n".contains(*c)).collect();
+    assert!(whole.contains("no/space/in/it/anywhere/at/all/to-its-end"), "{whole}");
+    for size in [(44, 14), (120, 40), (80, 24)] {
+        draw(&mut state, size);
+        press(&mut state, "j j j j j j j j j j j j j j j j j j j j");
+        let drawn = draw(&mut state, size);
+        assert!(drawn.contains("the policy is asked"), "the end can be reached:\n{drawn}");
+    }
+    let effects = press(&mut state, "enter");
+    assert_eq!(shared(&effects), [&project("physics")]);
+}
+
+#[test]
+fn nothing_is_shared_where_all_receivers_are_refused() {
+    let mut state = state();
+    let one = asked(&press(&mut state, "j s _"));
+    answer(&mut state, one, |_| Err(Error::new(Kind::NotAllowed, "plan a share", "you may not push").hint("ask")));
+    draw(&mut state, (80, 24));
+    assert!(press(&mut state, "enter").is_empty());
+    assert!(draw(&mut state, (80, 24)).contains("it can be shared with none of them"));
+    assert!(!state.popups.is_empty() && state.running() == 0);
+}
+
+#[test]
+fn a_typed_project_is_marked_by_enter_and_shared_by_the_next() {
+    let mut state = state();
+    let typed = asked(&press(&mut state, "j s q u a n t u m enter"));
+    assert_eq!(typed.1, [project("quantum")]);
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("● quantum") && drawn.contains("1 of 3"), "{drawn}");
+    // It stays marked while another is looked for.
+    let two = asked(&press(&mut state, "b i o enter"));
+    assert_eq!(two.1, [project("quantum"), project("biology")]);
+    answer(&mut state, two, |_| Ok(fake::share_plan()));
+    let effects = press(&mut state, "enter");
+    assert_eq!(shared(&effects).len(), 2);
+    assert!(state.notice.as_ref().unwrap().text.contains("sharing"), "{:?}", state.notice);
+}
+
+#[test]
+fn a_link_is_made_where_it_is_seen_and_copied() {
+    let mut state = state();
+    assert!(press(&mut state, "j s").is_empty(), "a narrow screen has no place for it");
+    let made = wish(&press(&mut state, "tab tab tab"));
+    assert_eq!(made.until, Some(state.now + 30 * 86_400));
+    // Another end makes another link; the one before is not shown any more.
+    let shorter = wish(&press(&mut state, "left"));
+    assert_eq!(shorter.until, Some(state.now + 7 * 86_400));
+    update(&mut state, Msg::Image(ImageNews::Link(made, Ok((link(), String::new())))));
+    state.popups.retain(|popup| matches!(popup, Popup::Share(_)));
+    assert!(press(&mut state, "y").is_empty(), "it is still being made");
+    update(&mut state, Msg::Image(ImageNews::Link(shorter, Ok((link(), String::new())))));
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("wharf:oci://lab.example/physics/gromacs@sha256:") && drawn.contains("7 days"), "{drawn}");
+    assert_eq!(press(&mut state, "y"), [Effect::Copy(link().to_string())]);
+    assert!(draw(&mut state, (80, 24)).contains("copied"));
+}
+
+#[test]
+fn a_link_is_made_once_the_terminal_is_wide_enough_for_it() {
+    let mut state = state();
+    assert!(press(&mut state, "j s").is_empty());
+    let effects = update(&mut state, Msg::Resize(120, 40));
+    let made = wish(&effects);
+    assert!(update(&mut state, Msg::Resize(130, 40)).is_empty(), "once");
+    update(&mut state, Msg::Image(ImageNews::Link(made, Ok((link(), String::new())))));
+    let Some(Popup::Share(dialog)) = state.popups.last() else { panic!("{:?}", state.popups) };
+    assert_eq!(dialog.part, Part::To, "the keys stay where they were");
+    assert!(draw(&mut state, (120, 40)).contains("wharf:oci://lab.example/physics"));
+}
+
+#[test]
+fn of_two_dialogs_the_lower_one_asks_again_for_what_it_waits_for() {
+    let mut state = state();
+    state.sources[0].grants = true;
+    press(&mut state, "_ _ s");
+    let effects = press(&mut state, "esc");
+    assert!(
+        matches!(effects.as_slice(), [Effect::Leave(_), Effect::Share(ShareEffect::Holders(_))]),
+        "one dialog's reads replace another's: {effects:?}"
+    );
+    assert_eq!(state.popups.len(), 1);
+}
