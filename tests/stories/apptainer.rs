@@ -30,26 +30,7 @@ const BIN: &str = "WHARF_STORY_APPTAINER";
 /// Runs a test of this file as a person without rights.
 fn as_person(test: &str) {
     let (Some(bin), Some(open)) = (lab::part("WHARF_LAB_APPTAINER"), lab::part("WHARF_LAB_OPEN")) else { return };
-    let person = "wharf-lab";
-    let made = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/person")).arg(person).status();
-    if !made.is_ok_and(|status| status.success()) {
-        return eprintln!("left out: only root makes the person {person}");
-    }
-    let run = |program: &str, arguments: &[&str]| {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid", person, "--regid", person, "--init-groups", "--", program]).args(arguments);
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", format!("/home/{person}"));
-        command.env("USER", person).env("LOGNAME", person).env("WHARF_LAB_OPEN", &open).env(BIN, &bin);
-        command.current_dir("/").output().unwrap()
-    };
-    let ours = std::env::current_exe().unwrap();
-    let program = ours.to_str().unwrap();
-    if !run("test", &["-x", program]).status.success() {
-        return eprintln!("left out: {person} may not read {program}");
-    }
-    let output = run(program, &["--exact", test, "--ignored", "--nocapture"]);
-    let said = format!("{}{}", lab::said(&output), lab::complained(&output));
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    lab::as_person(test, &[(BIN, &bin), ("WHARF_LAB_OPEN", &open)]);
 }
 
 #[test]

@@ -16,6 +16,30 @@ use wharf::{
     },
 };
 
+/// Runs an ignored test as a person without rights, with these variables and no others of this process.
+pub(crate) fn as_person(test: &str, variables: &[(&str, &str)]) {
+    let person = "wharf-lab";
+    let made = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/person")).arg(person).status();
+    if !made.is_ok_and(|status| status.success()) {
+        return eprintln!("left out: only root makes the person {person}");
+    }
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", person, "--regid", person, "--init-groups", "--", program]).args(arguments);
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", format!("/home/{person}"));
+        command.env("USER", person).env("LOGNAME", person).envs(variables.iter().copied());
+        command.current_dir("/").output().unwrap()
+    };
+    let ours = std::env::current_exe().unwrap();
+    let program = ours.to_str().unwrap();
+    if !run("test", &["-x", program]).status.success() {
+        return eprintln!("left out: {person} may not read {program}");
+    }
+    let output = run(program, &["--exact", test, "--ignored", "--nocapture"]);
+    let said = format!("{}{}", said(&output), complained(&output));
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 /// The address of a part of the lab, from its variable. `None` means that it does not run: the test says so and ends.
 pub(crate) fn part(name: &str) -> Option<String> {
     let found = std::env::var(name).ok().filter(|value| !value.is_empty());

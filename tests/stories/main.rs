@@ -14,6 +14,7 @@ mod attached;
 mod attaching;
 mod audits;
 mod bad_input;
+mod charliecloud;
 mod cli;
 mod cloud_answers;
 mod clouds;

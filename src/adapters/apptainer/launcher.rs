@@ -10,13 +10,13 @@ use rustix::process::{Pid, Signal};
 
 use super::{
     build, commands,
-    folder::{Kept, children},
+    folder::Kept,
     form, keep,
     spec::{IMAGE, Spec},
 };
 use crate::{
     formats::{disk_header, sif, sif_file},
-    keeper::{changes, follow, node::Node, usage::Measurements},
+    keeper::{changes, follow, node::Node, processes, standing::has_ended, usage::Measurements},
     shared::{
         apptainer::{self as program, Program},
         exec, private, terminal,
@@ -345,10 +345,10 @@ impl Launcher for Apptainer {
             return Err(Error::unsupported(what, "it was launched on another machine, or before this one restarted")
                 .hint(format!("stop it there; if it is gone, delete {}", kept.folder.display())));
         }
-        let over = |state: &State| matches!(state, State::Exited(_) | State::Other(_));
+        let over = has_ended;
         if let Some(running) = &kept.running {
             // In an instance, Apptainer's process waits for the program and passes no signal on.
-            let inside = if running.limits.instance { children(running.pid) } else { Vec::new() };
+            let inside = if running.limits.instance { processes::children(running.pid) } else { Vec::new() };
             let asked = if inside.is_empty() { vec![running.pid] } else { inside };
             for pid in asked {
                 signal(pid, Signal::TERM);

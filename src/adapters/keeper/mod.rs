@@ -10,6 +10,7 @@ pub mod log;
 pub mod node;
 pub mod processes;
 pub mod running;
+pub mod standing;
 pub mod start;
 pub mod supervise;
 pub mod usage;

@@ -101,3 +101,8 @@ pub fn usage(pid: u32) -> (u64, u64, u64) {
         .fold((0, 0), |(ticks, pages), stat| (ticks + stat.ticks, pages + stat.pages));
     (sum.0 * tick, sum.1 * page, family.len() as u64)
 }
+/// The processes that a process has started.
+pub fn children(pid: u32) -> Vec<u32> {
+    let text = small_file::text(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|number| number.parse().ok()).collect()
+}

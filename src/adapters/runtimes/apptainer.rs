@@ -99,7 +99,7 @@ fn plain<'a>(name: &'a str, what: &str) -> Result<&'a str> {
         return Ok(name);
     }
     let why = format!("Apptainer cannot pass a variable named '{}'", clean::short(name, 40));
-    Err(Error::usage(what, why).hint("use letters, digits and '_' in names, or choose another runtime (inside)"))
+    Err(Error::usage(what, why).hint("use letters, digits and '_' in names, or choose another runtime or backend"))
 }
 
 #[async_trait]

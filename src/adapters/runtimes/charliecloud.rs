@@ -96,7 +96,7 @@ fn variables_of(process: &ImageProcess, what: &str) -> Result<String> {
         let odd = value.contains(['\n', '\0']);
         if odd {
             let why = format!("the variable {shown} has a line break in it, which Charliecloud cannot pass");
-            return Err(Error::usage(what, why).hint("leave it out, or choose another runtime (inside)"));
+            return Err(Error::usage(what, why).hint("leave it out, or choose another runtime or backend"));
         }
         Ok(format!("{name}='{value}'\n"))
     });
@@ -127,7 +127,7 @@ impl Runtime for Charliecloud {
         if let Some(mount) = process.mounts.iter().find(|mount| !mount.writes) {
             let why = format!("Charliecloud cannot mount {} read-only", mount.host.display());
             return Err(Error::usage("setting 'mounts'", why)
-                .hint("add :rw if the program may write there, or choose another runtime (inside)"));
+                .hint("add :rw if the program may write there, or choose another runtime or backend"));
         }
         process.network = true;
         if !command::has(&process.environment, "HOME") {

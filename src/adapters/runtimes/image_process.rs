@@ -155,7 +155,7 @@ pub(super) fn risks(image: &Image, process: &ImageProcess) -> Vec<Risk> {
 pub(super) fn one_line<'a>(text: &'a str, what: &str, named: &str) -> Result<&'a str> {
     if text.contains(char::is_control) {
         let why = format!("{named} has a line break or another control character in it: '{}'", clean::short(text, 60));
-        return Err(Error::usage(what, why).hint("leave it out, or choose another runtime (inside)"));
+        return Err(Error::usage(what, why).hint("leave it out, or choose another runtime or backend"));
     }
     Ok(text)
 }

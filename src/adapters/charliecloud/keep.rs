@@ -1,0 +1,76 @@
+//! The keeper of a launch: compares the image, runs the script of the launch, keeps its output and notes its exit code.
+
+use std::{
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use super::folder::{Running, SPEC, Spec, end_all, place};
+use crate::{
+    keeper::supervise,
+    shared::{exec, private},
+};
+use wharf_core::base::{
+    error::{During, Error, Kind, Result},
+    small_file,
+};
+
+/// The internal verb of the keeper; the command line does not list it.
+pub(super) const VERB: &str = "__keep_charliecloud";
+/// The most time in which an image of any size is compared.
+const COMPARED: Duration = Duration::from_secs(3600);
+
+/// Runs the launch in `folder` until it ends.
+pub(super) fn keep(folder: &Path) -> Result<()> {
+    supervise::keep(folder, || run(folder))
+}
+
+fn run(folder: &Path) -> Result<i32> {
+    let what = format!("run {}", folder.display());
+    let spec: Spec = serde_json::from_slice(&small_file::bytes(folder.join(SPEC)).during(&what)?).during(&what)?;
+    if let Some(words) = &spec.check {
+        if !is_unchanged(words, &what)? {
+            return Err(Error::new(Kind::Integrity, what, "the prepared image is not what was prepared")
+                .hint("remove it with 'wharf cache', and launch again"));
+        }
+    }
+    let place = place(folder);
+    private::folder(&place)?;
+    let mut command = command(&spec.run, &what)?;
+    command.arg(&place);
+    // All of its processes can be ended together, without this one.
+    command.process_group(0);
+    let mut first = None;
+    let code = supervise::supervise(folder, command, Stdio::null(), "run the program", |pid| {
+        first = Some(pid);
+        Running::of(pid, ()).write(folder)
+    });
+    // What the program has left running ends with it.
+    if let Some(first) = first {
+        end_all(first);
+    }
+    code
+}
+
+/// Whether the words that compare the prepared image find it as it was.
+fn is_unchanged(words: &[String], what: &str) -> Result<bool> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().during(what)?;
+    let compared = runtime.block_on(exec::run_in(&words, Some(&[path()]), b"", 4096, COMPARED))?;
+    Ok(compared.code == 0)
+}
+
+/// The path as a variable.
+fn path() -> String {
+    format!("PATH={}", std::env::var("PATH").unwrap_or_default())
+}
+
+/// A command with nothing of this session but the path.
+fn command(words: &[String], what: &str) -> Result<Command> {
+    let (program, arguments) = words.split_first().ok_or_else(|| Error::failed(what, "no program"))?;
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    Ok(command)
+}
