@@ -371,13 +371,15 @@ async fn a_running_job_is_entered(stage: &Stage, launcher: &Arc<dyn Launcher>, a
         }
     }
     assert!(typed.contains("42"), "the terminal answers: {typed}");
+    drop(terminal);
     let began = Instant::now();
     loop {
         let usage = launcher.usage(&cx, &made.id).await.unwrap().expect("jobs are measured");
         if usage.memory_words() != UNTOLD {
             break;
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "nothing is measured: {usage:?}");
+        // A busy node may tell nothing for a while.
+        assert!(began.elapsed() < Duration::from_secs(120), "nothing is measured: {usage:?}");
         between_looks().await;
     }
     for _ in 0..2 {

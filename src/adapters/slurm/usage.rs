@@ -9,38 +9,59 @@ use wharf_core::launch::{
     usage::{Usage, percent},
 };
 
-/// The last measurement of each job: processor time in nanoseconds, when, and what was told.
+/// The last answer for each job.
 #[derive(Default)]
-pub(super) struct Samples(samples::Samples<(u64, Instant, Usage)>);
+pub(super) struct Samples(samples::Samples<Answer>);
+
+/// An answer of sstat.
+#[derive(Clone, Copy)]
+struct Answer {
+    /// When it was asked.
+    asked: Instant,
+    /// What was told.
+    usage: Usage,
+    /// The last measurement: processor time in nanoseconds, and when.
+    measured: Option<(u64, Instant)>,
+}
 
 impl Samples {
     /// What was told of a job less than `pace` ago: sstat asks every node of it.
     pub(super) fn recent(&self, id: &str, pace: Duration) -> Option<Usage> {
-        self.0.last(id).filter(|(_, when, _)| when.elapsed() < pace).map(|(_, _, usage)| usage)
+        self.0.last(id).filter(|answer| answer.asked.elapsed() < pace).map(|answer| answer.usage)
     }
 
     /// The usage by sstat's answer; processor use is that since the measurement before.
     pub(super) fn usage(&self, id: &str, text: &str) -> Usage {
-        let (seconds, memory) = steps(text);
-        let (now, nanoseconds) = (Instant::now(), seconds.saturating_mul(1_000_000_000));
-        let cpu_percent = self
-            .0
-            .last(id)
-            .and_then(|(used, when, _)| percent(used, nanoseconds, now.duration_since(when).as_nanos() as f64));
-        let usage = Usage { cpu_percent, memory, ..Usage::default() };
-        self.0.replace(id, (nanoseconds, now, usage));
-        usage
+        let (asked, before) = (Instant::now(), self.0.last(id).and_then(|answer| answer.measured));
+        // A node that has much to do tells nothing for a while: that is no measurement of 0.
+        let answer = match steps(text) {
+            None => Answer { asked, usage: Usage::default(), measured: before },
+            Some((seconds, memory)) => {
+                let used = seconds.saturating_mul(1_000_000_000);
+                let cpu_percent = before
+                    .and_then(|(earlier, when)| percent(earlier, used, asked.duration_since(when).as_nanos() as f64));
+                let usage = Usage { cpu_percent, memory, ..Usage::default() };
+                Answer { asked, usage, measured: Some((used, asked)) }
+            }
+        };
+        self.0.replace(id, answer);
+        answer.usage
     }
 }
 
-/// Processor time in seconds and memory in bytes of all steps: lines of `STEP|cpu=00:01:02,mem=4648K,…`.
-fn steps(text: &str) -> (u64, Option<u64>) {
-    let mut all = (0_u64, None);
+/// Processor time in seconds and memory in bytes of all steps: lines of `STEP|cpu=00:01:02,mem=4648K,…`. `None` if neither
+/// is told of any step.
+fn steps(text: &str) -> Option<(u64, Option<u64>)> {
+    let (mut all, mut is_told) = ((0_u64, None), false);
     for (_, told) in text.lines().filter_map(|line| line.split_once('|')) {
         for (name, value) in told.split(',').filter_map(|pair| pair.split_once('=')) {
             match name {
-                "cpu" => all.0 = all.0.saturating_add(parse_duration(value).unwrap_or(0)),
+                "cpu" => {
+                    is_told |= parse_duration(value).is_some();
+                    all.0 = all.0.saturating_add(parse_duration(value).unwrap_or(0));
+                }
                 "mem" => {
+                    is_told |= parse_bytes(value).is_some();
                     let bytes = parse_bytes(value);
                     all.1 = bytes.map_or(all.1, |bytes| Some(all.1.unwrap_or(0_u64).saturating_add(bytes)));
                 }
@@ -48,7 +69,7 @@ fn steps(text: &str) -> (u64, Option<u64>) {
             }
         }
     }
-    all
+    is_told.then_some(all)
 }
 
 #[cfg(test)]
@@ -58,9 +79,12 @@ mod tests {
     #[test]
     fn the_steps_of_a_job_are_added_up() {
         let text = "60.batch|cpu=00:01:02,energy=0,fs/disk=19205,mem=4648K,pages=0\n60.0|cpu=00:00:08,mem=1M\nbroken\n";
-        assert_eq!(steps(text), (70, Some((4648 << 10) + (1 << 20))));
-        assert_eq!(steps(""), (0, None));
+        assert_eq!(steps(text), Some((70, Some((4648 << 10) + (1 << 20)))));
+        for nothing in ["", "60.batch|", "60.batch|energy=0"] {
+            assert_eq!(steps(nothing), None, "{nothing}");
+        }
         let samples = Samples::default();
+        assert_eq!(samples.usage("60", ""), Usage::default(), "nothing told is not 0 %");
         let first = samples.usage("60", text);
         assert_eq!((first.cpu_percent, first.memory), (None, Some((4648 << 10) + (1 << 20))));
         assert!(samples.recent("60", Duration::from_secs(60)).is_some());
