@@ -98,6 +98,28 @@ fn a_launch_whose_workload_is_gone_is_chosen_from_those_that_are_kept() {
 }
 
 #[test]
+fn a_launch_without_an_answer_is_finished_by_its_own_plan() {
+    let mut state = workloads();
+    press(&mut state, "L");
+    let (mut open, made) = (before().record, before().record);
+    open.outcome = Outcome::Unanswered { why: "the connection broke".into() };
+    open.plan.idempotency_key = "lost".into();
+    update(&mut state, Msg::Run(RunNews::Launches(Ok(vec![open.clone(), made]))));
+    let Some(Popup::Pick(pick)) = state.popups.last() else { panic!("{:?}", state.popups) };
+    let values: Vec<&str> = pick.items.iter().map(|item| item.value.as_str()).collect();
+    assert_eq!(values, ["finish lost", "lost", "key"]);
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("find or finish it"), "{drawn}");
+    let effects = press(&mut state, "enter");
+    let launched = effects.iter().find_map(|effect| match effect {
+        Effect::Run(RunEffect::Launch { plan, .. }) => Some(&**plan),
+        _ => None,
+    });
+    assert_eq!(launched, Some(&open.plan), "the same plan, whose key finds what was made");
+    assert_eq!(state.running(), 1);
+}
+
+#[test]
 fn what_wharf_has_not_launched_or_may_have_made_already_is_told() {
     let mut state = workloads();
     let error = Error::not_found("launch docker:one-id again", "it was not launched with Wharf");

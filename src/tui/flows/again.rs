@@ -14,6 +14,8 @@ use wharf_core::{
 
 /// The most characters of what became of a launch, in the list to choose from.
 const BECAME: usize = 40;
+/// Stands before the key of a launch that is finished, in the value of a choice.
+const FINISH: &str = "finish ";
 
 /// Reads what it takes to launch something again.
 pub fn ask(state: &mut State, of: EarlierLaunch) -> Vec<Effect> {
@@ -40,13 +42,31 @@ pub fn choose(state: &mut State, all: Result<Vec<LaunchRecord>>) -> Vec<Effect> 
         return Vec::new();
     }
     let now = state.now;
-    let item = |one: &LaunchRecord| {
+    let items = |one: &LaunchRecord| {
         let image = one.plan.image.reference.short_text();
-        let label = format!("{} {} on {}", text::age(one.began, now), clean::line(&image), one.plan.backend);
+        // The registry would leave no room for what became of it.
+        let name = image.rmatch_indices('/').nth(1).map_or(image.as_str(), |(at, _)| &image[at + 1..]);
+        let label = format!("{} {} on {}", text::age(one.began, now), clean::line(name), one.plan.backend);
         let became = clean::short(&one.outcome_words(), BECAME);
-        Item { value: one.key().to_owned(), ..Item::plain(label, became) }
+        let again = Item { value: one.key().to_owned(), ..Item::plain(label.clone(), became) };
+        // What was never answered is not simply made a second time.
+        let finish = Item { value: format!("{FINISH}{}", one.key()), ..Item::plain(label, "find or finish it") };
+        if one.is_open() { vec![finish, again] } else { vec![again] }
     };
-    state.pick(Pick::new("Launch again", Purpose::Again, all.iter().map(item).collect()))
+    let items = all.iter().flat_map(items).collect();
+    let open = all.into_iter().filter(LaunchRecord::is_open).collect();
+    state.pick(Pick::new("Launch again", Purpose::Again(open), items))
+}
+
+/// A launch was chosen: it is made again, or the plan of one of the `open` ones carried out once more, which finds the
+/// workload that it made, or makes it.
+pub fn chosen(state: &mut State, open: Vec<LaunchRecord>, value: String) -> Vec<Effect> {
+    let Some(key) = value.strip_prefix(FINISH) else { return ask(state, EarlierLaunch::Key(value)) };
+    let Some(record) = open.into_iter().find(|record| record.key() == key) else { return Vec::new() };
+    let image = clean::line(&record.plan.image.reference.short_text()).into_owned();
+    let job = state.job(format!("finish the launch of {image} on {}", record.plan.backend));
+    state.say_begun("looking for what it made");
+    vec![Effect::Run(RunEffect::Launch { job, plan: Box::new(record.plan) })]
 }
 
 /// Opens the launch screen of something that was launched before, with the answers of then.

@@ -12,7 +12,7 @@ use crate::{
     msg::ImageTarget,
     rows::WorkloadId,
 };
-use wharf_core::base::secret::Secret;
+use wharf_core::{base::secret::Secret, launch::ledger::LaunchRecord};
 
 /// What the choice is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub enum Purpose {
     Snapshot(SeenRow<WorkloadId>, String),
     /// Open the chosen task of a workload of this backend.
     Task(String),
-    /// Launch the chosen launch again.
-    Again,
+    /// Launch one of the kept launches again, or finish one of these, of which nobody knows what they made.
+    Again(Vec<LaunchRecord>),
     /// Have the chosen cloud fetch a disk image from this URL.
     Import(String),
 }

@@ -10,10 +10,7 @@ use crate::{
         input::{Input, leaves},
         list::{ListCursor, SeenRow},
     },
-    msg::{
-        EarlierLaunch, Effect, ImageEffect, LinkWish, ListEffect, Navigation, RequestInput, RunEffect, ShareEffect,
-        Slot,
-    },
+    msg::{Effect, ImageEffect, LinkWish, ListEffect, Navigation, RequestInput, RunEffect, ShareEffect, Slot},
     popups::{
         self, Ask, Confirmation, Popup, adding, conditions,
         pick::{Outcome, Purpose},
@@ -242,7 +239,7 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
             let chosen = state.lists.parts(&backend).find(|one| one.id == first).cloned();
             chosen.map(|one| Effect::Go(Navigation::Workload(Box::new(one)))).into_iter().collect()
         }
-        Purpose::Again => again::ask(state, EarlierLaunch::Key(first)),
+        Purpose::Again(open) => again::chosen(state, open, first),
         Purpose::Import(url) => copy::import(state, url, first),
         Purpose::CopyTo(target, platform) => {
             let job = state.job(format!("copy {} to {first}", target.label()));
