@@ -338,6 +338,7 @@ pub(super) fn risks(image: &Image, answers: &Answers, inside: &SandboxLayout, ru
     } else {
         Risk::caution("for this processor there is no filter of system calls: it can use your kernel keyrings")
     });
+    risks.extend(questions::has_gpus(answers).then(questions::no_drivers));
     risks.push(Risk::harmless(format!("at most {} processors", answers.get("cpus"))));
     risks.push(if gvisor {
         Risk::harmless(format!("at most {} processes", answers.get("processes")))

@@ -32,6 +32,10 @@ use wharf_core::{
 
 /// Apptainer sets this itself.
 const HOME: &str = "HOME";
+/// Stands in a plan for the option that shows the GPUs inside, which depends on the node.
+const DRIVERS: &str = "DRIVERS";
+/// Finds whose GPUs the node has: their devices and the libraries of their driver are shown inside (apptainer-exec(1)).
+const FIND_DRIVERS: &str = "drivers=\n[ ! -e /dev/kfd ] || drivers=--rocm\n[ ! -e /dev/nvidiactl ] || drivers=--nv";
 /// Begins the names of variables that Apptainer passes on under the rest of their name, unchanged.
 const PASSED: &str = "APPTAINERENV_";
 
@@ -59,6 +63,9 @@ impl Apptainer {
         if !process.network {
             words.extend(["--net", "--network", "none"].map(str::to_owned));
         }
+        if process.gpus {
+            words.push(DRIVERS.to_owned());
+        }
         let folder = one_line(process.working_dir.raw(), what, "the working folder")?;
         words.extend(["--pwd".to_owned(), folder.to_owned()]);
         for mount in &process.mounts {
@@ -85,8 +92,15 @@ impl Apptainer {
         for (name, value) in process.variables(what)?.into_iter().filter(|(name, _)| *name != HOME) {
             lines.push(format!("export {PASSED}{}={}", plain(name, what)?, quoted(value, what)?));
         }
-        let words = self.command(process, path_text(image, what)?)?;
-        let words = words.iter().map(|word| quoted(word, what)).collect::<Result<Vec<_>>>()?;
+        if process.gpus {
+            lines.push(FIND_DRIVERS.to_owned());
+        }
+        let words = self.command(&ImageProcess { gpus: false, ..process.clone() }, path_text(image, what)?)?;
+        let mut words = words.iter().map(|word| quoted(word, what)).collect::<Result<Vec<_>>>()?;
+        if process.gpus {
+            // After the program and `--silent exec`.
+            words.insert(3, "$drivers".to_owned());
+        }
         lines.push(format!("exec {}", words.join(" ")));
         Ok(Written { script: lines.join("\n") + "\n", variables: None })
     }
@@ -131,6 +145,11 @@ impl Runtime for Apptainer {
         self.written(&process, Path::new("/image"))?;
         let mut risks = image_process::risks(image, &process);
         risks.push(Risk::harmless("/tmp and the home folder inside are empty, and are gone afterwards"));
+        if process.gpus {
+            risks.push(Risk::harmless(
+                "DRIVERS is --nv or --rocm, as the node has: the GPUs' devices and the libraries of their driver are inside",
+            ));
+        }
         risks.push(match self.program.installation().await.ok().and_then(|installed| installed.setuid) {
             Some(true) => {
                 Risk::caution("Apptainer is installed setuid here: a part of it runs as root before the image does")
@@ -185,8 +204,22 @@ mod tests {
             mounts: Vec::new(),
             working_dir: Foreign::new("/"),
             network: false,
+            gpus: false,
             command: Vec::new(),
         }
+    }
+
+    #[test]
+    fn gpus_that_are_reserved_are_shown_inside_as_the_node_has_them() {
+        let runtime = Apptainer::new("/opt/apptainer".into());
+        let without = process(&["prog"], &[]);
+        let with = ImageProcess { gpus: true, ..without.clone() };
+        let script = |process| runtime.written(process, Path::new("/image.sqfs")).unwrap().script;
+        assert!(!script(&without).contains("drivers"));
+        let text = script(&with);
+        assert!(text.contains("[ ! -e /dev/nvidiactl ] || drivers=--nv\n"), "{text}");
+        assert!(text.contains("exec /opt/apptainer --silent exec $drivers --containall "), "{text}");
+        assert_eq!(runtime.command(&with, IMAGE).unwrap().iter().filter(|word| *word == DRIVERS).count(), 1);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use wharf_core::{
         command,
         form::{Answers, Field, FieldKind, Section},
         plan::Risk,
+        questions,
     },
     ports::{Description, Process, Runtime, Supply},
 };
@@ -140,6 +141,7 @@ impl Runtime for Charliecloud {
         self.written(&process, Path::new("/image"), Path::new("/folder"))?;
         let mut risks = image_process::risks(image, &process);
         risks.push(Risk::harmless("the image's files cannot be changed; /tmp can, and is gone afterwards"));
+        risks.extend(process.gpus.then(questions::no_drivers));
         risks.push(Risk::danger(
             "Charliecloud separates file systems only: the program sees your other processes on the node, and can stop them \
              or read what is in them",
@@ -191,6 +193,7 @@ mod tests {
             mounts: vec![Mount::parse("/data:/in:rw").unwrap()],
             working_dir: Foreign::new("/work"),
             network: true,
+            gpus: false,
             command: Vec::new(),
         }
     }

@@ -41,6 +41,9 @@ pub(super) struct ImageProcess {
     pub working_dir: Foreign,
     /// Whether it shares the node's network.
     pub network: bool,
+    /// Whether GPUs are reserved for it.
+    #[serde(default)]
+    pub gpus: bool,
     /// The command line of the runtime, for people: `IMAGE` is the prepared image, `PLACE` the folder of one process.
     pub command: Vec<String>,
 }
@@ -70,6 +73,7 @@ impl ImageProcess {
             mounts,
             working_dir: Foreign::new(if folder.starts_with('/') { folder.to_owned() } else { format!("/{folder}") }),
             network: answers.get("network") == "host",
+            gpus: questions::has_gpus(answers),
             command: Vec::new(),
         })
     }

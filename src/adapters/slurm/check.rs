@@ -205,8 +205,7 @@ pub(super) fn risks(job: &Job, site: &Site, is_limited: bool) -> Vec<Risk> {
     }
     if job.gpus.0 > 0 {
         risks.push(Risk::caution(
-            "Slurm reserves the GPUs; the program finds them only if you mount their devices and drivers, and whether it \
-             sees no others is up to the site's control groups",
+            "Slurm reserves the GPUs; whether the program sees no others is up to the site's control groups",
         ));
     }
     risks.push(Risk::harmless("nothing of this session's environment is sent: no tokens, no keys"));

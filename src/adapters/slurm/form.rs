@@ -15,7 +15,7 @@ pub(super) mod key {
     pub(crate) const QUALITY: &str = "qos";
     pub(crate) const TIME: &str = "time";
     pub(crate) const TASKS: &str = "tasks";
-    pub(crate) const GPUS: &str = "gpus";
+    pub(crate) const GPUS: &str = wharf_core::launch::questions::GPUS;
     pub(crate) const GPU_TYPE: &str = "gpu_type";
     pub(crate) const FEATURE: &str = "feature";
     pub(crate) const ARRAY: &str = "array";

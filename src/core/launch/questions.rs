@@ -11,6 +11,8 @@ use crate::base::error::Result;
 pub const PROCESSES: &str = "512";
 /// The default for the most processors of a workload.
 pub const PROCESSORS: &str = "2";
+/// The key of the question how many GPUs a backend reserves: by its answer a runtime knows whether to show them inside.
+pub const GPUS: &str = "gpus";
 
 /// A field kind that offers these words.
 pub fn choice(options: &[&str]) -> FieldKind {
@@ -131,6 +133,19 @@ pub fn host_network() -> Risk {
 /// The risk line of having no network at all.
 pub fn no_network() -> Risk {
     Risk::harmless("no network")
+}
+
+/// Whether GPUs are reserved for the workload.
+pub fn has_gpus(answers: &Answers) -> bool {
+    answers.get(GPUS).parse::<u64>().is_ok_and(|count| count > 0)
+}
+
+/// The risk line of GPUs that a runtime does not show inside.
+pub fn no_drivers() -> Risk {
+    Risk::caution(
+        "the GPUs' devices and drivers are not inside: mount them, or let Apptainer start it (inside=apptainer), which \
+         shows them",
+    )
 }
 
 /// The risk line of having no rights beyond those of the user.
