@@ -1,7 +1,7 @@
-//! What was chosen on the screens, kept in the state folder: the theme, how output is read, that the first page was
-//! closed. The person's
-//! configuration is not changed.
+//! What was chosen on the screens, kept in the state folder: the theme, how output is read, the filters that were used,
+//! that the first page was closed. The person's configuration is not changed.
 
+pub mod filters;
 pub mod output;
 pub mod welcome;
 

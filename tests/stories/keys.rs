@@ -332,7 +332,10 @@ fn enter_in_the_filter_also_asks_those_who_only_search_and_typing_does_not() {
     assert_eq!(press(&mut state, "/ c u d a"), []);
     assert_eq!(
         press(&mut state, "enter"),
-        [Effect::List(ListEffect::List { source: "hub".into(), query: Some("cuda".into()) })]
+        [
+            Effect::List(ListEffect::List { source: "hub".into(), query: Some("cuda".into()) }),
+            Effect::KeepFilter("cuda".into())
+        ]
     );
     assert_eq!(press(&mut state, "/ enter"), [], "the same words are not asked twice");
 }

@@ -47,6 +47,7 @@ mod mirrors;
 mod mistyped;
 mod mounted;
 mod network;
+mod older_filters;
 mod other_schemes;
 mod own_sources;
 #[path = "../examples/backend.rs"]

@@ -78,7 +78,8 @@ impl Jobs {
             | Effect::Theme(_)
             | Effect::TryTheme(_)
             | Effect::CloseWelcome
-            | Effect::KeepSwitches(_) => {}
+            | Effect::KeepSwitches(_)
+            | Effect::KeepFilter(_) => {}
         }
     }
 }

@@ -130,6 +130,15 @@ impl Jobs {
         crate::kept::output::keep(folder, switches)
     }
 
+    /// Saves in the state folder that a filter was used, for the next start.
+    pub fn keep_filter(&self, filter: &str) -> std::io::Result<()> {
+        let folder = &self.portal.config().state_dir;
+        if folder.as_os_str().is_empty() {
+            return Ok(());
+        }
+        crate::kept::filters::keep(folder, filter)
+    }
+
     /// Saves in the state folder that the first page was closed.
     pub fn close_welcome(&self) -> std::io::Result<()> {
         let folder = &self.portal.config().state_dir;

@@ -120,6 +120,8 @@ pub enum Effect {
     CloseWelcome,
     /// Keep how output is read for the next start.
     KeepSwitches(Switches),
+    /// Keep for the next start that this filter was used.
+    KeepFilter(String),
 }
 
 /// Reads for the list of images, and saving a filter.

@@ -126,8 +126,7 @@ pub fn back(state: &mut State) -> Vec<Effect> {
         return effects;
     }
     if !state.catalog.input.text.is_empty() {
-        state.catalog.input = Input::default();
-        return state.catalog.typed();
+        return state.catalog.clear_filter();
     }
     if !state.catalog.marked.is_empty() {
         state.catalog.marked.clear();

@@ -7,7 +7,7 @@ use super::Catalog;
 use crate::{
     kit::{
         action::Action,
-        input::{Input, fits, is_command, leaves},
+        input::{fits, is_command, leaves},
         keymap::Key,
         list::{CursorLines, ScrollArea},
         theme::Theme,
@@ -70,11 +70,7 @@ impl Catalog {
     /// Leaves the filter field and clears the filter.
     fn clear_typed(&mut self) -> Vec<Effect> {
         self.typing = false;
-        if self.input.text.is_empty() {
-            return Vec::new();
-        }
-        self.input = Input::default();
-        self.typed()
+        if self.input.text.is_empty() { Vec::new() } else { self.clear_filter() }
     }
 }
 
@@ -245,11 +241,15 @@ impl Page for Catalog {
             _ if leaves(key) => return self.clear_typed(),
             KeyCode::Enter => {
                 self.typing = false;
-                return self.ask_searchers();
+                let used = self.filter_used();
+                return self.ask_searchers().into_iter().chain(used).collect();
             }
             KeyCode::Down => Action::Down,
             KeyCode::Up => Action::Up,
-            KeyCode::Tab => return self.complete(),
+            KeyCode::Tab => {
+                self.older.leave();
+                return self.complete();
+            }
             KeyCode::PageDown => Action::PageDown,
             KeyCode::PageUp => Action::PageUp,
             _ => {
@@ -263,9 +263,14 @@ impl Page for Catalog {
                     self.offer_completions();
                     return Vec::new();
                 }
+                self.older.leave();
                 return self.typed();
             }
         };
+        if let Some(effects) = self.walk_older(walk) {
+            return effects;
+        }
+        self.older.leave();
         self.walk(walk, model);
         Vec::new()
     }
@@ -276,6 +281,7 @@ impl Page for Catalog {
             return Ok(vec![Effect::Go(Navigation::Link(text.trim().to_owned()))]);
         }
         self.input.paste(text)?;
+        self.older.leave();
         self.typing = true;
         Ok(self.typed())
     }

@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     kit::{
+        action::Action,
         input::Input,
+        keymap::Keymap,
         panel,
         theme::Theme,
         widgets::{fit, put, row, select},
@@ -80,9 +82,9 @@ impl Catalog {
             if typing { completion::completions(&self.input.text, &self.facets.counted) } else { Vec::new() };
     }
 
-    /// Whether the typed word may become another.
-    pub(super) fn offers_completions(&self) -> bool {
-        self.typing && !self.facets.offered.is_empty()
+    /// Whether the line below the filter has something to say: what the typed word may become, or older filters.
+    pub(super) fn helps_typing(&self) -> bool {
+        self.typing && !(self.facets.offered.is_empty() && self.older.is_empty())
     }
 
     /// Completes the typed word.
@@ -96,16 +98,16 @@ impl Catalog {
         }
     }
 
-    /// Draws what the typed word may become, the best first, and the key that takes it.
-    pub(super) fn draw_completions(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+    /// Draws what the typed word may become, the best first, and the keys that help.
+    pub(super) fn draw_typing_help(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, keymap: &Keymap) {
         let width = usize::from(area.width);
-        let key = "tab takes it";
+        let keys = self.typing_keys(keymap);
         let mut spans = vec![Span::raw("  ")];
         let mut used = 2;
         for (number, one) in self.facets.offered.iter().enumerate() {
             let rows = one.rows.map_or_else(String::new, |rows| format!(" {}", text::count(rows as u64)));
             let wide = one.word.width() + rows.width() + 3;
-            if number > 0 && used + wide + key.width() > width {
+            if number > 0 && used + wide + keys.width() > width {
                 break;
             }
             used += wide;
@@ -113,8 +115,27 @@ impl Catalog {
             spans.push(Span::styled(fit(&one.word, one.word.width().min(width)), theme.style(role)));
             spans.push(Span::styled(format!("{rows}   "), theme.style("dim")));
         }
-        spans.push(Span::styled(key, theme.style("dim")));
+        let keys = fit(&keys, keys.width().min(width.saturating_sub(used)));
+        spans.push(Span::styled(keys, theme.style("dim")));
         put(frame, area, Line::from(spans));
+    }
+
+    /// The keys that help while the filter is typed.
+    fn typing_keys(&self, keymap: &Keymap) -> String {
+        let mut keys = Vec::new();
+        if !self.facets.offered.is_empty() {
+            keys.push("tab takes it".to_owned());
+        }
+        match self.older.place() {
+            Some((at, of)) => keys.push(format!("older filter {at} of {of}: ↑ ↓")),
+            None if !self.older.is_empty() => keys.push("↑ older filters".to_owned()),
+            None => {}
+        }
+        let keep = keymap.label("catalog", Action::SaveFilter);
+        if !self.input.text.trim().is_empty() && !keep.is_empty() {
+            keys.push(format!("{keep} keeps"));
+        }
+        keys.join(" · ")
     }
 
     /// Draws the facets with their numbers of rows; those that the filter names have a dot.

@@ -5,10 +5,12 @@ mod columns;
 mod facet_column;
 mod facets;
 mod held;
+mod older;
 mod peek;
 mod peeks;
 mod preview;
 mod regions;
+mod used;
 mod view;
 
 use std::{
@@ -18,7 +20,7 @@ use std::{
 
 use crossterm::event::KeyEvent;
 
-use self::{facet_column::FacetColumn, peeks::Peeks};
+use self::{facet_column::FacetColumn, peeks::Peeks, used::OlderFilters};
 use crate::{
     kit::{input::Input, list::ListCursor, widgets::aged},
     model::SourceLine,
@@ -101,6 +103,8 @@ pub struct Catalog {
     keep: Option<(String, String)>,
     /// The facets beside the list.
     facets: FacetColumn,
+    /// The filters that were used earlier.
+    older: OlderFilters,
     /// Whether the pane about the selected image is hidden.
     pub preview_hidden: bool,
     /// Whether the person has pressed a key or used the mouse since Wharf started.
@@ -153,6 +157,7 @@ impl Catalog {
             query: Query::default(),
             keep: None,
             facets: FacetColumn::default(),
+            older: OlderFilters::default(),
             preview_hidden: false,
             touched: false,
             waiting: Vec::new(),

@@ -24,7 +24,7 @@ pub(super) struct Regions {
     pub facets: Option<Rect>,
     /// The panes as they divide the rest of the area.
     pub panes: Panes,
-    /// What the typed word may become; empty if there is nothing.
+    /// What the typed word may become, and older filters; empty if there is nothing.
     pub completions: Rect,
     /// The rule above the list, if it has one.
     pub rule: Option<Rect>,
@@ -42,7 +42,7 @@ impl Catalog {
         let (facets, rest) = left_pane(body, FACETS_FROM, FACETS);
         let panes = panes(rest, SHAPE, self.preview_hidden);
         let ruled = panes.right.is_some() && body.height >= RULED;
-        let offers = u16::from(self.offers_completions() && panes.main.height > 3);
+        let offers = u16::from(self.helps_typing() && panes.main.height > 3);
         let rest = below(panes.main, offers + u16::from(ruled));
         let failing = u16::from(rest.height > 4 && self.failing() > 0);
         let table = above(rest, failing);

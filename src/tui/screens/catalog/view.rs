@@ -45,7 +45,7 @@ impl Catalog {
             }
         }
         if !parts.completions.is_empty() {
-            self.draw_completions(frame, parts.completions, theme);
+            self.draw_typing_help(frame, parts.completions, theme, &model.keymap);
         }
         let live = !(self.facets.focused && parts.facets.is_some());
         if let Some(rule) = parts.rule {
