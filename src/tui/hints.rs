@@ -2,7 +2,10 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{kit::action::Action, state::State};
+use super::{
+    kit::{action::Action, layout::Alone},
+    state::State,
+};
 
 /// A key of the bottom line and what it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,9 @@ impl Hint {
 
 /// Why an action cannot be used on the shown screen now; `None` if it can.
 pub fn disabled(state: &State, action: Action) -> Option<String> {
+    if action == Action::OnePane && state.shown().panes_alone(&state.model).is_empty() {
+        return Some("there is one pane only".to_owned());
+    }
     state.shown().disabled(action, &state.model)
 }
 
@@ -85,5 +91,9 @@ pub fn shown_hints(state: &State) -> Vec<Hint> {
         let key = state.keymap.key(page.scope(), *action)?.label();
         Some(Hint { action: *action, key, words: page.label(*action), disabled: disabled(state, *action) })
     };
-    page.offered().iter().filter(|action| !page.hides(**action, &state.model)).filter_map(hint).collect()
+    // Where one pane has the screen, the key that leads back to the others is named first.
+    let alone = state.views.of(page.scope()).alone != Alone::None && !page.panes_alone(&state.model).is_empty();
+    let back = alone.then_some(&Action::OnePane).into_iter();
+    let offered = page.offered().iter().filter(|action| !page.hides(**action, &state.model));
+    back.chain(offered).filter_map(hint).collect()
 }

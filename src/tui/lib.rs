@@ -101,6 +101,7 @@ pub fn initial_state(portal: &Portal) -> State {
     state.charts =
         if state.plain { Charts::Off } else { glyphs::charts(portal.config().charts, glyphs_of(portal.config())) };
     state.switches = kept::output::switches(&portal.config().state_dir);
+    state.views = kept::views::views(&portal.config().state_dir);
     state.catalog.set_older_filters(kept::filters::filters(&portal.config().state_dir));
     state.requests = portal.config().takes_requests();
     state.policy = portal.config().policy_written;
@@ -367,6 +368,11 @@ fn perform(
             Effect::KeepSwitches(switches) => {
                 if let Err(error) = jobs.keep_switches(switches) {
                     state.say(format!("how output is read is not kept for the next time: {error}"));
+                }
+            }
+            Effect::KeepView(scope, view) => {
+                if let Err(error) = jobs.keep_view(scope, view) {
+                    state.say(format!("which panes are shown is not kept for the next time: {error}"));
                 }
             }
             Effect::KeepFilter(filter) => {

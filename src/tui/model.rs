@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use ratatui::layout::Rect;
 
 use super::{
-    kept::output::Switches,
+    kept::{output::Switches, views::Views},
     kit::{
         action::Action,
         keymap::Keymap,
@@ -183,6 +183,8 @@ pub struct Model {
     pub charts: Charts,
     /// How output is read.
     pub switches: Switches,
+    /// Which panes of each screen are shown.
+    pub views: Views,
     /// All sources, in the order of the list.
     pub sources: Vec<SourceLine>,
     /// What the list of images holds of the sources; only kept up to date while their screen is shown.
@@ -257,6 +259,7 @@ impl Model {
             plain: false,
             charts: Charts::default(),
             switches: Switches::default(),
+            views: Views::default(),
             sources,
             held: Vec::new(),
             backends,
@@ -390,7 +393,9 @@ impl Model {
     /// Goes on after a model that was left to start again: with its messages, its jobs, what waits, and the terminal as
     /// it is.
     pub fn go_on_after(&mut self, before: Self) {
-        let Self { notice, messages, jobs, next, mouse, focused, size, waiting, lists, mistakes_told, .. } = before;
+        let Self { notice, messages, jobs, next, mouse, focused, size, waiting, lists, mistakes_told, views, .. } =
+            before;
+        self.views = views;
         (self.notice, self.messages, self.mistakes_told) = (notice, messages, mistakes_told);
         (self.jobs, self.next) = (jobs, next);
         (self.waiting, self.lists) = (waiting, lists);

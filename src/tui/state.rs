@@ -97,10 +97,10 @@ impl State {
             before.stack.push(Screen::Sources(Box::new(page)));
             self.stack = before.stack;
         }
-        let Catalog { input, sort, preview_hidden, touched, mut marked, .. } = before.catalog;
+        let Catalog { input, sort, touched, mut marked, .. } = before.catalog;
         marked.retain(|(source, _)| self.catalog.feeds.iter().any(|feed| feed.source == *source));
         (self.catalog.input, self.catalog.sort, self.catalog.marked) = (input, sort, marked);
-        (self.catalog.preview_hidden, self.catalog.touched) = (preview_hidden, touched);
+        self.catalog.touched = touched;
         self.model.go_on_after(before.model);
     }
 

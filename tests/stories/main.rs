@@ -50,6 +50,7 @@ mod network;
 mod older_filters;
 mod other_schemes;
 mod own_sources;
+mod panes;
 #[path = "../examples/backend.rs"]
 #[expect(unreachable_pub, reason = "elsewhere it is a crate of its own")]
 #[expect(dead_code, reason = "what only the list of adapters in the program reads")]

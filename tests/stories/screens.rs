@@ -55,7 +55,7 @@ pub(crate) fn draw(state: &mut State, size: (u16, u16)) -> String {
 }
 
 /// The states whose pictures are kept.
-fn pictures() -> Vec<(&'static str, State)> {
+pub(crate) fn pictures() -> Vec<(&'static str, State)> {
     let mut all = Vec::new();
     let mut first = State::new(keys::state().model.sources, Vec::new(), wharf::tui::kit::keymap::Keymap::load(None));
     first.now = 1_764_000_000;

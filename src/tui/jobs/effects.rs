@@ -79,6 +79,7 @@ impl Jobs {
             | Effect::TryTheme(_)
             | Effect::CloseWelcome
             | Effect::KeepSwitches(_)
+            | Effect::KeepView(..)
             | Effect::KeepFilter(_) => {}
         }
     }

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     kept::output::Switches,
+    kit::layout::View,
     msg::{JobNews, ListNews, Msg, RunNews, Slot},
 };
 pub use post::{Delivery, Post};
@@ -128,6 +129,15 @@ impl Jobs {
             return Ok(());
         }
         crate::kept::output::keep(folder, switches)
+    }
+
+    /// Saves in the state folder which panes a screen shows, for the next start.
+    pub fn keep_view(&self, scope: &str, view: View) -> std::io::Result<()> {
+        let folder = &self.portal.config().state_dir;
+        if folder.as_os_str().is_empty() {
+            return Ok(());
+        }
+        crate::kept::views::keep(folder, scope, view)
     }
 
     /// Saves in the state folder that a filter was used, for the next start.

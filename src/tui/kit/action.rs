@@ -32,6 +32,7 @@ actions! {
     Filter = "filter", "filter", "Type words to narrow the list";
     Facets = "facets", "facets", "Filter the list by source, kind, platform or project";
     Preview = "preview", "preview", "Show or hide the pane about the selected line";
+    OnePane = "one-pane", "panes", "Show one pane alone, with nothing beside it that would be copied along; again for the next pane, then for all";
     SavedFilters = "saved-filters", "saved", "Use a saved filter";
     SaveFilter = "save-filter", "save filter", "Save this filter under a name";
     Sort = "sort", "sort", "Change the sort order of the list";

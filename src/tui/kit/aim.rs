@@ -49,7 +49,7 @@ impl Aim {
             }
             A::Left | A::Right => Self::Move,
             A::Open | A::Filter | A::Facets | A::SavedFilters | A::SaveFilter | A::Sort | A::Mark => Self::Find,
-            A::Preview | A::AddSource | A::LeaveOut | A::NextTrouble => Self::Find,
+            A::Preview | A::OnePane | A::AddSource | A::LeaveOut | A::NextTrouble => Self::Find,
             A::Platform | A::OpenLink | A::Search | A::NextMatch | A::PreviousMatch | A::OnlyMatches => Self::Find,
             A::Verify | A::Explain | A::Compare | A::SignIn => Self::Trust,
             A::Launch | A::Fold | A::Confirm | A::Safer | A::Preset | A::Script | A::Stop | A::Start => Self::Run,

@@ -40,6 +40,39 @@ pub fn chrome(area: Rect, waits: bool) -> Chrome {
     Chrome { bar, place, body, waiting, hints }
 }
 
+/// Which panes of a screen a person wants to see.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct View {
+    /// Whether the pane about the selected line is hidden.
+    pub hidden: bool,
+    /// Whether one pane has the screen.
+    pub alone: Alone,
+}
+
+/// The pane that has the screen alone, so that nothing beside it is copied along.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Alone {
+    /// None: all panes are shown.
+    #[default]
+    None,
+    /// The one to which the keys go.
+    Focused,
+    /// The other one: what is known of the selected line.
+    Other,
+}
+
+impl Alone {
+    /// Both panes of a screen, in the order in which a key shows each of them alone.
+    pub const BOTH: [Self; 2] = [Self::Focused, Self::Other];
+
+    /// What comes after this one, of those that a screen has; after the last one all panes are shown.
+    #[must_use]
+    pub fn next(self, of: &[Self]) -> Self {
+        let here = of.iter().position(|one| *one == self);
+        of.get(here.map_or(0, |here| here + 1)).copied().unwrap_or(Self::None)
+    }
+}
+
 /// A pane beside the main one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Side {
@@ -71,10 +104,16 @@ pub struct Panes {
     pub strip: Rect,
 }
 
-/// Divides an area. `hidden`: whether the person has hidden the right pane.
-pub fn panes(area: Rect, shape: Shape, hidden: bool) -> Panes {
+/// Divides an area into what the person wants to see of it.
+pub fn panes(area: Rect, shape: Shape, view: View) -> Panes {
+    let none = Rect { width: 0, height: 0, ..area };
+    match view.alone {
+        Alone::None => {}
+        Alone::Focused => return Panes { main: area, right: None, strip: none },
+        Alone::Other => return Panes { main: none, right: Some(area), strip: none },
+    }
     let side = shape.side;
-    let right = (area.width >= side.from && !hidden).then(|| {
+    let right = (area.width >= side.from && !view.hidden).then(|| {
         let wanted = u32::from(area.width) * u32::from(side.share) / 100;
         (wanted as u16).clamp(side.bounds.0, side.bounds.1)
     });
@@ -106,17 +145,20 @@ pub fn left_pane(area: Rect, from: u16, width: u16) -> (Option<Rect>, Rect) {
 pub struct ListAndReading {
     /// The list.
     pub list: Rect,
-    /// The pane to read in.
+    /// The pane to read in; empty if there is none.
     pub reading: Rect,
-    /// Whether the pane stands beside the list.
+    /// Whether the pane has all lines of the area, beside the list or alone.
     pub beside: bool,
 }
 
 /// Divides an area into a list and the pane to read in.
-pub fn list_and_reading(area: Rect, side: Side) -> ListAndReading {
-    let panes = panes(area, Shape { side, strip: 0 }, false);
+pub fn list_and_reading(area: Rect, side: Side, alone: Alone) -> ListAndReading {
+    let panes = panes(area, Shape { side, strip: 0 }, View { hidden: false, alone });
     if let Some(reading) = panes.right {
         return ListAndReading { list: panes.main, reading, beside: true };
+    }
+    if alone == Alone::Focused {
+        return ListAndReading { list: panes.main, reading: panes.strip, beside: false };
     }
     let lines = if area.height < FEW { area.height / 3 } else { (area.height / 5 * 2).clamp(7, 18) };
     ListAndReading { list: above(area, lines), reading: below(area, area.height - lines), beside: false }
@@ -138,20 +180,32 @@ mod tests {
     #[test]
     fn a_preview_stands_beside_the_list_where_there_is_room() {
         let shape = Shape { side: PREVIEW, strip: 1 };
-        let wide = panes(Rect::new(0, 2, 120, 37), shape, false);
+        let wide = panes(Rect::new(0, 2, 120, 37), shape, View::default());
         assert_eq!((wide.main.width, wide.right.map(|area| (area.x, area.width))), (74, Some((75, 45))));
-        let narrow = panes(Rect::new(0, 2, 80, 21), shape, false);
+        let narrow = panes(Rect::new(0, 2, 80, 21), shape, View::default());
         assert_eq!((narrow.right, narrow.main.height, narrow.strip.height), (None, 20, 1));
-        assert_eq!(panes(Rect::new(0, 2, 120, 37), shape, true).main.width, 120);
+        assert_eq!(panes(Rect::new(0, 2, 120, 37), shape, View { hidden: true, ..View::default() }).main.width, 120);
+    }
+
+    #[test]
+    fn a_pane_alone_has_all_of_the_area_whatever_its_size() {
+        let area = Rect::new(0, 2, 80, 21);
+        let alone = |alone| panes(area, Shape { side: PREVIEW, strip: 1 }, View { hidden: true, alone });
+        assert_eq!((alone(Alone::Focused).main, alone(Alone::Focused).right), (area, None));
+        assert_eq!((alone(Alone::Other).main.is_empty(), alone(Alone::Other).right), (true, Some(area)));
+        let steps = [Alone::None, Alone::Focused, Alone::Other];
+        assert_eq!(steps.map(|from| from.next(&Alone::BOTH)), [Alone::Focused, Alone::Other, Alone::None]);
+        assert_eq!(Alone::Other.next(&[Alone::Focused]), Alone::Focused);
     }
 
     proptest::proptest! {
         #[test]
-        fn parts_never_leave_the_screen_nor_cover_each_other(columns in 0..300_u16, lines in 0..120_u16, waits: bool, hidden: bool) {
+        fn parts_never_leave_the_screen_nor_cover_each_other(columns in 0..300_u16, lines in 0..120_u16, waits: bool, hidden: bool, alone in 0..3_usize) {
             let area = Rect::new(0, 0, columns, lines);
             let parts = chrome(area, waits);
             let shape = Shape { side: PREVIEW, strip: 4 };
-            let inner = panes(parts.body, shape, hidden);
+            let alone = [Alone::None, Alone::Focused, Alone::Other][alone];
+            let inner = panes(parts.body, shape, View { hidden, alone });
             let all = [Some(parts.bar), Some(parts.place), Some(parts.waiting), Some(parts.hints), Some(inner.main), inner.right, Some(inner.strip)];
             let all: Vec<Rect> = all.into_iter().flatten().filter(|part| !part.is_empty()).collect();
             for (number, part) in all.iter().enumerate() {

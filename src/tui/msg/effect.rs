@@ -9,7 +9,7 @@ use super::subject::{
 };
 use crate::{
     kept::output::Switches,
-    kit::{action::Action, list::SeenRow},
+    kit::{action::Action, layout::View, list::SeenRow},
     rows::WorkloadId,
 };
 use wharf_core::{
@@ -120,6 +120,8 @@ pub enum Effect {
     CloseWelcome,
     /// Keep how output is read for the next start.
     KeepSwitches(Switches),
+    /// Keep for the next start which panes the screen of this scope shows.
+    KeepView(&'static str, View),
     /// Keep for the next start that this filter was used.
     KeepFilter(String),
 }

@@ -11,6 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::{
     kit::{
         action::Action,
+        layout::Alone,
         list::ScrollArea,
         theme::Theme,
         widgets::{fit, put},
@@ -90,6 +91,12 @@ pub trait Page {
     /// The hints of the bottom line while text is typed: the action they belong to, and keys with what they do.
     fn typing_hints(&self) -> (Action, &'static [(&'static str, &'static str)]) {
         (Action::Open, &[("enter", "take it"), ("esc", "leave it")])
+    }
+
+    /// The panes that can have the screen alone now, in the order in which a key shows them so; none where there is one
+    /// pane only.
+    fn panes_alone(&self, _model: &Model) -> &'static [Alone] {
+        &[]
     }
 
     /// The list or text that the movement keys go through; `None` if there is none.

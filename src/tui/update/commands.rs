@@ -4,7 +4,12 @@ use super::help;
 use crate::{
     flows::{copy, open::open, request, sources, tour, welcome},
     hints,
-    kit::{action::Action, input::Input, list::Scrollable},
+    kit::{
+        action::Action,
+        input::Input,
+        layout::{Alone, View},
+        list::Scrollable,
+    },
     msg::{Effect, RunEffect, ShareEffect},
     popups::{
         Ask, Confirmation, Popup,
@@ -41,6 +46,7 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
             let pick = help::palette(state);
             state.pick(pick)
         }
+        Action::Preview | Action::OnePane => show_panes(state, action),
         Action::Suspend => {
             state.suspend = true;
             Vec::new()
@@ -100,6 +106,21 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
         }
         _ => on_screen(state, action),
     }
+}
+
+/// Shows other panes of the shown screen: without the one about the selected line, or one pane alone. Kept for each
+/// screen.
+fn show_panes(state: &mut State, action: Action) -> Vec<Effect> {
+    let scope = state.scope();
+    let mut view = state.views.of(scope);
+    match (action, view.alone) {
+        (Action::OnePane, alone) => view.alone = alone.next(state.shown().panes_alone(&state.model)),
+        (_, Alone::None) => view.hidden = !view.hidden,
+        // Where one pane is alone, all of them are what is missing.
+        _ => view = View::default(),
+    }
+    state.views.set(scope, view);
+    vec![Effect::KeepView(scope, view)]
 }
 
 /// Gives the action to the shown screen.

@@ -9,6 +9,7 @@ use crate::{
         action::Action,
         input::{fits, is_command, leaves},
         keymap::Key,
+        layout::Alone,
         list::{CursorLines, ScrollArea},
         theme::Theme,
         widgets::below,
@@ -64,7 +65,7 @@ impl Catalog {
 
     /// Whether keys go to the facets beside the list.
     fn in_facets(&self, model: &Model) -> bool {
-        self.facets.focused && self.regions(model.body()).facets.is_some()
+        self.facets.focused && self.regions(model.body(), model.views.of("catalog")).facets.is_some()
     }
 
     /// Leaves the filter field and clears the filter.
@@ -183,20 +184,26 @@ impl Page for Catalog {
         (Action::Filter, hints)
     }
 
+    fn panes_alone(&self, model: &Model) -> &'static [Alone] {
+        if self.in_facets(model) { &[Alone::Focused] } else { &Alone::BOTH }
+    }
+
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
-        let regions = self.regions(model.body());
+        let regions = self.regions(model.body(), model.views.of("catalog"));
         if let Some(area) = regions.facets.filter(|_| self.facets.focused) {
             let count = self.facets.count();
             return Some(ScrollArea::new(CursorLines(&mut self.facets.at, count), below(area, 1)));
         }
         let count = self.count();
-        Some(ScrollArea::new(CursorLines(&mut self.at, count), regions.rows))
+        // Without the list on the screen, nothing of it is to be kept in sight.
+        let chosen = !regions.panes.main.is_empty();
+        Some(ScrollArea { chosen, ..ScrollArea::new(CursorLines(&mut self.at, count), regions.rows) })
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         match action {
             Action::Mark | Action::Open if self.in_facets(model) => return self.toggle_selected_facet(),
-            Action::Facets if self.regions(model.body()).facets.is_some() && !self.facets.focused => {
+            Action::Facets if self.regions(model.body(), model.views.of("catalog")).facets.is_some() && !self.facets.focused => {
                 self.facets.focused = true;
             }
             Action::Filter => self.typing = true,
@@ -204,7 +211,6 @@ impl Page for Catalog {
             Action::Mark => self.mark(),
             Action::Refresh => return self.refresh(&model.sources, model.now),
             Action::Facets => return vec![self.count_facets(true)],
-            Action::Preview => self.preview_hidden = !self.preview_hidden,
             Action::SavedFilters => return self.use_filter(model),
             Action::SaveFilter => self.keep_filter(model),
             Action::Share => {
@@ -287,11 +293,12 @@ impl Page for Catalog {
     }
 
     fn wants(&mut self, model: &Model) -> Vec<Effect> {
-        let regions = self.regions(model.body());
+        let regions = self.regions(model.body(), model.views.of("catalog"));
         // Without the column keys go to the list again, whatever took the column away.
         self.facets.focused &= regions.facets.is_some();
-        let height = usize::from(regions.rows.height);
-        let facets = self.wants_facets(model.body());
+        // Also without the list, the selected row is looked at.
+        let height = usize::from(regions.rows.height).max(1);
+        let facets = self.wants_facets(regions.facets.is_some());
         self.wants_looks(&model.sources, height).into_iter().chain(self.wants_peek()).chain(facets).collect()
     }
 
@@ -300,7 +307,7 @@ impl Page for Catalog {
     }
 
     fn clicked(&mut self, column: u16, line: u16, model: &Model) -> bool {
-        let area = self.regions(model.body()).facets;
+        let area = self.regions(model.body(), model.views.of("catalog")).facets;
         self.facets.focused = area.is_some_and(|area| area.contains((column, line).into()));
         self.facets.focused && area.is_some_and(|area| line == area.y)
     }

@@ -27,10 +27,9 @@ use wharf_core::{base::text, catalog::completion};
 impl Catalog {
     /// Counts the facets again where they are shown and something has changed that they depend on. One count runs at a
     /// time, because a long list's takes a while and nothing can end it.
-    pub(super) fn wants_facets(&mut self, body: Rect) -> Option<Effect> {
-        let shown = self.typing || self.regions(body).facets.is_some();
+    pub(super) fn wants_facets(&mut self, shown: bool) -> Option<Effect> {
         let of = (self.number, self.marks.len());
-        if !shown || self.searching || self.facets.counting || self.facets.counted_of == Some(of) {
+        if !(shown || self.typing) || self.searching || self.facets.counting || self.facets.counted_of == Some(of) {
             return None;
         }
         self.facets.counted_of = Some(of);

@@ -105,8 +105,6 @@ pub struct Catalog {
     facets: FacetColumn,
     /// The filters that were used earlier.
     older: OlderFilters,
-    /// Whether the pane about the selected image is hidden.
-    pub preview_hidden: bool,
     /// Whether the person has pressed a key or used the mouse since Wharf started.
     pub touched: bool,
     /// Keys that were pressed before the search answered; they are handled after that, on the rows that it found.
@@ -158,7 +156,6 @@ impl Catalog {
             keep: None,
             facets: FacetColumn::default(),
             older: OlderFilters::default(),
-            preview_hidden: false,
             touched: false,
             waiting: Vec::new(),
             searching: false,

@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use super::Catalog;
 use crate::kit::{
-    layout::{Panes, Shape, Side, WIDE, left_pane, panes},
+    layout::{Alone, Panes, Shape, Side, View, WIDE, left_pane, panes},
     widgets::{above, below, row},
 };
 
@@ -37,11 +37,17 @@ pub(super) struct Regions {
 }
 
 impl Catalog {
-    /// The parts of the list in an area.
-    pub(super) fn regions(&self, body: Rect) -> Regions {
-        let (facets, rest) = left_pane(body, FACETS_FROM, FACETS);
-        let panes = panes(rest, SHAPE, self.preview_hidden);
-        let ruled = panes.right.is_some() && body.height >= RULED;
+    /// The parts of the list in an area, of which the person wants to see so much.
+    pub(super) fn regions(&self, body: Rect, view: View) -> Regions {
+        // While one types, the list is what is looked at.
+        let alone = if self.typing { Alone::None } else { view.alone };
+        let (facets, rest) = match alone {
+            Alone::None => left_pane(body, FACETS_FROM, FACETS),
+            Alone::Focused if self.facets.focused => (Some(body), Rect { width: 0, height: 0, ..body }),
+            _ => (None, body),
+        };
+        let panes = panes(rest, SHAPE, View { alone, ..view });
+        let ruled = panes.right.is_some() && !panes.main.is_empty() && body.height >= RULED;
         let offers = u16::from(self.helps_typing() && panes.main.height > 3);
         let rest = below(panes.main, offers + u16::from(ruled));
         let failing = u16::from(rest.height > 4 && self.failing() > 0);

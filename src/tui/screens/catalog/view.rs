@@ -34,12 +34,14 @@ impl Catalog {
     /// Draws the rows, what is known of the selected one, and the sources that failed.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
         let now = model.now;
-        let parts = self.regions(area);
+        let parts = self.regions(area, model.views.of("catalog"));
         let height = usize::from(parts.rows.height);
         let top = self.at.window(self.hits.len(), height);
         if let Some(facets) = parts.facets {
             self.draw_facets(frame, facets, theme);
-            panel::divider(frame, facets.right(), area, None, theme);
+            if facets.width < area.width {
+                panel::divider(frame, facets.right(), area, None, theme);
+            }
             if parts.rule.is_some() {
                 panel::joint(frame, facets.right(), area.y, "┬", theme);
             }
@@ -59,7 +61,9 @@ impl Catalog {
         }
         if let Some(right) = parts.panes.right {
             let list = Window { top, shown: height, count: self.hits.len() };
-            panel::divider(frame, right.x.saturating_sub(1), area, Some(list), theme);
+            if right.x > area.x {
+                panel::divider(frame, right.x - 1, area, Some(list), theme);
+            }
             self.preview(frame, right, theme, model);
             if parts.rule.is_some() {
                 panel::joint(frame, right.x.saturating_sub(1), area.y, "┬", theme);

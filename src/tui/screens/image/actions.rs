@@ -7,6 +7,7 @@ use crate::{
     kit::{
         action::Action,
         input::Input,
+        layout::Alone,
         list::{CursorLines, ListCursor, ScrollArea},
         theme::Theme,
         widgets::below,
@@ -235,7 +236,7 @@ impl page::Page for Page {
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        self.view(frame, area, theme, model.now);
+        self.view(frame, area, theme, model);
     }
 
     fn offered(&self) -> &'static [Action] {
@@ -295,8 +296,12 @@ impl page::Page for Page {
         why.map(str::to_owned)
     }
 
+    fn panes_alone(&self, _model: &Model) -> &'static [Alone] {
+        if self.pane == Pane::Overview && self.image.is_some() { &Alone::BOTH } else { &[] }
+    }
+
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
-        let count = self.count(model.size.0);
+        let count = self.count(model.size.0, model.views.of("image").alone);
         let rows = below(model.body(), 3);
         Some(match (self.pane, &mut self.shares) {
             (Pane::Shares, Some(Ok(shares))) => ScrollArea::new(shares, rows),

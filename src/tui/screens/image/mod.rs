@@ -14,7 +14,10 @@ pub use order::Order;
 use std::collections::HashMap;
 
 use crate::{
-    kit::list::{ListCursor, NotSeen, Rows, Scrollable, SeenRow},
+    kit::{
+        layout::Alone,
+        list::{ListCursor, NotSeen, Rows, Scrollable, SeenRow},
+    },
     msg::{Effect, ImageEffect, ImageTarget, ShareEffect},
 };
 use wharf_core::{
@@ -236,8 +239,9 @@ impl Page {
         }
     }
 
-    /// The number of lines of the shown pane, on a screen of so many columns.
-    pub fn count(&self, columns: u16) -> usize {
+    /// The number of lines of the shown pane, on a screen of so many columns; `alone`: the pane of the overview that has
+    /// the screen alone.
+    pub fn count(&self, columns: u16, alone: Alone) -> usize {
         match (self.pane, &self.image) {
             (Pane::Versions, _) => self.tags.as_ref().and_then(|tags| tags.as_ref().ok()).map_or(0, Vec::len),
             (Pane::Shares, _) => {
@@ -249,7 +253,7 @@ impl Page {
             },
             (Pane::Scan | Pane::Software, Some(_)) => self.listed(),
             (Pane::Layers, Some(image)) => image.layers.len() + image.history.len() + 2,
-            (Pane::Overview, Some(image)) => self.overview_count(image, columns),
+            (Pane::Overview, Some(image)) => self.overview_count(image, (columns, alone)),
             _ => 0,
         }
     }

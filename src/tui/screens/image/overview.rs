@@ -4,8 +4,8 @@
 use ratatui::{Frame, layout::Rect, text::Line};
 
 use super::{LABEL, Page, value_width};
-use crate::kit::{
-    layout::{Shape, Side, WIDE, panes},
+use crate::{model::Model, kit::{
+    layout::{Alone, Shape, Side, View, WIDE, panes},
     panel,
     plot::{
         dates::{Dated, dates},
@@ -14,7 +14,7 @@ use crate::kit::{
     },
     theme::Theme,
     widgets::{badge, fact, fit, put, row, wrap},
-};
+}};
 use wharf_core::{
     base::{badge::Scan, clean, text},
     evidence::record::{Kind, Outcome, Record},
@@ -35,8 +35,9 @@ const LAYER_NAME: usize = 18;
 
 impl Page {
     /// Draws the overview.
-    pub(super) fn draw_overview(&self, frame: &mut Frame<'_>, area: Rect, image: &Image, theme: &Theme, now: i64) {
-        let (left, right) = self.overview(image, area.width, theme, now);
+    pub(super) fn draw_overview(&self, frame: &mut Frame<'_>, area: Rect, image: &Image, theme: &Theme, model: &Model) {
+        let alone = model.views.of("image").alone;
+        let (left, right) = self.overview(image, (area.width, alone), theme, model.now);
         let most = left.len().max(right.len());
         let top = self.at.selected.min(most.saturating_sub(usize::from(area.height)));
         let mut draw = |area: Rect, lines: Vec<Line<'static>>| {
@@ -44,35 +45,43 @@ impl Page {
                 put(frame, row(area, number as u16), line);
             }
         };
-        let parts = panes(area, SHAPE, false);
+        let parts = panes(area, SHAPE, View { hidden: false, alone });
         draw(parts.main, left);
         if let Some(side) = parts.right {
             draw(side, right);
-            panel::divider(frame, side.x.saturating_sub(1), area, None, theme);
+            if side.x > area.x {
+                panel::divider(frame, side.x - 1, area, None, theme);
+            }
         }
     }
 
-    /// The number of lines of the overview on a screen of so many columns.
-    pub(super) fn overview_count(&self, image: &Image, columns: u16) -> usize {
-        let (left, right) = self.overview(image, columns, &Theme::plain(), 0);
+    /// The number of lines of the overview on a screen of so many columns, with one of its panes alone.
+    pub(super) fn overview_count(&self, image: &Image, shown: (u16, Alone)) -> usize {
+        let (left, right) = self.overview(image, shown, &Theme::plain(), 0);
         left.len().max(right.len())
     }
 
-    /// The lines of the overview: those of the left and of the right pane. Where there is no room for two, all are left.
+    /// The lines of the overview: those of the left and of the right pane. Where there is no room for two, all are left,
+    /// unless one of the panes is wanted alone.
     fn overview(
         &self,
         image: &Image,
-        columns: u16,
+        (columns, alone): (u16, Alone),
         theme: &Theme,
         now: i64,
     ) -> (Vec<Line<'static>>, Vec<Line<'static>>) {
-        let parts = panes(Rect::new(0, 0, columns, 1), SHAPE, false);
+        let parts = panes(Rect::new(0, 0, columns, 1), SHAPE, View { hidden: false, alone });
         let mut left: Vec<Line<'static>> = Vec::new();
         for (fine, words) in &self.from_link {
             let (sign, role) = if *fine { ("✓", "good") } else { ("!", "caution") };
             left.push(Line::styled(format!("{sign} {words}"), theme.style(role)));
         }
+        if alone == Alone::Other {
+            left.extend(self.standing(image, columns, theme, now));
+            return (Vec::new(), left);
+        }
         let right = match parts.right {
+            None if alone == Alone::Focused => Vec::new(),
             Some(side) => self.standing(image, side.width, theme, now),
             None => {
                 left.extend(self.may_i(image, usize::from(columns).saturating_sub(4).max(10), theme));
@@ -80,7 +89,7 @@ impl Page {
                 Vec::new()
             }
         };
-        let (width, wide) = (parts.main.width, parts.right.is_some());
+        let (width, wide) = (parts.main.width, parts.right.is_some() || alone == Alone::Focused);
         let rule = |title: &str, facts: &str| panel::rule(usize::from(width), title, facts, false, theme);
         let facts = self.facts(image, now);
         let some = |wanted: &dyn Fn(&str) -> bool| -> Vec<Line<'static>> {

@@ -7,11 +7,11 @@ use ratatui::{
 };
 
 use super::{Page, Pane};
-use crate::kit::{
+use crate::{model::Model, kit::{
     list::Scrollable,
     theme::Theme,
     widgets::{bar, below, failure, fit, put, put_lines, row, select, vanished_message},
-};
+}};
 use wharf_core::{
     base::text,
     image::model::{Image, Layer},
@@ -19,7 +19,8 @@ use wharf_core::{
 
 impl Page {
     /// Draws the tabs and the shown pane.
-    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
+    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        let now = model.now;
         let tabs = self.tabs(area.width, now).into_iter().map(|(pane, words)| {
             let role = if pane == self.pane { "tab.selected" } else { "text" };
             Span::styled(words, theme.style(role))
@@ -41,7 +42,7 @@ impl Page {
             return;
         };
         match self.pane {
-            Pane::Overview => self.draw_overview(frame, area, image, theme, now),
+            Pane::Overview => self.draw_overview(frame, area, image, theme, model),
             Pane::Versions => self.versions_pane(frame, area, image, theme, now),
             Pane::Layers => put_lines(frame, area, layers(image, area.width as usize, theme), self.at.selected),
             Pane::Shares => self.shares_pane(frame, area, theme, now),

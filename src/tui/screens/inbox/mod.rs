@@ -7,6 +7,7 @@ use ratatui::{Frame, layout::Rect};
 use crate::{
     kit::{
         action::Action,
+        layout::Alone,
         list::{NotSeen, Row, Rows, ScrollArea},
         theme::Theme,
     },
@@ -183,9 +184,14 @@ impl super::page::Page for Page {
         self.refuses(action).map(str::to_owned)
     }
 
+    fn panes_alone(&self, _model: &Model) -> &'static [Alone] {
+        &Alone::BOTH
+    }
+
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
-        let area = self.regions(model.body()).rows;
-        Some(ScrollArea::new(&mut self.rows, area))
+        let parts = self.regions(model.body(), model.views.of("inbox").alone);
+        let chosen = !parts.head.is_empty();
+        Some(ScrollArea { chosen, ..ScrollArea::new(&mut self.rows, parts.rows) })
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {

@@ -10,7 +10,7 @@ use super::{Entry, Page};
 use crate::{
     kit::{
         action::Action,
-        layout::{ListAndReading, Side, WIDE, list_and_reading},
+        layout::{Alone, ListAndReading, Side, WIDE, list_and_reading},
         list::Scrollable,
         nothing::Nothing,
         panel::{self, Window},
@@ -31,12 +31,12 @@ const NOTICE: Side = Side { from: WIDE, share: 42, bounds: (44, 80) };
 /// The parts of the screen's own area. A part without room has height 0.
 pub(super) struct Regions {
     /// The heads of the columns.
-    head: Rect,
+    pub head: Rect,
     /// The rows.
     pub rows: Rect,
     /// The selected notice.
     notice: Rect,
-    /// Whether that stands beside the list, not below it.
+    /// Whether that has all lines, beside the list or alone.
     beside: bool,
 }
 
@@ -50,17 +50,17 @@ fn badge(topic: Topic) -> (&'static str, &'static str, &'static str) {
 }
 
 impl Page {
-    /// The parts of the inbox in an area.
-    pub(super) fn regions(&self, body: Rect) -> Regions {
+    /// The parts of the inbox in an area, with one of the panes alone if the person wants that.
+    pub(super) fn regions(&self, body: Rect, alone: Alone) -> Regions {
         let rest = above(body, u16::from(self.error.is_some()));
-        let ListAndReading { list, reading, beside } = list_and_reading(rest, NOTICE);
+        let ListAndReading { list, reading, beside } = list_and_reading(rest, NOTICE, alone);
         Regions { head: row(list, 0), rows: below(list, 1), notice: reading, beside }
     }
 
     /// Draws the list and the selected notice.
     pub(super) fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
         let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));
-        let parts = self.regions(area);
+        let parts = self.regions(area, model.views.of("inbox").alone);
         let area = failed_below(frame, area, self.error.as_ref(), theme);
         let Some(all) = self.rows.all() else {
             return put(frame, row(area, 1), dim(if self.error.is_some() { "" } else { "reading…" }));
@@ -72,7 +72,9 @@ impl Page {
                 .key(&model.keymap, "inbox", Action::Requests, "goes to your requests")
                 .draw(frame, area, theme);
         }
-        self.list_view(frame, &parts, all, theme, model.now);
+        if !parts.head.is_empty() {
+            self.list_view(frame, &parts, all, theme, model.now);
+        }
         self.notice_view(frame, parts.notice, theme, model);
     }
 
@@ -118,6 +120,9 @@ impl Page {
 
     /// The selected notice, to read.
     fn notice_view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        if area.is_empty() {
+            return;
+        }
         let (title, facts) = match (self.selected(), self.rows.selected_index()) {
             (Some(notice), Some(place)) => {
                 let of = format!("{} of {}", text::count(place as u64 + 1), text::count(self.rows.count() as u64));

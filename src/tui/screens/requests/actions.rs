@@ -7,6 +7,7 @@ use crate::{
     kit::{
         action::Action,
         input::Input,
+        layout::Alone,
         list::{ScrollArea, SeenRow},
         theme::Theme,
     },
@@ -85,9 +86,14 @@ impl page::Page for Page {
         self.refuses(action).map(str::to_owned)
     }
 
+    fn panes_alone(&self, _model: &Model) -> &'static [Alone] {
+        &Alone::BOTH
+    }
+
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
-        let area = self.regions(model.body()).rows;
-        Some(ScrollArea::new(ListLines(self), area))
+        let parts = self.regions(model.body(), model.views.of("requests").alone);
+        let chosen = !parts.head.is_empty();
+        Some(ScrollArea { chosen, ..ScrollArea::new(ListLines(self), parts.rows) })
     }
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
@@ -228,7 +234,7 @@ impl Page {
 
     /// Whether a key alone approves: it is one request, and all that is taken with it is on the screen.
     fn is_ordinary(&self, seen: &[SeenRow<Id>], model: &Model) -> bool {
-        let shown = |one| self.request_of(one).is_some_and(|one| self.shows_what_is_taken(one, model.body()));
+        let shown = |one| self.request_of(one).is_some_and(|one| self.shows_what_is_taken(one, model));
         matches!(seen, [one] if self.rows.marked().is_empty() && shown(one))
     }
 

@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use super::Page;
 use crate::kit::{
-    layout::{ListAndReading, Side, WIDE, list_and_reading},
+    layout::{Alone, ListAndReading, Side, WIDE, list_and_reading},
     widgets::{above, below, row},
 };
 
@@ -22,19 +22,19 @@ pub(super) struct Regions {
     pub rows: Rect,
     /// All about the selected request.
     pub dossier: Rect,
-    /// Whether that stands beside the list, not below it.
+    /// Whether that has all lines, beside the list or alone.
     pub beside: bool,
     /// What the keys decide: a rule and a line.
     pub decision: Rect,
 }
 
 impl Page {
-    /// The parts of the list in an area.
-    pub(super) fn regions(&self, body: Rect) -> Regions {
+    /// The parts of the list in an area, with one of the panes alone if the person wants that.
+    pub(super) fn regions(&self, body: Rect, alone: Alone) -> Regions {
         let rest = above(body, u16::from(self.error.is_some()));
         let decided = if self.decides() && rest.height >= DECIDED { 2 } else { 0 };
         let decision = below(rest, rest.height - decided);
-        let ListAndReading { list, reading, beside } = list_and_reading(above(rest, decided), DOSSIER);
+        let ListAndReading { list, reading, beside } = list_and_reading(above(rest, decided), DOSSIER, alone);
         Regions { head: row(list, 0), rows: below(list, 1), dossier: reading, beside, decision }
     }
 }

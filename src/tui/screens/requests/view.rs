@@ -33,7 +33,7 @@ use wharf_core::{
 impl Page {
     /// Draws the list, all about the selected request beside or below it, and what the keys decide.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        let parts = self.regions(area);
+        let parts = self.regions(area, model.views.of("requests").alone);
         let area = failed_below(frame, area, self.error.as_ref(), theme);
         let Some(all) = self.rows.all() else {
             let words = if self.error.is_some() { "" } else { "  reading…" };
@@ -42,7 +42,9 @@ impl Page {
         if all.is_empty() {
             return self.empty(frame, area, theme, model);
         }
-        self.list_view(frame, &parts, theme, model.now);
+        if !parts.head.is_empty() {
+            self.list_view(frame, &parts, theme, model.now);
+        }
         self.dossier_view(frame, &parts, theme, model.now);
         self.decision_view(frame, parts.decision, theme, model);
     }
@@ -112,6 +114,9 @@ impl Page {
 
     fn dossier_view(&self, frame: &mut Frame<'_>, parts: &Regions, theme: &Theme, now: i64) {
         let area = parts.dossier;
+        if area.is_empty() {
+            return;
+        }
         let width = usize::from(area.width);
         let Some(one) = self.rows.selected() else {
             let inner = panel::titled(frame, area, "", "", false, theme);
@@ -128,8 +133,8 @@ impl Page {
     }
 
     /// Whether all that an approval of this request takes is on the screen, so that a key alone may approve it.
-    pub(super) fn shows_what_is_taken(&self, one: &Request, body: Rect) -> bool {
-        let parts = self.regions(body);
+    pub(super) fn shows_what_is_taken(&self, one: &Request, model: &Model) -> bool {
+        let parts = self.regions(model.body(), model.views.of("requests").alone);
         let roomy = parts.beside;
         let told = told(one, self.pace(), 0, parts.dossier.width, roomy, self.decides());
         // The rule above the pane, and the line that says that there is more.

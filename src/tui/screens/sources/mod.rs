@@ -14,6 +14,7 @@ use self::rows::{SourceRow, rows};
 use crate::{
     kit::{
         action::Action,
+        layout::Alone,
         list::{CursorLines, ListCursor, NotSeen, ScrollArea},
         theme::Theme,
     },
@@ -112,12 +113,13 @@ impl Page {
 
     /// Gives the keys of movement to the next pane that has room on the screen.
     fn next_pane(&mut self, back: bool, model: &Model) {
+        let alone = model.views.of("sources").alone != Alone::None;
         let parts = self.regions(model.body(), model);
         let order = [(Pane::Table, parts.rows), (Pane::Detail, parts.detail), (Pane::Checks, parts.checks)];
         let here = order.iter().position(|(pane, _)| *pane == self.pane).unwrap_or(0);
         let steps = 1..=order.len();
         let next = steps.map(|step| order[(here + if back { order.len() - step } else { step }) % order.len()]);
-        self.pane = next.into_iter().find(|(_, area)| !area.is_empty()).map_or(Pane::Table, |(pane, _)| pane);
+        self.pane = next.into_iter().find(|(_, area)| alone || !area.is_empty()).map_or(Pane::Table, |(pane, _)| pane);
     }
 }
 
@@ -177,6 +179,10 @@ impl super::page::Page for Page {
             Action::Open if source.hidden => Some(format!("{name} is left out of lists")),
             _ => None,
         }
+    }
+
+    fn panes_alone(&self, _model: &Model) -> &'static [Alone] {
+        &[Alone::Focused]
     }
 
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {

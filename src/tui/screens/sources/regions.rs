@@ -2,10 +2,10 @@
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use super::{Page, rows::rows};
+use super::{Page, Pane, rows::rows};
 use crate::{
     kit::{
-        layout::{Panes, Shape, Side, WIDE, panes},
+        layout::{Alone, Panes, Shape, Side, View, WIDE, panes},
         widgets::{above, below, row},
     },
     model::Model,
@@ -39,7 +39,10 @@ impl Page {
     /// The parts of the screen in an area.
     pub(super) fn regions(&self, body: Rect, model: &Model) -> Regions {
         let count = u16::try_from(rows(model, None).len()).unwrap_or(u16::MAX);
-        let Panes { main, right, .. } = panes(body, SHAPE, false);
+        if model.views.of("sources").alone != Alone::None {
+            return self.alone(body);
+        }
+        let Panes { main, right, .. } = panes(body, SHAPE, View::default());
         let half = body.height / 2;
         let table = count.saturating_add(1).min(half.max(4)).min(body.height);
         let (below_table, beside) = match right {
@@ -64,6 +67,22 @@ impl Page {
             checks_rule: row(checks, 0),
             checks: below(checks, 1),
             divider: beside.then(|| detail.x.saturating_sub(1)),
+        }
+    }
+
+    /// The pane to which the keys go, alone in an area.
+    fn alone(&self, body: Rect) -> Regions {
+        let none = Rect { width: 0, height: 0, ..body };
+        let of = |pane: Pane| if self.pane == pane { body } else { none };
+        let (table, detail, checks) = (of(Pane::Table), of(Pane::Detail), of(Pane::Checks));
+        Regions {
+            table,
+            rows: below(table, 1),
+            detail_rule: row(detail, 0),
+            detail: below(detail, 1),
+            checks_rule: row(checks, 0),
+            checks: below(checks, 1),
+            divider: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use ratatui::{Frame, layout::Rect};
 use super::Page;
 use crate::{
     kept::output::Switches,
-    kit::{action::Action, input::leaves, theme::Theme},
+    kit::{action::Action, input::leaves, layout::Alone, theme::Theme},
     model::Model,
     msg::{EarlierLaunch, Effect, Navigation, RunEffect, Slot},
     popups::pick::{Item, Pick, Purpose},
@@ -160,6 +160,10 @@ impl page::Page for Page {
             _ => return model.why_not(action, Some(&*self.workload)),
         };
         Some(why.to_owned())
+    }
+
+    fn panes_alone(&self, _model: &Model) -> &'static [Alone] {
+        &[Alone::Focused]
     }
 
     fn is_typing(&self) -> bool {

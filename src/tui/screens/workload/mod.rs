@@ -6,7 +6,7 @@ mod view;
 
 use crate::{
     kept::output::Switches,
-    kit::list::DrawnItem,
+    kit::{layout::Alone, list::DrawnItem},
     model::Model,
     output::{Output, Room},
     usage::Readings,
@@ -15,6 +15,11 @@ use wharf_core::{
     base::error::{Error, Result},
     launch::{plan::Workload, usage::Usage},
 };
+
+/// Whether the output has the screen alone.
+fn shows_output_alone(model: &Model) -> bool {
+    model.views.of("workload").alone != Alone::None
+}
 
 /// The state of a workload's page.
 #[derive(Debug)]
@@ -83,7 +88,7 @@ impl Page {
     /// The room for lines of output on the screen.
     fn room(&self, model: &Model) -> Room {
         let body = model.body();
-        let parts = self.parts((body.width, body.height), model.charts);
+        let parts = self.parts((body.width, body.height), model.charts, shows_output_alone(model));
         Room { height: usize::from(parts.lines).max(1), width: usize::from(body.width) }
     }
 }

@@ -7,7 +7,7 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use super::{Page, usage};
+use super::{Page, shows_output_alone, usage};
 use crate::{
     kit::{
         action::Action,
@@ -39,8 +39,11 @@ pub(super) struct Parts {
 }
 
 impl Page {
-    /// The parts of an area of this width and height.
-    pub(super) fn parts(&self, (width, height): (u16, u16), charts: Charts) -> Parts {
+    /// The parts of an area of this width and height; `alone`: only the output with its title.
+    pub(super) fn parts(&self, (width, height): (u16, u16), charts: Charts, alone: bool) -> Parts {
+        if alone {
+            return Parts { facts: 0, charts: 0, lines: height.saturating_sub(1), switches: 0 };
+        }
         let facts = 2 + u16::from(!self.workload.reached().is_empty()) + u16::from(!self.workload.facts.is_empty());
         let has_room = width >= CHARTS_FROM.0 && height >= CHARTS_FROM.1;
         let charts = if has_room && charts != Charts::Off && self.is_measured() { (height / 6).min(8) } else { 0 };
@@ -52,7 +55,12 @@ impl Page {
 
     /// Draws the workload's state, use and output.
     pub(super) fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
-        let parts = self.parts((area.width, area.height), model.charts);
+        let alone = shows_output_alone(model);
+        let parts = self.parts((area.width, area.height), model.charts, alone);
+        if alone {
+            self.output_line(frame, row(area, 0), theme);
+            return self.lines(frame, below(area, 1), theme);
+        }
         self.facts(frame, area, theme, model.now);
         let mut rest = below(area, parts.facts);
         if parts.charts > 0 {

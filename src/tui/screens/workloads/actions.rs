@@ -6,6 +6,7 @@ use super::Page;
 use crate::{
     kit::{
         action::Action,
+        layout::Alone,
         list::{ScrollArea, Scrollable},
         theme::Theme,
     },
@@ -68,10 +69,15 @@ impl page::Page for Page {
         model.why_not(action, self.rows.selected())
     }
 
+    fn panes_alone(&self, _model: &Model) -> &'static [Alone] {
+        if self.rows.selected().is_some() { &Alone::BOTH } else { &[] }
+    }
+
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
         let troubles = self.troubles(model).len();
-        let area = self.regions(model.body(), troubles).rows;
-        Some(ScrollArea::new(&mut self.rows, area))
+        let area = self.regions(model.body(), model.views.of("workloads"), troubles);
+        let (area, chosen) = (area.rows, !area.panes.main.is_empty());
+        Some(ScrollArea { chosen, ..ScrollArea::new(&mut self.rows, area) })
     }
 
     fn clicked(&mut self, column: u16, line: u16, model: &Model) -> bool {
@@ -86,10 +92,6 @@ impl page::Page for Page {
         match action {
             Action::Refresh => return vec![Effect::Run(RunEffect::Workloads)],
             Action::Launches => return vec![Effect::Run(RunEffect::Launches)],
-            Action::Preview => {
-                self.hidden = !self.hidden;
-                return Vec::new();
-            }
             Action::NextTrouble => {
                 if let Some(row) = self.next_trouble(model) {
                     self.rows.select_index(row);
@@ -125,7 +127,7 @@ impl page::Page for Page {
     }
 
     fn described(&self, model: &Model) -> Option<DescribedWorkload> {
-        let parts = self.regions(model.body(), 0).panes;
+        let parts = self.regions(model.body(), model.views.of("workloads"), 0).panes;
         let workload = self.rows.selected().filter(|_| parts.right.is_some() || parts.strip.height > 0)?;
         Some(DescribedWorkload {
             id: workload.key(),

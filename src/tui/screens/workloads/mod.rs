@@ -41,8 +41,6 @@ pub struct Page {
     usage: BTreeMap<WorkloadId, Use>,
     /// What was read of the workload beside the list.
     described: Option<Described>,
-    /// Whether the person has hidden the pane beside the list.
-    hidden: bool,
 }
 
 /// What was measured of a running workload.
@@ -98,10 +96,14 @@ impl Page {
         }
     }
 
-    /// The running workloads among the visible rows, of which there are `lines`.
+    /// The running workloads among the visible rows, of which there are `lines`, and the selected one: it may be described
+    /// without the list.
     fn running_in_sight(&self, lines: usize) -> Vec<WorkloadId> {
         let seen = self.rows.iter().skip(self.rows.top()).take(lines);
-        seen.filter(|one| one.state.is_live()).map(Workload::key).collect()
+        let mut running: Vec<WorkloadId> = seen.filter(|one| one.state.is_live()).map(Workload::key).collect();
+        let selected = self.rows.selected().filter(|one| one.state.is_live()).map(Workload::key);
+        running.extend(selected.filter(|id| !running.contains(id)).into_iter().collect::<Vec<_>>());
+        running
     }
 
     /// What is known of the use of a workload; unknown if it does not run.

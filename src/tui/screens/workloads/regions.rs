@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use super::Page;
 use crate::kit::{
-    layout::{Panes, Shape, Side, WIDE, panes},
+    layout::{Alone, Panes, Shape, Side, View, WIDE, panes},
     widgets::{above, below, row},
 };
 
@@ -36,12 +36,15 @@ pub(super) struct Regions {
 }
 
 impl Page {
-    /// The parts of the screen in an area; `troubles`: how many workloads need the person.
-    pub(super) fn regions(&self, body: Rect, troubles: usize) -> Regions {
+    /// The parts of the screen in an area, of which the person wants to see so much; `troubles`: how many workloads need the
+    /// person.
+    pub(super) fn regions(&self, body: Rect, view: View, troubles: usize) -> Regions {
         let empty = self.rows.iter().len() == 0;
-        let strip = if self.hidden || empty { 0 } else { (body.height / 3).min(STRIP) };
-        let panes = panes(body, Shape { side: SIDE, strip }, self.hidden || empty);
-        let ruled = panes.right.is_some() && body.height >= RULED;
+        let view = if empty { View { hidden: true, alone: Alone::None } } else { view };
+        let strip = if view.hidden { 0 } else { (body.height / 3).min(STRIP) };
+        let panes = panes(body, Shape { side: SIDE, strip }, view);
+        let ruled = panes.right.is_some() && !panes.main.is_empty() && body.height >= RULED;
+        let troubles = if view.alone == Alone::None { troubles } else { 0 };
         let rest = below(panes.main, u16::from(ruled));
         let failing = u16::try_from(self.failed.len()).unwrap_or(u16::MAX).min(rest.height / 4);
         let list = above(rest, failing);

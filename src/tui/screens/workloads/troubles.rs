@@ -101,7 +101,7 @@ impl Page {
     /// The row of the line of a trouble at a place of the terminal.
     pub(super) fn clicked_trouble(&self, column: u16, line: u16, model: &Model) -> Option<usize> {
         let troubles = self.troubles(model);
-        let lines = below(self.regions(model.body(), troubles.len()).troubles, 1);
+        let lines = below(self.regions(model.body(), model.views.of("workloads"), troubles.len()).troubles, 1);
         let at = lines.contains((column, line).into()).then(|| usize::from(line - lines.y))?;
         troubles.get(at).map(|one| one.at)
     }

@@ -25,7 +25,7 @@ impl Page {
     /// Draws the list, what is known of the selected workload, and the backends that did not answer.
     pub(super) fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
         let troubles = self.troubles(model);
-        let parts = self.regions(area, troubles.len());
+        let parts = self.regions(area, model.views.of("workloads"), troubles.len());
         failures(frame, below(parts.panes.main, u16::from(parts.rule.is_some())), &self.failed, theme);
         let Some(all) = self.rows.all() else {
             return put(frame, row(parts.table, 1), Line::styled("  asking the backends…", theme.style("dim")));
@@ -49,9 +49,11 @@ impl Page {
             let x = right.x.saturating_sub(1);
             let height = usize::from(parts.rows.height);
             let list = Window { top: self.rows.window(height), shown: height, count };
-            panel::divider(frame, x, area, Some(list), theme);
             let ruled = self.pane(frame, right, theme, model);
-            joints(frame, x, &parts, &ruled, theme);
+            if right.x > area.x {
+                panel::divider(frame, x, area, Some(list), theme);
+                joints(frame, x, &parts, &ruled, theme);
+            }
         }
         self.strip(frame, parts.panes.strip, theme);
     }
