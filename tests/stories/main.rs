@@ -62,6 +62,7 @@ mod prepared;
 mod presets;
 mod psql;
 mod pty;
+mod queue_groups;
 mod reach;
 mod readme;
 mod readme_site;

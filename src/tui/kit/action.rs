@@ -36,7 +36,7 @@ actions! {
     SavedFilters = "saved-filters", "saved", "Use a saved filter";
     SaveFilter = "save-filter", "save filter", "Save this filter under a name";
     Sort = "sort", "sort", "Change the sort order of the list";
-    Mark = "mark", "mark", "Mark or unmark this line";
+    Mark = "mark", "mark", "Mark or unmark this line; fold or unfold a group of requests";
     Refresh = "refresh", "refresh", "Refresh: ask the source or backend again";
     Launch = "launch", "launch", "Launch this image";
     LaunchAllowed = "launch-allowed", "launch allowed", "Launch the nearest version of this image that the policy allows";

@@ -77,6 +77,7 @@ impl page::Page for Page {
         match action {
             Action::Refuse if !self.decides() => "take back",
             Action::NextPane => "other list",
+            Action::Mark | Action::Open if self.selected_group().is_some() => "fold",
             Action::Revoke => "end admission",
             _ => action.words(),
         }
@@ -103,7 +104,11 @@ impl page::Page for Page {
                 self.turn_list(action == Action::NextPane);
                 return vec![self.again()];
             }
-            Action::Mark => self.rows.mark(),
+            Action::Mark | Action::Open if self.selected_group().is_some() => self.fold(),
+            Action::Mark => {
+                self.rows.mark();
+                self.settle();
+            }
             Action::MarkGroup => self.mark_group(),
             Action::Sort => self.regroup(),
             _ => {

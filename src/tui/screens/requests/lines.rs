@@ -43,7 +43,9 @@ impl Page {
             if self.decides() && before.is_none_or(|before| !are_alike(before, one)) {
                 lines.push(ListLine::Group(index));
             }
-            lines.push(ListLine::Request(index));
+            if !self.is_folded(one) {
+                lines.push(ListLine::Request(index));
+            }
         }
         lines
     }
@@ -51,6 +53,11 @@ impl Page {
     /// The line of the selected request.
     pub(super) fn selected_line(&self, lines: &[ListLine]) -> Option<usize> {
         let selected = self.rows.selected_index()?;
+        if let Some(group) = self.selected_group() {
+            let all = self.rows.all().unwrap_or_default();
+            let is_it = |index: &usize| all.get(*index).is_some_and(|one| are_alike(one, group));
+            return lines.iter().position(|line| matches!(line, ListLine::Group(index) if is_it(index)));
+        }
         lines.iter().position(|line| *line == ListLine::Request(selected))
     }
 
@@ -75,15 +82,16 @@ impl Scrollable for ListLines<'_> {
         self.0.top
     }
     fn go(&mut self, action: Action, page: usize) -> bool {
-        self.0.rows.go(action, page)
+        self.0.go_along(action, page)
     }
     fn select_index(&mut self, place: usize) {
         if let Some(line) = self.0.lines().get(place) {
-            self.0.rows.select_index(line.request());
+            self.0.select_line(*line);
         }
     }
     fn keep_visible(&mut self, height: Option<usize>) {
         self.0.rows.keep_visible(None);
+        self.0.settle();
         if let Some(height) = height {
             self.0.top = self.0.first_line(&self.0.lines(), height);
         }

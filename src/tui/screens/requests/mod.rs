@@ -3,10 +3,14 @@
 mod actions;
 mod columns;
 mod dossier;
+mod grouped;
+mod groups;
 mod lines;
 mod regions;
 mod view;
+mod waiting;
 
+use self::grouped::{Groups, key_of};
 use crate::{
     kit::{
         action::Action,
@@ -45,6 +49,8 @@ pub struct Page {
     pub groups: Vec<Group>,
     /// Whether the queue is sorted by base image first, else by rule.
     by_base: bool,
+    /// Which of the groups are folded, and which is selected.
+    grouped: Groups,
     /// The first visible line of the list.
     top: usize,
     /// Whether the person has chosen which requests are shown.
@@ -65,6 +71,7 @@ impl Page {
             me: None,
             groups: Vec::new(),
             by_base: false,
+            grouped: Groups::default(),
             top: 0,
             chosen: false,
             went_on: None,
@@ -80,7 +87,12 @@ impl Page {
     /// Reads the next requests when the selection comes near the end of those that were read.
     pub fn wants_more(&mut self) -> Option<Effect> {
         let known = self.rows.count();
-        if !self.more || self.reading || self.rows.selected_index().unwrap_or(0) + PAGE / 4 < known {
+        // Of a folded group, the last request counts.
+        let near = match self.selected_group() {
+            Some(group) => self.rows.iter().rposition(|one| key_of(one) == key_of(group)),
+            None => self.rows.selected_index(),
+        };
+        if !self.more || self.reading || near.unwrap_or(0) + PAGE / 4 < known {
             return None;
         }
         self.reading = true;
@@ -105,6 +117,7 @@ impl Page {
             all.extend(some);
             order(all);
         });
+        self.settle();
     }
 
     /// Takes the person's rights and how the queue stands.
@@ -122,7 +135,8 @@ impl Page {
             (RequestFilter::Queue, true) | (RequestFilter::Mine, false) => RequestFilter::All,
             (RequestFilter::All, true) | (RequestFilter::Queue, false) => RequestFilter::Mine,
         };
-        *self = Self { me: self.me.take(), by_base: self.by_base, chosen: true, ..Self::new(which) };
+        let grouped = self.grouped.for_another_list();
+        *self = Self { me: self.me.take(), by_base: self.by_base, grouped, chosen: true, ..Self::new(which) };
     }
 
     /// Whether to show the queue: an approver sees an empty list of own requests that they did not choose.
@@ -161,6 +175,7 @@ impl Page {
         self.by_base = !self.by_base;
         let order = self.ordering();
         self.rows.change(|all| order(all));
+        self.settle();
     }
 
     /// The function that sorts the shown list; only the queue is sorted here.
@@ -194,6 +209,13 @@ impl Page {
                 | Action::MarkGroup
         );
         let one = if self.takes_several(action) { self.rows.chosen().into_iter().next() } else { self.rows.selected() };
+        let groups = matches!(action, Action::Mark | Action::MarkGroup | Action::ApproveClass | Action::Open);
+        if self.selected_group().is_some() && needs_one && !groups {
+            let marked = self.takes_several(action) && !self.rows.marked().is_empty();
+            if !marked {
+                return Some("a group is selected: choose one of its requests, or mark all of them first");
+            }
+        }
         let Some(one) = one else { return needs_one.then_some("nothing is selected: ↑ ↓ choose one") };
         let me = self.me.as_ref().map(|(me, _)| me);
         let decision = matches!(
@@ -269,12 +291,13 @@ impl Page {
     pub fn go_on(&mut self, decided: &[Id], clock: u64) {
         self.went_on = Some(clock);
         self.rows.unmark();
-        let is_left = |one: &Request| !decided.contains(&one.id);
+        let is_left = |one: &Request| !decided.contains(&one.id) && !self.is_folded(one);
         let last = self.rows.iter().rposition(|one| !is_left(one)).unwrap_or(0);
         let next = self.rows.iter().enumerate().skip(last).find(|(_, one)| is_left(one)).map(|(at, _)| at);
         let before = || self.rows.iter().take(last).rposition(is_left);
         if let Some(place) = next.or_else(before) {
             self.rows.select_index(place);
+            self.grouped = self.grouped.for_another_list();
         }
     }
 }

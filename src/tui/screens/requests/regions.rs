@@ -14,12 +14,17 @@ const DOSSIER: Side = Side { from: WIDE, share: 46, bounds: (46, 76) };
 /// The lines of a body from which what the keys decide stands below the list.
 const DECIDED: u16 = 12;
 
+/// The lines of a list from which what waits is drawn below it.
+const PLOTTED: u16 = 30;
+
 /// The parts of the screen's own area. A part without room has height 0.
 pub(super) struct Regions {
     /// The heads of the columns.
     pub head: Rect,
     /// The rows, and the lines of their groups.
     pub rows: Rect,
+    /// What waits, as bars below the list.
+    pub waiting: Rect,
     /// All about the selected request.
     pub dossier: Rect,
     /// Whether that has all lines, beside the list or alone.
@@ -35,6 +40,19 @@ impl Page {
         let decided = if self.decides() && rest.height >= DECIDED { 2 } else { 0 };
         let decision = below(rest, rest.height - decided);
         let ListAndReading { list, reading, beside } = list_and_reading(above(rest, decided), DOSSIER, alone);
-        Regions { head: row(list, 0), rows: below(list, 1), dossier: reading, beside, decision }
+        let plot = if beside { self.plot_lines(list.height) } else { 0 };
+        let (list, waiting) = (above(list, plot), below(list, list.height - plot));
+        Regions { head: row(list, 0), rows: below(list, 1), waiting, dossier: reading, beside, decision }
+    }
+
+    /// How many lines of a list go to the plot of what waits: those without rows, of a full list a quarter. A title without
+    /// two bars below it is left out.
+    fn plot_lines(&self, height: u16) -> u16 {
+        if height < PLOTTED {
+            return 0;
+        }
+        let rows = u16::try_from(self.lines().len()).unwrap_or(u16::MAX).saturating_add(1);
+        let room = self.waiting_lines().min(height.saturating_sub(rows).max(height / 4));
+        if room < 3 { 0 } else { room }
     }
 }

@@ -19,9 +19,10 @@ use crate::{
         action::Action,
         nothing::Nothing,
         panel::{self, Window},
+        reading::Reading,
         table::{self, TableRow},
         theme::Theme,
-        widgets::{failed_below, fit, put, row, vanished_message, wrap},
+        widgets::{failed_below, fit, put, row, select, vanished_message, wrap},
     },
     model::Model,
 };
@@ -45,6 +46,7 @@ impl Page {
         if !parts.head.is_empty() {
             self.list_view(frame, &parts, theme, model.now);
         }
+        self.waiting_view(frame, parts.waiting, theme);
         self.dossier_view(frame, &parts, theme, model.now);
         self.decision_view(frame, parts.decision, theme, model);
     }
@@ -84,9 +86,11 @@ impl Page {
         table::draw(frame, parts.head.union(parts.rows), (columns, &shown), rows, (selected, true), "", theme);
         for (place, line) in lines.iter().skip(top).take(height).enumerate() {
             if let (ListLine::Group(index), Ok(place)) = (line, u16::try_from(place)) {
-                let words = all.get(*index).map(|one| self.group_words(one)).unwrap_or_default();
-                let words = fit(&format!("▾ {words}"), usize::from(parts.rows.width));
-                put(frame, row(parts.rows, place), Line::styled(words, theme.style("title")));
+                let Some(one) = all.get(*index) else { continue };
+                let is_on = self.selected_group().is_some_and(|on| are_alike(on, one));
+                let (lead, sign) = (if is_on { "▌" } else { "" }, if self.is_folded(one) { "▸" } else { "▾" });
+                let words = fit(&format!("{lead}{sign} {}", self.group_words(one)), usize::from(parts.rows.width));
+                put(frame, row(parts.rows, place), select(Line::styled(words, theme.style("title")), is_on, theme));
             }
         }
         if parts.beside {
@@ -101,7 +105,9 @@ impl Page {
             "" => String::new(),
             base => format!(" · built on {}", inline(base)),
         };
-        format!("{}{base} · {} waiting", clean::line(one.rule()), self.group_size(one))
+        let marked = self.members(one).filter(|other| self.rows.marked().contains(&other.id)).count();
+        let marked = if marked == 0 { String::new() } else { format!(" · {marked} marked") };
+        format!("{}{base} · {} waiting{marked}", clean::line(one.rule()), self.group_size(one))
     }
 
     /// How many requests wait that the same rule blocks on the same base image.
@@ -126,10 +132,33 @@ impl Page {
             }
             return;
         };
+        if let Some(group) = self.selected_group() {
+            return self.group_view(frame, area, group, theme, now);
+        }
         let title = format!("{} {}", one.id, clean::line(&one.asked.title));
         let inner = panel::titled(frame, area, &title, &text::age(one.since, now), false, theme);
         let told = told(one, self.pace(), now, area.width, parts.beside, self.decides());
         told.text.draw(frame, inner, "enter shows all of it", theme);
+    }
+
+    /// What the selected group is, and the requests that were read of it.
+    fn group_view(&self, frame: &mut Frame<'_>, area: Rect, group: &Request, theme: &Theme, now: i64) {
+        let facts = format!("{} waiting", self.group_size(group));
+        let inner = panel::titled(frame, area, "Group", &facts, false, theme);
+        let mut told = Reading::new(area.width);
+        told.say(&format!("the rule “{}” blocks all of them", clean::line(group.rule())), "text");
+        match group.base() {
+            "" => told.say("what they are built on is not known", "dim"),
+            base => told.say(&format!("all of them are built on {}", inline(base)), "text"),
+        }
+        told.section("Requests", "");
+        for one in self.members(group) {
+            let sign = if self.rows.marked().contains(&one.id) { "●" } else { "·" };
+            let people: Vec<&str> = one.open_wishes().map(|wish| wish.person.as_str()).collect();
+            let words = format!("{} {} · {} · {}", one.id, one.asked.title, people.join(" "), text::age(one.since, now));
+            told.signed(sign, "key", &words);
+        }
+        told.draw(frame, inner, "the list has them all", theme);
     }
 
     /// Whether all that an approval of this request takes is on the screen, so that a key alone may approve it.
@@ -157,7 +186,9 @@ impl Page {
             return put(frame, row(area, 1), Line::styled(fit(&format!(" {words}"), width), theme.style("text")));
         };
         let key = |action: Action| model.keymap.label("requests", action);
+        let group = self.selected_group().is_some();
         let chosen = match self.rows.marked().len() {
+            0 if group => "the group".to_owned(),
             0 => selected.id.to_string(),
             marked => format!("{marked} marked"),
         };
@@ -171,13 +202,17 @@ impl Page {
             (Action::AskBack, "ask back".to_owned()),
             (Action::ApproveClass, format!("the class ({alike} waiting)")),
         ];
+        if group && self.rows.marked().is_empty() {
+            parts = vec![(Action::MarkGroup, "mark all of it".to_owned())];
+        }
         let mut spans = vec![Span::styled(format!(" {chosen}: "), theme.style("title"))];
         let several = !self.rows.marked().is_empty();
         let mut used = chosen.width() + 3;
         let first = parts.len();
         parts.extend(one);
         for (number, (action, words)) in parts.into_iter().enumerate() {
-            let lead = if several && number == first { format!("  {}: ", selected.id) } else { "  ".to_owned() };
+            let other = if group { "the group".to_owned() } else { selected.id.to_string() };
+            let lead = if several && number == first { format!("  {other}: ") } else { "  ".to_owned() };
             let label = key(action);
             let columns = lead.width() + label.width() + words.width() + 1;
             if used + columns > width {
