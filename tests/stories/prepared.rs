@@ -27,7 +27,7 @@ use wharf::{
 use crate::{
     lab::{self, Home, need},
     launchers::{answers, logs, supply, until},
-    slurm::{APPTAINER, Stage, as_person, between_looks, exists},
+    slurm::{APPTAINER, Stage, a_terminal_answers, as_person, between_looks, exists},
 };
 
 #[test]
@@ -35,6 +35,20 @@ fn clusters_run_prepared_images() {
     let (conf, bin) = (need!("WHARF_LAB_SLURM_2205_CONF"), need!("WHARF_LAB_SLURM_2205_BIN"));
     need!("WHARF_LAB_CHARLIECLOUD");
     as_person("prepared::jobs_run_prepared_images", &conf, &bin, &[]);
+}
+
+#[test]
+fn jobs_of_the_oldest_cluster_are_entered() {
+    let (conf, bin) = (need!("WHARF_LAB_SLURM_2205_CONF"), need!("WHARF_LAB_SLURM_2205_BIN"));
+    need!("WHARF_LAB_CHARLIECLOUD");
+    as_person("prepared::jobs_in_prepared_images_are_entered", &conf, &bin, &[]);
+}
+
+#[test]
+fn jobs_of_the_newest_cluster_are_entered() {
+    let (conf, bin) = (need!("WHARF_LAB_SLURM_2605_CONF"), need!("WHARF_LAB_SLURM_2605_BIN"));
+    need!("WHARF_LAB_CHARLIECLOUD");
+    as_person("prepared::jobs_in_prepared_images_are_entered", &conf, &bin, &[]);
 }
 
 /// The runtimes of the lab that are there.
@@ -138,6 +152,70 @@ async fn each_runtime_runs_the_same_file(stage: &Stage, runtime: Arc<dyn Runtime
     for id in [&made.id, &second.id] {
         launcher.remove(&cx, id).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the tests of the clusters start it as another person"]
+async fn jobs_in_prepared_images_are_entered() {
+    let Some(stage) = Stage::new() else { return };
+    let alpine = stage.alpine().await;
+    let supply = supply(&stage.portal, &alpine).await;
+    for runtime in runtimes() {
+        a_job_is_entered(&stage, runtime, &alpine, &supply).await;
+    }
+}
+
+/// What is run in a job is where its program is, with what the image and Slurm say, and with nothing of whoever runs it.
+async fn a_job_is_entered(stage: &Stage, runtime: Arc<dyn Runtime>, alpine: &Image, supply: &Supply) {
+    let cx = Context::default();
+    let name = runtime.name().to_owned();
+    let launcher = stage.backend(settings(stage, "shared"), vec![runtime]);
+    let script = "sh -c 'env >/tmp/program; readlink /proc/self/ns/net >>/tmp/program; while :; do sleep 1; done'";
+    let mut given = asked(&name, script);
+    // A file of the node's file system that a program of the node would load, and a value that a shell would read.
+    given.retain(|(key, _)| *key != "env");
+    given.push(("env", r#"VALUE='$(id) "a" `b`' ODD="it's" LD_PRELOAD=/tmp/preloaded.so"#));
+    let plan = launcher.plan(&cx, alpine, &answers(&given)).await.unwrap();
+    let made = launcher.launch(&cx, &plan, supply).await.unwrap();
+    until(&launcher, &made.id, |state| *state == State::Running).await;
+    let run = |script: &str| {
+        let command = ["sh", "-c", script].map(str::to_owned).to_vec();
+        let (launcher, id, cx) = (&launcher, &made.id, &cx);
+        async move {
+            let (said, code) = launcher.exec(cx, id, command).await.unwrap();
+            (String::from_utf8_lossy(&said).into_owned(), code)
+        }
+    };
+    let began = Instant::now();
+    let (said, code) = loop {
+        // The batch script starts a moment after Slurm says that the job runs.
+        let (said, code) = run("cat /etc/os-release /tmp/program /proc/self/status; echo why >&2; exit 7").await;
+        if code == 7 && said.contains("net:[") {
+            break (said, code);
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{name}: {said}");
+    };
+    assert!(said.contains("Alpine") && said.contains("CapEff:\t0000000000000000"), "{name}: {said}");
+    assert!(said.contains("NoNewPrivs:\t1") && said.ends_with("why\n") && code == 7, "{name}: {said}");
+    let program: Vec<&str> = said.lines().filter(|line| line.contains('=') || line.starts_with("net:")).collect();
+    let (inside, _) = run("env; readlink /proc/self/ns/net; id -u").await;
+    for fact in ["VALUE=", "ODD=", "LD_PRELOAD=", "HOME=", "PATH=", "PWD=", "SLURM_JOB_ID=", "net:["] {
+        let its = program.iter().find(|line| line.starts_with(fact)).unwrap_or_else(|| panic!("{name} {fact}: {said}"));
+        assert!(inside.lines().any(|line| line == *its), "{name}: {its} in {inside}");
+    }
+    let uid = rustix::process::getuid().as_raw().to_string();
+    assert!(inside.lines().any(|line| line == uid), "{name}: {inside}");
+    for line in inside.lines().filter(|line| ["SLURM_", "WHARF_"].iter().any(|name| line.starts_with(name))) {
+        assert!(program.contains(&line), "{name}: nothing of whoever runs it: {line}");
+    }
+    assert_eq!(run("true").await, (String::new(), 0), "{name}");
+    assert!(run("kill -KILL $$").await.1 > 128, "{name}");
+    a_terminal_answers(&launcher, &made.id).await;
+    launcher.stop(&cx, &made.id).await.unwrap();
+    until(&launcher, &made.id, |state| matches!(state, State::Exited(_))).await;
+    let over = launcher.exec(&cx, &made.id, vec!["true".into()]).await.unwrap_err();
+    assert!(over.why.contains("it does not run"), "{name}: {over}");
+    launcher.remove(&cx, &made.id).await.unwrap();
 }
 
 async fn the_form_asks_which(stage: &Stage, alpine: &Image) {

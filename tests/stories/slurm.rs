@@ -79,6 +79,10 @@ impl Runtime for Ours {
         self.0.argv(folder).map(Self::program)
     }
 
+    fn may_enter(&self, process: &Process) -> Result<()> {
+        self.0.may_enter(process)
+    }
+
     fn enter(&self, folder: &Path, place: &Path, terminal: bool) -> Result<Vec<String>> {
         self.0.enter(folder, place, terminal).map(Self::program)
     }
@@ -338,6 +342,23 @@ pub(crate) async fn its_output_and_its_end_are_told(stage: &Stage, launcher: &Ar
     launcher.remove(&Context::default(), &made.id).await.unwrap();
 }
 
+/// A shell in a terminal of the job, which is asked something.
+pub(crate) async fn a_terminal_answers(launcher: &Arc<dyn Launcher>, id: &str) {
+    let shell = Some(vec!["/bin/sh".to_owned()]);
+    let mut terminal = launcher.terminal(&Context::default(), id, shell, (80, 24)).await.unwrap();
+    terminal.input.send("[ -t 0 ] && echo $((40+2)) $TERM; exit\r".into()).await.unwrap();
+    let mut typed = String::new();
+    while let Ok(Ok(Some(bytes))) =
+        tokio::time::timeout(Duration::from_secs(20), futures_util::TryStreamExt::try_next(&mut terminal.output)).await
+    {
+        typed.push_str(&String::from_utf8_lossy(&bytes));
+        if typed.contains("42 xterm") {
+            break;
+        }
+    }
+    assert!(typed.contains("42 xterm"), "the terminal answers: {typed}");
+}
+
 async fn a_running_job_is_entered(stage: &Stage, launcher: &Arc<dyn Launcher>, alpine: &Image) {
     let cx = Context::default();
     let command = "sh -c 'echo task $SLURM_JOB_ID; mkdir -p /tmp/here; while :; do sleep 1; done'";
@@ -359,19 +380,7 @@ async fn a_running_job_is_entered(stage: &Stage, launcher: &Arc<dyn Launcher>, a
     };
     let said = String::from_utf8_lossy(&said).into_owned();
     assert!(said.contains("Alpine") && said.contains("here") && code == 7, "it is inside the same sandbox: {said}");
-    let mut terminal = launcher.terminal(&cx, &made.id, Some(vec!["/bin/sh".into()]), (80, 24)).await.unwrap();
-    terminal.input.send("echo $((40+2)); exit\r".into()).await.unwrap();
-    let mut typed = String::new();
-    while let Ok(Ok(Some(bytes))) =
-        tokio::time::timeout(Duration::from_secs(20), futures_util::TryStreamExt::try_next(&mut terminal.output)).await
-    {
-        typed.push_str(&String::from_utf8_lossy(&bytes));
-        if typed.contains("42") {
-            break;
-        }
-    }
-    assert!(typed.contains("42"), "the terminal answers: {typed}");
-    drop(terminal);
+    a_terminal_answers(launcher, &made.id).await;
     let began = Instant::now();
     loop {
         let usage = launcher.usage(&cx, &made.id).await.unwrap().expect("jobs are measured");

@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
+    entering,
     image_process::{self, IMAGE, ImageProcess, one_line, path_text},
     launch_folder::{self, Written, quoted},
 };
@@ -38,6 +39,48 @@ const DRIVERS: &str = "DRIVERS";
 const FIND_DRIVERS: &str = "drivers=\n[ ! -e /dev/kfd ] || drivers=--rocm\n[ ! -e /dev/nvidiactl ] || drivers=--nv";
 /// Begins the names of variables that Apptainer passes on under the rest of their name, unchanged.
 const PASSED: &str = "APPTAINERENV_";
+
+/// Run by the image's shell, with the variables on descriptor 9: first lines `NAME=value` up to an empty one, then lines for
+/// a shell. Its first argument is the working folder, the others are the command.
+const INSIDE: &str = r#"while IFS= read -r wharf_line <&9 && [ -n "$wharf_line" ]; do export "$wharf_line"; done
+eval "$(while IFS= read -r wharf_line <&9; do printf "%s\n" "$wharf_line"; done)"
+exec 9<&-
+cd "$1" || exit 1
+unset wharf_line OLDPWD
+shift
+exec "$@""#;
+/// Joins the namespaces and the root folder of `$at`, and runs `"$@"` there. The variables go through a pipe, because a file
+/// could be opened again by its descriptor, and then be changed. The working folder is named, because nsenter else returns
+/// to the one that it had outside (nsenter(1), `--root`).
+const JOIN: &str = r#"for program in nsenter setpriv getent; do
+  command -v "$program" >/dev/null || not "this node has no program $program. Ask for it, or choose another runtime (inside)"
+done
+[ "$(field "$at/stat" 2)" = "$noted" ] || not "$again"
+for kind in user mnt pid net ipc uts cgroup; do
+  [ "$(readlink "$at/ns/$kind")" != "$(readlink "/proc/self/ns/$kind")" ] || continue
+  case $kind in mnt) option=mount ;; *) option=$kind ;; esac
+  set -- "--$option=$at/ns/$kind" "$@"
+done
+home=$(getent passwd "$(id -u)" | cut -d: -f6)
+variables() {
+  echo "HOME=${home:-$HOME}"
+  echo PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+  [ "$files" != terminal ] || echo TERM=xterm-256color
+  if [ -r "$place/environment" ]; then
+    while IFS= read -r line; do
+      name=${line%%=*}
+      case $name in '' | "$line" | [0-9]* | *[!A-Za-z0-9_]*) continue ;; esac
+      printf '%s\n' "$line"
+    done <"$place/environment"
+  fi
+  echo
+  cat "${0%/*}/variables"
+}
+exec 4<&0
+variables 3<&- 4<&- </dev/null |
+  env -i PATH="$PATH" setpriv --no-new-privs nsenter --preserve-credentials --root="$at/root" --wd="$at/root" "$@" \
+    9<&0 0<&4 3<&- 4<&-
+"#;
 
 /// The runtime with Apptainer's program.
 #[derive(Debug, Clone)]
@@ -102,8 +145,24 @@ impl Apptainer {
             words.insert(3, "$drivers".to_owned());
         }
         lines.push(format!("exec {}", words.join(" ")));
-        Ok(Written { script: lines.join("\n") + "\n", variables: None })
+        let variables = process.variables(what)?.into_iter().filter(|(name, _)| *name != HOME);
+        // Not every shell lets every name be set; the command runs nevertheless.
+        let variable = |(name, value)| {
+            Ok(format!("command export {}={} 2>/dev/null || :\n", plain(name, what)?, quoted(value, what)?))
+        };
+        Ok(Written {
+            script: lines.join("\n") + "\n",
+            variables: variables.map(variable).collect::<Result<String>>()?,
+            enter: entering::script(&["user", "mnt", "pid"], &join(process, what)?),
+        })
     }
+}
+
+/// The lines that join a process and run a command there. What the image says is read by its own shell, after everything
+/// was joined: variables such as `LD_PRELOAD` would otherwise make programs of the node load what the image has.
+fn join(process: &ImageProcess, what: &str) -> Result<String> {
+    let folder = quoted(one_line(process.working_dir.raw(), what, "the working folder")?, what)?;
+    Ok(format!("set -- /bin/sh -c {} sh {folder} \"$@\"\n{JOIN}", quoted(INSIDE, what)?))
 }
 
 /// A name that a shell can export.
@@ -140,6 +199,7 @@ impl Runtime for Apptainer {
             }
         }
         process.environment.retain(|pair: &Foreign| !pair.raw().starts_with("HOME="));
+        process.setuid = self.program.installation().await.ok().and_then(|installed| installed.setuid);
         process.command = self.command(&process, IMAGE)?;
         // Refuses what no script can pass on, before anything is made.
         self.written(&process, Path::new("/image"))?;
@@ -150,7 +210,7 @@ impl Runtime for Apptainer {
                 "DRIVERS is --nv or --rocm, as the node has: the GPUs' devices and the libraries of their driver are inside",
             ));
         }
-        risks.push(match self.program.installation().await.ok().and_then(|installed| installed.setuid) {
+        risks.push(match process.setuid {
             Some(true) => {
                 Risk::caution("Apptainer is installed setuid here: a part of it runs as root before the image does")
             }
@@ -181,6 +241,20 @@ impl Runtime for Apptainer {
         launch_folder::check(process, folder)
     }
 
+    fn may_enter(&self, process: &Process) -> Result<()> {
+        let what = "enter what runs in apptainer";
+        let process: ImageProcess = serde_json::from_value(process.0.clone()).during(what)?;
+        if process.setuid == Some(true) {
+            let why = "Apptainer is installed setuid: nobody but root may join what it starts";
+            return Err(Error::unsupported(what, why).hint("choose another runtime (inside)"));
+        }
+        Ok(())
+    }
+
+    fn enter(&self, folder: &Path, place: &Path, terminal: bool) -> Result<Vec<String>> {
+        entering::words(folder, place, terminal)
+    }
+
     fn with_site_store(&self, site: &Path) -> Option<Arc<dyn Runtime>> {
         Some(Arc::new(Self { site: Some(site.to_owned()), ..self.clone() }))
     }
@@ -205,6 +279,7 @@ mod tests {
             working_dir: Foreign::new("/"),
             network: false,
             gpus: false,
+            setuid: None,
             command: Vec::new(),
         }
     }
@@ -255,6 +330,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_setuid_installation_starts_cannot_be_entered() {
+        let may = |setuid| {
+            let process = ImageProcess { setuid, ..process(&["x"], &[]) };
+            Apptainer::new("/a".into()).may_enter(&Process(serde_json::to_value(process).unwrap()))
+        };
+        assert!(may(Some(false)).is_ok() && may(None).is_ok());
+        let error = may(Some(true)).unwrap_err();
+        assert!(error.why.contains("setuid") && error.hint.contains("inside"), "{error}");
+    }
+
+    /// What a command in a process gets: the words after the working folder, and the variables.
+    fn inside(variables: &str, folder: &Path, words: &[&str]) -> (Vec<String>, Vec<String>) {
+        let words = words.iter().map(|word| quoted(word, "test").unwrap()).collect::<Vec<_>>().join(" ");
+        let (listener, own) = (listener(folder), folder.join("own"));
+        std::fs::write(&own, format!("SLURM_JOB_ID=7\nVALUE=lost\n\n{variables}")).unwrap();
+        let run = quoted(INSIDE, "test").unwrap();
+        let line = format!("/bin/sh -c {run} sh /usr {} {words} 9<&0 </dev/null", listener.display());
+        received(&format!("exec <{}\n{line}\n", own.display()), folder, folder)
+    }
+
+    #[test]
     fn names_that_it_cannot_pass_are_refused() {
         for name in ["a.b", "1a", "a-b", "a b", "é"] {
             let written =
@@ -283,6 +379,12 @@ mod tests {
             let known = ["APPTAINERENV_", "PATH=", "HOME=", "USER=", "PWD=", "OLDPWD=", "SHLVL=", "_="];
             let foreign = environment.iter().find(|pair| !known.iter().any(|name| pair.starts_with(name)));
             proptest::prop_assert!(foreign.is_none(), "{:?}", foreign);
+            let (arguments, environment) = inside(&written.variables, folder.path(), &words);
+            proptest::prop_assert_eq!(&arguments[..], &words[..]);
+            for pair in [&format!("VALUE={value}"), "SLURM_JOB_ID=7", "PWD=/usr"] {
+                proptest::prop_assert!(environment.iter().any(|one| one == pair), "{}: {:?}", pair, environment);
+            }
+            proptest::prop_assert!(!environment.iter().any(|one| one.starts_with("wharf_line")));
         }
     }
 

@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
+    entering,
     image_process::{self, IMAGE, ImageProcess, PLACE, one_line, path_text},
     launch_folder::{self, VARIABLES, Written, quoted},
 };
@@ -84,7 +85,26 @@ impl Charliecloud {
             words(&parts.before)?,
             words(&parts.after)?,
         );
-        Ok(Written { script, variables: Some(variables_of(process, what)?) })
+        let join = self.join(process, path_text(&variables, what)?, path_text(image, what)?)?;
+        let enter = entering::script(&["user", "mnt"], &join);
+        Ok(Written { script, variables: variables_of(process, what)?, enter })
+    }
+
+    /// The lines that join a process and run a command there. The variables are read before, outside.
+    fn join(&self, process: &ImageProcess, variables: &str, image: &str) -> Result<String> {
+        let what = "enter with charliecloud";
+        let program = path_text(&self.program, what)?;
+        let folder = one_line(process.working_dir.raw(), what, "the working folder")?;
+        let after = [format!("--set-env={variables}"), format!("--cd={folder}"), image.to_owned(), "--".to_owned()];
+        let words = after.iter().map(|word| quoted(word, what)).collect::<Result<Vec<_>>>()?;
+        Ok(format!(
+            "set -- {} \"$@\"\n\
+             [ ! -r \"$place/environment\" ] || set -- \"--set-env=$place/environment\" \"$@\"\n\
+             [ \"$files\" != terminal ] || set -- --set-env=TERM=xterm-256color \"$@\"\n\
+             exec {} \"--join-pid=$inside\" '--unset-env=*' --env-no-expand \"$@\" 3<&-\n",
+            words.join(" "),
+            quoted(program, what)?,
+        ))
     }
 }
 
@@ -170,6 +190,14 @@ impl Runtime for Charliecloud {
         launch_folder::check(process, folder)
     }
 
+    fn may_enter(&self, _process: &Process) -> Result<()> {
+        Ok(())
+    }
+
+    fn enter(&self, folder: &Path, place: &Path, terminal: bool) -> Result<Vec<String>> {
+        entering::words(folder, place, terminal)
+    }
+
     fn with_site_store(&self, site: &Path) -> Option<Arc<dyn Runtime>> {
         Some(Arc::new(Self { site: Some(site.to_owned()), ..self.clone() }))
     }
@@ -194,6 +222,7 @@ mod tests {
             working_dir: Foreign::new("/work"),
             network: true,
             gpus: false,
+            setuid: None,
             command: Vec::new(),
         }
     }
@@ -212,7 +241,7 @@ mod tests {
             folder.path(),
         );
         let written = written.unwrap();
-        assert_eq!(written.variables.as_deref(), Some("B=''q''\nA='last'\n"));
+        assert_eq!(written.variables, "B=''q''\nA='last'\n");
         let (arguments, environment) = received(&written.script, folder.path(), &place);
         let at = folder.path().display();
         let expected = [
@@ -230,6 +259,33 @@ mod tests {
         let expected: Vec<String> = expected.into_iter().chain(argv.map(str::to_owned)).collect();
         assert_eq!(arguments, expected);
         assert!(!environment.iter().any(|pair| pair.starts_with("SECRET")), "{environment:?}");
+    }
+
+    #[test]
+    fn a_command_joins_the_process_with_what_the_image_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().display();
+        std::fs::write(folder.path().join("environment"), "SLURM_JOB_ID=7\n").unwrap();
+        let runtime = Charliecloud::new(listener(folder.path()));
+        let join = runtime.join(&process(&["prog"], &[]), "/it's/variables", "/image.sqfs").unwrap();
+        let given = format!("place='{at}' inside=7 files=terminal\nset -- prog 'a b' '$(id)'\n");
+        let (arguments, _) = received(&format!("{given}{join}"), folder.path(), folder.path());
+        let environment = format!("--set-env={at}/environment");
+        let expected = [
+            "--join-pid=7",
+            "--unset-env=*",
+            "--env-no-expand",
+            "--set-env=TERM=xterm-256color",
+            &environment,
+            "--set-env=/it's/variables",
+            "--cd=/work",
+            "/image.sqfs",
+            "--",
+            "prog",
+            "a b",
+            "$(id)",
+        ];
+        assert_eq!(arguments, expected);
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub(super) struct ImageProcess {
     /// Whether GPUs are reserved for it.
     #[serde(default)]
     pub gpus: bool,
+    /// Whether a part of the runtime begins as root, where it is known that it does or does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setuid: Option<bool>,
     /// The command line of the runtime, for people: `IMAGE` is the prepared image, `PLACE` the folder of one process.
     pub command: Vec<String>,
 }
@@ -74,6 +77,7 @@ impl ImageProcess {
             working_dir: Foreign::new(if folder.starts_with('/') { folder.to_owned() } else { format!("/{folder}") }),
             network: answers.get("network") == "host",
             gpus: questions::has_gpus(answers),
+            setuid: None,
             command: Vec::new(),
         })
     }

@@ -2,13 +2,17 @@
 //!
 //! ```text
 //! FOLDER/image.sha256  the sha256 of the prepared file, as sha256sum reads it
-//! FOLDER/variables     the environment, for a runtime that reads it from a file
+//! FOLDER/variables     the environment, in the form that its reader takes
+//! FOLDER/enter         runs a command inside of the process
 //! FOLDER/run           starts the process; written last
 //! ```
 
 use std::path::Path;
 
-use super::image_process::{ImageProcess, path_text};
+use super::{
+    entering::{self, ENTER},
+    image_process::{ImageProcess, path_text},
+};
 use crate::{
     prepared::{Form, Prepared, Store},
     shared::private,
@@ -44,8 +48,10 @@ fi
 pub(super) struct Written {
     /// The lines of the script after the environment was cleaned.
     pub script: String,
-    /// The file of variables, where the runtime reads one.
-    pub variables: Option<String>,
+    /// The file of variables.
+    pub variables: String,
+    /// The script that enters the process.
+    pub enter: String,
 }
 
 /// The words that run what is prepared in a folder.
@@ -96,12 +102,16 @@ pub(super) async fn prepare(
         if let Some(hash) = hash {
             private::write(&folder.join(HASH), hash.as_bytes())?;
         }
-        if let Some(variables) = written.variables {
-            private::write(&folder.join(VARIABLES), variables.as_bytes())?;
-        }
-        private::write(&run, format!("{CLEAN}{}", written.script).as_bytes())
+        private::write(&folder.join(VARIABLES), written.variables.as_bytes())?;
+        private::write(&folder.join(ENTER), written.enter.as_bytes())?;
+        private::write(&run, whole(&written.script).as_bytes())
     };
     blocking(work).await.during(&what)?
+}
+
+/// The script that starts the process, which notes where that is.
+fn whole(script: &str) -> String {
+    format!("{CLEAN}{}{script}", entering::note())
 }
 
 /// The line of the prepared file for sha256sum; `None` for a folder.
@@ -142,7 +152,7 @@ pub(super) mod tests {
     /// environment, as the program received them.
     pub(crate) fn received(script: &str, folder: &Path, place: &Path) -> (Vec<String>, Vec<String>) {
         let run = folder.join(RUN);
-        std::fs::write(&run, format!("{CLEAN}{script}")).unwrap();
+        std::fs::write(&run, whole(script)).unwrap();
         let mut command = Command::new("/bin/sh");
         command.arg(&run).arg(place).env("APPTAINER_BIND", "/etc:/x").env("SECRET", "1").stdin(Stdio::null());
         let output = command.output().unwrap();

@@ -6,6 +6,7 @@
 
 mod apptainer;
 mod charliecloud;
+mod entering;
 mod image_process;
 mod launch_folder;
 

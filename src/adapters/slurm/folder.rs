@@ -24,6 +24,10 @@ use wharf_core::{
     launch::plan::State,
 };
 
+/// Why a job of several tasks cannot be entered, and what to do instead.
+pub(super) const SIDE_BY_SIDE: &str = "it has several processes side by side, none of which is the one to enter";
+pub(super) const ONE_TASK: &str = "launch it with one task";
+
 /// The root of all launches of one backend.
 #[derive(Debug, Clone)]
 pub(super) struct Root(pub PathBuf);
@@ -50,8 +54,19 @@ pub(super) struct Record {
     pub tasks: Option<u64>,
     /// Whether its process can be entered: one that Slurm starts several times cannot.
     pub enters: bool,
+    /// Why its process cannot be entered, and what to do instead, where that was written down.
+    #[serde(default)]
+    pub closed: Option<(String, String)>,
     /// The path of its output, with Slurm's marks in it.
     pub output: String,
+}
+
+impl Record {
+    /// Why its process cannot be entered, and what to do instead; `None` where it can.
+    pub(super) fn closed(&self) -> Option<(&str, &str)> {
+        let told = self.closed.as_ref().map(|(why, instead)| (why.as_str(), instead.as_str()));
+        (!self.enters).then(|| told.unwrap_or((SIDE_BY_SIDE, ONE_TASK)))
+    }
 }
 
 /// How a launch ended, as accounting told it.
@@ -156,6 +171,22 @@ pub(super) fn write<T: Serialize>(folder: &Path, name: &str, value: &T) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_tells_why_its_job_cannot_be_entered() {
+        let record = |more: &str| {
+            let text = format!(
+                r#"{{"key":"k","name":"n","reference":"r","digest":"d","created":1,"runtime":"apptainer","tasks":null,
+                "output":"o",{more}}}"#
+            );
+            let record: Record = serde_json::from_str(&text).unwrap();
+            record.closed().map(|(why, instead)| format!("{why}: {instead}"))
+        };
+        assert_eq!(record(r#""enters":true"#), None);
+        assert_eq!(record(r#""enters":false"#), Some(format!("{SIDE_BY_SIDE}: {ONE_TASK}")), "of an older version");
+        let told = record(r#""enters":false,"closed":["it is setuid","choose another runtime"]"#);
+        assert_eq!(told.as_deref(), Some("it is setuid: choose another runtime"));
+    }
 
     #[test]
     fn a_key_never_leads_out_of_the_folder() {

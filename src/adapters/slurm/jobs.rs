@@ -284,6 +284,7 @@ mod tests {
             runtime: "local".into(),
             tasks,
             enters: true,
+            closed: None,
             output: "/s/%j.log".into(),
         };
         Launched { record, job: job.to_owned(), ended: None }

@@ -313,14 +313,15 @@ impl Slurm {
     ) -> Result<(Vec<String>, Vec<String>)> {
         let (found, row) = self.running(id, what).await?;
         let inside = match &found.known.launched {
-            Some(launched) if launched.record.enters => {
-                let runtime = self.runtime_called(&launched.record.runtime, what)?;
+            Some(launched) => {
+                if let Some((why, instead)) = launched.record.closed() {
+                    return Err(Error::unsupported(what, why).hint(instead));
+                }
+                let runtime = Arc::clone(self.runtime_called(&launched.record.runtime, what)?);
                 let folder = self.root.launch(&launched.record.key)?;
                 let place: PathBuf = folder.join("tasks").join(&row.raw);
-                runtime.enter(&folder.join(script::PROCESS), &place, terminal)?
-            }
-            Some(_) => {
-                return Err(Error::unsupported(what, tasks::SIDE_BY_SIDE).hint(tasks::ONE_TASK));
+                let words = move || runtime.enter(&folder.join(script::PROCESS), &place, terminal);
+                blocking(words).await.during(what)?.during(what)?
             }
             None => Vec::new(),
         };

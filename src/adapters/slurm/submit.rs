@@ -9,7 +9,7 @@ use super::{
     array, check,
     cluster::Slurm,
     commands::{self, DEADLINE},
-    folder::{self, Launched, Record},
+    folder::{self, Launched, ONE_TASK, Record, SIDE_BY_SIDE},
     jobs::key_of,
     partitions,
     queue::is_number,
@@ -25,7 +25,7 @@ use wharf_core::{
     },
     image::model::Pinned,
     launch::plan::{Plan, Step},
-    ports::Supply,
+    ports::{Process, Runtime, Supply},
 };
 
 /// How a plan came to its job.
@@ -81,7 +81,7 @@ impl Slurm {
         let what = format!("launch on {}", self.name);
         let (runtime, process) = script::described(script)?;
         let runtime = self.runtime_called(&runtime, &what)?;
-        let record = record(script, &plan.idempotency_key, runtime.name(), &plan.image);
+        let record = record(script, &plan.idempotency_key, runtime.as_ref(), &process, &plan.image);
         in_folder(&what, folder, move |folder| folder::write(folder, "launch.json", &record)).await?;
         if let Some(job) = self.sent(&what, &plan.idempotency_key, folder).await? {
             return Ok(Sent::Before(self.taken(&what, folder, job).await?));
@@ -160,7 +160,7 @@ impl Slurm {
         let (runtime, process) = script::described(&script)?;
         let runtime = self.runtime_called(&runtime, &what)?;
         let root = self.root.clone();
-        let record = record(&script, &key, runtime.name(), &supply.image);
+        let record = record(&script, &key, runtime.as_ref(), &process, &supply.image);
         let begin = move || {
             let made = root.make(&key)?;
             // By this, the job that somebody else sends is known as this launch, and its image as used.
@@ -276,8 +276,12 @@ fn estimate(told: &str) -> Option<i64> {
 }
 
 /// What is kept of a launch, whoever sends its script: as the script tells.
-fn record(script: &str, key: &str, runtime: &str, image: &Pinned) -> Record {
+fn record(script: &str, key: &str, runtime: &dyn Runtime, process: &Process, image: &Pinned) -> Record {
     let option = |name: &str| script::option(script, name).unwrap_or_default().to_owned();
+    let closed = match option("ntasks").as_str() {
+        "1" => runtime.may_enter(process).err().map(|error| (error.why, error.hint)),
+        _ => Some((SIDE_BY_SIDE.to_owned(), ONE_TASK.to_owned())),
+    };
     Record {
         key: key.to_owned(),
         output: option("output"),
@@ -285,9 +289,10 @@ fn record(script: &str, key: &str, runtime: &str, image: &Pinned) -> Record {
         digest: image.digest.to_string(),
         manifest: image.manifest.hex().to_owned(),
         created: text::now(),
-        runtime: runtime.to_owned(),
+        runtime: runtime.name().to_owned(),
         tasks: array::tasks(&option("array")),
-        enters: option("ntasks") == "1",
+        enters: closed.is_none(),
+        closed,
         name: option("job-name"),
     }
 }

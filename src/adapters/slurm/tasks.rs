@@ -16,9 +16,6 @@ pub(super) const STOP_IT: &str = "stop it: Slurm forgets it a few minutes after 
 /// Why a task cannot be removed, and what to do instead.
 pub(super) const PART: &str = "a task is a part of its array";
 pub(super) const WHOLE: &str = "remove the array, or stop the task";
-/// Why a job of several tasks cannot be entered, and what to do instead.
-pub(super) const SIDE_BY_SIDE: &str = "it has several processes side by side, none of which is the one to enter";
-pub(super) const ONE_TASK: &str = "launch it with one task";
 /// The most tasks of an array that are told one by one.
 const MOST: usize = 1000;
 
@@ -41,11 +38,10 @@ impl Known {
         for id in std::iter::once(self.workload.id.clone()).chain(tasks) {
             let id = id.as_str();
             let is_task = id != self.workload.id;
-            match &self.launched {
-                None if !is_task => all.extend(of(id, &[Remove], NOT_OURS, STOP_IT)),
-                Some(launched) if !launched.record.enters => {
-                    all.extend(of(id, &[Exec, Terminal], SIDE_BY_SIDE, ONE_TASK));
-                }
+            let closed = self.launched.as_ref().and_then(|launched| launched.record.closed());
+            match (&self.launched, closed) {
+                (None, _) if !is_task => all.extend(of(id, &[Remove], NOT_OURS, STOP_IT)),
+                (_, Some((why, instead))) => all.extend(of(id, &[Exec, Terminal], why, instead)),
                 _ if is_array && !is_task => {
                     all.extend(of(id, &[Exec, Terminal], "it is an array of tasks", "open one of them"));
                 }

@@ -92,9 +92,17 @@ pub trait Runtime: Send + Sync {
         None
     }
 
+    /// Fails if such a process cannot be entered while it runs, and says why and what to do instead. Uses only what the
+    /// process tells.
+    fn may_enter(&self, _process: &Process) -> Result<()> {
+        Err(Error::unsupported("enter what runs", format!("the runtime {} cannot enter what runs", self.name()))
+            .hint("choose another runtime (inside)"))
+    }
+
     /// The words that, followed by a command, run that command inside a process: `folder` is what was prepared, `place`
     /// the folder that the process was given to note where it is. They must be run on the node where the process is;
-    /// with `terminal` in a terminal. The exit code is that of the command. `Unsupported` where this runtime cannot.
+    /// with `terminal` in a terminal. The exit code is that of the command. Makes nothing and contacts nobody; looks at most
+    /// at the folders. `Unsupported` where this runtime cannot.
     fn enter(&self, folder: &Path, _place: &Path, _terminal: bool) -> Result<Vec<String>> {
         let what = format!("enter what runs from {}", folder.display());
         Err(Error::unsupported(what, format!("the runtime {} cannot enter what runs", self.name())))

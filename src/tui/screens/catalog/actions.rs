@@ -203,7 +203,9 @@ impl Page for Catalog {
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         match action {
             Action::Mark | Action::Open if self.in_facets(model) => return self.toggle_selected_facet(),
-            Action::Facets if self.regions(model.body(), model.views.of("catalog")).facets.is_some() && !self.facets.focused => {
+            Action::Facets
+                if self.regions(model.body(), model.views.of("catalog")).facets.is_some() && !self.facets.focused =>
+            {
                 self.facets.focused = true;
             }
             Action::Filter => self.typing = true,

@@ -4,17 +4,20 @@
 use ratatui::{Frame, layout::Rect, text::Line};
 
 use super::{LABEL, Page, value_width};
-use crate::{model::Model, kit::{
-    layout::{Alone, Shape, Side, View, WIDE, panes},
-    panel,
-    plot::{
-        dates::{Dated, dates},
-        parts::{Part, legend, stacked},
-        severities::{Severity, severities},
+use crate::{
+    kit::{
+        layout::{Alone, Shape, Side, View, WIDE, panes},
+        panel,
+        plot::{
+            dates::{Dated, dates},
+            parts::{Part, legend, stacked},
+            severities::{Severity, severities},
+        },
+        theme::Theme,
+        widgets::{badge, fact, fit, put, row, wrap},
     },
-    theme::Theme,
-    widgets::{badge, fact, fit, put, row, wrap},
-}};
+    model::Model,
+};
 use wharf_core::{
     base::{badge::Scan, clean, text},
     evidence::record::{Kind, Outcome, Record},

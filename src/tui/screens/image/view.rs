@@ -7,11 +7,14 @@ use ratatui::{
 };
 
 use super::{Page, Pane};
-use crate::{model::Model, kit::{
-    list::Scrollable,
-    theme::Theme,
-    widgets::{bar, below, failure, fit, put, put_lines, row, select, vanished_message},
-}};
+use crate::{
+    kit::{
+        list::Scrollable,
+        theme::Theme,
+        widgets::{bar, below, failure, fit, put, put_lines, row, select, vanished_message},
+    },
+    model::Model,
+};
 use wharf_core::{
     base::text,
     image::model::{Image, Layer},

@@ -5,7 +5,10 @@ use super::{
     grouped::key_of,
     lines::{ListLine, are_alike},
 };
-use crate::kit::{action::Action, list::{ListCursor, Scrollable}};
+use crate::kit::{
+    action::Action,
+    list::{ListCursor, Scrollable},
+};
 use wharf_core::request::Request;
 
 impl Page {

@@ -155,7 +155,8 @@ impl Page {
         for one in self.members(group) {
             let sign = if self.rows.marked().contains(&one.id) { "●" } else { "·" };
             let people: Vec<&str> = one.open_wishes().map(|wish| wish.person.as_str()).collect();
-            let words = format!("{} {} · {} · {}", one.id, one.asked.title, people.join(" "), text::age(one.since, now));
+            let words =
+                format!("{} {} · {} · {}", one.id, one.asked.title, people.join(" "), text::age(one.since, now));
             told.signed(sign, "key", &words);
         }
         told.draw(frame, inner, "the list has them all", theme);
