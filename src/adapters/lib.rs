@@ -52,7 +52,7 @@ macro_rules! adapters {
 
 // By default an image is launched on the first backend that accepts it, so the one that gives nobody root rights comes
 // first.
-adapters! { files, local, runtimes, apptainer, charliecloud, engine, oci, hub, harbor, openstack, slurm }
+adapters! { files, local, runtimes, apptainer, engine, oci, hub, harbor, openstack, slurm, charliecloud }
 
 /// Declares the adapters that only make evidence, in the same way.
 macro_rules! checkers {

@@ -85,6 +85,9 @@ async fn a_person_launches_images() {
     contract(&launcher, &alpine, &supply(&stage.portal, &alpine).await, &[("command", "sleep 300")]).await;
     closed_unless_asked(&stage, &launcher, &alpine).await;
     a_stop_reaches_all_of_its_processes(&stage, &alpine).await;
+    it_is_entered_while_it_runs(&stage, &launcher, &alpine).await;
+    what_it_leaves_running_ends_with_it(&stage, &launcher, &alpine).await;
+    launched_twice_at_once_it_runs_once(&stage, &launcher, &alpine).await;
     without_its_keeper_it_is_lost_and_can_be_stopped(&stage, &launcher, &alpine).await;
     a_changed_image_is_prepared_anew(&stage, &launcher, &alpine).await;
 }
@@ -128,6 +131,42 @@ async fn a_stop_reaches_all_of_its_processes(stage: &Stage, alpine: &Image) {
     let left = Command::new("pgrep").args(["-u", "wharf-lab", "-f", "^sleep 4711"]).output().unwrap();
     assert_eq!(lab::said(&left), "", "nothing of it runs on");
     later.remove(&cx, &made.id).await.unwrap();
+}
+
+async fn it_is_entered_while_it_runs(stage: &Stage, launcher: &Arc<dyn Launcher>, alpine: &Image) {
+    let cx = Context::default();
+    let given = [("command", "sh -c 'echo inside >/tmp/own; echo ready; sleep 300'"), ("env", "FOO=bar")];
+    let made = stage.launch(launcher, alpine, &given).await;
+    until_it_says(launcher, &made.id, "ready").await;
+    let command = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let script = "cat /tmp/own /etc/os-release; echo $FOO; exit 7";
+    let (said, code) = launcher.exec(&cx, &made.id, command(&["sh", "-c", script])).await.unwrap();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(code == 7 && said.contains("inside") && said.contains("Alpine") && said.contains("bar"), "{code}: {said}");
+    launcher.stop(&cx, &made.id).await.unwrap();
+    let over = launcher.exec(&cx, &made.id, command(&["true"])).await.unwrap_err();
+    assert_eq!(over.kind, Kind::Unsupported, "{over}");
+    launcher.remove(&cx, &made.id).await.unwrap();
+}
+
+/// Also what has left its group and its parent.
+async fn what_it_leaves_running_ends_with_it(stage: &Stage, launcher: &Arc<dyn Launcher>, alpine: &Image) {
+    let (_, code) = stage.ran(launcher, alpine, &[("command", "sh -c 'setsid sleep 4712 & exit 3'")]).await;
+    let left = Command::new("pgrep").args(["-u", "wharf-lab", "-f", "^sleep 4712"]).output().unwrap();
+    assert_eq!((code, lab::said(&left).as_str()), (3, ""), "nothing of it runs on");
+}
+
+async fn launched_twice_at_once_it_runs_once(stage: &Stage, launcher: &Arc<dyn Launcher>, alpine: &Image) {
+    let cx = Context::default();
+    let plan = launcher.plan(&cx, alpine, &answers(&[("command", "echo once")])).await.unwrap();
+    let supply = supply(&stage.portal, alpine).await;
+    let other = stage.launcher();
+    let (one, two) = tokio::join!(launcher.launch(&cx, &plan, &supply), other.launch(&cx, &plan, &supply));
+    let made: Vec<Workload> = [one, two].into_iter().flatten().collect();
+    assert!(made.iter().all(|made| made.id == plan.idempotency_key) && !made.is_empty(), "{made:?}");
+    until(launcher, &plan.idempotency_key, |state| matches!(state, State::Exited(0))).await;
+    assert_eq!(logs(launcher, &plan.idempotency_key).await, "once\n");
+    launcher.remove(&cx, &plan.idempotency_key).await.unwrap();
 }
 
 /// Waits until the output of a workload has these words.

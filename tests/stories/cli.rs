@@ -103,7 +103,7 @@ fn each_list_takes_the_types_that_belong_there_and_all_mistakes_are_told_with_th
         &[
             "wharf.toml:3",
             "'hub' is not a type of backend, but of source",
-            "use one of local, apptainer, charliecloud, engine, openstack",
+            "use one of local, apptainer, engine, openstack",
         ],
     );
     refused(

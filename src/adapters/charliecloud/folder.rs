@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
 use crate::keeper::{
@@ -101,22 +100,9 @@ pub(super) fn place(folder: &Path) -> PathBuf {
 
 /// The processes that are asked to end: the program, which is the process of the launch itself or is started by it. For an
 /// image that is a file, `ch-run` stays and mounts it; asked itself, it would end without the program's exit code.
-pub(super) fn asked_to_end(pid: u32) -> Vec<Pid> {
+pub(super) fn asked_to_end(pid: u32) -> Vec<u32> {
     let mounts = small_file::text(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_end() == PROGRAM);
-    let all = if mounts { processes::children(pid) } else { vec![pid] };
-    all.into_iter().filter_map(process).collect()
-}
-
-/// Ends all processes of a launch, whose first one leads their group.
-pub(super) fn end_all(first: u32) {
-    if let Some(group) = process(first) {
-        // A group that is gone is what is wanted.
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
-    }
-}
-
-fn process(number: u32) -> Option<Pid> {
-    i32::try_from(number).ok().and_then(Pid::from_raw)
+    if mounts { processes::children(pid) } else { vec![pid] }
 }
 
 /// All launches below a folder.

@@ -1,15 +1,14 @@
 //! The keeper of a launch: compares the image, runs the script of the launch, keeps its output and notes its exit code.
 
 use std::{
-    os::unix::process::CommandExt,
     path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
 
-use super::folder::{Running, SPEC, Spec, end_all, place};
+use super::folder::{Running, SPEC, Spec, place};
 use crate::{
-    keeper::supervise,
+    keeper::{processes, supervise},
     shared::{exec, private},
 };
 use wharf_core::base::{
@@ -29,6 +28,9 @@ pub(super) fn keep(folder: &Path) -> Result<()> {
 
 fn run(folder: &Path) -> Result<i32> {
     let what = format!("run {}", folder.display());
+    processes::adopt().during(&what)?;
+    // While the image is compared, the keeper is what can be ended.
+    Running::of(std::process::id(), ()).write(folder)?;
     let spec: Spec = serde_json::from_slice(&small_file::bytes(folder.join(SPEC)).during(&what)?).during(&what)?;
     if let Some(words) = &spec.check {
         if !is_unchanged(words, &what)? {
@@ -40,18 +42,12 @@ fn run(folder: &Path) -> Result<i32> {
     private::folder(&place)?;
     let mut command = command(&spec.run, &what)?;
     command.arg(&place);
-    // All of its processes can be ended together, without this one.
-    command.process_group(0);
-    let mut first = None;
-    let code = supervise::supervise(folder, command, Stdio::null(), "run the program", |pid| {
-        first = Some(pid);
+    let run = supervise::supervise(folder, command, Stdio::null(), "run the program", |pid| {
         Running::of(pid, ()).write(folder)
     });
     // What the program has left running ends with it.
-    if let Some(first) = first {
-        end_all(first);
-    }
-    code
+    processes::end_descendants();
+    run
 }
 
 /// Whether the words that compare the prepared image find it as it was.

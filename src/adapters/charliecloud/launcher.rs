@@ -12,11 +12,12 @@ use async_trait::async_trait;
 use rustix::process::Signal;
 
 use super::{
+    claim::Claim,
     folder::{self, Kept, PROGRAM, SPEC, Spec},
     keep,
 };
 use crate::{
-    keeper::{changes, follow, node::Node, standing::has_ended, start, usage::Measurements},
+    keeper::{changes, follow, node::Node, processes, standing::has_ended, start, usage::Measurements},
     prepared::{Store, kept},
     shared::{exec, private, terminal},
 };
@@ -127,6 +128,12 @@ impl Charliecloud {
         }
     }
 
+    /// Whether a launch is on its way.
+    async fn is_launching(&self) -> Result<bool> {
+        let launches = self.launches.clone();
+        blocking(move || folder::is_launching(&launches)).await.during("look for launches")
+    }
+
     /// Who uses which image, by the digits of its manifest.
     async fn busy(&self) -> Result<BTreeMap<String, String>> {
         let alive = self.all().await?.into_iter().filter(|kept| !matches!(kept.workload.state, State::Exited(_)));
@@ -222,17 +229,19 @@ impl Launcher for Charliecloud {
         }
         let mut spec: Spec = serde_json::from_str(plan.written(&what)?.1).during(&what)?;
         let folder = self.launches.join(key);
-        let made = folder.clone();
-        blocking(move || private::folder(&made)).await.during(&what)??;
-        let process = Process(spec.process.clone());
-        if let Err(error) = self.runtime.prepare(cx, supply, &process, &self.images, &folder).await {
-            let _ = blocking(move || private::remove(&folder)).await;
-            return Err(error);
+        let (at, task) = (folder.clone(), what.clone());
+        let claim = blocking(move || Claim::of(at, &task)).await.during(&what)??;
+        // It may have been launched since it was looked for.
+        if let Ok(kept) = self.find(key).await {
+            claim.keep();
+            return Ok(kept.workload);
         }
+        self.runtime.prepare(cx, supply, &Process(spec.process.clone()), &self.images, &folder).await?;
         // The form may have been open for long.
         (spec.created, spec.machine) = (text::now(), Node::here());
         let (written, bytes) = (folder.join(SPEC), serde_json::to_vec_pretty(&spec).during(&what)?);
         blocking(move || private::write(&written, &bytes)).await.during(&what)??;
+        claim.keep();
         cx.progress.phase("starting");
         let [words] = plan.commands(&what)?;
         start::start(words, &folder, Stdio::null(), &what).await?;
@@ -297,10 +306,13 @@ impl Launcher for Charliecloud {
         }
         if let Some(running) = &kept.running {
             for pid in folder::asked_to_end(running.pid) {
-                rustix::process::kill_process(pid, Signal::TERM).ok();
+                processes::signal(pid, Signal::TERM);
             }
-            if !has_ended(&self.until_it_ends(id).await?.workload.state) {
-                folder::end_all(running.pid);
+            // What is looked at now may be another process: the program, where the keeper was seen before.
+            if let Some(running) = self.until_it_ends(id).await?.running {
+                for pid in processes::family(running.pid) {
+                    processes::signal(pid, Signal::KILL);
+                }
             }
         }
         if has_ended(&self.until_it_ends(id).await?.workload.state) {
@@ -320,11 +332,12 @@ impl Launcher for Charliecloud {
     }
 
     async fn kept_images(&self, _cx: &Context) -> Result<Vec<KeptImage>> {
-        let (busy, images, name) = (self.busy().await?, self.images.clone(), self.name.clone());
-        let launches = self.launches.clone();
+        // In this order: what is no launch on its way any more is counted as a workload.
+        let (is_launching, busy) = (self.is_launching().await?, self.busy().await?);
+        let (images, name) = (self.images.clone(), self.name.clone());
         let list = move || {
             let mut all = kept::list(&images, &name, &busy);
-            if folder::is_launching(&launches) {
+            if is_launching {
                 for one in &mut all {
                     one.busy.get_or_insert_with(|| LAUNCHING.to_owned());
                 }
@@ -336,15 +349,11 @@ impl Launcher for Charliecloud {
 
     async fn remove_kept_image(&self, _cx: &Context, id: &str) -> Result<()> {
         let what = format!("remove an image that {} keeps", self.name);
+        if self.is_launching().await? {
+            return Err(Error::usage(what, LAUNCHING).hint("try again in a while"));
+        }
         let (busy, images, id) = (self.busy().await?, self.images.clone(), id.to_owned());
-        let (launches, task) = (self.launches.clone(), what.clone());
-        let remove = move || {
-            if folder::is_launching(&launches) {
-                return Err(Error::usage(task, LAUNCHING).hint("try again in a while"));
-            }
-            kept::remove(&images, &id, &busy)
-        };
-        blocking(remove).await.during(what)?
+        blocking(move || kept::remove(&images, &id, &busy)).await.during(what)?
     }
 
     async fn health(&self, _cx: &Context) -> Result<Health> {

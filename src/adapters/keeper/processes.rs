@@ -1,8 +1,13 @@
 //! Reading processes from `/proc`: parents, children, and what they use (proc(5)).
 
-use std::{collections::HashMap, fs, os::unix::fs::MetadataExt};
+use std::{collections::HashMap, fs, os::unix::fs::MetadataExt, time::Duration};
 
+use rustix::process::{Pid, Signal, WaitOptions};
 use wharf_core::base::small_file;
+
+/// How often what is left is told to end, and how long that is waited for each time.
+const TURNS: u32 = 400;
+const TURN: Duration = Duration::from_millis(5);
 
 /// The fields of a process that are needed.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +54,35 @@ pub fn family(pid: u32) -> Vec<u32> {
         at += 1;
     }
     all
+}
+
+/// Ends all that this process has started, also what has left its group and its parent, if this process is their reaper
+/// ([`adopt`]). Gives up on those that end later than they are told to.
+pub fn end_descendants() {
+    let own = std::process::id();
+    // Each turn ends what those of the turn before have started meanwhile.
+    for _ in 0..TURNS {
+        let all = family(own).into_iter().filter(|pid| *pid != own);
+        if all.filter(|pid| signal(*pid, Signal::KILL)).count() == 0 {
+            return;
+        }
+        while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+        std::thread::sleep(TURN);
+    }
+}
+
+/// Makes this process the parent of what loses its own parent below it.
+///
+/// # Errors
+/// Where the kernel does not know that.
+pub fn adopt() -> std::io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Signals a process; `false` where it is gone.
+pub fn signal(pid: u32, signal: Signal) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::kill_process(pid, signal).is_ok())
 }
 
 /// A process's number in its own namespace; `None` if that is ours.

@@ -381,7 +381,7 @@ mod tests {
             proptest::prop_assert!(foreign.is_none(), "{:?}", foreign);
             let (arguments, environment) = inside(&written.variables, folder.path(), &words);
             proptest::prop_assert_eq!(&arguments[..], &words[..]);
-            for pair in [&format!("VALUE={value}"), "SLURM_JOB_ID=7", "PWD=/usr"] {
+            for pair in [format!("VALUE={value}").as_str(), "SLURM_JOB_ID=7", "PWD=/usr"] {
                 proptest::prop_assert!(environment.iter().any(|one| one == pair), "{}: {:?}", pair, environment);
             }
             proptest::prop_assert!(!environment.iter().any(|one| one.starts_with("wharf_line")));
