@@ -102,6 +102,7 @@ fn a_launch_without_an_answer_is_finished_by_its_own_plan() {
     let mut state = workloads();
     press(&mut state, "L");
     let (mut open, made) = (before().record, before().record);
+    open.began = state.now - 3600;
     open.outcome = Outcome::Unanswered { why: "the connection broke".into() };
     open.plan.idempotency_key = "lost".into();
     update(&mut state, Msg::Run(RunNews::Launches(Ok(vec![open.clone(), made]))));
@@ -111,12 +112,14 @@ fn a_launch_without_an_answer_is_finished_by_its_own_plan() {
     let drawn = draw(&mut state, (80, 24));
     assert!(drawn.contains("find or finish it"), "{drawn}");
     let effects = press(&mut state, "enter");
-    let launched = effects.iter().find_map(|effect| match effect {
-        Effect::Run(RunEffect::Launch { plan, .. }) => Some(&**plan),
-        _ => None,
-    });
-    assert_eq!(launched, Some(&open.plan), "the same plan, whose key finds what was made");
+    let asked = Effect::Run(RunEffect::Finish { job: 1, backend: open.plan.backend.clone(), key: "lost".into() });
+    assert!(effects.contains(&asked), "the same plan, whose key finds what was made: {effects:?}");
     assert_eq!(state.running(), 1);
+    // What was begun a moment ago is under way.
+    press(&mut state, "L");
+    let under_way = LaunchRecord { began: state.now - 5, outcome: Outcome::Begun, ..open };
+    update(&mut state, Msg::Run(RunNews::Launches(Ok(vec![under_way]))));
+    assert!(matches!(state.popups.last(), Some(Popup::Pick(pick)) if pick.items.len() == 1), "{:?}", state.popups);
 }
 
 #[test]

@@ -40,6 +40,9 @@ pub struct LaunchRecord {
     pub outcome: Outcome,
 }
 
+/// After how many seconds a launch without an answer counts as lost: most have one sooner.
+const SOON: i64 = 60;
+
 /// What became of a launch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "outcome")]
@@ -110,6 +113,12 @@ impl LaunchRecord {
     /// Whether nobody knows whether a workload was made.
     pub fn is_open(&self) -> bool {
         matches!(self.outcome, Outcome::Begun | Outcome::Unanswered { .. })
+    }
+
+    /// Whether nobody knows whether a workload was made, and it is not under way any more: most launches have an answer
+    /// within a minute. `now` is in seconds since 1970.
+    pub fn is_lost(&self, now: i64) -> bool {
+        self.is_open() && now.saturating_sub(self.began) >= SOON
     }
 
     /// What became of it, in words. They are not cleaned.

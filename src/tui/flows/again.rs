@@ -51,10 +51,10 @@ pub fn choose(state: &mut State, all: Result<Vec<LaunchRecord>>) -> Vec<Effect> 
         let again = Item { value: one.key().to_owned(), ..Item::plain(label.clone(), became) };
         // What was never answered is not simply made a second time.
         let finish = Item { value: format!("{FINISH}{}", one.key()), ..Item::plain(label, "find or finish it") };
-        if one.is_open() { vec![finish, again] } else { vec![again] }
+        if one.is_lost(now) { vec![finish, again] } else { vec![again] }
     };
     let items = all.iter().flat_map(items).collect();
-    let open = all.into_iter().filter(LaunchRecord::is_open).collect();
+    let open = all.into_iter().filter(|one| one.is_lost(now)).collect();
     state.pick(Pick::new("Launch again", Purpose::Again(open), items))
 }
 
@@ -66,7 +66,7 @@ pub fn chosen(state: &mut State, open: Vec<LaunchRecord>, value: String) -> Vec<
     let image = clean::line(&record.plan.image.reference.short_text()).into_owned();
     let job = state.job(format!("finish the launch of {image} on {}", record.plan.backend));
     state.say_begun("looking for what it made");
-    vec![Effect::Run(RunEffect::Launch { job, plan: Box::new(record.plan) })]
+    vec![Effect::Run(RunEffect::Finish { job, backend: record.plan.backend, key: key.to_owned() })]
 }
 
 /// Opens the launch screen of something that was launched before, with the answers of then.

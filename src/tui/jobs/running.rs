@@ -9,6 +9,7 @@ use crate::msg::{EarlierLaunch, RunEffect, RunNews, Slot};
 use wharf_core::{
     base::{
         blocking::blocking,
+        clean,
         context::Context,
         error::{During, Result},
         text,
@@ -82,6 +83,9 @@ impl Jobs {
                 let workload = portal.launches.launch(&cx, &plan, None).await?;
                 Ok((format!("launched {} on {}", workload.name, workload.backend), Some(workload)))
             }),
+            RunEffect::Finish { job, backend, key } => {
+                self.change(job, backend, move |cx| async move { finish(&portal, &cx, &key).await });
+            }
             RunEffect::SaveScript { job, name, text } => self.write(job, move |_| async move {
                 let at = saved("the script", name, text, 0o700).await?;
                 Ok((format!("the script is {}", at.display()), None))
@@ -138,6 +142,17 @@ impl Jobs {
             done
         });
     }
+}
+
+/// Carries out a plan once more of which nobody knows what it made, unless its end is known by now.
+async fn finish(portal: &Portal, cx: &Context, key: &str) -> Result<(String, Option<Workload>)> {
+    let record = portal.launches.kept_launch(key).await?;
+    if !record.is_open() {
+        return Ok((format!("its end is known by now: {}", clean::line(&record.outcome_words())), None));
+    }
+    portal.launches.still_fits(cx, &record.plan).await?;
+    let workload = portal.launches.launch(cx, &record.plan, None).await?;
+    Ok((format!("{} is there on {}", workload.name, workload.backend), Some(workload)))
 }
 
 /// What is needed to launch something again.

@@ -193,7 +193,7 @@ pub enum ShareEffect {
     /// Read which projects of a source the person can see.
     Projects(String),
     /// Plan how the image would be shared with each receiver.
-    SharePlans(ImageTarget, Vec<Receiver>),
+    SharePlans(ImageTarget, Option<String>, Vec<Receiver>),
     /// Read who may use an image, for the dialog that shares it.
     Holders(ImageTarget),
     /// Share an image, as a job; one platform only, if one was chosen.
@@ -268,6 +268,8 @@ pub enum RunEffect {
     Again(EarlierLaunch),
     /// Carry out a plan, as a job.
     Launch { job: u64, plan: Box<Plan> },
+    /// Carry out the plan of the launch with this key once more, of which nobody knows what it made, as a job.
+    Finish { job: u64, backend: String, key: String },
     /// Write a script into a new file of this name in the folder that Wharf was started in, as a job.
     SaveScript { job: u64, name: String, text: String },
     /// Write this many lines of output into a new file of this name in the folder that Wharf was started in, as a job.
@@ -304,7 +306,7 @@ impl Effect {
     pub fn may_ask(&self) -> bool {
         matches!(
             self,
-            Self::Run(RunEffect::Launch { .. } | RunEffect::Snapshot { .. })
+            Self::Run(RunEffect::Launch { .. } | RunEffect::Finish { .. } | RunEffect::Snapshot { .. })
                 | Self::Share(ShareEffect::Share { .. } | ShareEffect::Give { .. } | ShareEffect::Take { .. })
                 | Self::Image(ImageEffect::Tag { .. } | ImageEffect::Import { .. } | ImageEffect::CopyTo { .. })
                 | Self::Request(

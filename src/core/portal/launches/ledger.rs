@@ -16,8 +16,6 @@ use crate::{
     },
 };
 
-/// After how many seconds a launch without an answer is told of: most have one sooner.
-const SOON: i64 = 60;
 /// For how many seconds it is told of: whoever still wants it has launched it again by then.
 const LATE: i64 = 2 * 24 * 3600;
 
@@ -84,7 +82,7 @@ impl Launches {
     pub async fn unanswered(&self) -> Vec<LaunchRecord> {
         let all = self.kept().await.unwrap_or_default();
         let now = text::now();
-        let is_lost = |one: &&LaunchRecord| one.is_open() && (SOON..LATE).contains(&now.saturating_sub(one.began));
+        let is_lost = |one: &&LaunchRecord| one.is_lost(now) && now.saturating_sub(one.began) < LATE;
         all.iter().filter(is_lost).cloned().collect()
     }
 
