@@ -61,7 +61,7 @@ pub(crate) fn result(project: &str, shared: &ShareResult) -> serde_json::Value {
 
 /// Prints how the image would be shared with a receiver.
 async fn plan(portal: &Portal, reference: &ImageRef, to: &Receiver, json: bool) -> Result<serde_json::Value> {
-    let plan = portal.sharing.share_plan(&progress::context(), reference, to).await?;
+    let plan = portal.sharing.share_plan(&progress::context(), reference, None, to).await?;
     if !json {
         output::line(&format!("{to}: {}", plan.cost))?;
         output::line(&format!("   needs {}", plan.rights))?;

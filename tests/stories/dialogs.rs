@@ -451,7 +451,7 @@ fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
         ]
     );
     let asked = press(&mut state, "_ _ enter");
-    let [Effect::Share(ShareEffect::SharePlans(_, one)), Effect::Share(ShareEffect::SharePlans(target, to))] =
+    let [Effect::Share(ShareEffect::SharePlans(_, _, one)), Effect::Share(ShareEffect::SharePlans(target, _, to))] =
         asked.as_slice()
     else {
         panic!("{asked:?}")
@@ -483,7 +483,7 @@ fn a_volume_is_given_away_after_a_warning_and_its_key_is_shown_once() {
     crate::keys::run(&mut state, effects);
     assert!(matches!(
         press(&mut state, "s").as_slice(),
-        [Effect::Share(ShareEffect::Projects(lab)), Effect::Share(ShareEffect::Holders(_))] if lab == "lab"
+        [Effect::Share(ShareEffect::Projects(lab))] if lab == "lab"
     ));
     assert_eq!(labels(&state)[0], "give it away = :give");
     assert!(matches!(press(&mut state, "enter").as_slice(), [Effect::Leave(_)]), "only the dialog's reads end");

@@ -215,13 +215,14 @@ pub(crate) fn state() -> State {
 
 /// Answers the plans that were requested, and agrees to them.
 pub(crate) fn agree(state: &mut State, asked: &[Effect]) -> Vec<Effect> {
-    let Some(Effect::Share(ShareEffect::SharePlans(target, to))) = asked.last() else {
+    let Some(Effect::Share(ShareEffect::SharePlans(target, _, to))) = asked.last() else {
         panic!("no plan is asked for: {asked:?}")
     };
     assert!(press(state, "enter").is_empty(), "without a plan nothing is shared");
     let plans = to.iter().map(|to| (to.clone(), Ok(fake::share_plan()))).collect();
     update(state, Msg::Share(ShareNews::SharePlans(target.clone(), plans)));
-    press(state, "enter")
+    // A plan that does not fit is read to its end first.
+    (0..5).map(|_| press(state, "enter")).find(|effects| !effects.is_empty()).unwrap_or_default()
 }
 
 /// Runs the searches and counts among the effects, as the jobs would; gives the other effects.

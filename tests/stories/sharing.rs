@@ -4,10 +4,13 @@ use wharf::{
     core::{
         base::error::{Error, Kind},
         image::link::Link,
-        sharing::{offer::SharePlan, receiver::Receiver},
+        sharing::{
+            offer::{Project, SharePlan},
+            receiver::Receiver,
+        },
     },
     tui::{
-        msg::{Effect, ImageEffect, ImageNews, ImageTarget, LinkWish, Msg, ShareEffect, ShareNews},
+        msg::{Effect, ImageEffect, ImageNews, ImageTarget, LinkWish, Msg, ShareEffect, ShareNews, Slot},
         popups::{Popup, share::Part},
         state::State,
         update::update,
@@ -25,7 +28,7 @@ type Answer = wharf::core::base::error::Result<SharePlan>;
 /// What the last effect that asks for plans asks.
 fn asked(effects: &[Effect]) -> (ImageTarget, Vec<Receiver>) {
     let plans = effects.iter().rev().find_map(|effect| match effect {
-        Effect::Share(ShareEffect::SharePlans(target, to)) => Some((target.clone(), to.clone())),
+        Effect::Share(ShareEffect::SharePlans(target, _, to)) => Some((target.clone(), to.clone())),
         _ => None,
     });
     plans.unwrap_or_else(|| panic!("no plan is asked for: {effects:?}"))
@@ -118,7 +121,9 @@ fn a_receiver_that_is_refused_says_why_and_the_others_get_it() {
         }
     }
     // Nothing of an address is cut: it goes on in the next line, which keys bring into sight.
-    press(&mut state, "tab tab");
+    draw(&mut state, (80, 24));
+    assert!(press(&mut state, "enter").is_empty(), "nothing is shared whose plan was not read to its end");
+    assert!(draw(&mut state, (80, 24)).contains("read on: enter shares it at the end of the plan"));
     let whole: String = draw(&mut state, (80, 24)).chars().filter(|c| !" │\"\n".contains(*c)).collect();
     assert!(whole.contains("no/space/in/it/anywhere/at/all/to-its-end"), "{whole}");
     for size in [(44, 14), (120, 40), (80, 24)] {
@@ -168,7 +173,6 @@ fn a_link_is_made_where_it_is_seen_and_copied() {
     let shorter = wish(&press(&mut state, "left"));
     assert_eq!(shorter.until, Some(state.now + 7 * 86_400));
     update(&mut state, Msg::Image(ImageNews::Link(made, Ok((link(), String::new())))));
-    state.popups.retain(|popup| matches!(popup, Popup::Share(_)));
     assert!(press(&mut state, "y").is_empty(), "it is still being made");
     update(&mut state, Msg::Image(ImageNews::Link(shorter, Ok((link(), String::new())))));
     let drawn = draw(&mut state, (80, 24));
@@ -197,8 +201,61 @@ fn of_two_dialogs_the_lower_one_asks_again_for_what_it_waits_for() {
     press(&mut state, "_ _ s");
     let effects = press(&mut state, "esc");
     assert!(
-        matches!(effects.as_slice(), [Effect::Leave(_), Effect::Share(ShareEffect::Holders(_))]),
+        matches!(
+            effects.as_slice(),
+            [Effect::Leave(_), Effect::Share(ShareEffect::Projects(_)), Effect::Share(ShareEffect::Holders(_))]
+        ),
         "one dialog's reads replace another's: {effects:?}"
     );
     assert_eq!(state.popups.len(), 1);
+}
+
+#[test]
+fn another_platform_has_a_plan_and_a_link_of_its_own() {
+    let mut state = state();
+    press(&mut state, "j s");
+    let Some(Popup::Share(dialog)) = state.popups.last_mut() else { panic!("{:?}", state.popups) };
+    dialog.platforms.push(Some("linux/arm64".into()));
+    let one = press(&mut state, "_");
+    assert!(matches!(one.last(), Some(Effect::Share(ShareEffect::SharePlans(_, None, _)))), "{one:?}");
+    let made = wish(&press(&mut state, "tab tab tab"));
+    let effects = press(&mut state, "tab tab right");
+    assert!(matches!(effects.first(), Some(Effect::Leave(slots)) if slots.contains(&Slot::Link)), "{effects:?}");
+    let Some(Effect::Share(ShareEffect::SharePlans(_, platform, _))) = effects.last() else { panic!("{effects:?}") };
+    assert_eq!(platform.as_deref(), Some("linux/arm64"));
+    let linked = press(&mut state, "tab tab");
+    assert_eq!(wish(&linked).platform.as_deref(), Some("linux/arm64"));
+    // The link of the platform before comes late.
+    update(&mut state, Msg::Image(ImageNews::Link(made, Ok((link(), String::new())))));
+    let Some(Popup::Share(dialog)) = state.popups.last() else { panic!("{:?}", state.popups) };
+    assert!(matches!(dialog.link, wharf::tui::popups::share::Link::Asked(_)), "{:?}", dialog.link);
+}
+
+#[test]
+fn projects_of_one_name_are_told_apart_by_their_ids() {
+    let mut state = state();
+    state.sources[0].grants = true;
+    press(&mut state, "j s");
+    let project = |id: &str| Project { id: id.into(), name: "biology".into() };
+    let all = vec![project("b1"), project("b2")];
+    update(&mut state, Msg::Share(ShareNews::Projects("lab".into(), Ok(all))));
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("biology (b1)") && drawn.contains("biology (b2)"), "{drawn}");
+}
+
+#[test]
+fn a_late_list_of_projects_changes_nothing_that_a_key_means() {
+    let mut state = state();
+    state.sources[0].grants = true;
+    press(&mut state, "j s");
+    let project = Project { id: "b1".into(), name: "bio-newest".into() };
+    // Space marks what was on the screen, or nothing.
+    update(&mut state, Msg::Share(ShareNews::Projects("lab".into(), Ok(vec![project.clone()]))));
+    assert!(rush(&mut state, "_").is_empty());
+    press(&mut state, "esc");
+    // What was typed stays what is chosen.
+    press(&mut state, "s b i o - n e w");
+    update(&mut state, Msg::Share(ShareNews::Projects("lab".into(), Ok(vec![project]))));
+    let typed = asked(&press(&mut state, "enter"));
+    assert_eq!(typed.1, [Receiver::Project("bio-new".into())]);
 }

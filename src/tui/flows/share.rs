@@ -105,8 +105,10 @@ pub fn share(state: &mut State, target: ImageTarget, platform: Option<String>) -
     if kind == ImageKind::Volume {
         title.push_str(" (projects get an image of it)");
     }
-    let dialog = Sharing::new(title, target.clone(), Some(cloud.clone()), receivers);
-    let mut effects = vec![Effect::Share(ShareEffect::Projects(cloud)), Effect::Share(ShareEffect::Holders(target))];
+    let mut dialog = Sharing::new(title, target.clone(), Some(cloud.clone()), receivers);
+    dialog.keeps_holders = kind != ImageKind::Volume;
+    let mut effects = vec![Effect::Share(ShareEffect::Projects(cloud))];
+    effects.extend(dialog.keeps_holders.then(|| Effect::Share(ShareEffect::Holders(target))));
     effects.extend(open(state, dialog));
     effects
 }
@@ -142,7 +144,10 @@ pub fn next(state: &mut State) -> Vec<Effect> {
     if let Link::Asked(_) = dialog.link {
         dialog.link = Link::None;
     }
-    if dialog.cloud.is_some() && dialog.holders.is_none() {
+    if let Some(cloud) = dialog.cloud.clone().filter(|_| !dialog.knows_projects) {
+        effects.push(Effect::Share(ShareEffect::Projects(cloud)));
+    }
+    if dialog.keeps_holders && dialog.holders.is_none() {
         effects.push(Effect::Share(ShareEffect::Holders(dialog.target.clone())));
     }
     effects.extend(link_where_seen(state));
@@ -216,7 +221,7 @@ fn registry_projects(state: &State, own: &str, base: &str) -> Vec<Target> {
 }
 
 /// What the dialog reads; it ends with it.
-pub const READS: [Slot; 3] = [Slot::SharePlans, Slot::Holders, Slot::Link];
+pub const READS: [Slot; 4] = [Slot::SharePlans, Slot::Holders, Slot::Link, Slot::Projects];
 
 /// The open dialog.
 fn dialog(state: &mut State) -> Option<&mut Sharing> {
@@ -240,7 +245,14 @@ pub fn projects_arrived(state: &mut State, source: &str, projects: Result<Vec<Pr
     for popup in state.popups.news() {
         match popup {
             Popup::Share(dialog) if dialog.cloud.as_deref() == Some(source) => {
-                let project = |project: &Project| receiver(&project.name, "", &project.id, Way::Grant);
+                let way = if dialog.keeps_holders { Way::Grant } else { Way::AsImage };
+                let named = |name: &str| projects.iter().filter(|project| project.name == name).count();
+                let project = |project: &Project| match named(&project.name) {
+                    1 => receiver(&project.name, "", &project.id, way),
+                    // Only the ids tell them apart.
+                    _ => receiver(&project.label(), "", &project.id, way),
+                };
+                dialog.knows_projects = true;
                 dialog.put_first(projects.iter().map(project).collect());
             }
             Popup::Pick(dialog) => {
@@ -274,8 +286,7 @@ pub fn holders_arrived(state: &mut State, target: &ImageTarget, holders: Result<
 /// After a job the open dialog reads again who has its image.
 pub fn after_job(state: &State) -> Option<Effect> {
     let dialog = seen(state)?;
-    dialog.cloud.as_ref()?;
-    Some(Effect::Share(ShareEffect::Holders(dialog.target.clone())))
+    dialog.keeps_holders.then(|| Effect::Share(ShareEffect::Holders(dialog.target.clone())))
 }
 
 /// Other receivers are marked: asks for their plans, or leaves those that were asked for.
@@ -283,7 +294,8 @@ pub fn marked(dialog: &Sharing) -> Vec<Effect> {
     if dialog.marked.is_empty() {
         return vec![Effect::Leave(&[Slot::SharePlans])];
     }
-    vec![Effect::Share(ShareEffect::SharePlans(dialog.target.clone(), dialog.to()))]
+    let platform = dialog.chosen_platform().map(str::to_owned);
+    vec![Effect::Share(ShareEffect::SharePlans(dialog.target.clone(), platform, dialog.to()))]
 }
 
 /// Shows the plans in the dialog that waits for them.
@@ -334,8 +346,10 @@ pub fn take_back(state: &mut State) -> Vec<Effect> {
 pub fn ask_to_give(state: &mut State, target: ImageTarget) -> Vec<Effect> {
     let title = title(state, &target);
     let question = format!("Give {title} away? You lose it, with its snapshots, when it is taken.");
+    // The dialog that is below this question is served meanwhile.
+    let effects = next(state);
     state.popups.push(Popup::Confirm { question, sure: Confirmation::Give(target) });
-    vec![Effect::Leave(&READS)]
+    effects
 }
 
 /// The plans were confirmed: shares the image, as jobs.

@@ -8,7 +8,10 @@ use super::{
     post::Post,
 };
 use crate::msg::{ShareEffect, ShareNews, Slot};
-use wharf_core::base::{context::Context, error::Error};
+use wharf_core::{
+    base::{context::Context, error::Error},
+    image::model::Platform,
+};
 
 impl Jobs {
     /// Starts an effect about shares and offers.
@@ -26,15 +29,17 @@ impl Jobs {
                 let projects = portal.sharing.projects(&Context::default(), &source).await;
                 post.send(ShareNews::Projects(source, projects)).await;
             }),
-            ShareEffect::SharePlans(target, to) => self.read(Slot::SharePlans, move |post| async move {
+            ShareEffect::SharePlans(target, platform, to) => self.read(Slot::SharePlans, move |post| async move {
                 // Another mark soon after this one replaces the read before anybody was asked.
                 tokio::time::sleep(GLANCE).await;
                 let cx = Context::default();
                 let plans = async {
                     let at = &resolve(&portal, &target)?;
+                    let platform = platform.as_deref().map(str::parse::<Platform>).transpose()?;
+                    let platform = platform.as_ref();
                     let (portal, cx) = (&portal, &cx);
                     let plans = to.clone().into_iter().map(|to| async move {
-                        let plan = portal.sharing.share_plan(cx, at, &to).await;
+                        let plan = portal.sharing.share_plan(cx, at, platform, &to).await;
                         (to, plan)
                     });
                     Ok(stream::iter(plans).buffered(LOOKS).collect::<Vec<_>>().await)

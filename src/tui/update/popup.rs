@@ -184,6 +184,12 @@ pub(super) fn sharing(state: &mut State, outcome: dialog::Outcome) -> Vec<Effect
             effects.extend(share::link_where_seen(state));
             effects
         }
+        dialog::Outcome::OtherPlatform => {
+            let mut effects = vec![Effect::Leave(&[Slot::Link])];
+            effects.extend(share::marked(open));
+            effects.extend(share::link_where_seen(state));
+            effects
+        }
         dialog::Outcome::Go(receivers) => {
             let (target, platform) = (open.target.clone(), open.chosen_platform().map(str::to_owned));
             state.popups.pop();

@@ -13,7 +13,10 @@ use crate::{
         error::{Error, Result},
         text,
     },
-    image::reference::{ImageRef, Name},
+    image::{
+        model::Platform,
+        reference::{ImageRef, Name},
+    },
     portal::{journal::OpenEntry, sources::Source},
     ports::{Sharer, cannot, store::UseKind},
     sharing::{offer::SharePlan, receiver::Receiver},
@@ -54,10 +57,18 @@ impl Sharing {
         other.then_some((there, project))
     }
 
-    /// How a share would be made. Changes nothing.
-    pub async fn share_plan(&self, cx: &Context, reference: &ImageRef, to: &Receiver) -> Result<SharePlan> {
+    /// How a share would be made: of one platform, or of all. Changes nothing.
+    pub async fn share_plan(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        platform: Option<&Platform>,
+        to: &Receiver,
+    ) -> Result<SharePlan> {
         let what = format!("plan a share of {reference}");
-        let Ok(sharer) = self.sources.sharer(reference) else { return self.copy_plan(cx, reference, to).await };
+        let Ok(sharer) = self.sources.sharer(reference) else {
+            return self.copy_plan(cx, reference, platform, to).await;
+        };
         if let Receiver::Project(project) = to {
             if let Some((there, project)) = self.elsewhere(reference, project) {
                 return self.elsewhere_plan(cx, reference, there, project).await;
@@ -66,10 +77,16 @@ impl Sharing {
         cx.run(&what, sharer.plan(cx, reference, to)).await
     }
 
-    async fn copy_plan(&self, cx: &Context, reference: &ImageRef, to: &Receiver) -> Result<SharePlan> {
+    async fn copy_plan(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        platform: Option<&Platform>,
+        to: &Receiver,
+    ) -> Result<SharePlan> {
         let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
         let destination = Self::destination(reference, project)?;
-        let image = self.sources.image(cx, reference, None).await?;
+        let image = self.sources.image(cx, reference, platform).await?;
         let inside = destination.name().map(|name| &name.host) == reference.name().map(|name| &name.host);
         let digest = image.pinned.as_ref().map_or("the manifest", |pinned| pinned.digest.short());
         Ok(SharePlan {

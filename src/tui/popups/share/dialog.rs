@@ -42,6 +42,8 @@ pub enum Way {
     Copy,
     /// The receiver is given a right to use it.
     Grant,
+    /// An image of the volume is made, which the receiver is given a right to use.
+    AsImage,
     /// Everybody may use it.
     Publish,
     /// The volume itself is given away.
@@ -55,6 +57,7 @@ impl Way {
             Self::Mount => "by mount",
             Self::Copy => "by copy",
             Self::Grant => "by grant",
+            Self::AsImage => "as image",
             Self::Publish => "published",
             Self::Give => "given",
         }
@@ -66,6 +69,7 @@ impl Way {
             Self::Mount => "no bytes move; a copy under their name",
             Self::Copy => "its bytes move through this machine",
             Self::Grant => "no bytes move; it can be taken back",
+            Self::AsImage => "the cloud makes an image of it, once, and grants that",
             Self::Publish => "no bytes move; everybody in the cloud may use it",
             Self::Give => "you lose it; its key is shown once",
         }
@@ -153,6 +157,10 @@ pub struct Sharing {
     pub name: String,
     /// The cloud that grants the image; `None` where it is shared by a copy.
     pub cloud: Option<String>,
+    /// Whether somebody knows who has it: clouds, of images.
+    pub keeps_holders: bool,
+    /// Whether the cloud has told its projects.
+    pub knows_projects: bool,
     /// What is known of the image already.
     pub known: Facts,
     /// The platforms to choose from; `None` is all of them.
@@ -173,6 +181,8 @@ pub struct Sharing {
     pub plans: Option<Vec<Planned>>,
     /// The first visible line of the plan.
     pub top: u16,
+    /// The last such line so far: how far the plan was read.
+    pub read: usize,
     /// The part that the keys go to.
     pub part: Part,
     /// How long the link is good.
@@ -193,6 +203,8 @@ impl Sharing {
             target,
             name: String::new(),
             cloud,
+            keeps_holders: false,
+            knows_projects: false,
             known: Facts::default(),
             platforms: vec![None],
             platform: 0,
@@ -203,6 +215,7 @@ impl Sharing {
             marked: Vec::new(),
             plans: None,
             top: 0,
+            read: 0,
             part: Part::To,
             ends: Ends(3),
             link: Link::None,
@@ -213,11 +226,9 @@ impl Sharing {
 
     /// The parts, in the order of `tab`.
     pub fn parts(&self) -> Vec<Part> {
-        let mut parts = vec![Part::To, Part::How, Part::Plan, Part::Link];
-        if self.cloud.is_some() {
-            parts.push(Part::Holders);
-        }
-        parts
+        // The link is last: it is one `shift-tab` away from the receivers.
+        let holders = self.keeps_holders.then_some(Part::Holders);
+        [Part::To, Part::How, Part::Plan].into_iter().chain(holders).chain([Part::Link]).collect()
     }
 
     /// The chosen platform; `None` for all.
@@ -299,7 +310,7 @@ impl Sharing {
         let place = |value: String| self.shown.iter().position(|at| self.receivers[*at].value == value);
         if let Some(at) = stood.and_then(place) {
             self.at.selected = at;
-        } else if typed && self.typed().is_some() && !self.shown.is_empty() && !self.marked.is_empty() {
+        } else if typed && self.typed().is_some() && !self.shown.is_empty() {
             self.at.selected = self.shown.len();
         }
     }

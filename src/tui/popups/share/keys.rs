@@ -23,6 +23,8 @@ pub enum Outcome {
     Close,
     /// Other receivers are marked: plan for them.
     Plan,
+    /// Another platform is chosen: plan anew, and give up a link that is being made.
+    OtherPlatform,
     /// Share with these receivers, whose plans were shown.
     Go(Vec<Receiver>),
     /// Give the volume away.
@@ -43,7 +45,7 @@ impl Sharing {
             KeyCode::Esc => return Outcome::Close,
             KeyCode::Tab => return self.turn(true),
             KeyCode::BackTab => return self.turn(false),
-            KeyCode::Enter => return self.enter(),
+            KeyCode::Enter => return self.enter(screen),
             _ => {}
         }
         match self.part {
@@ -51,6 +53,7 @@ impl Sharing {
             Part::How => self.choose(key),
             Part::Plan => {
                 self.top = scrolled(self.top, self.below(screen), key).unwrap_or(self.top);
+                self.read = self.read.max(usize::from(self.top));
                 Outcome::Stay
             }
             Part::Link => self.link_key(key),
@@ -58,8 +61,28 @@ impl Sharing {
         }
     }
 
+    /// Gives the keys to the plan and shows its next lines, if there are any that were not on the screen yet.
+    fn read_on(&mut self, screen: Rect) -> bool {
+        if self.read >= self.below(screen) {
+            return false;
+        }
+        let from = usize::from(self.top) + if self.part == Part::Plan { self.page(screen) } else { 0 };
+        // With the keys it gets more lines.
+        self.part = Part::Plan;
+        self.top = u16::try_from(from.min(self.below(screen))).unwrap_or(u16::MAX);
+        self.read = self.read.max(usize::from(self.top));
+        true
+    }
+
+    /// How many lines of the plan are on the screen.
+    fn page(&self, screen: Rect) -> usize {
+        let parts = regions(self, screen);
+        let plan = parts.panes.iter().find(|(part, _)| *part == Part::Plan);
+        plan.map_or(0, |(_, area)| usize::from(area.height).saturating_sub(2)).max(1)
+    }
+
     /// How many lines the plan can be scrolled.
-    fn below(&self, screen: Rect) -> usize {
+    pub(super) fn below(&self, screen: Rect) -> usize {
         let parts = regions(self, screen);
         let (Some(plans), Some((_, area))) = (&self.plans, parts.panes.iter().find(|(part, _)| *part == Part::Plan))
         else {
@@ -109,10 +132,10 @@ impl Sharing {
             return Outcome::Stay;
         }
         self.platform = turned(self.platform, self.platforms.len(), key.code == KeyCode::Right);
-        (self.plans, self.top) = (None, 0);
+        (self.plans, self.top, self.read) = (None, 0, 0);
         // A link, too, was for the platform before, also one that is still being made.
         self.link = Link::None;
-        Outcome::Plan
+        Outcome::OtherPlatform
     }
 
     fn link_key(&mut self, key: &KeyEvent) -> Outcome {
@@ -149,6 +172,7 @@ impl Sharing {
                 let Some(typed) = self.typed().map(str::to_owned) else { return Outcome::Stay };
                 let way = match &self.cloud {
                     Some(_) if typed.contains('/') => Way::Copy,
+                    Some(_) if !self.keeps_holders => Way::AsImage,
                     Some(_) => Way::Grant,
                     None if is_elsewhere(&typed) => Way::Copy,
                     None => Way::Mount,
@@ -171,12 +195,12 @@ impl Sharing {
             let is = |at: &usize| self.receivers.get(*at).is_some_and(|target| target.value == value);
             self.at.selected = self.shown.iter().position(is).unwrap_or(0);
         }
-        (self.plans, self.top) = (None, 0);
+        (self.plans, self.top, self.read) = (None, 0, 0);
         Outcome::Plan
     }
 
     /// Shares if the plan on the screen is for exactly what is marked. Where nothing is marked yet, it marks.
-    fn enter(&mut self) -> Outcome {
+    fn enter(&mut self, screen: Rect) -> Outcome {
         let found = self.part == Part::To && !self.input.text.trim().is_empty() && self.count() > 0;
         if found || (self.part == Part::To && self.marked.is_empty()) {
             return self.mark();
@@ -187,6 +211,7 @@ impl Sharing {
             None if self.marked.is_empty() => "mark who gets it first",
             None => "not yet: its plan is being made",
             Some(none) if none.is_empty() => "it can be shared with none of them",
+            Some(_) if self.read_on(screen) => "read on: enter shares it at the end of the plan",
             Some(receivers) => return Outcome::Go(receivers),
         }
         .clone_into(&mut self.remark);

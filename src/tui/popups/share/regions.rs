@@ -62,16 +62,19 @@ pub(super) fn regions(dialog: &Sharing, whole: Rect) -> Regions {
             let rest = left.height.saturating_sub(how);
             // A rule, the typed line, the rows; the plan has the other half.
             let wanted = (dialog.count().max(4) as u16).saturating_add(2);
-            let to = wanted.min(rest.saturating_sub(rest / 2)).max(3).min(rest);
+            let most = if dialog.plans.is_some() && dialog.part == Part::Plan { rest / 3 } else { rest - rest / 2 };
+            let to = wanted.min(most).max(3).min(rest);
             let top = Rect { height: to, ..left };
             list = below(top, 2);
+            // Once there is a plan, it needs the lines more than what is the same for all.
+            let how = if dialog.plans.is_some() && left.height < 24 { 2 } else { how };
             panes.push((Part::To, top));
             panes.push((Part::How, Rect { height: how.min(left.height - to), ..below(left, to) }));
             panes.push((Part::Plan, below(left, to + how)));
         }
     }
     if let Some(right) = right {
-        let holders = if dialog.cloud.is_some() { HOLDERS.min(right.height / 3) } else { 0 };
+        let holders = if dialog.keeps_holders { HOLDERS.min(right.height / 3) } else { 0 };
         panes.push((Part::Link, above(right, holders)));
         if holders > 0 {
             panes.push((Part::Holders, below(right, right.height - holders)));

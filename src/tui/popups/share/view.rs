@@ -41,7 +41,13 @@ impl Sharing {
             panel::divider(frame, x, between, None, theme);
         }
         for (part, area) in &parts.panes {
-            let (title, facts) = self.rule(*part, frame.area().width);
+            let (title, mut facts) = self.rule(*part, frame.area().width);
+            if *part == Part::Plan {
+                facts = match self.below(frame.area()).saturating_sub(usize::from(self.top)) {
+                    0 => facts,
+                    more => format!("{more} more, j"),
+                };
+            }
             let inside = panel::titled(frame, *area, title, &facts, self.part == *part, theme);
             // A column is left free before the text, as in lists.
             let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
@@ -78,11 +84,11 @@ impl Sharing {
             Part::To if self.marked.is_empty() => ("1 To whom", self.receivers.len().to_string()),
             Part::To => ("1 To whom", format!("{} of {}", self.marked.len(), self.receivers.len())),
             Part::How if self.platforms.len() > 1 => ("2 How", "← → changes".to_owned()),
-            Part::How if columns < WIDE => ("2 How", "tab link instead".to_owned()),
+            Part::How if columns < WIDE => ("2 How", "shift-tab link instead".to_owned()),
             Part::How => ("2 How", String::new()),
             Part::Plan => ("3 What happens", String::new()),
             Part::Link if live => ("Or a link", "y copies it · ← → its end".to_owned()),
-            Part::Link => ("Or a link", "tab, then y copies it".to_owned()),
+            Part::Link => ("Or a link", "shift-tab, then y copies it".to_owned()),
             Part::Holders if live => ("Who has it now", "x takes back".to_owned()),
             Part::Holders => ("Who has it now", String::new()),
         }
@@ -142,8 +148,8 @@ impl Sharing {
         let (words, role) = self.standing(target, marked);
         let cost = match (target.way, self.known.size) {
             _ if self.held(target).is_some() || target.way == Way::Give => "–".to_owned(),
-            (Way::Copy, Some(size)) => text::size(size),
-            (Way::Copy, None) => "?".to_owned(),
+            (Way::Copy | Way::AsImage, Some(size)) => text::size(size),
+            (Way::Copy | Way::AsImage, None) => "?".to_owned(),
             _ => "0 B".to_owned(),
         };
         // The words say more than the name in a narrow place: the way and the bytes go first.
@@ -196,9 +202,12 @@ impl Sharing {
             Some(platform) => format!("{platform} only"),
         };
         let platform = if self.platforms.len() > 1 { format!("‹ {platform} ›") } else { platform };
-        let what = match (&self.cloud, self.name.is_empty()) {
-            (Some(_), _) => "it stays one image, in your project".to_owned(),
-            (None, _) => format!("as PROJECT/{}", self.name),
+        let what = match &self.cloud {
+            Some(_) if ways.iter().all(|way| matches!(way, Way::Grant | Way::Publish)) && self.keeps_holders => {
+                "it stays one image, in your project".to_owned()
+            }
+            Some(_) => String::new(),
+            None => format!("as PROJECT/{}", self.name),
         };
         let along = if self.cloud.is_none() {
             format!("{platform}; signatures and attachments go along")
