@@ -121,11 +121,17 @@ fn lists() -> Vec<(&'static str, State, Fill, &'static str, &'static str)> {
     ]
 }
 
+/// The keys that select `two`: each request of the queue is below the line of its group.
+fn to_two(state: &State) -> &'static str {
+    if state.scope() == "requests" { "g j j j" } else { "g j" }
+}
+
 #[test]
 fn decisive_keys_act_on_the_row_that_the_last_frame_showed_wherever_it_is_now() {
     for (what, mut state, fill, keys, acted) in lists() {
         fill(&mut state, &["one", "two", "three"]);
-        press(&mut state, "g j");
+        let keys_to_two = to_two(&state);
+        press(&mut state, keys_to_two);
         // It moves, and other rows come and go around it.
         fill(&mut state, &["four", "three", "two"]);
         assert_eq!(acted_on(&press(&mut state, keys)), [acted], "{what}");
@@ -136,7 +142,8 @@ fn decisive_keys_act_on_the_row_that_the_last_frame_showed_wherever_it_is_now() 
 fn where_the_selected_row_is_gone_nothing_is_decided_until_one_is_chosen() {
     for (what, mut state, fill, keys, _) in lists() {
         fill(&mut state, &["one", "two", "three"]);
-        press(&mut state, "g j");
+        let keys_to_two = to_two(&state);
+        press(&mut state, keys_to_two);
         fill(&mut state, &["one", "three"]);
         // Immediately, and also after a frame without it was drawn.
         let first = keys.split(' ').next().unwrap();
@@ -160,11 +167,11 @@ fn a_key_between_news_and_the_next_frame_does_nothing_but_say_so() {
     // The same request has another dossier now: not what was shown would be approved.
     let mut state = requests("queue", "6 tab");
     queue(&mut state, &[1, 2]);
-    press(&mut state, "g");
+    press(&mut state, "g j");
     let mut changed = request(1, Stage::Waiting, "scan", "base-1");
     changed.version += 1;
     let other = request(2, Stage::Waiting, "signature", "base-2");
-    press(&mut state, "g");
+    press(&mut state, "g j");
     update(&mut state, Msg::Drawn);
     update(
         &mut state,
@@ -208,9 +215,9 @@ fn an_approval_shows_what_it_takes_before_it_is_given() {
         }
         assert!(acted_on(&press(&mut state, "esc")).is_empty());
     }
-    press(&mut state, "g a");
+    press(&mut state, "g j a");
     assert!(crate::screens::draw(&mut state, (80, 24)).contains("holds nothing against it"));
-    press(&mut state, "esc g _ j _ a");
+    press(&mut state, "esc g j _ j _ a");
     let drawn = crate::screens::draw(&mut state, (80, 24));
     assert!(
         drawn.contains("request 1: ") && drawn.contains("request 2: ") && drawn.contains("CVE-2026-0001"),
@@ -225,7 +232,7 @@ fn ten_ordinary_requests_are_decided_with_ten_keys() {
         let mut state = requests("queue", "6 tab");
         state.size = size;
         queue(&mut state, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-        press(&mut state, "g");
+        press(&mut state, "g j");
         let drawn = crate::screens::draw(&mut state, size);
         for words in
             ["built on “base-1” · 1 waiting", "approving takes “signature”", "ada: for the paper", "1:   a approve"]
@@ -243,7 +250,7 @@ fn ten_ordinary_requests_are_decided_with_ten_keys() {
     let mut state = requests("queue", "6 tab");
     state.size = (120, 40);
     queue(&mut state, &[1, 2, 3]);
-    let mut acted = acted_on(&press(&mut state, "g a"));
+    let mut acted = acted_on(&press(&mut state, "g j a"));
     for _ in 0..50 {
         update(&mut state, Msg::Drawn);
         state.clock += 30;
@@ -255,13 +262,13 @@ fn ten_ordinary_requests_are_decided_with_ten_keys() {
     // A rejection needs a reason, and leads to the next request, too.
     let mut state = requests("queue", "6 tab");
     queue(&mut state, &[1, 2]);
-    let acted = acted_on(&press(&mut state, "g x n o enter a"));
+    let acted = acted_on(&press(&mut state, "g j x n o enter a"));
     assert_eq!(acted, ["reject request 1: physics/gromacs-1", "approve request 2: physics/gromacs-2"]);
     // Where the screen has no room for what is taken, the key asks.
     let mut state = requests("queue", "6 tab");
     state.size = (44, 14);
     queue(&mut state, &[1, 2]);
-    assert!(acted_on(&press(&mut state, "g a")).is_empty() && !state.popups.is_empty());
+    assert!(acted_on(&press(&mut state, "g j a")).is_empty() && !state.popups.is_empty());
 }
 
 #[test]
@@ -279,7 +286,7 @@ fn conditions_are_a_form_in_which_every_finding_that_is_accepted_is_marked() {
         &mut state,
         Msg::Request(RequestNews::Requests { which: RequestFilter::Queue, skip: 0, result: Ok(vec![held]) }),
     );
-    press(&mut state, "g A 9 0 d tab _ tab tab _");
+    press(&mut state, "g j A 9 0 d tab _ tab tab _");
     for size in [(120, 40), (80, 24), (44, 14)] {
         let drawn = crate::screens::draw(&mut state, size);
         for words in ["90d", "● in this project only", "● “CVE-2026-0001”", "○ “CVE-2026-0002”"] {
@@ -294,7 +301,7 @@ fn conditions_are_a_form_in_which_every_finding_that_is_accepted_is_marked() {
     assert!(ruling.terms.until.is_some() && ruling.terms.only && ruling.terms.exceptions.is_empty());
     assert_eq!((ruling.approve, ruling.reason.as_str()), (true, "why"));
     // An end that cannot be read is named, and what was typed stays.
-    press(&mut state, "g A x enter");
+    press(&mut state, "g j A x enter");
     assert!(crate::screens::draw(&mut state, (80, 24)).contains("until: "));
     assert!(acted_on(&press(&mut state, "esc")).is_empty() && state.popups.is_empty());
 }
@@ -321,7 +328,7 @@ fn an_admission_is_taken_back_by_a_key_with_a_reason_and_only_by_who_decides() {
 fn marks_that_are_gone_leave_nothing_to_decide_on_not_the_row_below() {
     let mut state = requests("queue", "6 tab");
     queue(&mut state, &[1, 2, 3]);
-    press(&mut state, "g _");
+    press(&mut state, "g j _");
     queue(&mut state, &[2, 3]);
     assert!(acted_on(&press(&mut state, "a")).is_empty());
     assert!(said(&state).contains("nothing is selected"), "{}", said(&state));

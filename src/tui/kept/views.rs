@@ -86,7 +86,7 @@ mod tests {
         assert_eq!((left.of("catalog"), left.of("inbox"), left.of("image")), (catalog, inbox, View::default()));
         keep(folder.path(), "catalog", View::default()).unwrap();
         assert_eq!(views(folder.path()).of("catalog"), View::default());
-        assert_eq!(fs::read_to_string(folder.path().join(FILE)).unwrap(), "inbox = other-alone\n");
+        assert_eq!(small_file::text(folder.path().join(FILE)).unwrap(), "inbox = other-alone\n");
     }
 
     #[test]
