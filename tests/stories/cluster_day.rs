@@ -270,10 +270,8 @@ fn script_has(screen: &mut Screen, line: &str) {
 fn by_keys() {
     let day = Day::new();
     let mut screen = day.open_screen();
-    // Where there are few images the first page is shown: to the list.
+    // Where there are few images the first page is shown: this key leads to the list, too.
     screen.until("[1 Images ");
-    screen.keys("\u{1b}");
-    screen.until("NAME");
     screen.keys(&format!("/{}\r", day.ours));
     screen.until("\n▌ zz/gromacs-");
     screen.keys("\r");
