@@ -10,18 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    folder::{Place, Running},
-    spec::{Commands, IMAGE, Spec},
-};
+use super::spec::{Commands, IMAGE, Place, Running, Spec};
 use crate::{
-    keeper::supervise,
+    keeper::{launches, supervise},
     shared::{apptainer as program, exec},
 };
-use wharf_core::base::{
-    error::{During, Error, Result},
-    small_file,
-};
+use wharf_core::base::error::{During, Error, Result};
 
 /// The internal verb of the keeper; the command line does not list it.
 pub(super) const VERB: &str = "__keep_apptainer";
@@ -35,9 +29,7 @@ const FIRST: i32 = 10;
 
 /// Runs the launch in `folder` until it ends. Its standard input is the image's file.
 pub(super) fn keep(folder: &Path) -> Result<()> {
-    let what = format!("keep {}", folder.display());
-    let spec: Spec =
-        serde_json::from_slice(&small_file::bytes(folder.join("spec.json")).during(&what)?).during(&what)?;
+    let spec: Spec = launches::read(folder)?;
     let instance = Cell::new(false);
     let kept = supervise::keep(folder, || run(folder, &spec.commands, &instance));
     if instance.get() {

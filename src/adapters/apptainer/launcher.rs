@@ -9,14 +9,19 @@ use async_trait::async_trait;
 use rustix::process::{Pid, Signal};
 
 use super::{
-    build, commands,
-    folder::Kept,
-    form, keep,
+    build, commands, form, keep,
     spec::{IMAGE, Spec},
 };
 use crate::{
     formats::{disk_header, sif, sif_file},
-    keeper::{changes, follow, node::Node, processes, standing::has_ended, usage::Measurements},
+    keeper::{
+        changes, follow,
+        launches::{Kept, Launched, Launches, SPEC},
+        node::Node,
+        processes,
+        standing::has_ended,
+        usage::Measurements,
+    },
     shared::{
         apptainer::{self as program, Program},
         exec, private, terminal,
@@ -25,7 +30,6 @@ use crate::{
 use wharf_core::{
     base::{
         blocking::blocking,
-        clean,
         context::Context,
         digest::Digest,
         error::{During, Error, Kind, Result},
@@ -56,8 +60,6 @@ const OUTPUT: usize = 16 << 20;
 const ENDS: Duration = Duration::from_secs(5);
 /// How long a launch waits for the program to begin.
 const BEGINS: Duration = Duration::from_secs(90);
-/// The pause between two looks at a workload that begins or ends.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// Why some workloads cannot be entered, and what to do instead.
 const NO_INSTANCE: &str = "its image has no shell, so Apptainer has made no instance of it";
@@ -68,7 +70,7 @@ pub struct Apptainer {
     name: String,
     program: Program,
     /// Folders of launches, by their keys.
-    launches: PathBuf,
+    launches: Launches<Spec>,
     /// SIF files that were copied or fetched.
     files: PathBuf,
     /// SIF files that were made of container images.
@@ -81,7 +83,8 @@ pub struct Apptainer {
 impl Apptainer {
     /// A backend of this name that keeps images in `cache` and launches in `state`.
     pub fn new(name: String, program: Program, cache: &Path, state: &Path) -> Self {
-        let (launches, made) = (state.join("apptainer"), cache.join("sif").join("made"));
+        let launches = Launches::new(state.join("apptainer"), name.clone());
+        let made = cache.join("sif").join("made");
         let (files, measurements) = (sif_file::store(cache), Measurements::default());
         Self { name, program, launches, files, made, measurements, keeper: None }
     }
@@ -92,19 +95,10 @@ impl Apptainer {
         Self { keeper: Some(keeper), ..self }
     }
 
-    async fn find(&self, id: &str) -> Result<Kept> {
-        let inside = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
-        let (folder, name) = (self.launches.join(id), self.name.clone());
-        let kept = blocking(move || Kept::load(&folder, &name)).await.during("read a workload")?;
-        kept.filter(|_| inside).ok_or_else(|| {
-            Error::not_found(format!("workload '{}'", clean::short(id, 60)), "there is no such workload")
-        })
-    }
-
     /// The command that runs `command` in the instance of a workload.
     async fn enter(&self, id: &str, command: Vec<String>) -> Result<Vec<String>> {
         let what = format!("enter {id}");
-        let kept = self.find(id).await?;
+        let kept = self.launches.find(id).await?;
         match kept.running {
             Some(running) if running.limits.instance => {}
             Some(_) => {
@@ -112,19 +106,7 @@ impl Apptainer {
             }
             None => return Err(Error::unsupported(what, "it is not running here").hint("launch it again")),
         }
-        Ok([commands::enter(&self.program.word()?, &kept.spec.key), command].concat())
-    }
-
-    /// Waits until a launch is in a state that is wanted, or time is up; gives it as it is then.
-    async fn until(&self, id: &str, patience: Duration, wanted: impl Fn(&State) -> bool) -> Result<Kept> {
-        let end = tokio::time::Instant::now() + patience;
-        loop {
-            let kept = self.find(id).await?;
-            if wanted(&kept.workload.state) || tokio::time::Instant::now() >= end {
-                return Ok(kept);
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+        Ok([commands::enter(&self.program.word()?, &kept.spec.launched.key), command].concat())
     }
 }
 
@@ -205,18 +187,18 @@ impl Launcher for Apptainer {
         let (asked, id) = (answers.clone(), key.clone());
         // Reads paths of the host, which may be on a slow file system.
         let commands = blocking(move || commands::commands(&program, prefix, &id, &asked));
-        let spec = Spec {
+        let launched = Launched {
             name: name_from(answers.get("name")),
             reference: pinned.reference.to_string(),
             digest: pinned.digest.to_string(),
             key: key.clone(),
             created: text::now(),
             machine: Node::here(),
-            commands: commands.await.during(&what)??,
         };
-        let folder = self.launches.join(&key);
+        let spec = Spec { launched, commands: commands.await.during(&what)?? };
+        let folder = self.launches.folder().join(&key);
         let text = serde_json::to_string_pretty(&spec).during(&what)?;
-        let path = folder.join("spec.json").display().to_string();
+        let path = folder.join(SPEC).display().to_string();
         let completed = [IMAGE, "created", "machine"].map(str::to_owned).to_vec();
         let environment =
             program::environment().into_iter().filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()));
@@ -241,7 +223,7 @@ impl Launcher for Apptainer {
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {
         let what = format!("launch on {}", self.name);
         let key = plan.idempotency_key.clone();
-        if let Ok(kept) = self.find(&key).await {
+        if let Ok(kept) = self.launches.find(&key).await {
             return Ok(kept.workload);
         }
         let mut spec: Spec = serde_json::from_str(plan.written(&what)?.1).during(&what)?;
@@ -252,23 +234,24 @@ impl Launcher for Apptainer {
         };
         sif::primary(&image, &what)?.must_run_here(&what)?;
         // The form may have been open for long.
-        (spec.created, spec.machine) = (text::now(), Node::here());
+        (spec.launched.created, spec.launched.machine) = (text::now(), Node::here());
         let [words] = plan.commands(&what)?;
         let words = words.to_vec();
-        let (launches, folder, task) = (self.launches.clone(), self.launches.join(&key), what.clone());
+        let (launches, folder, task) =
+            (self.launches.folder().to_owned(), self.launches.folder().join(&key), what.clone());
         cx.progress.phase("starting");
         let begin = move || {
             private::folder(&launches)?;
             let mut staging = private::Scratch::make(private::beside(&folder, "new"))?;
-            private::write(&staging.path().join("spec.json"), &serde_json::to_vec_pretty(&spec).during(&task)?)?;
+            private::write(&staging.path().join(SPEC), &serde_json::to_vec_pretty(&spec).during(&task)?)?;
             // The folder gets its final name only when it is complete; another launch of the same plan may be faster.
-            if staging.keep_as(&folder).is_err() && folder.join("spec.json").is_file() {
+            if staging.keep_as(&folder).is_err() && folder.join(SPEC).is_file() {
                 return Ok(());
             }
             keep::start(&words, image)
         };
         blocking(begin).await.during(&what)??;
-        self.until(&key, BEGINS, |state| *state != State::Starting).await.map(|kept| kept.workload)
+        self.launches.until(&key, BEGINS, |state| *state != State::Starting).await.map(|kept| kept.workload)
     }
 
     async fn workloads(&self, cx: &Context) -> Result<(Vec<Workload>, Extent)> {
@@ -277,32 +260,26 @@ impl Launcher for Apptainer {
     }
 
     async fn list(&self, _cx: &Context, _scope: ListScope) -> Result<Listed> {
-        let (folder, name) = (self.launches.clone(), self.name.clone());
-        let read = move || {
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            let complete = entries.filter(|entry| !entry.file_name().to_string_lossy().contains('.'));
-            let mut listed = Listed::default();
-            for kept in complete.filter_map(|entry| Kept::load(&entry.path(), &name)) {
-                listed.refusals.extend(refusals(&kept));
-                listed.workloads.push(kept.workload);
-            }
-            listed
-        };
-        blocking(read).await.during(format!("list workloads of {}", self.name))
+        let mut listed = Listed::default();
+        for kept in self.launches.all().await? {
+            listed.refusals.extend(refusals(&kept));
+            listed.workloads.push(kept.workload);
+        }
+        Ok(listed)
     }
 
     async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
-        changes::of(self.launches.clone(), &format!("watch the workloads of {}", self.name)).await.map(Some)
+        changes::of(self.launches.folder().to_owned(), &format!("watch the workloads of {}", self.name)).await.map(Some)
     }
 
     async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
         let what = format!("read the output of {id}");
-        let kept = self.find(id).await?;
+        let kept = self.launches.find(id).await?;
         if wanted.needs_times() {
             return Err(Error::unsupported(what, "the output of Apptainer's workloads is kept without times")
                 .hint("let the program print them, or launch it on an engine"));
         }
-        Ok(follow::output(kept.folder, what, wanted, Kept::is_over))
+        Ok(follow::output(kept.folder, what, wanted, Kept::<Spec>::is_over))
     }
 
     async fn terminal(
@@ -323,21 +300,19 @@ impl Launcher for Apptainer {
         let argv = self.enter(id, command).await?;
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
         let output = exec::run_in(&words, Some(&program::environment()), b"", OUTPUT, LONGEST).await?;
-        let mut all = output.stdout;
-        all.extend_from_slice(output.stderr.as_bytes());
-        Ok((all, i64::from(output.code)))
+        Ok(output.together())
     }
 
     async fn usage(&self, _cx: &Context, id: &str) -> Result<Option<Usage>> {
         let what = format!("measure {id}");
-        let running = self.find(id).await?.running;
+        let running = self.launches.find(id).await?.running;
         let running = running.ok_or_else(|| Error::not_found(&what, "it is not running here"))?;
         self.measurements.take(id, running.pid, &what).await.map(Some)
     }
 
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
         let what = format!("stop {id}");
-        let kept = self.until(id, BEGINS, |state| *state != State::Starting).await?;
+        let kept = self.launches.until(id, BEGINS, |state| *state != State::Starting).await?;
         if matches!(kept.workload.state, State::Exited(_)) {
             return Ok(());
         }
@@ -353,21 +328,21 @@ impl Launcher for Apptainer {
             for pid in asked {
                 signal(pid, Signal::TERM);
             }
-            if !over(&self.until(id, ENDS, over).await?.workload.state) {
+            if !over(&self.launches.until(id, ENDS, over).await?.workload.state) {
                 self.end_instance(&kept).await;
                 signal(running.pid, Signal::KILL);
             }
         }
         // Without its keeper, nobody else has removed it.
-        if matches!(self.until(id, ENDS, over).await?.workload.state, State::Other(_)) {
+        if matches!(self.launches.until(id, ENDS, over).await?.workload.state, State::Other(_)) {
             self.end_instance(&kept).await;
         }
-        let kept = self.find(id).await?;
+        let kept = self.launches.find(id).await?;
         if over(&kept.workload.state) {
             return Ok(());
         }
         Err(Error::new(Kind::Unavailable, what, "it does not end")
-            .hint(format!("apptainer instance stop --force {}", commands::instance(&kept.spec.key))))
+            .hint(format!("apptainer instance stop --force {}", commands::instance(&kept.spec.launched.key))))
     }
 
     async fn health(&self, _cx: &Context) -> Result<Health> {
@@ -395,7 +370,7 @@ impl Launcher for Apptainer {
 
     async fn remove(&self, cx: &Context, id: &str) -> Result<()> {
         let what = format!("remove {id}");
-        let kept = match self.find(id).await {
+        let kept = match self.launches.find(id).await {
             Err(error) if error.kind == Kind::NotFound => return Ok(()),
             other => other?,
         };
@@ -416,7 +391,7 @@ impl Apptainer {
     }
 
     /// Removes the instance of a launch with all that runs in it; one that is gone is fine.
-    async fn end_instance(&self, kept: &Kept) {
+    async fn end_instance(&self, kept: &Kept<Spec>) {
         let words: Vec<&str> = kept.spec.commands.stop.iter().skip(1).map(String::as_str).collect();
         if let Err(error) = self.program.ask(&words).await {
             tracing::warn!(%error, "an instance could not be removed");
@@ -425,7 +400,7 @@ impl Apptainer {
 }
 
 /// What cannot be done with a launch although it runs.
-fn refusals(kept: &Kept) -> Vec<Refusal> {
+fn refusals(kept: &Kept<Spec>) -> Vec<Refusal> {
     if kept.running.as_ref().is_none_or(|running| running.limits.instance) {
         return Vec::new();
     }

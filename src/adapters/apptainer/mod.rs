@@ -7,7 +7,6 @@
 
 mod build;
 mod commands;
-mod folder;
 mod form;
 mod keep;
 mod launcher;

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::keeper::node::Node;
+use crate::keeper::{
+    launches::{self, Launched},
+    running::RunningProgram,
+};
 
 /// Stands for the open image file in the commands of a plan.
 pub(super) const IMAGE: &str = "IMAGE";
@@ -10,20 +13,29 @@ pub(super) const IMAGE: &str = "IMAGE";
 /// A launch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Spec {
-    /// The name in lists.
-    pub name: String,
-    /// The pinned reference.
-    pub reference: String,
-    /// The pinned digest.
-    pub digest: String,
-    /// The key of the launch.
-    pub key: String,
-    /// When it was launched, in seconds since 1970.
-    pub created: i64,
-    /// The machine that it runs on.
-    pub machine: Node,
+    /// What is known of every launch.
+    #[serde(flatten)]
+    pub launched: Launched,
     /// The commands.
     pub commands: Commands,
+}
+
+/// Where the program of a launch runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// Whether it runs in an instance, which can be entered.
+    pub instance: bool,
+}
+
+/// The process of Apptainer that waits for the program of a launch.
+pub(super) type Running = RunningProgram<Place>;
+
+impl launches::Spec for Spec {
+    type Note = Place;
+
+    fn launched(&self) -> &Launched {
+        &self.launched
+    }
 }
 
 /// The commands of a launch, in the order in which they are run. `IMAGE` stands for the image file, which is open

@@ -6,15 +6,12 @@ use std::{
     time::Duration,
 };
 
-use super::folder::{Running, SPEC, Spec, place};
+use super::folder::{Running, Spec, place};
 use crate::{
-    keeper::{processes, supervise},
+    keeper::{launches, processes, supervise},
     shared::{exec, private},
 };
-use wharf_core::base::{
-    error::{During, Error, Kind, Result},
-    small_file,
-};
+use wharf_core::base::error::{During, Error, Kind, Result};
 
 /// The internal verb of the keeper; the command line does not list it.
 pub(super) const VERB: &str = "__keep_charliecloud";
@@ -31,7 +28,7 @@ fn run(folder: &Path) -> Result<i32> {
     processes::adopt().during(&what)?;
     // While the image is compared, the keeper is what can be ended.
     Running::of(std::process::id(), ()).write(folder)?;
-    let spec: Spec = serde_json::from_slice(&small_file::bytes(folder.join(SPEC)).during(&what)?).during(&what)?;
+    let spec: Spec = launches::read(folder)?;
     if let Some(words) = &spec.check {
         if !is_unchanged(words, &what)? {
             return Err(Error::new(Kind::Integrity, what, "the prepared image is not what was prepared")

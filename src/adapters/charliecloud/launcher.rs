@@ -13,11 +13,19 @@ use rustix::process::Signal;
 
 use super::{
     claim::Claim,
-    folder::{self, Kept, PROGRAM, SPEC, Spec},
+    folder::{self, PROGRAM, Spec},
     keep,
 };
 use crate::{
-    keeper::{changes, follow, node::Node, processes, standing::has_ended, start, usage::Measurements},
+    keeper::{
+        changes, follow,
+        launches::{Kept, Launched, Launches, SPEC},
+        node::Node,
+        processes,
+        standing::has_ended,
+        start,
+        usage::Measurements,
+    },
     prepared::{Store, kept},
     shared::{exec, private, terminal},
 };
@@ -47,8 +55,6 @@ const LONGEST: Duration = Duration::from_secs(3600);
 const OUTPUT: usize = 16 << 20;
 /// How long a program has to end after it was asked to.
 const ENDS: Duration = Duration::from_secs(5);
-/// The pause between two looks at a workload that ends.
-const LOOK: Duration = Duration::from_millis(20);
 /// How long `ch-run` may take to tell its version.
 const VERSION: Duration = Duration::from_secs(10);
 
@@ -60,7 +66,7 @@ pub struct Charliecloud {
     name: String,
     runtime: Arc<dyn Runtime>,
     /// Folders of launches, by their keys.
-    launches: PathBuf,
+    launches: Launches<Spec>,
     /// Prepared images.
     images: PathBuf,
     measurements: Measurements,
@@ -72,9 +78,9 @@ impl Charliecloud {
     /// A backend of this name that starts images with `runtime`, and keeps them in `cache` and launches in `state`.
     pub fn new(name: String, runtime: Arc<dyn Runtime>, cache: &Path, state: &Path) -> Self {
         Self {
+            launches: Launches::new(state.join("charliecloud"), name.clone()),
             name,
             runtime,
-            launches: state.join("charliecloud"),
             images: cache.join("prepared"),
             measurements: Measurements::default(),
             keeper: None,
@@ -92,52 +98,27 @@ impl Charliecloud {
         Store { own: self.images.clone(), site: None }
     }
 
-    async fn find(&self, id: &str) -> Result<Kept> {
-        let inside = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
-        let (folder, name) = (self.launches.join(id), self.name.clone());
-        let kept = blocking(move || Kept::load(&folder, &name)).await.during("read a workload")?;
-        kept.filter(|_| inside).ok_or_else(|| {
-            Error::not_found(format!("workload '{}'", clean::short(id, 60)), "there is no such workload")
-        })
-    }
-
-    async fn all(&self) -> Result<Vec<Kept>> {
-        let (launches, name) = (self.launches.clone(), self.name.clone());
-        blocking(move || folder::all(&launches, &name)).await.during(format!("list workloads of {}", self.name))
-    }
-
     /// The words that run `command` inside a workload.
     async fn enter(&self, id: &str, terminal: bool, command: Vec<String>) -> Result<Vec<String>> {
         let what = format!("enter {id}");
-        let kept = self.find(id).await?;
+        let kept = self.launches.find(id).await?;
         if kept.running.is_none() {
             return Err(Error::unsupported(what, "it is not running here").hint("launch it again"));
         }
-        Ok([self.runtime.enter(&kept.folder, &kept.place(), terminal)?, command].concat())
-    }
-
-    /// Waits until a launch has ended, or time is up; gives it as it is then.
-    async fn until_it_ends(&self, id: &str) -> Result<Kept> {
-        let end = tokio::time::Instant::now() + ENDS;
-        loop {
-            let kept = self.find(id).await?;
-            if has_ended(&kept.workload.state) || tokio::time::Instant::now() >= end {
-                return Ok(kept);
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+        Ok([self.runtime.enter(&kept.folder, &folder::place(&kept.folder), terminal)?, command].concat())
     }
 
     /// Whether a launch is on its way.
     async fn is_launching(&self) -> Result<bool> {
-        let launches = self.launches.clone();
+        let launches = self.launches.folder().to_owned();
         blocking(move || folder::is_launching(&launches)).await.during("look for launches")
     }
 
     /// Who uses which image, by the digits of its manifest.
     async fn busy(&self) -> Result<BTreeMap<String, String>> {
-        let alive = self.all().await?.into_iter().filter(|kept| !matches!(kept.workload.state, State::Exited(_)));
-        Ok(alive.map(|kept| (kept.spec.manifest, format!("workload {}", kept.spec.name))).collect())
+        let alive =
+            self.launches.all().await?.into_iter().filter(|kept| !matches!(kept.workload.state, State::Exited(_)));
+        Ok(alive.map(|kept| (kept.spec.manifest, format!("workload {}", kept.spec.launched.name))).collect())
     }
 }
 
@@ -177,17 +158,20 @@ impl Launcher for Charliecloud {
         let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
         let described = self.runtime.describe(image, &answers).await?;
         let key = key();
-        let folder = self.launches.join(&key);
-        let spec = Spec {
-            check: self.runtime.check(&described.process, &folder)?,
-            run: self.runtime.argv(&folder)?,
+        let folder = self.launches.folder().join(&key);
+        let launched = Launched {
             name: name_from(answers.get("name")),
             reference: pinned.reference.to_string(),
             digest: pinned.digest.to_string(),
-            manifest: pinned.manifest.hex().to_owned(),
             key: key.clone(),
             created: text::now(),
             machine: Node::here(),
+        };
+        let spec = Spec {
+            launched,
+            manifest: pinned.manifest.hex().to_owned(),
+            check: self.runtime.check(&described.process, &folder)?,
+            run: self.runtime.argv(&folder)?,
             process: described.process.0,
         };
         let layers = text::plural(image.layers.len() as u64, "layer", "layers");
@@ -224,46 +208,46 @@ impl Launcher for Charliecloud {
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {
         let what = format!("launch on {}", self.name);
         let key = &plan.idempotency_key;
-        if let Ok(kept) = self.find(key).await {
+        if let Ok(kept) = self.launches.find(key).await {
             return Ok(kept.workload);
         }
         let mut spec: Spec = serde_json::from_str(plan.written(&what)?.1).during(&what)?;
-        let folder = self.launches.join(key);
+        let folder = self.launches.folder().join(key);
         let (at, task) = (folder.clone(), what.clone());
         let claim = blocking(move || Claim::of(at, &task)).await.during(&what)??;
         // It may have been launched since it was looked for.
-        if let Ok(kept) = self.find(key).await {
+        if let Ok(kept) = self.launches.find(key).await {
             claim.keep();
             return Ok(kept.workload);
         }
         self.runtime.prepare(cx, supply, &Process(spec.process.clone()), &self.images, &folder).await?;
         // The form may have been open for long.
-        (spec.created, spec.machine) = (text::now(), Node::here());
+        (spec.launched.created, spec.launched.machine) = (text::now(), Node::here());
         let (written, bytes) = (folder.join(SPEC), serde_json::to_vec_pretty(&spec).during(&what)?);
         blocking(move || private::write(&written, &bytes)).await.during(&what)??;
         claim.keep();
         cx.progress.phase("starting");
         let [words] = plan.commands(&what)?;
         start::start(words, &folder, Stdio::null(), &what).await?;
-        self.find(key).await.map(|kept| kept.workload)
+        self.launches.find(key).await.map(|kept| kept.workload)
     }
 
     async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
-        Ok((self.all().await?.into_iter().map(|kept| kept.workload).collect(), Extent::Whole))
+        Ok((self.launches.all().await?.into_iter().map(|kept| kept.workload).collect(), Extent::Whole))
     }
 
     async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
-        changes::of(self.launches.clone(), &format!("watch the workloads of {}", self.name)).await.map(Some)
+        changes::of(self.launches.folder().to_owned(), &format!("watch the workloads of {}", self.name)).await.map(Some)
     }
 
     async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
         let what = format!("read the output of {id}");
-        let kept = self.find(id).await?;
+        let kept = self.launches.find(id).await?;
         if wanted.needs_times() {
             return Err(Error::unsupported(what, "the output of Charliecloud's workloads is kept without times")
                 .hint("let the program print them, or launch it on an engine"));
         }
-        Ok(follow::output(kept.folder, what, wanted, Kept::is_over))
+        Ok(follow::output(kept.folder, what, wanted, Kept::<Spec>::is_over))
     }
 
     async fn terminal(
@@ -282,21 +266,19 @@ impl Launcher for Charliecloud {
         let argv = self.enter(id, false, command).await?;
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
         let output = exec::run_in(&words, Some(&environment()), b"", OUTPUT, LONGEST).await?;
-        let mut all = output.stdout;
-        all.extend_from_slice(output.stderr.as_bytes());
-        Ok((all, i64::from(output.code)))
+        Ok(output.together())
     }
 
     async fn usage(&self, _cx: &Context, id: &str) -> Result<Option<Usage>> {
         let what = format!("measure {id}");
-        let running = self.find(id).await?.running;
+        let running = self.launches.find(id).await?.running;
         let running = running.ok_or_else(|| Error::not_found(&what, "it is not running here"))?;
         self.measurements.take(id, running.pid, &what).await.map(Some)
     }
 
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
         let what = format!("stop {id}");
-        let kept = self.find(id).await?;
+        let kept = self.launches.find(id).await?;
         if matches!(kept.workload.state, State::Exited(_)) {
             return Ok(());
         }
@@ -309,13 +291,13 @@ impl Launcher for Charliecloud {
                 processes::signal(pid, Signal::TERM);
             }
             // What is looked at now may be another process: the program, where the keeper was seen before.
-            if let Some(running) = self.until_it_ends(id).await?.running {
+            if let Some(running) = self.launches.until(id, ENDS, has_ended).await?.running {
                 for pid in processes::family(running.pid) {
                     processes::signal(pid, Signal::KILL);
                 }
             }
         }
-        if has_ended(&self.until_it_ends(id).await?.workload.state) {
+        if has_ended(&self.launches.until(id, ENDS, has_ended).await?.workload.state) {
             return Ok(());
         }
         Err(Error::new(Kind::Unavailable, what, "it does not end").hint("try again in a moment"))
@@ -323,7 +305,7 @@ impl Launcher for Charliecloud {
 
     async fn remove(&self, cx: &Context, id: &str) -> Result<()> {
         let what = format!("remove {id}");
-        let kept = match self.find(id).await {
+        let kept = match self.launches.find(id).await {
             Err(error) if error.kind == Kind::NotFound => return Ok(()),
             other => other?,
         };

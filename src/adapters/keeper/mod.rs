@@ -6,6 +6,7 @@
 
 pub mod changes;
 pub mod follow;
+pub mod launches;
 pub mod log;
 pub mod node;
 pub mod processes;

@@ -191,9 +191,7 @@ impl Launcher for Local {
         let argv = self.enter(id, "pipe", command).await?;
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
         let output = exec::run_in(&words, Some(&own_path()), b"", 16 << 20, Duration::from_secs(3600)).await?;
-        let mut all = output.stdout;
-        all.extend_from_slice(output.stderr.as_bytes());
-        Ok((all, i64::from(output.code)))
+        Ok(output.together())
     }
 
     async fn usage(&self, _cx: &Context, id: &str) -> Result<Option<Usage>> {

@@ -24,6 +24,15 @@ pub struct Output {
     pub stderr: String,
 }
 
+impl Output {
+    /// All that a command said, its errors last, and its exit code.
+    pub fn together(self) -> (Vec<u8>, i64) {
+        let mut all = self.stdout;
+        all.extend_from_slice(self.stderr.as_bytes());
+        (all, i64::from(self.code))
+    }
+}
+
 /// Runs `argv` with `input` on standard input, in Wharf's own environment.
 pub async fn run(argv: &[&str], input: &[u8], limit: usize, deadline: Duration) -> Result<Output> {
     run_in(argv, None, input, limit, deadline).await
