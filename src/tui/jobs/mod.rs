@@ -13,7 +13,7 @@ mod running;
 mod sharing;
 mod sources;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use tokio::{
@@ -113,49 +113,36 @@ impl Jobs {
         }
     }
 
+    /// The state folder; `None` where nothing is kept.
+    fn state_folder(&self) -> Option<&Path> {
+        let folder = &self.portal.config().state_dir;
+        (!folder.as_os_str().is_empty()).then_some(folder)
+    }
+
     /// Saves the chosen theme in the state folder, for the next start.
     pub fn keep_theme(&self, name: &str) -> std::io::Result<()> {
-        let config = self.portal.config();
-        if config.state_dir.as_os_str().is_empty() {
-            return Ok(());
-        }
-        crate::kept::keep(&config.state_dir, &config.theme, name)
+        let theme = &self.portal.config().theme;
+        self.state_folder().map_or(Ok(()), |folder| crate::kept::keep(folder, theme, name))
     }
 
     /// Saves in the state folder how output is read, for the next start.
     pub fn keep_switches(&self, switches: Switches) -> std::io::Result<()> {
-        let folder = &self.portal.config().state_dir;
-        if folder.as_os_str().is_empty() {
-            return Ok(());
-        }
-        crate::kept::output::keep(folder, switches)
+        self.state_folder().map_or(Ok(()), |folder| crate::kept::output::keep(folder, switches))
     }
 
     /// Saves in the state folder which panes a screen shows, for the next start.
     pub fn keep_view(&self, scope: &str, view: View) -> std::io::Result<()> {
-        let folder = &self.portal.config().state_dir;
-        if folder.as_os_str().is_empty() {
-            return Ok(());
-        }
-        crate::kept::views::keep(folder, scope, view)
+        self.state_folder().map_or(Ok(()), |folder| crate::kept::views::keep(folder, scope, view))
     }
 
     /// Saves in the state folder that a filter was used, for the next start.
     pub fn keep_filter(&self, filter: &str) -> std::io::Result<()> {
-        let folder = &self.portal.config().state_dir;
-        if folder.as_os_str().is_empty() {
-            return Ok(());
-        }
-        crate::kept::filters::keep(folder, filter)
+        self.state_folder().map_or(Ok(()), |folder| crate::kept::filters::keep(folder, filter))
     }
 
     /// Saves in the state folder that the first page was closed.
     pub fn close_welcome(&self) -> std::io::Result<()> {
-        let folder = &self.portal.config().state_dir;
-        if folder.as_os_str().is_empty() {
-            return Ok(());
-        }
-        crate::kept::welcome::close(folder)
+        self.state_folder().map_or(Ok(()), crate::kept::welcome::close)
     }
 
     fn read<F: Future<Output = ()> + Send + 'static>(&mut self, slot: Slot, work: impl FnOnce(Post) -> F) {
