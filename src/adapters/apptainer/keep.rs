@@ -7,10 +7,13 @@ use std::{
     os::fd::{AsRawFd, OwnedFd},
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use super::spec::{Commands, IMAGE, Place, Running, Spec};
+use super::{
+    instance::Instance,
+    spec::{Commands, IMAGE, Running, Spec},
+};
 use crate::{
     keeper::{launches, supervise},
     shared::{apptainer as program, exec},
@@ -21,9 +24,6 @@ use wharf_core::base::error::{During, Error, Result};
 pub(super) const VERB: &str = "__keep_apptainer";
 /// The most time in which an instance is made or removed.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long to wait for an instance that was made to be found, and the pause between two looks.
-const APPEARS: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(50);
 /// The first number that a passed on file may have.
 const FIRST: i32 = 10;
 
@@ -62,34 +62,18 @@ fn run(folder: &Path, commands: &Commands, instance: &Cell<bool>) -> Result<i32>
     // Where no folder of this machine is inside, that it was called from one is only a warning.
     std::env::set_current_dir("/").during(what)?;
     let call = caller(commands)?;
-    let made = call(&with_image(&commands.start));
+    let start = with_image(&commands.start);
+    let wanted = Instance { start: &start, look: &commands.look, stop: &commands.stop };
     // It is ended whatever follows: also if looking for it fails, or if the call that makes it took too long.
-    instance.set(!made.as_ref().is_ok_and(|made| made.code != 0));
-    let made = made?;
-    // On a busy machine, the instance is found only a moment after it was made.
-    let there = made.code == 0 && {
-        let end = Instant::now() + APPEARS;
-        let mut there = is_listed(&call(&commands.look)?.stdout);
-        while !there && Instant::now() < end {
-            std::thread::sleep(LOOK);
-            there = is_listed(&call(&commands.look)?.stdout);
-        }
-        there
-    };
-    let words = if there { commands.run.clone() } else { with_image(&commands.without_instance) };
+    let place = wanted.make(&call, &|may_be| instance.set(may_be))?;
+    let words = if place.instance { commands.run.clone() } else { with_image(&commands.without_instance) };
     let (program, arguments) = words.split_first().ok_or_else(|| Error::failed(what, "no program"))?;
     let environment = [program::environment(), commands.environment.clone()].concat();
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(environment.iter().filter_map(|pair| pair.split_once('=')));
     supervise::supervise(folder, command, Stdio::null(), "run the program", |pid| {
-        Running::of(pid, Place { instance: there }).write(folder)
+        Running::of(pid, place.clone()).write(folder)
     })
-}
-
-/// Whether the answer of `instance list --json NAME` names an instance.
-fn is_listed(answer: &[u8]) -> bool {
-    let told: Option<serde_json::Value> = serde_json::from_slice(answer).ok();
-    told.and_then(|told| Some(!told.get("instances")?.as_array()?.is_empty())).unwrap_or(false)
 }
 
 /// Starts the keeper of the launch in `folder` with the image that is open as `image`.
@@ -106,17 +90,4 @@ pub(super) fn start(words: &[String], image: File) -> Result<()> {
     // Waits for the keeper while Wharf runs; afterwards the system's init does.
     std::thread::spawn(move || keeper.wait());
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_instance_is_there_when_it_is_listed() {
-        assert!(is_listed(br#"{"instances": [{"instance": "wharf-1", "pid": 7}]}"#));
-        for none in [r#"{"instances": []}"#, r#"{"instances": null}"#, "", "[]"] {
-            assert!(!is_listed(none.as_bytes()), "{none}");
-        }
-    }
 }

@@ -61,8 +61,7 @@ const ENDS: Duration = Duration::from_secs(5);
 /// How long a launch waits for the program to begin.
 const BEGINS: Duration = Duration::from_secs(90);
 
-/// Why some workloads cannot be entered, and what to do instead.
-const NO_INSTANCE: &str = "its image has no shell, so Apptainer has made no instance of it";
+/// What to do with a workload that cannot be entered.
 const INSTEAD: &str = "launch it on local, or read its output";
 
 /// Apptainer as a backend.
@@ -101,9 +100,7 @@ impl Apptainer {
         let kept = self.launches.find(id).await?;
         match kept.running {
             Some(running) if running.limits.instance => {}
-            Some(_) => {
-                return Err(Error::unsupported(what, NO_INSTANCE).hint(INSTEAD));
-            }
+            Some(running) => return Err(Error::unsupported(what, running.limits.why).hint(INSTEAD)),
             None => return Err(Error::unsupported(what, "it is not running here").hint("launch it again")),
         }
         Ok([commands::enter(&self.program.word()?, &kept.spec.launched.key), command].concat())
@@ -401,10 +398,10 @@ impl Apptainer {
 
 /// What cannot be done with a launch although it runs.
 fn refusals(kept: &Kept<Spec>) -> Vec<Refusal> {
-    if kept.running.as_ref().is_none_or(|running| running.limits.instance) {
+    let Some(place) = kept.running.as_ref().map(|running| &running.limits).filter(|place| !place.instance) else {
         return Vec::new();
-    }
-    Refusal::of(&kept.workload.id, &[Ability::Exec, Ability::Terminal], &format!("{NO_INSTANCE}: {INSTEAD}"))
+    };
+    Refusal::of(&kept.workload.id, &[Ability::Exec, Ability::Terminal], &format!("{}: {INSTEAD}", place.why))
 }
 
 /// Fails if the SIF file at this path cannot be run on this machine.

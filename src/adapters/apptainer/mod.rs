@@ -8,6 +8,7 @@
 mod build;
 mod commands;
 mod form;
+mod instance;
 mod keep;
 mod launcher;
 mod spec;

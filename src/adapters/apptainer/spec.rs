@@ -21,10 +21,13 @@ pub(super) struct Spec {
 }
 
 /// Where the program of a launch runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
     /// Whether it runs in an instance, which can be entered.
     pub instance: bool,
+    /// Why it does not; empty where it does.
+    #[serde(default)]
+    pub why: String,
 }
 
 /// The process of Apptainer that waits for the program of a launch.
