@@ -1,4 +1,4 @@
-//! Images that are prepared once for a cluster, and run there by Apptainer and Charliecloud: with a real Slurm, as a person
+//! Images that are prepared once for a cluster, and run there by Apptainer, Podman and Charliecloud: with a real Slurm, as a person
 //! without rights.
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
 use wharf::{
     adapters::{
         local::SandboxProgram,
-        runtimes::{Apptainer, Charliecloud},
+        runtimes::{Apptainer, Charliecloud, Podman},
         shared::exec,
         slurm::Settings,
     },
@@ -57,6 +57,10 @@ fn runtimes() -> Vec<Arc<dyn Runtime>> {
     match std::env::var(APPTAINER) {
         Ok(folder) => all.push(Arc::new(Apptainer::new(Path::new(&folder).join("apptainer")))),
         Err(_) => eprintln!("left out: {APPTAINER} is not up"),
+    }
+    match exec::on_path("podman") {
+        Some(program) => all.push(Arc::new(Podman::new(program))),
+        None => eprintln!("left out: Podman is not installed"),
     }
     all.push(Arc::new(Charliecloud::new(exec::on_path("ch-run").unwrap())));
     all
@@ -140,6 +144,9 @@ async fn each_runtime_runs_the_same_file(stage: &Stage, runtime: Arc<dyn Runtime
     assert!(!text.contains("WARNING"), "{name}: {text}");
     let file = prepared_file(stage, "shared");
     let after = file.metadata().unwrap();
+    let facts = std::fs::read(file.with_file_name("facts.json")).unwrap();
+    let facts: serde_json::Value = serde_json::from_slice(&facts).unwrap();
+    assert_eq!(facts["user"]["uid"], 0, "whom its program runs as, for those who mount it: {facts}");
     if let Some(before) = before {
         assert_eq!((before.ino(), before.mtime()), (after.ino(), after.mtime()), "{name}: it is the same file");
     }
@@ -215,7 +222,28 @@ async fn a_job_is_entered(stage: &Stage, runtime: Arc<dyn Runtime>, alpine: &Ima
     until(&launcher, &made.id, |state| matches!(state, State::Exited(_))).await;
     let over = launcher.exec(&cx, &made.id, vec!["true".into()]).await.unwrap_err();
     assert!(over.why.contains("it does not run"), "{name}: {over}");
+    assert_eq!(nothing_is_left_on_the_node(stage).await, usize::from(name == "podman"), "{name}");
     launcher.remove(&cx, &made.id).await.unwrap();
+}
+
+/// The folders in which Podman had its own files end with the jobs, and with them all that was started there. Gives how many
+/// jobs had one.
+async fn nothing_is_left_on_the_node(stage: &Stage) -> usize {
+    let mut noted_by = 0;
+    let below = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let launches = below(stage.home.path("shared/launches")).flat_map(|launch| below(launch.join("tasks")));
+    for noted in launches.map(|task| task.join("podman")).filter(|noted| noted.exists()) {
+        let folder = std::fs::read_to_string(noted).unwrap().trim().to_owned();
+        let began = Instant::now();
+        while Path::new(&folder).exists() {
+            assert!(began.elapsed() < Duration::from_secs(30), "{folder} is still there");
+            between_looks().await;
+        }
+        let left = Command::new("pgrep").args(["-a", "-f", &folder]).output().unwrap();
+        assert!(left.stdout.is_empty(), "{}", lab::said(&left));
+        noted_by += 1;
+    }
+    noted_by
 }
 
 async fn the_form_asks_which(stage: &Stage, alpine: &Image) {

@@ -75,6 +75,11 @@ pub(super) fn script(kinds: &[&str], rest: &str) -> String {
     format!("{BEGIN}{FIELD}kinds='{}'\n{FIND}{rest}", kinds.join(" "))
 }
 
+/// A script that enters by the runtime's own program: `rest` does it, with the command in `"$@"`.
+pub(super) fn script_of_runtime(rest: &str) -> String {
+    format!("{BEGIN}{rest}")
+}
+
 /// The words that, followed by a command, run that command inside. Looks whether the script is there.
 ///
 /// # Errors

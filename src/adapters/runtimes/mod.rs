@@ -1,5 +1,5 @@
-//! What a site's nodes have to run prepared images with: Apptainer and Charliecloud. They are runtimes for backends that
-//! start no containers on their own.
+//! What a site's nodes have to run prepared images with: Apptainer, Podman and Charliecloud. They are runtimes for backends
+//! that start no containers on their own.
 //!
 //! An image is prepared once (`crate::prepared`). Each launch has a folder with a small script that starts the program of
 //! the image, so that nothing of the environment is on a command line, and with the hash of the prepared file.
@@ -9,10 +9,11 @@ mod charliecloud;
 mod entering;
 mod image_process;
 mod launch_folder;
+mod podman;
 
 use std::sync::Arc;
 
-pub use self::{apptainer::Apptainer, charliecloud::Charliecloud};
+pub use self::{apptainer::Apptainer, charliecloud::Charliecloud, podman::Podman};
 use super::{
     parts::{Parts, Surroundings},
     shared::exec,
@@ -32,6 +33,9 @@ pub const KIND: EntryKind = EntryKind { name: "", source: None, backend: None, a
 pub fn register(_config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {
     if let Some(program) = exec::on_path("apptainer") {
         parts.runtimes.push(Arc::new(Apptainer::new(program)));
+    }
+    if let Some(program) = exec::on_path("podman") {
+        parts.runtimes.push(Arc::new(Podman::new(program)));
     }
     if let Some(program) = exec::on_path("ch-run") {
         parts.runtimes.push(Arc::new(Charliecloud::new(program)));
