@@ -416,7 +416,7 @@ fn what_was_prepared_for_a_cluster_is_mounted_here_and_unpacked_where_it_was_cha
         .unwrap();
     assert!(packed.status.success(), "{}", complained(&packed));
     let bytes = std::fs::read(&file).unwrap();
-    let facts = serde_json::json!({
+    let mut facts = serde_json::json!({
         "format": 1, "source": image, "manifest": manifest, "form": "squashfs", "size": bytes.len(), "made": 1,
         "sha256": wharf::core::base::digest::Digest::of(&bytes).to_string(), "tool": "mksquashfs",
     });
@@ -430,8 +430,17 @@ fn what_was_prepared_for_a_cluster_is_mounted_here_and_unpacked_where_it_was_cha
     let text = said(&ran) + &complained(&ran);
     assert_eq!(ran.status.code(), Some(3), "{text}");
     assert!(text.contains("mounted\nfrom the prepared file\n"), "{text}");
-    let owner = text.lines().find(|line| line.contains("/bin/busybox")).unwrap_or_default();
-    assert_eq!(owner.split_whitespace().skip(2).take(2).collect::<Vec<_>>(), ["0", "0"], "{text}");
+    let owner = |text: &str| {
+        let line = text.lines().find(|line| line.contains("/bin/busybox")).unwrap_or_default();
+        line.split_whitespace().skip(2).take(2).collect::<Vec<_>>().join(":")
+    };
+    assert_eq!(owner(&text), "0:0", "{text}");
+    // The numbers of a user who is only in the image's lists are noted where it was prepared.
+    facts["user"] = serde_json::json!({ "uid": 7, "gid": 8, "home": "/home/app" });
+    std::fs::write(folder.join("facts.json"), facts.to_string()).unwrap();
+    let ran = launch(&["--follow"]);
+    let text = said(&ran) + &complained(&ran);
+    assert!(text.contains("mounted\n") && text.contains("\n7\n") && owner(&text) == "7:8", "{text}");
     let unpacked = || std::fs::read_dir(person.path("home/cache/roots")).into_iter().flatten().flatten().count();
     assert_eq!(unpacked(), 0, "nothing was fetched or unpacked");
     // What was changed since is not used: the layers are.

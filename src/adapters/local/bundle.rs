@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{people::ImageUser, sandboxed::Sandboxed};
+use super::sandboxed::Sandboxed;
+use crate::prepared::people::ImageUser;
 use wharf_core::image::model::Foreign;
 
 /// The name of the folder with the texts of a sandbox, in its bundle.

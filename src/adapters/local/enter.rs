@@ -13,13 +13,15 @@ use rustix::{
 };
 
 use super::{
-    below::RootFolder,
     confine::{self, Files, Limits, ProgramToStart},
-    gvisor, keep, people, plan,
+    gvisor, keep, plan,
     sandbox_program::SandboxProgram,
     sandboxed, sealed, variables,
 };
-use crate::keeper::{processes, running::RunningProgram, supervise};
+use crate::{
+    keeper::{processes, running::RunningProgram, supervise},
+    prepared::{below::RootFolder, people},
+};
 use wharf_core::{
     base::{
         clean,

@@ -6,11 +6,11 @@
 use rustix::process::WaitOptions;
 
 use super::{
-    below::RootFolder,
     confine::{self, Files},
     inside::Task,
-    mounted, mounts, people, plan, sealed,
+    mounted, mounts, plan, sealed,
 };
+use crate::prepared::{below::RootFolder, people};
 use wharf_core::base::error::{During, Result};
 
 /// Sets up the sandbox, runs the program and returns its exit code.

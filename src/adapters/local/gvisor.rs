@@ -17,12 +17,12 @@ use wharf_core::{
 use super::{
     bundle,
     confine::{self, Files},
-    people::ImageUser,
     sandbox_program::SandboxProgram,
     sandboxed::Sandboxed,
 };
 use crate::{
     keeper::supervise,
+    prepared::people::ImageUser,
     shared::{exec, private},
 };
 

@@ -13,7 +13,7 @@ use rustix::{
     mount::MountFlags,
 };
 
-use super::below::{self, MountPoint, RootFolder};
+use crate::prepared::below::{self, MountPoint, RootFolder};
 use wharf_core::base::error::{During, Error, Result};
 
 const WHAT: &str = "make a place for a mount";

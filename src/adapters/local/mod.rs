@@ -4,7 +4,6 @@
 //! A launch is a folder in the state folder with what to run, its log and its exit code. A small keeper process
 //! ([`keeper`](super::keeper)) outlives Wharf, and so does the workload.
 
-mod below;
 mod bundle;
 mod calls;
 mod confine;
@@ -20,7 +19,6 @@ mod launcher;
 mod missing;
 mod mounted;
 mod mounts;
-mod people;
 mod placing;
 mod plan;
 mod program;

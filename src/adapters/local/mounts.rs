@@ -12,10 +12,10 @@ use rustix::{
 };
 
 use super::{
-    below::{self, MountPoint, RootFolder},
     inside::{SandboxLayout, Text},
     missing, plan,
 };
+use crate::prepared::below::{self, MountPoint, RootFolder};
 use wharf_core::{
     base::{
         error::{During, Error, Result},

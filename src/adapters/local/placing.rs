@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    below::RootFolder, inside::SandboxLayout, people, plan, sandbox_program::SandboxProgram, sandboxed::Sandboxed,
-};
+use super::{inside::SandboxLayout, plan, sandbox_program::SandboxProgram, sandboxed::Sandboxed};
+use crate::prepared::{below::RootFolder, people};
 use wharf_core::base::error::{During, Result};
 
 /// The same process in an image that is unpacked at `root`, ready to run; `copied` where that is of this process alone.

@@ -3,16 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    below::{MountPoint, RootFolder},
     calls, gvisor,
     inside::{SandboxLayout, Text},
     mounted::{self, MountedImage},
-    people::ImageUser,
     sandbox_program::SandboxProgram,
     sif_root, sockets,
     spec::KEEP,
 };
-use crate::keeper::start;
+use crate::{
+    keeper::start,
+    prepared::{
+        below::{MountPoint, RootFolder},
+        people::ImageUser,
+    },
+};
 use wharf_core::{
     base::{
         error::{During, Error, Result},

@@ -15,7 +15,6 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 
 use super::{
-    below::{MountPoint, RootFolder},
     plan,
     seal::{self, SealState},
     sif_root,
@@ -23,6 +22,7 @@ use super::{
 use crate::{
     formats::sif_file,
     prepared::{
+        below::{MountPoint, RootFolder},
         layers::{self, StoredLayer},
         unpack::Root,
     },

@@ -1,25 +1,25 @@
 //! The runtime that runs images in sandboxes: an image is unpacked once, and every process of it gets its own
 //! namespaces. The local backend's workloads use the same parts, and a keeper besides.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, path::Path};
 
 use async_trait::async_trait;
 
 use super::{
-    below::RootFolder,
     enter,
     mounted::{self, MountedImage},
-    people, placing, plan, root, run,
+    placing, plan, root, run,
     sandbox_program::SandboxProgram,
     sandboxed::{Sandboxed, file},
     sif_root,
 };
 use crate::{
     formats::sif_file,
-    prepared::known,
+    prepared::{
+        below::RootFolder,
+        known::{self, KnownFile},
+        people,
+    },
     shared::{exec, private},
 };
 use wharf_core::{
@@ -108,20 +108,22 @@ impl Sandboxes {
     }
 
     /// How the image is mounted for these answers: a SIF, or the file that was `prepared` from another image. `None` where it
-    /// is unpacked: for gVisor, which takes folders only, for a program that may write to it, and for a user who is only known
-    /// by the image's lists.
+    /// is unpacked: for gVisor, which takes folders only, for a program that may write to it, and for a user who is only in the
+    /// image's lists, where an older Wharf has prepared the file without looking there.
     fn mounted(
         self,
         image: &Image,
         answers: &Answers,
         program: SandboxProgram,
-        prepared: Option<PathBuf>,
+        prepared: Option<&KnownFile>,
     ) -> Result<Option<MountedImage>> {
         let wanted = program != SandboxProgram::Runsc && !answers.is("writable") && !answers.is(mounted::UNPACK);
         let possible = || MountedImage::possible().filter(|_| wanted && self.mounts_sif);
         if image.kind != ImageKind::Sif {
-            let prepared = prepared.filter(|_| people::is_numeric(&image.config.user));
-            return Ok(prepared.and_then(|file| Some(MountedImage { prepared: Some(file), ..possible()? })));
+            let prepared = prepared.filter(|file| file.user.is_some() || people::is_numeric(&image.config.user));
+            return Ok(
+                prepared.and_then(|file| Some(MountedImage { prepared: Some(file.path.clone()), ..possible()? }))
+            );
         }
         let mounted = possible();
         if mounted.is_none() {
@@ -137,11 +139,11 @@ impl Sandboxes {
         self,
         image: &Image,
         answers: &Answers,
-        prepared: Option<PathBuf>,
+        prepared: Option<KnownFile>,
     ) -> Result<(Sandboxed, Vec<Risk>)> {
         let program = self.chosen(answers.get(isolation::KEY))?;
         let image = &plan::as_run(image, answers);
-        let mounted = self.mounted(image, answers, program, prepared)?;
+        let mounted = self.mounted(image, answers, program, prepared.as_ref())?;
         let name = name_from(answers.get("name"));
         let (asked, given) = (image.clone(), answers.clone());
         // Reads paths of the host, which may be on a slow file system.
@@ -159,9 +161,9 @@ impl Sandboxes {
             runtime: program,
             argv: plan::argv(program, &inside, &plan::Ids::from_user(&image.config.user), "WHARF", "TASK"),
             inside,
+            who: mounted.as_ref().and(prepared).and_then(|file| file.user),
             mounted,
             user: image.config.user.clone(),
-            who: None,
             memory: answers.bytes("memory").unwrap_or(0),
             processors: answers.get("cpus").parse().unwrap_or(0),
             processes: answers.get("processes").parse().unwrap_or(0),
@@ -210,8 +212,11 @@ impl Sandboxes {
         private::folder(&place)?;
         sandboxed.mounted.iter_mut().for_each(|mounted| mounted.offset = offset);
         sandboxed.inside.root = folder.join(mounted::PLACE);
-        // The user is a number, which needs no file of the image; what needs one, process 1 fills in.
-        let who = people::resolve(&sandboxed.user, &RootFolder::new(&place)?)?;
+        // The user is known, or a number, which needs no file of the image; what needs one, process 1 fills in.
+        let who = match sandboxed.who.take() {
+            Some(who) => who,
+            None => people::resolve(&sandboxed.user, &RootFolder::new(&place)?)?,
+        };
         sandboxed.argv = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.clone().into(), "WHARF", "TASK");
         sandboxed.who = Some(who);
         Ok(sandboxed)

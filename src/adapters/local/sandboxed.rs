@@ -11,7 +11,8 @@ use wharf_core::{
     image::model::Foreign,
 };
 
-use super::{inside::SandboxLayout, mounted::MountedImage, people::ImageUser, sandbox_program::SandboxProgram};
+use super::{inside::SandboxLayout, mounted::MountedImage, sandbox_program::SandboxProgram};
+use crate::prepared::people::ImageUser;
 
 /// One process in a sandbox, as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

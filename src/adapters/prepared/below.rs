@@ -22,14 +22,14 @@ use wharf_core::base::{
 const MOST: u64 = 1 << 20;
 
 /// The root folder of an unpacked image.
-pub(super) struct RootFolder {
+pub struct RootFolder {
     fd: OwnedFd,
     path: PathBuf,
 }
 
 /// A place in the image that a sandbox needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct MountPoint {
+pub struct MountPoint {
     /// The absolute path as seen inside.
     pub path: PathBuf,
     /// Whether it is a folder; else it is a file.
@@ -37,13 +37,13 @@ pub(super) struct MountPoint {
 }
 
 /// Whether a path is in `/tmp` or `/run`, where each sandbox has its own empty folders.
-pub(super) fn is_own(path: &Path) -> bool {
+pub fn is_own(path: &Path) -> bool {
     ["/tmp", "/run"].iter().any(|own| path.starts_with(own))
 }
 
 impl RootFolder {
     /// Opens the root folder.
-    pub(super) fn new(root: &Path) -> Result<Self> {
+    pub fn new(root: &Path) -> Result<Self> {
         let what = format!("open {}", root.display());
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, root, flags, Mode::empty()).during(&what)?;
@@ -52,14 +52,14 @@ impl RootFolder {
     }
 
     /// The root folder of this process, which may be in a sandbox whose `/proc` does not know it.
-    pub(super) fn own() -> Result<Self> {
+    pub fn own() -> Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, "/", flags, Mode::empty()).during("open the image")?;
         Ok(Self { fd, path: "/".into() })
     }
 
     /// A small regular file as text; `None` if it is missing. Anything else is an error, and nothing is waited for.
-    pub(super) fn read(&self, at: &str) -> Result<Option<String>> {
+    pub fn read(&self, at: &str) -> Result<Option<String>> {
         let what = format!("read the image's {at}");
         // Its type is checked before it is opened for reading: opening a pipe or device could change something.
         let seen = match self.open(Path::new(at), OFlags::PATH) {
@@ -85,7 +85,7 @@ impl RootFolder {
 
     /// The path of a mount or working folder with all links resolved; `None` if the image lacks it. Places in the
     /// sandbox's own `/tmp` and `/run` are always there, because they are created when it starts.
-    pub(super) fn find(&self, point: &MountPoint) -> Result<Option<PathBuf>> {
+    pub fn find(&self, point: &MountPoint) -> Result<Option<PathBuf>> {
         let at = point.path.as_path();
         let what = format!("use {} of the image", clean::short(&at.display().to_string(), 200));
         let plain =
@@ -121,7 +121,7 @@ impl RootFolder {
     }
 
     /// The path that a place has or would have, with all links resolved. It fails where the image has something else there.
-    pub(super) fn place(&self, point: &MountPoint) -> Result<PathBuf> {
+    pub fn place(&self, point: &MountPoint) -> Result<PathBuf> {
         if let Some(path) = self.find(point)? {
             return Ok(path);
         }
@@ -138,12 +138,12 @@ impl RootFolder {
     }
 
     /// Opens the root folder once more, with what is mounted over it by now.
-    pub(super) fn again(&self) -> Result<OwnedFd> {
+    pub fn again(&self) -> Result<OwnedFd> {
         Ok(Self::new(&self.path)?.fd)
     }
 
     /// Like `place`, but creates the place and the folders above it if the image lacks them.
-    pub(super) fn make(&self, point: &MountPoint) -> Result<PathBuf> {
+    pub fn make(&self, point: &MountPoint) -> Result<PathBuf> {
         if let Some(path) = self.find(point)? {
             return Ok(path);
         }
@@ -166,7 +166,7 @@ impl RootFolder {
     }
 
     /// Opens a path to mount over it; fails if there is a link on the way.
-    pub(super) fn point(&self, at: &Path, what: &str) -> Result<OwnedFd> {
+    pub fn point(&self, at: &Path, what: &str) -> Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
         rustix::fs::openat2(&self.fd, relative(at), OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
             .map_err(|error| Error::failed(what, format!("{}: {error}", at.display())))
@@ -185,7 +185,7 @@ impl RootFolder {
 }
 
 /// The path below `/proc/self/fd` of an open file.
-pub(super) fn link(fd: impl AsFd) -> PathBuf {
+pub fn link(fd: impl AsFd) -> PathBuf {
     format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd()).into()
 }
 

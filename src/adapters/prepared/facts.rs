@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::files;
+use super::{files, people::ImageUser};
 use crate::shared::private;
 use wharf_core::base::{
     digest::Digest,
@@ -61,6 +61,9 @@ pub(super) struct Facts {
     pub tool: String,
     /// When it was made, in seconds since 1970.
     pub made: i64,
+    /// The user that its program runs as, from the image's lists; `None` where they do not have the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<ImageUser>,
 }
 
 /// A prepared image that can be used.
@@ -86,7 +89,7 @@ pub(super) enum Kept {
 impl Facts {
     /// Facts in the format of this version.
     pub(super) fn new(source: String, manifest: Digest, form: Form, tool: String, made: i64) -> Self {
-        Self { format: FORMAT, source, manifest, form, sha256: None, size: 0, tool, made }
+        Self { format: FORMAT, source, manifest, form, sha256: None, size: 0, tool, made, user: None }
     }
 
     /// Writes the facts into a folder, completely or not at all.

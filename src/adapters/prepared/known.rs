@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     facts::{Facts, Form},
     files,
+    people::ImageUser,
     store::{Store, name, others_may_change},
 };
 use crate::shared::private;
@@ -22,6 +23,15 @@ use wharf_core::base::{blocking::blocking, digest::Digest};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The most threads that look into stores at a time: those that hang stay until their file system answers.
 const AT_ONCE: usize = 8;
+
+/// A squashfs that was prepared from an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The user that the image's program runs as, from its lists of users, if that was noted.
+    pub user: Option<ImageUser>,
+}
 
 /// The stores that backends have registered.
 #[derive(Debug, Clone)]
@@ -42,9 +52,9 @@ impl KnownStores {
         self.stores.lock().unwrap_or_else(PoisonError::into_inner).push(store);
     }
 
-    /// The path of the squashfs that was prepared from the manifest, the site's first. Only what is noted of it is read: its
+    /// The squashfs that was prepared from the manifest, the site's first. Only what is noted of it is read: its
     /// bytes are compared when it is [opened](open). Where the stores do not answer soon, there is none.
-    pub async fn find(&self, manifest: &Digest) -> Option<PathBuf> {
+    pub async fn find(&self, manifest: &Digest) -> Option<KnownFile> {
         let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if stores.is_empty() {
             return None;
@@ -66,12 +76,14 @@ impl KnownStores {
     }
 }
 
-/// The path of the squashfs of a manifest in one of these stores.
-fn find(stores: &[Store], manifest: &Digest) -> Option<PathBuf> {
+/// The squashfs of a manifest in one of these stores.
+fn find(stores: &[Store], manifest: &Digest) -> Option<KnownFile> {
     let sites = stores.iter().filter_map(|store| store.site.as_ref());
-    let folders = sites.chain(stores.iter().map(|store| &store.own)).map(|folder| folder.join(name(manifest)));
-    let path = |folder: PathBuf| folder.join(Form::Squashfs.name());
-    folders.filter(|folder| noted(folder, manifest).is_ok()).map(path).next()
+    let mut folders = sites.chain(stores.iter().map(|store| &store.own)).map(|folder| folder.join(name(manifest)));
+    folders.find_map(|folder| {
+        let facts = noted(&folder, manifest).ok()?;
+        Some(KnownFile { path: folder.join(Form::Squashfs.name()), user: facts.user })
+    })
 }
 
 /// The facts of the squashfs in a folder, if they are of this manifest, and if only this person or root could write them or
@@ -132,7 +144,10 @@ mod tests {
         let known = KnownStores::default();
         assert_eq!(known.find(&manifest).await, None);
         known.add(Store { own: store.path().to_owned(), site: None });
-        assert_eq!((known.find(&manifest).await, known.find(&Digest::of(b"other")).await), (Some(path.clone()), None));
+        assert_eq!(
+            (known.find(&manifest).await, known.find(&Digest::of(b"other")).await),
+            (Some(KnownFile { path: path.clone(), user: None }), None)
+        );
         assert_eq!(std::io::read_to_string(open(&path, &manifest).unwrap()).unwrap(), "bytes");
         assert!(open(&path, &Digest::of(b"other")).is_err());
         std::fs::write(&path, "BYTES").unwrap();

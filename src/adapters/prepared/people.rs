@@ -21,7 +21,7 @@ pub struct ImageUser {
 }
 
 /// Resolves `USER[:GROUP]` in the image; empty is root. Fails for names that the image does not list.
-pub(super) fn resolve(user: &Foreign, root: &RootFolder) -> Result<ImageUser> {
+pub fn resolve(user: &Foreign, root: &RootFolder) -> Result<ImageUser> {
     let what = format!("run as {user}");
     let (name, group) = match user.raw().split_once(':') {
         Some((name, group)) => (name, Some(group).filter(|group| !group.is_empty())),
@@ -58,7 +58,7 @@ pub(super) fn resolve(user: &Foreign, root: &RootFolder) -> Result<ImageUser> {
 }
 
 /// Whether the user's numbers are known without the image's lists of users and groups.
-pub(super) fn is_numeric(user: &Foreign) -> bool {
+pub fn is_numeric(user: &Foreign) -> bool {
     let number = |word: &str| word.parse::<u32>().is_ok();
     match user.raw().split_once(':') {
         Some((user, group)) => number(user) && number(group),

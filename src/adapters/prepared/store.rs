@@ -15,10 +15,11 @@ use std::{
 };
 
 use super::{
+    below::RootFolder,
     facts::{FILE as FACTS, Facts, Form, Kept, Prepared, check},
     layers::{self, StoredImage},
     lease::{Attempt, BEAT, Lease, PATIENCE, Waiting},
-    squashfs,
+    people, squashfs,
     unpack::Root,
 };
 use crate::shared::{
@@ -202,8 +203,12 @@ impl Store {
         let working = blocking(begin).await.during(what)??;
         let (folder, root) = (working.path(), working.path().join("root"));
         working.unpack(cx, &stored, what).await?;
+        let (named, below) = (stored.config.run.user.clone(), root.clone());
+        let user = blocking(move || people::resolve(&named, &RootFolder::new(&below)?)).await.during(what)?;
         let source = supply.image.reference.to_string();
         let mut facts = Facts::new(source, manifest.clone(), form, String::new(), text::now());
+        // An image whose user is in no list is refused where it is launched.
+        facts.user = user.ok();
         match form {
             Form::Squashfs => {
                 cx.progress.phase("packing it into one file");
