@@ -1,6 +1,7 @@
 //! Sources and backends: whether they answer, who the person is there, how many images are known, and what to do about
 //! the selected one. Below them is what was found on this machine.
 
+mod by_source;
 mod checks;
 mod columns;
 mod detail;

@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use super::{Page, Pane, rows::rows};
+use super::{Page, Pane, by_source, rows::rows};
 use crate::{
     kit::{
         layout::{Alone, Panes, Shape, Side, View, WIDE, panes},
@@ -31,6 +31,8 @@ pub(super) struct Regions {
     pub checks_rule: Rect,
     /// The checks of this machine.
     pub checks: Rect,
+    /// The images by source, below what is known of the selected row, where that leaves room beside the table.
+    pub by_source: Rect,
     /// The column between the panes; `None` where the detail stands below the table.
     pub divider: Option<u16>,
 }
@@ -57,6 +59,7 @@ impl Page {
             Layout::vertical([Constraint::Length(table), Constraint::Length(below_table), Constraint::Fill(1)])
                 .areas(main);
         let detail = right.unwrap_or(under);
+        let (detail, by_source) = self.with_plot(detail, beside, model);
         // A rule needs a line below it.
         let checks = if checks.height < 2 { above(checks, checks.height) } else { checks };
         Regions {
@@ -66,8 +69,19 @@ impl Page {
             detail: below(detail, 1),
             checks_rule: row(checks, 0),
             checks: below(checks, 1),
+            by_source,
             divider: beside.then(|| detail.x.saturating_sub(1)),
         }
+    }
+
+    /// The pane of what is known of the selected row, and below it the images by source, if all of both fits.
+    fn with_plot(&self, detail: Rect, beside: bool, model: &Model) -> (Rect, Rect) {
+        let wanted = by_source::lines(model);
+        let told = u16::try_from(self.detail_text(detail.width, model).count() + 2).unwrap_or(u16::MAX);
+        if !beside || wanted == 0 || detail.height < told.saturating_add(wanted) {
+            return (detail, Rect { height: 0, ..detail });
+        }
+        (above(detail, detail.height - told), Rect { height: wanted, ..below(detail, told) })
     }
 
     /// The pane to which the keys go, alone in an area.
@@ -82,6 +96,7 @@ impl Page {
             detail: below(detail, 1),
             checks_rule: row(checks, 0),
             checks: below(checks, 1),
+            by_source: none,
             divider: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{Page, Pane, columns::columns, rows::rows};
+use super::{Page, Pane, by_source, columns::columns, rows::rows};
 use crate::{
     kit::{
         panel,
@@ -35,6 +35,7 @@ impl Page {
         rule(frame, parts.checks_rule, "On this machine", &self.checks_facts(model), Pane::Checks);
         let checks = self.checks_text(parts.checks.width, model);
         checks.draw_from(frame, parts.checks, self.lines.selected, theme);
+        by_source::draw(frame, parts.by_source, model, theme);
         if let Some(x) = parts.divider {
             panel::divider(frame, x, Rect { x, ..area }, None, theme);
         }
