@@ -11,6 +11,7 @@ pub mod prepared;
 pub mod shared;
 pub mod signing;
 pub mod store;
+mod text_editor;
 pub mod vault;
 
 use std::{ffi::OsString, sync::Arc};
@@ -167,6 +168,7 @@ fn built(config: Config, reach: http::AllowedServers, vault: Arc<dyn Vault>) -> 
         cache,
         store,
         ledger: Arc::new(store::ledger::LedgerFolder::new(&config.state_dir)),
+        editor: Arc::new(text_editor::OwnEditor::new(&config.state_dir)),
         audit: Arc::new(store::audit::AuditFile::new(config.state_dir.join("audit.jsonl"))),
         vault,
         open,

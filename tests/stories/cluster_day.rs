@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::{Command, Output},
     time::{Duration, Instant},
@@ -159,7 +159,12 @@ impl Day {
     }
 
     fn open_screen(&self) -> Screen {
-        let variables = self.variables(&self.file());
+        let editor = self.stage.home.path("programs/editor");
+        let script = "#!/bin/sh\nexec sed -i 's/^# Your lines.*/&\\necho before the image/' \"$1\"\n";
+        fs::write(&editor, script).unwrap();
+        fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut variables = self.variables(&self.file());
+        variables.push(("EDITOR".into(), editor.display().to_string()));
         let variables: Vec<(&str, &str)> =
             variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         Screen::open(140, 40, &variables)
@@ -285,6 +290,10 @@ fn by_keys() {
     screen.keys("p");
     screen.until("10 tasks");
     script_has(&mut screen, "#SBATCH --array=1-10");
+    // A line of one's own, from an editor.
+    screen.keys("e");
+    screen.until("lines of your own (1)");
+    script_has(&mut screen, "set +eu");
     screen.keys("L");
     an_array_runs_and_one_task_is_stopped(&mut screen);
     it_is_launched_again(&day, &mut screen);
@@ -300,6 +309,7 @@ fn an_array_runs_and_one_task_is_stopped(screen: &mut Screen) {
     screen.until("Task");
     screen.answers("_1\r");
     screen.until("end of 1");
+    screen.until("before the image");
     screen.keys("\u{1b}");
     screen.until("tasks 10:");
     screen.keys("\r");

@@ -193,6 +193,22 @@ pub(crate) fn image(reference: ImageRef) -> Image {
     }
 }
 
+/// Opens no editor.
+struct NoEditor;
+
+#[async_trait::async_trait]
+impl wharf::core::ports::Editor for NoEditor {
+    async fn open(&self, _name: &str, _text: &str, _size: (u16, u16)) -> Result<wharf::core::ports::FileInEditor> {
+        Err(Error::unsupported("open an editor", "there is none in this test"))
+    }
+
+    async fn text(&self, _path: &std::path::Path) -> Result<String> {
+        Err(Error::not_found("read it", "there is none in this test"))
+    }
+
+    async fn remove(&self, _path: &std::path::Path) {}
+}
+
 pub(crate) struct NoVault;
 impl Vault for NoVault {
     fn describe(&self) -> String {
@@ -281,6 +297,7 @@ pub(crate) fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
         ledger: Arc::new(wharf::adapters::store::ledger::LedgerFolder::new(
             &std::env::temp_dir().join(crate::lab::fresh("wharf-test-ledger")),
         )),
+        editor: Arc::new(NoEditor),
         spool: Arc::new(wharf::adapters::store::shared::spool::SpoolFile::new(
             std::env::temp_dir().join(crate::lab::fresh("wharf-test-spool")),
         )),

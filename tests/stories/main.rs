@@ -26,6 +26,7 @@ mod corkboard;
 mod deciding;
 mod dialogs;
 mod doctor;
+mod editing;
 mod engine_tls;
 mod executed;
 mod fake;

@@ -139,7 +139,11 @@ fn the_end_of_a_plan_stays_in_sight() {
 #[test]
 fn hints_name_only_keys_that_do_something_here() {
     let mut state = state();
-    state.stack.push(Screen::Console(Box::new(console::Page::new(workload(Runs::Running), (80, 24)))));
+    state.stack.push(Screen::Console(Box::new(console::Page::new(
+        "Workloads › w › Terminal".into(),
+        "w".into(),
+        (80, 24),
+    ))));
     let shown: Vec<String> = hints::shown_hints(&state).into_iter().map(|hint| hint.key).collect();
     assert_eq!(shown, ["ctrl-]"], "all other keys go to what runs there");
     let mut inbox = crate::keys::requests("inbox", "7 j");

@@ -147,7 +147,7 @@ fn size(job: &Job, partition: &Partition, what: &str) -> Result<()> {
 /// only that no node has what it wants.
 pub(super) fn surely_fits(job: &Job, site: &Site) -> bool {
     let Some(partition) = site.partition(&job.partition) else { return false };
-    let is_simple = job.tasks == 1 && job.gpus.0 == 0 && job.feature.is_empty();
+    let is_simple = job.tasks == 1 && job.gpus.0 == 0 && job.feature.is_empty() && job.own.options.is_empty();
     let usual = || Some(partition.memory_per_processor?.saturating_mul(job.processors));
     let Some(memory) = job.memory.or_else(usual) else { return false };
     let takes = |kind: &NodeKind| kind.processors >= job.processors && kind.memory >= memory;
@@ -207,6 +207,12 @@ pub(super) fn risks(job: &Job, site: &Site, is_limited: bool) -> Vec<Risk> {
         risks.push(Risk::caution(
             "Slurm reserves the GPUs; whether the program sees no others is up to the site's control groups",
         ));
+    }
+    if !job.own.setup.is_empty() {
+        risks.push(Risk::caution(format!(
+            "lines of your own ({}) run on the node before the image, outside of it, with all that you may do",
+            job.own.setup.len()
+        )));
     }
     risks.push(Risk::harmless("nothing of this session's environment is sent: no tokens, no keys"));
     risks

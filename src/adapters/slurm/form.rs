@@ -22,6 +22,8 @@ pub(super) mod key {
     pub(crate) const AFTER: &str = "after";
     pub(crate) const MAIL: &str = "mail";
     pub(crate) const OUTPUT: &str = "output";
+    pub(crate) const OPTIONS: &str = "sbatch";
+    pub(crate) const SETUP: &str = "setup";
     /// The choice that leaves the answer to Slurm.
     pub(crate) const LEFT: &str = "default";
 }
@@ -31,8 +33,8 @@ const LEAST_TIME: u64 = 60;
 const MOST_TIME: u64 = 365 * 24 * 3600;
 
 /// The form: the runtime's sections, with Slurm's questions in them. Where both ask for processors and memory, Slurm
-/// does, and the runtime gets the answers.
-pub(super) fn form(site: &Site, runtime: Vec<Section>) -> Form {
+/// does, and the runtime gets the answers. `sends_script`: whether the script itself is sent, to which more can be added.
+pub(super) fn form(site: &Site, runtime: Vec<Section>, sends_script: bool) -> Form {
     let mut own = vec![queue(site)];
     let mut resources = resources(site);
     let asked: BTreeSet<&str> =
@@ -58,7 +60,11 @@ pub(super) fn form(site: &Site, runtime: Vec<Section>) -> Form {
         sections.push(wharf_core::launch::questions::resources(resources));
     }
     sections.push(order());
-    Form { room: site.open().map(super::partitions::Partition::room).collect(), ..Form::new(sections) }
+    if sends_script {
+        sections.push(additions());
+    }
+    let room = site.open().map(super::partitions::Partition::room).collect();
+    Form { room, editable: sends_script, ..Form::new(sections) }
 }
 
 fn queue(site: &Site) -> Section {
@@ -141,6 +147,17 @@ fn order() -> Section {
     Section::new("Order", "arrays, what it begins after, and where its output goes", fields).folded()
 }
 
+/// What a person may add to the script.
+fn additions() -> Section {
+    let options = "more options of sbatch, as --reservation=night --nice=100";
+    let setup = "lines of shell that run on the node before the image, outside of it: copying data, module load";
+    let fields = vec![
+        Field::new(key::OPTIONS, "Options", options, FieldKind::Words, ""),
+        Field::new(key::SETUP, "Setup", setup, FieldKind::Lines, ""),
+    ];
+    Section::new("Script", "what you add to the batch script", fields).folded()
+}
+
 fn left_or(words: &[&str]) -> FieldKind {
     choice(&[&[key::LEFT], words].concat())
 }
@@ -177,9 +194,9 @@ mod tests {
 
     #[test]
     fn the_runtimes_questions_and_slurms_are_one_form() {
-        let form = form(&site(), runtime());
+        let form = form(&site(), runtime(), true);
         let titles: Vec<&str> = form.sections.iter().map(|section| section.title).collect();
-        assert_eq!(titles, ["Basics", "Queue", "Resources", "Advanced", "Order"]);
+        assert_eq!(titles, ["Basics", "Queue", "Resources", "Advanced", "Order", "Script"]);
         let keys: Vec<&str> = form.fields().map(|field| field.key).collect();
         assert_eq!(keys.len(), keys.iter().collect::<BTreeSet<_>>().len(), "{keys:?}");
         assert_eq!(form.field("memory").unwrap().default, "", "the site's own default");
@@ -191,8 +208,8 @@ mod tests {
     #[test]
     fn what_a_cluster_does_not_have_is_not_asked() {
         let bare = Site { partitions: site().partitions.into_iter().take(1).collect(), ..Site::default() };
-        let form = form(&bare, runtime());
-        for key in [key::ACCOUNT, key::QUALITY, key::GPUS, key::GPU_TYPE] {
+        let form = form(&bare, runtime(), false);
+        for key in [key::ACCOUNT, key::QUALITY, key::GPUS, key::GPU_TYPE, key::OPTIONS, key::SETUP] {
             assert!(form.field(key).is_none(), "{key}");
         }
         assert_eq!(form.defaults().get(key::PARTITION), "short");

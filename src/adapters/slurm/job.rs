@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{array, form::key};
+use super::{array, form::key, own_lines::OwnLines};
 use wharf_core::{
     base::error::{Error, Result},
     launch::{form::Answers, plan::name_from},
@@ -57,6 +57,8 @@ pub(super) struct Job {
     pub mail: String,
     /// The folder of its output; `None` for the launch's own.
     pub output: Option<PathBuf>,
+    /// What the person adds to the script.
+    pub own: OwnLines,
 }
 
 impl Job {
@@ -89,6 +91,7 @@ impl Job {
             after: after(answers.get(key::AFTER))?,
             mail: if answers.get(key::MAIL) == "never" { String::new() } else { answers.get(key::MAIL).to_uppercase() },
             output: folder(answers.get(key::OUTPUT))?,
+            own: OwnLines::from_answers(answers)?,
         })
     }
 

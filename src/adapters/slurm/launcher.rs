@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    cluster::Slurm, commands, facts::Need, folder::Launched, form, inside, jobs, list::Found, log, script,
+    cluster::Slurm, commands, facts::Need, folder::Launched, form, inside, jobs, list::Found, log, own_lines, script,
     submit::Sent, tasks,
 };
 use crate::shared::{exec, private, terminal};
@@ -71,11 +71,19 @@ impl Launcher for Cluster {
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
         let what = format!("ask {}", self.0.name);
         let site = self.0.facts.seen(Need::Room, &what).await?.site;
-        Ok(form::form(&site, inside::sections(&self.0.offers(image)?)))
+        Ok(form::form(&site, inside::sections(&self.0.offers(image)?), self.0.rest.is_none()))
     }
 
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
         self.0.plan(image, answers).await
+    }
+
+    fn editable_text(&self, plan: &Plan) -> Result<String> {
+        Ok(own_lines::for_editor(plan.written("edit the script")?.1))
+    }
+
+    fn edited(&self, plan: &Plan, text: &str) -> Result<Answers> {
+        own_lines::edited(&plan.answers, plan.written("edit the script")?.1, text)
     }
 
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {

@@ -22,6 +22,7 @@ mod launcher;
 mod list;
 mod lists;
 mod log;
+mod own_lines;
 mod partitions;
 mod plan;
 mod queue;

@@ -40,11 +40,11 @@ struct Checked {
 }
 
 impl Checked {
-    fn new(site: Site, offers: &[Offer], given: &Answers, what: &str) -> Result<Self> {
+    fn new(site: Site, offers: &[Offer], given: &Answers, sends_script: bool, what: &str) -> Result<Self> {
         // Told before the form refuses it: why a partition that is there is not among the choices.
         check::partition(&site, given.get(form::key::PARTITION), what)?;
-        let asked = form::form(&site, inside::sections(offers)).check(given)?;
-        let (runtime, answers) = inside::chosen(offers, &form::form(&site, Vec::new()), asked)?;
+        let asked = form::form(&site, inside::sections(offers), sends_script).check(given)?;
+        let (runtime, answers) = inside::chosen(offers, &form::form(&site, Vec::new(), sends_script), asked)?;
         let job = Job::from_answers(&answers)?;
         check::limits(&job, &site, what)?;
         Ok(Self { runtime: runtime.to_owned(), site, answers, job })
@@ -153,12 +153,12 @@ impl Slurm {
     /// The answers as the cluster takes them. What is refused by facts that were kept is checked again by new ones.
     async fn checked(&self, offers: &[Offer], given: &Answers, what: &str) -> Result<Checked> {
         let seen = self.facts.seen(Need::Limits, what).await?;
-        let is_new = seen.is_new();
-        match Checked::new(seen.site, offers, given, what) {
+        let (is_new, sends_script) = (seen.is_new(), self.rest.is_none());
+        match Checked::new(seen.site, offers, given, sends_script, what) {
             Err(error) if error.kind == Kind::Usage && !is_new => {
                 tracing::debug!(%error, "the cluster is asked again before this is refused");
                 let site = self.facts.seen(Need::Anew, what).await?.site;
-                Checked::new(site, offers, given, what)
+                Checked::new(site, offers, given, sends_script, what)
             }
             other => other,
         }

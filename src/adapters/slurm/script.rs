@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::job::Job;
+use super::{job::Job, own_lines::DESCRIBED};
 use wharf_core::{
     base::{
         clean,
@@ -27,8 +27,6 @@ const ON_EACH_NODE: &str =
 /// What a job says whose image is not what was prepared.
 const CHANGED: &str =
     "wharf: the prepared image was changed or removed after this job was made: it does not run. Launch it again.";
-/// The beginning of the line before the process; the runtime's name follows.
-const DESCRIBED: &str = "# What is prepared before, by the runtime ";
 
 /// What a script starts.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +66,18 @@ impl Directives {
         }
         self.0.push(format!("#SBATCH --{option}={value}"));
         Ok(())
+    }
+
+    /// Adds an option that the person has written, as `--name=value` or `--name`.
+    fn add_own(&mut self, option: &str) -> Result<()> {
+        let option = option.trim_start_matches('-');
+        match option.split_once('=') {
+            Some((name, value)) => self.add(name, value),
+            None => {
+                self.0.push(format!("#SBATCH --{option}"));
+                Ok(())
+            }
+        }
     }
 
     /// Adds an option, if a value is given.
@@ -112,6 +122,11 @@ pub(super) fn script(job: &Job, started: &Started<'_>) -> Result<String> {
         "sent=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}".to_owned(),
         "ln -s \"$sent\" sent 2>/dev/null || [ \"$(readlink sent)\" = \"$sent\" ] || exit 0".to_owned(),
     ]);
+    let own = job.own.script();
+    if !own.is_empty() {
+        lines.extend(own);
+        lines.push(format!("cd {folder}"));
+    }
     if let Some(check) = started.check {
         lines.push("# Only the bytes that were prepared are run: each node compares them first.".to_owned());
         let on_each = if job.tasks > 1 { ON_EACH_NODE } else { "" };
@@ -157,6 +172,9 @@ fn directives(job: &Job, started: &Started<'_>) -> Result<Directives> {
     all.add("open-mode", "append")?;
     all.add("export", "NONE")?;
     all.add("comment", &format!("{COMMENT}{}", started.key))?;
+    for option in &job.own.options {
+        all.add_own(option)?;
+    }
     Ok(all)
 }
 

@@ -21,6 +21,8 @@ use crate::base::{
 pub enum FieldKind {
     /// Free text, one line.
     Text,
+    /// Free text of several lines, for an editor.
+    Lines,
     /// Words as a shell would split them: `--flag "two words"`.
     Words,
     /// Words of the form `NAME=value`, each name once.
@@ -88,7 +90,7 @@ impl Field {
 
     /// Whether the answer is typed rather than chosen from a list.
     pub fn is_typed(&self) -> bool {
-        !matches!(self.kind, FieldKind::Flag | FieldKind::Choice(_))
+        !matches!(self.kind, FieldKind::Flag | FieldKind::Choice(_) | FieldKind::Lines)
     }
 
     /// Why `answer` is not valid, in words; `None` if it is.
@@ -96,6 +98,13 @@ impl Field {
         match &self.kind {
             FieldKind::Text => {
                 answer.chars().any(char::is_control).then(|| "control characters are not allowed".into())
+            }
+            FieldKind::Lines => {
+                let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+                answer
+                    .chars()
+                    .any(odd)
+                    .then(|| "control characters other than tabs and line breaks are not allowed".into())
             }
             FieldKind::Words => split_words(answer).err(),
             FieldKind::Variables => refuse_variables(answer),
@@ -201,6 +210,8 @@ pub struct Form {
     pub privileged: bool,
     /// The isolation of every launch where there is no question about it.
     pub isolation: Isolation,
+    /// Whether a person may add lines to the text of its plans.
+    pub editable: bool,
     /// The policy's gate between the image and a launch; the core fills it in, not a backend.
     pub gate: Option<Gate>,
     /// The presets for this image on this backend; the core fills them in, not a backend.

@@ -54,7 +54,7 @@ use super::{
     config::Config,
     image::short_names::ShortNames,
     ports::{
-        Audit, Cache, Checker, Launcher, Ledger, Notifier, Signers, Vault,
+        Audit, Cache, Checker, Editor, Launcher, Ledger, Notifier, Signers, Vault,
         store::{Spool, Store},
     },
 };
@@ -77,6 +77,8 @@ pub struct PortalParts {
     pub audit: Arc<dyn Audit>,
     /// The launches of this person that are kept.
     pub ledger: Arc<dyn Ledger>,
+    /// The person's text editor.
+    pub editor: Arc<dyn Editor>,
     /// The shared store: requests, records of use, notices.
     pub store: Arc<dyn Store>,
     /// Records of use that the store could not take yet.
@@ -135,8 +137,20 @@ pub struct Portal {
 impl Portal {
     /// Builds all use cases from the parts, lowest layer first; contacts nobody.
     pub fn new(parts: PortalParts) -> Self {
-        let PortalParts { audit, cache, checkers, findings, launchers, ledger, notifiers, spool, store, vault, .. } =
-            parts;
+        let PortalParts {
+            audit,
+            cache,
+            checkers,
+            editor,
+            findings,
+            launchers,
+            ledger,
+            notifiers,
+            spool,
+            store,
+            vault,
+            ..
+        } = parts;
         let config = Arc::new(parts.config);
         let signers = Arc::new(parts.signers);
         let sources = Sources::new(parts.sources, parts.open, parts.short_names).chosen_by_person(&config);
@@ -167,7 +181,7 @@ impl Portal {
             evidence.clone(),
             uses.clone(),
             journal.clone(),
-            ledger,
+            (ledger, editor),
         );
         let launches = Arc::new(launches);
         let sharing = Arc::new(Sharing::new(

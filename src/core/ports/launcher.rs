@@ -152,6 +152,24 @@ pub trait Launcher: Send + Sync {
     /// or that are not valid, are refused. The plan names the image by its digest and holds no secret.
     async fn plan(&self, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan>;
 
+    /// The text of a plan in which a person may add lines, as an editor shows it, where its forms are
+    /// [editable](Form::editable).
+    ///
+    /// # Errors
+    /// `Unsupported` where a plan has no such text.
+    fn editable_text(&self, _plan: &Plan) -> Result<String> {
+        Err(Error::unsupported("edit the plan", format!("a plan of {} has no text that could be edited", self.name()))
+            .hint("change the answers of the form"))
+    }
+
+    /// The answers whose plan has the lines that were added to the text of this one.
+    ///
+    /// # Errors
+    /// `Usage` where something else was changed, or a line cannot be added.
+    fn edited(&self, plan: &Plan, _text: &str) -> Result<Answers> {
+        self.editable_text(plan).map(|_| plan.answers.clone())
+    }
+
     /// Carries out the steps of a plan: writes, runs and sends exactly what they hold, and reads it nowhere else. If the plan was carried out before, gives that workload: its
     /// key is kept with the workload. What runs is compared with the pinned digest.
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload>;

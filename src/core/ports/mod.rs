@@ -8,6 +8,7 @@ pub mod checker;
 pub mod choices;
 pub mod content;
 pub mod disks;
+pub mod editor;
 pub mod keep;
 pub mod launcher;
 pub mod notifier;
@@ -24,6 +25,7 @@ pub use self::{
     choices::SourceChoices,
     content::{BlobSource, Content, InMemory},
     disks::Disks,
+    editor::{Editor, FileInEditor},
     keep::{Audit, Cache, CachedRows, Keeps, Ledger, Vault},
     launcher::{Ability, Changes, KnownAttachments, Launcher, Listed, Supply, Terminal},
     notifier::Notifier,

@@ -8,7 +8,7 @@ use crate::{
 use wharf_core::{
     base::text,
     image::{link::Link, model::Image},
-    launch::plan::Workload,
+    launch::plan::{Plan, Workload},
 };
 
 /// Puts a screen on the stack and returns the effect that reads what it shows.
@@ -72,9 +72,21 @@ pub fn workload(state: &mut State, workload: Workload) -> Vec<Effect> {
 }
 
 /// Opens a terminal in a workload: with `shell` a new `/bin/sh`, else the workload's console.
-pub fn console(state: &mut State, workload: Workload, shell: bool) -> Vec<Effect> {
+pub fn console(state: &mut State, workload: &Workload, shell: bool) -> Vec<Effect> {
     let command = shell.then(|| vec!["/bin/sh".to_owned()]);
     let (backend, id, size) = (workload.backend.clone(), workload.id.clone(), state.size);
-    state.stack.push(Screen::Console(Box::new(console::Page::new(workload, size))));
+    let path = format!("Workloads › {} › Terminal", workload.name);
+    let page = console::Page::new(path, format!("{} · ctrl-] leaves; what runs goes on", workload.name), size);
+    state.stack.push(Screen::Console(Box::new(page)));
     vec![Effect::Run(RunEffect::Terminal { backend, id, command, size: console::inner(size) })]
+}
+
+/// Opens the text of a plan in the person's editor.
+pub fn editor(state: &mut State, plan: Box<Plan>) -> Vec<Effect> {
+    let size = state.size;
+    let path = format!("Images › {} › Launch › Script", plan.image.reference.title());
+    let page =
+        console::Page::new(path, "your editor: save and quit to use it · ctrl-] leaves without".to_owned(), size);
+    state.stack.push(Screen::Console(Box::new(page)));
+    vec![Effect::Run(RunEffect::Edit { plan, size: console::inner(size) })]
 }

@@ -34,9 +34,9 @@ use wharf_core::{
         context::{Context, Note, Progress},
         error::{Error, Result},
     },
-    launch::plan::Workload,
+    launch::plan::{Plan, Workload},
     portal::{Listed, Portal},
-    ports::{Listing, Terminal},
+    ports::{FileInEditor, Listing, Terminal},
 };
 
 /// The shortest time between two progress messages of a job.
@@ -58,6 +58,27 @@ pub struct Jobs {
     number: u64,
     questions: Questions,
     at_once: following::AtOnce,
+}
+
+/// What a person types into an open terminal, and its sizes.
+struct Typing {
+    typed: mpsc::Receiver<bytes::Bytes>,
+    resized: mpsc::Receiver<(u16, u16)>,
+}
+
+/// Passes on what a terminal shows and what is typed, until it ends.
+async fn connected(terminal: Terminal, mut typing: Typing, post: &Post) -> Result<()> {
+    let Terminal { mut output, input, resize } = terminal;
+    loop {
+        tokio::select! {
+            chunk = output.try_next() => match chunk? {
+                Some(bytes) => post.send(RunNews::Terminal(bytes)).await,
+                None => return Ok(()),
+            },
+            Some(bytes) = typing.typed.recv() => { let _ = input.send(bytes).await; }
+            Some(size) = typing.resized.recv() => { let _ = resize.try_send(size); }
+        }
+    }
 }
 
 impl Jobs {
@@ -226,29 +247,39 @@ impl Jobs {
     }
 
     fn terminal(&mut self, backend: String, id: String, command: Option<Vec<String>>, size: (u16, u16)) {
-        let portal = self.portal.clone();
-        let (keys, mut typed) = mpsc::channel::<bytes::Bytes>(256);
-        let (sizes, mut resized) = mpsc::channel(4);
+        let (portal, typing) = (self.portal.clone(), self.typing());
         self.read(Slot::Terminal, move |post| async move {
             let opened = portal.launches.terminal(&Context::default(), (&backend, &id), command, size).await;
             let ended = match opened {
                 Err(error) => Err(error),
-                Ok(Terminal { mut output, input, resize }) => loop {
-                    tokio::select! {
-                        chunk = output.try_next() => match chunk {
-                            Ok(Some(bytes)) => post.send(RunNews::Terminal(bytes)).await,
-                            Ok(None) => break Ok(()),
-                            Err(error) => break Err(error),
-                        },
-                        Some(bytes) = typed.recv() => { let _ = input.send(bytes).await; }
-                        Some(size) = resized.recv() => { let _ = resize.try_send(size); }
-                    }
-                },
+                Ok(terminal) => connected(terminal, typing, &post).await,
             };
             post.send(RunNews::TerminalEnd(ended)).await;
         });
+    }
+
+    /// Opens the person's editor with the text of a plan, and reads what was added when it has ended.
+    fn edit(&mut self, plan: Box<Plan>, size: (u16, u16)) {
+        let (portal, typing) = (self.portal.clone(), self.typing());
+        self.read(Slot::Terminal, move |post| async move {
+            let (terminal, path) = match portal.launches.edit(&plan, size).await {
+                Ok(FileInEditor { terminal, path }) => (terminal, path),
+                Err(error) => return post.send(RunNews::TerminalEnd(Err(error))).await,
+            };
+            match connected(terminal, typing, &post).await {
+                Ok(()) => post.send(RunNews::Edited(portal.launches.edited(&plan, &path).await)).await,
+                Err(error) => post.send(RunNews::TerminalEnd(Err(error))).await,
+            }
+        });
+    }
+
+    /// What will be typed into the terminal that is opened next, and its sizes.
+    fn typing(&mut self) -> Typing {
+        let (keys, typed) = mpsc::channel(256);
+        let (sizes, resized) = mpsc::channel(4);
         self.keys = Some(keys);
         self.sizes = Some(sizes);
+        Typing { typed, resized }
     }
 
     /// Asks all writes to stop, when the program ends.

@@ -69,6 +69,7 @@ impl Jobs {
                 self.read(Slot::Usage, move |post| async move { measure(&portal, of, &post).await })
             }
             RunEffect::Terminal { backend, id, command, size } => self.terminal(backend, id, command, size),
+            RunEffect::Edit { plan, size } => self.edit(plan, size),
             RunEffect::Type(bytes) => {
                 if let Some(keys) = &self.keys {
                     let _ = keys.try_send(bytes);

@@ -63,6 +63,7 @@ actions! {
     Safer = "safer", "safer", "Change one answer so that the launch is safer; again for the next one";
     Preset = "preset", "preset", "Use the next preset of answers for this image";
     Script = "script", "save script", "Save the plan shown as a shell script that does the same without Wharf";
+    Edit = "edit", "edit", "Add lines to the plan's script in your editor";
     Sent = "sent", "what is sent", "Read all that will be sent";
     Forget = "forget", "forget answer", "Take the form's own answer to this question again";
     NextTrouble = "next-trouble", "look at next", "Select the next workload that needs you";

@@ -54,7 +54,9 @@ impl Aim {
             A::Verify | A::Explain | A::Compare | A::SignIn => Self::Trust,
             A::Launch | A::Fold | A::Confirm | A::Safer | A::Preset | A::Script | A::Stop | A::Start => Self::Run,
             A::Restart | A::Snapshot | A::Remove | A::Shell | A::Attach | A::Times | A::Follow | A::Wrap => Self::Run,
-            A::Level | A::NextError | A::SaveOutput | A::CopyId | A::LaunchAllowed | A::Sent | A::Forget => Self::Run,
+            A::Level | A::NextError | A::SaveOutput | A::CopyId | A::LaunchAllowed | A::Sent | A::Edit | A::Forget => {
+                Self::Run
+            }
             A::Share | A::Link | A::CopyTo | A::CopyReference | A::Tag | A::RemoveImage | A::Import => Self::Share,
             A::Accept | A::Reject | A::Take | A::Revoke => Self::Share,
             A::Request | A::Approve | A::Conditions | A::Refuse | A::AskBack | A::ApproveClass => Self::Decide,

@@ -75,6 +75,8 @@ pub enum Navigation {
     Workload(Box<Workload>),
     /// Open a terminal in a workload: with `shell` a new shell, else the workload's console.
     Console { workload: Box<Workload>, shell: bool },
+    /// Edit the text of a plan in the person's editor.
+    Edit(Box<Plan>),
     /// Stop, start, restart, remove or snapshot a workload.
     Change { action: Action, seen: SeenRow<WorkloadId>, workload: Box<Workload> },
 }
@@ -295,6 +297,8 @@ pub enum RunEffect {
     Remove { job: u64, workload: SeenRow<WorkloadId> },
     /// Open a terminal of this size in a workload, for a new command or for the workload's own one.
     Terminal { backend: String, id: String, command: Option<Vec<String>>, size: (u16, u16) },
+    /// Open the person's editor with the text of a plan, in a terminal of this size, and read what was added.
+    Edit { plan: Box<Plan>, size: (u16, u16) },
     /// Send typed bytes to the open terminal.
     Type(Bytes),
     /// Tell the open terminal its size: columns, lines.

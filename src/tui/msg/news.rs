@@ -23,7 +23,7 @@ use wharf_core::{
         reference::ImageRef,
     },
     launch::{
-        form::Form,
+        form::{Answers, Form},
         ledger::{LaunchAgain, LaunchRecord},
         listing::BackendList,
         plan::{Plan, Workload},
@@ -143,6 +143,8 @@ pub enum RunNews {
     Terminal(Bytes),
     /// The embedded terminal has ended, or could not be opened.
     TerminalEnd(Result<()>),
+    /// The editor has ended: the answers whose plan has what was added.
+    Edited(Result<Answers>),
 }
 
 /// What has become known of shares and offers.

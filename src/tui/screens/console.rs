@@ -1,4 +1,4 @@
-//! A terminal inside a workload, shown in the screen. All keys go to it except ctrl-], which leaves.
+//! A terminal inside a workload, or of the person's editor, shown in the screen. All keys go to it except ctrl-], which leaves.
 
 use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -15,12 +15,14 @@ use crate::{
     model::Model,
     msg::{Effect, Navigation, RunEffect, Slot},
 };
-use wharf_core::{base::error::Error, launch::plan::Workload};
+use wharf_core::base::error::Error;
 
 /// The page of an embedded terminal.
 pub struct Page {
-    /// The workload that the terminal is in.
-    pub workload: Workload,
+    /// The path in the header.
+    path: String,
+    /// What is in the terminal, and how to leave it.
+    about: String,
     /// What the terminal shows: its output, interpreted as a VT100.
     pub parser: vt100::Parser,
     /// How the terminal ended; `None` while it is open.
@@ -29,7 +31,7 @@ pub struct Page {
 
 impl std::fmt::Debug for Page {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Page").field("workload", &self.workload.id).field("ended", &self.ended).finish_non_exhaustive()
+        f.debug_struct("Page").field("path", &self.path).field("ended", &self.ended).finish_non_exhaustive()
     }
 }
 
@@ -40,10 +42,11 @@ pub fn inner(size: (u16, u16)) -> (u16, u16) {
 }
 
 impl Page {
-    /// The page of a terminal that has no output yet; `size` is that of the whole screen.
-    pub fn new(workload: Workload, size: (u16, u16)) -> Self {
+    /// The page of a terminal that has no output yet: its path in the header, and what is in it and how to leave it. `size` is
+    /// that of the whole screen.
+    pub fn new(path: String, about: String, size: (u16, u16)) -> Self {
         let (columns, rows) = inner(size);
-        Self { workload, parser: vt100::Parser::new(rows, columns, 0), ended: None }
+        Self { path, about, parser: vt100::Parser::new(rows, columns, 0), ended: None }
     }
 
     /// Changes the terminal's size; `size` is that of the whole screen.
@@ -57,18 +60,11 @@ impl Page {
         let bottom = row(area, area.height.saturating_sub(1));
         frame.render_widget(PseudoTerminal::new(self.parser.screen()), above(area, 1));
         let words = match &self.ended {
-            None => "ctrl-] leaves; what runs goes on".to_owned(),
+            None => self.about.clone(),
             Some(Ok(())) => "it ended: any key goes back".to_owned(),
             Some(Err(error)) => format!("✗ {}: any key goes back", error.why),
         };
-        put(
-            frame,
-            bottom,
-            Line::styled(
-                fit(&format!(" {} · {words}", self.workload.name), bottom.width as usize),
-                theme.style("selected"),
-            ),
-        );
+        put(frame, bottom, Line::styled(fit(&format!(" {words}"), bottom.width as usize), theme.style("selected")));
     }
 }
 
@@ -78,7 +74,7 @@ impl super::page::Page for Page {
     }
 
     fn header(&self, _model: &Model) -> (String, String) {
-        (format!("Workloads › {} › Terminal", self.workload.name), String::new())
+        (self.path.clone(), String::new())
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, _model: &Model) {

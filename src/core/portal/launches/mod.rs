@@ -1,5 +1,6 @@
 //! Launching images, and managing the workloads. Each backend is found by its name.
 
+mod editing;
 mod follow;
 mod kept;
 mod ledger;
@@ -27,7 +28,7 @@ use crate::{
         rules::Rules,
     },
     policy::LaunchFacts,
-    ports::{Ability, KnownAttachments, Launcher, Ledger, Supply, store::UseKind},
+    ports::{Ability, Editor, KnownAttachments, Launcher, Ledger, Supply, store::UseKind},
 };
 
 /// Launches images and manages their workloads.
@@ -39,6 +40,7 @@ pub struct Launches {
     uses: Arc<Uses>,
     journal: Arc<Journal>,
     ledger: Arc<dyn Ledger>,
+    editor: Arc<dyn Editor>,
 }
 
 impl Launches {
@@ -50,9 +52,9 @@ impl Launches {
         evidence: Arc<Evidence>,
         uses: Arc<Uses>,
         journal: Arc<Journal>,
-        ledger: Arc<dyn Ledger>,
+        (ledger, editor): (Arc<dyn Ledger>, Arc<dyn Editor>),
     ) -> Self {
-        Self { config, sources, launchers, evidence, uses, journal, ledger }
+        Self { config, sources, launchers, evidence, uses, journal, ledger, editor }
     }
 
     /// The names of all backends.

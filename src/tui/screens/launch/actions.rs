@@ -19,7 +19,7 @@ use crate::{
 use wharf_core::{
     base::error::{Error, Kind, Result},
     launch::{
-        form::{Answers, Form},
+        form::{Answers, FieldKind, Form},
         plan::Plan,
         room::{Gate, GateRequirement},
         script,
@@ -122,6 +122,9 @@ impl Page {
             self.fold();
             return Vec::new();
         }
+        if self.field().is_some_and(|field| field.kind == FieldKind::Lines) {
+            return self.edit_plan();
+        }
         match self.field().filter(|field| field.is_typed()).map(|field| self.answer(field)) {
             Some(now) => {
                 self.editing = Some(Input::new(now));
@@ -201,6 +204,34 @@ impl Page {
         }
     }
 
+    /// Opens the person's editor with the plan's text.
+    fn edit_plan(&self) -> Vec<Effect> {
+        self.plan.as_deref().cloned().map(|plan| Effect::Go(Navigation::Edit(Box::new(plan)))).into_iter().collect()
+    }
+
+    /// The editor has ended: what was added to the plan's text becomes answers.
+    pub fn edited(&mut self, result: Result<Answers>, model: &mut Model) -> Vec<Effect> {
+        match result {
+            Ok(answers) if self.plan.as_deref().is_some_and(|plan| plan.answers == answers) => {
+                model.say("nothing was added to the script");
+                Vec::new()
+            }
+            Ok(answers) => {
+                let form = self.form.iter().flat_map(Form::fields);
+                let own = form.filter_map(|field| Some((field, answers.0.get(field.key)?)));
+                let changed = own.filter(|(field, answer)| self.answer(field) != **answer);
+                let changed: Vec<_> = changed.map(|(field, answer)| (field.key.to_owned(), answer.clone())).collect();
+                self.answers.0.extend(changed);
+                model.say("the script has your lines: read the plan");
+                self.replan()
+            }
+            Err(error) => {
+                model.popups.push(Popup::text("Not taken", error.full_text()));
+                Vec::new()
+            }
+        }
+    }
+
     /// Saves the shown plan as a script, as a job.
     fn save_script(&mut self, model: &mut Model) -> Vec<Effect> {
         let Some(plan) = self.plan.as_deref() else { return Vec::new() };
@@ -241,6 +272,7 @@ impl page::Page for Page {
             Action::Safer,
             Action::NextPane,
             Action::Sent,
+            Action::Edit,
             Action::Request,
             Action::Back,
             Action::Help,
@@ -262,6 +294,7 @@ impl page::Page for Page {
             Action::Fold => self.sections().len() < 2,
             Action::Request => self.gate().is_none_or(|gate| gate.passage == GateRequirement::Open),
             Action::Preset => self.form.as_ref().is_none_or(|form| form.presets.is_empty()),
+            Action::Edit => self.form.as_ref().is_none_or(|form| !form.editable),
             _ => false,
         }
     }
@@ -277,7 +310,10 @@ impl page::Page for Page {
             }
             Action::Fold if !self.may_fold() => Some("this line is in no section".to_owned()),
             Action::Confirm if self.plan.is_none() => Some(format!("nothing was sent: {}", self.lacks_plan())),
-            Action::Script | Action::Sent if self.plan.is_none() => Some(self.lacks_plan().to_owned()),
+            Action::Edit if self.form.as_ref().is_some_and(|form| !form.editable) => {
+                Some("a plan of this backend has no text that could be edited".to_owned())
+            }
+            Action::Script | Action::Sent | Action::Edit if self.plan.is_none() => Some(self.lacks_plan().to_owned()),
             Action::Confirm => {
                 self.gate().filter(|gate| gate.passage == GateRequirement::Closed).map(|gate| gate.grounds)
             }
@@ -328,6 +364,7 @@ impl page::Page for Page {
             Action::Left | Action::Right => return self.turned(action == Action::Right),
             Action::Confirm => return self.confirm(model),
             Action::Script => return self.save_script(model),
+            Action::Edit => return self.edit_plan(),
             Action::Sent => self.show_sent(model),
             Action::Forget => return self.forget(model),
             Action::Safer => return self.make_safer(model),

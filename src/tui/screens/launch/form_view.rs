@@ -18,7 +18,10 @@ use crate::{
     },
     model::Model,
 };
-use wharf_core::launch::form::{Field, FieldKind, Form};
+use wharf_core::{
+    base::text,
+    launch::form::{Field, FieldKind, Form},
+};
 
 /// The width of the labels, in columns.
 const LABEL: usize = 13;
@@ -154,6 +157,10 @@ impl Page {
         let shown = match value {
             value if turned && selected => format!("‹ {value} ›"),
             value if value.is_empty() => "–".to_owned(),
+            value if value.contains('\n') => {
+                let lines = text::plural(value.lines().count() as u64, "line", "lines");
+                format!("{lines}: {}", value.lines().next().unwrap_or_default())
+            }
             value => value,
         };
         let style = theme.style("text");

@@ -5,6 +5,7 @@ use crate::{
     msg::{Effect, RunEffect, RunNews},
     output::AT_ONCE,
     state::{Screen, State},
+    update::commands,
 };
 use wharf_core::{base::error::Kind, launch::plan::Workload};
 
@@ -100,16 +101,25 @@ pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
                 page.output_ended(&id, result, now, state.model.clock);
             }
         }
-        RunNews::Terminal(bytes) => {
-            if let Some(page) = topmost!(state, Screen::Console) {
-                page.parser.process(&bytes);
+        news @ (RunNews::Terminal(_) | RunNews::TerminalEnd(_) | RunNews::Edited(_)) => return terminal(state, news),
+    }
+    Vec::new()
+}
+
+/// Handles news of the embedded terminal, and of the editor in it.
+fn terminal(state: &mut State, news: RunNews) -> Vec<Effect> {
+    let Some(page) = topmost!(state, Screen::Console) else { return Vec::new() };
+    match news {
+        RunNews::Terminal(bytes) => page.parser.process(&bytes),
+        RunNews::TerminalEnd(result) => page.ended = Some(result),
+        RunNews::Edited(result) => {
+            let mut effects = commands::back(state);
+            if let Some(page) = topmost!(state, Screen::Launch) {
+                effects.extend(page.edited(result, &mut state.model));
             }
+            return effects;
         }
-        RunNews::TerminalEnd(result) => {
-            if let Some(page) = topmost!(state, Screen::Console) {
-                page.ended = Some(result);
-            }
-        }
+        _ => {}
     }
     Vec::new()
 }
