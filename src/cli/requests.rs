@@ -4,6 +4,7 @@ use super::{ask, output, progress};
 use crate::args::{Approve, Reject, Request as Wanted, Requests, RequestsVerb};
 use wharf_core::{
     base::{
+        context::Context,
         error::{Error, Kind, Result},
         text,
     },
@@ -11,7 +12,7 @@ use wharf_core::{
         Portal,
         requests::{ApproverDecision, RequestDetails, Submitted},
     },
-    request::{Event, Pace, RemarkKind, Request, RequestFilter, Stage, Terms},
+    request::{Event, Pace, QueueOverview, RemarkKind, Request, RequestFilter, Stage, Terms},
 };
 
 /// At most this many requests are listed, also with `--json`.
@@ -89,6 +90,7 @@ pub(crate) async fn run(portal: &Portal, args: &Requests, json: bool) -> Result<
         Some(RequestsVerb::Renew { id, reference }) => {
             print_submitted(&portal.requests.ask_again(&cx, *id, reference.as_deref()).await?, json).map(|()| 0)
         }
+        Some(RequestsVerb::Overview) => overview(&cx, portal, json).await,
         Some(RequestsVerb::Classes) => classes(portal, json).await,
         Some(RequestsVerb::EndClass { id }) => {
             portal.requests.end_class(&cx, ask::asker(), *id, None).await?;
@@ -171,6 +173,35 @@ pub(crate) async fn show(portal: &Portal, id: i64, json: bool) -> Result<u8> {
     }
     let (_, text) = portal.requests.request_with_text(id).await?;
     output::text(&text)?;
+    Ok(0)
+}
+
+/// Prints how requests went lately, and which approvals end soon: what the screens draw below the queue.
+async fn overview(cx: &Context, portal: &Portal, json: bool) -> Result<u8> {
+    let known = cx.run("ask how requests went lately", portal.requests.overview()).await?;
+    if json {
+        output::json(&known)?;
+        return Ok(0);
+    }
+    let (asked, decided, days) = (text::count(known.asked()), text::count(known.decided()), known.days.len());
+    output::line(&format!("in {days} days (UTC): {asked} asked for, {decided} decided"))?;
+    let busy = known.days.iter().filter(|day| day.asked + day.decided > 0);
+    let rows: Vec<Vec<String>> =
+        busy.map(|day| vec![day.day.clone(), text::count(day.asked), text::count(day.decided)]).collect();
+    if !rows.is_empty() {
+        output::table(&["DAY", "ASKED", "DECIDED"], &rows)?;
+    }
+    let approvals = text::plural(known.ending_in_all, "approval ends", "approvals end");
+    output::line(&format!("in the next {} days: {approvals}", QueueOverview::SOON))?;
+    let now = text::now();
+    let rows: Vec<Vec<String>> = known
+        .ending
+        .iter()
+        .map(|one| vec![one.request.to_string(), one.title.clone(), one.ends(now), one.news(), one.reference.clone()])
+        .collect();
+    if !rows.is_empty() {
+        output::table(&["NR", "IMAGE", "ENDS", "WHAT IS NEW", "ADMITTED AS"], &rows)?;
+    }
     Ok(0)
 }
 

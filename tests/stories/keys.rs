@@ -19,7 +19,8 @@ use wharf::{
         portal::{Abilities, Copies, requests::RequestDetails},
         ports::Listing,
         request::{
-            Admission, Caller, Group, Pace, Request, RequestFilter, RequestedImage, RequestedUse, Stage,
+            Admission, Caller, EndingApproval, Group, Pace, QueueOverview, Request, RequestFilter, RequestedImage,
+            RequestedUse, Stage,
             notice::{Notice, Topic, Warning},
         },
         sharing::receiver::Receiver,
@@ -111,6 +112,27 @@ pub(crate) fn notices() -> Vec<Notice> {
     ]
 }
 
+/// How requests went lately, with approvals that end soon.
+pub(crate) fn overview() -> QueueOverview {
+    let now = 1_764_000_000;
+    let day = now / 86_400;
+    let counts: Vec<(i64, u64, u64)> =
+        (0..20u64).map(|ago| (day - ago as i64, (ago * 5) % 13, (ago * 3) % 11)).collect();
+    let ending = |request, title: &str, days: i64, new: Option<&[&str]>| EndingApproval {
+        request,
+        title: title.into(),
+        reference: format!("oci://lab.example/admitted/{title}@sha256:{}", "1".repeat(64)),
+        until: now + days * 86_400,
+        new_findings: new.map(|all| all.iter().map(|one| (*one).to_owned()).collect()),
+    };
+    let ending = vec![
+        ending(11, "ml/pytorch:2.6", 3, Some(&[])),
+        ending(12, "bio/star:2.7.10\u{1b}[31m", 6, None),
+        ending(13, "astro/casa:6.6", 9, Some(&["CVE-2026-0001"])),
+    ];
+    QueueOverview::new(now, &counts, ending, 3)
+}
+
 /// A state after these keys, with the answers of a store.
 pub(crate) fn requests(name: &str, keys: &str) -> State {
     let mut state = state();
@@ -149,6 +171,9 @@ pub(crate) fn requests(name: &str, keys: &str) -> State {
             };
             let pace = Pace { automatic: Some(4), by_person: Some(7200), no_steward: false };
             update(&mut state, Msg::Request(RequestNews::Queue(Ok((me, pace, groups)))));
+            if name == "requests-lately" {
+                update(&mut state, Msg::Request(RequestNews::Overview(Ok(overview()))));
+            }
         }
         if matches!(state.screen(), Screen::Inbox(page) if page.rows.all().is_none()) {
             update(&mut state, Msg::Request(RequestNews::Inbox(Ok(if empty { Vec::new() } else { notices() }))));

@@ -10,12 +10,12 @@ use serde_json::json;
 use wharf::core::{
     base::{badge::Verdict, error::Kind, text},
     ports::store::{Store, Use, UseKind, Watch, Watched},
-    request::{Decision, Event, RemarkKind, RequestFilter, RequestedImage, Stage, event::PolicyOutcome},
+    request::{Admission, Decision, Event, RemarkKind, RequestFilter, RequestedImage, Stage, event::PolicyOutcome},
 };
 
 use crate::{
     lab::{self, need},
-    stores::{Database, asked, decision, digest_of, dossier, wish},
+    stores::{Database, Server, asked, decision, digest_of, dossier, wish},
 };
 
 type Shared = Arc<dyn Store>;
@@ -169,6 +169,7 @@ async fn rows_that_no_version_of_wharf_wrote_cost_themselves_alone() {
             SELECT 'x' || n, 'd', (ARRAY['{\"digest\": \"sha256:x\"}', '3', '[]', 'null', '{\"size\": -1}'])[n % 5 + 1]::jsonb, 0, 0, true FROM generate_series(1, 26) AS n;
         INSERT INTO wharf.request (digest, destination, asked, since, changed, open, stage, dossier, rule)
             VALUES ('w', 'd', '7', 0, 0, true, 'waiting', '{\"grounds\": 3}', 'signature'), ('v', 'd', '7', 0, 0, true, 'admitted', '3', '');
+        UPDATE wharf.request SET changed = wharf.now(), decision = '{\"at\": \"never\", \"terms\": {\"until\": [1e400]}}' WHERE digest = 'v';
         INSERT INTO wharf.wish (request, person, reason, since, private) VALUES (1, 'ada', 'r', 0, false);
         INSERT INTO wharf.class (base, rule, until, decision) VALUES ('', 'scan', 99999999999, '[]'), ('', 'scan', 99999999999, '{\"by\": 7}');
         INSERT INTO wharf.used VALUES ('ada', 'launched', 'x', 'file:/dev/zero', '', 0);
@@ -188,6 +189,7 @@ async fn rows_that_no_version_of_wharf_wrote_cost_themselves_alone() {
         store.groups().await.unwrap();
         store.pace().await.unwrap();
     }
+    assert_eq!(carol.overview().await.unwrap().ending, []);
     assert!(ada.notices(0, 10).await.unwrap()[0].words.contains("cannot be read"));
     assert_eq!(one.claim(MINUTE, 9).await.unwrap().map(|one| one.id), Some(id), "an honest request waits for nobody");
     assert!(one.claim(MINUTE, 9).await.unwrap().is_none(), "those that cannot be read were put aside");
@@ -202,6 +204,43 @@ async fn rows_that_no_version_of_wharf_wrote_cost_themselves_alone() {
     );
     assert!(one.users("x").await.is_ok());
     carol.approve_class("", "signature", &Decision { terms: soon(), ..decision("", true, "all") }).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_decides_and_may_not_ask_what_stewards_found_has_the_overview_all_the_same() {
+    // Roles belong to a whole server, so this test has one of its own.
+    let Some(mut server) = Server::new() else { return };
+    server.start();
+    let database = Database::new(&server.host()).await;
+    let roles = "CREATE ROLE ada LOGIN IN ROLE wharf_user; CREATE ROLE carol LOGIN IN ROLE wharf_user, wharf_approver;
+        CREATE ROLE judge LOGIN IN ROLE wharf_approver; CREATE ROLE steward LOGIN IN ROLE wharf_user, wharf_steward";
+    goes(&database, "postgres", roles);
+    let of = |person: &str| database.store(person, "w");
+    let (ada, carol, judge, one) = (of("ada"), of("carol"), of("judge"), of("steward"));
+    let id = waiting(&ada, &one, "brief", false).await;
+    judge.apply_event(id, &Event::Decide(Decision { terms: soon(), ..decision("brief", true, "fine") })).await.unwrap();
+    one.claim(MINUTE, 9).await.unwrap().unwrap();
+    let (digest, reference) = (digest_of("brief"), format!("{}@{}", place("brief"), digest_of("brief")));
+    let admission = Admission {
+        reference: reference.clone(),
+        digest: digest.clone(),
+        signers: Vec::new(),
+        at: 0,
+        untagged: String::new(),
+    };
+    one.apply_event(id, &Event::Admitted(admission)).await.unwrap();
+    let told = vec![("CVE-7".to_owned(), "openssl".to_owned(), "3.1".to_owned())];
+    let found = Watched { digest, reference, judged: true, verdict: "deny".into(), told, ..Watched::default() };
+    one.watch(&found, &[]).await.unwrap();
+    for (store, new) in [(&carol, Some(vec!["CVE-7".to_owned()])), (&judge, None)] {
+        let known = store.overview().await.unwrap();
+        assert_eq!((known.asked(), known.decided(), known.ending_in_all), (1, 1, 1));
+        assert_eq!((known.days.last().unwrap().asked, known.ending[0].request), (1, id));
+        assert_eq!(known.ending[0].new_findings, new);
+    }
+    for other in [&ada, &one] {
+        assert_eq!(other.overview().await.unwrap_err().kind, Kind::NotAllowed);
+    }
 }
 
 fn soon() -> wharf::core::request::Terms {

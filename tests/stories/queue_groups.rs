@@ -1,12 +1,20 @@
-//! The groups of the queue: rows of their own that fold, and what keys do on them; the bars of what waits.
+//! The groups of the queue: rows of their own that fold, and what keys do on them; what is drawn below it.
 
-use wharf::tui::{
-    popups::{Ask, Popup},
-    state::{Screen, State},
+use wharf::{
+    core::{
+        base::error::{Error, Kind},
+        request::{QueueOverview, Request, RequestFilter, Stage},
+    },
+    tui::{
+        msg::{Msg, RequestNews},
+        popups::{Ask, Popup},
+        state::{Screen, State},
+        update::update,
+    },
 };
 
 use crate::{
-    keys::{press, requests},
+    keys::{overview, press, request, requests},
     screens::draw,
 };
 
@@ -110,4 +118,106 @@ fn what_waits_is_drawn_as_bars_where_there_is_room() {
     assert!(!draw(&mut state, (80, 24)).contains("What waits"));
     press(&mut state, "o");
     assert!(!draw(&mut state, WIDE).contains("What waits"), "one base image has nothing to be compared with");
+}
+
+/// The same with how requests went lately.
+fn lately() -> State {
+    let mut state = requests("requests-lately", "6 tab");
+    draw(&mut state, WIDE);
+    state
+}
+
+fn told(state: &mut State, known: Result<QueueOverview, Error>) {
+    update(state, Msg::Request(RequestNews::Overview(known)));
+}
+
+fn fill(state: &mut State, count: i64) {
+    let all: Vec<Request> = (1..=count).map(|id| request(id, Stage::Waiting, "signature", "alpine:3.17")).collect();
+    update(state, Msg::Request(RequestNews::Requests { which: RequestFilter::Queue, skip: 0, result: Ok(all) }));
+}
+
+#[test]
+fn what_was_asked_for_and_decided_and_what_ends_soon_are_drawn_where_lines_are_left() {
+    let mut state = lately();
+    for size in [WIDE, (200, 50)] {
+        let drawn = draw(&mut state, size);
+        for words in [
+            "Asked for and decided ─",
+            "30 days (UTC), up to 12 a day",
+            " asked    ▁",
+            " decided  ▁",
+            "Approvals that end soon ─",
+            "◷ ml/pytorch:2.6",
+            "in 3 d",
+            "no new findings",
+            "new findings: unknown",
+            "! astro/casa:6.6",
+            "in 9 d",
+            "a new finding: CVE-2026-0001",
+        ] {
+            assert!(drawn.contains(words), "{words}: {drawn}");
+        }
+        assert!(!drawn.contains('\u{1b}'), "nothing from outside reaches the terminal as it is");
+    }
+    let small = draw(&mut state, (80, 24));
+    assert!(!small.contains("Asked for and decided") && !small.contains("end soon"), "{small}");
+    // On the other lists nothing of it stands.
+    press(&mut state, "tab");
+    assert!(!draw(&mut state, WIDE).contains("Asked for and decided"));
+}
+
+#[test]
+fn no_row_that_waits_is_left_out_for_a_plot() {
+    let mut state = lately();
+    let is_row = |line: &&str| line.chars().take(40).collect::<String>().contains(" physics/gromacs-");
+    let rows = |drawn: &str| drawn.lines().filter(is_row).count();
+    for count in 1..45 {
+        fill(&mut state, count);
+        told(&mut state, Ok(overview()));
+        let with = draw(&mut state, WIDE);
+        told(&mut state, Ok(QueueOverview::default()));
+        let without = draw(&mut state, WIDE);
+        assert_eq!(rows(&with), rows(&without), "{count} wait: {with}");
+        // A part is there with its title and at least one line, or not at all.
+        let lines: Vec<&str> = with.lines().collect();
+        let below = |title: &str| lines.iter().position(|line| line.contains(title)).map(|at| lines[at + 1]);
+        assert!(below("Asked for and decided").is_none_or(|line| line.contains(" asked ")), "{with}");
+        assert!(below("Approvals that end soon").is_none_or(|line| line.contains("ml/pytorch")), "{with}");
+    }
+    told(&mut state, Ok(overview()));
+    assert!(!draw(&mut state, WIDE).contains("Asked for and decided"));
+}
+
+#[test]
+fn of_approvals_without_a_line_the_number_is_told() {
+    let mut state = lately();
+    let one = overview().ending[0].clone();
+    let ending = vec![one; 10];
+    told(&mut state, Ok(QueueOverview { ending, ending_in_all: 31, ..overview() }));
+    let drawn = draw(&mut state, WIDE);
+    assert!(drawn.contains("in 14 days, 10 of 31"), "{drawn}");
+}
+
+#[test]
+fn where_nothing_was_ever_asked_for_there_is_no_plot() {
+    let mut state = lately();
+    told(&mut state, Ok(QueueOverview::new(1_764_000_000, &[], Vec::new(), 0)));
+    let drawn = draw(&mut state, WIDE);
+    assert!(!drawn.contains("Asked for and decided") && !drawn.contains("end soon"), "{drawn}");
+    // With an empty queue, too; but where something was asked for, it is told there.
+    fill(&mut state, 0);
+    let drawn = draw(&mut state, WIDE);
+    assert!(drawn.contains("Nothing waits for a decision.") && !drawn.contains("Asked for"), "{drawn}");
+    told(&mut state, Ok(overview()));
+    let drawn = draw(&mut state, WIDE);
+    assert!(drawn.contains("Nothing waits for a decision.") && drawn.contains("! astro/casa:6.6"), "{drawn}");
+    assert!(!draw(&mut state, (80, 24)).contains("Asked for and decided"));
+}
+
+#[test]
+fn what_the_store_does_not_say_is_called_unknown_with_the_reason() {
+    let mut state = lately();
+    told(&mut state, Err(Error::new(Kind::Unavailable, "read how requests went lately", "it did not answer in time")));
+    let drawn = draw(&mut state, WIDE);
+    assert!(drawn.contains("unknown: read how requests went lately") && !drawn.contains("end soon"), "{drawn}");
 }

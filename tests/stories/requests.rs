@@ -90,6 +90,14 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
     steward.run(&["steward", "--once"]);
     let two = ada.request(second);
     assert_eq!((&two["stage"], &two["decision"]["by"]), (&"admitted".into(), &"carol".into()), "{two:#}");
+    // Those who decide are told how requests went; nobody else is.
+    let known = carol.json(0, &["requests", "overview"]);
+    let sum = |of: &str| known["days"].as_array().unwrap().iter().filter_map(|day| day[of].as_i64()).sum::<i64>();
+    assert_eq!((sum("asked"), sum("decided"), &known["ending_in_all"]), (3, 3, &0.into()), "{known:#}");
+    let words = lab::said(&carol.run(&["requests", "overview"]));
+    assert!(words.starts_with("in 30 days (UTC): 3 asked for, 3 decided\nDAY "), "{words}");
+    assert!(words.contains("in the next 14 days: 0 approvals end"), "{words}");
+    assert_eq!(ada.run(&["requests", "overview"]).status.code(), Some(7));
     let signers = two["admitted"]["signers"].to_string();
     assert!(signers.contains("carol with key") && signers.contains("the steward"), "{signers}");
     let verified = ada.run(&["verify", two["admitted"]["reference"].as_str().unwrap()]);
@@ -399,6 +407,8 @@ async fn alone_without_a_database_a_person_is_all_of_them() {
     assert_eq!(second["stage"], "admitted", "{second:#}");
     assert!(second["decision"]["by"].as_str().unwrap().contains("class 1"), "{second:#}");
     assert!(lab::said(&ada.run(&["requests", "classes"])).contains("signature"));
+    let known = lab::said(&ada.run(&["requests", "overview"]));
+    assert!(known.contains("1 approval ends") && known.contains("ADMITTED AS"), "{known}");
     let ended = ada.run(&["--json", "requests", "end-class", "1"]);
     let ended = serde_json::from_str::<serde_json::Value>(&lab::said(&ended)).unwrap();
     assert_eq!(ended, serde_json::json!({"ended": 1}));

@@ -601,6 +601,49 @@ async fn elsewhere(people: &People) {
     assert!(watched.iter().any(|one| one.reference == reference), "{watched:?}");
 }
 
+/// Those who decide see what was asked for and decided, and which approvals end soon with what was found since.
+async fn overview(people: &People) {
+    let People { ada, carol, one, .. } = people;
+    assert_eq!(ada.overview().await.unwrap_err().kind, Kind::NotAllowed);
+    let before = carol.overview().await.unwrap();
+    assert_eq!(before.days.len(), 30);
+    let ends = text::now() + 3 * 86_400;
+    for (name, until) in
+        [("soon", Some(ends)), ("soon-2", Some(ends + 1)), ("late", Some(ends + 20 * 86_400)), ("never", None)]
+    {
+        let (id, _) =
+            ada.submit(&asked(name), &format!("oci://lab.example/admitted/{name}"), &wish("a", false)).await.unwrap();
+        while one.claim(MINUTE, 99).await.unwrap().unwrap().id != id {}
+        let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), PolicyOutcome::Wait);
+        one.apply_event(id, &judged).await.unwrap();
+        let mut yes = decision(name, true, "for a while");
+        yes.terms.until = until;
+        carol.apply_event(id, &Event::Decide(yes)).await.unwrap();
+        while one.claim(MINUTE, 99).await.unwrap().unwrap().id != id {}
+        one.apply_event(id, &Event::Admitted(admission(name))).await.unwrap();
+    }
+    ada.submit(&asked("open"), "oci://lab.example/admitted/open", &wish("a", false)).await.unwrap();
+    let told = vec![("CVE-7".to_owned(), "openssl".to_owned(), "3.1".to_owned())];
+    let Admission { reference, digest, .. } = admission("soon");
+    let found = Watched {
+        digest,
+        reference: reference.clone(),
+        judged: true,
+        verdict: "deny".into(),
+        told,
+        ..Watched::default()
+    };
+    one.watch(&found, &[]).await.unwrap();
+    // Carol's connection knows of it at once; the day may have changed meanwhile, the sums have not.
+    let after = carol.overview().await.unwrap();
+    assert_eq!((after.asked() - before.asked(), after.decided() - before.decided()), (5, 4));
+    let found: Vec<_> =
+        after.ending.iter().map(|one| (one.title.as_str(), one.until, one.new_findings.clone())).collect();
+    let new = Some(vec!["CVE-7".to_owned()]);
+    assert_eq!(found, [("physics/soon:1", ends, new), ("physics/soon-2:1", ends + 1, None)]);
+    assert_eq!((after.ending[0].reference.as_str(), after.ending_in_all), (reference.as_str(), 2));
+}
+
 #[tokio::test]
 async fn a_file_keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
@@ -618,6 +661,7 @@ async fn a_file_keeps_the_contract() {
     };
     story(&people).await;
     elsewhere(&people).await;
+    overview(&people).await;
 }
 
 #[tokio::test]
@@ -634,6 +678,7 @@ async fn a_database_keeps_the_contract() {
     };
     story(&people).await;
     elsewhere(&people).await;
+    overview(&people).await;
 }
 
 #[tokio::test]

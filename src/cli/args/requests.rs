@@ -72,6 +72,8 @@ pub enum RequestsVerb {
         /// The reference of the other version.
         reference: Option<String>,
     },
+    /// For approvers: what was asked for and decided on each of the last 30 days (UTC), and approvals that end within 14.
+    Overview,
     /// List the approvals of classes that are in force.
     Classes,
     /// End an approval of a class.

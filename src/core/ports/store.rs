@@ -16,8 +16,8 @@ use crate::{
     base::{badge::Verdict, error::Result},
     policy::Site,
     request::{
-        Admission, Caller, Change, Class, Decision, Event, Group, Id, Pace, Request, RequestFilter, RequestedImage,
-        RequestedUse, notice::Notice,
+        Admission, Caller, Change, Class, Decision, Event, Group, Id, Pace, QueueOverview, Request, RequestFilter,
+        RequestedImage, RequestedUse, notice::Notice,
     },
 };
 
@@ -276,6 +276,11 @@ pub trait Store: Send + Sync {
 
     /// The groups of the queue, the largest first. Changes nothing.
     async fn groups(&self) -> Result<Vec<Group>>;
+
+    /// What was asked for and decided in the last days, and the approvals of admitted images that end soon, with what the
+    /// stewards have found since. A request counts on the day on which it was asked for, the last time if that happened
+    /// again, and on the day on which it was decided. Changes nothing. Errors: `NotAllowed` if this person is no approver.
+    async fn overview(&self) -> Result<QueueOverview>;
 
     /// One request. Changes nothing. Errors: `NotFound`, also for one that this person may not see.
     async fn request(&self, id: Id) -> Result<Request>;

@@ -9,6 +9,7 @@ mod dossier;
 pub mod event;
 mod model;
 pub mod notice;
+mod overview;
 mod stage;
 pub mod statement;
 mod wish;
@@ -18,6 +19,7 @@ pub use self::{
     dossier::{Dossier, StoredReason, stored_reasons},
     event::Event,
     model::{Caller, Change, Pace, Request, RequestFilter},
+    overview::{DayCount, EndingApproval, QueueOverview},
     stage::Stage,
     wish::{Id, Remark, RemarkKind, RequestedImage, RequestedUse},
 };

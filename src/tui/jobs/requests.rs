@@ -15,7 +15,7 @@ use wharf_core::{
         text,
     },
     portal::{Portal, requests::ApproverDecision},
-    request::{Event, Id, Pace, RemarkKind, RequestFilter},
+    request::{Caller, Event, Group, Id, Pace, RemarkKind, RequestFilter},
 };
 
 /// At most this many notices are read into the inbox.
@@ -63,7 +63,13 @@ impl Jobs {
                             if which == RequestFilter::Queue { portal.requests.groups().await? } else { Vec::new() };
                         Ok((portal.requests.caller().await?, portal.requests.pace().await, groups))
                     };
-                    post.send(RequestNews::Queue(cx().run("ask how the queue stands", stands).await)).await;
+                    let stands: Result<(Caller, Pace, Vec<Group>)> = cx().run("ask how the queue stands", stands).await;
+                    let decides = which == RequestFilter::Queue && stands.as_ref().is_ok_and(|(me, ..)| me.approver);
+                    post.send(RequestNews::Queue(stands)).await;
+                    if decides {
+                        let overview = cx().run("ask how requests went lately", portal.requests.overview()).await;
+                        post.send(RequestNews::Overview(overview)).await;
+                    }
                 }
             }),
             RequestEffect::RequestTold(id) => self.read(Slot::Request, move |post| async move {

@@ -37,7 +37,7 @@ use wharf_core::{
     },
     ports::{CachedRows, Question, upkeep::Removal},
     request::{
-        Caller, Group, Pace, Request, RequestFilter,
+        Caller, Group, Pace, QueueOverview, Request, RequestFilter,
         notice::{Notice, Warning},
     },
     sharing::{
@@ -171,6 +171,8 @@ pub enum RequestNews {
     Requests { which: RequestFilter, skip: usize, result: Result<Vec<Request>> },
     /// The person's rights in the store, how long requests take, and the groups of the queue.
     Queue(Result<(Caller, Pace, Vec<Group>)>),
+    /// How requests went lately, and which approvals end soon.
+    Overview(Result<QueueOverview>),
     /// A request and all about it in words.
     RequestTold(Box<Result<(Request, String)>>),
     /// The person's notices, newest first.

@@ -1,6 +1,7 @@
 //! The shared store of requests: SQLite for one person or one machine, PostgreSQL for a cluster.
 
 mod address;
+mod overview;
 pub mod postgres;
 mod rules;
 pub mod spool;

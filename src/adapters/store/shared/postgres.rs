@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     address::Address,
+    overview::StoredOverview,
     rules::{OLDEST, may_audit, no_request, turn},
     values::{self, read},
     worker::host,
@@ -28,8 +29,8 @@ use wharf_core::{
     policy::Site,
     ports::store::{DueNotice, Steward, Store, StoreStatus, Use, Watch, Watched, site},
     request::{
-        Admission, Caller, Change, Class, Decision, Event, Group, Id, Pace, Request, RequestFilter, RequestedImage,
-        RequestedUse,
+        Admission, Caller, Change, Class, Decision, Event, Group, Id, Pace, QueueOverview, Request, RequestFilter,
+        RequestedImage, RequestedUse,
         event::{PolicyOutcome, seconds},
         notice::Notice,
     },
@@ -68,6 +69,31 @@ const REQUEST: &str = "SELECT json_build_object('id', r.id, 'asked', asked, 'des
         'private', private, 'withdrawn', withdrawn) ORDER BY since, person) FROM wharf.wish WHERE wish.request = r.id), '[]'),
     'remarks', coalesce((SELECT json_agg(json_build_object('at', at, 'person', person, 'kind', kind, 'words', words) ORDER BY remark.id)
         FROM wharf.remark WHERE remark.request = r.id), '[]'))::text AS body, r.id AS number FROM wharf.request AS r";
+
+/// The overview for those who decide, of $1 days and the approvals that end in the next $2 days, at most $3 of these; before
+/// and after what the stewards have found of each. Numbers that no version of Wharf wrote are left out.
+const OVERVIEW: (&str, &str) = (
+    "WITH clock AS (SELECT wharf.now() AS now, (wharf.now() / 86400 - $1 + 1) * 86400 AS begins),
+    recent AS (SELECT since, CASE WHEN stage IN ('revoking', 'revoked') THEN admitted->'at' ELSE decision->'at' END AS decided
+        FROM wharf.request CROSS JOIN clock WHERE changed >= clock.begins),
+    lately AS (SELECT since::numeric AS at, 1 AS asked, 0 AS decided FROM recent
+        UNION ALL SELECT CASE WHEN jsonb_typeof(recent.decided) = 'number' THEN recent.decided::numeric END, 0, 1 FROM recent),
+    counted AS (SELECT floor(lately.at / 86400)::bigint AS day, sum(lately.asked) AS asked, sum(lately.decided) AS decided
+        FROM lately CROSS JOIN clock WHERE lately.at BETWEEN clock.begins AND clock.now GROUP BY 1),
+    admitted AS (SELECT id, asked->>'title' AS title, admitted->>'reference' AS reference, admitted->>'digest' AS digest,
+            CASE WHEN jsonb_typeof(decision->'terms'->'until') = 'number' THEN (decision->'terms'->'until')::numeric END AS until
+        FROM wharf.request WHERE stage = 'admitted'),
+    ending AS (SELECT admitted.* FROM admitted CROSS JOIN clock WHERE until > clock.now AND until <= clock.now + $2 * 86400),
+    few AS (SELECT * FROM ending ORDER BY until, id LIMIT $3),
+    told AS (SELECT few.*, ",
+    " AS judged FROM few OFFSET 0)
+    SELECT json_build_object('now', clock.now,
+        'days', coalesce((SELECT json_agg(json_build_array(day, asked, decided)) FROM counted), '[]'),
+        'ending_in_all', (SELECT count(*) FROM ending),
+        'ending', coalesce((SELECT json_agg(json_build_object('request', id, 'title', title, 'reference', reference, 'until', floor(until)::bigint,
+            'judged', jsonb_build_object('judged', judged->'judged', 'told', judged->'told')) ORDER BY until, id) FROM told), '[]'))::text AS body
+    FROM clock WHERE wharf.is('wharf_approver')",
+);
 
 /// The answer of `wharf.known`.
 #[derive(Default, serde::Deserialize)]
@@ -524,6 +550,26 @@ impl Store for Postgres {
             "SELECT json_build_object('rule', rule, 'base', base, 'count', count(*))::text AS body FROM wharf.request
             WHERE stage IN ('waiting', 'asked') GROUP BY rule, base ORDER BY count(*) DESC, rule, base LIMIT 1000";
         Ok(readable(&self.rows(what, sql, &[]).await?, what))
+    }
+
+    async fn overview(&self) -> Result<QueueOverview> {
+        let what = "read how requests went lately";
+        let arguments = [
+            Argument::Number(QueueOverview::DAYS),
+            Argument::Number(QueueOverview::SOON),
+            Argument::Number(QueueOverview::LISTED),
+        ];
+        let known = "wharf.known(digest, regexp_replace(reference, '(:[^/@]*)?@.*$', ''))->'judged'";
+        let (before, after) = OVERVIEW;
+        let rows = match self.rows(what, format!("{before}{known}{after}"), &arguments).await {
+            // Somebody who decides and asks for nothing may not ask what the stewards found: that stays unknown.
+            Err(error) if error.kind == Kind::NotAllowed => {
+                self.rows(what, format!("{before}NULL::jsonb{after}"), &arguments).await?
+            }
+            rows => rows?,
+        };
+        let row = rows.first().ok_or_else(|| Error::new(Kind::NotAllowed, what, "you may not decide"))?;
+        Ok(body::<StoredOverview>(row, what)?.told(what))
     }
 
     async fn request(&self, id: Id) -> Result<Request> {

@@ -19,6 +19,7 @@ use sqlx::{
 use tokio::sync::{Notify, OnceCell};
 
 use super::{
+    overview::StoredOverview,
     rules::{OLDEST, may_approve_class, may_audit, may_decide, no_request, turn},
     values::{read, readable},
     worker::host,
@@ -34,8 +35,8 @@ use wharf_core::{
     policy::Site,
     ports::store::{DueNotice, Steward, Store, StoreStatus, Use, UseKind, Watch, Watched, site},
     request::{
-        Admission, Caller, Change, Class, Decision, Event, Group, Id, Pace, Request, RequestFilter, RequestedImage,
-        RequestedUse, Stage,
+        Admission, Caller, Change, Class, Decision, Event, Group, Id, Pace, QueueOverview, Request, RequestFilter,
+        RequestedImage, RequestedUse, Stage,
         event::seconds,
         notice::{APPROVERS, Notice, describe},
     },
@@ -92,6 +93,25 @@ const STEPS: &[&str] = &["
     DROP TABLE once_watched;
 "];
 
+/// The overview for those who decide at ?1, with days from ?2 on, approvals that end until ?3, and at most ?4 of these.
+const OVERVIEW: &str = "
+    WITH readable AS (SELECT id, stage, since, changed, CASE WHEN json_valid(body) THEN body ELSE '{}' END AS body FROM request),
+    lately AS (SELECT since AS at, 1 AS asked, 0 AS decided FROM request WHERE changed >= ?2
+        UNION ALL SELECT CASE WHEN stage IN ('revoking', 'revoked') THEN json_extract(body, '$.admitted.at')
+            ELSE json_extract(body, '$.decision.at') END, 0, 1 FROM readable WHERE changed >= ?2),
+    counted AS (SELECT at / 86400 AS day, sum(asked) AS asked, sum(decided) AS decided FROM lately
+        WHERE typeof(at) = 'integer' AND at BETWEEN ?2 AND ?1 GROUP BY 1),
+    admitted AS (SELECT id, body, json_extract(body, '$.decision.terms.until') AS until FROM readable WHERE stage = 'admitted'),
+    ending AS (SELECT id, body, until FROM admitted WHERE typeof(until) = 'integer' AND until > ?1 AND until <= ?3),
+    few AS (SELECT id, until, json_extract(body, '$.admitted.digest') AS digest, CAST(json_extract(body, '$.asked.title') AS TEXT) AS title,
+        CAST(json_extract(body, '$.admitted.reference') AS TEXT) AS reference FROM ending ORDER BY until, id LIMIT ?4),
+    told AS (SELECT few.*, (SELECT kept.body FROM (SELECT w.body, w.checked, w.reference = few.reference AS here FROM watched AS w
+            WHERE w.digest = few.digest) AS kept ORDER BY kept.here DESC, kept.checked DESC LIMIT 1) AS judged FROM few)
+    SELECT json_object('now', ?1, 'days', json(coalesce((SELECT json_group_array(json_array(day, asked, decided)) FROM counted), '[]')),
+        'ending_in_all', (SELECT count(*) FROM ending),
+        'ending', json(coalesce((SELECT json_group_array(json_object('request', id, 'title', title, 'reference', reference, 'until', until,
+            'judged', json(CASE WHEN json_valid(judged) THEN json_object('judged', judged -> '$.judged', 'told', judged -> '$.told') ELSE 'null' END)))
+            FROM told), '[]'))) AS body";
 /// How many audit entries are kept of one person.
 const MOST_WITNESSED: i64 = 50_000;
 /// The time between two looks whether others have written to the file.
@@ -516,6 +536,20 @@ impl Store for SqliteStore {
         groups.sort_by_key(|group| std::cmp::Reverse(group.count));
         groups.truncate(1000);
         Ok(groups)
+    }
+
+    async fn overview(&self) -> Result<QueueOverview> {
+        let what = "read how requests went lately";
+        may_decide(what, &self.me)?;
+        let now = text::now();
+        if !self.is_there() {
+            return Ok(QueueOverview::new(now, &[], Vec::new(), 0));
+        }
+        let soon = now.saturating_add(QueueOverview::SOON * 86_400);
+        let query = sqlx::query(OVERVIEW).bind(now).bind(QueueOverview::begins(now)).bind(soon);
+        let query = query.bind(QueueOverview::LISTED);
+        let row = query.fetch_one(self.pool().await?).await.during(what)?;
+        Ok(body::<StoredOverview>(&row, what)?.told(what))
     }
 
     async fn request(&self, id: Id) -> Result<Request> {
@@ -1005,7 +1039,9 @@ mod tests {
         };
         let poison = "INSERT INTO request (digest, destination, stage, rule, base, since, changed, retry, lease, body)
                 VALUES ('x', 'y', 'submitted', '', '', 0, 0, 0, 0, '{\"half'), ('x', 'z', 'waiting', '', '', 0, 0, 0, 0, '3'),
-                    ('x', 'v', 'admitted', '', '', 0, 0, 0, 0, 'no JSON');
+                    ('x', 'v', 'admitted', '', '', 0, 0, 0, 0, 'no JSON'),
+                    ('x', 'u', 'admitted', '', '', 0, 99999999999, 0, 0,
+                        '{\"asked\": {\"title\": 3}, \"decision\": {\"at\": \"never\", \"terms\": {\"until\": [1]}}}');
             INSERT INTO wish (request, person) VALUES (1, 'ada');
             INSERT INTO class (until, body) VALUES (99999999999, '[]');
             INSERT INTO notice (at, receiver, key, body) VALUES (99999999999, 'ada', 'k', '{}');
@@ -1014,7 +1050,7 @@ mod tests {
         sqlx::raw_sql(poison).execute(store.pool().await.unwrap()).await.unwrap();
         let (id, _) = store.submit(&asked, "oci://r.example/admitted/a", &wish).await.unwrap();
         let all = store.requests(RequestFilter::All, 0, 10).await.unwrap();
-        assert_eq!(all.len(), 4);
+        assert_eq!(all.len(), 5);
         assert!(all.iter().filter(|one| one.id != id).all(|one| one.failure.contains("cannot be read")), "{all:?}");
         assert_eq!(store.requests(RequestFilter::Mine, 0, 10).await.unwrap().len(), 2);
         let lease = Duration::from_secs(60);
@@ -1028,9 +1064,69 @@ mod tests {
             "nothing of this machine is looked at"
         );
         assert!(store.users("x").await.is_ok() && store.pace().await.is_ok());
+        assert_eq!(store.overview().await.unwrap().ending, []);
         // Its place is free for a request that can be read.
         let unread = RequestedImage { digest: "x".into(), ..asked };
         assert!(store.submit(&unread, "y", &wish).await.unwrap().1);
+    }
+
+    #[tokio::test]
+    async fn the_overview_counts_each_request_on_its_days_and_lists_the_approvals_that_end_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path().join("requests.db"));
+        let (now, day) = (text::now(), 86_400);
+        // The second day that is counted, so that a midnight in between changes nothing.
+        let first = QueueOverview::begins(now) + day;
+        let row = |stage: &str, since: i64, changed: i64, body: serde_json::Value| {
+            format!(
+                "INSERT INTO request (digest, destination, stage, rule, base, since, changed, retry, lease, body)
+                VALUES (hex(randomblob(8)), 'd', '{stage}', '', '', {since}, {changed}, 0, 0, '{body}');"
+            )
+        };
+        let admitted = |title: &str, at: i64, until: i64| {
+            serde_json::json!({"asked": {"title": title}, "admitted": {"at": at, "reference": "r", "digest": title},
+                "decision": {"at": at, "terms": {"until": until}}})
+        };
+        let mut sql = [
+            row("rejected", first, now, serde_json::json!({"decision": {"at": first + day}})),
+            // What was taken back was decided when it was admitted.
+            row(
+                "revoked",
+                first + day - 1,
+                now,
+                serde_json::json!({"decision": {"at": now}, "admitted": {"at": first + 5}}),
+            ),
+            row("waiting", first, first, serde_json::json!({"decision": null})),
+            // Too long ago.
+            row("rejected", first - 2 * day, first - 2 * day, serde_json::json!({"decision": {"at": first - 2 * day}})),
+            row("admitted", first - 9 * day, now, admitted("over", first, now - 1)),
+            row("admitted", first - 9 * day, now, admitted("later", first - 9 * day, now + 15 * day)),
+        ]
+        .concat();
+        for number in 0..12 {
+            let body = admitted(&format!("ends-{number}"), first - 9 * day, now + 9 * day - number);
+            sql.push_str(&row("admitted", first - 9 * day, first - 9 * day, body));
+        }
+        let told = r#"{"judged": true, "told": [["CVE-1", "openssl", "3.1"]]}"#;
+        sql.push_str(&format!(
+            "INSERT INTO watched VALUES ('ends-11', 'r', 1, '{told}'), ('ends-11', 's', 9, '7'),
+            ('ends-10', 'r', 1, '{{\"judged\": true, \"told\": []}}'), ('ends-9', 'r', 1, 'no JSON')"
+        ));
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(store.pool().await.unwrap()).await.unwrap();
+        let known = store.overview().await.unwrap();
+        let counts = |at: i64| {
+            let name = text::timestamp(at);
+            let day = known.days.iter().find(|one| name.starts_with(&one.day)).unwrap();
+            (day.asked, day.decided)
+        };
+        assert_eq!((counts(first), counts(first + day)), ((3, 2), (0, 1)));
+        assert_eq!((known.asked(), known.decided(), known.ending_in_all), (3, 3, 12));
+        let ending: Vec<_> = known.ending.iter().map(|one| (one.title.as_str(), one.new_findings.clone())).collect();
+        assert_eq!(ending.len(), 10);
+        let found = [("ends-11", Some(vec!["CVE-1".to_owned()])), ("ends-10", Some(Vec::new())), ("ends-9", None)];
+        assert_eq!(ending[..3], found);
+        let other = SqliteStore { me: Caller { approver: false, ..store.me.clone() }, ..store };
+        assert_eq!(other.overview().await.unwrap_err().kind, Kind::NotAllowed);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use super::Requests;
 use crate::{
     base::{error::Result, text},
     ports::store::Steward,
-    request::{Caller, Change, Class, Group, Id, Pace, Request, RequestFilter},
+    request::{Caller, Change, Class, Group, Id, Pace, QueueOverview, Request, RequestFilter},
 };
 
 /// A request with its history.
@@ -30,6 +30,11 @@ impl Requests {
     /// The groups of the queue, the largest first.
     pub async fn groups(&self) -> Result<Vec<Group>> {
         self.store.groups().await
+    }
+
+    /// How requests went lately, and which approvals end soon; `NotAllowed` if this person is no approver.
+    pub async fn overview(&self) -> Result<QueueOverview> {
+        self.store.overview().await
     }
 
     /// One request; `NotFound` if this person may not see it.

@@ -5,6 +5,7 @@ mod columns;
 mod dossier;
 mod grouped;
 mod groups;
+mod lately;
 mod lines;
 mod regions;
 mod view;
@@ -24,7 +25,7 @@ use wharf_core::{
         error::{Error, Result},
         text,
     },
-    request::{Caller, Group, Id, Pace, Request, RequestFilter, Stage},
+    request::{Caller, Group, Id, Pace, QueueOverview, Request, RequestFilter, Stage},
 };
 
 /// How many requests are read at a time.
@@ -47,6 +48,8 @@ pub struct Page {
     pub me: Option<(Caller, Pace)>,
     /// The groups of the queue: rule, base image, number of requests.
     pub groups: Vec<Group>,
+    /// How requests went lately and which approvals end soon, or why the store does not say; `None` until it was asked.
+    overview: Option<Result<QueueOverview>>,
     /// Whether the queue is sorted by base image first, else by rule.
     by_base: bool,
     /// Which of the groups are folded, and which is selected.
@@ -70,6 +73,7 @@ impl Page {
             error: None,
             me: None,
             groups: Vec::new(),
+            overview: None,
             by_base: false,
             grouped: Groups::default(),
             top: 0,
@@ -126,6 +130,11 @@ impl Page {
             self.me = Some((me, pace));
             self.groups = groups;
         }
+    }
+
+    /// Takes how requests went lately. It is shown below the queue only.
+    pub fn set_overview(&mut self, result: Result<QueueOverview>) {
+        self.overview = self.decides().then_some(result);
     }
 
     /// Changes to the next or previous list: own, queue, all.

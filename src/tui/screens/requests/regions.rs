@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::Page;
+use super::{Page, lately::Lately};
 use crate::kit::{
     layout::{Alone, ListAndReading, Side, WIDE, list_and_reading},
     widgets::{above, below, row},
@@ -25,6 +25,8 @@ pub(super) struct Regions {
     pub rows: Rect,
     /// What waits, as bars below the list.
     pub waiting: Rect,
+    /// How requests went lately and which approvals end soon, below that.
+    pub lately: Lately,
     /// All about the selected request.
     pub dossier: Rect,
     /// Whether that has all lines, beside the list or alone.
@@ -41,8 +43,24 @@ impl Page {
         let decision = below(rest, rest.height - decided);
         let ListAndReading { list, reading, beside } = list_and_reading(above(rest, decided), DOSSIER, alone);
         let plot = if beside { self.plot_lines(list.height) } else { 0 };
-        let (list, waiting) = (above(list, plot), below(list, list.height - plot));
-        Regions { head: row(list, 0), rows: below(list, 1), waiting, dossier: reading, beside, decision }
+        // Only the lines that neither rows nor bars need.
+        let spare =
+            if beside && list.height >= PLOTTED { list.height.saturating_sub(plot + self.list_lines()) } else { 0 };
+        let (rest, lately) = self.lately_below(list, spare);
+        let (list, waiting) = (above(rest, plot), below(rest, rest.height - plot));
+        Regions { head: row(list, 0), rows: below(list, 1), waiting, lately, dossier: reading, beside, decision }
+    }
+
+    /// The parts about the last days and the next ones below an empty queue, and the area that they leave.
+    pub(super) fn lately_alone(&self, area: Rect) -> (Lately, Rect) {
+        let spare = if area.width >= WIDE && area.height >= PLOTTED { area.height / 2 } else { 0 };
+        let (rest, lately) = self.lately_below(area, spare);
+        (lately, rest)
+    }
+
+    /// The lines of the whole list with its head.
+    fn list_lines(&self) -> u16 {
+        u16::try_from(self.lines().len()).unwrap_or(u16::MAX).saturating_add(1)
     }
 
     /// How many lines of a list go to the plot of what waits: those without rows, of a full list a quarter. A title without
@@ -51,8 +69,7 @@ impl Page {
         if height < PLOTTED {
             return 0;
         }
-        let rows = u16::try_from(self.lines().len()).unwrap_or(u16::MAX).saturating_add(1);
-        let room = self.waiting_lines().min(height.saturating_sub(rows).max(height / 4));
+        let room = self.waiting_lines().min(height.saturating_sub(self.list_lines()).max(height / 4));
         if room < 3 { 0 } else { room }
     }
 }

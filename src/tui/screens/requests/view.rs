@@ -41,12 +41,15 @@ impl Page {
             return put(frame, row(area, 1), Line::styled(words, theme.style("dim")));
         };
         if all.is_empty() {
-            return self.empty(frame, area, theme, model);
+            let (lately, above) = self.lately_alone(area);
+            self.empty(frame, above, theme, model);
+            return self.lately_view(frame, &lately, theme, model.now);
         }
         if !parts.head.is_empty() {
             self.list_view(frame, &parts, theme, model.now);
         }
         self.waiting_view(frame, parts.waiting, theme);
+        self.lately_view(frame, &parts.lately, theme, model.now);
         self.dossier_view(frame, &parts, theme, model.now);
         self.decision_view(frame, parts.decision, theme, model);
     }

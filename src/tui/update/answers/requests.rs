@@ -33,6 +33,11 @@ pub(super) fn arrived(state: &mut State, news: RequestNews) -> Vec<Effect> {
                 }
             }
         }
+        RequestNews::Overview(result) => {
+            if let Some(page) = topmost!(state, Screen::Requests) {
+                page.set_overview(result);
+            }
+        }
         RequestNews::RequestTold(result) => match *result {
             Ok((request, text)) => {
                 let title = format!("Request {}: {}", request.id, request.asked.title);
