@@ -29,6 +29,7 @@ mod doctor;
 mod engine_tls;
 mod executed;
 mod fake;
+mod findings;
 mod following;
 mod forged;
 mod harbor;

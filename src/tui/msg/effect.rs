@@ -24,7 +24,10 @@ use wharf_core::{
         form::Answers,
         plan::{Plan, Workload},
     },
-    portal::requests::{ApproverDecision, RequestDetails},
+    portal::{
+        evidence::Verified,
+        requests::{ApproverDecision, RequestDetails},
+    },
     ports::upkeep::Removal,
     request::{Id, RequestFilter},
     sharing::receiver::Receiver,
@@ -169,6 +172,8 @@ pub enum ImageEffect {
     Link(LinkWish),
     /// Gather the evidence of an image: with `anew` all checks are run again, else those that are quick.
     Verify { image: Box<Image>, anew: bool },
+    /// Read what is known of the findings of an image besides their scan.
+    AboutFindings(Box<Verified>),
     /// Gather the evidence of an image to explain its badge.
     Explain(ImageTarget),
     /// Compare two images, for one platform if that was chosen.
@@ -356,6 +361,8 @@ pub enum Slot {
     Removals,
     /// The evidence of the shown image.
     Verify,
+    /// What is known of the findings of the shown image besides their scan.
+    AboutFindings,
     /// Counting the facets for the dialog.
     Facets,
     /// Counting the facets for the column beside the list.
