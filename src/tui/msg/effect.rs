@@ -30,7 +30,7 @@ use wharf_core::{
     },
     ports::upkeep::Removal,
     request::{Id, RequestFilter},
-    sharing::receiver::Receiver,
+    sharing::{naming::CopyName, receiver::Receiver},
 };
 
 /// What a screen asks `update` to do outside of the screen itself.
@@ -197,12 +197,12 @@ pub enum ShareEffect {
     Shares(ImageRef),
     /// Read which projects of a source the person can see.
     Projects(String),
-    /// Plan how the image would be shared with each receiver.
-    SharePlans(ImageTarget, Option<String>, Vec<Receiver>),
+    /// Plan how the image would be shared with each receiver; copies under this name, if one was chosen.
+    SharePlans(ImageTarget, Option<String>, Vec<Receiver>, Option<CopyName>),
     /// Read who may use an image, for the dialog that shares it.
     Holders(ImageTarget),
-    /// Share an image, as a job; one platform only, if one was chosen.
-    Share { job: u64, target: ImageTarget, platform: Option<String>, to: Receiver },
+    /// Share an image, as a job; one platform only and a copy under another name, if these were chosen.
+    Share { job: u64, target: ImageTarget, platform: Option<String>, to: Receiver, named: Option<CopyName> },
     /// Revoke a share, as a job.
     Revoke { job: u64, share: SeenRow<String> },
     /// Read the offers of other projects.
