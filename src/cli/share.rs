@@ -28,7 +28,7 @@ pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u
         let answer = if args.plan {
             plan(portal, &reference, &to, json).await
         } else {
-            let shared = portal.sharing.share_to(&progress::context(), &reference, &to, &options).await;
+            let shared = portal.sharing.share_to(&progress::context(), &reference, &to, None, &options).await;
             shared.and_then(|shared| print_share(&shared, json).map(|()| result(&name, &shared)))
         };
         results.add(&name, answer);
@@ -61,7 +61,7 @@ pub(crate) fn result(project: &str, shared: &ShareResult) -> serde_json::Value {
 
 /// Prints how the image would be shared with a receiver.
 async fn plan(portal: &Portal, reference: &ImageRef, to: &Receiver, json: bool) -> Result<serde_json::Value> {
-    let plan = portal.sharing.share_plan(&progress::context(), reference, None, to).await?;
+    let plan = portal.sharing.share_plan(&progress::context(), reference, None, to, None).await?;
     if !json {
         output::line(&format!("{to}: {}", plan.cost))?;
         output::line(&format!("   needs {}", plan.rights))?;

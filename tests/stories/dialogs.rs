@@ -451,8 +451,10 @@ fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
         ]
     );
     let asked = press(&mut state, "_ _ enter");
-    let [Effect::Share(ShareEffect::SharePlans(_, _, one)), Effect::Share(ShareEffect::SharePlans(target, _, to))] =
-        asked.as_slice()
+    let [
+        Effect::Share(ShareEffect::SharePlans(_, _, one, _)),
+        Effect::Share(ShareEffect::SharePlans(target, _, to, _)),
+    ] = asked.as_slice()
     else {
         panic!("{asked:?}")
     };

@@ -240,7 +240,7 @@ pub(crate) fn state() -> State {
 
 /// Answers the plans that were requested, and agrees to them.
 pub(crate) fn agree(state: &mut State, asked: &[Effect]) -> Vec<Effect> {
-    let Some(Effect::Share(ShareEffect::SharePlans(target, _, to))) = asked.last() else {
+    let Some(Effect::Share(ShareEffect::SharePlans(target, _, to, _))) = asked.last() else {
         panic!("no plan is asked for: {asked:?}")
     };
     assert!(press(state, "enter").is_empty(), "without a plan nothing is shared");

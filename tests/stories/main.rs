@@ -30,6 +30,7 @@ mod editing;
 mod engine_tls;
 mod executed;
 mod fake;
+mod findings;
 mod following;
 mod forged;
 mod harbor;

@@ -21,9 +21,10 @@ fn picture(name: &str) -> State {
 }
 
 /// The screens with several panes, and how often the key is pressed until all of them are shown again.
-const SCREENS: [(&str, usize); 7] = [
+const SCREENS: [(&str, usize); 8] = [
     ("catalog", 3),
     ("image-overview", 3),
+    ("image-scan-findings", 3),
     ("workloads", 3),
     ("workload", 2),
     ("requests-queue", 3),

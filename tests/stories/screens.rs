@@ -380,7 +380,7 @@ pub(crate) fn pictures() -> Vec<(&'static str, State)> {
     keys::press(&mut plan, "j s");
     update(&mut plan, Msg::Share(ShareNews::Projects("lab".into(), Ok(known.to_vec()))));
     let asked = keys::press(&mut plan, "_ _ n o b o d y enter");
-    let Some(Effect::Share(ShareEffect::SharePlans(target, _, to))) = asked.last() else { panic!("{asked:?}") };
+    let Some(Effect::Share(ShareEffect::SharePlans(target, _, to, _))) = asked.last() else { panic!("{asked:?}") };
     let unseen = Error::new(Kind::NotFound, "plan a share", "you may not see a project called 'nobody' on lab")
         .hint("ask the other project for its id and give that");
     let [biology, chemistry, nobody] = to.as_slice() else { panic!("{to:?}") };

@@ -28,7 +28,7 @@ type Answer = wharf::core::base::error::Result<SharePlan>;
 /// What the last effect that asks for plans asks.
 fn asked(effects: &[Effect]) -> (ImageTarget, Vec<Receiver>) {
     let plans = effects.iter().rev().find_map(|effect| match effect {
-        Effect::Share(ShareEffect::SharePlans(target, _, to)) => Some((target.clone(), to.clone())),
+        Effect::Share(ShareEffect::SharePlans(target, _, to, _)) => Some((target.clone(), to.clone())),
         _ => None,
     });
     plans.unwrap_or_else(|| panic!("no plan is asked for: {effects:?}"))
@@ -217,11 +217,11 @@ fn another_platform_has_a_plan_and_a_link_of_its_own() {
     let Some(Popup::Share(dialog)) = state.popups.last_mut() else { panic!("{:?}", state.popups) };
     dialog.platforms.push(Some("linux/arm64".into()));
     let one = press(&mut state, "_");
-    assert!(matches!(one.last(), Some(Effect::Share(ShareEffect::SharePlans(_, None, _)))), "{one:?}");
+    assert!(matches!(one.last(), Some(Effect::Share(ShareEffect::SharePlans(_, None, _, None)))), "{one:?}");
     let made = wish(&press(&mut state, "tab tab tab"));
     let effects = press(&mut state, "tab tab right");
     assert!(matches!(effects.first(), Some(Effect::Leave(slots)) if slots.contains(&Slot::Link)), "{effects:?}");
-    let Some(Effect::Share(ShareEffect::SharePlans(_, platform, _))) = effects.last() else { panic!("{effects:?}") };
+    let Some(Effect::Share(ShareEffect::SharePlans(_, platform, _, _))) = effects.last() else { panic!("{effects:?}") };
     assert_eq!(platform.as_deref(), Some("linux/arm64"));
     let linked = press(&mut state, "tab tab");
     assert_eq!(wish(&linked).platform.as_deref(), Some("linux/arm64"));
@@ -258,4 +258,91 @@ fn a_late_list_of_projects_changes_nothing_that_a_key_means() {
     update(&mut state, Msg::Share(ShareNews::Projects("lab".into(), Ok(vec![project]))));
     let typed = asked(&press(&mut state, "enter"));
     assert_eq!(typed.1, [Receiver::Project("bio-new".into())]);
+}
+
+/// The name under which a copy is asked for, by the last effect that asks for plans.
+fn named(effects: &[Effect]) -> Option<String> {
+    let named = effects.iter().rev().find_map(|effect| match effect {
+        Effect::Share(ShareEffect::SharePlans(_, _, _, named)) => Some(named.as_ref().map(ToString::to_string)),
+        _ => None,
+    });
+    named.unwrap_or_else(|| panic!("no plan is asked for: {effects:?}"))
+}
+
+#[test]
+fn a_copy_gets_the_name_that_is_typed_and_its_plan_is_made_for_that_name() {
+    let mut state = state();
+    let one = press(&mut state, "j s _");
+    assert_eq!(named(&one), None, "it keeps its name");
+    answer(&mut state, asked(&one), |_| Ok(fake::share_plan()));
+    let drawn = draw(&mut state, (80, 24));
+    assert!(!drawn.contains("as PROJECT/"), "the plan needs the lines: {drawn}");
+    press(&mut state, "tab");
+    assert!(draw(&mut state, (80, 24)).contains("as PROJECT/gromacs:latest"));
+    let typed = press(&mut state, "ctrl-u m d / g m x : 1");
+    assert_eq!(named(&typed).as_deref(), Some("md/gmx:1"));
+    assert!(press(&mut state, "enter").is_empty(), "its plan is not there yet");
+    assert!(draw(&mut state, (80, 24)).contains("not yet: its plan is being made"));
+    let to_plan =
+        SharePlan { steps: vec!["mount its blobs in oci://lab.example/biology/md/gmx:1".into()], ..fake::share_plan() };
+    answer(&mut state, asked(&typed), |_| Ok(to_plan.clone()));
+    for size in [(80, 24), (120, 40)] {
+        let drawn = draw(&mut state, size);
+        assert!(drawn.contains("as PROJECT/md/gmx:1") && drawn.contains("biology/md/gmx:1"), "{drawn}");
+        insta::assert_snapshot!(format!("share-named-{}x{}", size.0, size.1), drawn);
+    }
+    let effects = (0..5).map(|_| press(&mut state, "enter")).find(|effects| !effects.is_empty()).unwrap();
+    let name = effects.iter().find_map(|effect| match effect {
+        Effect::Share(ShareEffect::Share { named, .. }) => Some(named.as_ref().map(ToString::to_string)),
+        _ => None,
+    });
+    assert_eq!(name, Some(Some("md/gmx:1".to_owned())));
+}
+
+#[test]
+fn a_mistake_in_the_name_is_told_before_anything_is_planned_or_sent() {
+    let mut state = state();
+    press(&mut state, "j s _ tab");
+    let effects = press(&mut state, "ctrl-u G r o");
+    assert!(matches!(effects.last(), Some(Effect::Leave(slots)) if slots.contains(&Slot::SharePlans)), "{effects:?}");
+    assert!(draw(&mut state, (80, 24)).contains("✗ a repository is lower-case letters"));
+    assert!(press(&mut state, "enter").is_empty());
+    for size in [(80, 24), (120, 40), (44, 14)] {
+        assert!(draw(&mut state, size).contains("a repository is lower-case"), "{size:?}");
+    }
+    update(&mut state, Msg::Paste("\u{1b}[2J\u{202e}".into()));
+    let drawn = draw(&mut state, (80, 24));
+    assert!(!drawn.contains('\u{1b}') && !drawn.contains('\u{202e}'), "{drawn}");
+    assert!(press(&mut state, "enter").is_empty() && state.running() == 0);
+    // The image's own name again is no other name.
+    let effects = press(&mut state, "ctrl-u g r o m a c s : l a t e s t");
+    assert_eq!(named(&effects), None);
+}
+
+#[test]
+fn where_the_image_itself_is_shared_it_keeps_its_name() {
+    let mut state = state();
+    let cloud = &mut state.sources[0];
+    (cloud.adapter, cloud.grants, cloud.holds_disks) = ("openstack".into(), true, true);
+    let effects = press(&mut state, "j s _ tab x y");
+    assert_eq!(named(&effects), None);
+    assert!(!draw(&mut state, (120, 40)).contains("as PROJECT/"));
+}
+
+#[test]
+fn the_first_line_says_what_the_policys_verdict_means_for_who_gets_it() {
+    let mut state = state();
+    press(&mut state, "j enter");
+    let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
+    update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image.clone())))));
+    press(&mut state, "s");
+    let drawn = draw(&mut state, (80, 24));
+    assert!(!drawn.contains("who gets it"), "nothing is known yet: {drawn}");
+    press(&mut state, "esc");
+    update(&mut state, Msg::Image(ImageNews::Verified(Box::new(Ok(fake::verified(&image, 1_764_000_000))))));
+    press(&mut state, "s");
+    for size in [(80, 24), (120, 40)] {
+        let drawn = draw(&mut state, size);
+        assert!(drawn.contains("! 1 critical, 1 exploited: who"), "{drawn}");
+    }
 }

@@ -13,7 +13,7 @@ use wharf_core::{
         rows::RowSet,
         tags::{self, SeenTag},
     },
-    evidence::record::Record,
+    evidence::record::{Kind, Record},
     ports::{Cache, CachedRows},
 };
 
@@ -56,6 +56,12 @@ impl Cache for Memory {
 
     async fn all_evidence(&self) -> Result<Vec<Record>> {
         Ok(self.evidence.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    async fn each_scan(&self, take: &mut (dyn FnMut(Record) + Send)) -> Result<()> {
+        let kept = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().filter(|record| record.kind() == Kind::Scan).for_each(|record| take(record.clone()));
+        Ok(())
     }
 
     async fn keep_evidence(&self, record: &Record) -> Result<()> {

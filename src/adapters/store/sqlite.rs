@@ -11,6 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
 use sqlx::{
     Row as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -28,7 +29,7 @@ use wharf_core::{
         rows::RowSet,
         tags::{MOST_SEEN, SeenTag},
     },
-    evidence::record::Record,
+    evidence::record::{Kind, Record},
     ports::{Cache, CachedRows},
 };
 
@@ -240,6 +241,21 @@ impl Cache for Sqlite {
         let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;
         let texts = rows.iter().map(|row| row.try_get::<String, _>("record").during(what));
         Ok(texts.collect::<Result<Vec<_>>>()?.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
+    }
+
+    async fn each_scan(&self, take: &mut (dyn FnMut(Record) + Send)) -> Result<()> {
+        let what = "read the scans";
+        let query = "SELECT record FROM evidence WHERE kind = ? LIMIT 100000";
+        let mut rows = sqlx::query(query).bind(Kind::Scan.name()).fetch(self.pool().await?);
+        while let Some(row) = rows.try_next().await.during(what)? {
+            let text: String = row.try_get("record").during(what)?;
+            if let Ok(record) = serde_json::from_str::<Record>(&text) {
+                take(record);
+            }
+            // Reading thousands of scans lets others go on in between.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
     async fn keep_evidence(&self, record: &Record) -> Result<()> {

@@ -28,6 +28,16 @@ pub struct Vulnerability {
     pub title: String,
     /// Whether it is known to be exploited.
     pub exploited: bool,
+    /// Its CVSS base score in tenths, if the report gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<u8>,
+    /// The layer that the package is in, as the report names it: the digest of its blob or of its content. Empty if the
+    /// report does not say it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub layer: String,
+    /// What it is at length, if the report says more than the line; only kept of the worst findings.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
 }
 
 impl Vulnerability {
@@ -40,6 +50,25 @@ impl Vulnerability {
     pub fn severity_by(&self) -> String {
         let word = self.severity.name();
         if self.source.is_empty() { word.to_owned() } else { format!("{word} ({})", self.source) }
+    }
+
+    /// The CVSS base score as it is written: `9.8`.
+    pub fn score_words(&self) -> Option<String> {
+        self.score.map(|tenths| format!("{}.{}", tenths / 10, tenths % 10))
+    }
+
+    /// What decides and names the finding, without what only explains it.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        Self {
+            severity: self.severity,
+            id: self.id.clone(),
+            package: self.package.clone(),
+            installed: self.installed.clone(),
+            fixed: self.fixed.clone(),
+            exploited: self.exploited,
+            ..Self::default()
+        }
     }
 }
 
@@ -57,6 +86,9 @@ impl Counts {
         self.known_exploited += u64::from(one.exploited);
     }
 }
+
+/// Of how many of the worst findings the description is kept: what is kept of a scan is read in one piece.
+const DESCRIBED: usize = 200;
 
 /// Most identifiers that are kept of findings which were cut off, to look them up in the catalogue of exploited ones.
 const MOST_CUT: usize = 200_000;
@@ -116,6 +148,7 @@ impl Tally {
         }
         self.worst.sort_by(|a, b| b.exploited.cmp(&a.exploited).then_with(|| a.cmp(b)));
         self.worst.truncate(MOST_FINDINGS);
+        self.worst.iter_mut().skip(DESCRIBED).for_each(|one| one.description.clear());
         (self.counts, self.worst)
     }
 }
@@ -165,6 +198,21 @@ mod tests {
 
     fn finding(at: usize, severity: Severity) -> Vulnerability {
         Vulnerability { severity, id: format!("CVE-{at}"), fixed: "2".into(), ..Vulnerability::default() }
+    }
+
+    #[test]
+    fn the_description_is_kept_of_the_worst_findings_only() {
+        let mut tally = Tally::default();
+        for at in 0..=DESCRIBED {
+            let severity = if at == 0 { Severity::Low } else { Severity::High };
+            tally.add(Vulnerability { description: "at length".into(), ..finding(at, severity) });
+        }
+        let (_, worst) = tally.finish(&Exploited::default());
+        let described = worst.iter().filter(|one| !one.description.is_empty()).count();
+        assert_eq!((described, worst.last().map(|one| one.description.as_str())), (DESCRIBED, Some("")));
+        let scored = Vulnerability { score: Some(98), layer: "sha256:1".into(), ..worst[0].clone() };
+        assert_eq!(scored.score_words().as_deref(), Some("9.8"));
+        assert_eq!(scored.bare(), Vulnerability { description: String::new(), ..worst[0].clone() });
     }
 
     #[test]

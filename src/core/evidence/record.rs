@@ -366,7 +366,7 @@ pub fn attested(record: &Record) -> Option<AttestedScan> {
                 .iter()
                 .filter(|one| one.exploited || one.severity == Severity::Critical)
                 .take(MOST_NAMED)
-                .map(|one| Vulnerability { title: String::new(), source: String::new(), ..one.clone() })
+                .map(Vulnerability::bare)
                 .collect(),
         }),
         _ => None,

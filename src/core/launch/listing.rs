@@ -83,14 +83,25 @@ impl BackendLists {
         self.answers().flat_map(|list| &list.workloads).filter(|one| one.state.is_live()).count()
     }
 
+    /// The workloads that run and fit, as far as backends have answered.
+    pub fn live_where(&self, fits: impl Fn(&Workload) -> bool) -> Vec<&Workload> {
+        let live = self.answers().flat_map(|list| &list.workloads).filter(|one| one.state.is_live());
+        live.filter(|one| fits(one)).collect()
+    }
+
     /// The workloads that run an image: those that Wharf launched with this digest, and those whose backend names this
     /// reference. An empty digest or reference is that of none.
     pub fn running(&self, digest: &str, reference: &str) -> Vec<&Workload> {
-        let same = |one: &&Workload| {
+        let same = |one: &Workload| {
             (!digest.is_empty() && one.digest == digest)
                 || (one.digest.is_empty() && !reference.is_empty() && one.image == reference)
         };
-        self.answers().flat_map(|list| &list.workloads).filter(|one| one.state.is_live()).filter(same).collect()
+        self.live_where(same)
+    }
+
+    /// Whether this backend has answered.
+    pub fn has_answered(&self, backend: &str) -> bool {
+        self.answers().any(|list| list.backend == backend)
     }
 
     /// The names of the backends that have not answered yet.

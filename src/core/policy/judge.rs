@@ -6,7 +6,7 @@ use super::{
     consequence::Consequence,
     judgement::{Facts, Judgement, Reason, Site},
     remedy::{ASK, ASK_HERE},
-    written::Policy,
+    written::{Exception, Policy},
 };
 use crate::{
     base::{
@@ -317,14 +317,30 @@ impl Policy {
         if approval(facts, now).is_some_and(|terms| terms.exceptions.iter().any(|id| id == vulnerability)) {
             return Some(format!("{vulnerability} by its approval"));
         }
-        let found = self.exception.iter().find(|exception| {
+        self.written_exception(facts, vulnerability, now).map(|exception| exception.id.clone())
+    }
+
+    /// The policy's own exception that accepts a finding.
+    fn written_exception(&self, facts: &Facts<'_>, vulnerability: &str, now: i64) -> Option<&Exception> {
+        self.exception.iter().find(|exception| {
             exception.vulnerability == vulnerability
                 && (exception.digest.is_some() || exception.repository.is_some())
                 && exception.digest.as_ref().is_none_or(|digest| facts.digests.contains(digest))
                 && exception.repository.as_ref().is_none_or(|name| facts.name.starts_with(name.as_str()))
                 && text::parse_timestamp(&exception.expires).is_some_and(|expires| now < expires)
-        });
-        found.map(|exception| exception.id.clone())
+        })
+    }
+
+    /// What accepts a finding of an image, in words: its approval, or an exception of the policy with its owner, its end
+    /// and its reason. `None` if nothing does.
+    pub fn accepted(&self, facts: &Facts<'_>, vulnerability: &str, now: i64) -> Option<String> {
+        if let Some(terms) = approval(facts, now).filter(|terms| terms.exceptions.iter().any(|id| id == vulnerability))
+        {
+            let until = terms.until.map(|until| format!(" until {}", text::timestamp(until)));
+            return Some(format!("accepted by its approval{}", until.unwrap_or_default()));
+        }
+        let Exception { id, owner, expires, reason, .. } = self.written_exception(facts, vulnerability, now)?;
+        Some(format!("{id} of {owner} until {expires}: {reason}"))
     }
 }
 

@@ -125,6 +125,12 @@ fn an_exception_counts_for_its_image_until_its_day_and_no_longer() {
             reason: "not started".into(),
             expires: text::timestamp(expires),
         });
+        let facts = Facts { records: &records, name: "oci://r.example/a", ..Facts::default() };
+        let words = policy.accepted(&facts, "CVE-0", NOW);
+        let until = format!("EX-1 of ada until {}: not started", text::timestamp(expires));
+        let counts = repository == "oci://r.example/" && expires > NOW;
+        assert_eq!(words, counts.then_some(until));
+        assert_eq!(policy.accepted(&facts, "CVE-9", NOW), None);
         judged(&policy, &records, None)
     };
     let taken = with("oci://r.example/", NOW + 5);

@@ -43,6 +43,9 @@ pub trait Cache: Send + Sync {
     async fn evidence(&self, digests: &[Digest]) -> Result<Vec<Record>>;
     /// All kept evidence that can be read, the newest first. Changes nothing.
     async fn all_evidence(&self) -> Result<Vec<Record>>;
+    /// Hands over each kept scan that can be read, one after the other, so that not all of them are in memory at once.
+    /// Changes nothing.
+    async fn each_scan(&self, take: &mut (dyn FnMut(Record) + Send)) -> Result<()>;
     /// Keeps a record; an older record of the same check of the same bytes is replaced. Repeated, it changes nothing.
     async fn keep_evidence(&self, record: &Record) -> Result<()>;
     /// Writes down that a look has seen a tag of an image: the image's `name` in the source is its reference without tag

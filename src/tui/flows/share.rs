@@ -21,6 +21,7 @@ use wharf_core::{
     image::{model::ImageKind, reference::ImageRef},
     ports::Listing,
     sharing::{
+        naming::CopyName,
         offer::{Project, Share, SharePlan, TransferKey, VolumeTransfer},
         receiver::Receiver,
     },
@@ -116,7 +117,7 @@ pub fn share(state: &mut State, target: ImageTarget, platform: Option<String>) -
 /// Opens the dialog; beside the receivers is room for the link on a wide screen.
 fn open(state: &mut State, mut dialog: Sharing) -> Vec<Effect> {
     dialog.known = match state.screen() {
-        Screen::Image(page) if page.target == dialog.target => page.facts_of(state.now),
+        Screen::Image(page) if page.target() == dialog.target => page.facts_of(state.now),
         _ => match &dialog.target {
             ImageTarget::Row { source, name, tag } => state.catalog.facts_of(source, name, tag.as_deref()),
             ImageTarget::Reference(_) => Facts::default(),
@@ -183,6 +184,7 @@ fn share_by_copy(state: &mut State, target: ImageTarget, platform: Option<String
     let base = name.split([':', '@']).next().unwrap_or(&name).to_owned();
     let mut dialog = Sharing::new(String::new(), target, None, registry_projects(state, &own, &base));
     dialog.title = format!("Share {label}{}", platform_remark(platform.as_deref()));
+    dialog.wished = Input::new(name.clone());
     dialog.name = name;
     if let Screen::Image(page) = state.screen() {
         let all = page.image.iter().flat_map(|image| &image.platforms);
@@ -294,8 +296,10 @@ pub fn marked(dialog: &Sharing) -> Vec<Effect> {
     if dialog.marked.is_empty() {
         return vec![Effect::Leave(&[Slot::SharePlans])];
     }
+    // Without a name that could be used there is nothing to plan.
+    let Ok(named) = dialog.copy_name() else { return vec![Effect::Leave(&[Slot::SharePlans])] };
     let platform = dialog.chosen_platform().map(str::to_owned);
-    vec![Effect::Share(ShareEffect::SharePlans(dialog.target.clone(), platform, dialog.to()))]
+    vec![Effect::Share(ShareEffect::SharePlans(dialog.target.clone(), platform, dialog.to(), named))]
 }
 
 /// Shows the plans in the dialog that waits for them.
@@ -357,6 +361,7 @@ pub fn plans_confirmed(
     state: &mut State,
     target: &ImageTarget,
     platform: Option<&str>,
+    named: Option<&CopyName>,
     to: Vec<Receiver>,
 ) -> Vec<Effect> {
     let words = target.label();
@@ -364,7 +369,8 @@ pub fn plans_confirmed(
     to.into_iter()
         .map(|to| {
             let job = state.job(format!("share {words} with {}", lines::name(&to)));
-            Effect::Share(ShareEffect::Share { job, target: target.clone(), platform: platform.map(str::to_owned), to })
+            let (target, platform, named) = (target.clone(), platform.map(str::to_owned), named.cloned());
+            Effect::Share(ShareEffect::Share { job, target, platform, to, named })
         })
         .collect()
 }

@@ -91,6 +91,10 @@ impl Jobs {
                     }
                 }
             }),
+            ImageEffect::AboutFindings(verified) => self.read(Slot::AboutFindings, move |post| async move {
+                let about = portal.evidence.about_findings(&verified).await;
+                post.send(ImageNews::AboutFindings(verified.subject.manifest.clone(), about)).await;
+            }),
             ImageEffect::Explain(target) => self.read(Slot::Verify, move |post| async move {
                 let explained = async {
                     let image = image_of(&portal, &target, None, &post).await?;

@@ -29,25 +29,27 @@ impl Jobs {
                 let projects = portal.sharing.projects(&Context::default(), &source).await;
                 post.send(ShareNews::Projects(source, projects)).await;
             }),
-            ShareEffect::SharePlans(target, platform, to) => self.read(Slot::SharePlans, move |post| async move {
-                // Another mark soon after this one replaces the read before anybody was asked.
-                tokio::time::sleep(GLANCE).await;
-                let cx = Context::default();
-                let plans = async {
-                    let at = &resolve(&portal, &target)?;
-                    let platform = platform.as_deref().map(str::parse::<Platform>).transpose()?;
-                    let platform = platform.as_ref();
-                    let (portal, cx) = (&portal, &cx);
-                    let plans = to.clone().into_iter().map(|to| async move {
-                        let plan = portal.sharing.share_plan(cx, at, platform, &to).await;
-                        (to, plan)
-                    });
-                    Ok(stream::iter(plans).buffered(LOOKS).collect::<Vec<_>>().await)
-                };
-                let failed = |error: Error| to.iter().map(|to| (to.clone(), Err(error.clone()))).collect();
-                let plans = plans.await.unwrap_or_else(failed);
-                post.send(ShareNews::SharePlans(target, plans)).await;
-            }),
+            ShareEffect::SharePlans(target, platform, to, named) => {
+                self.read(Slot::SharePlans, move |post| async move {
+                    // Another mark soon after this one replaces the read before anybody was asked.
+                    tokio::time::sleep(GLANCE).await;
+                    let cx = Context::default();
+                    let plans = async {
+                        let at = &resolve(&portal, &target)?;
+                        let platform = platform.as_deref().map(str::parse::<Platform>).transpose()?;
+                        let platform = platform.as_ref();
+                        let (portal, cx, named) = (&portal, &cx, named.as_ref());
+                        let plans = to.clone().into_iter().map(|to| async move {
+                            let plan = portal.sharing.share_plan(cx, at, platform, &to, named).await;
+                            (to, plan)
+                        });
+                        Ok(stream::iter(plans).buffered(LOOKS).collect::<Vec<_>>().await)
+                    };
+                    let failed = |error: Error| to.iter().map(|to| (to.clone(), Err(error.clone()))).collect();
+                    let plans = plans.await.unwrap_or_else(failed);
+                    post.send(ShareNews::SharePlans(target, plans)).await;
+                })
+            }
             ShareEffect::Holders(target) => self.read(Slot::Holders, move |post| async move {
                 let holders = async {
                     let at = resolve(&portal, &target)?;
@@ -84,9 +86,10 @@ impl Jobs {
                 };
                 Ok((done, None))
             }),
-            ShareEffect::Share { job, target, platform, to } => self.write(job, move |cx| async move {
+            ShareEffect::Share { job, target, platform, to, named } => self.write(job, move |cx| async move {
                 let at = resolve(&portal, &target)?;
-                let shared = portal.sharing.share_to(&cx, &at, &to, &options_for(platform)?).await?;
+                let options = options_for(platform)?;
+                let shared = portal.sharing.share_to(&cx, &at, &to, named.as_ref(), &options).await?;
                 Ok((format!("shared: {}", shared.describe()), None))
             }),
         }

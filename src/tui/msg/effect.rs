@@ -24,10 +24,13 @@ use wharf_core::{
         form::Answers,
         plan::{Plan, Workload},
     },
-    portal::requests::{ApproverDecision, RequestDetails},
+    portal::{
+        evidence::Verified,
+        requests::{ApproverDecision, RequestDetails},
+    },
     ports::upkeep::Removal,
     request::{Id, RequestFilter},
-    sharing::receiver::Receiver,
+    sharing::{naming::CopyName, receiver::Receiver},
 };
 
 /// What a screen asks `update` to do outside of the screen itself.
@@ -171,6 +174,8 @@ pub enum ImageEffect {
     Link(LinkWish),
     /// Gather the evidence of an image: with `anew` all checks are run again, else those that are quick.
     Verify { image: Box<Image>, anew: bool },
+    /// Read what is known of the findings of an image besides their scan.
+    AboutFindings(Box<Verified>),
     /// Gather the evidence of an image to explain its badge.
     Explain(ImageTarget),
     /// Compare two images, for one platform if that was chosen.
@@ -194,12 +199,12 @@ pub enum ShareEffect {
     Shares(ImageRef),
     /// Read which projects of a source the person can see.
     Projects(String),
-    /// Plan how the image would be shared with each receiver.
-    SharePlans(ImageTarget, Option<String>, Vec<Receiver>),
+    /// Plan how the image would be shared with each receiver; copies under this name, if one was chosen.
+    SharePlans(ImageTarget, Option<String>, Vec<Receiver>, Option<CopyName>),
     /// Read who may use an image, for the dialog that shares it.
     Holders(ImageTarget),
-    /// Share an image, as a job; one platform only, if one was chosen.
-    Share { job: u64, target: ImageTarget, platform: Option<String>, to: Receiver },
+    /// Share an image, as a job; one platform only and a copy under another name, if these were chosen.
+    Share { job: u64, target: ImageTarget, platform: Option<String>, to: Receiver, named: Option<CopyName> },
     /// Revoke a share, as a job.
     Revoke { job: u64, share: SeenRow<String> },
     /// Read the offers of other projects.
@@ -360,6 +365,8 @@ pub enum Slot {
     Removals,
     /// The evidence of the shown image.
     Verify,
+    /// What is known of the findings of the shown image besides their scan.
+    AboutFindings,
     /// Counting the facets for the dialog.
     Facets,
     /// Counting the facets for the column beside the list.

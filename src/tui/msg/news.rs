@@ -32,7 +32,7 @@ use wharf_core::{
     },
     portal::{
         OpenedLink,
-        evidence::{Verified, brief::Brief, diff::Diff, mending::Mend},
+        evidence::{Verified, about::AboutFindings, brief::Brief, diff::Diff, mending::Mend},
         own_sources::Trial,
     },
     ports::{CachedRows, Question, upkeep::Removal},
@@ -110,6 +110,8 @@ pub enum ImageNews {
     Verified(Box<Result<Verified>>),
     /// The versions that would mend the image with this digest.
     Mends(Digest, Vec<Mend>),
+    /// What is known of the findings of the image with this manifest besides their scan.
+    AboutFindings(Digest, Result<AboutFindings>),
 }
 
 /// What has become known of launches and workloads.

@@ -248,8 +248,7 @@ impl Popups {
             && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         let types = match self.open.last() {
             Some(Popup::Line { .. } | Popup::Pick(_) | Popup::Conditions(_)) => letter,
-            // Space marks whoever is selected.
-            Some(Popup::Share(dialog)) => letter && dialog.part == share::Part::To && key.code != KeyCode::Char(' '),
+            Some(Popup::Share(dialog)) => letter && dialog.types(key.code),
             _ => false,
         };
         (!self.drawn && !types).then_some("not taken: it was not on the screen yet. Press it again")

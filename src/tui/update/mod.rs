@@ -16,7 +16,7 @@ use super::{
     kit::{action::Action, keymap::Key},
     message,
     msg::{Effect, Msg, Navigation, RunEffect, Slot},
-    popups::{Popup, share::Part},
+    popups::Popup,
     state::{Screen, State, is_press},
 };
 
@@ -248,9 +248,9 @@ fn pasted(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
         Some(Popup::Line { input, .. }) => input.paste(text)?,
         Some(Popup::Conditions(form)) => form.paste(text)?,
         Some(Popup::Share(dialog)) => {
-            dialog.part = Part::To;
-            dialog.input.paste(text)?;
-            dialog.narrow();
+            if dialog.paste(text)? {
+                return Ok(share::marked(dialog));
+            }
         }
         Some(Popup::Pick(pick)) => {
             pick.input.paste(text)?;

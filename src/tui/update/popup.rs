@@ -192,9 +192,11 @@ pub(super) fn sharing(state: &mut State, outcome: dialog::Outcome) -> Vec<Effect
         }
         dialog::Outcome::Go(receivers) => {
             let (target, platform) = (open.target.clone(), open.chosen_platform().map(str::to_owned));
+            // The plan that was shown is for this name: without one it was never made.
+            let Ok(named) = open.copy_name() else { return Vec::new() };
             state.popups.pop();
             let mut effects = share::next(state);
-            effects.extend(share::plans_confirmed(state, &target, platform.as_deref(), receivers));
+            effects.extend(share::plans_confirmed(state, &target, platform.as_deref(), named.as_ref(), receivers));
             effects
         }
         dialog::Outcome::Give => {

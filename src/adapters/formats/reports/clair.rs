@@ -58,6 +58,8 @@ pub fn read(bytes: &[u8]) -> Option<Report> {
                 fixed: &finding.fixed_in_version,
                 source: &finding.updater,
                 title: &finding.description,
+                description: &finding.description,
+                ..Raw::default()
             };
             tally.add(raw.cleaned());
         }

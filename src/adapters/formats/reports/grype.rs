@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    lax::{Fold, Lenient, StreamedArray, Text, Texts},
+    lax::{Fold, Lenient, LenientArray, StreamedArray, Text, Texts},
     model::{Packages, Raw, Report, time},
 };
 use wharf_core::{base::clean, evidence::findings::Tally};
@@ -58,6 +58,31 @@ struct Vulnerability {
     namespace: Text,
     description: Text,
     fix: Lenient<Fix>,
+    cvss: LenientArray<Highest>,
+}
+
+/// The highest of the CVSS scores.
+#[derive(Default)]
+struct Highest(Option<f64>);
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Scored {
+    metrics: Lenient<Metrics>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Metrics {
+    base_score: Text,
+}
+
+impl Fold for Highest {
+    type Item = Scored;
+    fn add(&mut self, item: Scored) {
+        let score = item.metrics.base_score.parse::<f64>().ok();
+        self.0 = [self.0, score].into_iter().flatten().max_by(f64::total_cmp);
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -72,6 +97,27 @@ struct Artifact {
     name: Text,
     version: Text,
     r#type: Text,
+    locations: LenientArray<FirstLayer>,
+}
+
+/// The layer of the first place at which a package was found.
+#[derive(Default)]
+struct FirstLayer(String);
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Location {
+    #[serde(rename = "layerID")]
+    layer: Text,
+}
+
+impl Fold for FirstLayer {
+    type Item = Location;
+    fn add(&mut self, item: Location) {
+        if self.0.is_empty() {
+            self.0 = item.layer.0;
+        }
+    }
 }
 
 impl Fold for Matches {
@@ -87,6 +133,9 @@ impl Fold for Matches {
             fixed,
             source: &vulnerability.namespace,
             title: &vulnerability.description,
+            description: &vulnerability.description,
+            score: vulnerability.cvss.0.0,
+            layer: &artifact.locations.0.0,
         };
         self.tally.add(raw.cleaned());
         self.packages.add(&artifact.name, &artifact.version, &artifact.r#type);

@@ -54,6 +54,8 @@ impl Fold for Found {
             fixed: &item.fix_version,
             source: "",
             title: &item.description,
+            description: &item.description,
+            ..Raw::default()
         };
         self.tally.add(raw.cleaned());
         self.packages.add(&item.package, &item.version, "");

@@ -122,7 +122,16 @@ pub(super) struct Raw<'a> {
     pub fixed: &'a str,
     pub source: &'a str,
     pub title: &'a str,
+    /// What it is at length; may say the title again.
+    pub description: &'a str,
+    /// The CVSS base score.
+    pub score: Option<f64>,
+    /// The layer that the package is in.
+    pub layer: &'a str,
 }
+
+/// Most characters that are kept of a description.
+const DESCRIPTION: usize = 600;
 
 impl Raw<'_> {
     pub(super) fn cleaned(&self) -> Vulnerability {
@@ -135,8 +144,21 @@ impl Raw<'_> {
             source: clean::short(self.source, 40),
             title: clean::short(self.title, 160),
             exploited: false,
+            score: self.score.and_then(tenths),
+            layer: clean::short(self.layer, 80),
+            // A line that says all of it needs no second one.
+            description: if clean::line(self.description) == clean::short(self.title, 160) {
+                String::new()
+            } else {
+                clean::short(self.description, DESCRIPTION)
+            },
         }
     }
+}
+
+/// A CVSS base score in tenths; `None` if it is outside of 0 to 10.
+fn tenths(score: f64) -> Option<u8> {
+    (0.0..=10.0).contains(&score).then(|| (score * 10.0).round() as u8)
 }
 
 /// The severity of a CVSS score (version 3.1, "Qualitative Severity Rating Scale").

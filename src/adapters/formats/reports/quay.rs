@@ -77,6 +77,8 @@ impl Fold for Features {
                 fixed: &found.fixed_by,
                 source: &found.namespace_name,
                 title: &found.description,
+                description: &found.description,
+                ..Raw::default()
             };
             self.tally.add(raw.cleaned());
         }

@@ -47,6 +47,36 @@ fn scans_of_every_form_are_read_and_their_text_is_cleaned() {
 }
 
 #[test]
+fn score_layer_and_description_are_read_where_a_report_has_them() {
+    let trivy = r#"{"SchemaVersion":2,"Results":[{"Packages":[{"Name":"zlib"}],"Vulnerabilities":[
+        {"VulnerabilityID":"CVE-1","Severity":"HIGH","SeveritySource":"alpine","Title":"short","Description":"at\nlength \u001b[2J",
+         "Layer":{"Digest":"sha256:1","DiffID":"sha256:2"},"CVSS":{"nvd":{"V3Score":8.1,"V2Score":5},"redhat":{"V3Score":9.8}}},
+        {"VulnerabilityID":"CVE-2","Severity":"LOW","Description":"only this","Layer":{"DiffID":"sha256:2"},"CVSS":{"redhat":{"V2Score":3}}},
+        {"VulnerabilityID":"CVE-3","Severity":"LOW","Layer":7,"CVSS":{"nvd":null,"a":{"V3Score":"NaN"},"b":{"V3Score":1e9}}}]}]}"#;
+    let (_, _, worst) = scanned(read(trivy.as_bytes(), &[]));
+    let told = |one: &Vulnerability| (one.score, one.layer.clone(), one.title.clone(), one.description.clone());
+    let texts =
+        |layer: &str, title: &str, description: &str| (layer.to_owned(), title.to_owned(), description.to_owned());
+    let (layer, title, description) = texts("sha256:1", "short", "at length \u{fffd}[2J");
+    assert_eq!(
+        told(&worst[0]),
+        (Some(81), layer, title, description),
+        "the NVD's where the severity's source has none"
+    );
+    let (layer, title, description) = texts("sha256:2", "only this", "");
+    assert_eq!(told(&worst[1]), (Some(30), layer, title, description));
+    assert_eq!(told(&worst[2]), (None, String::new(), String::new(), String::new()));
+    let long = "x".repeat(10_000);
+    let grype = format!(
+        r#"{{"matches":[{{"vulnerability":{{"id":"CVE-3","severity":"High","description":"{long}","cvss":[{{"metrics":{{"baseScore":7.5}}}},{{"metrics":{{}}}},7]}},
+        "artifact":{{"name":"zlib","version":"1.1","type":"apk","locations":[{{"path":"/lib","layerID":"sha256:3"}}]}}}}],"descriptor":{{"name":"grype"}}}}"#
+    );
+    let (_, _, worst) = scanned(read(grype.as_bytes(), &[]));
+    assert_eq!((worst[0].score, worst[0].layer.as_str()), (Some(75), "sha256:3"));
+    assert_eq!((worst[0].title.chars().count(), worst[0].description.chars().count()), (160, 600));
+}
+
+#[test]
 fn what_registries_scanners_answer_is_read() {
     let quay = r#"{"status":"scanned","data":{"Layer":{"Features":[{"Name":"zlib","Version":"1","VersionFormat":"apk","Vulnerabilities":[
         {"Name":"CVE-4","Severity":"Critical","FixedBy":"2","NamespaceName":"alpine"}]},{"Name":"musl","Version":"1","Vulnerabilities":[]}]}}}"#;

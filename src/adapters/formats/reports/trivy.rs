@@ -1,5 +1,7 @@
 //! trivy's report, schema version 2.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::{
@@ -76,6 +78,42 @@ struct Finding {
     severity: Text,
     severity_source: Text,
     title: Text,
+    description: Text,
+    layer: Lenient<Layer>,
+    #[serde(rename = "CVSS")]
+    scores: Lenient<BTreeMap<String, Lenient<Scores>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Layer {
+    #[serde(rename = "Digest")]
+    digest: Text,
+    #[serde(rename = "DiffID")]
+    content: Text,
+}
+
+/// The scores by one vendor; an older version of CVSS counts only where a newer one is missing.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Scores {
+    #[serde(rename = "V40Score")]
+    fourth: Text,
+    #[serde(rename = "V3Score")]
+    third: Text,
+    #[serde(rename = "V2Score")]
+    second: Text,
+}
+
+impl Finding {
+    /// The CVSS score by whoever gives the severity, else by the NVD, else the highest.
+    fn score(&self) -> Option<f64> {
+        let of = |scores: &Lenient<Scores>| {
+            [&scores.third, &scores.fourth, &scores.second].into_iter().find_map(|score| score.parse::<f64>().ok())
+        };
+        let named = [&*self.severity_source, "nvd"].into_iter().find_map(|who| of(self.scores.get(who)?));
+        named.or_else(|| self.scores.values().filter_map(of).max_by(f64::total_cmp))
+    }
 }
 
 impl Fold for Seen {
@@ -97,7 +135,10 @@ impl Fold for Found {
             installed: &item.installed_version,
             fixed: &item.fixed_version,
             source: &item.severity_source,
-            title: &item.title,
+            title: if item.title.is_empty() { &item.description } else { &item.title },
+            description: &item.description,
+            score: item.score(),
+            layer: if item.layer.digest.is_empty() { &item.layer.content } else { &item.layer.digest },
         };
         self.0.add(raw.cleaned());
     }

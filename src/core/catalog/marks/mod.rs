@@ -166,6 +166,28 @@ impl Marks {
         }
     }
 
+    /// What the verdict means for whoever gets the image, after what the scan has found: `2 high: who gets it needs an
+    /// approval to launch it`.
+    pub fn receiver_words(&self) -> String {
+        let worst = self.scan.counts.worst().filter(|_| self.scan.state == Scan::Findings);
+        let found = match worst {
+            Some(worst) if self.scan.is_exploited() => {
+                let exploited = few_digits(self.scan.counts.known_exploited);
+                format!("{} {}, {exploited} exploited", few_digits(self.scan.counts.of(worst)), worst.name())
+            }
+            Some(worst) => format!("{} {}", few_digits(self.scan.counts.of(worst)), worst.name()),
+            None => self.scan.state.badge().word.to_owned(),
+        };
+        let means = match self.verdict {
+            Verdict::Allow => "who gets it may launch it",
+            Verdict::NeedsIsolation => "who gets it must isolate it to launch it",
+            Verdict::NeedsApproval => "who gets it needs an approval to launch it",
+            Verdict::Deny => "who gets it may not launch it",
+            Verdict::Undecided => "whether who gets it may launch it is not known",
+        };
+        format!("{found}: {means}")
+    }
+
     /// Sign, short word and tone of one of the marks, for a column.
     pub fn short(&self, of: Facet) -> ShortBadge {
         match of {

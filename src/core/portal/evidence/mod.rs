@@ -1,5 +1,6 @@
 //! Gathering and judging evidence of an image: for `wharf verify`, the trust pane, and the gate of a launch.
 
+pub mod about;
 pub mod brief;
 mod data;
 pub mod diff;

@@ -19,13 +19,14 @@ use crate::{
     },
     portal::{journal::OpenEntry, sources::Source},
     ports::{Sharer, cannot, store::UseKind},
-    sharing::{offer::SharePlan, receiver::Receiver},
+    sharing::{naming::CopyName, offer::SharePlan, receiver::Receiver},
     transfer::copy::{self, Options},
 };
 
 impl Sharing {
-    /// Where a share of `reference` with `project` goes: the same registry, or `host/project` of another one.
-    pub fn destination(reference: &ImageRef, project: &str) -> Result<ImageRef> {
+    /// Where a share of `reference` with `project` goes: the same registry, or `host/project` of another one; under its
+    /// own name, or under `named`.
+    pub fn destination(reference: &ImageRef, project: &str, named: Option<&CopyName>) -> Result<ImageRef> {
         let what = format!("share {reference} to '{project}'");
         let ImageRef::Oci(name) = reference else {
             return Err(Error::unsupported(what, "only images in registries and clouds are shared into projects")
@@ -37,8 +38,12 @@ impl Sharing {
         };
         let to = Name {
             host: host.to_owned(),
-            repository: format!("{}/{}", path.trim_matches('/'), name.base()),
-            tag: name.tag.clone(),
+            repository: format!(
+                "{}/{}",
+                path.trim_matches('/'),
+                named.map_or_else(|| name.base(), |named| named.path.as_str())
+            ),
+            tag: named.and_then(|named| named.tag.clone()).or_else(|| name.tag.clone()),
             digest: None,
         };
         // Parsing it checks the grammar of references.
@@ -57,18 +62,20 @@ impl Sharing {
         other.then_some((there, project))
     }
 
-    /// How a share would be made: of one platform, or of all. Changes nothing.
+    /// How a share would be made: of one platform, or of all; a copy also under another name. Changes nothing.
     pub async fn share_plan(
         &self,
         cx: &Context,
         reference: &ImageRef,
         platform: Option<&Platform>,
         to: &Receiver,
+        named: Option<&CopyName>,
     ) -> Result<SharePlan> {
         let what = format!("plan a share of {reference}");
         let Ok(sharer) = self.sources.sharer(reference) else {
-            return self.copy_plan(cx, reference, platform, to).await;
+            return self.copy_plan(cx, reference, platform, to, named).await;
         };
+        keeps_its_name(&what, named)?;
         if let Receiver::Project(project) = to {
             if let Some((there, project)) = self.elsewhere(reference, project) {
                 return self.elsewhere_plan(cx, reference, there, project).await;
@@ -83,9 +90,10 @@ impl Sharing {
         reference: &ImageRef,
         platform: Option<&Platform>,
         to: &Receiver,
+        named: Option<&CopyName>,
     ) -> Result<SharePlan> {
         let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
-        let destination = Self::destination(reference, project)?;
+        let destination = Self::destination(reference, project, named)?;
         let image = self.sources.image(cx, reference, platform).await?;
         let inside = destination.name().map(|name| &name.host) == reference.name().map(|name| &name.host);
         let digest = image.pinned.as_ref().map_or("the manifest", |pinned| pinned.digest.short());
@@ -135,16 +143,19 @@ impl Sharing {
         })
     }
 
-    /// Shares an image. Repeated, it changes nothing.
+    /// Shares an image; a copy also under another name. Repeated, it changes nothing.
     pub async fn share_to(
         &self,
         cx: &Context,
         reference: &ImageRef,
         to: &Receiver,
+        named: Option<&CopyName>,
         options: &Options,
     ) -> Result<ShareResult> {
-        let entry = self.journal.open_entry("share", format!("{reference} with {to}"));
-        let shared = self.journal.recorded_as(&entry, self.share_as_fits(cx, &entry, reference, to, options)).await?;
+        let name = named.map(|named| format!(" as {named}")).unwrap_or_default();
+        let entry = self.journal.open_entry("share", format!("{reference} with {to}{name}"));
+        let sharing = self.share_as_fits(cx, &entry, reference, (to, named), options);
+        let shared = self.journal.recorded_as(&entry, sharing).await?;
         if let Some(digest) = entry.digest() {
             self.uses.remember(UseKind::Supplied, &reference.with_digest(&digest), &digest, &to.to_string()).await;
         }
@@ -157,7 +168,7 @@ impl Sharing {
         cx: &Context,
         entry: &OpenEntry,
         reference: &ImageRef,
-        to: &Receiver,
+        (to, named): (&Receiver, Option<&CopyName>),
         options: &Options,
     ) -> Result<ShareResult> {
         // A volume is no image yet: it has no digest to judge.
@@ -167,8 +178,9 @@ impl Sharing {
         let Ok(sharer) = self.sources.sharer(reference) else {
             let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
             // The pinned image that was judged is shared, whatever the tag means by now.
-            return self.copy_into(cx, reference, &pinned, project, options).await.map(ShareResult::Shared);
+            return self.copy_into(cx, reference, &pinned, (project, named), options).await.map(ShareResult::Shared);
         };
+        keeps_its_name(&format!("share {reference} to '{to}'"), named)?;
         if let Receiver::Project(project) = to {
             if let Some((there, project)) = self.elsewhere(reference, project) {
                 return self.share_elsewhere(cx, reference, &sharer, there, project).await;
@@ -184,10 +196,10 @@ impl Sharing {
         cx: &Context,
         reference: &ImageRef,
         pinned: &ImageRef,
-        project: &str,
+        (project, named): (&str, Option<&CopyName>),
         options: &Options,
     ) -> Result<CopyResult> {
-        let to = Self::destination(reference, project)?;
+        let to = Self::destination(reference, project, named)?;
         let outcome = copy::copy(cx, &self.sources.place(pinned)?, &self.sources.place(&to)?, options).await?;
         Ok(CopyResult { project: project.to_owned(), destination: to.to_string(), outcome })
     }
@@ -206,7 +218,7 @@ impl Sharing {
         let mut results = Vec::new();
         for receiver in to {
             cx.progress.phase(format!("sharing it with {receiver}"));
-            results.push(self.share_to(cx, &image, receiver, &Options::default()).await);
+            results.push(self.share_to(cx, &image, receiver, None, &Options::default()).await);
         }
         Ok((image, results))
     }
@@ -237,6 +249,16 @@ impl Sharing {
     }
 }
 
+/// Fails if another name is wished where the image itself is shared, and no copy.
+fn keeps_its_name(what: &str, named: Option<&CopyName>) -> Result<()> {
+    match named {
+        Some(_) => {
+            Err(Error::usage(what, "the image itself is shared, so it keeps its name").hint("leave the name as it is"))
+        }
+        None => Ok(()),
+    }
+}
+
 fn not_in_registries(reference: &ImageRef, to: &Receiver) -> Error {
     Error::unsupported(format!("share {reference} to '{to}'"), "registries decide by project who may see an image")
         .hint("share it into a project that everybody may see")
@@ -249,7 +271,7 @@ mod tests {
     #[test]
     fn a_share_keeps_the_last_part_of_the_name_and_the_tag() {
         let share = |reference: &str, project: &str| {
-            Sharing::destination(&reference.parse().unwrap(), project).map(|to| to.to_string())
+            Sharing::destination(&reference.parse().unwrap(), project, None).map(|to| to.to_string())
         };
         assert_eq!(share("r.example/physics/gromacs:1", "biology").unwrap(), "oci://r.example/biology/gromacs:1");
         assert_eq!(
@@ -259,6 +281,19 @@ mod tests {
         assert!(share("r.example/physics/gromacs:1", "physics").is_err());
         assert!(share("r.example/physics/gromacs:1", "../etc").is_err());
         assert!(share("file:/tmp/x", "physics").is_err());
+    }
+
+    #[test]
+    fn a_copy_gets_the_name_that_was_wished_and_the_images_tag_where_none_was() {
+        let share = |project: &str, named: &str| {
+            let named: CopyName = named.parse().unwrap();
+            let from = "r.example/physics/gromacs:1".parse().unwrap();
+            Sharing::destination(&from, project, Some(&named)).map(|to| to.to_string())
+        };
+        assert_eq!(share("biology", "md/gmx:ours").unwrap(), "oci://r.example/biology/md/gmx:ours");
+        assert_eq!(share("biology", "gmx").unwrap(), "oci://r.example/biology/gmx:1");
+        assert_eq!(share("physics", "gmx").unwrap(), "oci://r.example/physics/gmx:1", "beside it, under another name");
+        assert!(share("physics", "gromacs:2").is_err(), "that is another tag, and no share");
     }
 
     #[test]

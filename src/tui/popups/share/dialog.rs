@@ -1,5 +1,6 @@
 //! What the dialog that shares an image knows: receivers, marks, their plans, the link, who has the image.
 
+use crossterm::event::KeyCode;
 use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
 
 use super::lines::{Planned, name};
@@ -15,7 +16,7 @@ use wharf_core::{
         badge::Badge,
         error::{Error, Result},
     },
-    sharing::{offer::Share, receiver::Receiver},
+    sharing::{naming::CopyName, offer::Share, receiver::Receiver},
 };
 
 /// A part of the dialog, which the keys go to.
@@ -140,8 +141,10 @@ pub enum Link {
 pub struct Facts {
     /// Its digest; empty if it is not known.
     pub digest: String,
-    /// Its trust, its scan and its verdict.
+    /// Its trust and, where there is no verdict, its scan.
     pub badges: Vec<Badge>,
+    /// The policy's verdict, and what it means for whoever gets the image.
+    pub verdict: Option<(Badge, String)>,
     /// Its size in bytes.
     pub size: Option<u64>,
 }
@@ -155,6 +158,8 @@ pub struct Sharing {
     pub target: ImageTarget,
     /// What the image is called at a receiver, behind the project; empty where it keeps its own id.
     pub name: String,
+    /// What a copy is to be called there: that name, unless the person has typed another one.
+    pub wished: Input,
     /// The cloud that grants the image; `None` where it is shared by a copy.
     pub cloud: Option<String>,
     /// Whether somebody knows who has it: clouds, of images.
@@ -202,6 +207,7 @@ impl Sharing {
             title,
             target,
             name: String::new(),
+            wished: Input::default(),
             cloud,
             keeps_holders: false,
             knows_projects: false,
@@ -229,6 +235,53 @@ impl Sharing {
         // The link is last: it is one `shift-tab` away from the receivers.
         let holders = self.keeps_holders.then_some(Part::Holders);
         [Part::To, Part::How, Part::Plan].into_iter().chain(holders).chain([Part::Link]).collect()
+    }
+
+    /// Whether the receivers get a copy, whose name can be chosen.
+    pub fn copies(&self) -> bool {
+        self.cloud.is_none() && !self.name.is_empty()
+    }
+
+    /// The name that the person has chosen for a copy; `None` if it keeps that of the image.
+    ///
+    /// # Errors
+    /// Where what was typed is no name.
+    pub fn copy_name(&self) -> Result<Option<CopyName>> {
+        if !self.copies() || self.wished.text.trim() == self.name {
+            return Ok(None);
+        }
+        self.wished.text.parse().map(Some)
+    }
+
+    /// The name of a copy was edited: what was planned was for the one before.
+    pub(super) fn renamed(&mut self) {
+        (self.plans, self.top, self.read) = (None, 0, 0);
+    }
+
+    /// Pastes text into the field for the name of a copy, if the keys go there, and says so; else into the line that narrows.
+    ///
+    /// # Errors
+    /// Where it is too long, with the reason.
+    pub fn paste(&mut self, text: &str) -> std::result::Result<bool, String> {
+        if self.part == Part::How && self.copies() {
+            self.wished.paste(text)?;
+            self.renamed();
+            return Ok(true);
+        }
+        self.part = Part::To;
+        self.input.paste(text)?;
+        self.narrow();
+        Ok(false)
+    }
+
+    /// Whether a key is typed into a field and decides nothing.
+    pub fn types(&self, key: KeyCode) -> bool {
+        match self.part {
+            // Space marks whoever is selected.
+            Part::To => key != KeyCode::Char(' '),
+            Part::How => self.copies(),
+            _ => false,
+        }
     }
 
     /// The chosen platform; `None` for all.
@@ -326,7 +379,8 @@ impl Sharing {
                 });
             }
         }
-        target.named.then(|| "same name there".to_owned())
+        let keeps = self.wished.text.trim() == self.name;
+        (target.named && keeps).then(|| "same name there".to_owned())
     }
 
     /// A frame has shown the dialog.

@@ -50,7 +50,7 @@ impl Sharing {
         }
         match self.part {
             Part::To => self.receivers_key(key),
-            Part::How => self.choose(key),
+            Part::How => self.how_key(key),
             Part::Plan => {
                 self.top = scrolled(self.top, self.below(screen), key).unwrap_or(self.top);
                 self.read = self.read.max(usize::from(self.top));
@@ -124,6 +124,20 @@ impl Sharing {
             }
         }
         Outcome::Stay
+    }
+
+    /// Edits the name of a copy, or chooses another platform where there are several.
+    fn how_key(&mut self, key: &KeyEvent) -> Outcome {
+        let chooses = self.platforms.len() > 1 && matches!(key.code, KeyCode::Left | KeyCode::Right);
+        if chooses || !self.copies() {
+            return self.choose(key);
+        }
+        let before = self.wished.text.clone();
+        if !self.wished.key(key) || self.wished.text == before {
+            return Outcome::Stay;
+        }
+        self.renamed();
+        if self.marked.is_empty() { Outcome::Stay } else { Outcome::Plan }
     }
 
     /// Chooses another platform: what was planned was for the one before.
@@ -204,6 +218,10 @@ impl Sharing {
         let found = self.part == Part::To && !self.input.text.trim().is_empty() && self.count() > 0;
         if found || (self.part == Part::To && self.marked.is_empty()) {
             return self.mark();
+        }
+        if let (Err(error), false) = (self.copy_name(), matches!(self.part, Part::Link | Part::Holders)) {
+            self.remark = format!("{}: {}", error.why, error.hint);
+            return Outcome::Stay;
         }
         match self.possible() {
             // The plan may be hidden behind these.

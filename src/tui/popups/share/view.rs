@@ -16,13 +16,15 @@ use crate::kit::{
     list::Scrollable,
     panel,
     theme::Theme,
-    widgets::{badge, below, boxed, failure, fit, put, put_lines, row, select, wrap},
+    widgets::{badge, below, boxed, failure, fit, put, put_lines, row, select, tone, wrap},
 };
 use wharf_core::base::{error::Error, text};
 
 /// Columns of the words about how a receiver gets it, and of the bytes that move.
 const WAY: usize = 10;
 const COST: usize = 9;
+/// What stands before the name of a copy.
+const AS: &str = "as PROJECT/";
 /// Hexadecimal digits of a digest that is only to be recognized.
 const SHORT: usize = 12;
 
@@ -33,7 +35,7 @@ impl Sharing {
         boxed(frame, parts.area.width, parts.area.height, &self.title, theme);
         let told = parts.facts.map_or(0, |facts| facts.height);
         if let Some(facts) = parts.facts {
-            put(frame, facts, self.facts(theme));
+            put(frame, facts, self.facts(usize::from(facts.width), theme));
         }
         if let Some(x) = parts.divider {
             let (height, y) = (parts.area.height.saturating_sub(3 + told), parts.area.y + 1 + told);
@@ -53,7 +55,7 @@ impl Sharing {
             let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
             match part {
                 Part::To => self.to_view(frame, inside, theme),
-                Part::How => put_lines(frame, inside, self.how(usize::from(inside.width), inside.height, theme), 0),
+                Part::How => self.how_view(frame, inside, theme),
                 Part::Plan => {
                     let lines = self.plan(usize::from(inside.width), theme);
                     put_lines(frame, inside, lines, usize::from(self.top));
@@ -67,13 +69,18 @@ impl Sharing {
     }
 
     /// Digest, trust, scan and verdict of what is shared.
-    fn facts(&self, theme: &Theme) -> Line<'static> {
+    fn facts(&self, width: usize, theme: &Theme) -> Line<'static> {
         let digest = self.known.digest.rsplit(':').next().unwrap_or_default();
         let short: String = digest.chars().take(SHORT).collect();
         let mut spans = vec![Span::styled(format!(" {short}"), theme.style("dim"))];
         for known in &self.known.badges {
             spans.push(Span::raw(if spans.len() > 1 || !short.is_empty() { "  " } else { "" }));
             spans.push(badge(*known, theme));
+        }
+        if let Some((verdict, words)) = &self.known.verdict {
+            let used: usize = spans.iter().map(Span::width).sum();
+            let words = fit(&format!("  {} {words}", verdict.sign), width.saturating_sub(used));
+            spans.push(Span::styled(words, theme.style(tone(verdict.tone))));
         }
         Line::from(spans)
     }
@@ -101,6 +108,10 @@ impl Sharing {
         let words = match (self.part, self.possible()) {
             (Part::To, Some(some)) if !some.is_empty() => "enter shares it · space marks · tab next part · esc leaves",
             (Part::To, _) => "space marks · type to narrow · tab next part · esc leaves",
+            (Part::How, Some(some)) if self.copies() && !some.is_empty() => {
+                "enter shares it · type another name for the copy · tab next part · esc leaves"
+            }
+            (Part::How, _) if self.copies() => "type another name for the copy · tab next part · esc leaves",
             (Part::Link, _) => "y copies the link · ← → its end · tab next part · esc leaves",
             (Part::Holders, _) => "x takes back · j k move · tab next part · esc leaves",
             (Part::Plan, Some(some)) if !some.is_empty() => "enter shares it · j k scroll · tab next part · esc leaves",
@@ -187,6 +198,38 @@ impl Sharing {
         }
     }
 
+    /// Draws how they get it, with the cursor in the field for the name of a copy.
+    fn how_view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+        let lines = self.how(usize::from(area.width), area.height, theme);
+        let field = lines.iter().position(|line| line.spans.first().is_some_and(|span| span.content == AS));
+        let shown = self.part == Part::How && self.copies();
+        if let Some(at) = field.and_then(|at| u16::try_from(at).ok()).filter(|at| shown && *at < area.height) {
+            let (_, column) = self.wished.window(usize::from(area.width).saturating_sub(AS.len()));
+            let column = u16::try_from(AS.len() + column).unwrap_or(u16::MAX);
+            if column < area.width {
+                frame.set_cursor_position((area.x + column, area.y + at));
+            }
+        }
+        put_lines(frame, area, lines, 0);
+    }
+
+    /// The line with the name of a copy; where what was typed is no name, with the reason.
+    fn name_line(&self, width: usize, theme: &Theme) -> Line<'static> {
+        let room = width.saturating_sub(AS.len());
+        let (typed, _) = self.wished.window(room);
+        let mut spans = vec![Span::styled(AS, theme.style("text"))];
+        match self.copy_name() {
+            Err(error) => {
+                let left = room.saturating_sub(typed.width() + 3);
+                spans.push(Span::styled(typed, theme.style("bad")));
+                spans
+                    .push(Span::styled(format!("  ✗ {}", fit(&error.why, left.saturating_sub(1))), theme.style("bad")));
+            }
+            Ok(_) => spans.push(Span::styled(fit(&typed, room), theme.style("text"))),
+        }
+        Line::from(spans)
+    }
+
     fn how(&self, width: usize, height: u16, theme: &Theme) -> Vec<Line<'static>> {
         let mut ways: Vec<Way> = Vec::new();
         let marked = self.receivers.iter().filter(|target| self.marked.contains(&target.value));
@@ -207,7 +250,7 @@ impl Sharing {
                 "it stays one image, in your project".to_owned()
             }
             Some(_) => String::new(),
-            None => format!("as PROJECT/{}", self.name),
+            None => String::new(),
         };
         let along = if self.cloud.is_none() {
             format!("{platform}; signatures and attachments go along")
@@ -221,9 +264,14 @@ impl Sharing {
         if self.platforms.len() > 1 && height == 1 {
             lines.insert(0, along.clone());
         }
-        lines.push(what);
-        lines.push(along);
-        lines.into_iter().map(|line| Line::styled(fit(&line, width), theme.style("text"))).collect()
+        let text = |line: String| Line::styled(fit(&line, width), theme.style("text"));
+        let mut drawn: Vec<Line<'static>> = lines.into_iter().map(text).collect();
+        let name = if self.copies() { self.name_line(width, theme) } else { text(what) };
+        // Where there is one line only, it is that of the field while the keys go there.
+        let at = if self.part == Part::How && self.copies() && height < 2 { 0 } else { drawn.len() };
+        drawn.insert(at, name);
+        drawn.push(text(along));
+        drawn
     }
 
     fn plan(&self, width: usize, theme: &Theme) -> Vec<Line<'static>> {

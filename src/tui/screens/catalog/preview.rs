@@ -207,8 +207,8 @@ impl Catalog {
         }
         let view = self.with_details(source, view);
         let marks = self.shown_marks(source, &view);
-        let badges = [Facet::Trust, Facet::Scan, Facet::Verdict].map(|of| marks.badge(of)).to_vec();
-        Facts { digest: self.digest(source, &view), badges, size: view.size }
+        let verdict = Some((marks.badge(Facet::Verdict), marks.receiver_words()));
+        Facts { digest: self.digest(source, &view), badges: vec![marks.badge(Facet::Trust)], verdict, size: view.size }
     }
 
     /// The digest of a row as far as it is known; empty if it is not.

@@ -2,7 +2,7 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{Page, Pane, related_effect};
+use super::{Besides, Page, Pane, related_effect};
 use crate::{
     kit::{
         action::Action,
@@ -32,7 +32,7 @@ use wharf_core::{
     },
     portal::{
         OpenedLink,
-        evidence::{Verified, mending::Mend},
+        evidence::{Verified, about::AboutFindings, mending::Mend},
     },
 };
 
@@ -50,6 +50,7 @@ impl Page {
         let mut effects: Vec<Effect> = related_effect(&image).into_iter().collect();
         self.verified = None;
         self.mends.clear();
+        self.besides = Besides::Unread;
         if image.pinned.is_some() {
             effects.push(Effect::Image(ImageEffect::Verify { image: Box::new(image.clone()), anew: false }));
         }
@@ -95,6 +96,7 @@ impl Page {
         };
         if of_this {
             self.verified = Some(result.map(Box::new));
+            self.besides = Besides::Unread;
         }
     }
 }
@@ -107,6 +109,27 @@ impl Page {
         if shown.is_some_and(|pinned| pinned.digest == *digest) {
             self.mends = mends;
         }
+    }
+
+    /// Takes what is known of the findings besides their scan, unless it is about another image.
+    pub fn besides_read(&mut self, manifest: &Digest, about: Result<AboutFindings>) {
+        let shown = matches!(&self.verified, Some(Ok(verified)) if verified.subject.manifest == *manifest);
+        if shown {
+            self.besides = Besides::Read(about);
+        }
+    }
+
+    /// Reads what is known of the findings besides their scan, once somebody looks at them.
+    fn reads_besides(&mut self, now: i64) -> Option<Effect> {
+        let unread = self.pane == Pane::Scan && matches!(self.besides, Besides::Unread) && self.has_findings(now);
+        let Some(Ok(verified)) = self.verified.as_ref().filter(|_| unread) else { return None };
+        self.besides = Besides::Reading;
+        Some(Effect::Image(ImageEffect::AboutFindings(verified.clone())))
+    }
+
+    /// Whether findings are listed, with a pane about the selected one.
+    fn lists_findings(&self, now: i64) -> bool {
+        self.pane == Pane::Scan && self.image.is_some() && self.has_findings(now)
     }
 
     /// The tag of the version after the shown one, or with `older` of the one before it; else why there is none.
@@ -130,7 +153,7 @@ impl Page {
         let (tags, versions) = (self.tags.take(), std::mem::take(&mut self.versions));
         let version_marks = std::mem::take(&mut self.version_marks);
         *self = Self { tags, versions, version_marks, pane, platform, order, ..Self::new(target) };
-        vec![Effect::Leave(&[Slot::Verify]), self.fetch()]
+        vec![Effect::Leave(&[Slot::Verify, Slot::AboutFindings]), self.fetch()]
     }
 
     /// Whether the shown pane lists findings or packages, which can be narrowed and sorted.
@@ -253,6 +276,7 @@ impl page::Page for Page {
             A::Explain,
             A::Filter,
             A::Sort,
+            A::Preview,
             A::OlderVersion,
             A::NewerVersion,
             A::Compare,
@@ -267,11 +291,12 @@ impl page::Page for Page {
         ]
     }
 
-    fn hides(&self, action: Action, _model: &Model) -> bool {
+    fn hides(&self, action: Action, model: &Model) -> bool {
         match action {
             // Images that are shared by copying have no shares to revoke.
             Action::Revoke => !self.panes().contains(&Pane::Shares),
             Action::Filter | Action::Sort => !self.lists(),
+            Action::Preview => !self.lists_findings(model.now),
             Action::OlderVersion => self.neighbour(true).is_err(),
             Action::NewerVersion => self.neighbour(false).is_err(),
             Action::Compare => self.pane != Pane::Versions,
@@ -283,6 +308,7 @@ impl page::Page for Page {
         let why = match action {
             Action::Compare if self.selected_tag().is_none() => Some("choose a version in the Versions pane first"),
             Action::Filter | Action::Sort if !self.lists() => Some("for the Scan and Software panes"),
+            Action::Preview if !self.lists_findings(model.now) => Some("for findings, in the Scan pane"),
             Action::Revoke if self.selected_share().is_none() => Some("choose a share in the Shares pane first"),
             Action::OlderVersion => self.neighbour(true).err(),
             Action::NewerVersion => self.neighbour(false).err(),
@@ -296,13 +322,21 @@ impl page::Page for Page {
         why.map(str::to_owned)
     }
 
-    fn panes_alone(&self, _model: &Model) -> &'static [Alone] {
-        if self.pane == Pane::Overview && self.image.is_some() { &Alone::BOTH } else { &[] }
+    fn panes_alone(&self, model: &Model) -> &'static [Alone] {
+        let overview = self.pane == Pane::Overview && self.image.is_some();
+        if overview || self.lists_findings(model.now) { &Alone::BOTH } else { &[] }
     }
 
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
-        let count = self.count(model.size.0, model.views.of("image").alone);
+        let (view, now) = (model.views.of("image"), model.now);
+        let count = self.count(model.size.0, view.alone, now);
         let rows = below(model.body(), 3);
+        let findings =
+            if self.lists_findings(now) { self.scan_regions(below(model.body(), 2), view, now) } else { None };
+        if let Some(parts) = findings {
+            let chosen = parts.has_list();
+            return Some(ScrollArea { chosen, ..ScrollArea::new(CursorLines(&mut self.at, count), parts.rows) });
+        }
         Some(match (self.pane, &mut self.shares) {
             (Pane::Shares, Some(Ok(shares))) => ScrollArea::new(shares, rows),
             (pane, _) => {
@@ -390,7 +424,7 @@ impl page::Page for Page {
 
     fn wants(&mut self, model: &Model) -> Vec<Effect> {
         if self.pane != Pane::Versions {
-            return Vec::new();
+            return self.reads_besides(model.now).into_iter().collect();
         }
         let unknown = self.unknown_tags(model.page());
         let (false, ImageTarget::Reference(reference)) = (unknown.is_empty(), self.target()) else { return Vec::new() };
@@ -407,6 +441,6 @@ impl page::Page for Page {
     }
 
     fn leave(&self) -> &'static [Slot] {
-        &[Slot::Image, Slot::Tags, Slot::Versions, Slot::Shares, Slot::Link, Slot::Verify]
+        &[Slot::Image, Slot::Tags, Slot::Versions, Slot::Shares, Slot::Link, Slot::Verify, Slot::AboutFindings]
     }
 }

@@ -15,6 +15,7 @@ use wharf_core::{
         badge::{Scan, Signature},
         text,
     },
+    catalog::marks::Facet,
     evidence::record::{Kind, Outcome, Record, best},
     image::{model::Image, reference::ImageRef},
     portal::evidence::Verified,
@@ -83,15 +84,19 @@ impl Page {
     /// What is known of the image, for a dialog about it.
     pub fn facts_of(&self, now: i64) -> Facts {
         let Some(image) = &self.image else { return Facts::default() };
-        let mut badges = vec![
-            self.record(Kind::Signature, now).map_or(Signature::NotChecked.badge(), Record::badge),
-            self.record(Kind::Scan, now).map_or(Scan::NotScanned.badge(), Record::badge),
-        ];
-        if let Some(Ok(verified)) = &self.verified {
-            badges.push(verified.judgement.verdict.badge());
-        }
+        let mut badges = vec![self.record(Kind::Signature, now).map_or(Signature::NotChecked.badge(), Record::badge)];
+        let verdict = match &self.verified {
+            Some(Ok(verified)) => {
+                let marks = verified.marks(now);
+                Some((marks.badge(Facet::Verdict), marks.receiver_words()))
+            }
+            _ => {
+                badges.push(self.record(Kind::Scan, now).map_or(Scan::NotScanned.badge(), Record::badge));
+                None
+            }
+        };
         let digest = image.pinned.as_ref().map(|pinned| pinned.digest.to_string()).unwrap_or_default();
-        Facts { digest, badges, size: Some(image.size) }
+        Facts { digest, badges, verdict, size: Some(image.size) }
     }
 
     /// The record of this kind that counts for the badge.

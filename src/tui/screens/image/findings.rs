@@ -1,4 +1,5 @@
-//! The scan and software panes: known vulnerabilities and packages, which can be narrowed by words and sorted.
+//! What the scan and software panes show: known vulnerabilities and packages, which can be narrowed by words and sorted,
+//! and what stands above them.
 
 use ratatui::text::{Line, Span};
 
@@ -9,18 +10,17 @@ use crate::kit::{
     widgets::{badge, fact, fit},
 };
 use wharf_core::{
-    base::{badge::Scan, text},
-    evidence::record::{Kind, Outcome, Package, Record, Statement, Vulnerability},
+    base::{badge::Scan, clean, text},
+    evidence::record::{Kind, Outcome, Package, Record, Vulnerability},
     portal::evidence::{brief::by_severity, mending::Mend},
 };
-
-/// Width of a severity and its source, in columns.
-const SEVERITY: usize = 16;
 
 /// The most columns of the bars of severities.
 const BARS: usize = 60;
 /// The most versions that are named as mending an image.
 const MENDS: usize = 3;
+/// The columns from which the bars have the facts of the scan beside them.
+const TWO_HALVES: usize = 72;
 
 /// Whether a finding contains every word. `fixable`, `exploited` and the name of a severity are matched as such.
 fn fits(one: &Vulnerability, words: &[String]) -> bool {
@@ -38,7 +38,7 @@ impl Page {
     }
 
     /// The findings that fit the typed words, sorted, and the number of all of them.
-    fn shown_findings(&self, now: i64) -> (Vec<&Vulnerability>, usize) {
+    pub(super) fn shown_findings(&self, now: i64) -> (Vec<&Vulnerability>, usize) {
         let Some(Outcome::Scan { worst, .. }) = self.record(Kind::Scan, now).map(|record| &record.outcome) else {
             return (Vec::new(), 0);
         };
@@ -66,71 +66,111 @@ impl Page {
         (packages.iter().filter(fits).collect(), packages.len())
     }
 
-    /// The number of lines of the scan or software pane, including its heading.
-    pub(super) fn listed(&self) -> usize {
-        let now = text::now();
-        match self.pane {
-            super::Pane::Software => self.shown_packages(now).0.len() + 8,
-            _ => self.shown_findings(now).0.len() + self.mends.len().min(MENDS) + 17,
-        }
+    /// The number of lines of the software pane, including its heading.
+    pub(super) fn software_count(&self, now: i64) -> usize {
+        self.shown_packages(now).0.len() + 8
     }
 
-    /// The line that says how many entries are shown, of how many, in which order.
-    fn narrowing(&self, shown: usize, all: usize, theme: &Theme) -> Line<'static> {
+    /// How many entries are shown, of how many, and in which order.
+    pub(super) fn narrowed_words(&self, shown: usize, all: usize) -> String {
         let order = if self.pane == super::Pane::Scan { format!(", {}", self.order.label()) } else { String::new() };
-        let words = if self.narrowed.is_empty() {
+        if self.narrowed.is_empty() {
             format!("{}{order}", text::count(all as u64))
         } else {
             format!("{shown} of {all} with '{}'{order}", self.narrowed)
-        };
-        fact("Shown", words, theme)
+        }
     }
 
-    /// The lines of the scan pane: the newest scan that counts, and its findings.
-    pub(super) fn scan_lines(&self, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
-        let Some(record) = self.record(Kind::Scan, now) else {
-            return vec![
-                evidence::labelled("Scan", badge(Scan::NotScanned.badge(), theme), theme),
-                Line::raw(""),
-                Line::styled("Not scanned for known vulnerabilities.", theme.style("text")),
-                Line::styled(
-                    "Not scanned is not the same as clean. Verify scans it, where trivy or grype is installed.",
-                    theme.style("text"),
-                ),
-            ];
-        };
-        let mut lines = vec![evidence::labelled("Scan", badge(record.badge(), theme), theme)];
-        let width = usize::from(columns).saturating_sub(4).max(10);
-        lines.extend(evidence::record_lines(record, width, theme, now));
-        let Outcome::Scan { counts, worst, .. } = &record.outcome else { return lines };
-        if counts.total() > 0 {
-            lines.push(fact("Findings", counts.describe(), theme));
+    /// Whether the scan that counts names findings.
+    pub(super) fn has_findings(&self, now: i64) -> bool {
+        let outcome = self.record(Kind::Scan, now).map(|record| &record.outcome);
+        matches!(outcome, Some(Outcome::Scan { worst, .. }) if !worst.is_empty())
+    }
+
+    /// The lines of a scan pane without findings: that there is no scan, or what it found.
+    pub(super) fn scan_words(&self, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+        if self.record(Kind::Scan, now).is_some() {
+            return self.scan_head(columns, true, theme, now);
         }
+        let text = |words: &'static str| Line::styled(words, theme.style("text"));
+        vec![
+            evidence::labelled("Scan", badge(Scan::NotScanned.badge(), theme), theme),
+            Line::raw(""),
+            text("Not scanned for known vulnerabilities."),
+            text("Not scanned is not the same as clean. Verify scans it, where trivy or grype is installed."),
+        ]
+    }
+
+    /// The lines above the findings: who scanned it with what, how bad it is, which versions mend it. All of them with
+    /// `full`, else those that say most.
+    pub(super) fn scan_head(&self, columns: u16, full: bool, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+        let Some(record) = self.record(Kind::Scan, now) else { return Vec::new() };
+        let width = usize::from(columns);
         let groups: Vec<Severity> = by_severity(record).iter().map(Severity::from).collect();
-        if groups.iter().any(|group| group.count > 0) {
-            lines.extend(severities(&groups, usize::from(columns).min(BARS), theme));
-        }
-        lines.extend(self.mends.iter().take(MENDS).enumerate().map(|(number, mend)| mended(number, mend, theme)));
+        let bars = |width: usize| match groups.iter().any(|group| group.count > 0) {
+            true => severities(&groups, width.min(BARS), theme),
+            false => Vec::new(),
+        };
+        let mends =
+            |most: usize| self.mends.iter().take(most).enumerate().map(move |(at, mend)| mended(at, mend, theme));
         let statements = self.record(Kind::Statements, now);
-        lines.extend(statements.map(|record| stated(record, theme)));
-        if worst.is_empty() {
+        if full {
+            let mut lines = vec![evidence::labelled("Scan", badge(record.badge(), theme), theme)];
+            lines.extend(evidence::record_lines(record, width.saturating_sub(4).max(10), theme, now));
+            if let Outcome::Scan { counts, .. } = &record.outcome {
+                lines.extend((counts.total() > 0).then(|| fact("Findings", counts.describe(), theme)));
+            }
+            lines.extend(bars(width));
+            lines.extend(mends(MENDS));
+            lines.extend(statements.map(|record| stated(record, theme)));
             return lines;
         }
         let (shown, all) = self.shown_findings(now);
-        lines.push(self.narrowing(shown.len(), all, theme));
-        let package = (usize::from(columns) / 4).clamp(8, 30);
-        let head =
-            format!(" {} {} {} FIXED IN", fit("FINDING", 18), fit("SEVERITY", SEVERITY), fit("PACKAGE", package));
-        lines.push(Line::raw(""));
-        lines.push(Line::styled(head, theme.style("dim")));
-        let said = |one: &Vulnerability| match statements.map(|record| &record.outcome) {
-            Some(Outcome::Statements { statements, .. }) => {
-                statements.iter().find(|statement| statement.vulnerability == one.id)
+        let words = format!(" · {}", self.narrowed_words(shown.len(), all));
+        let mut lines = vec![Line::from(vec![badge(record.badge(), theme), Span::styled(words, theme.style("dim"))])];
+        if width < TWO_HALVES {
+            lines.extend(bars(width));
+        } else {
+            let half = width / 2;
+            let mut left = bars(half.saturating_sub(2)).into_iter();
+            let mut right = self.scan_facts(record, width - half, theme, now).into_iter();
+            loop {
+                let (bar, fact) = (left.next(), right.next());
+                if bar.is_none() && fact.is_none() {
+                    break;
+                }
+                let mut line = bar.unwrap_or_default();
+                let gap = half.saturating_sub(line.width());
+                line.spans.push(Span::raw(" ".repeat(gap)));
+                line.spans.extend(fact.into_iter().flatten());
+                lines.push(line);
             }
-            _ => None,
-        };
-        lines.extend(shown.into_iter().map(|one| finding(one, said(one), package, theme)));
+        }
+        lines.extend(mends(1));
         lines
+    }
+
+    /// Who scanned it with what, and what VEX says, in lines of at most so many columns.
+    fn scan_facts(&self, record: &Record, width: usize, theme: &Theme, now: i64) -> Vec<Vec<Span<'static>>> {
+        let by = format!("{}{}, {}", record.tool, record.by.note(), text::ago(record.at, now));
+        let mut facts = vec![("by", by)];
+        facts.extend(record.inputs.first().map(|input| ("with", input.clone())));
+        facts.push(("saw", record.reason.clone()));
+        if let Some(Outcome::Statements { author, statements, .. }) =
+            self.record(Kind::Statements, now).map(|record| &record.outcome)
+        {
+            let count = text::plural(statements.len() as u64, "statement", "statements");
+            facts.push(("VEX", format!("{count} by {author}")));
+        }
+        let room = width.saturating_sub(6).max(8);
+        facts
+            .into_iter()
+            .filter(|(_, words)| !words.is_empty())
+            .map(|(label, words)| {
+                let words = fit(&clean::line(&words), room);
+                vec![Span::styled(fit(label, 5), theme.style("dim")), Span::styled(words, theme.style("text"))]
+            })
+            .collect()
     }
 
     /// The lines of the software pane: the packages that a software bill of materials or a scan lists.
@@ -152,7 +192,7 @@ impl Page {
         }
         lines.extend(evidence::record_lines(record, width, theme, now));
         let (shown, all) = self.shown_packages(now);
-        lines.push(self.narrowing(shown.len(), all, theme));
+        lines.push(fact("Shown", self.narrowed_words(shown.len(), all), theme));
         let name = (usize::from(columns) / 2).clamp(10, 60);
         lines.push(Line::raw(""));
         let head = format!(" {} {} VERSION", fit("PACKAGE", name), fit("KIND", 10));
@@ -183,29 +223,4 @@ fn stated(record: &Record, theme: &Theme) -> Line<'static> {
     let when = made.map(|made| format!(", {}", text::timestamp(made))).unwrap_or_default();
     let count = text::plural(statements.len() as u64, "statement", "statements");
     fact("VEX", format!("{count} by {author}{when}: they inform, and take nothing away"), theme)
-}
-
-fn finding(one: &Vulnerability, said: Option<&Statement>, package: usize, theme: &Theme) -> Line<'static> {
-    let role = match one.severity.name() {
-        "critical" | "high" => "bad",
-        "medium" => "caution",
-        _ => "text",
-    };
-    let sign = if one.exploited { "!" } else { " " };
-    let fixed = if one.fixed.is_empty() { "no fix yet" } else { &one.fixed };
-    let mut about = one.title.clone();
-    if one.exploited {
-        about = format!("known to be exploited · {about}");
-    }
-    if let Some(said) = said {
-        let why = if said.why.is_empty() { String::new() } else { format!(" ({})", said.why) };
-        about = format!("VEX: {}{why} · {about}", said.status.replace('_', " "));
-    }
-    Line::from(vec![
-        Span::styled(format!("{sign}{} ", fit(&one.id, 18)), theme.style("text")),
-        Span::styled(format!("{} ", fit(&one.severity_by(), SEVERITY)), theme.style(role)),
-        Span::styled(format!("{} ", fit(&format!("{} {}", one.package, one.installed), package)), theme.style("text")),
-        Span::styled(format!("{fixed}  "), theme.style("text")),
-        Span::styled(about, theme.style("dim")),
-    ])
 }

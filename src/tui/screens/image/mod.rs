@@ -1,14 +1,18 @@
 //! The page of an image: overview, versions, layers, shares, trust, scan, software.
 
 mod actions;
+mod besides;
 mod evidence;
+mod finding;
 mod findings;
 mod order;
 mod overview;
+mod scan;
 mod tabs;
 mod versions;
 mod view;
 
+pub use besides::Besides;
 pub use order::Order;
 
 use std::collections::HashMap;
@@ -17,6 +21,7 @@ use crate::{
     kit::{
         layout::Alone,
         list::{ListCursor, NotSeen, Rows, Scrollable, SeenRow},
+        theme::Theme,
     },
     msg::{Effect, ImageEffect, ImageTarget, ShareEffect},
 };
@@ -119,6 +124,8 @@ pub struct Page {
     pub verified: Option<Result<Box<Verified>, Error>>,
     /// The versions that would mend the image, the best first.
     pub mends: Vec<Mend>,
+    /// What is known of the findings besides their scan.
+    pub besides: Besides,
     /// The typed words that narrow findings and packages.
     pub narrowed: String,
     /// The order of the findings.
@@ -144,6 +151,7 @@ impl Page {
             shares: None,
             verified: None,
             mends: Vec::new(),
+            besides: Besides::default(),
             narrowed: String::new(),
             order: Order::default(),
         }
@@ -240,8 +248,8 @@ impl Page {
     }
 
     /// The number of lines of the shown pane, on a screen of so many columns; `alone`: the pane of the overview that has
-    /// the screen alone.
-    pub fn count(&self, columns: u16, alone: Alone) -> usize {
+    /// the screen alone. Where the scan pane lists findings, each is a line.
+    pub fn count(&self, columns: u16, alone: Alone, now: i64) -> usize {
         match (self.pane, &self.image) {
             (Pane::Versions, _) => self.tags.as_ref().and_then(|tags| tags.as_ref().ok()).map_or(0, Vec::len),
             (Pane::Shares, _) => {
@@ -251,7 +259,9 @@ impl Page {
                 Some(Ok(verified)) => verified.judgement.reasons.len() * 2 + verified.records.len() * 5 + 10,
                 _ => 0,
             },
-            (Pane::Scan | Pane::Software, Some(_)) => self.listed(),
+            (Pane::Scan, Some(_)) if self.has_findings(now) => self.shown_findings(now).0.len(),
+            (Pane::Scan, Some(_)) => self.scan_words(columns, &Theme::plain(), now).len(),
+            (Pane::Software, Some(_)) => self.software_count(now),
             (Pane::Layers, Some(image)) => image.layers.len() + image.history.len() + 2,
             (Pane::Overview, Some(image)) => self.overview_count(image, (columns, alone)),
             _ => 0,

@@ -50,7 +50,7 @@ impl Page {
             Pane::Layers => put_lines(frame, area, layers(image, area.width as usize, theme), self.at.selected),
             Pane::Shares => self.shares_pane(frame, area, theme, now),
             Pane::Trust => put_lines(frame, area, self.trust_lines(image, area.width, theme, now), self.at.selected),
-            Pane::Scan => put_lines(frame, area, self.scan_lines(area.width, theme, now), self.at.selected),
+            Pane::Scan => self.draw_scan(frame, area, theme, model),
             Pane::Software => put_lines(frame, area, self.software_lines(area.width, theme, now), self.at.selected),
         }
     }

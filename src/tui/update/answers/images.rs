@@ -62,6 +62,11 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
                 page.mended_by(&digest, mends);
             }
         }
+        ImageNews::AboutFindings(manifest, about) => {
+            if let Some(page) = topmost!(state, Screen::Image) {
+                page.besides_read(&manifest, about);
+            }
+        }
         ImageNews::Compared(result) => match *result {
             Ok(diff) => {
                 state.open_unasked(Popup::text("Compared", diff.describe()));
