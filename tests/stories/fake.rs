@@ -342,6 +342,9 @@ pub(crate) fn verified(image: &Image, now: i64) -> wharf::core::portal::evidence
         source: "nvd".into(),
         title: "heap-based buffer over-read in inflate()".into(),
         exploited: false,
+        score: None,
+        layer: String::new(),
+        description: String::new(),
     };
     let counts = Counts { critical: 1, fixable_critical: 1, known_exploited: 1, low: 1, ..Counts::default() };
     let worst = vec![

@@ -137,6 +137,7 @@ pub(crate) fn pictures() -> Vec<(&'static str, State)> {
         ("requests-empty", "6"),
         ("requests-mine", "6"),
         ("requests-queue", "6 tab m"),
+        ("requests-lately", "6 tab"),
         ("requests-told", "6 enter"),
         ("inbox", "7 j"),
         ("inbox-empty", "7"),

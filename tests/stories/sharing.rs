@@ -337,7 +337,7 @@ fn the_first_line_says_what_the_policys_verdict_means_for_who_gets_it() {
     update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image.clone())))));
     press(&mut state, "s");
     let drawn = draw(&mut state, (80, 24));
-    assert!(!drawn.contains("who gets it"), "nothing is known yet: {drawn}");
+    assert!(!drawn.contains("exploited"), "nothing is known yet: {drawn}");
     press(&mut state, "esc");
     update(&mut state, Msg::Image(ImageNews::Verified(Box::new(Ok(fake::verified(&image, 1_764_000_000))))));
     press(&mut state, "s");
