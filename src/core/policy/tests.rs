@@ -43,9 +43,7 @@ fn scan(state: Scan, counts: Counts, days: i64) -> Record {
             package: "p".into(),
             installed: "1".into(),
             fixed: "2".into(),
-            source: String::new(),
-            title: String::new(),
-            exploited: false,
+            ..Vulnerability::default()
         })
         .collect();
     let scanned = Some(NOW - days * DAY);

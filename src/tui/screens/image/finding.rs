@@ -163,9 +163,10 @@ impl Told {
         if !self.layer.is_empty() {
             lines.extend(say(&format!("in {}", self.layer), "dim"));
         }
-        lines.extend(match self.fixed.starts_with("fixed") {
-            true => say(&format!("→ {}", self.fixed), "good"),
-            false => say(&self.fixed, "dim"),
+        lines.extend(if self.fixed.starts_with("fixed") {
+            say(&format!("→ {}", self.fixed), "good")
+        } else {
+            say(&self.fixed, "dim")
         });
         let facts = self.facts(width, theme);
         let mut words = say(&self.title, "text");

@@ -107,9 +107,9 @@ impl Page {
         let Some(record) = self.record(Kind::Scan, now) else { return Vec::new() };
         let width = usize::from(columns);
         let groups: Vec<Severity> = by_severity(record).iter().map(Severity::from).collect();
-        let bars = |width: usize| match groups.iter().any(|group| group.count > 0) {
-            true => severities(&groups, width.min(BARS), theme),
-            false => Vec::new(),
+        let bars = |width: usize| {
+            let some = groups.iter().any(|group| group.count > 0);
+            if some { severities(&groups, width.min(BARS), theme) } else { Vec::new() }
         };
         let mends =
             |most: usize| self.mends.iter().take(most).enumerate().map(move |(at, mend)| mended(at, mend, theme));
