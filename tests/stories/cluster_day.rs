@@ -160,7 +160,8 @@ impl Day {
 
     fn open_screen(&self) -> Screen {
         let editor = self.stage.home.path("programs/editor");
-        let script = "#!/bin/sh\nexec sed -i 's/^# Your lines.*/&\\necho before the image/' \"$1\"\n";
+        let script =
+            "#!/bin/sh\nprintf 'a line: '; read -r line\nexec sed -i \"s/^# Your lines.*/&\\n$line/\" \"$1\"\n";
         fs::write(&editor, script).unwrap();
         fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).unwrap();
         let mut variables = self.variables(&self.file());
@@ -292,6 +293,8 @@ fn by_keys() {
     script_has(&mut screen, "#SBATCH --array=1-10");
     // A line of one's own, from an editor.
     screen.keys("e");
+    screen.until("a line:");
+    screen.keys("echo before the image\r");
     screen.until("lines of your own (1)");
     script_has(&mut screen, "set +eu");
     screen.keys("L");

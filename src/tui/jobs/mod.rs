@@ -247,8 +247,8 @@ impl Jobs {
     }
 
     fn terminal(&mut self, backend: String, id: String, command: Option<Vec<String>>, size: (u16, u16)) {
-        let (portal, typing) = (self.portal.clone(), self.typing());
-        self.read(Slot::Terminal, move |post| async move {
+        let portal = self.portal.clone();
+        self.read_terminal(move |post, typing| async move {
             let opened = portal.launches.terminal(&Context::default(), (&backend, &id), command, size).await;
             let ended = match opened {
                 Err(error) => Err(error),
@@ -260,8 +260,8 @@ impl Jobs {
 
     /// Opens the person's editor with the text of a plan, and reads what was added when it has ended.
     fn edit(&mut self, plan: Box<Plan>, size: (u16, u16)) {
-        let (portal, typing) = (self.portal.clone(), self.typing());
-        self.read(Slot::Terminal, move |post| async move {
+        let portal = self.portal.clone();
+        self.read_terminal(move |post, typing| async move {
             let (terminal, path) = match portal.launches.edit(&plan, size).await {
                 Ok(FileInEditor { terminal, path }) => (terminal, path),
                 Err(error) => return post.send(RunNews::TerminalEnd(Err(error))).await,
@@ -273,13 +273,17 @@ impl Jobs {
         });
     }
 
-    /// What will be typed into the terminal that is opened next, and its sizes.
-    fn typing(&mut self) -> Typing {
+    /// Reads a terminal, to which all keys go from now on, and the sizes of the screen.
+    fn read_terminal<F>(&mut self, work: impl FnOnce(Post, Typing) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let (keys, typed) = mpsc::channel(256);
         let (sizes, resized) = mpsc::channel(4);
+        self.read(Slot::Terminal, move |post| work(post, Typing { typed, resized }));
+        // The read before has ended with its own.
         self.keys = Some(keys);
         self.sizes = Some(sizes);
-        Typing { typed, resized }
     }
 
     /// Asks all writes to stop, when the program ends.
