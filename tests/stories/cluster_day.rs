@@ -161,7 +161,7 @@ impl Day {
     fn open_screen(&self) -> Screen {
         let editor = self.stage.home.path("programs/editor");
         let script =
-            "#!/bin/sh\nprintf 'a line: '; read -r line\nexec sed -i \"s/^# Your lines.*/&\\n$line/\" \"$1\"\n";
+            "#!/bin/sh\nprintf 'a line: '; read -r line\nexec sed -i \"s/^: your lines.*/&\\n$line/\" \"$1\"\n";
         fs::write(&editor, script).unwrap();
         fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).unwrap();
         let mut variables = self.variables(&self.file());

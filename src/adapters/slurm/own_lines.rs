@@ -10,9 +10,10 @@ use wharf_core::{
     launch::form::{Answers, join_words, split_words},
 };
 
-/// The first line before a person's own lines, and the one after them.
-const BEGIN: &str = "# Your lines, which run on the node before the image:";
-const END: &str = "# End of your lines.";
+/// The first line before a person's own lines, and the one after them. They do nothing. They are no comments, because below
+/// those editors begin another one.
+const BEGIN: &str = ": your lines, which run on the node before the image";
+const END: &str = ": end of your lines";
 /// Begins the line after which a script describes what runs; the runtime's name follows.
 pub(super) const DESCRIBED: &str = "# What is prepared before, by the runtime ";
 /// Wharf's lines that follow them in a script that has none.
@@ -182,9 +183,10 @@ pub(super) fn edited(answers: &Answers, planned: &str, text: &str) -> Result<Ans
         if expected.next_if_eq(&line).is_some() || line.is_empty() {
             continue;
         }
-        match line.strip_prefix(OPTION) {
+        // Some editors begin the line below a comment as one.
+        match line.trim_start_matches("# ").strip_prefix(OPTION) {
             Some(option) => options.push(option.trim().to_owned()),
-            None => return Err(changed(expected.peek().copied().unwrap_or(line))),
+            None => return Err(refused(&format!("this line is not where yours may be: {}", clean::short(line, 80)))),
         }
     }
     if let Some(gone) = expected.next() {
@@ -223,7 +225,10 @@ fn parts(text: &str) -> Result<(Vec<&str>, Vec<&str>, Vec<&str>)> {
 }
 
 fn changed(line: &str) -> Error {
-    let why = format!("this line of Wharf's was changed: {}", clean::short(line, 80));
+    refused(&format!("this line of Wharf's was changed or left out: {}", clean::short(line, 80)))
+}
+
+fn refused(why: &str) -> Error {
     Error::usage("edit the script", why).hint(
         "what the form asks is changed by its answers; yours are '#SBATCH --option' lines and what is between the two marks",
     )
@@ -271,7 +276,7 @@ mod tests {
         let script = with("--nice=5", "echo old");
         assert_eq!(after_edit(&script, |text| text).unwrap(), ("--nice=5".into(), "echo old".into()));
         let (options, setup) = after_edit(&script, |text| {
-            text.replace("#SBATCH --nice=5", "#SBATCH --reservation=night\n\n#SBATCH --exclusive")
+            text.replace("#SBATCH --nice=5", "#SBATCH --reservation=night\n\n# #SBATCH --exclusive")
                 .replace("echo old\n", "")
         })
         .unwrap();
