@@ -79,7 +79,7 @@ impl Launcher for Cluster {
     }
 
     fn editable_text(&self, plan: &Plan) -> Result<String> {
-        Ok(own_lines::for_editor(plan.written("edit the script")?.1))
+        Ok(own_lines::for_editor(plan.written("edit the script")?.1, &plan.answers))
     }
 
     fn edited(&self, plan: &Plan, text: &str) -> Result<Answers> {

@@ -24,7 +24,7 @@ const OPTION: &str = "#SBATCH ";
 const LONGEST: usize = 16 << 10;
 
 /// Options that the form asks for (sbatch(1)).
-const ASKED: [&str; 14] = [
+const ASKED: [&str; 20] = [
     "job-name",
     "partition",
     "account",
@@ -33,7 +33,13 @@ const ASKED: [&str; 14] = [
     "ntasks",
     "cpus-per-task",
     "mem",
+    "mem-per-cpu",
+    "mem-per-gpu",
     "gres",
+    "gpus",
+    "gpus-per-node",
+    "gpus-per-task",
+    "gpus-per-socket",
     "constraint",
     "array",
     "dependency",
@@ -41,7 +47,7 @@ const ASKED: [&str; 14] = [
     "output",
 ];
 /// Options that Wharf sets, or by which it would lose the job.
-const SET: [&str; 20] = [
+const SET: [&str; 21] = [
     "chdir",
     "open-mode",
     "export",
@@ -61,6 +67,7 @@ const SET: [&str; 20] = [
     "uid",
     "gid",
     "help",
+    "usage",
     "version",
 ];
 
@@ -87,13 +94,15 @@ impl OwnLines {
         Ok(Self { options, setup })
     }
 
-    /// The lines of shell as they are in the script. They may fail without ending the job, as they would at a prompt.
+    /// The lines of shell as they are in the script. They may fail without ending the job, as they would at a prompt. They
+    /// are one word, so that a quote or a document that they leave open takes nothing of what follows: there are words that
+    /// the image chose.
     pub(super) fn script(&self) -> Vec<String> {
         if self.setup.is_empty() {
             return Vec::new();
         }
-        let before = [BEGIN.to_owned(), "set +eu".to_owned()];
-        before.into_iter().chain(self.setup.iter().cloned()).chain(["set -eu".to_owned(), END.to_owned()]).collect()
+        let word = join_words(&[self.setup.join("\n")]);
+        [BEGIN, "set +eu", &format!("eval {word}"), "set -eu", END].map(str::to_owned).to_vec()
     }
 }
 
@@ -104,7 +113,8 @@ fn check_option(option: &str) -> Result<()> {
     let is_name = |name: &&str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     };
-    let Some(name) = name.filter(is_name) else {
+    let is_value = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\' | '#' | '`' | '$');
+    let Some(name) = name.filter(is_name).filter(|_| !option.contains(is_value)) else {
         return Err(Error::usage(what, format!("'{shown}' is no option like --reservation=NAME"))
             .hint("write options of sbatch in full, each as --name=value or --name"));
     };
@@ -146,20 +156,19 @@ fn is_mark(line: &str) -> bool {
     line == BEGIN || line == END
 }
 
-/// A planned script as it is given to an editor: with the place of own lines marked, and without what is put around them.
-pub(super) fn for_editor(script: &str) -> String {
-    let mut lines: Vec<&str> = Vec::new();
-    let marked = script.lines().any(|line| line == BEGIN);
-    for line in script.lines() {
-        let last = lines.last().copied();
-        if !marked && NEXT.iter().any(|next| line.starts_with(next)) && !lines.iter().any(|line| is_mark(line)) {
-            lines.extend([BEGIN, "", END]);
+/// A planned script as it is given to an editor: own lines as they were written, between the two marks, and without the
+/// description of what runs, in which an image's words could be taken for settings of the editor.
+pub(super) fn for_editor(script: &str, answers: &Answers) -> String {
+    let setup = answers.get(key::SETUP);
+    let (mut lines, mut is_own, mut is_marked): (Vec<&str>, bool, bool) = (Vec::new(), false, false);
+    for line in script.lines().take_while(|line| !line.starts_with(DESCRIBED)) {
+        let begins = line == BEGIN || (!is_marked && NEXT.iter().any(|next| line.starts_with(next)));
+        if begins {
+            lines.extend([BEGIN, setup, END]);
+            is_marked = true;
         }
-        let around = (line == "set +eu" && last == Some(BEGIN)) || line == END && last == Some("set -eu");
-        if line == END && around {
-            lines.pop();
-        }
-        if line != "set +eu" || !around {
+        is_own = line == BEGIN || (is_own && line != END);
+        if !is_own && line != END {
             lines.push(line);
         }
     }
@@ -174,7 +183,7 @@ pub(super) fn edited(answers: &Answers, planned: &str, text: &str) -> Result<Ans
     let own = OwnLines::from_answers(answers)?;
     let is_own =
         |line: &str| line.strip_prefix(OPTION).is_some_and(|option| own.options.iter().any(|one| one == option));
-    let planned = for_editor(planned);
+    let planned = for_editor(planned, answers);
     let (before, _, after) = parts(&planned)?;
     let (new_before, setup, new_after) = parts(text)?;
     let mut options = Vec::new();
@@ -185,7 +194,7 @@ pub(super) fn edited(answers: &Answers, planned: &str, text: &str) -> Result<Ans
         }
         // Some editors begin the line below a comment as one.
         match line.trim_start_matches("# ").strip_prefix(OPTION) {
-            Some(option) => options.push(option.trim().to_owned()),
+            Some(given) => options.extend(given.split_whitespace().map(str::to_owned)),
             None => return Err(refused(&format!("this line is not where yours may be: {}", clean::short(line, 80)))),
         }
     }
@@ -259,13 +268,13 @@ mod tests {
 
     fn after_edit(script: &str, change: impl Fn(String) -> String) -> Result<(String, String)> {
         let given = answers("--nice=5", "echo old");
-        let answers = edited(&given, script, &change(for_editor(script)))?;
+        let answers = edited(&given, script, &change(for_editor(script, &given)))?;
         Ok((answers.get(key::OPTIONS).to_owned(), answers.get(key::SETUP).to_owned()))
     }
 
     #[test]
     fn what_is_added_to_the_script_becomes_answers_that_make_the_same_script() {
-        let plain = for_editor(SCRIPT);
+        let plain = for_editor(SCRIPT, &Answers::default());
         assert!(plain.contains(&format!("{BEGIN}\n\n{END}\n# Only the bytes")), "{plain}");
         let added = edited(
             &Answers::default(),
@@ -295,10 +304,25 @@ mod tests {
             ("exec y", "exec y\nmore"),
             (BEGIN, "# gone"),
             (END, BEGIN),
-            ("# {}", ""),
         ] {
             let refused = after_edit(&script, |text| text.replacen(from, to, 1));
             assert!(refused.as_ref().is_err_and(|error| !error.hint.is_empty()), "{from} → {to}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_open_takes_nothing_of_what_follows() {
+        for setup in ["cat >conf <<EOF\na=1\n  EOF", "echo it's ready", "if true", "echo \\", "( true", "echo \"a"] {
+            let own = OwnLines::from_answers(&answers("", setup)).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let after =
+                "echo 'the check' || { echo 'no'; exit 1; }\n# $(touch hacked) x'; touch hacked; #\nexec true\n";
+            let script = format!("set -eu\n{}\n{after}", own.script().join("\n"));
+            let mut command = std::process::Command::new("/bin/sh");
+            let output = command.args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+            assert!(!folder.path().join("hacked").exists(), "{setup}");
+            let checked = String::from_utf8_lossy(&output.stdout).contains("the check");
+            assert!(checked || !output.status.success(), "{setup}: {output:?}");
         }
     }
 
@@ -321,7 +345,7 @@ mod tests {
             assert!(refused.is_err_and(|error| !error.hint.is_empty()), "{option}");
         }
         for option in
-            ["--reservation=night", "--nodes=1", "--exclusive", "--mem-per-cpu=2G", "--mail-user=a@b", "--nice"]
+            ["--reservation=night", "--nodes=1", "--exclusive", "--ntasks-per-node=2", "--mail-user=a@b", "--nice"]
         {
             assert!(OwnLines::from_answers(&answers(option, "")).is_ok(), "{option}");
         }

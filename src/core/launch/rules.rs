@@ -214,6 +214,9 @@ impl<'a> Rules<'a> {
             section.fields.retain(|field| !hidden(field));
         }
         form.sections.retain(|section| !section.fields.is_empty());
+        // What would be added has no place then.
+        let has_place = form.fields().any(|field| field.kind == FieldKind::Lines);
+        form.editable &= has_place;
         form
     }
 

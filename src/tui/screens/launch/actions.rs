@@ -217,6 +217,17 @@ impl Page {
                 Vec::new()
             }
             Ok(answers) => {
+                let lost = self.plan.as_deref().and_then(|plan| {
+                    let differs = |(key, value): &(&String, &String)| plan.answers.get(key) != value.as_str();
+                    let has = |key: &str| self.form.as_ref().is_some_and(|form| form.field(key).is_some());
+                    answers.0.iter().filter(differs).map(|(key, _)| key.clone()).find(|key| !has(key))
+                });
+                if let Some(key) = lost {
+                    let error = Error::usage("edit the script", format!("the rules here leave no place for '{key}'"))
+                        .hint("leave these lines out, or ask whoever wrote the rules");
+                    model.popups.push(Popup::text("Not taken", error.full_text()));
+                    return Vec::new();
+                }
                 let form = self.form.iter().flat_map(Form::fields);
                 let own = form.filter_map(|field| Some((field, answers.0.get(field.key)?)));
                 let changed = own.filter(|(field, answer)| self.answer(field) != **answer);
