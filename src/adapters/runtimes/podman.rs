@@ -38,13 +38,16 @@ const LONGEST: usize = 60_000;
 /// Podman with its own files in `$state`, and with no settings of the node or the person.
 const FILES: &str = r#"--root "$state/storage" --runroot "$state/run" --tmpdir "$state/tmp" --storage-driver vfs --cgroup-manager cgroupfs --events-backend none --log-level error"#;
 /// What Podman reads before its options.
-const SETTINGS: &str = r#"settings() {
+const SETTINGS: &str = r#"limit=''
+# In one look: a neighbour who changes what is there between two could lead anywhere by a link.
+is_own() { [ "$(stat -c '%u %F' "$state" 2>/dev/null)" = "$(id -u) directory" ]; }
+settings() {
   export HOME="$state" XDG_RUNTIME_DIR="$state/run"
   export CONTAINERS_CONF="$state/containers.conf" CONTAINERS_STORAGE_CONF="$state/storage.conf"
 }
 "#;
 /// Makes the folder of Podman's files, ends and removes those of scripts that were killed, and ends what was started.
-const BEGIN: &str = r#"read_number() { number=''; [ ! -r "$state/$1" ] || read -r number <"$state/$1" || :; }
+const BEGIN: &str = r#"read_number() { number='' of=''; [ ! -r "$state/$1" ] || read -r number of <"$state/$1" || :; }
 # Whether a process has a handler for SIGTERM (proc_pid_status(5), SigCgt).
 catches() {
   mask=$(sed -n 's/^SigCgt:[[:blank:]]*//p' "/proc/$1/status") && [ -n "$mask" ] &&
@@ -60,25 +63,26 @@ end() {
   while catches "$number" && [ $tries -lt $most ]; do sleep 0.2; tries=$((tries + 1)); done
   own rm --force --ignore --time 0 wharf
   # Some of it belongs to numbers that only Podman's namespace has.
-  own unshare rm -rf "$state/run" "$state/storage"
+  own unshare rm -rf "$state/run" "$state/storage" "$state/scratch"
   for one in mount tmp/pause.pid; do
     read_number "$one"
-    is_ours "$number" && kill "$number"
+    is_ours "$number" && kill -KILL "$number"
   done
   rm -rf "$state"
 }
-most=0
+most=0 limit='timeout 60'
 for state in /tmp/wharf-podman.*; do
-  # A link that a neighbour has made may lead anywhere.
-  [ -d "$state" ] && [ ! -L "$state" ] && [ -O "$state" ] || continue
+  is_own || continue
   read_number script
-  { [ -n "$number" ] && ! kill -0 "$number"; } 2>/dev/null || continue
+  # Where jobs see their own processes only, nothing is known of those of others.
+  [ "$of" = "$(readlink /proc/self/ns/pid)" ] && ! kill -0 "$number" 2>/dev/null || continue
   settings
   end >/dev/null 2>&1 || :
 done
+limit=''
 state=$(mktemp -d /tmp/wharf-podman.XXXXXX)
 settings
-echo $$ >"$state/script"
+echo "$$ $(readlink /proc/self/ns/pid)" >"$state/script"
 mkdir "$state/image" "$state/run" "$state/scratch"
 : >"$state/containers.conf"
 printf '[storage]\ndriver = "vfs"\n' >"$state/storage.conf"
@@ -99,7 +103,8 @@ state=$1 image=$2
 shift 2
 is_mounted() { [ "$(stat -c %d "$state/image")" != "$(stat -c %d "$state")" ]; }
 if [ -f "$image" ]; then
-  squashfuse -f "$image" "$state/image" 2>"$state/why" &
+  # Whoever is asked to end by a signal to all processes still needs its files.
+  (trap '' INT TERM HUP; exec squashfuse -f "$image" "$state/image") 2>"$state/why" &
   echo $! >"$state/mount"
   tries=0
   while ! is_mounted && kill -0 $! 2>/dev/null && [ $tries -lt 200 ]; do sleep 0.05; tries=$((tries + 1)); done
@@ -116,7 +121,7 @@ const ENTER: &str = r#"again='it is still starting, or ending. Try again in a mo
 state=''
 [ ! -r "$place/podman" ] || read -r state <"$place/podman" || :
 case $state in /tmp/wharf-podman.*) ;; *) not "$again" ;; esac
-[ -d "$state" ] && [ ! -L "$state" ] && [ -O "$state" ] || not "$again"
+is_own || not "$again"
 settings
 [ -n "$(own ps --quiet --filter name=wharf 2>/dev/null)" ] || not "$again"
 case $files in terminal) set -- --tty --env TERM=xterm-256color wharf "$@" ;; *) set -- wharf "$@" ;; esac
@@ -152,7 +157,7 @@ impl Podman {
         let what = "run with podman";
         let word = |word: &str| quoted(word, what);
         let program = word(path_text(&self.program, what)?)?;
-        let begin = format!("podman={program}\nown() {{ \"$podman\" {FILES} \"$@\"; }}\n{SETTINGS}");
+        let begin = format!("podman={program}\nown() {{ $limit \"$podman\" {FILES} \"$@\"; }}\n{SETTINGS}");
         let image_word = word(path_text(image, what)?)?;
         let is_file = image.extension().is_some_and(|ending| ending == "sqfs");
         let words = Words {
@@ -163,13 +168,18 @@ impl Podman {
         };
         let script = format!(
             "{begin}{BEGIN}own unshare /bin/sh -c {} sh \"$state\" {image_word} \"$podman\" {FILES} \\\n  {} || code=$?\n\
-             end >/dev/null 2>&1 || :\nexit $code\n",
+             limit='timeout 60'\nend >/dev/null 2>&1 || :\nexit $code\n",
             word(INSIDE)?,
             run(process, &words)?.join(" "),
         );
         let enter = entering::script_of_runtime(&format!("{begin}{ENTER}"));
         Ok(Written { script, variables: variables_of(process, what)?, enter })
     }
+}
+
+/// Whether `/tmp` inside is a folder of its own, as nothing else is mounted there.
+fn has_own_tmp(process: &ImageProcess) -> bool {
+    !process.mounts.iter().any(|mount| mount.inside == Path::new("/tmp"))
 }
 
 /// The words of `podman run`: nothing of the node but what was asked for, no rights, and files that cannot be changed.
@@ -181,7 +191,9 @@ fn run(process: &ImageProcess, words: &Words<'_>) -> Result<Vec<String>> {
     all.push(if process.network { "host" } else { "none" }.to_owned());
     let folder = one_line(process.working_dir.raw(), what, "the working folder")?;
     all.extend(["--workdir".to_owned(), (words.word)(folder)?]);
-    all.extend(["--volume".to_owned(), format!("{}/scratch:/tmp", words.state)]);
+    if has_own_tmp(process) {
+        all.extend(["--volume".to_owned(), format!("{}/scratch:/tmp", words.state)]);
+    }
     for mount in &process.mounts {
         let (host, inside) = (path_text(&mount.host, what)?, path_text(&mount.inside, what)?);
         if let Some(path) = [host, inside].into_iter().find(|path| path.contains(':')) {
@@ -248,9 +260,11 @@ impl Runtime for Podman {
         // Refuses what cannot be passed on, before anything is made.
         self.written(&process, Path::new("/image"), Path::new("/folder"))?;
         let mut risks = image_process::risks(image, &process);
-        risks.push(Risk::harmless(
-            "the image's files cannot be changed; /tmp can: it is a folder of the node, and is removed afterwards",
-        ));
+        risks.push(Risk::harmless(if has_own_tmp(&process) {
+            "the image's files cannot be changed; /tmp can: it is a folder of the node, and is removed afterwards"
+        } else {
+            "the image's files cannot be changed"
+        }));
         risks.extend(process.gpus.then(questions::no_drivers));
         risks.push(Risk::caution("isolation is that of Podman's namespaces: the kernel is shared with the node"));
         Ok(Description { process: Process(serde_json::to_value(&process).during(what)?), risks })
