@@ -1,6 +1,10 @@
 //! The person's own text editor: `VISUAL`, `EDITOR` (environ(7)), or a usual one.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -17,6 +21,8 @@ use wharf_core::{
 
 /// Editors that are looked for where none is named, the easiest first.
 const USUAL: [&str; 5] = ["nano", "vim", "vi", "micro", "emacs"];
+/// How long a file is kept that was not taken.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// What the embedded terminal understands.
 const TERM: &str = "TERM=xterm-256color";
 
@@ -29,6 +35,16 @@ impl OwnEditor {
     /// The editor with files in a folder of the state.
     pub(crate) fn new(state: &Path) -> Self {
         Self { folder: state.join("edited") }
+    }
+}
+
+/// Removes what was left behind by editors that were not waited for.
+fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
+        if age.is_some_and(|age| age > KEPT) {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -59,6 +75,7 @@ impl Editor for OwnEditor {
         let file = path.clone();
         let write = move || {
             private::folder(&folder)?;
+            sweep(&folder);
             private::write(&file, text.as_bytes())
         };
         blocking(write).await.during(what)??;
@@ -66,7 +83,9 @@ impl Editor for OwnEditor {
         let mut argv = words(variable("VISUAL"), variable("EDITOR"))?;
         argv.push(path.display().to_string());
         // It is a program of the person's own session, with all that this session has.
-        let own = std::env::vars().filter(|(name, _)| name != "TERM").map(|(name, value)| format!("{name}={value}"));
+        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let own = std::env::vars_os().filter_map(text).filter(|(name, _)| name != "TERM");
+        let own = own.map(|(name, value)| format!("{name}={value}"));
         let environment: Vec<String> = own.chain([TERM.to_owned()]).collect();
         let terminal = terminal::open(what, &argv, &environment, size)?;
         Ok(FileInEditor { terminal, path })

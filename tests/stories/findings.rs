@@ -126,10 +126,10 @@ fn what_is_known_besides_the_scan_is_asked_for_once_where_somebody_looks_at_find
     assert!(draw(&mut state, WIDE).contains("also in    reading…"));
     told(&mut state, about(&Digest::of(b"first")));
     let drawn = draw(&mut state, WIDE);
-    assert!(drawn.contains("also in    2 of 3 other scanned images") && drawn.contains("exception  none"), "{drawn}");
+    assert!(drawn.contains("also in    2 of 3 other scanned images") && drawn.contains("accepted   no"), "{drawn}");
     press(&mut state, "G");
     let drawn = draw(&mut state, SMALL);
-    assert!(drawn.contains("exception: EX-1 of ada until 2026-01-04"), "{drawn}");
+    assert!(drawn.contains("accepted: EX-1 of ada until 2026-01-04"), "{drawn}");
     let failed = Error::failed("read the scans", "the disk is gone");
     let manifest = gromacs().pinned.unwrap().manifest;
     update(&mut state, Msg::Image(ImageNews::AboutFindings(manifest, Err(failed))));
@@ -139,7 +139,7 @@ fn what_is_known_besides_the_scan_is_asked_for_once_where_somebody_looks_at_find
 #[test]
 fn workloads_that_run_with_a_finding_are_named_as_far_as_backends_have_told() {
     let (mut state, _) = on_scan();
-    assert!(draw(&mut state, SMALL).contains("runs as not known: not listed yet on docker, local"));
+    assert!(draw(&mut state, SMALL).contains("running: not known: not listed yet on docker, local"));
     let digest = Digest::of(b"first");
     told(&mut state, about(&digest));
     let launched = |name: &str, digest: &str| Workload {
@@ -183,7 +183,7 @@ fn a_hostile_description_is_cleaned_and_leaves_the_facts_on_the_screen() {
 
 fn worst_stays(state: &mut State) {
     let drawn = draw(state, (200, 50));
-    for words in ["exploited  known to be", "exception", "runs as", " …"] {
+    for words in ["exploited  known to be", "accepted", "running", " …"] {
         assert!(drawn.contains(words), "{words}: {drawn}");
     }
 }

@@ -37,6 +37,8 @@ use wharf_core::{
     ports::Supply,
 };
 
+/// The longest path of a home folder that is noted: the facts of an image are small.
+const LONGEST_HOME: usize = 4096;
 /// The folders that every prepared image has, because programs that run it mount something there.
 const FOLDERS: [&str; 9] = ["proc", "sys", "dev", "tmp", "var/tmp", "run", "home", "root", "mnt"];
 /// The files that every prepared image has, for the same reason; empty where the image has none.
@@ -208,7 +210,7 @@ impl Store {
         let source = supply.image.reference.to_string();
         let mut facts = Facts::new(source, manifest.clone(), form, String::new(), text::now());
         // An image whose user is in no list is refused where it is launched.
-        facts.user = user.ok();
+        facts.user = user.ok().filter(|user| user.home.len() <= LONGEST_HOME);
         match form {
             Form::Squashfs => {
                 cx.progress.phase("packing it into one file");

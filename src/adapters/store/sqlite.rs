@@ -11,7 +11,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt as _;
 use sqlx::{
     Row as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -245,17 +244,22 @@ impl Cache for Sqlite {
 
     async fn each_scan(&self, take: &mut (dyn FnMut(Record) + Send)) -> Result<()> {
         let what = "read the scans";
-        let query = "SELECT record FROM evidence WHERE kind = ? LIMIT 100000";
-        let mut rows = sqlx::query(query).bind(Kind::Scan.name()).fetch(self.pool().await?);
-        while let Some(row) = rows.try_next().await.during(what)? {
-            let text: String = row.try_get("record").during(what)?;
-            if let Ok(record) = serde_json::from_str::<Record>(&text) {
-                take(record);
+        // In pages, between which others have the connection.
+        let query = "SELECT rowid, record FROM evidence WHERE kind = ? AND rowid > ? ORDER BY rowid LIMIT 50";
+        let mut last = i64::MIN;
+        loop {
+            let page = sqlx::query(query).bind(Kind::Scan.name()).bind(last).fetch_all(self.pool().await?);
+            let rows = page.await.during(what)?;
+            let Some(end) = rows.last() else { return Ok(()) };
+            last = end.try_get("rowid").during(what)?;
+            for row in &rows {
+                let text: String = row.try_get("record").during(what)?;
+                if let Ok(record) = serde_json::from_str::<Record>(&text) {
+                    take(record);
+                }
             }
-            // Reading thousands of scans lets others go on in between.
             tokio::task::yield_now().await;
         }
-        Ok(())
     }
 
     async fn keep_evidence(&self, record: &Record) -> Result<()> {

@@ -76,7 +76,7 @@ impl Page {
         let clean = |text: &str| clean::short(text, FACT);
         let score = one.score_words().map(|score| format!(" · CVSS {score}")).unwrap_or_default();
         let statement = self.statement(&one.id, model.now);
-        let accepted = self.besides.words(|about| about.accepted_by(&one.id).unwrap_or("none").to_owned());
+        let accepted = self.besides.words(|about| about.accepted_by(&one.id).unwrap_or("no").to_owned());
         Told {
             id: clean(&one.id),
             fixed: if one.fixed.is_empty() {
@@ -197,9 +197,9 @@ impl Told {
         let facts: [(&str, &str, &str); 5] = [
             ("exploited", exploited, role),
             ("VEX", self.statement.as_deref().unwrap_or("nothing said"), "text"),
-            ("exception", &self.exception, "text"),
+            ("accepted", &self.exception, "text"),
             ("also in", &self.others, "text"),
-            ("runs as", &self.runs, "text"),
+            ("running", &self.runs, "text"),
         ];
         let room = width.saturating_sub(LABEL + 1).max(8);
         let lines = facts.into_iter().flat_map(|(label, words, role)| {
@@ -220,10 +220,10 @@ impl Told {
         first.extend(self.exploited.then(|| "known to be exploited".to_owned()));
         first.extend(Some(self.layer.clone()).filter(|layer| !layer.is_empty()));
         let mut second: Vec<String> = Vec::new();
-        second.extend(self.accepted.then(|| format!("exception: {}", self.exception)));
+        second.extend(self.accepted.then(|| format!("accepted: {}", self.exception)));
         second.extend(self.statement.iter().map(|words| format!("VEX: {words}")));
         second.push(format!("also in {}", self.others));
-        second.push(format!("runs as {}", self.runs));
+        second.push(format!("running: {}", self.runs));
         let words = if self.description.is_empty() { &self.title } else { &self.description };
         let drawn = |words: &str, role: &str| Line::styled(format!(" {}", fit(words, room)), theme.style(role));
         let all = [(first.join(" · "), self.role), (second.join(" · "), "text"), (words.clone(), "dim")];

@@ -155,7 +155,7 @@ impl Page {
         let by = format!("{}{}, {}", record.tool, record.by.note(), text::ago(record.at, now));
         let mut facts = vec![("by", by)];
         facts.extend(record.inputs.first().map(|input| ("with", input.clone())));
-        facts.push(("saw", record.reason.clone()));
+        facts.push(("seen", record.reason.clone()));
         if let Some(Outcome::Statements { author, statements, .. }) =
             self.record(Kind::Statements, now).map(|record| &record.outcome)
         {
