@@ -95,13 +95,20 @@ impl Server {
         let words = ["-D", &data, "-p", &port, "-k", &socket, "-c", "listen_addresses=127.0.0.1"];
         let words = words.into_iter().chain(self.settings.iter().flat_map(|setting| ["-c", setting.as_str()]));
         let words: Vec<&str> = words.collect();
-        let quiet = std::process::Stdio::null;
-        self.child = Some(self.as_postgres("postgres", &words).stdout(quiet()).stderr(quiet()).spawn().unwrap());
+        let log = || std::fs::File::options().append(true).create(true).open(self.folder.path().join("log")).unwrap();
+        let spawned = || self.as_postgres("postgres", &words).stdout(log()).stderr(log()).spawn().unwrap();
+        let mut child = spawned();
         crate::site::until("the database server", || {
+            // While helpers of one that was killed are still there, another one ends at once.
+            if child.try_wait().unwrap().is_some() {
+                eprintln!("{}", std::fs::read_to_string(self.folder.path().join("log")).unwrap());
+                child = spawned();
+            }
             let ready =
                 Command::new(self.programs.join("pg_isready")).args(["-q", "-h", "127.0.0.1", "-p", &port]).status();
             ready.is_ok_and(|status| status.success())
         });
+        self.child = Some(child);
     }
 
     /// As in a power failure: what was not committed is gone.
