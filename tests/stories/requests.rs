@@ -3,7 +3,7 @@
 use crate::{
     lab,
     pty::Screen,
-    site::{Registry, Site, until},
+    site::{Registry, Site, until, until_within},
     stores::{Database, Server},
 };
 
@@ -282,7 +282,7 @@ async fn many_ask_and_several_stewards_work_while_the_database_and_the_registry_
         }
     }
     registry.start();
-    until("all of them are admitted", || {
+    until_within("all of them are admitted", std::time::Duration::from_secs(240), || {
         // A killed steward holds its request until the lease ends; a failed one waits before the next try.
         database.psql("postgres", &database.name, "UPDATE wharf.request SET retry = 0, lease = CASE WHEN stage = 'gathering' AND lease < wharf.now() + 55 THEN 0 ELSE lease END");
         ids.iter().all(|id| ada.request(*id)["stage"] == "admitted")

@@ -40,8 +40,13 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// Waits until a condition holds; panics with `what` if it never does.
-pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+pub(crate) fn until(what: &str, so: impl FnMut() -> bool) {
+    until_within(what, Duration::from_secs(60), so);
+}
+
+/// The same for what has much to do on a busy machine.
+pub(crate) fn until_within(what: &str, most: Duration, mut so: impl FnMut() -> bool) {
+    let end = Instant::now() + most;
     while !so() {
         assert!(Instant::now() < end, "{what}: it did not come to be");
         std::thread::yield_now();
