@@ -106,6 +106,11 @@ impl OwnLines {
     }
 }
 
+/// Whether Slurm reads a character of an option's value in a way of its own, or ends the value there.
+pub(super) fn is_read_otherwise(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\' | '#' | '`' | '$')
+}
+
 fn check_option(option: &str) -> Result<()> {
     let what = format!("setting '{}'", key::OPTIONS);
     let shown = clean::short(option, 60);
@@ -113,8 +118,7 @@ fn check_option(option: &str) -> Result<()> {
     let is_name = |name: &&str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     };
-    let is_value = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\' | '#' | '`' | '$');
-    let Some(name) = name.filter(is_name).filter(|_| !option.contains(is_value)) else {
+    let Some(name) = name.filter(is_name).filter(|_| !option.contains(is_read_otherwise)) else {
         return Err(Error::usage(what, format!("'{shown}' is no option like --reservation=NAME"))
             .hint("write options of sbatch in full, each as --name=value or --name"));
     };

@@ -3,7 +3,10 @@
 
 use std::path::Path;
 
-use super::{job::Job, own_lines::DESCRIBED};
+use super::{
+    job::Job,
+    own_lines::{DESCRIBED, is_read_otherwise},
+};
 use wharf_core::{
     base::{
         clean,
@@ -55,8 +58,7 @@ impl Directives {
     /// Adds `--option=value`. Slurm reads quotes, backslashes and `#` in a value in ways of its own, and blanks end it:
     /// such values are refused.
     fn add(&mut self, option: &str, value: &str) -> Result<()> {
-        let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\' | '#' | '`' | '$');
-        if value.is_empty() || value.contains(odd) {
+        if value.is_empty() || value.contains(is_read_otherwise) {
             let shown = clean::short(value, 60);
             return Err(Error::usage(
                 format!("write --{option} into the batch script"),
