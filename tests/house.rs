@@ -175,6 +175,7 @@ const CORE: &[&[&str]] = &[
 /// The layers of the use cases, lowest first: each subject knows the lower ones. `doctor` checks all of them; the
 /// steward works with the parts in `stewardship`.
 const PORTAL: &[&[&str]] = &[
+    &["answers", "described"],
     &["secrets", "sources", "journal"],
     &["keys", "sign_in", "inbox", "uses", "seen", "signatures", "own_sources"],
     &["catalog", "evidence"],

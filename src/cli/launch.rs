@@ -124,7 +124,8 @@ async fn plan(
     answers: &mut Answers,
 ) -> Result<(Plan, Option<Form>)> {
     let cx = Context::default();
-    let image = image(portal, args, before).await?;
+    let (image, ()) = tokio::join!(image(portal, args, before), portal.evidence.open());
+    let image = image?;
     let mut preferred = before.map(|record| record.plan.backend.clone());
     if let Some(name) = &args.preset {
         let preset = portal.launches.preset(name, &image.reference).await?;

@@ -11,7 +11,7 @@ use wharf_core::{
     },
     config::{ConfigEntry, own_sources::entry_text},
     image::model::Health,
-    portal::{Portal, SourceFacts, own_sources::TrialAnswer, sign_in::SignIn},
+    portal::{Portal, SourceFacts, answers::HealthAnswer, own_sources::TrialAnswer, sign_in::SignIn},
     ports::{Question, QuestionKind},
 };
 
@@ -106,7 +106,7 @@ async fn list(portal: &Portal, json: bool) -> Result<u8> {
     let facts = |name: &str| known.iter().find(|source| source.name == name);
     let added = portal.own_sources.added();
     if json {
-        let line = |(name, kind, answer): &(String, &'static str, Result<Health>)| {
+        let line = |HealthAnswer { name, kind, answer, .. }: &HealthAnswer| {
             let facts = facts(name);
             let mut line =
                 serde_json::json!({"name": name, "type": kind, "address": facts.map_or("", |facts| &facts.address)});
@@ -129,7 +129,7 @@ async fn list(portal: &Portal, json: bool) -> Result<u8> {
         return Ok(0);
     }
     let rows: Vec<Vec<String>> =
-        health.iter().map(|(name, kind, answer)| row(name, kind, answer, facts(name))).collect();
+        health.iter().map(|one| row(&one.name, one.kind, &one.answer, facts(&one.name))).collect();
     output::table(&["NAME", "TYPE", "STATE", "AS", "ADDRESS", "NOTE"], &rows)?;
     if !added.is_empty() {
         output::line("")?;

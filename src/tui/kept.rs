@@ -1,8 +1,9 @@
 //! What was chosen on the screens, kept in the state folder: the theme, how output is read, the filters that were used,
-//! which panes are shown, that the first page was closed. The person's configuration is not changed.
+//! which panes are shown, how long sources took to answer, that the first page was closed. The person's configuration is not changed.
 
 pub mod filters;
 pub mod output;
+pub mod response_times;
 pub mod views;
 pub mod welcome;
 

@@ -102,6 +102,7 @@ pub fn initial_state(portal: &Portal) -> State {
         if state.plain { Charts::Off } else { glyphs::charts(portal.config().charts, glyphs_of(portal.config())) };
     state.switches = kept::output::switches(&portal.config().state_dir);
     state.views = kept::views::views(&portal.config().state_dir);
+    state.response_times = kept::response_times::response_times(&portal.config().state_dir);
     state.catalog.set_older_filters(kept::filters::filters(&portal.config().state_dir));
     state.requests = portal.config().takes_requests();
     state.policy = portal.config().policy_written;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use ratatui::layout::Rect;
 
 use super::{
-    kept::{output::Switches, views::Views},
+    kept::{output::Switches, response_times::ResponseTimes, views::Views},
     kit::{
         action::Action,
         keymap::Keymap,
@@ -185,6 +185,8 @@ pub struct Model {
     pub switches: Switches,
     /// Which panes of each screen are shown.
     pub views: Views,
+    /// How long sources and backends took to answer.
+    pub response_times: ResponseTimes,
     /// All sources, in the order of the list.
     pub sources: Vec<SourceLine>,
     /// What the list of images holds of the sources; only kept up to date while their screen is shown.
@@ -260,6 +262,7 @@ impl Model {
             charts: Charts::default(),
             switches: Switches::default(),
             views: Views::default(),
+            response_times: ResponseTimes::default(),
             sources,
             held: Vec::new(),
             backends,
@@ -330,6 +333,12 @@ impl Model {
             ImageTarget::Reference(reference) => !matches!(reference, ImageRef::Engine(_) | ImageRef::File { .. }),
         };
         (!can).then_some("only images in registries and clouds are shared into projects: copy it to one first")
+    }
+
+    /// The source that a reference of a registry is in.
+    pub fn source_of(&self, reference: &ImageRef) -> Option<&SourceLine> {
+        let host = &reference.name()?.host;
+        self.sources.iter().find(|source| source.registry() == Some(host.as_str()))
     }
 
     /// Says what a job does that has begun, and where the person sees how far it is.

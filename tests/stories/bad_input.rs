@@ -253,7 +253,7 @@ async fn a_busy_registry_is_asked_again_when_it_says_and_its_limits_are_shown() 
     .await;
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("busy", &host)]);
-    let health = portal.sources.health(&Context::default()).await.remove(0).2.unwrap();
+    let health = portal.doctor.health(&Context::default()).await.remove(0).answer.unwrap();
     assert!(health.note.contains("76 of 100 pulls left"), "{}", health.note);
 }
 
@@ -274,7 +274,7 @@ async fn limits_that_are_told_only_after_the_sign_in_are_shown_too() {
     .await;
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("hublike", &host)]);
-    let health = portal.sources.health(&Context::default()).await.remove(0).2.unwrap();
+    let health = portal.doctor.health(&Context::default()).await.remove(0).answer.unwrap();
     assert!(health.note.contains("199 of 200 pulls left"), "{}", health.note);
 }
 

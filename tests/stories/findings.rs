@@ -139,7 +139,7 @@ fn what_is_known_besides_the_scan_is_asked_for_once_where_somebody_looks_at_find
 #[test]
 fn workloads_that_run_with_a_finding_are_named_as_far_as_backends_have_told() {
     let (mut state, _) = on_scan();
-    assert!(draw(&mut state, SMALL).contains("running: not known: not listed yet on docker, local"));
+    assert!(draw(&mut state, SMALL).contains("running: unknown until docker and local answer"));
     let digest = Digest::of(b"first");
     told(&mut state, about(&digest));
     let launched = |name: &str, digest: &str| Workload {

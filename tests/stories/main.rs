@@ -51,6 +51,7 @@ mod mounted;
 mod network;
 mod older_filters;
 mod other_schemes;
+mod overview;
 mod own_sources;
 mod panes;
 #[path = "../examples/backend.rs"]
@@ -86,6 +87,7 @@ mod site;
 mod slurm;
 mod slurm_faults;
 mod slurm_rest;
+mod source_answers;
 mod spec;
 mod steward;
 mod stores;

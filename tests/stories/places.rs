@@ -195,10 +195,10 @@ async fn a_registry_with_an_authority_of_its_own_needs_that_authority() {
     };
     let cx = Context::default();
     let unknown = lab::portal(&home, vec![source(None)]);
-    let error = unknown.sources.health(&cx).await.remove(0).2.unwrap_err();
+    let error = unknown.doctor.health(&cx).await.remove(0).answer.unwrap_err();
     assert!(error.why.contains("certificate") && error.hint.contains("'ca'"), "{error}");
     let known = lab::portal(&home, vec![source(Some(&ca))]);
-    assert!(known.sources.health(&cx).await.remove(0).2.unwrap().reachable);
+    assert!(known.doctor.health(&cx).await.remove(0).answer.unwrap().reachable);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use wharf::{
     core::{
         base::error::{Error, Kind},
-        request::{QueueOverview, Request, RequestFilter, Stage},
+        request::{Caller, Pace, QueueOverview, Request, RequestFilter, Stage},
     },
     tui::{
         msg::{Msg, RequestNews},
@@ -25,6 +25,14 @@ fn queue() -> State {
     let mut state = requests("requests-queue", "6 tab");
     draw(&mut state, WIDE);
     state
+}
+
+/// The queue as the store has it now, without counts of its groups.
+fn listed(state: &mut State, result: Result<Vec<Request>, Error>) {
+    let which = RequestFilter::Queue;
+    update(state, Msg::Request(RequestNews::Requests { which, skip: 0, result }));
+    let me = Caller { person: "carol".into(), approver: true, steward: false, own: false };
+    update(state, Msg::Request(RequestNews::Queue(Ok((me, Pace::default(), Vec::new())))));
 }
 
 /// The ids of the marked requests.
@@ -56,6 +64,34 @@ fn the_keys_go_through_groups_and_their_requests() {
         let now = selected(&mut state);
         assert!(now.starts_with(line), "after {key}: {now}");
     }
+}
+
+#[test]
+fn requests_that_are_each_alone_in_their_group_stand_without_lines_above_them() {
+    let mut state = queue();
+    let alone = (1..=3).map(|id| request(id, Stage::Waiting, "signature", &format!("layer {id}"))).collect();
+    listed(&mut state, Ok(alone));
+    let drawn = draw(&mut state, WIDE);
+    assert!(!drawn.contains('▾'), "{drawn}");
+    press(&mut state, "g");
+    assert!(selected(&mut state).starts_with("▌ 1 "));
+    press(&mut state, "j");
+    assert!(selected(&mut state).starts_with("▌ 2 "));
+    // A second one of a group brings the lines of all groups back.
+    let two = (1..=3).map(|id| request(id, Stage::Waiting, "signature", &format!("layer {}", id / 2))).collect();
+    listed(&mut state, Ok(two));
+    assert_eq!(draw(&mut state, WIDE).matches('▾').count(), 2);
+}
+
+#[test]
+fn why_the_queue_cannot_be_read_is_told_whole() {
+    let mut state = queue();
+    let why = "its group may write to it, and its members could decide for one another ".repeat(3);
+    let error = Error::failed("open the store /srv/wharf/requests.db", format!("{why}at last"))
+        .hint("take PostgreSQL, which knows its people");
+    listed(&mut state, Err(error));
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("at last") && drawn.contains("which knows its people"), "{drawn}");
 }
 
 #[test]

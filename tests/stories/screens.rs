@@ -283,25 +283,21 @@ pub(crate) fn pictures() -> Vec<(&'static str, State)> {
     all.push(("transfers", jobs));
     let mut sources = keys::state();
     keys::press(&mut sources, "4");
-    let health = vec![
-        (
-            "lab".to_owned(),
-            "oci",
-            Ok(Health {
-                reachable: true,
-                account: "ada".into(),
-                credentials: "wharf login".into(),
-                note: "96 of 100 pulls left".into(),
-            }),
-        ),
-        (
-            "hub".to_owned(),
-            "hub",
-            Err(Error::new(Kind::Unavailable, "ask hub", "its name is not known")
-                .hint("check the spelling, the network or the proxy")),
-        ),
-    ];
-    update(&mut sources, Msg::Health(health));
+    let answered = Health {
+        reachable: true,
+        account: "ada".into(),
+        credentials: "wharf login".into(),
+        note: "96 of 100 pulls left".into(),
+    };
+    for took in [40, 41, 38, 44, 120, 43] {
+        let answer = crate::source_answers::answer("lab", "oci", took, Ok(answered.clone()));
+        update(&mut sources, Msg::Health(answer));
+    }
+    let gone = Error::new(Kind::Unavailable, "ask hub", "its name is not known")
+        .hint("check the spelling, the network or the proxy");
+    for hub in [Ok(Health::default()), Err(gone)] {
+        update(&mut sources, Msg::Health(crate::source_answers::answer("hub", "hub", 1_204, hub)));
+    }
     let key = Finding::new(
         "steward's key",
         doctor::State::Bad,

@@ -219,6 +219,10 @@ impl Cache for Sqlite {
         Ok(())
     }
 
+    async fn open(&self) -> Result<()> {
+        self.pool().await.map(|_| ())
+    }
+
     async fn evidence(&self, digests: &[Digest]) -> Result<Vec<Record>> {
         let what = "read evidence";
         let mut found = Vec::new();

@@ -5,7 +5,9 @@
 //! `tests/house.rs` checks that, and that everything that changes something runs inside [`journal`], which writes its
 //! entry.
 
+pub mod answers;
 pub mod catalog;
+mod described;
 pub mod disks;
 pub mod doctor;
 pub mod evidence;

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, future::BoxFuture};
 
+use super::{
+    answers::{HealthAnswer, ask},
+    described::Described,
+};
 use crate::{
     base::{
         context::Context,
@@ -11,7 +15,7 @@ use crate::{
     },
     config::Config,
     image::{
-        model::{Health, Image, Platform},
+        model::{Image, Pinned, Platform},
         reference::{ImageRef, short_name},
         short_names::ShortNames,
     },
@@ -150,12 +154,13 @@ pub struct Sources {
     added: Vec<String>,
     /// The names of those that they leave out of lists.
     hidden: Vec<String>,
+    described: Described,
 }
 
 impl Sources {
     /// These sources, in the order in which they are shown.
     pub(crate) fn new(all: Vec<Source>, open: Opener, short_names: ShortNames) -> Self {
-        Self { all, open, short_names, added: Vec::new(), hidden: Vec::new() }
+        Self { all, open, short_names, added: Vec::new(), hidden: Vec::new(), described: Described::default() }
     }
 
     /// The same, with what the person chose about sources.
@@ -270,13 +275,25 @@ impl Sources {
     /// The image behind a reference.
     pub async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
         let source = self.source(reference)?;
-        cx.run(&format!("show {reference}"), source.catalog.image(cx, reference, platform)).await
+        let image = cx.run(&format!("show {reference}"), source.catalog.image(cx, reference, platform)).await?;
+        self.described.remember(&image);
+        Ok(image)
     }
 
-    /// The health of every source with its name and adapter, asked at the same time.
-    pub async fn health(&self, cx: &Context) -> Vec<(String, &'static str, Result<Health>)> {
-        let asked: Vec<_> = self.all.iter().map(|source| ask_health(cx, source.clone())).collect();
-        stream::iter(asked).buffered(64).collect().await
+    /// The image of a plan, by its digest. What a registry has under a digest cannot change, so it is not read again where
+    /// it was read for the plan just before.
+    pub async fn planned_image(&self, cx: &Context, planned: &Pinned) -> Result<Image> {
+        match self.described.recall(planned) {
+            Some(image) => Ok(Image { reference: planned.reference.clone(), ..image }),
+            None => self.image(cx, &planned.reference, planned.platform.as_ref()).await,
+        }
+    }
+
+    /// The questions to every source whether it works, in their order.
+    pub(super) fn health_questions<'a>(&'a self, cx: &'a Context) -> Vec<BoxFuture<'a, HealthAnswer>> {
+        let question =
+            |source: &'a Source| ask(cx, (source.name.clone(), source.adapter), source.catalog.health(cx)).boxed();
+        self.all.iter().map(question).collect()
     }
 
     /// The tags of an image's repository.
@@ -330,9 +347,4 @@ impl Sources {
         Err(Error::not_found(what, format!("no registry here has it: {}", told.join("; ")))
             .hint("write its whole name"))
     }
-}
-
-async fn ask_health(cx: &Context, source: Source) -> (String, &'static str, Result<Health>) {
-    let answer = cx.run(&format!("ask {}", source.name), source.catalog.health(cx)).await;
-    (source.name, source.adapter, answer)
 }

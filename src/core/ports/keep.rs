@@ -39,6 +39,10 @@ pub trait Cache: Send + Sync {
     /// Keeps a source's list in place of the previous one, whole or not at all. `fetched` is in seconds since 1970.
     /// Repeated, the last list stays.
     async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()>;
+    /// Opens what it keeps, for whoever will read it soon. Changes nothing that is kept.
+    async fn open(&self) -> Result<()> {
+        Ok(())
+    }
     /// Kept evidence of these digests, including records that are too old to count. Changes nothing.
     async fn evidence(&self, digests: &[Digest]) -> Result<Vec<Record>>;
     /// All kept evidence that can be read, the newest first. Changes nothing.

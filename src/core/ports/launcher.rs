@@ -51,15 +51,32 @@ pub struct Supply {
 pub type KnownAttachments = Arc<Mutex<HashMap<Digest, Arc<Attachments>>>>;
 
 impl Supply {
-    /// What is attached to a digest of the image; read only once.
+    /// What is attached to a digest of the image; read only once. Whoever asks about one of the image's two digests asks
+    /// about the other one next, so both are read at the same time.
     pub async fn attached(&self, cx: &Context, digest: &Digest) -> Result<Arc<Attachments>> {
         let mut known = self.known.lock().await;
         if let Some(found) = known.get(digest) {
             return Ok(found.clone());
         }
-        let found = Arc::new(self.bytes()?.attached(cx, &self.image.reference, digest).await?);
-        known.insert(digest.clone(), found.clone());
-        Ok(found)
+        let content = self.bytes()?;
+        let read = |digest: Digest| {
+            let content = content.clone();
+            async move { Ok::<_, Error>(Arc::new(content.attached(cx, &self.image.reference, &digest).await?)) }
+        };
+        let other = [&self.image.manifest, &self.image.digest].into_iter().find(|one| *one != digest);
+        match other.filter(|other| !known.contains_key(other)) {
+            Some(other) => {
+                let (found, others) = futures_util::join!(read(digest.clone()), read(other.clone()));
+                if let Ok(others) = others {
+                    known.insert(other.clone(), others);
+                }
+                known.insert(digest.clone(), found?);
+            }
+            None => {
+                known.insert(digest.clone(), read(digest.clone()).await?);
+            }
+        }
+        known.get(digest).cloned().ok_or_else(|| Error::failed(digest.to_string(), "what is attached was not kept"))
     }
 
     /// Where its bytes can be read.

@@ -2,8 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::StreamExt;
+
 use super::Jobs;
-use crate::msg::{Effect, ImageTarget, Msg, Slot};
+use crate::{
+    kept::response_times::{self, ResponseTime},
+    msg::{Effect, ImageTarget, Msg, Slot},
+};
 use wharf_core::{
     base::{
         context::Context,
@@ -42,7 +47,19 @@ impl Jobs {
             Effect::Health => self.read(Slot::Health, move |post| async move {
                 let cx = Context::default().with_deadline(ANSWER);
                 // Each answer is shown as soon as it arrives.
-                let health = async { post.send(Msg::Health(portal.doctor.health(&cx).await)).await };
+                let health = async {
+                    let mut answers = std::pin::pin!(portal.doctor.health_as_it_comes(&cx));
+                    let mut times = Vec::new();
+                    let sources = portal.sources.facts();
+                    let is_source = |name: &str| sources.iter().any(|source| source.name == name);
+                    while let Some(answer) = answers.next().await {
+                        if let Some(time) = ResponseTime::that_counts(&answer, is_source) {
+                            times.push(time);
+                        }
+                        post.send(Msg::Health(answer)).await;
+                    }
+                    keep_response_times(&portal, &times);
+                };
                 let checks = async { post.send(Msg::Checks(portal.doctor.checks().await)).await };
                 tokio::join!(health, checks);
             }),
@@ -97,4 +114,18 @@ pub(super) fn resolve(portal: &Portal, target: &ImageTarget) -> Result<ImageRef>
 pub(super) fn options_for(platform: Option<String>) -> Result<Options> {
     let platforms = platform.map(|platform| Ok::<_, Error>(vec![platform.parse()?])).transpose()?;
     Ok(Options { platforms, ..Options::default() })
+}
+
+/// Keeps how long sources and backends took to answer, in the state folder if there is one.
+fn keep_response_times(portal: &Portal, times: &[ResponseTime]) {
+    let folder = &portal.config().state_dir;
+    if folder.as_os_str().is_empty() {
+        return;
+    }
+    let facts = portal.sources.facts();
+    let sources = facts.iter().map(|source| source.name.as_str());
+    let names: Vec<&str> = sources.chain(portal.launches.backends()).collect();
+    if let Err(error) = response_times::keep(folder, times, &names) {
+        tracing::info!(%error, "how long sources took to answer was not kept");
+    }
 }

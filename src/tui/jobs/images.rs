@@ -81,16 +81,9 @@ impl Jobs {
                 let told = resolved.into_iter().map(one).collect();
                 post.send(ImageNews::Removals(targets, told)).await;
             }),
-            ImageEffect::Verify { image, anew } => self.read(Slot::Verify, move |post| async move {
-                let verified = portal.evidence.evidence_for_screen(&Context::default(), &image, anew).await;
-                post.send(ImageNews::Verified(Box::new(verified))).await;
-                if let Some(pinned) = &image.pinned {
-                    match portal.evidence.mending_of(&image.reference, &pinned.digest).await {
-                        Ok(mends) => post.send(ImageNews::Mends(pinned.digest.clone(), mends)).await,
-                        Err(error) => tracing::info!(%error, "what would mend an image was not read"),
-                    }
-                }
-            }),
+            ImageEffect::Verify { image, anew } => {
+                self.read(Slot::Verify, move |post| async move { verify(&portal, &image, anew, &post).await });
+            }
             ImageEffect::AboutFindings(verified) => self.read(Slot::AboutFindings, move |post| async move {
                 let about = portal.evidence.about_findings(&verified).await;
                 post.send(ImageNews::AboutFindings(verified.subject.manifest.clone(), about)).await;
@@ -152,6 +145,22 @@ impl Jobs {
                 Ok((format!("{}: {}", to.short_text(), outcome.describe()), None))
             }),
         }
+    }
+}
+
+/// Gathers the evidence of an image, then what its other versions would be like.
+async fn verify(portal: &Portal, image: &Image, anew: bool, post: &Post) {
+    let verified = portal.evidence.evidence_for_screen(&Context::default(), image, anew).await;
+    post.send(ImageNews::Verified(Box::new(verified))).await;
+    let Some(pinned) = &image.pinned else { return };
+    let mends = portal.evidence.mending_of(&image.reference, &pinned.digest);
+    let allowed = portal.evidence.nearest_allowed(&image.reference, &pinned.digest);
+    match tokio::try_join!(mends, allowed) {
+        Ok((mends, allowed)) => {
+            let digest = pinned.digest.clone();
+            post.send(ImageNews::Mends { digest, mends, allowed: allowed.map(Box::new) }).await;
+        }
+        Err(error) => tracing::info!(%error, "what would mend an image was not read"),
     }
 }
 

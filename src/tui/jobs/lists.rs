@@ -143,13 +143,7 @@ impl Jobs {
 /// What the store knows about a row's image. Contacts no source.
 async fn peek(portal: &Portal, row: &PeekedRow) -> Result<Peek> {
     let moves = portal.catalog.tag_moves(&row.source, &row.name).await?;
-    let nearest = portal.evidence.nearest_allowed(&row.source, &row.name, &row.tag, &row.digest).await?;
-    let allowed = match nearest {
-        Some(mend) => {
-            let reference = portal.sources.row(&row.source, &row.name, Some(&mend.tag))?.with_digest(&mend.digest);
-            Some((mend, reference))
-        }
-        None => None,
-    };
+    let reference = portal.sources.row(&row.source, &row.name, Some(&row.tag))?;
+    let allowed = portal.evidence.nearest_allowed(&reference, &row.digest).await?;
     Ok(Peek { moves, allowed })
 }

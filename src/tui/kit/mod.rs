@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod aim;
+pub mod fold;
 pub mod glyphs;
 pub mod input;
 pub mod keymap;

@@ -9,7 +9,7 @@ use ratatui::{
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::theme::Theme;
+use super::{fold::fold_all, theme::Theme};
 pub use wharf_core::base::text::wrap;
 use wharf_core::{
     base::{
@@ -40,10 +40,17 @@ pub fn above(area: Rect, rows: u16) -> Rect {
     Rect::new(area.x, area.y, area.width, area.height.saturating_sub(rows))
 }
 
-/// Draws one line of text, cut at the area's width, in the line's own style up to its end; nothing in an empty area.
+/// Draws one line of text in the line's own style up to the area's end; nothing in an empty area. A line that is too long is
+/// cut and ends in `…`.
 pub fn put(frame: &mut Frame<'_>, area: Rect, line: impl Into<Line<'static>>) {
-    if area.width > 0 && area.height > 0 {
-        frame.render_widget(line.into(), area);
+    if area.width == 0 || area.height == 0 {
+        return;
+    }
+    let line = line.into();
+    let is_cut = line.width() > usize::from(area.width);
+    frame.render_widget(line, area);
+    if is_cut && let Some(cell) = frame.buffer_mut().cell_mut((area.right() - 1, area.y)) {
+        cell.set_symbol("…");
     }
 }
 
@@ -109,22 +116,34 @@ pub fn cell(text: &str, width: usize) -> String {
     if width > 0 { format!("{} ", fit(text, width)) } else { String::new() }
 }
 
-/// Draws the sources that did not answer at the bottom of `area`, on at most a quarter of it; returns the area above.
+/// Draws why sources or backends failed on the last lines of `area`, a third of it at most; returns the area above.
 pub fn failures(frame: &mut Frame<'_>, area: Rect, failed: &[(String, Error)], theme: &Theme) -> Rect {
-    let shown = (failed.len() as u16).min(area.height / 4);
-    for (number, (name, error)) in failed.iter().take(shown as usize).enumerate() {
-        let line = fit(&format!("✗ {name}: {}: {}", error.why, error.hint), area.width as usize);
-        put(frame, row(area, area.height - shown + number as u16), Line::styled(line, theme.style("bad")));
-    }
-    above(area, shown)
+    let words = |(name, error): &(String, Error)| {
+        let hint = if error.hint.is_empty() { String::new() } else { format!(": {}", error.hint) };
+        format!("✗ {name}: {}{hint}", error.why)
+    };
+    let lines = failed.iter().map(|one| Line::styled(words(one), theme.style("bad"))).collect();
+    at_the_end(frame, area, lines, area.height / 3)
 }
 
-/// Draws why the shown list could not be read on the last line of `area`; returns the area above.
+/// The area above the lines that tell why the shown list could not be read, which are half of `area` at most.
+pub fn above_failure(area: Rect, error: Option<&Error>) -> Rect {
+    let lines = error.map_or(0, |error| failure(error, usize::from(area.width), &Theme::plain()).len());
+    above(area, u16::try_from(lines).unwrap_or(u16::MAX).min(area.height / 2))
+}
+
+/// Draws why the shown list could not be read on the last lines of `area`; returns the area above.
 pub fn failed_below(frame: &mut Frame<'_>, area: Rect, error: Option<&Error>, theme: &Theme) -> Rect {
     let Some(error) = error else { return area };
-    let words = fit(&format!(" ✗ {error}"), area.width as usize);
-    put(frame, row(area, area.height.saturating_sub(1)), Line::styled(words, theme.style("bad")));
-    above(area, 1)
+    at_the_end(frame, area, failure(error, usize::from(area.width), theme), area.height / 2)
+}
+
+/// Draws lines at the end of `area`, each whole as far as there is room for all; returns the area above.
+fn at_the_end(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>, most: u16) -> Rect {
+    let lines = fold_all(lines, usize::from(area.width), 2);
+    let shown = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(most);
+    put_lines(frame, below(area, area.height - shown), lines, 0);
+    above(area, shown)
 }
 
 /// The theme's role for the tone of a badge.
@@ -161,18 +180,24 @@ pub fn weight(weight: Weight) -> &'static str {
     }
 }
 
-/// An error as lines: what failed and why, then on a line of its own what to do.
-pub fn failure(error: &Error, theme: &Theme) -> Vec<Line<'static>> {
+/// An error in lines of so many columns: what failed and why, then from a new line on what to do. Nothing of it is cut.
+pub fn failure(error: &Error, width: usize, theme: &Theme) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(format!("✗ {}: {}", error.what, error.why), theme.style("bad"))];
     if !error.hint.is_empty() {
         lines.push(Line::styled(format!("  → {}", error.hint), theme.style("text")));
     }
-    lines
+    fold_all(lines, width, 2)
 }
 
-/// A label of 13 columns, dimmed, and its value.
+/// Width of the label of a fact, in columns.
+pub const FACT: usize = 13;
+
+/// A label, dimmed, and its value.
 pub fn fact(label: &str, value: impl Into<String>, theme: &Theme) -> Line<'static> {
-    Line::from(vec![Span::styled(fit(label, 13), theme.style("dim")), Span::styled(value.into(), theme.style("text"))])
+    Line::from(vec![
+        Span::styled(fit(label, FACT), theme.style("dim")),
+        Span::styled(value.into(), theme.style("text")),
+    ])
 }
 
 /// A bar that shows `part` of `whole` in `width` columns, drawn in eighths of a column.

@@ -7,7 +7,7 @@ mod subject;
 
 use crossterm::event::KeyEvent;
 
-use wharf_core::portal::doctor::Finding;
+use wharf_core::portal::{answers::HealthAnswer, doctor::Finding};
 
 pub use self::{
     effect::{
@@ -15,10 +15,7 @@ pub use self::{
         Slot, SourceEffect,
     },
     news::{ImageNews, JobNews, ListNews, Peek, RequestNews, RunNews, ShareNews, SourceNews},
-    subject::{
-        DescribedWorkload, EarlierLaunch, HealthLine, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput,
-        SharedRowSets,
-    },
+    subject::{DescribedWorkload, EarlierLaunch, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets},
 };
 
 /// Something that happened: an event of the terminal, or news from a job.
@@ -40,8 +37,8 @@ pub enum Msg {
     Drawn,
     /// The program was asked to end (SIGHUP, SIGTERM, SIGINT), or the terminal has closed.
     Ended,
-    /// The health of all sources and backends.
-    Health(Vec<HealthLine>),
+    /// What a source or backend answered when it was asked whether it works.
+    Health(HealthAnswer),
     /// The checks of everything else that Wharf needs: keyring, policy, store, programs.
     Checks(Vec<Finding>),
     /// What has become known of lists and their rows.

@@ -109,7 +109,14 @@ pub enum ImageNews {
     /// The evidence of the shown image, and the policy's verdict.
     Verified(Box<Result<Verified>>),
     /// The versions that would mend the image with this digest.
-    Mends(Digest, Vec<Mend>),
+    Mends {
+        /// The digest that the versions are other versions of.
+        digest: Digest,
+        /// Those that would mend it, the best first.
+        mends: Vec<Mend>,
+        /// The nearest one that the policy allows, with its reference.
+        allowed: Option<Box<(Mend, ImageRef)>>,
+    },
     /// What is known of the findings of the image with this manifest besides their scan.
     AboutFindings(Digest, Result<AboutFindings>),
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::rows::WorkloadId;
 use wharf_core::{
-    base::{digest::Digest, error::Result, text},
+    base::{digest::Digest, text},
     catalog::{rows::RowSet, search::RowId},
-    image::{model::Health, reference::ImageRef},
+    image::reference::ImageRef,
 };
 
 /// The lists of all sources with their names, as the search takes them.
@@ -86,9 +86,6 @@ impl ImageTarget {
 fn is_id(tag: &str) -> bool {
     text::is_uuid(tag.rsplit('/').next().unwrap_or(tag))
 }
-
-/// The health of a source or backend: its name, its adapter or `backend`, and its answer.
-pub type HealthLine = (String, &'static str, Result<Health>);
 
 /// What a person says about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

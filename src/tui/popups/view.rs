@@ -148,7 +148,7 @@ fn removing_view(removing: &Removing, frame: &mut Frame<'_>, theme: &Theme) {
     let hint = match removing.possible() {
         None => "esc leaves",
         Some([]) => "nothing of it can be removed: esc closes, j k scroll",
-        Some(_) => "y removes for good, n or esc keeps everything, j k scroll",
+        Some(_) => "y removes for good, n or esc keeps all, j k",
     };
     put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(hint, theme.style("dim")));
 }

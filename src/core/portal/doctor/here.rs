@@ -2,7 +2,7 @@
 
 use futures_util::{Future, FutureExt, future::join_all};
 
-use super::{Doctor, Finding, PATIENCE, SiteRole, State};
+use super::{super::answers::HealthAnswer, Doctor, Finding, PATIENCE, SiteRole, State};
 use crate::ports::checker::CheckTool;
 use crate::{
     base::{
@@ -82,7 +82,7 @@ impl Doctor {
         let written = |name: &str| self.config.names(name);
         let mut told: Vec<(String, Option<Error>)> = Vec::new();
         let mut all = Vec::new();
-        for (name, kind, answer) in self.health(cx).await {
+        for HealthAnswer { name, kind, answer, .. } in self.health(cx).await {
             // An engine is both a source and a backend: one line is enough if both answer the same.
             let failure = answer.as_ref().err().cloned();
             if told.iter().any(|(known, said)| *known == name && said.is_some() == failure.is_some()) {

@@ -7,17 +7,20 @@ mod site;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{Future, FutureExt, future::join_all};
+use futures_util::{
+    Future, FutureExt, Stream, StreamExt,
+    future::{BoxFuture, join_all},
+    stream,
+};
 use serde::Serialize;
 
-use super::{keys::Keys, launches::Launches, secrets::Secrets, sources::Sources};
+use super::{answers::HealthAnswer, keys::Keys, launches::Launches, secrets::Secrets, sources::Sources};
 use crate::{
     base::{
         context::Context,
         error::{Error, Result},
     },
     config::Config,
-    image::model::Health,
     ports::{
         Cache, Checker, Notifier, Signers,
         store::{Store, StoreStatus},
@@ -26,6 +29,8 @@ use crate::{
 
 /// How long one check may take.
 pub const PATIENCE: Duration = Duration::from_secs(2);
+/// How many sources and backends are asked at the same time.
+const AT_ONCE: usize = 64;
 
 /// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -128,11 +133,19 @@ impl Doctor {
         &self.findings
     }
 
-    /// The health of every source and backend, asked at the same time: name, adapter or `backend`, answer.
-    pub async fn health(&self, cx: &Context) -> Vec<(String, &'static str, Result<Health>)> {
-        let (mut all, backends) = tokio::join!(self.sources.health(cx), self.launches.health(cx));
-        all.extend(backends.into_iter().map(|(name, answer)| (name, "backend", answer)));
-        all
+    /// The health of every source, then of every backend, asked at the same time.
+    pub async fn health(&self, cx: &Context) -> Vec<HealthAnswer> {
+        stream::iter(self.health_questions(cx)).buffered(AT_ONCE).collect().await
+    }
+
+    /// The same, each as soon as it is there.
+    pub fn health_as_it_comes<'a>(&'a self, cx: &'a Context) -> impl Stream<Item = HealthAnswer> + 'a {
+        stream::iter(self.health_questions(cx)).buffer_unordered(AT_ONCE)
+    }
+
+    fn health_questions<'a>(&'a self, cx: &'a Context) -> Vec<BoxFuture<'a, HealthAnswer>> {
+        let (sources, backends) = (self.sources.health_questions(cx), self.launches.health_questions(cx));
+        sources.into_iter().chain(backends).collect()
     }
 
     /// Having the steward's key makes this person a steward; otherwise the groups in the store decide.

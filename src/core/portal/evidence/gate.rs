@@ -42,8 +42,7 @@ impl Evidence {
     /// Judges exactly the pinned digest and platform, with evidence that counts now.
     pub async fn gate(&self, cx: &Context, plan: &Plan, because: Option<&str>) -> Result<PassedImage> {
         let what = format!("launch {} on {}", plan.image.reference, plan.backend);
-        let platform = plan.image.platform.as_ref();
-        let image = self.sources.image(cx, &plan.image.reference, platform).await?;
+        let image = self.sources.planned_image(cx, &plan.image).await?;
         // Of a file that was changed since, the new bytes would be judged, and not what is launched.
         let image = if image.pinned.is_none() { Image { pinned: Some(plan.image.clone()), ..image } } else { image };
         if let Some(now) = &image.pinned {

@@ -149,13 +149,15 @@ impl Evidence {
         Ok(self.still_admitted(reference, mends(allowed(compared), &present)).await)
     }
 
-    /// The version of a row that the policy allows and that is nearest to `tag`, which means `digest`: the next one of
-    /// the same series, else the last one before it. From kept evidence, as in [`mending`](Self::mending); the verdict
-    /// on a launch is based on a new look.
-    pub async fn nearest_allowed(&self, source: &str, name: &str, tag: &str, digest: &Digest) -> Result<Option<Mend>> {
-        let reference = self.sources.row(source, name, None)?;
-        let (compared, _) = self.versions_compared(&reference, digest).await?;
-        Ok(nearest(self.still_admitted(&reference, allowed(compared)).await, tag))
+    /// The version of an image that the policy allows and that is nearest to the reference's tag, which means `digest`:
+    /// the next one of the same series, else the last one before it; with its own reference. From kept evidence, as in
+    /// [`mending`](Self::mending); the verdict on a launch is based on a new look.
+    pub async fn nearest_allowed(&self, reference: &ImageRef, digest: &Digest) -> Result<Option<(Mend, ImageRef)>> {
+        let Some(tag) = reference.tag() else { return Ok(None) };
+        let (compared, _) = self.versions_compared(reference, digest).await?;
+        let nearest = nearest(self.still_admitted(reference, allowed(compared)).await, tag);
+        let at = |mend: &Mend| reference.without_version().with_tag(&mend.tag).with_digest(&mend.digest);
+        Ok(nearest.map(|mend| (at(&mend), mend)).map(|(at, mend)| (mend, at)))
     }
 
     /// The other versions of an image that were scanned, compared with the one that has this digest; and the evidence of

@@ -123,6 +123,13 @@ impl Evidence {
         Self { config, sources, checkers, cache, store, journal, seen }
     }
 
+    /// Opens what keeps evidence, for whoever is about to judge an image and waits for something else until then.
+    pub async fn open(&self) {
+        if let Err(error) = self.cache.open().await {
+            tracing::info!(%error, "what keeps evidence was not opened");
+        }
+    }
+
     /// Kept evidence of an image that still counts, with the checkers as they are now.
     pub async fn kept(&self, image: &Image) -> Result<Vec<Record>> {
         let pinned = pinned(image)?;

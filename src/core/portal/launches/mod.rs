@@ -10,16 +10,22 @@ pub mod workloads;
 
 use std::{path::Path, sync::Arc};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, future::BoxFuture};
 
-use super::{evidence::Evidence, journal::Journal, sources::Sources, uses::Uses};
+use super::{
+    answers::{BACKEND, HealthAnswer, ask},
+    evidence::Evidence,
+    journal::Journal,
+    sources::Sources,
+    uses::Uses,
+};
 use crate::{
     base::{
         context::Context,
         error::{Error, Result},
     },
     config::Config,
-    image::model::{Health, Image, Pinned},
+    image::model::{Image, Pinned},
     launch::{
         form::{Answers, Form},
         isolation,
@@ -273,15 +279,11 @@ impl Launches {
         futures_util::future::join_all(self.launchers.iter().map(|launcher| launcher.settle())).await;
     }
 
-    /// The health of every backend with its name, asked at the same time.
-    pub async fn health(&self, cx: &Context) -> Vec<(String, Result<Health>)> {
-        let asked: Vec<_> = self.launchers.iter().map(|launcher| ask_health(cx, launcher.clone())).collect();
-        stream::iter(asked).buffered(64).collect().await
+    /// The questions to every backend whether it works, in their order.
+    pub(super) fn health_questions<'a>(&'a self, cx: &'a Context) -> Vec<BoxFuture<'a, HealthAnswer>> {
+        let question = |launcher: &'a Arc<dyn Launcher>| {
+            ask(cx, (launcher.name().to_owned(), BACKEND), launcher.health(cx)).boxed()
+        };
+        self.launchers.iter().map(question).collect()
     }
-}
-
-async fn ask_health(cx: &Context, launcher: Arc<dyn Launcher>) -> (String, Result<Health>) {
-    let name = launcher.name().to_owned();
-    let answer = cx.run(&format!("ask {name}"), launcher.health(cx)).await;
-    (name, answer)
 }

@@ -3,6 +3,7 @@
 //! A plot of something that has a limit is scaled to the limit, so that its height says how much is left; what has none
 //! is scaled to its largest value, and the words beside it say so.
 
+pub mod bars;
 pub mod chart;
 pub mod dates;
 pub mod gauge;

@@ -18,7 +18,7 @@ use crate::kit::{
     theme::Theme,
     widgets::{badge, below, boxed, failure, fit, put, put_lines, row, select, tone, wrap},
 };
-use wharf_core::base::{error::Error, text};
+use wharf_core::base::text;
 
 /// Columns of the words about how a receiver gets it, and of the bytes that move.
 const WAY: usize = 10;
@@ -297,7 +297,7 @@ impl Sharing {
         match &self.link {
             Link::None => lines.push(Line::styled("tab makes it", theme.style("dim"))),
             Link::Asked(_) => lines.push(Line::styled("being made…", theme.style("dim"))),
-            Link::Failed(error) => lines.extend(whole(error, width, theme)),
+            Link::Failed(error) => lines.extend(failure(error, width, theme)),
             Link::Made(link, code) => {
                 lines.extend(wrap(link, width).into_iter().map(|part| Line::styled(part, theme.style("text"))));
                 let words = "not signed, and no secret in it: who has it still needs the right to pull";
@@ -322,7 +322,7 @@ impl Sharing {
         let dim = |words: &str| Line::styled(fit(words, width), theme.style("dim"));
         let holders = match &self.holders {
             None => return put(frame, row(area, 0), dim("asking…")),
-            Some(Err(error)) => return put_lines(frame, area, whole(error, width, theme), 0),
+            Some(Err(error)) => return put_lines(frame, area, failure(error, width, theme), 0),
             Some(Ok(holders)) if holders.count() == 0 => {
                 return put(frame, row(area, 0), dim("nobody; a copy elsewhere is theirs to delete"));
             }
@@ -343,13 +343,4 @@ impl Sharing {
         let last = row(area, area.height.saturating_sub(1));
         put(frame, last, dim("a copy elsewhere is theirs: ask them to delete it"));
     }
-}
-
-/// Why something failed and what to do, in lines of this width: nothing of it is cut.
-fn whole(error: &Error, width: usize, theme: &Theme) -> Vec<Line<'static>> {
-    let parts = |line: Line<'_>| {
-        let style = line.style;
-        wrap(&line.to_string(), width).into_iter().map(move |part| Line::styled(part, style)).collect::<Vec<_>>()
-    };
-    failure(error, theme).into_iter().flat_map(parts).collect()
 }

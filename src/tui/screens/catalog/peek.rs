@@ -95,7 +95,7 @@ impl Catalog {
     }
 
     /// The other sources that have the same digest, as far as lists and looks tell.
-    pub(super) fn also_in(&self, source: &str, digest: &str) -> Vec<String> {
+    pub fn also_in(&self, source: &str, digest: &str) -> Vec<String> {
         if digest.is_empty() {
             return Vec::new();
         }

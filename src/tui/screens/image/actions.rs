@@ -22,6 +22,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        badge::Verdict,
         digest::Digest,
         error::{Error, Result},
         text,
@@ -35,6 +36,9 @@ use wharf_core::{
         evidence::{Verified, about::AboutFindings, mending::Mend},
     },
 };
+
+/// How many versions the overview puts on a line of dates.
+const DATED: usize = 8;
 
 /// Answers that arrive for the page.
 impl Page {
@@ -50,6 +54,7 @@ impl Page {
         let mut effects: Vec<Effect> = related_effect(&image).into_iter().collect();
         self.verified = None;
         self.mends.clear();
+        self.allowed = None;
         self.besides = Besides::Unread;
         if image.pinned.is_some() {
             effects.push(Effect::Image(ImageEffect::Verify { image: Box::new(image.clone()), anew: false }));
@@ -104,10 +109,28 @@ impl Page {
 /// Actions of the page.
 impl Page {
     /// Takes the versions that would mend the image, unless they are those of another image.
-    pub fn mended_by(&mut self, digest: &Digest, mends: Vec<Mend>) {
+    pub fn mended_by(&mut self, digest: &Digest, mends: Vec<Mend>, allowed: Option<(Mend, ImageRef)>) {
         let shown = self.image.as_ref().and_then(|image| image.pinned.as_ref());
         if shown.is_some_and(|pinned| pinned.digest == *digest) {
-            self.mends = mends;
+            (self.mends, self.allowed) = (mends, allowed);
+        }
+    }
+
+    /// The nearest version that is allowed, where the shown one is not.
+    pub(super) fn way_out(&self) -> Option<&(Mend, ImageRef)> {
+        let held_back = matches!(&self.verified, Some(Ok(verified)) if verified.judgement.verdict != Verdict::Allow);
+        self.allowed.as_ref().filter(|_| held_back)
+    }
+
+    /// Why no allowed version can be launched instead; `None` if one can.
+    fn no_way_out(&self) -> Option<&'static str> {
+        match &self.verified {
+            None => Some("its evidence has not arrived"),
+            Some(Ok(verified)) if verified.judgement.verdict == Verdict::Allow => {
+                Some("the policy allows this version: launch it as it is")
+            }
+            Some(_) if self.allowed.is_none() => Some("no scanned version of this image is known to be allowed"),
+            Some(_) => None,
         }
     }
 
@@ -154,6 +177,12 @@ impl Page {
         let version_marks = std::mem::take(&mut self.version_marks);
         *self = Self { tags, versions, version_marks, pane, platform, order, ..Self::new(target) };
         vec![Effect::Leave(&[Slot::Verify, Slot::AboutFindings]), self.fetch()]
+    }
+
+    /// Whether the image's source describes versions without being asked for much.
+    fn is_cheap(&self, model: &Model) -> bool {
+        let ImageTarget::Reference(reference) = self.target() else { return false };
+        model.source_of(&reference).is_some_and(|source| source.cheap)
     }
 
     /// Whether the shown pane lists findings or packages, which can be narrowed and sorted.
@@ -267,6 +296,7 @@ impl page::Page for Page {
         &[
             A::NextPane,
             A::Launch,
+            A::LaunchAllowed,
             A::Share,
             A::Link,
             A::CopyTo,
@@ -297,6 +327,7 @@ impl page::Page for Page {
             Action::Revoke => !self.panes().contains(&Pane::Shares),
             Action::Filter | Action::Sort => !self.lists(),
             Action::Preview => !self.lists_findings(model.now),
+            Action::LaunchAllowed => self.way_out().is_none(),
             Action::OlderVersion => self.neighbour(true).is_err(),
             Action::NewerVersion => self.neighbour(false).is_err(),
             Action::Compare => self.pane != Pane::Versions,
@@ -310,6 +341,7 @@ impl page::Page for Page {
             Action::Filter | Action::Sort if !self.lists() => Some("for the Scan and Software panes"),
             Action::Preview if !self.lists_findings(model.now) => Some("for findings, in the Scan pane"),
             Action::Revoke if self.selected_share().is_none() => Some("choose a share in the Shares pane first"),
+            Action::LaunchAllowed => self.no_way_out(),
             Action::OlderVersion => self.neighbour(true).err(),
             Action::NewerVersion => self.neighbour(false).err(),
             Action::Open if self.pane != Pane::Versions => Some("open works on a version, in the Versions pane"),
@@ -329,7 +361,7 @@ impl page::Page for Page {
 
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
         let (view, now) = (model.views.of("image"), model.now);
-        let count = self.count(model.size.0, view.alone, now);
+        let count = self.count(view.alone, model);
         let rows = below(model.body(), 3);
         let findings =
             if self.lists_findings(now) { self.scan_regions(below(model.body(), 2), view, now) } else { None };
@@ -367,6 +399,11 @@ impl page::Page for Page {
                 Some(image) => Navigation::Launch(Box::new(image.clone())),
                 None => return Vec::new(),
             },
+            Action::LaunchAllowed => {
+                let target = self.way_out().map(|(_, reference)| ImageTarget::Reference(reference.clone()));
+                let go = target.map(|target| Effect::Go(Navigation::Image { target, launch: true }));
+                return go.into_iter().collect();
+            }
             Action::Share => Navigation::Share(self.target(), self.platform.clone()),
             Action::CopyTo => Navigation::Copy(self.target(), self.platform.clone()),
             Action::Tag => Navigation::Tag(self.action_target()),
@@ -423,10 +460,12 @@ impl page::Page for Page {
     }
 
     fn wants(&mut self, model: &Model) -> Vec<Effect> {
-        if self.pane != Pane::Versions {
-            return self.reads_besides(model.now).into_iter().collect();
-        }
-        let unknown = self.unknown_tags(model.page());
+        let unknown = match self.pane {
+            Pane::Versions => self.unknown_tags(model.page()),
+            // The line of dates: only where it costs the source little.
+            Pane::Overview if self.image.is_some() && self.is_cheap(model) => self.unknown_tags(DATED),
+            _ => return self.reads_besides(model.now).into_iter().collect(),
+        };
         let (false, ImageTarget::Reference(reference)) = (unknown.is_empty(), self.target()) else { return Vec::new() };
         let effect = Effect::Image(ImageEffect::Versions(reference, unknown));
         if self.wanted.as_ref() == Some(&effect) {

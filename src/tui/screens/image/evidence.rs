@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 use super::Page;
 use crate::{
     kit::{
+        fold::fold_all,
         theme::Theme,
         widgets::{badge, fact, failure, fit, tone, wrap},
     },
@@ -38,7 +39,7 @@ impl Page {
                 vec![Line::styled(words, theme.style("text"))]
             }
             None => vec![Line::styled("it has no digest: nothing can be said of it", theme.style("text"))],
-            Some(Err(error)) => failure(error, theme),
+            Some(Err(error)) => failure(error, width, theme),
             Some(Ok(verified)) => verdict(verified, width, theme),
         }
     }
@@ -78,7 +79,7 @@ impl Page {
         }
         let words = "A launch uses exactly this digest, whatever the tag points to by then.";
         lines.push(Line::styled(words, theme.style("dim")));
-        lines
+        fold_all(lines, usize::from(columns), LABEL)
     }
 
     /// What is known of the image, for a dialog about it.

@@ -144,7 +144,10 @@ impl Page {
         match (names.is_empty(), unanswered.is_empty()) {
             (false, _) => format!("● {}", names.join(", ")),
             (true, true) => "none of your workloads".to_owned(),
-            (true, false) => format!("not known: not listed yet on {}", unanswered.join(", ")),
+            (true, false) => {
+                let answer = if unanswered.len() == 1 { "answers" } else { "answer" };
+                format!("unknown until {} {answer}", unanswered.join(" and "))
+            }
         }
     }
 }

@@ -5,9 +5,10 @@ use ratatui::text::{Line, Span};
 
 use super::{Page, evidence, order::Order};
 use crate::kit::{
+    fold::fold_all,
     plot::severities::{Severity, severities},
     theme::Theme,
-    widgets::{badge, fact, fit},
+    widgets::{FACT, badge, fact, fit},
 };
 use wharf_core::{
     base::{badge::Scan, clean, text},
@@ -93,12 +94,13 @@ impl Page {
             return self.scan_head(columns, true, theme, now);
         }
         let text = |words: &'static str| Line::styled(words, theme.style("text"));
-        vec![
+        let lines = vec![
             evidence::labelled("Scan", badge(Scan::NotScanned.badge(), theme), theme),
             Line::raw(""),
             text("Not scanned for known vulnerabilities."),
             text("Not scanned is not the same as clean. Verify scans it, where trivy or grype is installed."),
-        ]
+        ];
+        fold_all(lines, usize::from(columns), 0)
     }
 
     /// The lines above the findings: who scanned it with what, how bad it is, which versions mend it. All of them with
@@ -123,7 +125,7 @@ impl Page {
             lines.extend(bars(width));
             lines.extend(mends(MENDS));
             lines.extend(statements.map(|record| stated(record, theme)));
-            return lines;
+            return fold_all(lines, width, FACT);
         }
         let (shown, all) = self.shown_findings(now);
         let words = format!(" · {}", self.narrowed_words(shown.len(), all));

@@ -1,6 +1,7 @@
 //! The page of an image: overview, versions, layers, shares, trust, scan, software.
 
 mod actions;
+mod around;
 mod besides;
 mod evidence;
 mod finding;
@@ -23,6 +24,7 @@ use crate::{
         list::{ListCursor, NotSeen, Rows, Scrollable, SeenRow},
         theme::Theme,
     },
+    model::Model,
     msg::{Effect, ImageEffect, ImageTarget, ShareEffect},
 };
 use wharf_core::{
@@ -124,6 +126,10 @@ pub struct Page {
     pub verified: Option<Result<Box<Verified>, Error>>,
     /// The versions that would mend the image, the best first.
     pub mends: Vec<Mend>,
+    /// The nearest version that the policy allows, with its reference.
+    pub allowed: Option<(Mend, ImageRef)>,
+    /// The other sources that have the same image, as far as their lists tell.
+    pub also_in: Vec<String>,
     /// What is known of the findings besides their scan.
     pub besides: Besides,
     /// The typed words that narrow findings and packages.
@@ -151,6 +157,8 @@ impl Page {
             shares: None,
             verified: None,
             mends: Vec::new(),
+            allowed: None,
+            also_in: Vec::new(),
             besides: Besides::default(),
             narrowed: String::new(),
             order: Order::default(),
@@ -249,7 +257,8 @@ impl Page {
 
     /// The number of lines of the shown pane, on a screen of so many columns; `alone`: the pane of the overview that has
     /// the screen alone. Where the scan pane lists findings, each is a line.
-    pub fn count(&self, columns: u16, alone: Alone, now: i64) -> usize {
+    pub fn count(&self, alone: Alone, model: &Model) -> usize {
+        let (columns, now) = (model.size.0, model.now);
         match (self.pane, &self.image) {
             (Pane::Versions, _) => self.tags.as_ref().and_then(|tags| tags.as_ref().ok()).map_or(0, Vec::len),
             (Pane::Shares, _) => {
@@ -263,7 +272,7 @@ impl Page {
             (Pane::Scan, Some(_)) => self.scan_words(columns, &Theme::plain(), now).len(),
             (Pane::Software, Some(_)) => self.software_count(now),
             (Pane::Layers, Some(image)) => image.layers.len() + image.history.len() + 2,
-            (Pane::Overview, Some(image)) => self.overview_count(image, (columns, alone)),
+            (Pane::Overview, Some(image)) => self.overview_count(image, (columns, alone), model),
             _ => 0,
         }
     }

@@ -3,7 +3,7 @@
 
 use ratatui::{Frame, layout::Rect, text::Line};
 
-use super::{LABEL, Page, value_width};
+use super::{LABEL, Page, around::Around, value_width};
 use crate::{
     kit::{
         layout::{Alone, Shape, Side, View, WIDE, panes},
@@ -40,7 +40,8 @@ impl Page {
     /// Draws the overview.
     pub(super) fn draw_overview(&self, frame: &mut Frame<'_>, area: Rect, image: &Image, theme: &Theme, model: &Model) {
         let alone = model.views.of("image").alone;
-        let (left, right) = self.overview(image, (area.width, alone), theme, model.now);
+        let around = self.around(image, model);
+        let (left, right) = self.overview(image, (area.width, alone), &around, theme, model.now);
         let most = left.len().max(right.len());
         let top = self.at.selected.min(most.saturating_sub(usize::from(area.height)));
         let mut draw = |area: Rect, lines: Vec<Line<'static>>| {
@@ -59,8 +60,8 @@ impl Page {
     }
 
     /// The number of lines of the overview on a screen of so many columns, with one of its panes alone.
-    pub(super) fn overview_count(&self, image: &Image, shown: (u16, Alone)) -> usize {
-        let (left, right) = self.overview(image, shown, &Theme::plain(), 0);
+    pub(super) fn overview_count(&self, image: &Image, shown: (u16, Alone), model: &Model) -> usize {
+        let (left, right) = self.overview(image, shown, &self.around(image, model), &Theme::plain(), 0);
         left.len().max(right.len())
     }
 
@@ -70,6 +71,7 @@ impl Page {
         &self,
         image: &Image,
         (columns, alone): (u16, Alone),
+        around: &Around,
         theme: &Theme,
         now: i64,
     ) -> (Vec<Line<'static>>, Vec<Line<'static>>) {
@@ -80,14 +82,15 @@ impl Page {
             left.push(Line::styled(format!("{sign} {words}"), theme.style(role)));
         }
         if alone == Alone::Other {
-            left.extend(self.standing(image, columns, theme, now));
+            left.extend(self.standing(image, columns, around, theme, now));
             return (Vec::new(), left);
         }
         let right = match parts.right {
             None if alone == Alone::Focused => Vec::new(),
-            Some(side) => self.standing(image, side.width, theme, now),
+            Some(side) => self.standing(image, side.width, around, theme, now),
             None => {
                 left.extend(self.may_i(image, usize::from(columns).saturating_sub(4).max(10), theme));
+                left.extend(around.way_out_lines(usize::from(columns), theme));
                 left.push(panel::rule(usize::from(columns), "", "", false, theme));
                 Vec::new()
             }
@@ -120,11 +123,12 @@ impl Page {
     }
 
     /// The right pane: whether the image may be used, who says so, and its findings.
-    fn standing(&self, image: &Image, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+    fn standing(&self, image: &Image, columns: u16, around: &Around, theme: &Theme, now: i64) -> Vec<Line<'static>> {
         let width = usize::from(columns).saturating_sub(4).max(10);
         let rule = |title: &str, facts: &str| panel::rule(usize::from(columns), title, facts, false, theme);
         let mut lines = vec![rule("May I?", "")];
         lines.extend(self.may_i(image, width, theme));
+        lines.extend(around.way_out_lines(usize::from(columns), theme));
         lines.push(rule("Who says so", ""));
         lines.extend(self.who_says_so(image, width, theme, now));
         if let Some(Outcome::Software { total, form, .. }) = self.record(Kind::Software, now).map(|one| &one.outcome) {
@@ -140,6 +144,11 @@ impl Page {
         } else {
             let state = scan.map_or(Scan::NotScanned.badge(), Record::badge);
             lines.push(Line::from(badge(state, theme)));
+        }
+        let has_it = around.who_has_it(usize::from(columns), theme);
+        if !has_it.is_empty() {
+            lines.push(rule("Who has it", ""));
+            lines.extend(has_it);
         }
         lines
     }

@@ -95,7 +95,7 @@ impl Page {
     pub(super) fn versions_pane(&self, frame: &mut Frame<'_>, area: Rect, image: &Image, theme: &Theme, now: i64) {
         let tags = match &self.tags {
             None => return put(frame, row(area, 0), Line::styled("  asking…", theme.style("dim"))),
-            Some(Err(error)) => return put_lines(frame, area, failure(error, theme), 0),
+            Some(Err(error)) => return put_lines(frame, area, failure(error, usize::from(area.width), theme), 0),
             Some(Ok(tags)) if tags.is_empty() => {
                 return put(frame, row(area, 0), Line::styled("  this image has no tags", theme.style("dim")));
             }

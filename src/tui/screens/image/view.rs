@@ -31,10 +31,7 @@ impl Page {
         put(frame, row(area, 0), Line::from(tabs.collect::<Vec<_>>()));
         let area = below(area, 2);
         if let Some(error) = &self.error {
-            for (number, line) in failure(error, theme).into_iter().enumerate() {
-                put(frame, row(area, number as u16), line);
-            }
-            return;
+            return put_lines(frame, area, failure(error, usize::from(area.width), theme), 0);
         }
         let Some(image) = &self.image else {
             put(
@@ -60,7 +57,7 @@ impl Page {
         let shares = match &self.shares {
             None => return put(frame, row(area, 0), dim("asking…")),
             Some(Err(error)) => {
-                let lines = failure(error, theme).into_iter().enumerate();
+                let lines = failure(error, usize::from(area.width), theme).into_iter().enumerate();
                 return lines.for_each(|(number, line)| put(frame, row(area, number as u16), line));
             }
             Some(Ok(shares)) if shares.count() == 0 => {

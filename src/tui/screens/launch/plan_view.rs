@@ -11,9 +11,10 @@ use super::{Page, regions::Regions};
 use crate::{
     kit::{
         action::Action,
+        fold::fold_text,
         panel,
         theme::{Depth, Theme},
-        widgets::{bar, cell, failure, fit, put, row, weight, wrap},
+        widgets::{bar, cell, failure, fit, put, put_lines, row, weight, wrap},
     },
     model::Model,
 };
@@ -73,7 +74,7 @@ impl Page {
         let under = panel::titled(frame, area, "Risk", &facts, false, theme);
         let width = usize::from(under.width);
         if let Some(error) = &self.error {
-            return put(frame, row(under, 0), Line::styled(fit(&format!(" ✗ {error}"), width), theme.style("bad")));
+            return put_lines(frame, under, failure(error, width, theme), 0);
         }
         let Some(plan) = &self.plan else {
             return put(frame, row(under, 0), Line::styled(" making the plan…", theme.style("dim")));
@@ -116,7 +117,7 @@ impl Page {
         }
         rule(&mut rows, "What it may do", "");
         if let Some(error) = &self.error {
-            rows.extend(plain(failure(error, theme)));
+            rows.extend(plain(failure(error, width, theme)));
             return rows;
         }
         let Some(plan) = self.plan.as_deref() else {
@@ -225,19 +226,7 @@ fn sent(plan: &Plan, theme: &Theme) -> Vec<Line<'static>> {
 
 /// Lines in so many columns: long ones go on in the next row, as far to the right as they begin.
 fn folded(lines: Vec<Line<'static>>, width: usize) -> Vec<Line<'static>> {
-    let width = width.max(1);
-    let rows = |line: Line<'static>| {
-        if line.width() <= width {
-            return vec![line];
-        }
-        let style = line.spans.last().map_or(line.style, |span| line.style.patch(span.style));
-        let text = line.to_string();
-        let words = text.trim_start();
-        let indent = (text.width() - words.width()).min(width / 2);
-        let parts = wrap(words, width - indent).into_iter();
-        parts.map(|part| Line::styled(format!("{}{part}", " ".repeat(indent)), style)).collect()
-    };
-    lines.into_iter().flat_map(rows).collect()
+    lines.into_iter().flat_map(|line| fold_text(line, width)).collect()
 }
 
 /// How risky the launch is altogether: five parts, filled as far as it is, and a word.

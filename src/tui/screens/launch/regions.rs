@@ -3,7 +3,10 @@
 use ratatui::layout::Rect;
 
 use super::Page;
-use crate::kit::widgets::{above, below};
+use crate::kit::{
+    theme::Theme,
+    widgets::{above, below, failure},
+};
 
 /// Columns from which the form and the plan stand beside each other.
 const BESIDE: u16 = 100;
@@ -11,7 +14,7 @@ const BESIDE: u16 = 100;
 const THREE: u16 = 150;
 /// Lines from which the risk is summed up below the form where the plan is not beside it.
 const SUMMED: u16 = 10;
-/// Lines of that summary: a rule and two lines.
+/// Lines of that summary: a rule and two lines. Why there is no plan may take up to half of the screen.
 const SUMMARY: u16 = 3;
 
 /// The parts of the screen's own area. A part without room is empty.
@@ -51,7 +54,7 @@ impl Page {
             if self.in_plan {
                 return Regions { plan: rest, ..empty };
             }
-            let summary = if rest.height >= SUMMED { SUMMARY } else { 0 };
+            let summary = if rest.height >= SUMMED { self.summary_height(rest) } else { 0 };
             let form = above(rest, summary);
             let (fields, help) = (above(form, 1), below(form, form.height.saturating_sub(1)));
             return Regions { fields, help, summary: below(rest, rest.height - summary), ..empty };
@@ -71,5 +74,12 @@ impl Page {
         let lines = if under.height >= 12 { 3 } else { 1 };
         let (fields, help) = (above(under, lines), below(under, under.height.saturating_sub(lines)));
         Regions { rule: Rect { height: 1.min(form.height), ..form }, fields, help, plan, request, ..empty }
+    }
+
+    /// The lines of the summary.
+    fn summary_height(&self, rest: Rect) -> u16 {
+        let refused = self.error.as_ref().map(|error| failure(error, usize::from(rest.width), &Theme::plain()).len());
+        let lines = u16::try_from(refused.unwrap_or_default()).unwrap_or(u16::MAX).saturating_add(1);
+        lines.min(rest.height / 2).max(SUMMARY)
     }
 }

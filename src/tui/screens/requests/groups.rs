@@ -14,13 +14,13 @@ use wharf_core::request::Request;
 impl Page {
     /// Whether the requests of this one's group are not shown.
     pub(super) fn is_folded(&self, one: &Request) -> bool {
-        self.decides() && self.grouped.folded.contains(&key_of(one))
+        self.has_groups() && self.grouped.folded.contains(&key_of(one))
     }
 
     /// The first request of the group whose line is selected; `None` if a request is selected.
     pub(super) fn selected_group(&self) -> Option<&Request> {
         let on = self.grouped.on.as_ref()?;
-        self.rows.selected().filter(|one| self.decides() && key_of(one) == *on)
+        self.rows.selected().filter(|one| self.has_groups() && key_of(one) == *on)
     }
 
     /// The requests of a group that were read.
@@ -64,7 +64,7 @@ impl Page {
     /// first request was decided.
     pub(super) fn settle(&mut self) {
         if let Some(on) = self.grouped.on.clone() {
-            if self.selected_group().is_some() || !self.decides() {
+            if self.selected_group().is_some() || !self.has_groups() {
                 return;
             }
             self.grouped.on = None;

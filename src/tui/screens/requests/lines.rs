@@ -1,6 +1,6 @@
 //! The lines of the list: requests, and in the queue a line above each group of them.
 
-use super::Page;
+use super::{Page, grouped::key_of};
 use crate::kit::{
     action::Action,
     list::{ListCursor, Scrollable},
@@ -34,16 +34,26 @@ pub(super) fn are_alike(one: &Request, other: &Request) -> bool {
 pub(super) struct ListLines<'a>(pub &'a mut Page);
 
 impl Page {
+    /// Whether groups have lines of their own: not where each request is the only one of its group.
+    pub(super) fn has_groups(&self) -> bool {
+        let all = self.rows.all().unwrap_or_default();
+        let several = self.groups.iter().any(|group| group.count > 1);
+        self.decides() && (several || all.windows(2).any(|two| matches!(two, [one, other] if are_alike(one, other))))
+    }
+
     /// All lines of the list, from top to bottom.
     pub(super) fn lines(&self) -> Vec<ListLine> {
         let all = self.rows.all().unwrap_or_default();
+        if !self.has_groups() {
+            return (0..all.len()).map(ListLine::Request).collect();
+        }
         let mut lines = Vec::with_capacity(all.len());
         for (index, one) in all.iter().enumerate() {
             let before = index.checked_sub(1).and_then(|before| all.get(before));
-            if self.decides() && before.is_none_or(|before| !are_alike(before, one)) {
+            if before.is_none_or(|before| !are_alike(before, one)) {
                 lines.push(ListLine::Group(index));
             }
-            if !self.is_folded(one) {
+            if !self.grouped.folded.contains(&key_of(one)) {
                 lines.push(ListLine::Request(index));
             }
         }

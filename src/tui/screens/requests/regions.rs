@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::{Page, lately::Lately};
 use crate::kit::{
     layout::{Alone, ListAndReading, Side, WIDE, list_and_reading},
-    widgets::{above, below, row},
+    widgets::{above, above_failure, below, row},
 };
 
 /// All about the selected request stands beside the list where there is room.
@@ -38,7 +38,7 @@ pub(super) struct Regions {
 impl Page {
     /// The parts of the list in an area, with one of the panes alone if the person wants that.
     pub(super) fn regions(&self, body: Rect, alone: Alone) -> Regions {
-        let rest = above(body, u16::from(self.error.is_some()));
+        let rest = above_failure(body, self.error.as_ref());
         let decided = if self.decides() && rest.height >= DECIDED { 2 } else { 0 };
         let decision = below(rest, rest.height - decided);
         let ListAndReading { list, reading, beside } = list_and_reading(above(rest, decided), DOSSIER, alone);

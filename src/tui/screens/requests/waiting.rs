@@ -1,23 +1,12 @@
 //! What waits, below the list: how many requests each rule holds back, or how many stand on each base image.
 
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::{Line, Span},
-};
+use ratatui::{Frame, layout::Rect};
 
 use super::Page;
-use crate::kit::{
-    panel,
-    theme::Theme,
-    widgets::{bar, below, cell, put, row},
-};
-use wharf_core::base::{clean, text};
+use crate::kit::{panel, plot::bars::bars, theme::Theme};
 
 /// The most bars.
 const BARS: usize = 6;
-/// The columns of a number of requests.
-const NUMBER: usize = 6;
 
 impl Page {
     /// The requests that wait by what the list is grouped by first, the most first.
@@ -56,18 +45,6 @@ impl Page {
         let counted = self.by_first();
         let facts = if self.by_base { "by base image" } else { "by rule" };
         let inner = panel::titled(frame, area, "What waits", facts, false, theme);
-        let most = counted.first().map_or(0, |(_, count)| *count);
-        let width = usize::from(inner.width);
-        let name = (width / 3).clamp(8, 24);
-        let room = width.saturating_sub(1 + name + 1 + NUMBER + 1);
-        let shown = counted.len().min(usize::from(inner.height));
-        for (place, (words, count)) in (0..inner.height).zip(counted.iter().take(shown)) {
-            let line = Line::from(vec![
-                Span::styled(format!(" {}", cell(&clean::line(words), name)), theme.style("text")),
-                Span::styled(bar(*count, most, room), theme.style("chart.bar")),
-                Span::styled(format!("{:>NUMBER$}", text::count(*count)), theme.style("dim")),
-            ]);
-            put(frame, row(below(inner, place), 0), line);
-        }
+        bars(frame, inner, &counted, theme);
     }
 }

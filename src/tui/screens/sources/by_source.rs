@@ -1,25 +1,14 @@
 //! Which sources the images are of, as bars below what is known of the selected one.
 
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::{Line, Span},
-};
+use ratatui::{Frame, layout::Rect};
 
 use crate::{
-    kit::{
-        panel,
-        theme::Theme,
-        widgets::{bar, below, cell, put, row},
-    },
+    kit::{panel, plot::bars::bars, theme::Theme},
     model::Model,
 };
-use wharf_core::base::{clean, text};
 
 /// The most bars; the last is that of all smaller sources.
 const BARS: usize = 8;
-/// The columns of a number of images.
-const NUMBER: usize = 9;
 
 /// The sources with images in the lists, the largest first, at most so many as there are bars.
 fn counted(model: &Model) -> Vec<(String, u64)> {
@@ -49,16 +38,5 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &The
     }
     let counted = counted(model);
     let inner = panel::titled(frame, area, "Images by source", "", false, theme);
-    let most = counted.iter().map(|(_, rows)| *rows).max().unwrap_or_default();
-    let width = usize::from(inner.width);
-    let name = (width / 3).clamp(8, 20);
-    let room = width.saturating_sub(1 + name + 1 + NUMBER + 1);
-    for (place, (words, rows)) in (0..inner.height).zip(&counted) {
-        let line = Line::from(vec![
-            Span::styled(format!(" {}", cell(&clean::line(words), name)), theme.style("text")),
-            Span::styled(bar(*rows, most, room), theme.style("chart.bar")),
-            Span::styled(format!("{:>NUMBER$}", text::count(*rows)), theme.style("dim")),
-        ]);
-        put(frame, row(below(inner, place), 0), line);
-    }
+    bars(frame, inner, &counted, theme);
 }

@@ -21,11 +21,11 @@ impl Page {
     pub(super) fn detail_text(&self, width: u16, model: &Model) -> Reading {
         let mut told = Reading::new(width);
         let Some(row) = self.selected(model) else { return told };
-        let health = self.health.as_deref();
+        let health = &self.health;
         let source = model.sources.iter().find(|source| source.name == row.name);
-        let own = health.and_then(|all| answer(all, &row.name, source.is_none()));
+        let own = answer(health, &row.name, source.is_none());
         state(&mut told, own, model);
-        if let Some(Err(error)) = source.and(health).and_then(|all| answer(all, &row.name, true)) {
+        if let Some(Err(error)) = source.and_then(|_| answer(health, &row.name, true)) {
             failed(&mut told, &format!("nothing can be launched there: {}", error.why), error, model);
         }
         if let Some(source) = source {

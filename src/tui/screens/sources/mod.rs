@@ -6,6 +6,7 @@ mod checks;
 mod columns;
 mod detail;
 mod regions;
+mod response_times;
 mod rows;
 mod view;
 
@@ -20,9 +21,13 @@ use crate::{
         theme::Theme,
     },
     model::Model,
-    msg::{Effect, HealthLine, ListEffect, Navigation, Slot},
+    msg::{Effect, ListEffect, Navigation, Slot},
 };
-use wharf_core::{base::text, portal::doctor::Finding, ports::Listing};
+use wharf_core::{
+    base::text,
+    portal::{answers::HealthAnswer, doctor::Finding},
+    ports::Listing,
+};
 
 /// A pane of the screen; the keys of movement go to one of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,8 +44,8 @@ enum Pane {
 /// The state of the Sources screen.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// The health of sources and backends, once they have answered.
-    pub health: Option<Vec<HealthLine>>,
+    /// What sources and backends have answered by now.
+    health: Vec<HealthAnswer>,
     /// The other checks of `wharf doctor`, once they are done.
     pub checks: Vec<Finding>,
     /// The selected row.
@@ -63,8 +68,14 @@ type Face = (String, bool, bool);
 impl Page {
     /// The screen with the row of this name selected; where it is not there, the row of this number.
     pub fn selecting(name: Option<&str>, row: usize, model: &Model) -> Self {
-        let named = name.and_then(|name| rows(model, None).iter().position(|row| row.name == name));
+        let named = name.and_then(|name| rows(model, &[]).iter().position(|row| row.name == name));
         Self { at: ListCursor { selected: named.unwrap_or(row), top: 0 }, ..Self::default() }
+    }
+
+    /// Takes an answer in the place of an older one of the same source or backend.
+    pub fn answered(&mut self, answer: HealthAnswer) {
+        self.health.retain(|one| one.name != answer.name || one.is_backend() != answer.is_backend());
+        self.health.push(answer);
     }
 
     /// The number of the selected row.
@@ -91,7 +102,7 @@ impl Page {
     }
 
     fn selected(&self, model: &Model) -> Option<SourceRow> {
-        rows(model, self.health.as_deref()).into_iter().nth(self.at.selected)
+        rows(model, &self.health).into_iter().nth(self.at.selected)
     }
 
     /// The name of the selected source if people sign in there.
@@ -130,7 +141,7 @@ impl super::page::Page for Page {
     }
 
     fn header(&self, model: &Model) -> (String, String) {
-        let all = rows(model, self.health.as_deref());
+        let all = rows(model, &self.health);
         let wanting = all.iter().filter(|row| row.failed).count() as u64;
         let sources = text::plural(model.sources.len() as u64, "source", "sources");
         let backends = text::plural(model.backends.len() as u64, "backend", "backends");
@@ -191,7 +202,7 @@ impl super::page::Page for Page {
         let scrolled = |count: usize, area: Rect| count.saturating_sub(usize::from(area.height)) + 1;
         Some(match self.pane {
             Pane::Table => {
-                let count = rows(model, self.health.as_deref()).len();
+                let count = rows(model, &self.health).len();
                 ScrollArea::new(CursorLines(&mut self.at, count), parts.rows)
             }
             Pane::Detail => {
@@ -222,7 +233,7 @@ impl super::page::Page for Page {
         let name = self.selected_name(model);
         match action {
             Action::Refresh => {
-                (self.health, self.checks) = (None, Vec::new());
+                (self.health, self.checks) = (Vec::new(), Vec::new());
                 // The selected source is listed again, too.
                 let listed = |name: &String| {
                     let known = model.sources.iter().find(|source| source.name == *name);
@@ -255,11 +266,11 @@ impl super::page::Page for Page {
     }
 
     fn read_again(&self) -> Vec<Effect> {
-        if self.health.is_none() { vec![Effect::Health] } else { Vec::new() }
+        if self.health.is_empty() { vec![Effect::Health] } else { Vec::new() }
     }
 
     fn failures(&self) -> Vec<String> {
-        let failed = self.health.iter().flatten().filter_map(|(_, _, answer)| answer.as_ref().err());
+        let failed = self.health.iter().filter_map(|one| one.answer.as_ref().err());
         failed.map(wharf_core::base::error::Error::full_text).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use super::{Page, Pane, by_source, rows::rows};
+use super::{Page, Pane, by_source, response_times, rows::rows};
 use crate::{
     kit::{
         layout::{Alone, Panes, Shape, Side, View, WIDE, panes},
@@ -31,7 +31,9 @@ pub(super) struct Regions {
     pub checks_rule: Rect,
     /// The checks of this machine.
     pub checks: Rect,
-    /// The images by source, below what is known of the selected row, where that leaves room beside the table.
+    /// How long they take to answer, below what is known of the selected row, where that leaves room beside the table.
+    pub response_times: Rect,
+    /// The images by source, below that.
     pub by_source: Rect,
     /// The column between the panes; `None` where the detail stands below the table.
     pub divider: Option<u16>,
@@ -40,7 +42,7 @@ pub(super) struct Regions {
 impl Page {
     /// The parts of the screen in an area.
     pub(super) fn regions(&self, body: Rect, model: &Model) -> Regions {
-        let count = u16::try_from(rows(model, None).len()).unwrap_or(u16::MAX);
+        let count = u16::try_from(rows(model, &[]).len()).unwrap_or(u16::MAX);
         if model.views.of("sources").alone != Alone::None {
             return self.alone(body);
         }
@@ -59,7 +61,7 @@ impl Page {
             Layout::vertical([Constraint::Length(table), Constraint::Length(below_table), Constraint::Fill(1)])
                 .areas(main);
         let detail = right.unwrap_or(under);
-        let (detail, by_source) = self.with_plot(detail, beside, model);
+        let (detail, response_times, by_source) = self.with_plots(detail, beside, model);
         // A rule needs a line below it.
         let checks = if checks.height < 2 { above(checks, checks.height) } else { checks };
         Regions {
@@ -69,19 +71,27 @@ impl Page {
             detail: below(detail, 1),
             checks_rule: row(checks, 0),
             checks: below(checks, 1),
+            response_times,
             by_source,
             divider: beside.then(|| detail.x.saturating_sub(1)),
         }
     }
 
-    /// The pane of what is known of the selected row, and below it the images by source, if all of both fits.
-    fn with_plot(&self, detail: Rect, beside: bool, model: &Model) -> (Rect, Rect) {
-        let wanted = by_source::lines(model);
+    /// The pane of what is known of the selected row, and below it the plots that fit whole.
+    fn with_plots(&self, detail: Rect, beside: bool, model: &Model) -> (Rect, Rect, Rect) {
         let told = u16::try_from(self.detail_text(detail.width, model).count() + 2).unwrap_or(u16::MAX);
-        if !beside || wanted == 0 || detail.height < told.saturating_add(wanted) {
-            return (detail, Rect { height: 0, ..detail });
+        let room = if beside { detail.height.saturating_sub(told) } else { 0 };
+        let fitting = |wanted: u16, room: u16| if wanted <= room { wanted } else { 0 };
+        let times = fitting(response_times::lines(model), room);
+        // A free line between two plots.
+        let gap = u16::from(times > 0);
+        let images = fitting(by_source::lines(model), room.saturating_sub(times + gap));
+        if times == 0 && images == 0 {
+            return (detail, Rect { height: 0, ..detail }, Rect { height: 0, ..detail });
         }
-        (above(detail, detail.height - told), Rect { height: wanted, ..below(detail, told) })
+        let plots = below(detail, told);
+        let under = Rect { height: images, ..below(plots, times + gap) };
+        (above(detail, detail.height - told), Rect { height: times, ..plots }, under)
     }
 
     /// The pane to which the keys go, alone in an area.
@@ -96,6 +106,7 @@ impl Page {
             detail: below(detail, 1),
             checks_rule: row(checks, 0),
             checks: below(checks, 1),
+            response_times: none,
             by_source: none,
             divider: None,
         }

@@ -1,15 +1,13 @@
 //! The rows of the table: each source, then each backend that is no source, with what is known of it.
 
-use crate::{
-    model::{Held, Model, SourceLine},
-    msg::HealthLine,
-};
+use crate::model::{Held, Model, SourceLine};
 use wharf_core::{
     base::{
         error::{Error, Kind, Result},
         text,
     },
     image::model::Health,
+    portal::answers::{BACKEND, HealthAnswer},
     ports::Listing,
 };
 
@@ -33,16 +31,15 @@ pub(super) struct SourceRow {
 }
 
 /// What a source or backend answered; `backend` says which of the two.
-pub(super) fn answer<'a>(all: &'a [HealthLine], name: &str, backend: bool) -> Option<&'a Result<Health>> {
-    let wanted = |line: &&HealthLine| line.0 == name && (line.1 == "backend") == backend;
-    all.iter().find(wanted).map(|(_, _, answer)| answer)
+pub(super) fn answer<'a>(all: &'a [HealthAnswer], name: &str, backend: bool) -> Option<&'a Result<Health>> {
+    all.iter().find(|one| one.name == name && one.is_backend() == backend).map(|one| &one.answer)
 }
 
 /// The rows in the order in which sources and backends are shown everywhere.
-pub(super) fn rows(model: &Model, health: Option<&[HealthLine]>) -> Vec<SourceRow> {
+pub(super) fn rows(model: &Model, health: &[HealthAnswer]) -> Vec<SourceRow> {
     let sources = model.sources.iter().map(|source| {
-        let own = health.and_then(|all| answer(all, &source.name, false));
-        let launching = health.and_then(|all| answer(all, &source.name, true));
+        let own = answer(health, &source.name, false);
+        let launching = answer(health, &source.name, true);
         let held = model.held.iter().find(|held| held.source == source.name);
         let failed =
             [own, launching].into_iter().flatten().any(Result::is_err) || held.is_some_and(|held| held.error.is_some());
@@ -62,11 +59,11 @@ pub(super) fn rows(model: &Model, health: Option<&[HealthLine]>) -> Vec<SourceRo
     });
     let only_backends = model.backends.iter().filter(|name| !model.sources.iter().any(|source| source.name == **name));
     let backends = only_backends.map(|name| {
-        let own = health.and_then(|all| answer(all, name, true));
+        let own = answer(health, name, true);
         let account = own.and_then(|answer| answer.as_ref().ok()).map(|health| health.account.clone());
         SourceRow {
             name: name.clone(),
-            kind: "backend".to_owned(),
+            kind: BACKEND.to_owned(),
             state: state(own, None),
             who: account.unwrap_or_default(),
             has: "launches".to_owned(),

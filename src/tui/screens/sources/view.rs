@@ -2,7 +2,7 @@
 
 use ratatui::{Frame, layout::Rect};
 
-use super::{Page, Pane, by_source, columns::columns, rows::rows};
+use super::{Page, Pane, by_source, columns::columns, response_times, rows::rows};
 use crate::{
     kit::{
         panel,
@@ -17,7 +17,7 @@ impl Page {
     /// Draws all panes that have room.
     pub(super) fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
         let parts = self.regions(area, model);
-        let all = rows(model, self.health.as_deref());
+        let all = rows(model, &self.health);
         let height = usize::from(parts.rows.height);
         let top = self.at.window(all.len(), height);
         let title = all.get(self.at.selected).map(|row| row.name.clone()).unwrap_or_default();
@@ -35,6 +35,7 @@ impl Page {
         rule(frame, parts.checks_rule, "On this machine", &self.checks_facts(model), Pane::Checks);
         let checks = self.checks_text(parts.checks.width, model);
         checks.draw_from(frame, parts.checks, self.lines.selected, theme);
+        response_times::draw(frame, parts.response_times, model, theme);
         by_source::draw(frame, parts.by_source, model, theme);
         if let Some(x) = parts.divider {
             panel::divider(frame, x, Rect { x, ..area }, None, theme);

@@ -7,14 +7,21 @@ use crate::{
     popups::Popup,
     state::{Screen, State},
 };
-use wharf_core::{base::text, portal::evidence::Verified};
+use wharf_core::{
+    base::{error::Result, text},
+    image::model::Image,
+    portal::evidence::Verified,
+};
 
 /// Handles news of images.
 pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
     match news {
         ImageNews::Image(result) => {
+            let also = also_in(state, &result);
             if let Some(page) = topmost!(state, Screen::Image) {
-                return page.arrived(*result);
+                let effects = page.arrived(*result);
+                page.also_in = also;
+                return effects;
             }
         }
         ImageNews::Instead(words) => state.say(words),
@@ -57,9 +64,9 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
                 page.judged(*result);
             }
         }
-        ImageNews::Mends(digest, mends) => {
+        ImageNews::Mends { digest, mends, allowed } => {
             if let Some(page) = topmost!(state, Screen::Image) {
-                page.mended_by(&digest, mends);
+                page.mended_by(&digest, mends, allowed.map(|allowed| *allowed));
             }
         }
         ImageNews::AboutFindings(manifest, about) => {
@@ -79,6 +86,17 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
         ImageNews::Removals(targets, answers) => upkeep::removals_described(state, &targets, answers),
     }
     Vec::new()
+}
+
+/// The other sources that have the same image, as far as their lists tell.
+fn also_in(state: &State, image: &Result<Image>) -> Vec<String> {
+    let Some((reference, pinned)) =
+        image.as_ref().ok().and_then(|image| Some((&image.reference, image.pinned.as_ref()?)))
+    else {
+        return Vec::new();
+    };
+    let own = state.source_of(reference).map(|source| source.name.clone()).unwrap_or_default();
+    state.catalog.also_in(&own, &pinned.digest.to_string())
 }
 
 /// Shows a link that was made, with its QR code if there is room, and copies the link.

@@ -2,14 +2,15 @@
 
 use crate::{
     flows::{copy, share, sources},
-    msg::{Effect, HealthLine, JobNews, Navigation},
+    kept::response_times::ResponseTime,
+    msg::{Effect, JobNews, Navigation},
     popups::{Ask, Confirmation, Popup},
     state::{Screen, State},
 };
 use wharf_core::{
     base::error::{Kind, Result},
     launch::plan::Workload,
-    portal::doctor::Finding,
+    portal::{answers::HealthAnswer, doctor::Finding},
     ports::QuestionKind,
 };
 
@@ -38,10 +39,14 @@ pub(super) fn arrived(state: &mut State, news: JobNews) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The sources screen shows what sources and backends answered.
-pub(super) fn health(state: &mut State, health: Vec<HealthLine>) {
+/// The sources screen shows what a source or backend answered.
+pub(super) fn health(state: &mut State, answer: HealthAnswer) {
+    let is_source = |name: &str| state.sources.iter().any(|source| source.name == name);
+    if let Some(time) = ResponseTime::that_counts(&answer, is_source) {
+        state.response_times.add(time);
+    }
     if let Some(page) = topmost!(state, Screen::Sources) {
-        page.health = Some(health);
+        page.answered(answer);
     }
 }
 

@@ -36,8 +36,8 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             sources::arrived(state, news);
             Vec::new()
         }
-        Msg::Health(health) => {
-            jobs::health(state, health);
+        Msg::Health(answer) => {
+            jobs::health(state, answer);
             Vec::new()
         }
         Msg::Checks(checks) => {

@@ -1,0 +1,114 @@
+//! The overview of an image: the version that may run in its place, and who has the image.
+
+use wharf::{
+    core::{
+        base::{badge::Verdict, digest::Digest, severity::Counts},
+        image::model::Image,
+        launch::plan::Workload,
+        portal::evidence::mending::Mend,
+    },
+    tui::{
+        msg::{Effect, ImageEffect, ImageNews, Msg, Navigation},
+        state::{Screen, State},
+        update::update,
+    },
+};
+
+use crate::{
+    fake,
+    keys::{press, state},
+    screens::draw,
+};
+
+const WIDE: (u16, u16) = (120, 40);
+const SMALL: (u16, u16) = (80, 24);
+const NOW: i64 = 1_764_000_000;
+
+fn gromacs() -> Image {
+    fake::image("lab.example/physics/gromacs:latest".parse().unwrap())
+}
+
+/// The page of an image with this verdict, and what was asked for on the way.
+fn page(verdict: Verdict) -> (State, Vec<Effect>) {
+    let mut state = state();
+    press(&mut state, "j enter");
+    let mut effects = update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(gromacs())))));
+    let mut verified = fake::verified(&gromacs(), NOW);
+    verified.judgement.verdict = verdict;
+    effects.extend(update(&mut state, Msg::Image(ImageNews::Verified(Box::new(Ok(verified))))));
+    (state, effects)
+}
+
+/// A version that the policy allows becomes known.
+fn allowed(state: &mut State, of: Digest) {
+    let digest = Digest::of(b"2023.3");
+    let reference = gromacs().reference.with_tag("2023.3").with_digest(&digest);
+    let mend = Mend { tag: "2023.3".into(), digest, gone: 2, left: Counts::default(), verdict: Verdict::Allow };
+    let news = ImageNews::Mends { digest: of, mends: Vec::new(), allowed: Some(Box::new((mend, reference))) };
+    update(state, Msg::Image(news));
+}
+
+#[test]
+fn from_an_image_that_is_held_back_two_keys_launch_the_version_that_is_allowed() {
+    let (mut state, _) = page(Verdict::NeedsApproval);
+    let own = gromacs().pinned.unwrap().digest;
+    assert!(!draw(&mut state, WIDE).contains("which is allowed"));
+    press(&mut state, "L");
+    let told = state.notice.as_ref().map(|notice| notice.text.clone()).unwrap_or_default();
+    assert!(told.contains("no scanned version of this image is known to be allowed"), "{told}");
+    // What is known of another image is not taken.
+    allowed(&mut state, Digest::of(b"other"));
+    assert!(!draw(&mut state, WIDE).contains("which is allowed"));
+    allowed(&mut state, own);
+    for size in [WIDE, SMALL] {
+        assert!(draw(&mut state, size).contains("→ L launches 2023.3, which is allowed"));
+    }
+    let effects = press(&mut state, "L");
+    let launches = |effect: &Effect| matches!(effect, Effect::Image(ImageEffect::Image { target, .. }) if target.label().contains("2023.3"));
+    assert!(effects.iter().any(launches), "{effects:?}");
+    assert!(matches!(state.screen(), Screen::Image(page) if page.launch_next));
+}
+
+#[test]
+fn where_the_image_itself_is_allowed_no_other_version_is_offered() {
+    let (mut state, _) = page(Verdict::Allow);
+    allowed(&mut state, gromacs().pinned.unwrap().digest);
+    assert!(!draw(&mut state, WIDE).contains("which is allowed"));
+    let effects = press(&mut state, "L");
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Go(Navigation::Image { .. }))), "{effects:?}");
+    assert!(state.notice.as_ref().unwrap().text.contains("launch it as it is"));
+}
+
+#[test]
+fn who_has_the_image_stands_below_its_scan() {
+    let mut state = state();
+    let digest = gromacs().pinned.unwrap().digest;
+    press(&mut state, "j enter");
+    update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(gromacs())))));
+    let runs = |name: &str| Workload {
+        image: "oci://lab.example/physics/gromacs:latest".into(),
+        digest: digest.to_string(),
+        ..fake::workload("docker", name)
+    };
+    fake::listed(&mut state, ["one", "two", "three", "four"].map(runs).to_vec(), Vec::new());
+    let drawn = draw(&mut state, WIDE);
+    assert!(drawn.contains("── Who has it ─"), "{drawn}");
+    assert!(drawn.contains("● one on docker") && drawn.contains("1 more"), "{drawn}");
+}
+
+#[test]
+fn dates_of_versions_are_read_only_where_that_costs_the_source_little() {
+    for cheap in [true, false] {
+        let mut state = state();
+        state.sources.iter_mut().for_each(|source| source.cheap = cheap);
+        press(&mut state, "j enter");
+        update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(gromacs())))));
+        let tags = (0..20).map(|number| format!("{number}")).collect();
+        let effects = update(&mut state, Msg::Image(ImageNews::Tags(Ok(tags))));
+        let asked = effects.iter().find_map(|effect| match effect {
+            Effect::Image(ImageEffect::Versions(_, tags)) => Some(tags.len()),
+            _ => None,
+        });
+        assert_eq!(asked, cheap.then_some(8), "{effects:?}");
+    }
+}
