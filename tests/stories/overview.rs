@@ -3,7 +3,7 @@
 use wharf::{
     core::{
         base::{badge::Verdict, digest::Digest, severity::Counts},
-        image::model::Image,
+        image::model::{Image, Version},
         launch::plan::Workload,
         portal::evidence::mending::Mend,
     },
@@ -85,6 +85,7 @@ fn who_has_the_image_stands_below_its_scan() {
     let digest = gromacs().pinned.unwrap().digest;
     press(&mut state, "j enter");
     update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(gromacs())))));
+    assert!(draw(&mut state, WIDE).contains("Used by      unknown until docker and local"));
     let runs = |name: &str| Workload {
         image: "oci://lab.example/physics/gromacs:latest".into(),
         digest: digest.to_string(),
@@ -111,4 +112,41 @@ fn dates_of_versions_are_read_only_where_that_costs_the_source_little() {
         });
         assert_eq!(asked, cheap.then_some(8), "{effects:?}");
     }
+}
+
+#[test]
+fn versions_that_are_on_their_way_are_not_asked_for_again() {
+    let is_read = |effect: &Effect| matches!(effect, Effect::Image(ImageEffect::Versions(..)));
+    let mut state = state();
+    press(&mut state, "j enter");
+    update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(gromacs())))));
+    let tags: Vec<String> = (0..30).map(|number| format!("{number}")).collect();
+    update(&mut state, Msg::Image(ImageNews::Tags(Ok(tags))));
+    for tag in ["29", "25", "27"] {
+        let version = Version { tag: tag.into(), ..Version::from_image(&gromacs()) };
+        let effects = update(&mut state, Msg::Image(ImageNews::Version(version, None)));
+        assert!(!effects.iter().any(is_read), "{tag}: {effects:?}");
+    }
+    // Lines of the overview are no versions.
+    assert!(!press(&mut state, "j j j j G g").iter().any(is_read));
+}
+
+#[test]
+fn the_version_in_its_place_is_launched_for_the_chosen_platform() {
+    let (mut state, _) = page(Verdict::NeedsApproval);
+    allowed(&mut state, gromacs().pinned.unwrap().digest);
+    let Some(Screen::Image(page)) = state.stack.last_mut() else { panic!("another screen") };
+    page.platform = Some("linux/arm64".into());
+    let effects = press(&mut state, "L");
+    let chosen = |effect: &Effect| matches!(effect, Effect::Image(ImageEffect::Image { platform, .. }) if platform.as_deref() == Some("linux/arm64"));
+    assert!(effects.iter().any(chosen), "{effects:?}");
+}
+
+#[test]
+fn the_images_own_source_is_not_named_as_another_one() {
+    let (mut state, _) = page(Verdict::Allow);
+    let Some(Screen::Image(page)) = state.stack.last_mut() else { panic!("another screen") };
+    page.also_in = vec!["hub".into(), "lab".into()];
+    let drawn = draw(&mut state, WIDE);
+    assert!(drawn.contains("Also in      hub (same digest)"), "{drawn}");
 }

@@ -14,7 +14,7 @@ use wharf::{
 };
 
 use crate::{
-    keys::{overview, press, request, requests},
+    keys::{overview, press, request, requests, rush},
     screens::draw,
 };
 
@@ -81,6 +81,22 @@ fn requests_that_are_each_alone_in_their_group_stand_without_lines_above_them() 
     let two = (1..=3).map(|id| request(id, Stage::Waiting, "signature", &format!("layer {}", id / 2))).collect();
     listed(&mut state, Ok(two));
     assert_eq!(draw(&mut state, WIDE).matches('▾').count(), 2);
+}
+
+#[test]
+fn a_request_that_is_selected_in_place_of_its_group_is_decided_on_only_once_it_was_shown() {
+    let mut state = queue();
+    press(&mut state, "G k k");
+    assert!(selected(&mut state).starts_with("▌▾ signature"));
+    let alone = |id, rule: &str| request(id, Stage::Waiting, rule, "alpine:3.17");
+    // Somebody else has decided on the third one.
+    listed(&mut state, Ok(vec![alone(1, "scan"), alone(2, "signature")]));
+    assert!(rush(&mut state, "a").is_empty());
+    assert!(state.popups.is_empty(), "{:?}", state.popups);
+    assert!(selected(&mut state).starts_with("▌ 2 "));
+    // A second one comes, and nothing jumps.
+    listed(&mut state, Ok(vec![alone(1, "scan"), alone(2, "signature"), alone(3, "signature")]));
+    assert!(selected(&mut state).starts_with("▌ 2 "));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use wharf::{
         portal::answers::HealthAnswer,
     },
     tui::{
-        kept::response_times::{self, ResponseTime},
+        kept::response_times,
         msg::{Effect, Msg},
         state::State,
         update::update,
@@ -23,7 +23,7 @@ use wharf::{
 use crate::{
     keys,
     lab::{self, Home},
-    screens,
+    pty, screens,
 };
 
 const WIDE: (u16, u16) = (120, 40);
@@ -91,16 +91,40 @@ fn a_backend_of_a_sources_name_adds_no_time_of_its_own() {
 }
 
 #[test]
-fn times_are_kept_for_the_next_start() {
+fn times_are_kept_for_the_next_start_though_one_source_never_answers() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let home = Home::new();
-    let folder = home.path("state");
+    let state = home.path("state").display().to_string();
+    let config = home.path("two.toml").display().to_string();
+    let folder = home.path("images");
     std::fs::create_dir_all(&folder).unwrap();
-    let time = |answer: &HealthAnswer| ResponseTime::that_counts(answer, |_| true).unwrap();
-    response_times::keep(&folder, &[time(&works("lab", "oci", 40)), time(&gone("old"))], &["lab", "old"]).unwrap();
-    response_times::keep(&folder, &[time(&gone("lab"))], &["lab"]).unwrap();
-    let kept = response_times::response_times(&folder);
-    assert_eq!(kept.of("lab"), [Some(Duration::from_millis(40)), None]);
-    assert_eq!(kept.of("old"), []);
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::write(home.path("state/welcome"), "closed\n").unwrap();
+    let entry = |name: &str, kind: &str, url: &str| {
+        format!("[[source]]\nname = \"{name}\"\ntype = \"{kind}\"\nurl = \"{url}\"\n")
+    };
+    let silent = format!("http://{}", silent.local_addr().unwrap());
+    let text = entry("own", "files", &folder.display().to_string()) + &entry("silent", "oci", &silent);
+    std::fs::write(&config, text).unwrap();
+    let variables = [("WHARF_DISCOVER", "no"), ("WHARF_CONFIG", &*config), ("WHARF_STATE_DIR", &*state)];
+    for kept in [1, 2] {
+        let mut screen = pty::Screen::open(120, 40, &variables);
+        screen.until("2 sources");
+        screen.keys("4");
+        screen.until("✓ answers");
+        screen.until("How long they take");
+        screen.keys("q");
+        assert_eq!(screen.ended(), 0);
+        assert_eq!(response_times::response_times(std::path::Path::new(&state)).of("own").len(), kept);
+    }
+}
+
+#[test]
+fn a_source_that_refuses_has_answered() {
+    let refused = Error::new(Kind::NotAllowed, "ask lab", "it wants you to sign in");
+    let mut state = keys::state();
+    update(&mut state, Msg::Health(answer("lab", "oci", 30, Err(refused))));
+    assert_eq!(state.response_times.of("lab"), [Some(Duration::from_millis(30))]);
 }
 
 #[tokio::test]

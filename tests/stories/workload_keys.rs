@@ -10,6 +10,7 @@ use wharf::{
         slurm::{Settings, Slurm},
     },
     core::{
+        base::error::{Error, Kind},
         launch::{
             ability::{Ability, Refusal},
             listing::BackendList,
@@ -75,6 +76,25 @@ fn usable(state: &State) -> String {
         None => true,
     });
     can.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn why_backends_failed_is_told_whole_and_none_is_left_out_in_silence() {
+    let error = |name: &str| {
+        let why = format!("nothing answers at /run/user/1000/{name}/podman.sock, which the environment names");
+        (name.to_owned(), Error::new(Kind::Unavailable, "ask", why).hint("start podman's service, then r asks again"))
+    };
+    let mut state = state();
+    press(&mut state, "2");
+    let some = vec![fake::workload("docker", "brave"), fake::workload("docker", "calm")];
+    fake::listed(&mut state, some.clone(), vec![error("podman")]);
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("✗ podman: nothing answers") && drawn.contains("then r asks again"), "{drawn}");
+    assert!(drawn.contains("brave") && drawn.contains("calm"), "{drawn}");
+    let many: Vec<_> = (0..9).map(|number| error(&format!("engine{number}"))).collect();
+    fake::listed(&mut state, some, many);
+    let drawn = draw(&mut state, (80, 24));
+    assert!(drawn.contains("✗ engine0: nothing") && drawn.contains(" more"), "{drawn}");
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
 };
 
 use crate::image::{
@@ -11,34 +10,38 @@ use crate::image::{
     reference::ImageRef,
 };
 
-/// How long an image is remembered: somebody may take away the right to read it.
-const REMEMBERED: Duration = Duration::from_secs(60);
+/// How many seconds an image is remembered: somebody may take away the right to read it.
+const REMEMBERED: i64 = 60;
 /// How many images are remembered.
 const MOST: usize = 16;
 
-/// Images with the time at which they were described, the newest last.
+/// Images with the time at which they were described, in seconds since 1970, the newest last.
 #[derive(Default)]
-pub(super) struct Described(Mutex<VecDeque<(Instant, Image)>>);
+pub(super) struct Described(Mutex<VecDeque<(i64, Image)>>);
 
 impl Described {
     /// Remembers an image, if its digest says all about it: that of an engine or a file can get other facts.
-    pub(super) fn remember(&self, image: &Image) {
+    pub(super) fn remember(&self, image: &Image, now: i64) {
         let Some(pinned) = image.pinned.as_ref().filter(|pinned| is_content(pinned)) else { return };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|(at, known)| at.elapsed() < REMEMBERED && known.pinned.as_ref() != Some(pinned));
-        all.push_back((Instant::now(), image.clone()));
+        all.retain(|(at, known)| is_recent(*at, now) && known.pinned.as_ref() != Some(pinned));
+        all.push_back((now, image.clone()));
         if all.len() > MOST {
             all.pop_front();
         }
     }
 
     /// The image of exactly this digest, platform and place, if it was described just before.
-    pub(super) fn recall(&self, pinned: &Pinned) -> Option<Image> {
+    pub(super) fn recall(&self, pinned: &Pinned, now: i64) -> Option<Image> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it =
-            |(at, known): &&(Instant, Image)| at.elapsed() < REMEMBERED && known.pinned.as_ref() == Some(pinned);
+        let is_it = |(at, known): &&(i64, Image)| is_recent(*at, now) && known.pinned.as_ref() == Some(pinned);
         all.iter().find(is_it).map(|(_, image)| image.clone())
     }
+}
+
+/// Not where the clock was set back since.
+fn is_recent(at: i64, now: i64) -> bool {
+    (0..REMEMBERED).contains(&(now - at))
 }
 
 fn is_content(pinned: &Pinned) -> bool {
@@ -54,6 +57,8 @@ mod tests {
         base::{badge::Publisher, digest::Digest},
         image::model::{ImageKind, RunConfig},
     };
+
+    const NOW: i64 = 1_764_000_000;
 
     fn image(reference: &str, bytes: &[u8]) -> Image {
         let digest = Digest::of(bytes);
@@ -84,26 +89,36 @@ mod tests {
     fn an_image_is_recalled_by_its_digest_and_place() {
         let described = Described::default();
         let one = image("oci://host.example/a:1", b"one");
-        described.remember(&one);
+        described.remember(&one, NOW);
         let pinned = one.pinned.clone().unwrap();
-        assert!(described.recall(&pinned).is_some());
+        assert!(described.recall(&pinned, NOW).is_some());
         let elsewhere = image("oci://other.example/a:1", b"one").pinned.unwrap();
-        assert!(described.recall(&elsewhere).is_none());
+        assert!(described.recall(&elsewhere, NOW).is_none());
         let other = Pinned { manifest: Digest::of(b"other"), ..pinned };
-        assert!(described.recall(&other).is_none());
+        assert!(described.recall(&other, NOW).is_none());
+    }
+
+    #[test]
+    fn after_a_minute_or_where_the_clock_was_set_back_it_is_read_again() {
+        let described = Described::default();
+        let one = image("oci://host.example/a:1", b"one");
+        described.remember(&one, NOW);
+        let pinned = one.pinned.unwrap();
+        let recalled = [-1, 0, 59, 60, 86_400].map(|later| described.recall(&pinned, NOW + later).is_some());
+        assert_eq!(recalled, [false, true, true, false, false]);
     }
 
     #[test]
     fn only_the_last_images_of_registries_are_remembered() {
         let described = Described::default();
         let first = image("oci://host.example/a:1", b"first");
-        described.remember(&first);
+        described.remember(&first, NOW);
         for number in 0..MOST {
-            described.remember(&image("oci://host.example/a:1", format!("{number}").as_bytes()));
+            described.remember(&image("oci://host.example/a:1", format!("{number}").as_bytes()), NOW);
         }
-        assert!(described.recall(&first.pinned.unwrap()).is_none());
+        assert!(described.recall(&first.pinned.unwrap(), NOW).is_none());
         let own = image("engine://docker/a:1", b"own");
-        described.remember(&own);
-        assert!(described.recall(&own.pinned.unwrap()).is_none());
+        described.remember(&own, NOW);
+        assert!(described.recall(&own.pinned.unwrap(), NOW).is_none());
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     base::{
         context::Context,
         error::{Error, Result},
+        text,
     },
     config::Config,
     image::{
@@ -276,14 +277,14 @@ impl Sources {
     pub async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
         let source = self.source(reference)?;
         let image = cx.run(&format!("show {reference}"), source.catalog.image(cx, reference, platform)).await?;
-        self.described.remember(&image);
+        self.described.remember(&image, text::now());
         Ok(image)
     }
 
     /// The image of a plan, by its digest. What a registry has under a digest cannot change, so it is not read again where
     /// it was read for the plan just before.
     pub async fn planned_image(&self, cx: &Context, planned: &Pinned) -> Result<Image> {
-        match self.described.recall(planned) {
+        match self.described.recall(planned, text::now()) {
             Some(image) => Ok(Image { reference: planned.reference.clone(), ..image }),
             None => self.image(cx, &planned.reference, planned.platform.as_ref()).await,
         }

@@ -23,9 +23,10 @@ pub fn open(state: &mut State, screen: Screen, effect: Effect) -> Vec<Effect> {
 }
 
 /// Opens the page of an image; with `launch_next`, its launch screen opens as soon as the image has arrived.
-pub fn open_image(state: &mut State, target: ImageTarget, launch_next: bool) -> Vec<Effect> {
-    state.stack.push(Screen::Image(Box::new(image::Page { launch_next, ..image::Page::new(target.clone()) })));
-    vec![Effect::Image(ImageEffect::Image { target, platform: None })]
+pub fn open_image(state: &mut State, target: ImageTarget, platform: Option<String>, launch_next: bool) -> Vec<Effect> {
+    let page = image::Page { launch_next, platform: platform.clone(), ..image::Page::new(target.clone()) };
+    state.stack.push(Screen::Image(Box::new(page)));
+    vec![Effect::Image(ImageEffect::Image { target, platform })]
 }
 
 /// Opens the launch screen of an image and asks the first backend for its form.

@@ -11,6 +11,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
+        blocking::blocking,
         context::Context,
         error::{Error, Result},
     },
@@ -49,16 +50,15 @@ impl Jobs {
                 // Each answer is shown as soon as it arrives.
                 let health = async {
                     let mut answers = std::pin::pin!(portal.doctor.health_as_it_comes(&cx));
-                    let mut times = Vec::new();
                     let sources = portal.sources.facts();
                     let is_source = |name: &str| sources.iter().any(|source| source.name == name);
                     while let Some(answer) = answers.next().await {
+                        // Kept at once: nobody need wait for the slowest.
                         if let Some(time) = ResponseTime::that_counts(&answer, is_source) {
-                            times.push(time);
+                            keep_response_time(&portal, time).await;
                         }
                         post.send(Msg::Health(answer)).await;
                     }
-                    keep_response_times(&portal, &times);
                 };
                 let checks = async { post.send(Msg::Checks(portal.doctor.checks().await)).await };
                 tokio::join!(health, checks);
@@ -116,16 +116,17 @@ pub(super) fn options_for(platform: Option<String>) -> Result<Options> {
     Ok(Options { platforms, ..Options::default() })
 }
 
-/// Keeps how long sources and backends took to answer, in the state folder if there is one.
-fn keep_response_times(portal: &Portal, times: &[ResponseTime]) {
-    let folder = &portal.config().state_dir;
+/// Keeps how long a source or backend took to answer, in the state folder if there is one.
+async fn keep_response_time(portal: &Portal, time: ResponseTime) {
+    let folder = portal.config().state_dir.clone();
     if folder.as_os_str().is_empty() {
         return;
     }
-    let facts = portal.sources.facts();
-    let sources = facts.iter().map(|source| source.name.as_str());
-    let names: Vec<&str> = sources.chain(portal.launches.backends()).collect();
-    if let Err(error) = response_times::keep(folder, times, &names) {
-        tracing::info!(%error, "how long sources took to answer was not kept");
+    let sources = portal.sources.facts().into_iter().map(|source| source.name);
+    let names: Vec<String> = sources.chain(portal.launches.backends().into_iter().map(str::to_owned)).collect();
+    match blocking(move || response_times::keep(&folder, &time, &names)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::info!(%error, "how long a source took to answer was not kept"),
+        Err(error) => tracing::info!(%error, "how long a source took to answer was not kept"),
     }
 }

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path, time::Duration};
 
-use wharf_core::{base::small_file, portal::answers::HealthAnswer};
+use wharf_core::{
+    base::{error::Kind, small_file},
+    portal::answers::HealthAnswer,
+};
 
 const FILE: &str = "response-times";
 /// How many answers of each are kept, and of how many sources.
@@ -25,7 +28,9 @@ impl ResponseTime {
     /// That of an answer; `None` for a backend that is a source, too: the source's answer counts.
     pub fn that_counts(answer: &HealthAnswer, is_source: impl Fn(&str) -> bool) -> Option<Self> {
         let counts = !answer.is_backend() || !is_source(&answer.name);
-        counts.then(|| Self { name: answer.name.clone(), took: answer.answer.is_ok().then_some(answer.took) })
+        // Who refuses answers, too.
+        let answered = answer.answer.as_ref().err().is_none_or(|error| error.kind != Kind::Unavailable);
+        counts.then(|| Self { name: answer.name.clone(), took: answered.then_some(answer.took) })
     }
 }
 
@@ -66,18 +71,19 @@ pub fn response_times(state_dir: &Path) -> ResponseTimes {
     all
 }
 
-/// Keeps answers beside what is kept by now, for the sources and backends of these names: others are forgotten.
-pub fn keep(state_dir: &Path, new: &[ResponseTime], names: &[&str]) -> io::Result<()> {
+/// Keeps an answer beside what is kept by now of the sources and backends of these names: others are forgotten.
+pub fn keep(state_dir: &Path, new: &ResponseTime, names: &[String]) -> io::Result<()> {
     let mut all = response_times(state_dir);
-    all.0.retain(|name, _| names.contains(&name.as_str()));
-    for time in new {
-        all.add(time.clone());
-    }
+    all.0.retain(|name, _| names.contains(name));
+    all.add(new.clone());
     let word = |took: &Option<Duration>| took.map_or_else(|| NONE.to_owned(), |took| took.as_millis().to_string());
     let line = |(name, times): (&String, &Vec<Option<Duration>>)| {
         format!("{name}\t{}\n", times.iter().map(word).collect::<Vec<_>>().join(" "))
     };
-    fs::write(state_dir.join(FILE), all.0.iter().map(line).collect::<String>())
+    // Another Wharf reads the old file or the new one.
+    let part = state_dir.join(format!("{FILE}.{}", rustix::process::getpid().as_raw_nonzero()));
+    fs::write(&part, all.0.iter().map(line).collect::<String>())?;
+    fs::rename(part, state_dir.join(FILE))
 }
 
 #[cfg(test)]
@@ -93,7 +99,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(response_times(folder.path()), ResponseTimes::default());
         for ms in 0..12 {
-            keep(folder.path(), &[time("hub", Some(ms)), time("a b", None)], &["hub", "a b"]).unwrap();
+            for one in [time("hub", Some(ms)), time("a b", None)] {
+                keep(folder.path(), &one, &["hub".into(), "a b".into()]).unwrap();
+            }
         }
         let kept = response_times(folder.path());
         assert_eq!(kept.of("hub").len(), 10);
@@ -105,8 +113,10 @@ mod tests {
     #[test]
     fn what_is_no_source_any_more_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        keep(folder.path(), &[time("old", Some(1)), time("hub", Some(1))], &["old", "hub"]).unwrap();
-        keep(folder.path(), &[time("hub", Some(2))], &["hub"]).unwrap();
+        for one in [time("old", Some(1)), time("hub", Some(1))] {
+            keep(folder.path(), &one, &["old".into(), "hub".into()]).unwrap();
+        }
+        keep(folder.path(), &time("hub", Some(2)), &["hub".into()]).unwrap();
         let kept = response_times(folder.path());
         assert_eq!((kept.of("old").len(), kept.of("hub").len()), (0, 2));
     }

@@ -375,6 +375,11 @@ impl<T: Row> Rows<T> {
         Self::compared(&one, &self.frame.1)?.pop().ok_or(NotSeen::Nothing)
     }
 
+    /// Forgets what the last frame showed: nothing can be decided on until the next one.
+    pub fn unseen(&mut self) {
+        self.frame = Default::default();
+    }
+
     /// All rows; fails if the last frame showed other ones.
     pub fn seen_all(&self) -> Result<&[T], NotSeen> {
         let same = self.iter().map(Row::id).eq(self.frame.0.iter().cloned());

@@ -9,7 +9,10 @@ use ratatui::{
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{fold::fold_all, theme::Theme};
+use super::{
+    fold::{fold, fold_all},
+    theme::Theme,
+};
 pub use wharf_core::base::text::wrap;
 use wharf_core::{
     base::{
@@ -49,8 +52,18 @@ pub fn put(frame: &mut Frame<'_>, area: Rect, line: impl Into<Line<'static>>) {
     let line = line.into();
     let is_cut = line.width() > usize::from(area.width);
     frame.render_widget(line, area);
-    if is_cut && let Some(cell) = frame.buffer_mut().cell_mut((area.right() - 1, area.y)) {
-        cell.set_symbol("…");
+    if is_cut {
+        let (buffer, last) = (frame.buffer_mut(), area.right() - 1);
+        // The last column may be the second one of a wide character, which is not drawn.
+        if last > area.x
+            && let Some(before) = buffer.cell_mut((last - 1, area.y))
+            && before.symbol().width() > 1
+        {
+            before.set_symbol(" ");
+        }
+        if let Some(cell) = buffer.cell_mut((last, area.y)) {
+            cell.set_symbol("…");
+        }
     }
 }
 
@@ -116,14 +129,44 @@ pub fn cell(text: &str, width: usize) -> String {
     if width > 0 { format!("{} ", fit(text, width)) } else { String::new() }
 }
 
-/// Draws why sources or backends failed on the last lines of `area`, a third of it at most; returns the area above.
-pub fn failures(frame: &mut Frame<'_>, area: Rect, failed: &[(String, Error)], theme: &Theme) -> Rect {
+/// Why sources or backends failed, in at most `most` lines of so many columns: one for each, and more for the first ones as
+/// far as lines are left. What is left out is counted.
+fn failure_lines(failed: &[(String, Error)], width: usize, most: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let bad = |words: String| Line::styled(words, theme.style("bad"));
     let words = |(name, error): &(String, Error)| {
         let hint = if error.hint.is_empty() { String::new() } else { format!(": {}", error.hint) };
-        format!("✗ {name}: {}{hint}", error.why)
+        bad(format!("✗ {name}: {}{hint}", error.why))
     };
-    let lines = failed.iter().map(|one| Line::styled(words(one), theme.style("bad"))).collect();
-    at_the_end(frame, area, lines, area.height / 3)
+    let named = if failed.len() > most { most.saturating_sub(1) } else { failed.len() };
+    let left_out = failed.len() - named;
+    let mut spare = most.saturating_sub(named + usize::from(left_out > 0));
+    let mut lines = Vec::new();
+    for one in failed.iter().take(named) {
+        let whole = fold(words(one), width, 2);
+        if whole.len() > spare + 1 {
+            // The line is cut where it is drawn.
+            lines.push(words(one));
+            continue;
+        }
+        spare -= whole.len() - 1;
+        lines.extend(whole);
+    }
+    if left_out > 0 && most > 0 {
+        lines.push(bad(format!("✗ {left_out} more")));
+    }
+    lines
+}
+
+/// The area above the lines that tell why sources or backends failed, which are a third of `area` at most.
+pub fn above_failures(area: Rect, failed: &[(String, Error)]) -> Rect {
+    let lines = failure_lines(failed, usize::from(area.width), usize::from(area.height / 3), &Theme::plain());
+    above(area, u16::try_from(lines.len()).unwrap_or(u16::MAX))
+}
+
+/// Draws why sources or backends failed on the last lines of `area`; returns the area above.
+pub fn failures(frame: &mut Frame<'_>, area: Rect, failed: &[(String, Error)], theme: &Theme) -> Rect {
+    let lines = failure_lines(failed, usize::from(area.width), usize::from(area.height / 3), theme);
+    at_the_end(frame, area, lines)
 }
 
 /// The area above the lines that tell why the shown list could not be read, which are half of `area` at most.
@@ -135,13 +178,14 @@ pub fn above_failure(area: Rect, error: Option<&Error>) -> Rect {
 /// Draws why the shown list could not be read on the last lines of `area`; returns the area above.
 pub fn failed_below(frame: &mut Frame<'_>, area: Rect, error: Option<&Error>, theme: &Theme) -> Rect {
     let Some(error) = error else { return area };
-    at_the_end(frame, area, failure(error, usize::from(area.width), theme), area.height / 2)
+    let mut lines = failure(error, usize::from(area.width), theme);
+    lines.truncate(usize::from(area.height / 2));
+    at_the_end(frame, area, lines)
 }
 
-/// Draws lines at the end of `area`, each whole as far as there is room for all; returns the area above.
-fn at_the_end(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>, most: u16) -> Rect {
-    let lines = fold_all(lines, usize::from(area.width), 2);
-    let shown = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(most);
+/// Draws lines at the end of `area`; returns the area above.
+fn at_the_end(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>) -> Rect {
+    let shown = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(area.height);
     put_lines(frame, below(area, area.height - shown), lines, 0);
     above(area, shown)
 }

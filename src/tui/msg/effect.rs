@@ -42,8 +42,9 @@ pub enum Navigation {
     Do(Action),
     /// Handle the keys that waited for the search.
     WaitingKeys,
-    /// Open the page of an image; with `launch`, the launch screen as soon as the image has arrived.
-    Image { target: ImageTarget, launch: bool },
+    /// Open the page of an image, for one platform if that was chosen; with `launch`, the launch screen as soon as the image
+    /// has arrived.
+    Image { target: ImageTarget, platform: Option<String>, launch: bool },
     /// Open the launch screen of an image.
     Launch(Box<Image>),
     /// Open the image of a `wharf:` link.

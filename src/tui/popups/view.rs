@@ -145,11 +145,14 @@ fn removing_view(removing: &Removing, frame: &mut Frame<'_>, theme: &Theme) {
     }
     let inner = boxed(frame, width as u16 + 4, (lines.len() as u16).saturating_add(3), &removing.title, theme);
     frame.render_widget(Paragraph::new(lines).scroll((removing.top, 0)), above(inner, 1));
-    let hint = match removing.possible() {
-        None => "esc leaves",
-        Some([]) => "nothing of it can be removed: esc closes, j k scroll",
-        Some(_) => "y removes for good, n or esc keeps all, j k",
+    let (whole, short) = match removing.possible() {
+        None => ("esc leaves", "esc leaves"),
+        Some([]) => ("nothing of it can be removed: esc closes, j k scroll", "nothing can be removed: esc closes"),
+        Some(_) => {
+            ("y removes for good, n or esc keeps everything, j k scroll", "y removes, n or esc keeps, j k scroll")
+        }
     };
+    let hint = if whole.len() > usize::from(inner.width) { short } else { whole };
     put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(hint, theme.style("dim")));
 }
 

@@ -143,7 +143,7 @@ impl super::page::Page for Page {
         match action {
             Action::Open => {
                 let target = ImageTarget::Reference(selected.reference.clone());
-                vec![Effect::Go(Navigation::Image { target, launch: false })]
+                vec![Effect::Go(Navigation::Image { target, platform: None, launch: false })]
             }
             Action::Accept | Action::Reject => {
                 let source = selected.source.clone();

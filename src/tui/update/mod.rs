@@ -87,7 +87,7 @@ fn navigate(state: &mut State, go: Navigation) -> Vec<Effect> {
         Navigation::Back => commands::back(state),
         Navigation::Do(action) => commands::run(state, action),
         Navigation::WaitingKeys => resume(state),
-        Navigation::Image { target, launch } => open::open_image(state, target, launch),
+        Navigation::Image { target, platform, launch } => open::open_image(state, target, platform, launch),
         Navigation::Launch(image) => open::launch(state, *image),
         Navigation::Link(text) => open::link(state, &text),
         Navigation::Again(of) => again::ask(state, of),

@@ -123,9 +123,17 @@ impl Evidence {
         Self { config, sources, checkers, cache, store, journal, seen }
     }
 
-    /// Opens what keeps evidence, for whoever is about to judge an image and waits for something else until then.
+    /// Opens what keeps evidence and what the site knows, for whoever is about to judge an image and waits for something
+    /// else until then.
     pub async fn open(&self) {
-        if let Err(error) = self.cache.open().await {
+        let store = async {
+            if self.store.is_there() {
+                let cx = Context::default().with_deadline(PATIENCE);
+                let asked = cx.run("open the site's store", self.store.known_at_site(&[], ""));
+                let _: Result<Site> = asked.await;
+            }
+        };
+        if let (Err(error), ()) = tokio::join!(self.cache.open(), store) {
             tracing::info!(%error, "what keeps evidence was not opened");
         }
     }

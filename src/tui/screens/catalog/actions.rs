@@ -50,7 +50,9 @@ impl Catalog {
     /// The effect of an action on the selected image.
     fn with_target(action: Action, target: ImageTarget, model: &mut Model) -> Effect {
         Effect::Go(match action {
-            Action::Open | Action::Launch => Navigation::Image { target, launch: action == Action::Launch },
+            Action::Open | Action::Launch => {
+                Navigation::Image { target, platform: None, launch: action == Action::Launch }
+            }
             Action::Request => Navigation::Ask(target),
             Action::Tag => Navigation::Tag(target),
             Action::CopyTo => Navigation::Copy(target, None),
@@ -221,7 +223,7 @@ impl Page for Catalog {
             }
             Action::LaunchAllowed => {
                 let target = self.way_out().map(|(_, reference)| ImageTarget::Reference(reference.clone()));
-                let go = target.map(|target| Effect::Go(Navigation::Image { target, launch: true }));
+                let go = target.map(|target| Effect::Go(Navigation::Image { target, platform: None, launch: true }));
                 return go.into_iter().collect();
             }
             Action::RemoveImage => return vec![Effect::Go(Navigation::Remove(self.targets()))],

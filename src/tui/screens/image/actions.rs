@@ -116,21 +116,14 @@ impl Page {
         }
     }
 
-    /// The nearest version that is allowed, where the shown one is not.
-    pub(super) fn way_out(&self) -> Option<&(Mend, ImageRef)> {
-        let held_back = matches!(&self.verified, Some(Ok(verified)) if verified.judgement.verdict != Verdict::Allow);
-        self.allowed.as_ref().filter(|_| held_back)
-    }
-
-    /// Why no allowed version can be launched instead; `None` if one can.
-    fn no_way_out(&self) -> Option<&'static str> {
+    /// The nearest version that is allowed, where the shown one is not; else why there is none to launch instead.
+    pub(super) fn way_out(&self) -> std::result::Result<&(Mend, ImageRef), &'static str> {
         match &self.verified {
-            None => Some("its evidence has not arrived"),
+            None => Err("its evidence has not arrived"),
             Some(Ok(verified)) if verified.judgement.verdict == Verdict::Allow => {
-                Some("the policy allows this version: launch it as it is")
+                Err("the policy allows this version: launch it as it is")
             }
-            Some(_) if self.allowed.is_none() => Some("no scanned version of this image is known to be allowed"),
-            Some(_) => None,
+            Some(_) => self.allowed.as_ref().ok_or("no scanned version of this image is known to be allowed"),
         }
     }
 
@@ -196,7 +189,7 @@ impl Page {
             return Vec::new();
         };
         let target = ImageTarget::Reference(reference.with_tag(tag));
-        vec![Effect::Go(Navigation::Image { target, launch: false })]
+        vec![Effect::Go(Navigation::Image { target, platform: None, launch: false })]
     }
 
     fn choose_among_platforms(&self, model: &mut Model) -> Vec<Effect> {
@@ -327,7 +320,7 @@ impl page::Page for Page {
             Action::Revoke => !self.panes().contains(&Pane::Shares),
             Action::Filter | Action::Sort => !self.lists(),
             Action::Preview => !self.lists_findings(model.now),
-            Action::LaunchAllowed => self.way_out().is_none(),
+            Action::LaunchAllowed => self.way_out().is_err(),
             Action::OlderVersion => self.neighbour(true).is_err(),
             Action::NewerVersion => self.neighbour(false).is_err(),
             Action::Compare => self.pane != Pane::Versions,
@@ -341,7 +334,7 @@ impl page::Page for Page {
             Action::Filter | Action::Sort if !self.lists() => Some("for the Scan and Software panes"),
             Action::Preview if !self.lists_findings(model.now) => Some("for findings, in the Scan pane"),
             Action::Revoke if self.selected_share().is_none() => Some("choose a share in the Shares pane first"),
-            Action::LaunchAllowed => self.no_way_out(),
+            Action::LaunchAllowed => self.way_out().err(),
             Action::OlderVersion => self.neighbour(true).err(),
             Action::NewerVersion => self.neighbour(false).err(),
             Action::Open if self.pane != Pane::Versions => Some("open works on a version, in the Versions pane"),
@@ -400,9 +393,9 @@ impl page::Page for Page {
                 None => return Vec::new(),
             },
             Action::LaunchAllowed => {
-                let target = self.way_out().map(|(_, reference)| ImageTarget::Reference(reference.clone()));
-                let go = target.map(|target| Effect::Go(Navigation::Image { target, launch: true }));
-                return go.into_iter().collect();
+                let Ok((_, reference)) = self.way_out() else { return Vec::new() };
+                let target = ImageTarget::Reference(reference.clone());
+                return vec![Effect::Go(Navigation::Image { target, platform: self.platform.clone(), launch: true })];
             }
             Action::Share => Navigation::Share(self.target(), self.platform.clone()),
             Action::CopyTo => Navigation::Copy(self.target(), self.platform.clone()),
@@ -463,16 +456,14 @@ impl page::Page for Page {
         let unknown = match self.pane {
             Pane::Versions => self.unknown_tags(model.page()),
             // The line of dates: only where it costs the source little.
-            Pane::Overview if self.image.is_some() && self.is_cheap(model) => self.unknown_tags(DATED),
+            Pane::Overview if self.image.is_some() && self.is_cheap(model) => self.unknown(0, DATED),
             _ => return self.reads_besides(model.now).into_iter().collect(),
         };
-        let (false, ImageTarget::Reference(reference)) = (unknown.is_empty(), self.target()) else { return Vec::new() };
-        let effect = Effect::Image(ImageEffect::Versions(reference, unknown));
-        if self.wanted.as_ref() == Some(&effect) {
-            return Vec::new();
-        }
-        self.wanted = Some(effect.clone());
-        vec![effect]
+        // What is on its way is not asked for again: a new read ends the one before it.
+        let is_asked = unknown.iter().all(|tag| self.asked.contains(tag));
+        let (false, ImageTarget::Reference(reference)) = (is_asked, self.target()) else { return Vec::new() };
+        self.asked.clone_from(&unknown);
+        vec![Effect::Image(ImageEffect::Versions(reference, unknown))]
     }
 
     fn failures(&self) -> Vec<String> {

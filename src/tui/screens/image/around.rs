@@ -13,7 +13,11 @@ use crate::{
     },
     model::Model,
 };
-use wharf_core::{base::clean, image::model::Image, launch::plan::Workload};
+use wharf_core::{
+    base::clean,
+    image::{model::Image, reference::ImageRef},
+    launch::plan::Workload,
+};
 
 /// The most workloads that are named.
 const RUNNING: usize = 3;
@@ -41,19 +45,43 @@ impl Page {
         if run.len() > RUNNING {
             runs.push(format!("{} more", run.len() - RUNNING));
         }
+        if let (true, Some(words)) = (runs.is_empty(), unanswered_words(model)) {
+            runs.push(words);
+        }
         let shares = self.shares.as_ref().and_then(|shares| shares.as_ref().ok());
         let shared =
             shares.iter().flat_map(|shares| shares.iter()).map(|share| clean::line(&share.called()).into_owned());
         Around {
-            way_out: self.way_out().map(|(mend, _)| {
+            way_out: self.way_out().ok().map(|(mend, _)| {
                 let words = format!("launches {}, which is allowed", clean::line(&mend.tag));
                 (model.keymap.label("image", Action::LaunchAllowed), words)
             }),
             runs,
             shared: shared.collect(),
-            also: self.also_in.iter().map(|source| clean::line(source).into_owned()).collect(),
+            also: own_source(&image.reference, model).map_or_else(Vec::new, |own| {
+                let others = self.also_in.iter().filter(|source| **source != own);
+                others.map(|source| clean::line(source).into_owned()).collect()
+            }),
         }
     }
+}
+
+/// The source that an image is in; `None` for a file and what no source owns.
+fn own_source(reference: &ImageRef, model: &Model) -> Option<String> {
+    match reference {
+        ImageRef::Oci(_) => model.source_of(reference).map(|source| source.name.clone()),
+        ImageRef::Engine(name) => Some(name.host.clone()),
+        ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. } => Some(cloud.clone()),
+        ImageRef::File { .. } | ImageRef::Other(_) => None,
+    }
+}
+
+/// That what runs is not known, where backends have not answered.
+pub(super) fn unanswered_words(model: &Model) -> Option<String> {
+    let is_silent = |backend: &&String| !model.lists.has_answered(backend);
+    let silent: Vec<&str> = model.backends.iter().filter(is_silent).map(String::as_str).collect();
+    let answer = if silent.len() == 1 { "answers" } else { "answer" };
+    (!silent.is_empty()).then(|| format!("unknown until {} {answer}", silent.join(" and ")))
 }
 
 impl Around {

@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::Page;
+use super::{Page, around::unanswered_words};
 use crate::{
     kit::{
         theme::Theme,
@@ -139,15 +139,10 @@ impl Page {
         if run.len() > RUNS {
             names.push(format!("{} more", run.len() - RUNS));
         }
-        let is_silent = |backend: &&str| !model.lists.has_answered(backend);
-        let unanswered: Vec<&str> = model.backends.iter().map(String::as_str).filter(is_silent).collect();
-        match (names.is_empty(), unanswered.is_empty()) {
+        match (names.is_empty(), unanswered_words(model)) {
             (false, _) => format!("● {}", names.join(", ")),
-            (true, true) => "none of your workloads".to_owned(),
-            (true, false) => {
-                let answer = if unanswered.len() == 1 { "answers" } else { "answer" };
-                format!("unknown until {} {answer}", unanswered.join(" and "))
-            }
+            (true, None) => "none of your workloads".to_owned(),
+            (true, Some(unknown)) => unknown,
         }
     }
 }

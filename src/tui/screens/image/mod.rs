@@ -114,8 +114,8 @@ pub struct Page {
     pub at: ListCursor,
     /// What is said about the link that the page was opened from; `true` for good news.
     pub from_link: Vec<(bool, String)>,
-    /// The last read of version details, so that the same is not read again.
-    pub wanted: Option<Effect>,
+    /// The tags of the last read of version details, of which some may not have arrived.
+    pub asked: Vec<String>,
     /// Whether the launch screen opens as soon as the image has arrived.
     pub launch_next: bool,
     /// The platform that the person has chosen, like `linux/arm64`.
@@ -128,7 +128,7 @@ pub struct Page {
     pub mends: Vec<Mend>,
     /// The nearest version that the policy allows, with its reference.
     pub allowed: Option<(Mend, ImageRef)>,
-    /// The other sources that have the same image, as far as their lists tell.
+    /// The sources that have the same digest, as far as their lists tell, itself among them.
     pub also_in: Vec<String>,
     /// What is known of the findings besides their scan.
     pub besides: Besides,
@@ -151,7 +151,7 @@ impl Page {
             pane: Pane::Overview,
             at: ListCursor::default(),
             from_link: Vec::new(),
-            wanted: None,
+            asked: Vec::new(),
             launch_next: false,
             platform: None,
             shares: None,
@@ -264,10 +264,7 @@ impl Page {
             (Pane::Shares, _) => {
                 self.shares.as_ref().and_then(|shares| shares.as_ref().ok()).map_or(0, Scrollable::count)
             }
-            (Pane::Trust, Some(_)) => match &self.verified {
-                Some(Ok(verified)) => verified.judgement.reasons.len() * 2 + verified.records.len() * 5 + 10,
-                _ => 0,
-            },
+            (Pane::Trust, Some(image)) => self.trust_lines(image, columns, &Theme::plain(), now).len(),
             (Pane::Scan, Some(_)) if self.has_findings(now) => self.shown_findings(now).0.len(),
             (Pane::Scan, Some(_)) => self.scan_words(columns, &Theme::plain(), now).len(),
             (Pane::Software, Some(_)) => self.software_count(now),
@@ -285,16 +282,17 @@ impl Page {
         }
     }
 
-    /// The tags on the screen whose details have not arrived.
+    /// The tags that the versions pane shows on `height` lines, and of which nothing is known.
     pub fn unknown_tags(&self, height: usize) -> Vec<String> {
+        let count = self.tags.as_ref().and_then(|tags| tags.as_ref().ok()).map_or(0, Vec::len);
+        self.unknown(self.at.window(count, height), height)
+    }
+
+    /// Of so many tags from one on, those of which nothing is known.
+    fn unknown(&self, first: usize, count: usize) -> Vec<String> {
         let Some(Ok(tags)) = &self.tags else { return Vec::new() };
-        let top = self.at.window(tags.len(), height);
-        tags.iter()
-            .skip(top)
-            .take(height)
-            .filter(|tag| !self.versions.iter().any(|version| version.tag == **tag))
-            .cloned()
-            .collect()
+        let is_unknown = |tag: &&String| !self.versions.iter().any(|version| version.tag == **tag);
+        tags.iter().skip(first).take(count).filter(is_unknown).cloned().collect()
     }
 
     /// The overview as labels and values, in order.

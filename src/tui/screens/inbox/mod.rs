@@ -220,7 +220,10 @@ impl super::page::Page for Page {
             }
             Action::Launch => {
                 let image = notice.launchable().map(ImageTarget::Reference);
-                image.map(|target| Effect::Go(Navigation::Image { target, launch: true })).into_iter().collect()
+                image
+                    .map(|target| Effect::Go(Navigation::Image { target, platform: None, launch: true }))
+                    .into_iter()
+                    .collect()
             }
             _ => Vec::new(),
         }

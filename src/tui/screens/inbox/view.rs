@@ -16,7 +16,7 @@ use crate::{
         panel::{self, Window},
         reading::Reading,
         theme::Theme,
-        widgets::{above, below, cell, failed_below, fit, fit_path, put, row, select, vanished_message},
+        widgets::{above_failure, below, cell, failed_below, fit, fit_path, put, row, select, vanished_message},
     },
     model::Model,
 };
@@ -52,7 +52,7 @@ fn badge(topic: Topic) -> (&'static str, &'static str, &'static str) {
 impl Page {
     /// The parts of the inbox in an area, with one of the panes alone if the person wants that.
     pub(super) fn regions(&self, body: Rect, alone: Alone) -> Regions {
-        let rest = above(body, u16::from(self.error.is_some()));
+        let rest = above_failure(body, self.error.as_ref());
         let ListAndReading { list, reading, beside } = list_and_reading(rest, NOTICE, alone);
         Regions { head: row(list, 0), rows: below(list, 1), notice: reading, beside }
     }

@@ -164,7 +164,9 @@ fn open_request(action: Action, request: &Request) -> Vec<Effect> {
         return vec![Effect::Request(RequestEffect::RequestTold(request.id))];
     }
     let reference = request.admitted.as_ref().and_then(|admitted| admitted.reference.parse().ok());
-    let go = |reference| Effect::Go(Navigation::Image { target: ImageTarget::Reference(reference), launch: true });
+    let go = |reference| {
+        Effect::Go(Navigation::Image { target: ImageTarget::Reference(reference), platform: None, launch: true })
+    };
     reference.map(go).into_iter().collect()
 }
 

@@ -64,10 +64,15 @@ impl Page {
     /// first request was decided.
     pub(super) fn settle(&mut self) {
         if let Some(on) = self.grouped.on.clone() {
-            if self.selected_group().is_some() || !self.has_groups() {
+            if self.selected_group().is_some() {
                 return;
             }
             self.grouped.on = None;
+            if !self.has_groups() {
+                // A request is selected now where a group was: nobody has chosen it yet.
+                self.rows.unseen();
+                return;
+            }
             if let Some(first) = self.rows.iter().position(|one| key_of(one) == on) {
                 self.rows.select_index(first);
                 self.grouped.on = Some(on);

@@ -42,7 +42,10 @@ impl Page {
     /// What launches the image to try.
     fn launch(&self) -> Vec<Effect> {
         let target = self.starter.clone();
-        target.map(|target| Effect::Go(Navigation::Image { target, launch: true })).into_iter().collect()
+        target
+            .map(|target| Effect::Go(Navigation::Image { target, platform: None, launch: true }))
+            .into_iter()
+            .collect()
     }
 }
 

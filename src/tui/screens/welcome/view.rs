@@ -26,7 +26,7 @@ const WHAT: usize = 15;
 
 /// Where images may be kept, and what to do about each place: words, and the key that they begin with.
 const PLACES: [(&str, &str, Option<Action>); 5] = [
-    ("a registry", "its address, as registry.example.org; sign-ins of Docker, Podman count", None),
+    ("a registry", "its address; what Docker and Podman are signed in to counts", None),
     ("a Harbor", "the same; its projects, scans and quotas are read, too", None),
     ("Docker Hub", "and two letters search it: it is there already", Some(Action::Filter)),
     ("a folder", "its path: disk images, SIF files, OCI layouts", None),

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::Page;
 use crate::kit::{
     layout::{Alone, Panes, Shape, Side, View, WIDE, panes},
-    widgets::{above, below, row},
+    widgets::{above, above_failures, below, row},
 };
 
 /// The pane about the selected workload.
@@ -46,8 +46,7 @@ impl Page {
         let ruled = panes.right.is_some() && !panes.main.is_empty() && body.height >= RULED;
         let troubles = if view.alone == Alone::None { troubles } else { 0 };
         let rest = below(panes.main, u16::from(ruled));
-        let failing = u16::try_from(self.failed.len()).unwrap_or(u16::MAX).min(rest.height / 4);
-        let list = above(rest, failing);
+        let list = above_failures(rest, &self.failed);
         let troubled = self.lines_of_troubles(list.height, troubles);
         let (list, troubles) = (above(list, troubled), below(list, list.height - troubled));
         let gone = u16::from(self.rows.vanished().is_some());

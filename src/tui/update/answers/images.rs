@@ -7,30 +7,27 @@ use crate::{
     popups::Popup,
     state::{Screen, State},
 };
-use wharf_core::{
-    base::{error::Result, text},
-    image::model::Image,
-    portal::evidence::Verified,
-};
+use wharf_core::{base::text, portal::evidence::Verified};
 
 /// Handles news of images.
 pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
     match news {
         ImageNews::Image(result) => {
-            let also = also_in(state, &result);
             if let Some(page) = topmost!(state, Screen::Image) {
                 let effects = page.arrived(*result);
-                page.also_in = also;
+                find_copies(state);
                 return effects;
             }
         }
         ImageNews::Instead(words) => state.say(words),
         ImageNews::Opened(result) => {
             if let Some(page) = topmost!(state, Screen::Image) {
-                return match *result {
+                let effects = match *result {
                     Ok(opened) => page.open_from_link(opened),
                     Err(error) => page.arrived(Err(error)),
                 };
+                find_copies(state);
+                return effects;
             }
         }
         ImageNews::Tags(result) => {
@@ -88,15 +85,14 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The other sources that have the same image, as far as their lists tell.
-fn also_in(state: &State, image: &Result<Image>) -> Vec<String> {
-    let Some((reference, pinned)) =
-        image.as_ref().ok().and_then(|image| Some((&image.reference, image.pinned.as_ref()?)))
-    else {
-        return Vec::new();
-    };
-    let own = state.source_of(reference).map(|source| source.name.clone()).unwrap_or_default();
-    state.catalog.also_in(&own, &pinned.digest.to_string())
+/// The page of an image is told which sources have the same digest, as far as their lists tell.
+pub(super) fn find_copies(state: &mut State) {
+    let Screen::Image(page) = state.screen() else { return };
+    let Some(pinned) = page.image.as_ref().and_then(|image| image.pinned.as_ref()) else { return };
+    let found = state.catalog.also_in("", pinned.digest.as_str());
+    if let Some(page) = topmost!(state, Screen::Image) {
+        page.also_in = found;
+    }
 }
 
 /// Shows a link that was made, with its QR code if there is room, and copies the link.

@@ -1,5 +1,6 @@
 //! Answers about the lists of sources and the search in them.
 
+use super::images;
 use crate::{
     flows::copy,
     msg::{Effect, ListNews, Navigation, RequestEffect, ShareEffect},
@@ -41,7 +42,10 @@ pub(super) fn arrived(state: &mut State, news: ListNews) -> Vec<Effect> {
         ListNews::Facets { counted, dialog: true } => copy::facets(state, counted),
         ListNews::Facets { counted, dialog: false } => state.catalog.counted(counted),
         ListNews::Looked(source, name, version) => state.catalog.set_details(source, name, version),
-        ListNews::Indexed(sets, index) => state.catalog.indexed(&sets, index),
+        ListNews::Indexed(sets, index) => {
+            state.catalog.indexed(&sets, index);
+            images::find_copies(state);
+        }
         ListNews::Peeked(row, peek) => state.catalog.peeked(row, peek),
         ListNews::Marked { source, name, subject, marks, brief } => {
             state.catalog.marked_as(&subject, marks, *brief);
