@@ -119,9 +119,10 @@
 //!   list.
 //! - **The daemonless backend mounts the unpacked image read-only**, so that a workload cannot change what the next one
 //!   gets; a workload that must write gets its own copy, and a place for a mount that the image lacks is made in the
-//!   sandbox alone. `bwrap` and `unshare` only make namespaces: process 1 is this
-//!   program again, from sealed memory and hidden from what it starts. It makes the mounts, and one last step
-//!   ([`adapters::local`]) confines every program, whether it was launched or entered later.
+//!   sandbox alone. `bwrap` and `unshare` only make namespaces: process 1 is this program again, hidden from what it starts
+//!   and from where nobody inside can change it: the site's file, or where the person could write it, sealed memory. It
+//!   makes the mounts, and one last step ([`adapters::local`]) confines every program, whether it was launched or entered
+//!   later.
 //! - **A SIF is mounted where that is possible** ([`adapters::local`]), and so is a file that was prepared for a cluster:
 //!   process 1 mounts it in the sandbox's own namespace, where nobody else sees it, and a process outside answers through the
 //!   open device, without rights, sockets, other files or other processes. The kernel removes the mount with the sandbox's

@@ -143,6 +143,26 @@ fn the_version_in_its_place_is_launched_for_the_chosen_platform() {
 }
 
 #[test]
+fn whoever_asks_for_the_checks_is_told_what_came_of_them() {
+    let (mut state, _) = page(Verdict::Undecided);
+    state.notice = None;
+    press(&mut state, "v");
+    let mut nothing = fake::verified(&gromacs(), NOW);
+    let all = nothing.clone();
+    nothing.records.clear();
+    update(&mut state, Msg::Image(ImageNews::Verified(Box::new(Ok(nothing)))));
+    let told = state.notice.take().unwrap().text;
+    assert!(told.contains("no scanner has looked at it") && told.contains("no signature is looked for"), "{told}");
+    // Nobody asked this time.
+    update(&mut state, Msg::Image(ImageNews::Verified(Box::new(Ok(all.clone())))));
+    assert!(state.notice.is_none(), "{:?}", state.notice);
+    press(&mut state, "v");
+    update(&mut state, Msg::Image(ImageNews::Verified(Box::new(Ok(all)))));
+    let told = state.notice.take().unwrap().text;
+    assert!(told.starts_with("checked: ") && !told.contains("no scanner"), "{told}");
+}
+
+#[test]
 fn the_images_own_source_is_not_named_as_another_one() {
     let (mut state, _) = page(Verdict::Allow);
     let Some(Screen::Image(page)) = state.stack.last_mut() else { panic!("another screen") };

@@ -316,6 +316,39 @@ fn a_program_in_a_sandbox_reaches_nothing_of_the_person() {
     }
 }
 
+#[test]
+fn a_program_that_root_has_installed_is_not_copied_and_cannot_be_changed_either() {
+    need!("WHARF_LAB_OPEN");
+    for person in BOTH.into_iter().filter_map(Person::new).filter(|person| person.uid.is_some()) {
+        let program = person.path("bin/wharf");
+        std::os::unix::fs::chown(&program, Some(0), Some(0)).unwrap();
+        let before = std::fs::metadata(&program).unwrap();
+        let hostile = HOSTILE.replace("@HOME@", &person.path("home").display().to_string());
+        let image = person.image("hostile", &[("hostile", &hostile)], &json!({"Cmd": ["/hostile"]}));
+        let limits = ["--set", "memory=1G", "--set", "processes=100"];
+        // Root inside is no owner of the file either.
+        for more in [&[][..], &["--set", "network=host"]] {
+            let (text, code) = person.follow(&image, &[&limits[..], more].concat());
+            holds(&person, "launched", &text);
+            assert_eq!(code, Some(0), "{text}");
+        }
+        let id = person.start(&image, &[&limits[..], &["--", "sleep", "300"]].concat());
+        person.until(&id, "running");
+        let inside = person.run(&["exec", &id, "--", "/hostile"]);
+        holds(&person, "entered", &(said(&inside) + &complained(&inside)));
+        let listed = processes_of(&person);
+        let ours: Vec<_> = listed.iter().filter(|(_, words)| words.contains("__inside")).collect();
+        assert!(!ours.is_empty(), "{listed:?}");
+        for (pid, _) in ours {
+            let link = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap();
+            assert!(!link.starts_with("/memfd:wharf"), "{}", link.display());
+        }
+        let after = std::fs::metadata(&program).unwrap();
+        assert_eq!((before.mode(), before.len(), before.mtime()), (after.mode(), after.len(), after.mtime()));
+        assert_eq!(person.run(&["remove", &id]).status.code(), Some(0));
+    }
+}
+
 /// Numbers and command lines of a person's processes.
 fn processes_of(person: &Person) -> Vec<(u32, String)> {
     let uid = std::fs::metadata(person.path("home")).unwrap().uid();

@@ -49,7 +49,7 @@ pub(super) fn questions(image: &Image) -> Vec<Section> {
     let name = title.split(':').next().unwrap_or_default().trim_end_matches(".sif");
     let basics = vec![
         questions::name("what the workload is called", name),
-        questions::command("arguments for the image's program, or a whole command"),
+        questions::command(&image.config),
         questions::runs(),
         questions::environment(),
     ];

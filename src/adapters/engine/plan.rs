@@ -31,7 +31,7 @@ const SERVICE_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SET
 pub(super) fn form(image: &Image, facts: &Facts) -> Form {
     let mut basics = vec![
         questions::name("what the workload is called; empty names it after its image", ""),
-        questions::command("instead of the image's own; empty runs what the image says"),
+        questions::command(&image.config),
         questions::environment(),
     ];
     let asked = questions::isolation(&facts.levels());
@@ -307,6 +307,9 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
             Risk::caution("this engine cannot set limits here (cgroup v1 without rights): it may use all memory")
         }
         ("", true) => Risk::caution("no memory limit"),
+        (_, true) if answers.bytes("memory").zip(facts.memory).is_some_and(|(most, total)| most > total) => {
+            questions::memory_limit(answers, facts.memory)
+        }
         (limit, true) => Risk::harmless(format!(
             "at most {limit} of memory, {} processors, {} processes",
             answers.get("cpus"),

@@ -61,7 +61,7 @@ pub(super) fn enter(words: &[OsString]) -> Result<u8> {
         return Err(usage());
     }
     sealed::hide(&what)?;
-    sealed::run_from_memory(&what)?;
+    sealed::run_from_unchangeable(&what)?;
     let mut sandboxed = match place {
         Some(_) => sandboxed::read(folder)?,
         None => keep::read(folder)?.sandboxed,

@@ -1,4 +1,4 @@
-//! Process 1 of a sandbox: this program, run from sealed memory and hidden, until everything in the sandbox has ended.
+//! Process 1 of a sandbox: this program, run from where nobody there can change it and hidden, until everything in the sandbox has ended.
 //!
 //! Runs as `wharf __inside NUMBER` in the new user, mount, pid, ipc and uts namespaces that `bwrap` or `unshare` have
 //! made. The mounts are made here, in the same way for both. Any failure ends it before the program starts.
@@ -17,7 +17,7 @@ use wharf_core::base::error::{During, Result};
 pub(super) fn enter(word: &str) -> Result<u8> {
     let what = "set up the sandbox";
     sealed::hide(what)?;
-    sealed::run_from_memory(what)?;
+    sealed::run_from_unchangeable(what)?;
     let mut task: Task = sealed::shared_value(word, what)?;
     let ready = confine::prepare(Files::Kept, what)?;
     mounts::separate()?;

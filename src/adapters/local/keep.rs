@@ -27,11 +27,11 @@ pub(super) fn keep(folder: &Path) -> Result<()> {
     // Locks and pipes of the session would otherwise be held while the workload runs.
     confine::close_others(&what)?;
     let spec = read(folder)?;
-    // Everything of Wharf in the sandbox is started from this copy in sealed memory, so that updating the program
-    // changes nothing in it. Behind gVisor there is nothing of Wharf.
+    // Everything of Wharf in the sandbox is started from this file, which nobody there can change, and which stays the same
+    // where the program is updated. Behind gVisor there is nothing of Wharf.
     let ourselves = match spec.sandboxed.runtime {
         SandboxProgram::Runsc => File::open("/proc/self/exe").during(&what)?,
-        _ => sealed::let_inherit(sealed::run_from_memory(&what)?, &what)?,
+        _ => sealed::let_inherit(sealed::run_from_unchangeable(&what)?, &what)?,
     };
     let mut server = None;
     let kept = supervise::keep(folder, || start(folder, &spec, &ourselves, &mut server));

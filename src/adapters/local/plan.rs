@@ -48,7 +48,7 @@ pub(super) fn questions(image: &Image) -> Vec<Section> {
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let basics = vec![
         questions::name("what the workload is called", image.reference.title().split(':').next().unwrap_or("")),
-        questions::command("arguments for the image's program, or the whole command if it has none"),
+        questions::command(&image.config),
         questions::environment(),
     ];
     let limits = vec![
@@ -351,7 +351,7 @@ pub(super) fn risks(image: &Image, answers: &Answers, inside: &SandboxLayout, ru
     } else {
         Risk::harmless(format!("at most {} processes more than you have now", answers.get("processes")))
     });
-    risks.push(questions::memory_limit(answers.get("memory")));
+    risks.push(questions::memory_limit(answers, None));
     risks.push(match runtime {
         SandboxProgram::Runsc => questions::isolated(runtime.isolation(), runtime.name()),
         program => questions::isolated(program.isolation(), &format!("a user namespace ({})", program.name())),

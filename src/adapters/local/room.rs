@@ -16,6 +16,12 @@ pub(super) async fn room(folder: &Path) -> Vec<Room> {
     memory.into_iter().chain(disk).collect()
 }
 
+/// The bytes of memory that this machine has, if it tells.
+pub(super) fn total_memory() -> Option<u64> {
+    let (_, total) = memory(&small_file::text("/proc/meminfo").ok()?)?.share()?;
+    Some(total)
+}
+
 /// The free memory (proc(5)): `MemAvailable` is what programs can get without swapping.
 fn memory(text: &str) -> Option<Room> {
     let bytes = |name: &str| {

@@ -41,7 +41,7 @@ pub(super) fn run(folder: &Path, place: Option<&Path>) -> Result<u8> {
     let what = format!("run what is in {}", folder.display());
     // Other files that this process has open must not reach the sandbox.
     confine::close_others(&what)?;
-    let ourselves = sealed::let_inherit(sealed::run_from_memory(&what)?, &what)?;
+    let ourselves = sealed::let_inherit(sealed::run_from_unchangeable(&what)?, &what)?;
     let mut sandboxed = sandboxed::read(folder)?;
     if let Some(place) = place {
         variables::add_variables(place, &mut sandboxed.inside.environment);

@@ -1,8 +1,9 @@
-//! This program and its instructions in sealed memory, which nobody can change and which has no place in a file system.
+//! This program and its instructions where nobody in a sandbox can change them.
 //!
-//! A process of Wharf that programs in a sandbox can see must not run from a file: through `/proc/PID/exe` they would
-//! reach that file with the person's own rights (CVE-2019-5736). The kernel prevents changes to a sealed memory file
-//! (memfd_create(2)).
+//! A process of Wharf that programs in a sandbox can see must not run from a file that the person may change: through
+//! `/proc/PID/exe` they would reach that file with the person's own rights (CVE-2019-5736). The kernel prevents changes to
+//! a sealed memory file (memfd_create(2)), and to a file of somebody else's that the person may not write. So a program that
+//! the site has installed is not copied: each workload would keep a copy in memory.
 
 use std::{
     ffi::OsString,
@@ -10,13 +11,13 @@ use std::{
     io::{Read, Write},
     os::{
         fd::{AsFd, AsRawFd},
-        unix::process::CommandExt,
+        unix::{fs::MetadataExt, process::CommandExt},
     },
     process::Command,
 };
 
 use rustix::{
-    fs::{MemfdFlags, SealFlags},
+    fs::{Access, MemfdFlags, SealFlags},
     io::{Errno, FdFlags},
     process::DumpableBehavior,
 };
@@ -35,10 +36,14 @@ pub(super) fn hide(what: &str) -> Result<()> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).during(what)
 }
 
-/// This program in sealed memory. If it does not run from there yet, it starts itself again from there and does not
-/// return; of the environment it keeps only the path.
-pub(super) fn run_from_memory(what: &str) -> Result<File> {
+/// This program as a file that the person cannot change: itself, if it is somebody else's, else a copy in sealed memory. If it does
+/// not run from such a file yet, it starts itself again from the copy and does not return; of the environment it keeps only
+/// the path.
+pub(super) fn run_from_unchangeable(what: &str) -> Result<File> {
     let own = File::open("/proc/self/exe").during(what)?;
+    if is_out_of_reach(&own) {
+        return Ok(own);
+    }
     if rustix::fs::fcntl_get_seals(&own).is_ok_and(|seals| seals.contains(ALL)) {
         // Otherwise it would be listed under the number of its file.
         let _ = rustix::thread::set_name(c"wharf");
@@ -53,6 +58,13 @@ pub(super) fn run_from_memory(what: &str) -> Result<File> {
     }
     Err(Error::failed(what, command.exec())
         .hint("this machine may forbid programs in memory: launch on another backend"))
+}
+
+/// Whether a file is somebody else's and must not be written by this process. In a sandbox, too: ids that its user namespace
+/// does not map give no rights, so its root is no owner of files outside.
+fn is_out_of_reach(file: &File) -> bool {
+    let elses = file.metadata().is_ok_and(|about| about.uid() != rustix::process::geteuid().as_raw());
+    elses && rustix::fs::access(path(file), Access::WRITE_OK) == Err(Errno::ACCESS)
 }
 
 /// A value in sealed memory, for a process that inherits the file.

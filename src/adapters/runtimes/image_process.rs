@@ -105,7 +105,7 @@ pub(super) fn questions(image: &Image, network: &[&str], mounts: Field) -> Vec<S
     let title = image.reference.title().split(':').next().unwrap_or("").to_owned();
     let basics = vec![
         questions::name("what the workload is called", &title),
-        questions::command("arguments for the image's program, or the whole command if it has none"),
+        questions::command(&image.config),
         questions::environment(),
     ];
     let help = "none cannot talk to anyone; host shares the node's network";

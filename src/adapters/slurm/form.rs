@@ -186,7 +186,10 @@ mod tests {
 
     fn runtime() -> Vec<Section> {
         vec![
-            questions::basics(vec![questions::name("", "blast"), questions::command("")]),
+            questions::basics(vec![
+                questions::name("", "blast"),
+                questions::command(&wharf_core::image::model::RunConfig::default()),
+            ]),
             questions::resources(vec![questions::memory("", "1G"), questions::processors(2), questions::processes()]),
             questions::advanced(vec![Field::new("writable", "Writable", "", FieldKind::Flag, "no")]),
         ]

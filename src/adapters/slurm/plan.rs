@@ -115,7 +115,7 @@ impl Slurm {
             }
         };
         // What the runtime says of memory is one line with what Slurm gives the job.
-        let limit = questions::memory_limit(answers.get("memory"));
+        let limit = questions::memory_limit(&answers, None);
         let before = described.risks.len();
         described.risks.retain(|risk| *risk != limit);
         let is_limited = described.risks.len() < before && job.memory.is_some();

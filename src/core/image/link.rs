@@ -147,12 +147,15 @@ impl fmt::Display for Link {
 
 /// Most characters of a link.
 const LONGEST: usize = 4096;
+/// The most characters that are read of what was typed or pasted, line breaks and margins among them.
+const MOST_TYPED: usize = 4 * LONGEST;
 
 impl FromStr for Link {
     type Err = Error;
 
     fn from_str(given: &str) -> Result<Self> {
-        let given = given.trim();
+        let given = in_one_line(given);
+        let given = given.as_str();
         let what = format!("link '{}'", clean::short(given, 100));
         let body = given
             .strip_prefix("wharf:")
@@ -219,6 +222,26 @@ impl FromStr for Link {
     }
 }
 
+/// A link as it was before it was copied off a screen, whose line breaks and margins are in it then. Only names of files and
+/// of images in clouds have spaces of their own, one at a time.
+fn in_one_line(given: &str) -> String {
+    let given: String = given.trim().chars().take(MOST_TYPED).collect();
+    let mut whole = String::with_capacity(given.len());
+    let mut gap = String::new();
+    for c in given.chars() {
+        if c.is_whitespace() {
+            gap.push(c);
+            continue;
+        }
+        if gap == " " && !whole.contains('?') {
+            whole.push(' ');
+        }
+        gap.clear();
+        whole.push(c);
+    }
+    whole
+}
+
 /// An address that a link may contain: of a web server, without an account in it.
 fn identity_address(text: &str, what: &str) -> Result<String> {
     let url = url::Url::parse(text).ok().filter(|url| {
@@ -260,6 +283,21 @@ mod tests {
         let link: Link = format!("wharf:oci://r.example/a/b:1.0@{DIGEST}").parse().unwrap();
         assert_eq!(link.tag.as_deref(), Some("1.0"));
         assert_eq!(link.to_string().parse::<Link>().unwrap(), link);
+    }
+
+    #[test]
+    fn a_link_that_was_copied_over_several_lines_is_the_same_link() {
+        let whole = format!("wharf:oci://lab.example/physics/gromacs@{DIGEST}?tag=2024.2");
+        let broken: Vec<String> =
+            whole.as_bytes().chunks(30).map(|part| String::from_utf8_lossy(part).into()).collect();
+        let link: Link = whole.parse().unwrap();
+        assert_eq!(broken.join("  \n  ").parse::<Link>().unwrap(), link);
+        assert_eq!(broken.join("\r\n\u{a0}").parse::<Link>().unwrap(), link);
+        let spaced = format!("wharf:file:/home/ada/my images/a b@{DIGEST}");
+        assert!(spaced.parse::<Link>().unwrap().to_string().contains("/my images/a b"));
+        let endless = format!("{whole}{}", " ".repeat(10_000_000));
+        assert_eq!(endless.parse::<Link>().unwrap(), link);
+        assert!(format!("{whole}{}", "a ".repeat(10_000_000)).parse::<Link>().is_err());
     }
 
     #[test]

@@ -5,7 +5,10 @@ use super::{
     isolation::{self, Isolation},
     plan::{Mount, Risk},
 };
-use crate::base::error::Result;
+use crate::{
+    base::{error::Result, text},
+    image::model::RunConfig,
+};
 
 /// The default for the most processes of a workload: enough to work, too few to stop a machine.
 pub const PROCESSES: &str = "512";
@@ -44,9 +47,15 @@ pub fn name(help: &'static str, default: &str) -> Field {
     Field::new("name", "Name", help, FieldKind::Text, default)
 }
 
-/// The field for the program and its arguments.
-pub fn command(help: &'static str) -> Field {
-    Field::new("command", "Command", help, FieldKind::Words, "")
+/// The field for what runs: a command in place of the image's, or where the image names a program that is always run, the
+/// arguments of that.
+pub fn command(config: &RunConfig) -> Field {
+    let (label, help) = if config.entrypoint.is_empty() {
+        ("Command", "instead of the image's own; empty runs what the image says")
+    } else {
+        ("Arguments", "for the image's program, instead of its own arguments")
+    };
+    Field::new("command", label, help, FieldKind::Words, "")
 }
 
 /// The answer to [`runs`] with which the image's own program is run.
@@ -153,12 +162,16 @@ pub fn no_rights() -> Risk {
     Risk::harmless("no capabilities, and it cannot gain privileges")
 }
 
-/// The risk line of how much memory each process may have, which is empty without a limit.
-pub fn memory_limit(most: &str) -> Risk {
-    if most.is_empty() {
-        Risk::caution("no memory limit")
-    } else {
-        Risk::harmless(format!("at most {most} of memory for each process"))
+/// The risk line of how much memory each process may have, which is empty without a limit; `total`: the bytes that the
+/// machine has, as far as known.
+pub fn memory_limit(answers: &Answers, total: Option<u64>) -> Risk {
+    let most = answers.get("memory");
+    match (answers.bytes("memory"), total) {
+        _ if most.is_empty() => Risk::caution("no memory limit"),
+        (Some(bytes), Some(total)) if bytes > total => {
+            Risk::caution(format!("no memory limit: {most} is more than this machine has ({})", text::size(total)))
+        }
+        _ => Risk::harmless(format!("at most {most} of memory for each process")),
     }
 }
 

@@ -1,8 +1,9 @@
-//! How a person reads the output of workloads, kept in the state folder.
+//! How a person reads the output of workloads, kept in the state folder. What hides lines is not kept: it would hide those of
+//! another workload, too.
 
 use std::{fs, io, path::Path};
 
-use wharf_core::{base::small_file, launch::level::Level};
+use wharf_core::base::small_file;
 
 const FILE: &str = "output";
 
@@ -13,14 +14,11 @@ pub struct Switches {
     pub wrap: bool,
     /// Whether each line begins with its time.
     pub times: bool,
-    /// The least level that is shown; `None` shows all lines.
-    pub least: Option<Level>,
 }
 
 /// Saves the switches.
 pub fn keep(state_dir: &Path, switches: Switches) -> io::Result<()> {
-    let least = switches.least.map_or("all", Level::word);
-    let text = format!("wrap = {}\ntimes = {}\nlevel = {least}\n", switches.wrap, switches.times);
+    let text = format!("wrap = {}\ntimes = {}\n", switches.wrap, switches.times);
     fs::write(state_dir.join(FILE), text)
 }
 
@@ -28,11 +26,7 @@ pub fn keep(state_dir: &Path, switches: Switches) -> io::Result<()> {
 pub fn switches(state_dir: &Path) -> Switches {
     let text = small_file::text(state_dir.join(FILE)).unwrap_or_default();
     let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "));
-    Switches {
-        wrap: value("wrap") == Some("true"),
-        times: value("times") == Some("true"),
-        least: value("level").and_then(Level::named),
-    }
+    Switches { wrap: value("wrap") == Some("true"), times: value("times") == Some("true") }
 }
 
 #[cfg(test)]
@@ -43,14 +37,11 @@ mod tests {
     fn switches_are_as_they_were_left() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(switches(folder.path()), Switches::default());
-        for left in [
-            Switches { wrap: true, times: false, least: Some(Level::Warning) },
-            Switches { wrap: false, times: true, least: None },
-        ] {
+        for left in [Switches { wrap: true, times: false }, Switches { wrap: false, times: true }] {
             keep(folder.path(), left).unwrap();
             assert_eq!(switches(folder.path()), left);
         }
-        fs::write(folder.path().join(FILE), "wrap\nlevel = loud").unwrap();
+        fs::write(folder.path().join(FILE), "wrap\ntimes = loud").unwrap();
         assert_eq!(switches(folder.path()), Switches::default());
     }
 }

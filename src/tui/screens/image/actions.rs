@@ -27,6 +27,7 @@ use wharf_core::{
         error::{Error, Result},
         text,
     },
+    evidence::record::{Kind, best},
     image::{
         model::{Image, ImageKind, Platform},
         reference::ImageRef,
@@ -87,7 +88,9 @@ impl Page {
     }
 
     /// Takes the evidence, unless it is that of another image.
-    pub fn judged(&mut self, result: Result<Verified>) {
+    ///
+    /// Returns what came of the checks in words, if the person has asked for them.
+    pub fn judged(&mut self, result: Result<Verified>, now: i64) -> Option<String> {
         let of_this = match (&result, &self.image) {
             (Ok(verified), Some(image)) => {
                 // A file has no digest until all of it was read: it is recognized by its reference.
@@ -103,7 +106,20 @@ impl Page {
             self.verified = Some(result.map(Box::new));
             self.besides = Besides::Unread;
         }
+        let told = match &self.verified {
+            Some(Ok(verified)) if of_this => checked_words(verified, now),
+            _ => return None,
+        };
+        std::mem::take(&mut self.checking).then_some(told)
     }
+}
+
+/// What came of the checks of an image: its badges, and why there may be none.
+fn checked_words(verified: &Verified, now: i64) -> String {
+    let of = |kind| best(&verified.records, kind, now).map(|record| record.badge().word.to_owned());
+    let signature = of(Kind::Signature).unwrap_or_else(|| "no signature is looked for in such a place".to_owned());
+    let scan = of(Kind::Scan).unwrap_or_else(|| "no scanner has looked at it: 4 shows which are here".to_owned());
+    format!("checked: {signature} · {scan}")
 }
 
 /// Actions of the page.
@@ -214,6 +230,7 @@ impl Page {
     fn verify(&mut self) -> Vec<Effect> {
         let Some(image) = self.image.clone() else { return Vec::new() };
         self.verified = None;
+        self.checking = true;
         if !matches!(self.pane, Pane::Trust | Pane::Scan) {
             self.pane = Pane::Trust;
             self.at = ListCursor::default();

@@ -124,6 +124,8 @@ pub struct Page {
     pub shares: Option<Result<Rows<Share>, Error>>,
     /// The evidence and the verdict; `None` until they have arrived.
     pub verified: Option<Result<Box<Verified>, Error>>,
+    /// Whether the person has asked for the checks and is to be told what came of them.
+    pub checking: bool,
     /// The versions that would mend the image, the best first.
     pub mends: Vec<Mend>,
     /// The nearest version that the policy allows, with its reference.
@@ -156,6 +158,7 @@ impl Page {
             platform: None,
             shares: None,
             verified: None,
+            checking: false,
             mends: Vec::new(),
             allowed: None,
             also_in: Vec::new(),

@@ -41,7 +41,8 @@ impl Page {
                 if all.is_empty() {
                     return None;
                 }
-                join_words(&all)
+                let none = if config.entrypoint.is_empty() || !config.command.is_empty() { "" } else { " without any" };
+                format!("{}{none}", join_words(&all))
             }
             "user" => config.user_words(),
             _ => return None,

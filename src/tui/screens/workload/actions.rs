@@ -29,7 +29,7 @@ impl Page {
     /// Keeps how output is read, for the next page and the next start.
     fn switched(&self, model: &mut Model) -> Vec<Effect> {
         let output = &self.output;
-        model.switches = Switches { wrap: output.wrap, times: output.times, least: output.least() };
+        model.switches = Switches { wrap: output.wrap, times: output.times };
         vec![Effect::KeepSwitches(model.switches)]
     }
 
@@ -204,7 +204,7 @@ impl page::Page for Page {
             }
             Action::Level => {
                 self.output.set_least(next_level(self.output.least()));
-                return self.switched(model);
+                return Vec::new();
             }
             Action::Times => {
                 self.output.times = !self.output.times;

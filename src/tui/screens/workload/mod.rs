@@ -47,7 +47,6 @@ impl Page {
     pub fn new(workload: Workload, switches: Switches) -> Self {
         let mut output = Output::default();
         (output.times, output.wrap) = (switches.times, switches.wrap);
-        output.set_least(switches.least);
         Self {
             workload: DrawnItem::new(workload),
             output,

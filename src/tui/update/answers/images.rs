@@ -57,8 +57,10 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
             if let Ok(verified) = &*result {
                 mark(state, verified);
             }
-            if let Some(page) = topmost!(state, Screen::Image) {
-                page.judged(*result);
+            let now = state.now;
+            let told = topmost!(state, Screen::Image).and_then(|page| page.judged(*result, now));
+            if let Some(words) = told {
+                state.say(words);
             }
         }
         ImageNews::Mends { digest, mends, allowed } => {
