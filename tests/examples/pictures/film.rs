@@ -46,7 +46,7 @@ pub(crate) fn make(ada: &Person, grace: &Person) {
     by.words = "look: may it run, who says so, what was found in it";
     by.types("\r").sees("Overview", 2.5).types("v").sees("✓ scanned", 3.5);
     by.words = "launch: the plan and its risks come first, L sends it";
-    by.types("l").sees("What will be sent", 3.5).types("L").sees("launched", 3.0);
+    by.types("l").sees("What happens", 3.5).types("L").sees("launched", 3.0);
     by.words = "share: as a link that is pinned to the digest";
     by.types("1").sees("Images", 0.6).types("y").sees("wharf:", 3.0).types("\u{1b}");
     by.words = "ask: what the policy holds back is asked for";

@@ -52,6 +52,7 @@ fn main() {
         picture(name, "The list of images, and what is known of the selected one", &[images(&ada)], palette);
     }
     ada.theme = "dark";
+    ada.run(&["verify", &signed]);
     picture("image", "All about one image", &[image(&ada)], &DARK);
     picture("launch", "The launch of an image, before anything is sent", &[launch(&ada)], &DARK);
     grace.run(&["sign", &format!("{registry}/library/busybox:1.35"), "--key", &key]);
@@ -73,13 +74,13 @@ fn images(ada: &Person) -> Shot {
 }
 
 fn image(ada: &Person) -> Shot {
-    let mut screen = Screen::open(ada, 120, 34);
+    let mut screen = Screen::open(ada, 120, 36);
     screen.until("alpine").type_keys("/biology sam -admitted\r").until("1 of").type_keys("\r").until("Overview");
-    screen.type_keys("v").until("✓ scanned").shot()
+    screen.until("✓ scanned").until("packages").until("Versions ─").shot()
 }
 
 fn launch(ada: &Person) -> Shot {
-    let mut screen = Screen::open(ada, 120, 40);
+    let mut screen = Screen::open(ada, 120, 46);
     screen.until("alpine").type_keys("/biology sam -admitted\r").until("1 of").type_keys("l");
     screen.until("What will be sent").until("launch now").shot()
 }

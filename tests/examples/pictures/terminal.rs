@@ -91,6 +91,9 @@ pub(crate) struct Person {
 impl Person {
     pub(crate) fn new(name: &'static str, site: &Path) -> Self {
         let home = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir().unwrap();
+        // They have seen the first page.
+        std::fs::create_dir(home.path().join("state")).unwrap();
+        std::fs::write(home.path().join("state/welcome"), "closed\n").unwrap();
         Self { name, home, site: site.to_owned(), theme: "dark" }
     }
 
