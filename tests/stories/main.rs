@@ -33,6 +33,7 @@ mod fake;
 mod findings;
 mod following;
 mod forged;
+mod gate;
 mod harbor;
 mod help;
 mod hostile;
