@@ -388,6 +388,16 @@ fn keys_that_come_before_the_search_has_answered_mean_its_rows() {
 }
 
 #[test]
+fn a_filter_of_any_length_that_finds_nothing_leaves_room_for_what_helps() {
+    let mut state = state();
+    press(&mut state, "/");
+    let effects = update(&mut state, Msg::Paste("nonsense".repeat(400)));
+    run(&mut state, effects);
+    let drawn = crate::screens::draw(&mut state, (80, 24));
+    assert!(drawn.contains("Nothing fits 'nonsense") && drawn.contains("clears the filter"), "{drawn}");
+}
+
+#[test]
 fn late_search_results_are_dropped() {
     let mut state = state();
     let late = Msg::List(ListNews::Found { number: 0, order: None, hits: Arc::default() });

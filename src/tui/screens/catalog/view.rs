@@ -24,7 +24,7 @@ use crate::{
 };
 use unicode_width::UnicodeWidthStr;
 use wharf_core::{
-    base::text,
+    base::{clean, text},
     catalog::{marks::Marks, rows::RowView},
     image::model::ImageKind,
     ports::Listing,
@@ -215,9 +215,10 @@ impl Catalog {
             Some(names) if was_asked => format!("{searched}, and {names} asked."),
             _ => format!("{searched}."),
         };
-        let nothing = Nothing::new(format!("Nothing fits '{}'.", self.input.text.trim()), searched);
+        let nothing = Nothing::new(format!("Nothing fits '{}'.", clean::short(&self.input.text, 60)), searched);
         let nothing = match &searchers {
             Some(names) if !was_asked && words.len() > 1 => {
+                let words = clean::short(&words, 60);
                 nothing.key(keys, "catalog", Action::Open, format!("searches {names} for '{words}', too"))
             }
             _ => nothing,
