@@ -299,19 +299,17 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     risks.extend(questions::mount_risks(answers));
     let runtime = facts.runtime(answers.get(isolation::KEY));
     let counted = runtime.is_none_or(|runtime| runtime.counted);
-    risks.push(match (answers.get("memory"), facts.limits.0) {
+    risks.push(match (questions::no_memory_limit(answers, facts.memory), facts.limits.0) {
         _ if !counted => Risk::caution(
             "this runtime uses no control groups: it may use all memory and processors, and its figures are not told",
         ),
         (_, false) => {
             Risk::caution("this engine cannot set limits here (cgroup v1 without rights): it may use all memory")
         }
-        ("", true) => Risk::caution("no memory limit"),
-        (_, true) if answers.bytes("memory").zip(facts.memory).is_some_and(|(most, total)| most > total) => {
-            questions::memory_limit(answers, facts.memory)
-        }
-        (limit, true) => Risk::harmless(format!(
-            "at most {limit} of memory, {} processors, {} processes",
+        (Some(none), true) => none,
+        (None, true) => Risk::harmless(format!(
+            "at most {} of memory, {} processors, {} processes",
+            answers.get("memory"),
             answers.get("cpus"),
             answers.get("processes")
         )),

@@ -1,4 +1,5 @@
-//! Process 1 of a sandbox: this program, run from where nobody there can change it and hidden, until everything in the sandbox has ended.
+//! Process 1 of a sandbox: this program, hidden and run from where nobody there can change it, until everything in the
+//! sandbox has ended.
 //!
 //! Runs as `wharf __inside NUMBER` in the new user, mount, pid, ipc and uts namespaces that `bwrap` or `unshare` have
 //! made. The mounts are made here, in the same way for both. Any failure ends it before the program starts.

@@ -37,7 +37,6 @@ use wharf_core::{
         kept::KeptImage,
         logs::LogRange,
         plan::{Plan, State, Workload},
-        questions,
         usage::Usage,
     },
     ports::{Ability, ByteStream, Changes, Extent, Launcher, Runtime, Supply, Terminal},
@@ -88,11 +87,8 @@ impl Launcher for Local {
         // What is unpacked already is neither compared as a whole nor mounted.
         let unpacked = fs::try_exists(self.roots.join(pinned.manifest.hex()).join(seal::SEAL)).await;
         let prepared = if unpacked.unwrap_or(false) { None } else { self.prepared.find(&pinned.manifest).await };
-        let (sandboxed, mut risks) = self.sandboxes.sandboxed(image, &answers, prepared).await?;
-        let limit = questions::memory_limit(&answers, None);
-        if let Some(told) = risks.iter_mut().find(|risk| **risk == limit) {
-            *told = questions::memory_limit(&answers, room::total_memory());
-        }
+        let here = room::total_memory();
+        let (sandboxed, risks) = self.sandboxes.sandboxed(image, &answers, prepared, here).await?;
         let spec = WorkloadSpec {
             name: sandboxed.inside.hostname.clone(),
             sandboxed,

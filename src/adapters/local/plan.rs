@@ -303,8 +303,13 @@ pub(super) fn steps(
     ])
 }
 
-/// The risk lines of the launch.
-pub(super) fn risks(image: &Image, answers: &Answers, inside: &SandboxLayout, runtime: SandboxProgram) -> Vec<Risk> {
+/// The risk lines of the launch, with the bytes of memory that the machine has, as far as known.
+pub(super) fn risks(
+    image: &Image,
+    answers: &Answers,
+    inside: &SandboxLayout,
+    (runtime, memory): (SandboxProgram, Option<u64>),
+) -> Vec<Risk> {
     let user = match &image.config {
         config if config.hides_user() => "nobody knows whom".to_owned(),
         config if config.user.is_empty() => "root".to_owned(),
@@ -351,7 +356,7 @@ pub(super) fn risks(image: &Image, answers: &Answers, inside: &SandboxLayout, ru
     } else {
         Risk::harmless(format!("at most {} processes more than you have now", answers.get("processes")))
     });
-    risks.push(questions::memory_limit(answers, None));
+    risks.push(questions::memory_limit(answers, memory));
     risks.push(match runtime {
         SandboxProgram::Runsc => questions::isolated(runtime.isolation(), runtime.name()),
         program => questions::isolated(program.isolation(), &format!("a user namespace ({})", program.name())),

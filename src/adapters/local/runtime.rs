@@ -134,12 +134,14 @@ impl Sandboxes {
 
     /// The process as data, and its risks. Resolves links in the mounts' host paths.
     ///
-    /// `prepared` is a file that was prepared from the image, if there is one.
+    /// `prepared` is a file that was prepared from the image, if there is one; `memory`: the bytes that the machine has
+    /// where it will run, as far as known.
     pub async fn sandboxed(
         self,
         image: &Image,
         answers: &Answers,
         prepared: Option<KnownFile>,
+        memory: Option<u64>,
     ) -> Result<(Sandboxed, Vec<Risk>)> {
         let program = self.chosen(answers.get(isolation::KEY))?;
         let image = &plan::as_run(image, answers);
@@ -150,7 +152,7 @@ impl Sandboxes {
         let inside = blocking(move || plan::inside(&asked, &given, Path::new(plan::ROOT), &name))
             .await
             .during("plan on local")??;
-        let mut risks = plan::risks(image, answers, &inside, program);
+        let mut risks = plan::risks(image, answers, &inside, (program, memory));
         risks.extend(mounted.as_ref().map(MountedImage::risk));
         if inside.hostname != answers.get("name") && !answers.get("name").is_empty() {
             let words =
@@ -288,7 +290,7 @@ impl Runtime for Sandboxes {
     }
 
     async fn describe(&self, image: &Image, answers: &Answers) -> Result<Description> {
-        let (sandboxed, risks) = self.sandboxed(image, answers, None).await?;
+        let (sandboxed, risks) = self.sandboxed(image, answers, None, None).await?;
         let process = serde_json::to_value(&sandboxed).during("plan on local")?;
         Ok(Description { process: Process(process), risks })
     }

@@ -36,9 +36,9 @@ pub(super) fn hide(what: &str) -> Result<()> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).during(what)
 }
 
-/// This program as a file that the person cannot change: itself, if it is somebody else's, else a copy in sealed memory. If it does
-/// not run from such a file yet, it starts itself again from the copy and does not return; of the environment it keeps only
-/// the path.
+/// This program as a file that the person cannot change: itself, if it is somebody else's, else a copy in sealed memory. If
+/// it does not run from such a file yet, it starts itself again from the copy and does not return; of the environment it
+/// keeps only the path.
 pub(super) fn run_from_unchangeable(what: &str) -> Result<File> {
     let own = File::open("/proc/self/exe").during(what)?;
     if is_out_of_reach(&own) {

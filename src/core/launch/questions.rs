@@ -162,17 +162,21 @@ pub fn no_rights() -> Risk {
     Risk::harmless("no capabilities, and it cannot gain privileges")
 }
 
-/// The risk line of how much memory each process may have, which is empty without a limit; `total`: the bytes that the
-/// machine has, as far as known.
-pub fn memory_limit(answers: &Answers, total: Option<u64>) -> Risk {
+/// The risk line that nothing limits the memory, or only a limit above the bytes `total` that the machine has, as far as
+/// known; `None` if something does.
+pub fn no_memory_limit(answers: &Answers, total: Option<u64>) -> Option<Risk> {
     let most = answers.get("memory");
-    match (answers.bytes("memory"), total) {
-        _ if most.is_empty() => Risk::caution("no memory limit"),
-        (Some(bytes), Some(total)) if bytes > total => {
-            Risk::caution(format!("no memory limit: {most} is more than this machine has ({})", text::size(total)))
-        }
-        _ => Risk::harmless(format!("at most {most} of memory for each process")),
+    if most.is_empty() {
+        return Some(Risk::caution("no memory limit"));
     }
+    let total = total.filter(|total| answers.bytes("memory").is_some_and(|bytes| bytes > *total))?;
+    Some(Risk::caution(format!("no memory limit: {most} is more than this machine has ({})", text::size(total))))
+}
+
+/// The risk line of how much memory each process may have; `total` as in [`no_memory_limit`].
+pub fn memory_limit(answers: &Answers, total: Option<u64>) -> Risk {
+    let most = || Risk::harmless(format!("at most {} of memory for each process", answers.get("memory")));
+    no_memory_limit(answers, total).unwrap_or_else(most)
 }
 
 /// The question which of these levels of isolation is wanted, with the weakest as default; `None` if there is no choice.

@@ -23,6 +23,7 @@ use wharf_core::{
     },
     portal::{
         Portal,
+        evidence::mending::AllowedVersions,
         upkeep::tag::{Move, new_reference},
     },
 };
@@ -153,12 +154,10 @@ async fn verify(portal: &Portal, image: &Image, anew: bool, post: &Post) {
     let verified = portal.evidence.evidence_for_screen(&Context::default(), image, anew).await;
     post.send(ImageNews::Verified(Box::new(verified))).await;
     let Some(pinned) = &image.pinned else { return };
-    let mends = portal.evidence.mending_of(&image.reference, &pinned.digest);
-    let allowed = portal.evidence.nearest_allowed(&image.reference, &pinned.digest);
-    match tokio::try_join!(mends, allowed) {
-        Ok((mends, allowed)) => {
+    match portal.evidence.allowed_versions(&image.reference, &pinned.digest).await {
+        Ok(AllowedVersions { mends, nearest }) => {
             let digest = pinned.digest.clone();
-            post.send(ImageNews::Mends { digest, mends, allowed: allowed.map(Box::new) }).await;
+            post.send(ImageNews::Mends { digest, mends, allowed: nearest.map(Box::new) }).await;
         }
         Err(error) => tracing::info!(%error, "what would mend an image was not read"),
     }

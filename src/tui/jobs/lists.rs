@@ -144,6 +144,6 @@ impl Jobs {
 async fn peek(portal: &Portal, row: &PeekedRow) -> Result<Peek> {
     let moves = portal.catalog.tag_moves(&row.source, &row.name).await?;
     let reference = portal.sources.row(&row.source, &row.name, Some(&row.tag))?;
-    let allowed = portal.evidence.nearest_allowed(&reference, &row.digest).await?;
+    let allowed = portal.evidence.allowed_versions(&reference, &row.digest).await?.nearest;
     Ok(Peek { moves, allowed })
 }

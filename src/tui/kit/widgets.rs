@@ -165,8 +165,10 @@ pub fn above_failures(area: Rect, failed: &[(String, Error)]) -> Rect {
 
 /// Draws why sources or backends failed on the last lines of `area`; returns the area above.
 pub fn failures(frame: &mut Frame<'_>, area: Rect, failed: &[(String, Error)], theme: &Theme) -> Rect {
+    let rest = above_failures(area, failed);
     let lines = failure_lines(failed, usize::from(area.width), usize::from(area.height / 3), theme);
-    at_the_end(frame, area, lines)
+    put_lines(frame, below(area, rest.height), lines, 0);
+    rest
 }
 
 /// The area above the lines that tell why the shown list could not be read, which are half of `area` at most.
@@ -177,17 +179,10 @@ pub fn above_failure(area: Rect, error: Option<&Error>) -> Rect {
 
 /// Draws why the shown list could not be read on the last lines of `area`; returns the area above.
 pub fn failed_below(frame: &mut Frame<'_>, area: Rect, error: Option<&Error>, theme: &Theme) -> Rect {
-    let Some(error) = error else { return area };
-    let mut lines = failure(error, usize::from(area.width), theme);
-    lines.truncate(usize::from(area.height / 2));
-    at_the_end(frame, area, lines)
-}
-
-/// Draws lines at the end of `area`; returns the area above.
-fn at_the_end(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>) -> Rect {
-    let shown = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(area.height);
-    put_lines(frame, below(area, area.height - shown), lines, 0);
-    above(area, shown)
+    let rest = above_failure(area, error);
+    let lines = error.map_or_else(Vec::new, |error| failure(error, usize::from(area.width), theme));
+    put_lines(frame, below(area, rest.height), lines, 0);
+    rest
 }
 
 /// The theme's role for the tone of a badge.

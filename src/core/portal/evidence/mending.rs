@@ -34,6 +34,15 @@ pub struct Mend {
     pub verdict: Verdict,
 }
 
+/// The other versions of an image that the policy allows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AllowedVersions {
+    /// Those that would mend it: with fewer findings, the best first. None if the image itself was not scanned.
+    pub mends: Vec<Mend>,
+    /// The nearest one, with its reference: the next one of the same series, else the last one before it.
+    pub nearest: Option<(Mend, ImageRef)>,
+}
+
 /// A version with the evidence that is kept of it.
 struct Known<'a> {
     seen: &'a SeenTag,
@@ -135,29 +144,18 @@ fn nearest(mut versions: Vec<Mend>, tag: &str) -> Option<Mend> {
 }
 
 impl Evidence {
-    /// The versions of a row that would mend the image with this digest: allowed by the policy, with fewer findings.
-    /// Only kept evidence and the site's store are read; nothing is scanned, and no source is contacted. None if the
-    /// image itself was not scanned.
-    pub async fn mending(&self, source: &str, name: &str, digest: &Digest) -> Result<Vec<Mend>> {
-        self.mending_of(&self.sources.row(source, name, None)?, digest).await
-    }
-
-    /// The same for the image that a reference names.
-    pub async fn mending_of(&self, reference: &ImageRef, digest: &Digest) -> Result<Vec<Mend>> {
+    /// The other versions of an image, which the reference's tag names and this digest means, that the policy allows. Only
+    /// kept evidence and the site's store are read; nothing is scanned, and no source is contacted: the verdict on a launch
+    /// is based on a new look.
+    pub async fn allowed_versions(&self, reference: &ImageRef, digest: &Digest) -> Result<AllowedVersions> {
         let (compared, present) = self.versions_compared(reference, digest).await?;
-        let Some(present) = counted(&present, text::now()) else { return Ok(Vec::new()) };
-        Ok(self.still_admitted(reference, mends(allowed(compared), &present)).await)
-    }
-
-    /// The version of an image that the policy allows and that is nearest to the reference's tag, which means `digest`:
-    /// the next one of the same series, else the last one before it; with its own reference. From kept evidence, as in
-    /// [`mending`](Self::mending); the verdict on a launch is based on a new look.
-    pub async fn nearest_allowed(&self, reference: &ImageRef, digest: &Digest) -> Result<Option<(Mend, ImageRef)>> {
-        let Some(tag) = reference.tag() else { return Ok(None) };
-        let (compared, _) = self.versions_compared(reference, digest).await?;
-        let nearest = nearest(self.still_admitted(reference, allowed(compared)).await, tag);
-        let at = |mend: &Mend| reference.without_version().with_tag(&mend.tag).with_digest(&mend.digest);
-        Ok(nearest.map(|mend| (at(&mend), mend)).map(|(at, mend)| (mend, at)))
+        let allowed = self.still_admitted(reference, allowed(compared)).await;
+        let nearest = reference.tag().and_then(|tag| nearest(allowed.clone(), tag)).map(|mend| {
+            let at = reference.without_version().with_tag(&mend.tag).with_digest(&mend.digest);
+            (mend, at)
+        });
+        let mends = counted(&present, text::now()).map_or_else(Vec::new, |present| mends(allowed, &present));
+        Ok(AllowedVersions { mends, nearest })
     }
 
     /// The other versions of an image that were scanned, compared with the one that has this digest; and the evidence of

@@ -14,7 +14,7 @@ use crate::kit::{
 use wharf_core::base::{clean, text};
 
 /// The least and the most columns of a name.
-pub const NAME: (usize, usize) = (8, 24);
+const NAME: (usize, usize) = (8, 24);
 /// The least columns of a number, with the space before it.
 const NUMBER: usize = 6;
 

@@ -27,7 +27,7 @@ use wharf_core::{
         error::{Error, Result},
         text,
     },
-    evidence::record::{Kind, best},
+    evidence::record::Kind,
     image::{
         model::{Image, ImageKind, Platform},
         reference::ImageRef,
@@ -89,8 +89,8 @@ impl Page {
 
     /// Takes the evidence, unless it is that of another image.
     ///
-    /// Returns what came of the checks in words, if the person has asked for them.
-    pub fn judged(&mut self, result: Result<Verified>, now: i64) -> Option<String> {
+    /// Returns whether the person has asked for the checks, and is to be told what came of them.
+    pub fn judged(&mut self, result: Result<Verified>) -> bool {
         let of_this = match (&result, &self.image) {
             (Ok(verified), Some(image)) => {
                 // A file has no digest until all of it was read: it is recognized by its reference.
@@ -106,20 +106,18 @@ impl Page {
             self.verified = Some(result.map(Box::new));
             self.besides = Besides::Unread;
         }
-        let told = match &self.verified {
-            Some(Ok(verified)) if of_this => checked_words(verified, now),
-            _ => return None,
-        };
-        std::mem::take(&mut self.checking).then_some(told)
+        matches!(self.verified, Some(Ok(_))) && of_this && std::mem::take(&mut self.checking)
     }
-}
 
-/// What came of the checks of an image: its badges, and why there may be none.
-fn checked_words(verified: &Verified, now: i64) -> String {
-    let of = |kind| best(&verified.records, kind, now).map(|record| record.badge().word.to_owned());
-    let signature = of(Kind::Signature).unwrap_or_else(|| "no signature is looked for in such a place".to_owned());
-    let scan = of(Kind::Scan).unwrap_or_else(|| "no scanner has looked at it: 4 shows which are here".to_owned());
-    format!("checked: {signature} · {scan}")
+    /// What came of the checks: their badges, and why there may be none. `sources` is the key of the screen that shows what
+    /// is on this machine.
+    pub fn checked_words(&self, now: i64, sources: &str) -> String {
+        let of = |kind| self.record(kind, now).map(|record| record.badge().word.to_owned());
+        let signature = of(Kind::Signature).unwrap_or_else(|| "no signature is looked for in such a place".to_owned());
+        let scan =
+            of(Kind::Scan).unwrap_or_else(|| format!("no scanner has looked at it: {sources} shows which are here"));
+        format!("checked: {signature} · {scan}")
+    }
 }
 
 /// Actions of the page.

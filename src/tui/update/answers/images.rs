@@ -57,9 +57,11 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
             if let Ok(verified) = &*result {
                 mark(state, verified);
             }
-            let now = state.now;
-            let told = topmost!(state, Screen::Image).and_then(|page| page.judged(*result, now));
-            if let Some(words) = told {
+            let (now, key) = (state.now, state.keymap.label("global", Action::Sources));
+            if let Some(page) = topmost!(state, Screen::Image)
+                && page.judged(*result)
+            {
+                let words = page.checked_words(now, &key);
                 state.say(words);
             }
         }
