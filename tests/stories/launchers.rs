@@ -504,9 +504,15 @@ fn open() -> String {
 }
 
 async fn engine(name: &str, socket: &str, open: &str) {
+    contract_of_engine(lab::engine(name, socket), open).await;
+}
+
+/// The contract story for an engine.
+pub(crate) async fn contract_of_engine(engine: wharf::core::config::ConfigEntry, open: &str) {
     let home = Home::new();
     let mut config = home.config();
-    config.sources = vec![lab::registry("open", open), lab::engine(name, socket)];
+    let name = &engine.name.clone();
+    config.sources = vec![lab::registry("open", open), engine];
     std::fs::create_dir(home.path("images")).unwrap();
     config.image_folders = vec![home.path("images")];
     let parts = wharf::adapters::parts_of(config).unwrap();

@@ -62,6 +62,7 @@ mod pinboard;
 mod places;
 mod plan_scripts;
 mod podman;
+mod podman_service;
 mod prepared;
 mod presets;
 mod psql;

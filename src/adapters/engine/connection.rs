@@ -37,6 +37,8 @@ pub(super) struct Settings {
     pub(super) client_certificate: Option<PathBuf>,
     /// The private key of the client's certificate (PEM).
     pub(super) client_key: Option<PathBuf>,
+    /// The Podman whose service is started where nothing answers at the socket; `None` if somebody else starts it.
+    pub(super) program: Option<PathBuf>,
     /// Whether Docker's own settings say that its certificate is not to be checked; no file of ours can.
     #[serde(skip)]
     pub(super) unchecked: bool,
@@ -56,14 +58,25 @@ impl settings::Settings for Settings {
     fn wrong(&self) -> Option<(&'static str, String)> {
         settings::missing(&self.url, "unix:///run/podman/podman.sock")
             .or_else(|| settings::half_identity(self.client_certificate.as_ref(), self.client_key.as_ref()))
+            .or_else(|| {
+                let elsewhere = self.url.contains("://") && !self.url.starts_with("unix://");
+                (self.program.is_some() && elsewhere)
+                    .then(|| ("program", "it answers at a socket of this machine: url is to be unix:///…".to_owned()))
+            })
     }
 
     fn files(&self) -> Vec<(&'static str, &PathBuf)> {
-        settings::tls_files(self.ca.as_ref(), self.client_certificate.as_ref(), self.client_key.as_ref())
+        let mut files =
+            settings::tls_files(self.ca.as_ref(), self.client_certificate.as_ref(), self.client_key.as_ref());
+        files.extend(self.program.as_ref().map(|program| ("program", program)));
+        files
     }
 
     fn resolve(&mut self, written: &ConfigEntry) {
-        settings::resolve(written, [&mut self.ca, &mut self.client_certificate, &mut self.client_key]);
+        settings::resolve(
+            written,
+            [&mut self.ca, &mut self.client_certificate, &mut self.client_key, &mut self.program],
+        );
     }
 }
 

@@ -8,10 +8,15 @@ use std::{
 
 use serde::Deserialize;
 
-use super::connection::Settings;
+use super::{connection::Settings, service};
 use crate::shared::settings::AdapterEntry;
 use wharf_core::base::clean;
 use wharf_core::base::small_file;
+
+/// The name of a Podman that runs as this person.
+const ROOTLESS: &str = "podman-rootless";
+/// The variable with the address of Podman's service.
+const CONTAINER_HOST: &str = "CONTAINER_HOST";
 
 /// A Docker context, as far as it is read (`contexts/meta/ID/meta.json`).
 #[derive(Deserialize)]
@@ -68,25 +73,32 @@ impl Found {
             count += 1;
         }
         let (client_certificate, client_key) = files.identity.unzip();
-        let settings =
-            Settings { url, ca: files.authority, client_certificate, client_key, unchecked: files.unchecked };
+        let settings = Settings {
+            url,
+            ca: files.authority,
+            client_certificate,
+            client_key,
+            unchecked: files.unchecked,
+            program: files.program,
+        };
         self.0.push(AdapterEntry { name: unique, origin: origin.into(), settings });
     }
 }
 
-/// The certificate files for an engine.
+/// The files with which an engine is reached: certificates, or the program that is started first.
 #[derive(Default)]
 struct Files {
     authority: Option<PathBuf>,
     identity: Option<(PathBuf, PathBuf)>,
     unchecked: bool,
+    program: Option<PathBuf>,
 }
 
 impl Files {
     /// The certificate files in a folder, by Docker's names for them; missing files are not used.
     fn in_folder(folder: &Path) -> Self {
         let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
-        Self { authority: there("ca.pem"), identity: there("cert.pem").zip(there("key.pem")), unchecked: false }
+        Self { authority: there("ca.pem"), identity: there("cert.pem").zip(there("key.pem")), ..Self::default() }
     }
 
     /// The files that `DOCKER_TLS_VERIFY`, `DOCKER_TLS` and `DOCKER_CERT_PATH` name, as Docker's own client reads them.
@@ -110,21 +122,22 @@ fn over_tls(url: &str) -> String {
     }
 }
 
-/// Every engine that was found, once, with the place where it was found.
-pub(super) fn discover() -> Vec<AdapterEntry<Settings>> {
+/// Every engine that was found, once, with the place where it was found. `state`: Wharf's folder, for what has to be
+/// started first.
+pub(super) fn discover(state: &Path) -> Vec<AdapterEntry<Settings>> {
     let mut found = Found::default();
     let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
     if let Some(host) = variable("DOCKER_HOST") {
         found.add("docker", over_tls(&host), "DOCKER_HOST", Files::from_environment(&home));
     }
-    if let Some(host) = variable("CONTAINER_HOST") {
-        found.add("podman", host, "CONTAINER_HOST", Files::default());
+    if let Some(host) = variable(CONTAINER_HOST) {
+        found.add("podman", host, CONTAINER_HOST, Files::default());
     }
     let runtime = variable("XDG_RUNTIME_DIR").map(PathBuf::from);
     let user = rustix::process::getuid().as_raw();
     let runtime = runtime.unwrap_or_else(|| PathBuf::from(format!("/run/user/{user}")));
     for (name, path) in [
-        ("podman-rootless", runtime.join("podman/podman.sock")),
+        (ROOTLESS, runtime.join("podman/podman.sock")),
         ("docker-rootless", runtime.join("docker.sock")),
         ("docker-desktop", home.join(".docker/run/docker.sock")),
         ("podman", PathBuf::from("/run/podman/podman.sock")),
@@ -141,6 +154,14 @@ pub(super) fn discover() -> Vec<AdapterEntry<Settings>> {
         let files = Files::in_folder(&settings(&home).join("contexts/tls").join(folder).join("docker"));
         let files = Files { unchecked: endpoint.unchecked == Some(true), ..files };
         found.add(&clean::short(&context.name, 40), clean::line(host).into_owned(), "a docker context", files);
+    }
+    // Podman needs no daemon, so most people who have it have no socket of it.
+    if !found.0.iter().any(|known| known.name.starts_with(ROOTLESS) || known.origin == CONTAINER_HOST)
+        && let Some(program) = service::rootless_podman()
+    {
+        let url = format!("unix://{}", service::place(state).display());
+        let files = Files { program: Some(program), ..Files::default() };
+        found.add(ROOTLESS, url, "podman, whose service is started when it is needed", files);
     }
     found.0
 }

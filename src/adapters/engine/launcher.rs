@@ -113,7 +113,9 @@ impl Launcher for Engine {
         }
         let bytes = if self.has(image).await { 0 } else { image.size };
         let address = Address::parse(&self.config)?.to_string();
-        plan::plan((&self.name, &address), image, facts, bytes, answers, key)
+        let mut plan = plan::plan((&self.name, &address), image, facts, bytes, answers, key)?;
+        plan.steps.splice(0..0, self.service.iter().map(|service| service.step()));
+        Ok(plan)
     }
 
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {
@@ -412,6 +414,7 @@ impl Engine {
         let staged = Engine {
             config: self.config.clone(),
             connection: self.connection.clone(),
+            service: self.service.clone(),
             facts: self.facts.clone(),
             samples: Samples::default(),
             counted: std::sync::Mutex::default(),

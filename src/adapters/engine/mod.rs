@@ -13,6 +13,7 @@ mod memory;
 mod plan;
 mod runtimes;
 mod sample;
+mod service;
 mod terminal;
 mod upkeep;
 mod usage;
@@ -51,6 +52,7 @@ use wharf_core::{
 use connection::{Connection, Settings};
 use discover::discover;
 use runtimes::{EngineRuntime, RuntimeAnswer};
+use service::Service;
 
 /// An engine: a source of images and a backend.
 pub struct Engine {
@@ -59,6 +61,8 @@ pub struct Engine {
     staging: PathBuf,
     config: AdapterEntry<Settings>,
     connection: Arc<OnceCell<Connection>>,
+    /// Its service, if that is started when it is needed.
+    service: Option<Arc<Service>>,
     facts: OnceCell<Facts>,
     samples: Samples<sample::Sample>,
     /// Whether the figures of a container are its own, by its id; asked only where a runtime has none.
@@ -169,6 +173,7 @@ fn source(config: &AdapterEntry<Settings>, around: &Surroundings) -> (Source, Ar
         staging: around.cache_dir.join("engine").join(&config.name),
         config: config.clone(),
         connection: Arc::default(),
+        service: Service::of(config).map(Arc::new),
         facts: OnceCell::new(),
         samples: Samples::default(),
         counted: Mutex::default(),
@@ -198,6 +203,9 @@ impl Engine {
     }
 
     async fn connection(&self) -> Result<&Connection> {
+        if let Some(service) = &self.service {
+            service.ready().await?;
+        }
         self.connection.get_or_try_init(|| Connection::open(&self.config)).await
     }
 
@@ -249,7 +257,7 @@ pub const KIND: ConfigKind = ConfigKind::both(settings::hosts::<Settings>);
 
 /// Registers the engines of the configuration, the environment, Docker contexts and usual sockets.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
-    let wanted = parts.wanted(config, "engine", discover)?;
+    let wanted = parts.wanted(config, "engine", || discover(&around.state_dir))?;
     // Each discovered engine reports whether the person may use it.
     if wanted.is_empty() {
         parts.note(

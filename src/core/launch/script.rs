@@ -91,6 +91,7 @@ fn commands(step: &Step, number: usize, plan: &Plan) -> Result<Vec<String>> {
         ],
         Step::Write { path, text, mode, .. } => written(path, text, *mode)?,
         Step::Run { argv, environment } => vec![run(argv, environment)?],
+        Step::Serve { argv, socket } => served(argv, socket)?,
         Step::Send(call) => sent(call, number)?,
         Step::Wharf { arguments } => {
             let words = std::iter::once("wharf".to_owned()).chain(arguments.iter().cloned());
@@ -143,6 +144,23 @@ fn run(argv: &[String], environment: &[String]) -> Result<String> {
     let variables = environment.iter().map(variable).collect::<Result<Vec<_>>>()?;
     let words = argv.iter().map(|word| quoted(word)).collect::<Result<Vec<_>>>()?;
     Ok(["env".to_owned(), "-i".to_owned()].into_iter().chain(variables).chain(words).collect::<Vec<_>>().join(" "))
+}
+
+/// The lines that start a program in the background and wait until it answers at its socket, for at most 30 seconds.
+fn served(argv: &[String], socket: &str) -> Result<Vec<String>> {
+    let folder = socket.rsplit_once('/').map(|(folder, _)| folder).filter(|folder| !folder.is_empty());
+    let asked = format!(
+        "curl --silent --output /dev/null --max-time 5 --unix-socket {} http://localhost/_ping",
+        quoted(socket)?
+    );
+    Ok(vec![
+        format!("mkdir -p -- {}", quoted(folder.unwrap_or("/"))?),
+        format!("answers() {{ {asked}; }}"),
+        // By a shell that ends, so that it is no child that the script would have to wait for.
+        format!("answers || ({} </dev/null >/dev/null 2>&1 &)", quoted_words(argv.iter().cloned())?),
+        "tries=0".to_owned(),
+        "until answers || [ $tries -ge 300 ]; do sleep 0.1; tries=$((tries + 1)); done".to_owned(),
+    ])
 }
 
 /// The lines that send a request. What the answer gives as id is in `$id` afterwards.

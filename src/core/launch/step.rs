@@ -48,6 +48,13 @@ pub enum Step {
         /// Its environment: `NAME=value`, or `NAME` for a variable that is passed on. There are no others.
         environment: Vec<String>,
     },
+    /// A program is started that answers at a socket, unless one does already. It is not waited for.
+    Serve {
+        /// The program and its arguments.
+        argv: Vec<String>,
+        /// The path of the socket.
+        socket: String,
+    },
     /// A request is sent to a server.
     Send(Call),
     /// Wharf itself does it, called by these arguments.
@@ -120,6 +127,7 @@ impl Step {
                 format!("write {path} (permissions {mode:o}){}", filled_in(completed))
             }
             Self::Run { argv, .. } => format!("run {}", shown_words(argv)),
+            Self::Serve { argv, socket } => format!("run {} unless it answers at {socket}", shown_words(argv)),
             Self::Wharf { arguments } => format!("run wharf {}", shown_words(arguments)),
             Self::Send(call) => {
                 let headers: Vec<String> =
@@ -168,6 +176,7 @@ mod tests {
             Step::Compare { what: odd.into(), with: odd.into() },
             Step::write(odd, odd),
             Step::Run { argv: vec![odd.into()], environment: Vec::new() },
+            Step::Serve { argv: vec![odd.into()], socket: odd.into() },
             Step::Wharf { arguments: vec![odd.into()] },
             Step::Send(Call::new("POST", "unix:///x", odd).body(serde_json::json!({ "a": odd }))),
             Step::Wait { until: odd.into() },
