@@ -60,13 +60,15 @@ pub fn tabs(state: &State, columns: u16) -> Vec<Tab> {
     order.sort_by_key(|at| (!shown(at), !tells(at)));
     for at in order {
         worded[at] = true;
-        if end(&laid_out(state, scope, &worded, 0)) > columns {
+        if end(&laid_out(state, scope, &worded, 0, Gap::One)) > columns {
             worded[at] = false;
         }
     }
     let all = worded.iter().all(|word| *word);
-    let tabs = laid_out(state, scope, &worded, if all { NAME } else { 0 });
-    if end(&tabs) <= columns { tabs } else { laid_out(state, scope, &worded, 0) }
+    let named = all.then(|| laid_out(state, scope, &worded, NAME, Gap::Two));
+    let wide =
+        named.into_iter().chain([laid_out(state, scope, &worded, 0, Gap::Two)]).find(|tabs| end(tabs) <= columns);
+    wide.unwrap_or_else(|| laid_out(state, scope, &worded, 0, Gap::One))
 }
 
 /// The column after the last screen.
@@ -74,8 +76,15 @@ fn end(tabs: &[Tab]) -> u16 {
     tabs.last().map_or(0, |last| last.column.saturating_add(last.text.width() as u16))
 }
 
+/// How many blanks are between two screens.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gap {
+    One,
+    Two,
+}
+
 /// The screens from a column on, with words for some of them.
-fn laid_out(state: &State, scope: &str, worded: &[bool], mut column: u16) -> Vec<Tab> {
+fn laid_out(state: &State, scope: &str, worded: &[bool], mut column: u16, gap: Gap) -> Vec<Tab> {
     let tab = |((action, scopes, word, sign), worded): (&Place, &bool)| {
         let key = state.keymap.label(scope, *action);
         let active = scopes.contains(&scope);
@@ -84,7 +93,12 @@ fn laid_out(state: &State, scope: &str, worded: &[bool], mut column: u16) -> Vec
         let told = if count > 0 { format!("{sign}{}", text::count(count)) } else { String::new() };
         let words: Vec<&str> = [key.as_str(), word, &told].into_iter().filter(|part| !part.is_empty()).collect();
         let words = words.join(" ");
-        let text = if active { format!("[{words}]") } else { format!(" {words} ") };
+        let text = match (active, gap) {
+            (true, Gap::Two) => format!("[{words}]"),
+            (false, Gap::Two) => format!(" {words} "),
+            (true, Gap::One) => format!(" [{words}]"),
+            (false, Gap::One) => format!(" {words}"),
+        };
         let begin = column;
         column = column.saturating_add(text.width() as u16);
         Tab { action: *action, text, column: begin, active, failing: *action == Action::Sources && count > 0 }

@@ -89,7 +89,12 @@ pub fn shown_hints(state: &State) -> Vec<Hint> {
     }
     let hint = |action: &Action| {
         let key = state.keymap.key(page.scope(), *action)?.label();
-        Some(Hint { action: *action, key, words: page.label(*action), disabled: disabled(state, *action) })
+        Some(Hint {
+            action: *action,
+            key,
+            words: page.label(*action, &state.model),
+            disabled: disabled(state, *action),
+        })
     };
     // Where one pane has the screen, the key that leads back to the others is named first.
     let alone = state.views.of(page.scope()).alone != Alone::None && !page.panes_alone(&state.model).is_empty();

@@ -76,7 +76,7 @@ impl State {
         });
         lost.then(|| {
             format!(
-                "as soon as the screens below this one are closed ({}, then {})",
+                "as soon as the pages that you came from are closed ({}, then {})",
                 key(Action::Catalog),
                 key(Action::Sources)
             )

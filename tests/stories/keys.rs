@@ -496,6 +496,15 @@ fn presets_are_gone_through_with_one_key() {
         assert_eq!(asked, wanted);
         assert!(state.notice.as_ref().unwrap().text.contains(said));
     }
+    // What the person answered is not lost: it comes after the last preset again.
+    press(&mut state, "p p j j right");
+    let Screen::Launch(page) = state.screen() else { panic!("not launching") };
+    let own = page.answers.clone();
+    assert!(!own.0.is_empty());
+    press(&mut state, "p p p");
+    let Screen::Launch(page) = state.screen() else { panic!("not launching") };
+    assert_eq!(page.answers, own);
+    assert!(state.notice.as_ref().unwrap().text.contains("your own"));
 }
 
 #[test]
@@ -589,6 +598,10 @@ fn sections_are_folded_and_unfolded_and_stay_so() {
     assert_eq!(page(&state), (5, Some("network")), "unfolded by its title");
     press(&mut state, "_");
     assert_eq!(page(&state), (4, None), "folded from one of its questions: the title is selected");
+    press(&mut state, "right right");
+    assert_eq!(page(&state), (5, None), "opened by the arrow, which does not close");
+    press(&mut state, "left left");
+    assert_eq!(page(&state), (4, None), "closed by the other");
     press(&mut state, "enter g right");
     let Screen::Launch(launch) = state.screen() else { panic!("not launching") };
     let backend = launch.backend_name();

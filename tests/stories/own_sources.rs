@@ -363,7 +363,7 @@ fn a_start_with_other_sources_loses_nothing_and_says_what_it_waits_for() {
     left_out(&mut state);
     assert!(!state.starts_again());
     let told = state.notice.as_ref().unwrap().text.clone();
-    assert!(told.contains("screens below this one are closed (1, then 4)"), "{told}");
+    assert!(told.contains("pages that you came from are closed (1, then 4)"), "{told}");
     keys::press(&mut state, "1");
     assert!(!state.starts_again());
     keys::press(&mut state, "4");
@@ -420,4 +420,19 @@ fn an_added_source_is_used_at_once_on_the_screen() {
     screen.until("0 sources");
     screen.keys("q");
     assert_eq!(screen.ended(), 0);
+}
+
+#[test]
+fn a_source_without_images_says_so_and_not_that_the_filter_hides_them() {
+    let mut state = keys::state();
+    let none = wharf::core::catalog::rows::RowSet::build(Vec::new());
+    let effects = wharf::tui::update::update(
+        &mut state,
+        Msg::List(wharf::tui::msg::ListNews::Listed("lab".into(), Ok(std::sync::Arc::new(none)))),
+    );
+    keys::run(&mut state, effects);
+    let effects = keys::press(&mut state, "4 enter");
+    keys::run(&mut state, effects);
+    let drawn = crate::screens::draw(&mut state, (80, 24));
+    assert!(drawn.contains("lab has no images") && drawn.contains("clears the filter"), "{drawn}");
 }

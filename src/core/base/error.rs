@@ -94,7 +94,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind` while doing `what`, because of `why`.
     pub fn new(kind: Kind, what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { kind, what: one_line(what), why: one_line(why), hint: String::new(), sign_in: None }
+        Self { kind, what: one_line(what), why: without_numbers(one_line(why)), hint: String::new(), sign_in: None }
     }
 
     /// An error of kind [`Kind::Failed`], without a hint.
@@ -159,6 +159,24 @@ fn one_line(text: impl Into<String>) -> String {
     clean::short(&text, MOST)
 }
 
+/// The text without the numbers that the standard library adds to what the system says: `No such file or directory (os
+/// error 2)`.
+fn without_numbers(text: String) -> String {
+    const MARK: &str = " (os error ";
+    if !text.contains(MARK) {
+        return text;
+    }
+    let mut parts = text.split(MARK);
+    let mut short = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')').filter(|(number, _)| number.parse::<u32>().is_ok()) {
+            Some((_, rest)) => short.push_str(rest),
+            None => short.extend([MARK, part]),
+        }
+    }
+    short
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.what, self.why)?;
@@ -181,6 +199,18 @@ impl<T, E: fmt::Display> During<T> for std::result::Result<T, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_system_says_is_told_without_its_number() {
+        let missing = std::io::Error::from_raw_os_error(2);
+        assert_eq!(Error::failed("read x", &missing).why, "No such file or directory");
+        let twice = format!("{missing}: then {missing}");
+        let both = "No such file or directory: then No such file or directory";
+        assert_eq!(Error::failed("read x", twice).why, both);
+        for kept in ["a (os error x) b", "a (os error 2", "(os error 2)"] {
+            assert_eq!(Error::failed("read x", kept).why, kept);
+        }
+    }
 
     #[test]
     fn foreign_bytes_in_an_error_reach_nobody_as_they_came() {

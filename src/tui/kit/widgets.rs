@@ -102,6 +102,24 @@ pub fn fit(text: &str, width: usize) -> String {
     cut
 }
 
+/// The texts that fit into `width` columns as a whole, and how many more there are: `this · that · 3 more`. The first is
+/// always told, cut if it must be.
+pub fn fit_whole<'a>(texts: impl Iterator<Item = &'a str>, width: usize) -> String {
+    let texts: Vec<&str> = texts.collect();
+    let told = |count: usize| {
+        let left = texts.len() - count;
+        let rest = if left == 0 { String::new() } else { format!(" · {left} more") };
+        (texts[..count].join(" · "), rest)
+    };
+    let fits = |count: &usize| {
+        let (words, rest) = told(*count);
+        words.width() + rest.width() <= width
+    };
+    let (words, rest) = told((1..=texts.len()).rev().find(fits).unwrap_or(texts.len().min(1)));
+    let room = width.saturating_sub(rest.width());
+    fit(&(fit(&words, words.width().min(room)) + &rest), width)
+}
+
 /// A path in `width` columns that keeps its last part, which is what differs between the paths of a project. Also how
 /// many characters stand before the ellipsis and how many it replaces; `None` if nothing was cut out of the middle.
 pub fn fit_path(text: &str, width: usize) -> (String, Option<(usize, usize)>) {

@@ -69,7 +69,7 @@ pub trait Page {
     }
 
     /// The name of an action on this screen, in a word or two.
-    fn label(&self, action: Action) -> &'static str {
+    fn label(&self, action: Action, _model: &Model) -> &'static str {
         action.words()
     }
 

@@ -35,7 +35,7 @@ pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
 /// Why a request had no answer, from the texts of its error and causes; and what to do.
 pub fn why_no_answer(causes: &[String], timed_out: bool) -> (String, &'static str) {
     let all = causes.join(": ").to_lowercase();
-    let last = causes.last().map_or_else(String::new, |text| clean::short(text, 200));
+    let last = causes.last().map_or_else(String::new, |text| clean::short(&in_words(text), 200));
     let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
     if says(&["fatal alert"]) && says(&["certificate", "unknownca", "accessdenied"]) {
         (format!("it wants a client certificate that it trusts ({last})"), CLIENT_CERTIFICATE)
@@ -70,6 +70,16 @@ pub fn why_no_answer(causes: &[String], timed_out: bool) -> (String, &'static st
     }
 }
 
+/// The text of rustls without its names of types: `only valid for DnsName("a.example")` is `only valid for a.example`.
+fn in_words(text: &str) -> String {
+    let names = [("DnsName(\"", "\")"), ("IpAddress(", ")")];
+    names.iter().fold(text.to_owned(), |text, (before, after)| {
+        let mut parts = text.split(before);
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |words, part| words + &part.replacen(after, "", 1))
+    })
+}
+
 /// The environment variable that names a proxy, if one does.
 fn proxy_variable(mut names: impl Iterator<Item = String>) -> Option<String> {
     names.find(|name| matches!(name.to_ascii_uppercase().as_str(), "HTTP_PROXY" | "HTTPS_PROXY" | "ALL_PROXY"))
@@ -91,5 +101,18 @@ pub fn refused(what: &str, status: StatusCode, said: &str) -> Error {
         500..=599 => Error::new(Kind::Unavailable, what, because(&format!("the server failed with {status}")))
             .hint("try again later, or tell its administrators"),
         _ => Error::new(Kind::Failed, what, because(&format!("the server answered {status}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_certificate_is_for_is_told_without_names_of_types() {
+        let text =
+            r#"certificate is only valid for DnsName("a.example"), DnsName("b.example") or IpAddress(127.0.0.1)"#;
+        assert_eq!(in_words(text), "certificate is only valid for a.example, b.example or 127.0.0.1");
+        assert_eq!(in_words("connection refused"), "connection refused");
     }
 }

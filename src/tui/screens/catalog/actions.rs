@@ -124,7 +124,7 @@ impl Page for Catalog {
         ]
     }
 
-    fn label(&self, action: Action) -> &'static str {
+    fn label(&self, action: Action, _model: &Model) -> &'static str {
         match action {
             Action::Mark | Action::Open if self.facets.focused => "choose",
             Action::Facets if self.facets.focused => "all of them",

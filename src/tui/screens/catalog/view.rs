@@ -25,7 +25,7 @@ use crate::{
 use unicode_width::UnicodeWidthStr;
 use wharf_core::{
     base::{clean, text},
-    catalog::{marks::Marks, rows::RowView},
+    catalog::{marks::Marks, query::Query, rows::RowView},
     image::model::ImageKind,
     ports::Listing,
 };
@@ -204,6 +204,16 @@ impl Catalog {
         nothing.draw(frame, area, theme);
     }
 
+    /// Whether none of the sources that are named so has a row, and each has told all that it has.
+    fn holds_none(&self, names: &[String]) -> bool {
+        let is_named = |feed: &&SourceFeed| names.iter().any(|name| feed.source.to_lowercase().contains(name.as_str()));
+        let mut named = self.feeds.iter().filter(is_named).peekable();
+        named.peek().is_some()
+            && named.all(|feed| {
+                !feed.loading && feed.error.is_none() && feed.listing == Listing::Whole && feed.rows.is_empty()
+            })
+    }
+
     /// Says that the filter leaves nothing, how much was searched, and what would find more.
     fn nothing_fits(&self, keys: &Keymap) -> Nothing {
         let searchers: Vec<&str> =
@@ -215,7 +225,13 @@ impl Catalog {
             Some(names) if was_asked => format!("{searched}, and {names} asked."),
             _ => format!("{searched}."),
         };
-        let nothing = Nothing::new(format!("Nothing fits '{}'.", clean::short(&self.input.text, 60)), searched);
+        let only_sources = Query { sources: self.query.sources.clone(), ..Query::default() };
+        let nothing = if self.query == only_sources && self.holds_none(&self.query.sources) {
+            // As the sources screen leads to it: there is nothing that the filter hides.
+            Nothing::new(format!("{} has no images.", clean::short(&self.query.sources.join(", "), 60)), "")
+        } else {
+            Nothing::new(format!("Nothing fits '{}'.", clean::short(&self.input.text, 60)), searched)
+        };
         let nothing = match &searchers {
             Some(names) if !was_asked && words.len() > 1 => {
                 let words = clean::short(&words, 60);

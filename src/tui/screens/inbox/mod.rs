@@ -175,7 +175,7 @@ impl super::page::Page for Page {
         action == Action::Launch && self.selected().is_none_or(|one| one.launchable().is_none())
     }
 
-    fn label(&self, action: Action) -> &'static str {
+    fn label(&self, action: Action, _model: &Model) -> &'static str {
         let warned = self.selected().is_some_and(|one| one.warning.is_some());
         if action == Action::Launch && warned { "launch the fixed one" } else { action.words() }
     }

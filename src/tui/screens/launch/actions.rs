@@ -136,6 +136,13 @@ impl Page {
 
     /// Sets the selected field to its next or previous value.
     fn turned(&mut self, forward: bool) -> Vec<Effect> {
+        if let FormLine::Title(number) = self.line() {
+            // As in a tree: one key opens, the other closes.
+            if self.is_folded(number) == forward {
+                self.fold();
+            }
+            return Vec::new();
+        }
         if !self.turn_value(forward) {
             return Vec::new();
         }
@@ -156,23 +163,33 @@ impl Page {
 }
 
 impl Page {
-    /// Uses the answers of the next preset, after the last one those of the form itself.
+    /// Uses the answers of the next preset, after the last one the person's own, or those of the form itself.
     fn next_preset(&mut self, model: &mut Model) -> Vec<Effect> {
         let Some(form) = &self.form else { return Vec::new() };
-        let next = self.preset.map_or(0, |at| at + 1);
-        self.answers = Answers::default();
-        self.preset = match form.presets.get(next) {
-            Some(preset) => {
-                let asked = preset.answers.iter().filter(|(key, _)| form.field(key).is_some());
-                self.answers.0.extend(asked.map(|(key, value)| (key.clone(), value.clone())));
-                model.say(format!("preset {} of {}: {}", next + 1, form.presets.len(), preset.name));
-                Some(next)
-            }
-            None => {
-                model.say("the form's own answers");
-                None
-            }
+        let answers_of = |preset: Option<usize>| {
+            let preset = preset.and_then(|at| form.presets.get(at));
+            let asked = preset.into_iter().flat_map(|preset| &preset.answers);
+            Answers(
+                asked
+                    .filter(|(key, _)| form.field(key).is_some())
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect(),
+            )
         };
+        if self.preset.is_none() || self.answers != answers_of(self.preset) {
+            self.before_presets = std::mem::take(&mut self.answers);
+        }
+        let next = self.preset.map_or(0, |at| at + 1);
+        if let Some(preset) = form.presets.get(next) {
+            self.answers = answers_of(Some(next));
+            self.preset = Some(next);
+            model.say(format!("preset {} of {}: {}", next + 1, form.presets.len(), preset.name));
+        } else {
+            self.answers = self.before_presets.clone();
+            self.preset = None;
+            let own = if self.answers.0.is_empty() { "the form's own answers" } else { "your own answers" };
+            model.say(own);
+        }
         self.replan()
     }
 
@@ -292,7 +309,7 @@ impl page::Page for Page {
         ]
     }
 
-    fn label(&self, action: Action) -> &'static str {
+    fn label(&self, action: Action, _model: &Model) -> &'static str {
         match action {
             Action::NextPane if self.in_plan => "answers",
             Action::NextPane => "plan",

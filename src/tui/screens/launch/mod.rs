@@ -77,6 +77,8 @@ pub struct Page {
     pub forward: bool,
     /// The number of the preset whose answers are used, if any.
     pub preset: Option<usize>,
+    /// The answers that the person gave before those of a preset took their place.
+    before_presets: Answers,
     /// The launch that is made again; `None` for a new one.
     again: Option<again::Again>,
     /// The titles of the last form's sections, and whether they were folded.
@@ -108,6 +110,7 @@ impl Page {
             refusing: Vec::new(),
             forward: true,
             preset: None,
+            before_presets: Answers::default(),
             again: None,
             folded: Vec::new(),
         }
@@ -200,6 +203,12 @@ impl Page {
         }
         let title = self.lines().iter().position(|line| *line == FormLine::Title(number));
         self.at.selected = title.unwrap_or(self.at.selected);
+    }
+
+    /// Whether a section is folded.
+    fn is_folded(&self, number: usize) -> bool {
+        let section = self.form.as_ref().and_then(|form| form.sections.get(number));
+        section.is_some_and(|section| section.folded)
     }
 
     /// Shows a backend's form; sections that the person folded or unfolded stay so.

@@ -14,7 +14,7 @@ use crate::{
         fold::fold_text,
         panel,
         theme::{Depth, Theme},
-        widgets::{bar, cell, failure, fit, put, put_lines, row, weight, wrap},
+        widgets::{bar, cell, failure, fit, fit_whole, put, put_lines, row, weight, wrap},
     },
     model::Model,
 };
@@ -81,16 +81,16 @@ impl Page {
         };
         let risks = by_weight(&plan.risks);
         let (fine, serious): (Vec<&Risk>, Vec<&Risk>) = risks.iter().partition(|risk| risk.weight == Weight::Fine);
-        let words = |all: &[&Risk]| all.iter().map(|risk| risk.text.as_str()).collect::<Vec<_>>().join(" · ");
+        let words = |all: &[&Risk], room| fit_whole(all.iter().map(|risk| risk.text.as_str()), room);
         let mut first = gauge(&plan.risks, " ", theme);
         if let Some(worst) = serious.first() {
             let room = width.saturating_sub(first.width() + 5);
             first.spans.push(Span::styled(format!("  {} ", worst.weight.sign()), theme.style(weight(worst.weight))));
-            first.spans.push(Span::styled(fit(&words(&serious), room), theme.style("text")));
+            first.spans.push(Span::styled(words(&serious, room), theme.style("text")));
         }
         put(frame, row(under, 0), first);
         if !fine.is_empty() {
-            let line = fit(&words(&fine), width.saturating_sub(3));
+            let line = words(&fine, width.saturating_sub(3));
             put(frame, row(under, 1), told(Weight::Fine, &line, true, theme));
         }
     }

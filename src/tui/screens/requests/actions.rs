@@ -73,7 +73,7 @@ impl page::Page for Page {
         action == Action::Revoke && !self.is_approver()
     }
 
-    fn label(&self, action: Action) -> &'static str {
+    fn label(&self, action: Action, _model: &Model) -> &'static str {
         match action {
             Action::Refuse if !self.decides() => "take back",
             Action::NextPane => "other list",

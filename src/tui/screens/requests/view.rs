@@ -233,8 +233,8 @@ impl Page {
 
     fn empty(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
         if !model.requests {
-            let how =
-                "Its administrators name one: [requests] admitted = \"HOST/PROJECT\" (README: A site in ten minutes).";
+            let how = "With one, an image that the policy holds back is asked for here, and decided here. \
+                       Administrators name it: [requests] admitted = \"HOST/PROJECT\" (README: A site in ten minutes).";
             return Nothing::new("This site has no place for admitted images yet.", how).draw(frame, area, theme);
         }
         let (what, when) = match self.which {

@@ -5,7 +5,7 @@ use crate::{kit::reading::Reading, model::Model};
 use wharf_core::portal::doctor::{Finding, State};
 
 impl Page {
-    /// All findings, those that want something first.
+    /// All findings, those that are not good first.
     fn findings<'a>(&'a self, model: &'a Model) -> Vec<&'a Finding> {
         let mut all: Vec<&Finding> = model.findings.iter().chain(&self.checks).collect();
         all.sort_by_key(|finding| match finding.state {
@@ -28,10 +28,10 @@ impl Page {
         told
     }
 
-    /// How many of the checks are good: `6 of 8`; empty where there are none yet.
+    /// How many of the checks are good: `6 of 8 good`; empty where there are none yet.
     pub(super) fn checks_facts(&self, model: &Model) -> String {
         let all = self.findings(model);
         let good = all.iter().filter(|finding| finding.state == State::Good).count();
-        if all.is_empty() { String::new() } else { format!("{good} of {}", all.len()) }
+        if all.is_empty() { String::new() } else { format!("{good} of {} good", all.len()) }
     }
 }

@@ -147,7 +147,7 @@ impl super::page::Page for Page {
         let backends = text::plural(model.backends.len() as u64, "backend", "backends");
         let failing = match wanting {
             0 => String::new(),
-            one => format!(" · {} something", text::plural(one, "wants", "want")),
+            count => format!(" · {count} ✗"),
         };
         ("Sources".to_owned(), format!("{sources}, {backends}{failing}"))
     }
@@ -169,8 +169,11 @@ impl super::page::Page for Page {
         ]
     }
 
-    fn label(&self, action: Action) -> &'static str {
+    fn label(&self, action: Action, model: &Model) -> &'static str {
+        let source = self.selected(model).and_then(|row| model.sources.iter().find(|source| source.name == row.name));
         match action {
+            Action::LeaveOut if source.is_some_and(|source| source.added) => "remove",
+            Action::LeaveOut if source.is_some_and(|source| source.hidden) => "show again",
             Action::Open => "its images",
             Action::Refresh => "ask again",
             action => action.words(),

@@ -76,7 +76,7 @@ impl super::page::Page for Page {
         ]
     }
 
-    fn label(&self, action: Action) -> &'static str {
+    fn label(&self, action: Action, _model: &Model) -> &'static str {
         match action {
             Action::Open => "do it",
             Action::Launch => "try it",

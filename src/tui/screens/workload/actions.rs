@@ -133,7 +133,7 @@ impl page::Page for Page {
         ]
     }
 
-    fn label(&self, action: Action) -> &'static str {
+    fn label(&self, action: Action, _model: &Model) -> &'static str {
         match action {
             Action::Back if self.output.searches() => "end search",
             Action::Open => "tasks",
