@@ -98,6 +98,20 @@ proptest::proptest! {
 }
 
 #[test]
+fn a_line_that_begins_like_the_end_of_a_text_is_written_as_it_is() {
+    // Some shells lose a byte of it, wherever the two differ.
+    let mark = "WHARF_END";
+    let lines: Vec<String> = (0..=mark.len()).map(|count| format!("{}¡\n", &mark[..count])).collect();
+    let all: String = ('A'..='Z').map(|letter| format!("{letter}é\n")).collect();
+    for text in lines.iter().chain([&all]) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        run(vec![Step::write(path.display().to_string(), text.clone())], folder.path(), &[]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), *text);
+    }
+}
+
+#[test]
 fn a_program_gets_the_environment_of_the_plan_and_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let environment = ["PATH", "HOME", "UNSET", "SLURM_CONF=/a b/$HOME"].map(str::to_owned).to_vec();

@@ -14,7 +14,7 @@ use crate::base::{
 pub const TOKEN: &str = "WHARF_TOKEN";
 /// The variable that may hold more options for curl, such as those for a client certificate.
 const OPTIONS: &str = "CURL_OPTIONS";
-/// The beginning of the word that ends a text in the script.
+/// The word that ends a text in the script; another letter may stand before it.
 const END: &str = "WHARF_END";
 
 /// The plan as a POSIX shell script. Where a step can only be done by Wharf, the script has all steps as comments and
@@ -111,11 +111,9 @@ fn written(path: &str, text: &str, mode: u32) -> Result<Vec<String>> {
         .into_iter()
         .collect::<Vec<_>>();
     // A text between two marks always ends with a line break.
-    if text.ends_with('\n') && !text.contains('\0') {
-        let end = end_of(text);
-        lines.extend([format!("cat >{file} <<'{end}'"), format!("{text}{end}")]);
-    } else {
-        lines.push(format!("printf %s {} >{file}", quoted(text)?));
+    match end_of(text).filter(|_| text.ends_with('\n') && !text.contains('\0')) {
+        Some(end) => lines.extend([format!("cat >{file} <<'{end}'"), format!("{text}{end}")]),
+        None => lines.push(format!("printf %s {} >{file}", quoted(text)?)),
     }
     lines.push(format!("chmod {mode:o} {}", quoted(&with_folder(path))?));
     Ok(lines)
@@ -197,9 +195,9 @@ fn sent(call: &Call, number: usize) -> Result<Vec<String>> {
     match &call.body {
         Some(body) => {
             let body = serde_json::to_string_pretty(body).unwrap_or_default() + "\n";
-            let end = end_of(&body);
+            // No line of a JSON document begins with its first letter.
             words.push("--data-binary @/dev/fd/3".to_owned());
-            lines.extend([format!("{before}{} 3<<'{end}'", words.join(" ")), format!("{body}{end}")]);
+            lines.extend([format!("{before}{} 3<<'{END}'", words.join(" ")), format!("{body}{END}")]);
         }
         None => lines.push(format!("{before}{}", words.join(" "))),
     }
@@ -211,14 +209,12 @@ fn sent(call: &Call, number: usize) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// A word with which no line of the text begins, so that it can end it: of a line that goes on behind the word, some shells
-/// lose a byte.
-fn end_of(text: &str) -> String {
-    let mut end = END.to_owned();
-    while text.lines().any(|line| line.starts_with(&end)) {
-        end.push('_');
-    }
-    end
+/// A word that can end the text: no line begins with its first letter, as some shells lose a byte of a line that goes on
+/// differently. `None` where every letter begins a line.
+fn end_of(text: &str) -> Option<String> {
+    let begins = |letter: char| text.lines().any(|line| line.starts_with(letter));
+    let free = ('A'..='Z').find(|letter| !begins(*letter))?;
+    Some(if END.starts_with(begins) { format!("{free}_{END}") } else { END.to_owned() })
 }
 
 /// A comment of one line.
@@ -248,10 +244,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_ended_by_a_word_with_which_no_line_of_it_begins() {
-        assert_eq!(end_of("a\nb\n"), "WHARF_END");
-        assert_eq!(end_of("a\nWHARF_END\nWHARF_END_\n"), "WHARF_END__");
-        assert_eq!(end_of("WHARF_END¡\n"), "WHARF_END_");
+    fn a_text_is_ended_by_a_word_with_whose_first_letter_no_line_of_it_begins() {
+        assert_eq!(end_of("a\n W\n").unwrap(), "WHARF_END");
+        assert_eq!(end_of("a\nWHARF\n").unwrap(), "A_WHARF_END");
+        assert_eq!(end_of("W¡\nAll\n").unwrap(), "B_WHARF_END");
+        let all: String = ('A'..='Z').flat_map(|letter| [letter, '\n']).collect();
+        assert_eq!(end_of(&all), None);
     }
 
     #[test]
