@@ -25,15 +25,11 @@ impl PersonsPodman {
     fn new(open: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
-        let at = folder.path().display().to_string();
         // Like the lab's own: without managing systemd and cgroups, and within the limits that a container may set.
         let settings = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=4096:4096\"]\n\
             [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n";
         file("containers.conf", settings.to_owned());
         file("registries.conf", format!("[[registry]]\nlocation = \"{open}\"\ninsecure = true\n"));
-        let storage =
-            format!("[storage]\ndriver = \"overlay\"\nrunroot = \"{at}/runroot\"\ngraphroot = \"{at}/storage\"\n");
-        file("storage.conf", storage);
         let id = |option: &str| -> u32 {
             let output = Command::new("id").args([option, "wharf-lab"]).output().unwrap();
             lab::said(&output).trim().parse().unwrap()
@@ -57,7 +53,8 @@ impl PersonsPodman {
                 ("XDG_RUNTIME_DIR", &path("run")),
                 ("CONTAINERS_CONF", &path("containers.conf")),
                 ("CONTAINERS_REGISTRIES_CONF", &path("registries.conf")),
-                ("CONTAINERS_STORAGE_CONF", &path("storage.conf")),
+                // Its storage is below it, and new: an image that another test has left would not be pulled.
+                ("HOME", &path("")),
             ],
         );
     }
@@ -103,7 +100,7 @@ async fn the_contract() {
 /// Wharf as this person, who has configured nothing about engines.
 fn command(home: &Home, arguments: &[&str]) -> Command {
     let mut command = home.wharf(arguments);
-    for name in ["XDG_RUNTIME_DIR", "CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_STORAGE_CONF"] {
+    for name in ["XDG_RUNTIME_DIR", "CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF", "HOME"] {
         command.env(name, std::env::var_os(name).unwrap());
     }
     command.env("WHARF_DISCOVER", "yes").env("USER", "wharf-lab");
