@@ -53,7 +53,7 @@ macro_rules! adapters {
 
 // By default an image is launched on the first backend that accepts it, so the one that gives nobody root rights comes
 // first.
-adapters! { files, local, runtimes, apptainer, engine, oci, hub, harbor, openstack, slurm, charliecloud }
+adapters! { files, local, runtimes, apptainer, engine, oci, hub, harbor, openstack, slurm, charliecloud, qemu }
 
 /// Declares the adapters that only make evidence, in the same way.
 macro_rules! checkers {
@@ -71,7 +71,10 @@ checkers! { cosign, notary, data_signature, sif, attached_reports, registry_scan
 /// Carries out the inner verbs with which backends start this program again; `None` for all other command lines. They
 /// must start quickly.
 pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
-    local::inner(words).or_else(|| apptainer::inner(words)).or_else(|| charliecloud::inner(words))
+    local::inner(words)
+        .or_else(|| apptainer::inner(words))
+        .or_else(|| charliecloud::inner(words))
+        .or_else(|| qemu::inner(words))
 }
 
 /// The store of secrets. A program has one: what it keeps in memory only is lost with it.

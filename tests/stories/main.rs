@@ -67,6 +67,7 @@ mod prepared;
 mod presets;
 mod psql;
 mod pty;
+mod qemu;
 mod queue_groups;
 mod reach;
 mod readme;

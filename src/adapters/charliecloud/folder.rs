@@ -1,14 +1,11 @@
 //! What is in the folder of a launch, and what runs from it.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::keeper::{
-    launches::{self, Launched, SPEC},
+    launches::{self, Launched},
     processes,
     running::RunningProgram,
 };
@@ -18,9 +15,6 @@ use wharf_core::base::small_file;
 pub(super) const PROGRAM: &str = "ch-run";
 /// The folder of the process alone.
 const PLACE: &str = "place";
-/// How long a launch may be on its way to its description; what is older was interrupted.
-const LONGEST: Duration = Duration::from_secs(3600);
-
 /// A launch as data: what a plan shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Spec {
@@ -58,31 +52,4 @@ pub(super) fn place(folder: &Path) -> PathBuf {
 pub(super) fn asked_to_end(pid: u32) -> Vec<u32> {
     let mounts = small_file::text(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_end() == PROGRAM);
     if mounts { processes::children(pid) } else { vec![pid] }
-}
-
-/// Whether a launch below a folder is on its way: which image it uses is not known.
-pub(super) fn is_launching(launches: &Path) -> bool {
-    let entries = std::fs::read_dir(launches).into_iter().flatten().flatten();
-    let mut incomplete = entries.filter(|entry| entry.path().join(SPEC).symlink_metadata().is_err());
-    incomplete.any(|entry| {
-        let changed = entry.metadata().and_then(|meta| meta.modified());
-        changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age < LONGEST))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::keeper::launches::Launches;
-
-    #[tokio::test]
-    async fn a_launch_without_its_description_is_on_its_way_and_not_listed() {
-        let folder = tempfile::tempdir().unwrap();
-        let launches = Launches::<Spec>::new(folder.path().to_owned(), "charliecloud".into());
-        assert!(!is_launching(folder.path()));
-        std::fs::create_dir(folder.path().join("a1")).unwrap();
-        assert!(is_launching(folder.path()) && launches.all().await.unwrap().is_empty());
-        std::fs::write(folder.path().join("a1").join(SPEC), "broken").unwrap();
-        assert!(!is_launching(folder.path()) && launches.all().await.unwrap().is_empty());
-    }
 }

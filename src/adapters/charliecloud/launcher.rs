@@ -12,14 +12,15 @@ use async_trait::async_trait;
 use rustix::process::Signal;
 
 use super::{
-    claim::Claim,
     folder::{self, PROGRAM, Spec},
     keep,
 };
 use crate::{
     keeper::{
-        changes, follow,
-        launches::{Kept, Launched, Launches, SPEC},
+        changes,
+        claim::Claim,
+        follow,
+        launches::{self, Kept, Launched, Launches, SPEC},
         node::Node,
         processes,
         standing::has_ended,
@@ -111,7 +112,7 @@ impl Charliecloud {
     /// Whether a launch is on its way.
     async fn is_launching(&self) -> Result<bool> {
         let launches = self.launches.folder().to_owned();
-        blocking(move || folder::is_launching(&launches)).await.during("look for launches")
+        blocking(move || launches::is_launching(&launches)).await.during("look for launches")
     }
 
     /// Who uses which image, by the digits of its manifest.

@@ -4,7 +4,6 @@
 //! keeps its output and its exit code, and outlives Wharf. The image is prepared as for a job of a cluster, so that what
 //! runs here runs there.
 
-mod claim;
 mod folder;
 mod keep;
 mod launcher;

@@ -15,7 +15,10 @@ use super::{
     layout::{self, blob_path},
     sif_image,
 };
-use crate::{formats::archive::REF_NAME, shared::private};
+use crate::{
+    formats::archive::{self, REF_NAME},
+    shared::private,
+};
 use wharf_core::{
     base::{
         blocking::blocking,
@@ -62,6 +65,10 @@ impl Content for Files {
         let (path, _) = self.path(at)?;
         if sif_image::is_there(path) {
             return self.sif_blob(path, blob, from).await;
+        }
+        if !layout::is_layout(path) {
+            // A disk is all that there is.
+            return archive::part(path, from, blob.size.saturating_sub(from), format!("read {}", path.display())).await;
         }
         self.layout(path).await?.blob(&blob.digest, from).await
     }

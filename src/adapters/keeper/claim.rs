@@ -11,7 +11,7 @@ const LOCK: &str = "claim";
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A folder that is removed again unless it is kept.
-pub(super) struct Claim {
+pub struct Claim {
     folder: Option<PathBuf>,
     /// Another Wharf cannot claim the folder while this is open.
     _lock: File,
@@ -22,7 +22,7 @@ impl Claim {
     ///
     /// # Errors
     /// `Unavailable` where another Wharf launches the same at this moment.
-    pub(super) fn of(folder: PathBuf, what: &str) -> Result<Self> {
+    pub fn of(folder: PathBuf, what: &str) -> Result<Self> {
         private::folder(&folder)?;
         let lock = private::open(&folder.join(LOCK), |options| options.write(true).create(true)).during(what)?;
         private::lock(&lock, PATIENCE, what)?;
@@ -30,7 +30,7 @@ impl Claim {
     }
 
     /// Leaves the folder as it is.
-    pub(super) fn keep(mut self) {
+    pub fn keep(mut self) {
         self.folder = None;
     }
 }

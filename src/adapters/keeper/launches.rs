@@ -25,6 +25,8 @@ use wharf_core::{
 
 /// The file that describes a launch in its folder.
 pub const SPEC: &str = "spec.json";
+/// How long a launch may be on its way to its description; what is older was interrupted.
+const LONGEST: Duration = Duration::from_secs(3600);
 /// The pause between two looks at a launch that changes.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -100,6 +102,16 @@ impl<S: Spec> Kept<S> {
     }
 }
 
+/// Whether a launch below a folder is on its way: which image it uses is not known.
+pub fn is_launching(launches: &Path) -> bool {
+    let entries = std::fs::read_dir(launches).into_iter().flatten().flatten();
+    let mut incomplete = entries.filter(|entry| entry.path().join(SPEC).symlink_metadata().is_err());
+    incomplete.any(|entry| {
+        let changed = entry.metadata().and_then(|meta| meta.modified());
+        changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age < LONGEST))
+    })
+}
+
 /// The launches of one backend.
 #[derive(Debug)]
 pub struct Launches<S> {
@@ -159,5 +171,32 @@ impl<S: Spec> Launches<S> {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Description(Launched);
+
+    impl Spec for Description {
+        type Note = ();
+
+        fn launched(&self) -> &Launched {
+            &self.0
+        }
+    }
+
+    #[tokio::test]
+    async fn a_launch_without_its_description_is_on_its_way_and_not_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let launches = Launches::<Description>::new(folder.path().to_owned(), "test".into());
+        assert!(!is_launching(folder.path()));
+        std::fs::create_dir(folder.path().join("a1")).unwrap();
+        assert!(is_launching(folder.path()) && launches.all().await.unwrap().is_empty());
+        std::fs::write(folder.path().join("a1").join(SPEC), "broken").unwrap();
+        assert!(!is_launching(folder.path()) && launches.all().await.unwrap().is_empty());
     }
 }

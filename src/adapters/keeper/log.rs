@@ -53,9 +53,10 @@ pub struct Log {
 }
 
 impl Log {
-    /// A new log in a folder.
+    /// A log in a folder; one that is there goes on.
     pub fn new(folder: &Path) -> Self {
-        let mut log = Self { folder: folder.to_owned(), number: 0, file: None, size: 0, lost: 0, tried: None };
+        let number = parts(folder).last().map_or(0, |(number, _)| *number);
+        let mut log = Self { folder: folder.to_owned(), number, file: None, size: 0, lost: 0, tried: None };
         log.file = log.open();
         log
     }

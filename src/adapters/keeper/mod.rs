@@ -5,6 +5,7 @@
 //! output (`log.N`), the exit code (`exit`), and a note of the process (`running`), by which any later Wharf finds it again.
 
 pub mod changes;
+pub mod claim;
 pub mod follow;
 pub mod launches;
 pub mod log;

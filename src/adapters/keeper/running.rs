@@ -64,6 +64,11 @@ impl<T: Serialize + DeserializeOwned> RunningProgram<T> {
         (processes::started(running.pid) == Some(running.started)).then_some(running)
     }
 
+    /// Forgets a program that has ended, before it is started again.
+    pub fn forget(folder: &Path) {
+        let _ = std::fs::remove_file(folder.join(NOTE));
+    }
+
     /// Why no program of a folder without an exit code is seen; `created` is when it was launched, in seconds since 1970.
     pub fn unseen(folder: &Path, created: i64) -> Unseen {
         let began = folder.join(NOTE).exists();

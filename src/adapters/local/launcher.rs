@@ -9,7 +9,7 @@ use super::{
     KeptWorkload, Local, WorkloadSpec,
     confine::Limits,
     gvisor::{self, Counted},
-    keep, plan, room,
+    keep, plan,
     sandbox_program::SandboxProgram,
     seal,
 };
@@ -20,7 +20,7 @@ use crate::{
         running::{RunningProgram, Unseen},
         start,
     },
-    shared::{exec, private, terminal},
+    shared::{exec, private, room, terminal},
 };
 use wharf_core::{
     base::{

@@ -24,7 +24,6 @@ mod plan;
 mod program;
 mod reading;
 mod rescue;
-mod room;
 mod root;
 mod run;
 mod runtime;

@@ -8,7 +8,7 @@ use wharf_core::{base::blocking::blocking, base::small_file, launch::room::Room}
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The memory of this machine and the space on the file system of `folder`, as far as known in time.
-pub(super) async fn room(folder: &Path) -> Vec<Room> {
+pub async fn room(folder: &Path) -> Vec<Room> {
     let folder = folder.to_owned();
     let disk = blocking(move || disk(&folder));
     let disk = tokio::time::timeout(PATIENCE, disk).await.ok().and_then(Result::ok).flatten();
@@ -17,7 +17,7 @@ pub(super) async fn room(folder: &Path) -> Vec<Room> {
 }
 
 /// The bytes of memory that this machine has, if it tells.
-pub(super) fn total_memory() -> Option<u64> {
+pub fn total_memory() -> Option<u64> {
     let (_, total) = memory(&small_file::text("/proc/meminfo").ok()?)?.share()?;
     Some(total)
 }

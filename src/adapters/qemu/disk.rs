@@ -1,0 +1,203 @@
+//! The disks of images, each fetched once, compared with its digest, and never changed: machines write into files of their
+//! own above them.
+//!
+//! ```text
+//! FOLDER/sha256-DIGEST.FORMAT             a disk
+//! FOLDER/sha256-DIGEST.FORMAT.RANDOM.making/disk   what is not complete yet
+//! ```
+
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::TryStreamExt;
+use tokio::io::AsyncWriteExt;
+
+use crate::{
+    formats::disk_header,
+    shared::private::{self, Scratch},
+};
+use wharf_core::{
+    base::{
+        blocking::blocking,
+        context::Context,
+        digest::Digest,
+        error::{During, Error, Kind, Result},
+    },
+    image::{manifest::Descriptor, model::Image},
+    launch::kept::KeptImage,
+    ports::Supply,
+};
+
+/// The formats with which machines start.
+pub(super) const FORMATS: [&str; 2] = ["qcow2", "raw"];
+/// The name of a disk that is not complete yet, in a folder of its own.
+const DISK: &str = "disk";
+/// The end of the names of the folders of what is not complete.
+const MAKING: &str = "making";
+/// After this time something incomplete was left by a program that was ended.
+const LEFT: Duration = Duration::from_secs(24 * 3600);
+
+/// The folder of the disks.
+#[derive(Debug, Clone)]
+pub(super) struct Disks(pub PathBuf);
+
+/// What has to be known of a disk before it is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WantedDisk {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Its format.
+    pub format: String,
+    /// The bytes of its file.
+    pub size: u64,
+}
+
+/// Fails if no machine starts from an image.
+///
+/// # Errors
+/// `Unsupported`, with the reason.
+pub(super) fn accepts(image: &Image) -> Result<()> {
+    let refused = |why: String, hint: &str| {
+        Err(Error::unsupported(format!("start a machine from {}", image.reference), why).hint(hint))
+    };
+    let Some(disk) = &image.disk else { return refused("it is no disk image".to_owned(), "choose one of kind vm") };
+    if disk.refers {
+        return refused(
+            format!("its header names other files ({})", disk.warnings.join("; ")),
+            "make one file of it that you trust: qemu-img convert -O qcow2",
+        );
+    }
+    if !FORMATS.contains(&disk.format.as_str()) {
+        let why = format!("its format is {}", disk.format);
+        return refused(why, "make another file of it: qemu-img convert -O qcow2");
+    }
+    Ok(())
+}
+
+impl Disks {
+    /// Where a disk is, or will be.
+    pub(super) fn place(&self, digest: &Digest, format: &str) -> PathBuf {
+        self.0.join(format!("{}-{}.{format}", digest.algorithm(), digest.hex()))
+    }
+
+    /// Whether a disk is there, complete.
+    pub(super) fn has(&self, wanted: &WantedDisk) -> bool {
+        let place = self.place(&wanted.digest, &wanted.format);
+        place.metadata().is_ok_and(|meta| meta.is_file() && meta.len() == wanted.size)
+    }
+
+    /// The path of a disk, which is fetched and compared if it is not there.
+    ///
+    /// # Errors
+    /// `Integrity` where its bytes are others, or its header is not what was planned for; else what the source or the
+    /// file system says.
+    pub(super) async fn provide(&self, cx: &Context, supply: &Supply, wanted: &WantedDisk) -> Result<PathBuf> {
+        let what = format!("fetch the disk of {}", supply.image.reference);
+        let place = self.place(&wanted.digest, &wanted.format);
+        if self.has(wanted) {
+            return Ok(place);
+        }
+        let folder = self.0.clone();
+        blocking(move || private::folder(&folder).map(|()| remove_left(&folder))).await.during(&what)??;
+        cx.progress.phase("fetching the disk");
+        cx.progress.total(wanted.size);
+        let making = Scratch::make(private::beside(&place, MAKING))?;
+        let from = making.path().join(DISK);
+        cx.unless_cancelled(&what, write(cx, supply, wanted, &from, &what)).await?;
+        let (to, format, task) = (place.clone(), wanted.format.clone(), what.clone());
+        let finish = move || {
+            let facts = disk_header::inspect(&from)?;
+            if facts.refers || facts.format != format {
+                return Err(Error::new(Kind::Integrity, &task, "its header is not what was planned for"));
+            }
+            std::fs::set_permissions(&from, std::fs::Permissions::from_mode(0o400)).during(&task)?;
+            std::fs::rename(&from, &to).during(&task)
+        };
+        blocking(finish).await.during(&what)??;
+        Ok(place)
+    }
+
+    /// The disks that are kept; `busy` has who uses which, by the names of their files.
+    pub(super) fn list(&self, backend: &str, busy: &BTreeMap<String, String>) -> Vec<KeptImage> {
+        let entries = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let kept = entries.filter_map(|entry| {
+            let (id, meta) = (entry.file_name().into_string().ok()?, entry.metadata().ok()?);
+            let (stem, format) = id.split_once('.')?;
+            let seconds = |time: SystemTime| i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok();
+            FORMATS.contains(&format).then(|| KeptImage {
+                backend: backend.to_owned(),
+                digest: stem.replacen('-', ":", 1),
+                form: format!("{format} disk"),
+                place: entry.path().display().to_string(),
+                size: meta.len(),
+                made: meta.modified().ok().and_then(seconds),
+                used: meta.accessed().ok().and_then(seconds),
+                busy: busy.get(&id).cloned(),
+                id: id.clone(),
+                ..KeptImage::default()
+            })
+        });
+        kept.collect()
+    }
+
+    /// Removes a disk that nobody uses.
+    ///
+    /// # Errors
+    /// `Usage` where somebody does, or for a name that is none of a disk.
+    pub(super) fn remove(&self, id: &str, busy: &BTreeMap<String, String>) -> Result<()> {
+        let what = format!("remove the disk {id}");
+        if let Some(who) = busy.get(id) {
+            return Err(Error::usage(what, format!("{who} uses it")).hint("remove that first"));
+        }
+        if id.contains('/') || !id.split_once('.').is_some_and(|(_, format)| FORMATS.contains(&format)) {
+            return Err(Error::usage(what, "there is no such disk"));
+        }
+        match std::fs::remove_file(self.0.join(id)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).during(what),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Writes the bytes of a disk into a new file, and compares them.
+async fn write(cx: &Context, supply: &Supply, wanted: &WantedDisk, to: &Path, what: &str) -> Result<()> {
+    let blob = Descriptor {
+        media_type: "application/octet-stream".to_owned(),
+        digest: wanted.digest.clone(),
+        size: wanted.size,
+        platform: None,
+        artifact_type: None,
+        data: None,
+    };
+    let mut bytes = supply.bytes()?.blob(cx, &supply.image.reference, &blob, 0).await?;
+    let file = private::open(to, |options| options.write(true).create_new(true))?;
+    let mut file = tokio::fs::File::from_std(file);
+    let (mut hasher, mut size) = (wanted.digest.hasher(), 0u64);
+    while let Some(chunk) = bytes.try_next().await? {
+        size = size.saturating_add(chunk.len() as u64);
+        if size > wanted.size {
+            return Err(Error::new(Kind::Integrity, what, "it has more bytes than it should have"));
+        }
+        hasher.update(&chunk);
+        let written = file.write_all(&chunk).await;
+        written.map_err(|error| Error::failed(what, error).hint("check the space left in the cache folder"))?;
+        cx.progress.add(chunk.len() as u64);
+    }
+    file.sync_all().await.during(what)?;
+    wanted.digest.matches(&hasher.finish(), what)
+}
+
+/// Removes what programs that were ended have left incomplete.
+fn remove_left(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(MAKING)) {
+        let changed = entry.metadata().and_then(|meta| meta.modified());
+        if changed.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > LEFT)) {
+            let _ = private::remove(&entry.path());
+        }
+    }
+}

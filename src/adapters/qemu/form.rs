@@ -1,0 +1,118 @@
+//! The questions of machines, and the risks of their answers.
+
+use std::path::PathBuf;
+
+use super::{
+    acceleration::Acceleration,
+    forward::{self, SSH},
+    machine::Network,
+};
+use wharf_core::{
+    base::{small_file, text},
+    image::model::Image,
+    launch::{
+        form::{Answers, Field, FieldKind, Section},
+        isolation::Isolation,
+        plan::Risk,
+        published::Published,
+        questions,
+    },
+};
+
+/// The memory of a machine unless the image needs more.
+const MEMORY: u64 = 1 << 30;
+/// The most processors.
+const PROCESSORS: u64 = 64;
+/// The files with the public keys that are offered, the best first.
+const KEYS: [&str; 3] = ["id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub"];
+
+/// The person's own public key, if there is one in the usual place.
+pub(super) fn public_key() -> String {
+    let folder = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".ssh"));
+    let found = folder.and_then(|folder| KEYS.iter().find_map(|name| small_file::text(folder.join(name)).ok()));
+    let line = found.unwrap_or_default();
+    let line = line.lines().next().unwrap_or_default().trim();
+    if line.contains(char::is_control) { String::new() } else { line.to_owned() }
+}
+
+/// The name by which this person signs in to machines: their own one, where it can be one of a machine.
+fn user() -> String {
+    let own = whoami::username().unwrap_or_default();
+    let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    if own.chars().all(valid) && own != "root" { own } else { String::new() }
+}
+
+/// The sections of the form.
+pub(super) fn questions(image: &Image, key: &str) -> Vec<Section> {
+    let disk = image.disk.clone().unwrap_or_default();
+    let title = image.reference.title();
+    let name = title.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default();
+    let account = "who signs in: cloud-init makes this account; empty for those of the image alone";
+    let public = "your public key, with which you sign in by ssh";
+    let basics = vec![
+        questions::name("what the machine is called, and its host name", name),
+        Field::new("user", "Account", account, FieldKind::Text, user()),
+        Field::new("key", "Public key", public, FieldKind::Text, key),
+    ];
+    let memory = MEMORY.max(disk.least_memory);
+    let grown = "how large its disk is to be; empty as in the image. It takes up what is written";
+    let resources = vec![
+        questions::memory("how much it has", &format!("{}M", memory >> 20)),
+        questions::processors(
+            std::thread::available_parallelism().map_or(1, |count| count.get() as u64).min(PROCESSORS),
+        ),
+        Field::new("disk", "Disk", grown, FieldKind::Bytes, ""),
+    ];
+    let reach = "restricted answers at its ports and reaches nothing; user reaches what this machine reaches";
+    let network = vec![
+        Field::new("network", "Network", reach, questions::choice(&Network::WORDS), Network::WORDS[0]),
+        Field::new("ports", "Ports", forward::HELP, FieldKind::Words, SSH.to_string()),
+    ];
+    let own = "cloud-init's user-data in place of the account above";
+    let advanced = vec![Field::new("user-data", "User data", own, FieldKind::Lines, "")];
+    vec![
+        questions::basics(basics),
+        questions::resources(resources),
+        questions::network("whom it can reach, and how it is reached", network),
+        questions::advanced(advanced),
+    ]
+}
+
+/// The bytes of memory that are asked for.
+pub(super) fn memory(answers: &Answers) -> u64 {
+    answers.bytes("memory").unwrap_or(MEMORY)
+}
+
+/// The risk lines of a machine.
+pub(super) fn risks(image: &Image, answers: &Answers, acceleration: Acceleration, ports: &[Published]) -> Vec<Risk> {
+    let disk = image.disk.clone().unwrap_or_default();
+    let mut risks = vec![questions::isolated(Isolation::OwnKernel, "QEMU, closed by a filter of system calls")];
+    risks.push(match acceleration {
+        Acceleration::Kvm => Risk::harmless("it runs on this machine's processor (KVM)"),
+        Acceleration::Software(why) => Risk::caution(format!("it runs in software, many times slower: {why}")),
+    });
+    risks.push(match Network::from_word(answers.get("network")) {
+        Network::None => questions::no_network(),
+        Network::Restricted => Risk::harmless("it reaches nothing: it answers at its ports alone"),
+        Network::User => Risk::danger(
+            "it reaches whatever this machine reaches, and what listens on this machine for itself (10.0.2.2)",
+        ),
+    });
+    if !ports.is_empty() && answers.get("network") != "none" {
+        let named = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        risks.push(Risk::caution(format!("everybody on this machine reaches its ports: {named}")));
+    }
+    risks.push(questions::nothing_mounted());
+    risks.push(Risk::harmless("the image is not changed: the machine has a disk of its own above it"));
+    let whole = answers.bytes("disk").or(disk.virtual_size);
+    risks.push(match whole {
+        Some(size) => Risk::caution(format!("what it writes may take {} of your disk", text::size(size))),
+        None => Risk::caution("how much of your disk it may take is unknown"),
+    });
+    risks.push(Risk::harmless(format!("{} of memory at most", text::size(memory(answers)))));
+    risks.extend(disk.warnings.iter().map(|warning| Risk::caution(format!("the image: {warning}"))));
+    if rustix::process::geteuid().is_root() {
+        risks.push(Risk::danger("you are root: QEMU runs as root of this machine"));
+    }
+    risks
+}

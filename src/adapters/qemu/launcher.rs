@@ -1,0 +1,483 @@
+//! Launching machines, and managing them.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use rustix::process::Signal;
+
+use super::{
+    acceleration::Acceleration,
+    console,
+    disk::{self, Disks, WantedDisk},
+    folder::{self, Port, Running, Spec},
+    form, forward, keep,
+    machine::{self, Machine, Network, OVERLAY},
+    qmp, seed,
+    snapshot::Snapshots,
+};
+use crate::{
+    keeper::{
+        changes,
+        claim::Claim,
+        follow,
+        launches::{self, Kept, Launched, Launches, SPEC},
+        node::Node,
+        processes,
+        standing::has_ended,
+        start,
+        usage::Measurements,
+    },
+    shared::{exec, private, room},
+};
+use wharf_core::{
+    base::{
+        blocking::blocking,
+        clean,
+        context::Context,
+        error::{During, Error, Kind, Result},
+        text,
+    },
+    image::{
+        model::{Health, Image},
+        reference::ImageRef,
+    },
+    launch::{
+        form::{Answers, Form},
+        isolation::Isolation,
+        kept::KeptImage,
+        logs::LogRange,
+        plan::{Plan, State, Step, Workload, key, name_from},
+        usage::Usage,
+    },
+    ports::{Ability, ByteStream, Changes, Extent, Launcher, Supply, Terminal},
+};
+
+/// How long a guest has to shut down after its power button was pressed.
+const SHUTS_DOWN: Duration = Duration::from_secs(30);
+/// How long QEMU has to end after it was asked to.
+const ENDS: Duration = Duration::from_secs(5);
+/// How long QEMU's other programs may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The most bytes of their output.
+const OUTPUT: usize = 64 << 10;
+
+/// QEMU as a backend.
+pub struct Qemu {
+    name: String,
+    /// Folders of launches, by their keys.
+    launches: Launches<Spec>,
+    /// The disks of images.
+    disks: Disks,
+    measurements: Measurements,
+    acceleration: Acceleration,
+    snapshots: Snapshots,
+    /// This program, which is started again as keeper; `None` for the one that runs.
+    keeper: Option<PathBuf>,
+}
+
+impl Qemu {
+    /// A backend of this name that keeps the disks of images in `cache` and machines in `state`, and puts images of machines
+    /// into `images`.
+    pub fn new(name: String, cache: &Path, state: &Path, images: &Path) -> Self {
+        Self {
+            launches: Launches::new(state.join("qemu"), name.clone()),
+            name,
+            disks: Disks(cache.join("disks")),
+            measurements: Measurements::default(),
+            acceleration: Acceleration::here(),
+            snapshots: Snapshots(images.to_owned()),
+            keeper: None,
+        }
+    }
+
+    /// The same backend with another file of this program as keeper.
+    #[must_use]
+    pub fn kept_by(self, keeper: PathBuf) -> Self {
+        Self { keeper: Some(keeper), ..self }
+    }
+
+    /// The words that start the keeper of the launch in `folder`.
+    fn keeper_words(&self, folder: &Path, what: &str) -> Result<Vec<String>> {
+        let mut words = start::words(keep::VERB, folder, what)?;
+        if let (Some(keeper), Some(word)) = (&self.keeper, words.first_mut()) {
+            *word = keeper.display().to_string();
+        }
+        Ok(words)
+    }
+
+    /// Who uses which disk, by the name of its file. A machine that is stopped needs it too.
+    async fn busy(&self) -> Result<BTreeMap<String, String>> {
+        let all = self.launches.all().await?.into_iter();
+        Ok(all.map(|kept| (kept.spec.disk, format!("machine {}", kept.spec.launched.name))).collect())
+    }
+
+    /// The image's disk, as it has to be fetched.
+    fn wanted(image: &Image, what: &str) -> Result<WantedDisk> {
+        disk::accepts(image)?;
+        let pinned = image.pinned.as_ref().ok_or_else(|| Error::unsupported(what, "the image has no digest"))?;
+        let format = image.disk.as_ref().map(|disk| disk.format.clone()).unwrap_or_default();
+        Ok(WantedDisk { digest: pinned.manifest.clone(), format, size: image.size })
+    }
+
+    /// Runs the steps of a plan, each as it is there.
+    async fn carry_out(&self, plan: &Plan, folder: &Path, what: &str) -> Result<()> {
+        let at = folder.display().to_string();
+        for step in &plan.steps {
+            match step {
+                Step::Write { path, text, .. } => {
+                    let (path, mut bytes) = (PathBuf::from(path), text.clone().into_bytes());
+                    if path.file_name().is_some_and(|name| name == SPEC) {
+                        let mut spec: Spec = serde_json::from_slice(&bytes).during(what)?;
+                        // The form may have been open for long.
+                        (spec.launched.created, spec.launched.machine) = (text::now(), Node::here());
+                        bytes = serde_json::to_vec_pretty(&spec).during(what)?;
+                    }
+                    let write = move || {
+                        path.parent().map_or(Ok(()), private::folder).and_then(|()| private::write(&path, &bytes))
+                    };
+                    blocking(write).await.during(what)??;
+                }
+                Step::Run { argv, .. } if argv.last() == Some(&at) => {
+                    start::start(argv, folder, Stdio::null(), what).await?;
+                }
+                Step::Run { argv, .. } => {
+                    let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+                    let output = exec::run_in(&words, Some(&environment()), b"", OUTPUT, PATIENCE).await?;
+                    if output.code != 0 {
+                        let said = clean::short(output.stderr.trim(), 300);
+                        return Err(Error::failed(what, said).hint("check the space left in the state folder"));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Launcher for Qemu {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn abilities(&self) -> &[Ability] {
+        &[Ability::Logs, Ability::Attach, Ability::Usage, Ability::Start, Ability::Snapshot, Ability::Remove]
+    }
+
+    fn instead(&self, ability: Ability) -> (&'static str, &'static str) {
+        match ability {
+            Ability::Exec | Ability::Terminal => {
+                ("nobody but the machine itself starts programs in it", "sign in at its console, or by ssh")
+            }
+            _ => ("it has no volumes of a cloud", "give it a larger disk when you launch it"),
+        }
+    }
+
+    fn accepts(&self, image: &Image) -> Result<()> {
+        disk::accepts(image)
+    }
+
+    async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
+        let key = blocking(form::public_key).await.during("look for your public key")?;
+        Ok(Form {
+            isolation: Isolation::OwnKernel,
+            privileged: is_root(),
+            room: room::room(self.launches.folder()).await,
+            ..Form::new(form::questions(image, &key))
+        })
+    }
+
+    async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
+        let what = format!("plan on {}", self.name);
+        let wanted = Self::wanted(image, &what)?;
+        let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
+        let own_key = blocking(form::public_key).await.during(&what)?;
+        let answers = Form::new(form::questions(image, &own_key)).check(answers)?;
+        let size = answers.bytes("disk");
+        let least = image.disk.as_ref().and_then(|disk| disk.virtual_size).unwrap_or(0);
+        if size.is_some_and(|size| size < least) {
+            return Err(Error::usage("give the machine a disk", format!("the image's has {}", text::size(least)))
+                .hint("a disk can be larger than that, and not smaller"));
+        }
+        let network = Network::from_word(answers.get("network"));
+        let words = if network == Network::None { Vec::new() } else { answers.split_words("ports") };
+        let ports = forward::forwards(&words)?;
+        let key = key();
+        let folder = self.launches.folder().join(&key);
+        let name = name_from(answers.get("name"));
+        let account = seed::Account { user: answers.get("user").trim(), key: answers.get("key") };
+        let user_data = seed::user_data(answers.get("user-data"), &account)?;
+        let run = Machine {
+            name: &name,
+            memory: form::memory(&answers),
+            processors: answers.get("cpus").parse().unwrap_or(1),
+            network,
+            ports: &ports,
+            seeded: true,
+            acceleration: self.acceleration,
+        };
+        let place = self.disks.place(&wanted.digest, &wanted.format);
+        let spec = Spec {
+            launched: Launched {
+                name: name.clone(),
+                reference: pinned.reference.to_string(),
+                digest: pinned.digest.to_string(),
+                key: key.clone(),
+                created: text::now(),
+                machine: Node::here(),
+            },
+            disk: place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            size: wanted.size,
+            run: run.words(),
+            acceleration: Spec::acceleration(self.acceleration),
+            user: if answers.get("user-data").is_empty() { account.user.to_owned() } else { String::new() },
+            ports: ports.iter().map(|port| Port { here: port.port, inside: port.inside }).collect(),
+        };
+        let prepare = Step::Prepare {
+            what: format!("the disk {}", wanted.digest.short()),
+            to: place.display().to_string(),
+            bytes: Some(if self.disks.has(&wanted) { 0 } else { wanted.size }),
+            by: Vec::new(),
+        };
+        let seeds = folder.join(seed::FOLDER);
+        let seeded = |name: &str| seeds.join(name).display().to_string();
+        let spec_text = serde_json::to_string_pretty(&spec).during(&what)?;
+        let environment = vec!["PATH".to_owned()];
+        Ok(Plan {
+            backend: self.name.clone(),
+            steps: vec![
+                prepare,
+                Step::write(seeded("meta-data"), seed::meta_data(&format!("wharf-{key}"), &name)),
+                Step::write(seeded("user-data"), user_data),
+                Step::Run {
+                    argv: machine::own_disk(&folder.join(OVERLAY), &place, &wanted.format, size),
+                    environment: environment.clone(),
+                },
+                Step::Write {
+                    path: folder.join(SPEC).display().to_string(),
+                    text: spec_text,
+                    mode: 0o600,
+                    completed: ["created", "machine"].map(str::to_owned).to_vec(),
+                },
+                Step::Run { argv: self.keeper_words(&folder, &what)?, environment },
+            ],
+            risks: form::risks(image, &answers, self.acceleration, &ports),
+            privileged: is_root(),
+            isolation: Isolation::OwnKernel,
+            image: pinned,
+            answers,
+            idempotency_key: key,
+        })
+    }
+
+    async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {
+        let what = format!("launch on {}", self.name);
+        let key = &plan.idempotency_key;
+        if let Ok(kept) = self.launches.find(key).await {
+            return Ok(folder::workload(kept));
+        }
+        let at = self.launches.folder().join(key);
+        let (claimed, task) = (at.clone(), what.clone());
+        let claim = blocking(move || Claim::of(claimed, &task)).await.during(&what)??;
+        // It may have been launched since it was looked for.
+        if let Ok(kept) = self.launches.find(key).await {
+            claim.keep();
+            return Ok(folder::workload(kept));
+        }
+        self.disks.provide(cx, supply, &planned(plan, &what)?).await?;
+        cx.progress.phase("starting");
+        let done = self.carry_out(plan, &at, &what).await;
+        // What has its description is a machine, also if its keeper could not be started.
+        if done.is_ok() || self.launches.find(key).await.is_ok() {
+            claim.keep();
+        }
+        done?;
+        self.launches.find(key).await.map(folder::workload)
+    }
+
+    async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
+        Ok((self.launches.all().await?.into_iter().map(folder::workload).collect(), Extent::Whole))
+    }
+
+    async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
+        changes::of(self.launches.folder().to_owned(), &format!("watch the machines of {}", self.name)).await.map(Some)
+    }
+
+    async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
+        let what = format!("read the console of {id}");
+        let kept = self.launches.find(id).await?;
+        if wanted.needs_times() {
+            return Err(Error::unsupported(what, "what a machine writes to its console is kept without times")
+                .hint("look into the machine's own log"));
+        }
+        Ok(follow::output(kept.folder, what, wanted, Kept::<Spec>::is_over))
+    }
+
+    async fn terminal(
+        &self,
+        _cx: &Context,
+        id: &str,
+        command: Option<Vec<String>>,
+        size: (u16, u16),
+    ) -> Result<Terminal> {
+        if command.is_some() {
+            return Err(self.lacks(Ability::Terminal, id));
+        }
+        let kept = self.launches.find(id).await?;
+        if kept.running.is_none() {
+            let why = "the machine does not run here";
+            return Err(
+                Error::unsupported(format!("open the console of {id}"), why).hint("start it, or read its output")
+            );
+        }
+        console::open(&kept.folder, size.1, Kept::<Spec>::is_over).await
+    }
+
+    async fn usage(&self, _cx: &Context, id: &str) -> Result<Option<Usage>> {
+        let what = format!("measure {id}");
+        let running = self.launches.find(id).await?.running;
+        let running = running.ok_or_else(|| Error::not_found(&what, "it is not running here"))?;
+        self.measurements.take(id, running.pid, &what).await.map(Some)
+    }
+
+    async fn start(&self, cx: &Context, id: &str, again: bool) -> Result<()> {
+        let what = format!("start {id}");
+        let kept = self.launches.find(id).await?;
+        if !has_ended(&kept.workload.state) {
+            if !again {
+                return Ok(());
+            }
+            self.stop(cx, id).await?;
+        } else if !kept.here && !matches!(kept.workload.state, State::Exited(_)) {
+            return Err(Error::unsupported(
+                what,
+                "it was launched on another machine, or was lost when this one restarted",
+            )
+            .hint(format!(
+                "start it there; if nothing of it runs, launch its image again ({})",
+                kept.folder.display()
+            )));
+        }
+        let (at, mut spec) = (kept.folder.clone(), kept.spec);
+        spec.launched.machine = Node::here();
+        let bytes = serde_json::to_vec_pretty(&spec).during(&what)?;
+        let write = move || {
+            Running::forget(&at);
+            private::write(&at.join(SPEC), &bytes)
+        };
+        blocking(write).await.during(&what)??;
+        start::start(&self.keeper_words(&kept.folder, &what)?, &kept.folder, Stdio::null(), &what).await?;
+        match self.launches.until(id, ENDS, |state| *state == State::Running).await?.workload.state {
+            State::Running => Ok(()),
+            _ => Err(Error::failed(what, "it ended at once").hint("its output says why")),
+        }
+    }
+
+    async fn stop(&self, cx: &Context, id: &str) -> Result<()> {
+        let what = format!("stop {id}");
+        let kept = self.launches.find(id).await?;
+        if matches!(kept.workload.state, State::Exited(_)) {
+            return Ok(());
+        }
+        if !kept.here {
+            return Err(Error::unsupported(what, "it was launched on another machine, or before this one restarted")
+                .hint(format!("stop it there; if it is gone, delete {}", kept.folder.display())));
+        }
+        if qmp::press_power_button(&kept.folder).await.is_ok() {
+            cx.progress.phase("its power button was pressed: it has 30 s to shut down");
+            if has_ended(&self.launches.until(id, SHUTS_DOWN, has_ended).await?.workload.state) {
+                return Ok(());
+            }
+        }
+        let _ = qmp::quit(&kept.folder).await;
+        if let Some(running) = self.launches.until(id, ENDS, has_ended).await?.running {
+            for pid in processes::family(running.pid) {
+                processes::signal(pid, Signal::KILL);
+            }
+        }
+        if has_ended(&self.launches.until(id, ENDS, has_ended).await?.workload.state) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Unavailable, what, "it does not end").hint("try again in a moment"))
+    }
+
+    async fn snapshot(&self, cx: &Context, id: &str, name: &str) -> Result<ImageRef> {
+        let kept = self.launches.find(id).await?;
+        if !kept.here && !matches!(kept.workload.state, State::Exited(_)) {
+            let why = "it was launched on another machine, or before this one restarted";
+            return Err(Error::unsupported(format!("make an image of {id}"), why).hint("do it there"));
+        }
+        self.snapshots.make(cx, &kept.folder, kept.running.is_some(), name).await
+    }
+
+    async fn remove(&self, cx: &Context, id: &str) -> Result<()> {
+        let what = format!("remove {id}");
+        let kept = match self.launches.find(id).await {
+            Err(error) if error.kind == Kind::NotFound => return Ok(()),
+            other => other?,
+        };
+        self.stop(cx, id).await?;
+        blocking(move || private::remove(&kept.folder)).await.during(&*what)?.during(what)
+    }
+
+    async fn kept_images(&self, _cx: &Context) -> Result<Vec<KeptImage>> {
+        let (busy, disks, name) = (self.busy().await?, self.disks.clone(), self.name.clone());
+        blocking(move || disks.list(&name, &busy)).await.during("list the disks of images")
+    }
+
+    async fn remove_kept_image(&self, _cx: &Context, id: &str) -> Result<()> {
+        let what = format!("remove a disk that {} keeps", self.name);
+        let launches = self.launches.folder().to_owned();
+        if blocking(move || launches::is_launching(&launches)).await.during(&what)? {
+            return Err(Error::usage(what, "a launch is on its way").hint("try again in a while"));
+        }
+        let (busy, disks, id) = (self.busy().await?, self.disks.clone(), id.to_owned());
+        blocking(move || disks.remove(&id, &busy)).await.during(what)?
+    }
+
+    async fn health(&self, _cx: &Context) -> Result<Health> {
+        let account = whoami::username().unwrap_or_default();
+        let output =
+            exec::run_in(&[machine::PROGRAM, "--version"], Some(&environment()), b"", OUTPUT, PATIENCE).await?;
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let version = told.split_whitespace().nth(3).unwrap_or("unknown");
+        let how = match self.acceleration {
+            Acceleration::Kvm => "with KVM".to_owned(),
+            Acceleration::Software(why) => format!("in software: {why}"),
+        };
+        Ok(Health {
+            reachable: true,
+            account,
+            credentials: String::new(),
+            note: format!("version {}, {how}", clean::short(version, 40)),
+        })
+    }
+}
+
+/// The disk that a plan was made for.
+fn planned(plan: &Plan, what: &str) -> Result<WantedDisk> {
+    let written = plan.steps.iter().find_map(|step| match step {
+        Step::Write { path, text, .. } if Path::new(path).ends_with(SPEC) => Some(text),
+        _ => None,
+    });
+    let text = written.ok_or_else(|| Error::usage(what, "this plan was made by another backend"))?;
+    let spec: Spec = serde_json::from_str(text).during(what)?;
+    let format = spec.disk.rsplit('.').next().unwrap_or_default().to_owned();
+    Ok(WantedDisk { digest: plan.image.manifest.clone(), format, size: spec.size })
+}
+
+/// What is run for a machine gets nothing of this session but the path.
+fn environment() -> Vec<String> {
+    std::env::var("PATH").map(|path| format!("PATH={path}")).into_iter().collect()
+}
+
+/// Whether root launches: then QEMU runs as root.
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

@@ -1,0 +1,156 @@
+//! A machine as the words that start it (qemu(1)). Files are named relative to the folder of the launch.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{acceleration::Acceleration, seed};
+use wharf_core::launch::published::Published;
+
+/// The program that runs machines.
+pub(super) const PROGRAM: &str = "qemu-system-x86_64";
+/// The program that makes disks.
+pub(super) const IMAGES: &str = "qemu-img";
+/// The machine's own disk, which has what differs from the image.
+pub(super) const OVERLAY: &str = "overlay.qcow2";
+/// The name of that disk in QEMU.
+pub(super) const DISK: &str = "disk0";
+/// The socket that takes commands.
+pub(super) const QMP: &str = "qmp.sock";
+
+/// What a machine can reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Network {
+    /// It has no network card.
+    None,
+    /// It gets an address and answers at forwarded ports, and reaches nothing.
+    Restricted,
+    /// It reaches whatever this machine reaches, this machine included.
+    User,
+}
+
+impl Network {
+    /// The words for it in answers, the careful one first.
+    pub(super) const WORDS: [&str; 3] = ["restricted", "user", "none"];
+
+    /// The network with this word.
+    pub(super) fn from_word(word: &str) -> Self {
+        match word {
+            "none" => Self::None,
+            "user" => Self::User,
+            _ => Self::Restricted,
+        }
+    }
+}
+
+/// A machine to be started.
+#[derive(Debug, Clone)]
+pub(super) struct Machine<'a> {
+    /// Its name: letters, digits and `-`.
+    pub name: &'a str,
+    /// Its memory in bytes.
+    pub memory: u64,
+    /// Its processors.
+    pub processors: u64,
+    /// What it can reach.
+    pub network: Network,
+    /// The ports that lead to it.
+    pub ports: &'a [Published],
+    /// Whether there is a seed for it.
+    pub seeded: bool,
+    /// How its instructions are carried out.
+    pub acceleration: Acceleration,
+}
+
+impl Machine<'_> {
+    /// The words that start it. Its console is QEMU's standard input and output.
+    pub(super) fn words(&self) -> Vec<String> {
+        let mut words: Vec<String> = vec![PROGRAM.to_owned(), "-name".to_owned(), format!("guest={}", self.name)];
+        let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
+        for pair in self.acceleration.options().chunks_exact(2) {
+            add(pair[0], pair[1].to_owned());
+        }
+        add("-machine", "q35".to_owned());
+        add("-smp", self.processors.to_string());
+        add("-m", format!("{}K", self.memory >> 10));
+        add("-display", "none".to_owned());
+        add("-vga", "none".to_owned());
+        // What breaks out of the machine can start nothing and gain nothing.
+        add("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny".to_owned());
+        add(
+            "-blockdev",
+            disk(&json!({"driver": "file", "filename": OVERLAY, "node-name": "file0", "discard": "unmap"})),
+        );
+        add("-blockdev", disk(&json!({"driver": "qcow2", "file": "file0", "node-name": DISK, "discard": "unmap"})));
+        add("-device", format!("virtio-blk-pci,drive={DISK},bootindex=1"));
+        if self.seeded {
+            let label = seed::LABEL;
+            let seed = json!({"driver": "vvfat", "dir": seed::FOLDER, "label": label, "read-only": true, "node-name": "seed0"});
+            add("-blockdev", disk(&seed));
+            add("-device", "virtio-blk-pci,drive=seed0".to_owned());
+        }
+        if self.network != Network::None {
+            let restricted = if self.network == Network::User { "off" } else { "on" };
+            let forward = |port: &Published| {
+                format!(",hostfwd={}:{}:{}-:{}", port.protocol, port.address, port.port, port.inside)
+            };
+            let forwards: String = self.ports.iter().map(forward).collect();
+            add("-netdev", format!("user,id=net0,restrict={restricted}{forwards}"));
+            add("-device", "virtio-net-pci,netdev=net0".to_owned());
+        }
+        add("-device", "virtio-rng-pci".to_owned());
+        add("-chardev", "stdio,id=console0,signal=off".to_owned());
+        add("-serial", "chardev:console0".to_owned());
+        add("-chardev", format!("socket,id=qmp0,path={QMP},server=on,wait=off"));
+        add("-mon", "chardev=qmp0,mode=control".to_owned());
+        words.extend(["-nodefaults", "-no-user-config"].map(str::to_owned));
+        words
+    }
+}
+
+/// A block device as QEMU reads it.
+fn disk(device: &Value) -> String {
+    device.to_string()
+}
+
+/// The words that make the machine's own disk, `overlay`, over the prepared one, which is of this format; with a size in
+/// bytes, it is grown to that.
+pub(super) fn own_disk(overlay: &Path, prepared: &Path, format: &str, size: Option<u64>) -> Vec<String> {
+    let (overlay, prepared) = (overlay.display().to_string(), prepared.display().to_string());
+    let words = [IMAGES, "create", "-q", "-f", "qcow2", "-F", format, "-b", &prepared, &overlay];
+    words.map(str::to_owned).into_iter().chain(size.map(|size| size.to_string())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(network: Network, ports: &[Published]) -> Vec<String> {
+        let acceleration = Acceleration::Software("test");
+        Machine { name: "lab", memory: 256 << 20, processors: 1, network, ports, seeded: true, acceleration }.words()
+    }
+
+    #[test]
+    fn a_machine_is_closed_and_answers_on_this_machine_only() {
+        let port = Published { address: "127.0.0.1".into(), port: 8080, inside: 80, protocol: "tcp".into() };
+        let words = machine(Network::Restricted, &[port]).join(" ");
+        for part in [
+            "-accel tcg -cpu max",
+            "-m 262144K",
+            "-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+            "-netdev user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:8080-:80",
+            "-nodefaults -no-user-config",
+            r#""dir":"seed""#,
+        ] {
+            assert!(words.contains(part), "{part}: {words}");
+        }
+        assert!(machine(Network::User, &[]).join(" ").contains("restrict=off"));
+        assert!(!machine(Network::None, &[]).join(" ").contains("-netdev"));
+    }
+
+    #[test]
+    fn the_overlay_names_the_format_of_what_is_below_it() {
+        let words = own_disk(Path::new("/state/o.qcow2"), Path::new("/cache/a.raw"), "raw", Some(1 << 30)).join(" ");
+        assert_eq!(words, "qemu-img create -q -f qcow2 -F raw -b /cache/a.raw /state/o.qcow2 1073741824");
+    }
+}
