@@ -93,11 +93,12 @@ fn laid_out(state: &State, scope: &str, worded: &[bool], mut column: u16, gap: G
         let told = if count > 0 { format!("{sign}{}", text::count(count)) } else { String::new() };
         let words: Vec<&str> = [key.as_str(), word, &told].into_iter().filter(|part| !part.is_empty()).collect();
         let words = words.join(" ");
-        let text = match (active, gap) {
-            (true, Gap::Two) => format!("[{words}]"),
-            (false, Gap::Two) => format!(" {words} "),
-            (true, Gap::One) => format!(" [{words}]"),
-            (false, Gap::One) => format!(" {words}"),
+        let words = if active { format!("[{words}]") } else { words };
+        let text = match gap {
+            Gap::Two if active => words,
+            Gap::Two => format!(" {words} "),
+            Gap::One if column == 0 => words,
+            Gap::One => format!(" {words}"),
         };
         let begin = column;
         column = column.saturating_add(text.width() as u16);

@@ -102,6 +102,9 @@ pub(super) fn risks(image: &Image, answers: &Answers, acceleration: Acceleration
         let named = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         risks.push(Risk::caution(format!("everybody on this machine reaches its ports: {named}")));
     }
+    if answers.get("user-data").is_empty() && !answers.get("user").is_empty() && answers.get("key").is_empty() {
+        risks.push(Risk::caution("there is no public key: nobody can sign in to the account that is made"));
+    }
     risks.push(questions::nothing_mounted());
     risks.push(Risk::harmless("the image is not changed: the machine has a disk of its own above it"));
     let whole = answers.bytes("disk").or(disk.virtual_size);
