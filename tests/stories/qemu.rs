@@ -61,8 +61,7 @@ impl Stage {
 
     /// The backend, as a Wharf that was just started has it.
     fn launcher(&self) -> Arc<dyn Launcher> {
-        let backend =
-            Qemu::new("qemu".into(), &self.home.path("cache"), &self.home.path("state"), &self.home.path("images"));
+        let backend = Qemu::new("qemu".into(), &self.home.path("state"), &self.home.path("images"));
         Arc::new(backend.kept_by(env!("CARGO_BIN_EXE_wharf").into()))
     }
 
@@ -172,6 +171,12 @@ async fn it_is_seeded_reached_and_typed_to(stage: &Stage, launcher: &Arc<dyn Lau
     // An image of it is one like any other, while it runs and afterwards.
     let running = later.snapshot(&cx, &made.id, "while-it-runs").await.unwrap();
     assert_eq!(later.snapshot(&cx, &made.id, "while-it-runs").await.unwrap(), running, "again is the same");
+    let cancelled = Context::default();
+    cancelled.cancel.cancel();
+    assert_eq!(later.snapshot(&cancelled, &made.id, "cancelled").await.unwrap_err().kind, Kind::Cancelled);
+    let names = std::fs::read_dir(stage.home.path("images")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["while-it-runs.qcow2"], "nothing is left of it");
+    later.snapshot(&cx, &made.id, "cancelled").await.unwrap();
     // Its power button is pressed, and it shuts down; started again, it is the same machine.
     later.stop(&cx, &made.id).await.unwrap();
     let ended = until(&later, &made.id, |state| matches!(state, State::Exited(_))).await;
@@ -187,6 +192,10 @@ async fn it_is_seeded_reached_and_typed_to(stage: &Stage, launcher: &Arc<dyn Lau
         later.accepts(&image).unwrap();
         assert_eq!(image.disk.unwrap().virtual_size, Some(1 << 30), "{name}");
     }
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, inside(80).port)).unwrap();
+    let refused = later.start(&cx, &made.id, false).await.unwrap_err();
+    assert!(refused.why.contains("ended at once"), "{refused}");
+    drop(taken);
     later.start(&cx, &made.id, false).await.unwrap();
     ready(&later, &made.id, 2).await;
     assert!(page(inside(80).port).contains("hello from lab-vm"));
@@ -220,7 +229,23 @@ async fn without_its_keeper_it_is_found_and_stopped(stage: &Stage, launcher: &Ar
     until(launcher, &made.id, |state| *state == State::Running).await;
     launcher.stop(&cx, &made.id).await.unwrap();
     until(launcher, &made.id, |state| !state.may_stop()).await;
+    it_starts_again_after_this_machine_did(stage, launcher, &made.id).await;
     launcher.remove(&cx, &made.id).await.unwrap();
+}
+
+async fn it_starts_again_after_this_machine_did(stage: &Stage, launcher: &Arc<dyn Launcher>, id: &str) {
+    let (cx, file) = (Context::default(), stage.home.path(&format!("state/qemu/{id}/spec.json")));
+    let mut spec: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    if spec["machine"]["machine"] == "" {
+        return eprintln!("left out: this machine has no id");
+    }
+    spec["machine"]["boot"] = "an earlier one".into();
+    std::fs::write(&file, spec.to_string()).unwrap();
+    let ended = |state: &State| matches!(state, State::Other(why) if why.contains("restarted"));
+    until(launcher, id, ended).await;
+    launcher.stop(&cx, id).await.unwrap();
+    launcher.start(&cx, id, false).await.unwrap();
+    ready(launcher, id, 2).await;
 }
 
 async fn what_is_wrong_is_refused(stage: &Stage, launcher: &Arc<dyn Launcher>) {

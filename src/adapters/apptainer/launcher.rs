@@ -15,9 +15,10 @@ use super::{
 use crate::{
     formats::{disk_header, sif, sif_file},
     keeper::{
-        changes, follow,
+        changes::{self, Ended},
+        follow,
         launches::{Kept, Launched, Launches, SPEC},
-        node::Node,
+        node::{Node, NodeRelation},
         processes,
         standing::has_ended,
         usage::Measurements,
@@ -266,7 +267,9 @@ impl Launcher for Apptainer {
     }
 
     async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
-        changes::of(self.launches.folder().to_owned(), &format!("watch the workloads of {}", self.name)).await.map(Some)
+        changes::of(self.launches.folder().to_owned(), Ended::ForGood, &format!("watch the workloads of {}", self.name))
+            .await
+            .map(Some)
     }
 
     async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
@@ -310,11 +313,11 @@ impl Launcher for Apptainer {
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
         let what = format!("stop {id}");
         let kept = self.launches.until(id, BEGINS, |state| *state != State::Starting).await?;
-        if matches!(kept.workload.state, State::Exited(_)) {
+        if kept.is_over_here() {
             return Ok(());
         }
-        if !kept.here {
-            return Err(Error::unsupported(what, "it was launched on another machine, or before this one restarted")
+        if kept.relation != NodeRelation::Here {
+            return Err(Error::unsupported(what, "it was launched on another machine")
                 .hint(format!("stop it there; if it is gone, delete {}", kept.folder.display())));
         }
         let over = has_ended;

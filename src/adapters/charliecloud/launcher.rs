@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{
     keeper::{
-        changes,
+        changes::{self, Ended},
         claim::Claim,
         follow,
         launches::{self, Kept, Launched, Launches, SPEC},
-        node::Node,
+        node::{Node, NodeRelation},
         processes,
         standing::has_ended,
         start,
@@ -238,7 +238,9 @@ impl Launcher for Charliecloud {
     }
 
     async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
-        changes::of(self.launches.folder().to_owned(), &format!("watch the workloads of {}", self.name)).await.map(Some)
+        changes::of(self.launches.folder().to_owned(), Ended::ForGood, &format!("watch the workloads of {}", self.name))
+            .await
+            .map(Some)
     }
 
     async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
@@ -280,11 +282,11 @@ impl Launcher for Charliecloud {
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
         let what = format!("stop {id}");
         let kept = self.launches.find(id).await?;
-        if matches!(kept.workload.state, State::Exited(_)) {
+        if kept.is_over_here() {
             return Ok(());
         }
-        if !kept.here {
-            return Err(Error::unsupported(what, "it was launched on another machine, or before this one restarted")
+        if kept.relation != NodeRelation::Here {
+            return Err(Error::unsupported(what, "it was launched on another machine")
                 .hint(format!("stop it there; if it is gone, delete {}", kept.folder.display())));
         }
         if let Some(running) = &kept.running {

@@ -15,6 +15,8 @@ use wharf_core::base::small_file;
 
 /// The name of a Podman that runs as this person.
 const ROOTLESS: &str = "podman-rootless";
+/// The socket of such a Podman, below the folder of a session.
+const PODMAN_SOCKET: &str = "podman/podman.sock";
 /// The variable with the address of Podman's service.
 const CONTAINER_HOST: &str = "CONTAINER_HOST";
 
@@ -137,7 +139,7 @@ pub(super) fn discover(state: &Path) -> Vec<AdapterEntry<Settings>> {
     let user = rustix::process::getuid().as_raw();
     let runtime = runtime.unwrap_or_else(|| PathBuf::from(format!("/run/user/{user}")));
     for (name, path) in [
-        (ROOTLESS, runtime.join("podman/podman.sock")),
+        (ROOTLESS, runtime.join(PODMAN_SOCKET)),
         ("docker-rootless", runtime.join("docker.sock")),
         ("docker-desktop", home.join(".docker/run/docker.sock")),
         ("podman", PathBuf::from("/run/podman/podman.sock")),
@@ -156,9 +158,9 @@ pub(super) fn discover(state: &Path) -> Vec<AdapterEntry<Settings>> {
         found.add(&clean::short(&context.name, 40), clean::line(host).into_owned(), "a docker context", files);
     }
     // Podman needs no daemon, so most people who have it have no socket of it.
-    if !found.0.iter().any(|known| known.name.starts_with(ROOTLESS) || known.origin == CONTAINER_HOST)
-        && let Some(program) = service::rootless_podman()
-    {
+    let is_found = is_socket(&runtime.join(PODMAN_SOCKET))
+        || found.0.iter().any(|known| known.origin == CONTAINER_HOST || known.name.starts_with(ROOTLESS));
+    if !is_found && let Some(program) = service::rootless_podman() {
         let url = format!("unix://{}", service::place(state).display());
         let files = Files { program: Some(program), ..Files::default() };
         found.add(ROOTLESS, url, "podman, whose service is started when it is needed", files);

@@ -20,7 +20,9 @@ use super::connection::{Address, Settings};
 use crate::shared::{exec, private, settings::AdapterEntry};
 use wharf_core::{
     base::{
+        blocking::blocking,
         clean,
+        digest::Digest,
         error::{During, Error, Kind, Result},
     },
     launch::step::Step,
@@ -49,11 +51,9 @@ pub(super) fn place(state: &Path) -> PathBuf {
     let session = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let session = session.unwrap_or_else(|| PathBuf::from(format!("/run/user/{user}")));
     let folder = if private::is_closed(&session) { session.join("wharf") } else { state.join("engine") };
-    let system = rustix::system::uname();
-    let node = system.nodename().to_string_lossy();
-    let node: String =
-        node.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').take(20).collect();
-    folder.join(format!("podman-{node}.sock"))
+    // Names of nodes may be longer than that of a socket, and differ at any place.
+    let node = Digest::of(rustix::system::uname().nodename().to_bytes());
+    folder.join(format!("podman-{}.sock", node.short()))
 }
 
 /// The Podman on the path, if this person could run containers with it without being root.
@@ -89,23 +89,32 @@ impl Service {
             return Ok(());
         }
         let _one = self.starting.lock().await;
+        let what = format!("start {} system service", self.program.display());
+        // Two services would take the socket from each other.
+        let _alone = self.lock(&what).await?;
         // Somebody else may have started it meanwhile.
         if self.answers().await {
             return Ok(());
         }
-        self.start().await
+        self.start(&what).await
     }
 
     async fn answers(&self) -> bool {
         UnixStream::connect(&self.socket).await.is_ok()
     }
 
-    async fn start(&self) -> Result<()> {
-        let program = self.program.display();
-        let what = format!("start {program} system service");
-        if let Some(folder) = self.socket.parent() {
-            private::home(folder)?;
-        }
+    /// The lock of this person's Wharfs on this node.
+    async fn lock(&self, what: &str) -> Result<File> {
+        let (path, task) = (self.socket.with_extension("lock"), what.to_owned());
+        let lock = move || {
+            path.parent().map_or(Ok(()), private::home)?;
+            let file = private::open(&path, |options| options.write(true).create(true))?;
+            private::lock(&file, PATIENCE, &task).map(|()| file)
+        };
+        blocking(lock).await.during(what)?
+    }
+
+    async fn start(&self, what: &str) -> Result<()> {
         // A file, not a pipe: the service goes on after this program, and may complain then, too.
         let complaints = private::open(&self.socket.with_extension("log"), |options| {
             options.read(true).write(true).create(true).truncate(true)
@@ -115,14 +124,14 @@ impl Service {
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(complaints.try_clone().during(&what)?)
+            .stderr(complaints.try_clone().during(what)?)
             .process_group(0)
             .spawn()
-            .during(&what)?;
+            .during(what)?;
         let end = Instant::now() + PATIENCE;
         while !self.answers().await {
-            if service.try_wait().during(&what)?.is_some() || Instant::now() > end {
-                return Err(refused(&what, &mut service, complaints));
+            if service.try_wait().during(what)?.is_some() || Instant::now() > end {
+                return Err(refused(what, &mut service, complaints));
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -28,13 +28,22 @@ use super::log;
 /// The most folders whose files are watched: each takes memory of the kernel.
 const MOST: usize = 1000;
 
+/// What becomes of programs that have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// They have ended for good: nothing changes there any more.
+    ForGood,
+    /// They may be started again.
+    MayStart,
+}
+
 /// Tells when something changes in a folder that holds a folder for each program. It costs nothing while nothing changes
 /// and while programs print. Changes that other machines make in a shared folder are not told.
 ///
 /// # Errors
 /// Where the folder does not exist, or the kernel gives this person no more watches.
-pub async fn of(folder: PathBuf, what: &str) -> Result<Changes> {
-    let (descriptor, watched) = blocking(move || Watched::begin(folder)).await.during(what)?.during(what)?;
+pub async fn of(folder: PathBuf, ended: Ended, what: &str) -> Result<Changes> {
+    let (descriptor, watched) = blocking(move || Watched::begin(folder, ended)).await.during(what)?.during(what)?;
     // The thread ends when the other end of this pipe is closed, which the stream holds.
     let (ends, held) = std::io::pipe().during(what)?;
     // Changes that nobody has looked at yet are told as one.
@@ -85,11 +94,12 @@ fn drain(descriptor: &OwnedFd) -> std::io::Result<()> {
 /// The folders that are watched.
 struct Watched {
     folder: PathBuf,
+    ended: Ended,
     known: HashSet<PathBuf>,
 }
 
 impl Watched {
-    fn begin(folder: PathBuf) -> std::io::Result<(OwnedFd, Self)> {
+    fn begin(folder: PathBuf, ended: Ended) -> std::io::Result<(OwnedFd, Self)> {
         let descriptor = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let come_and_go = WatchFlags::CREATE
             | WatchFlags::DELETE
@@ -97,12 +107,12 @@ impl Watched {
             | WatchFlags::MOVED_TO
             | WatchFlags::ONLYDIR;
         inotify::add_watch(&descriptor, &folder, come_and_go)?;
-        let mut watched = Self { folder, known: HashSet::new() };
+        let mut watched = Self { folder, ended, known: HashSet::new() };
         watched.add_new(&descriptor);
         Ok((descriptor, watched))
     }
 
-    /// Watches the folders of programs that have not ended. A keeper closes the note of a process and the exit code when it
+    /// Watches the folders of programs that have not ended for good. A keeper closes the note of a process and the exit code when it
     /// has written them; output is not told of, because its file stays open.
     fn add_new(&mut self, descriptor: &OwnedFd) {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
@@ -110,7 +120,8 @@ impl Watched {
         self.known.retain(|path| there.contains(path));
         let written = WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR;
         for path in there {
-            if self.known.len() < MOST && !self.known.contains(&path) && log::exit_code(&path).is_none() {
+            let over = self.ended == Ended::ForGood && log::exit_code(&path).is_some();
+            if self.known.len() < MOST && !self.known.contains(&path) && !over {
                 match inotify::add_watch(descriptor, &path, written) {
                     Ok(_) => drop(self.known.insert(path)),
                     Err(error) => tracing::debug!(%error, "a folder is not watched"),
@@ -136,7 +147,7 @@ mod tests {
     #[tokio::test]
     async fn what_comes_ends_and_goes_is_told_and_output_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let mut changes = of(folder.path().to_owned(), "watch").await.unwrap();
+        let mut changes = of(folder.path().to_owned(), Ended::ForGood, "watch").await.unwrap();
         let mut told = async || tokio::time::timeout(Duration::from_secs(20), changes.next()).await.unwrap();
         let one = folder.path().join("1764-3f");
         std::fs::create_dir(&one).unwrap();
@@ -149,6 +160,6 @@ mod tests {
         assert!(matches!(told().await, Some(Ok(()))), "its exit code");
         std::fs::remove_dir_all(&one).unwrap();
         assert!(matches!(told().await, Some(Ok(()))), "it is gone");
-        assert!(of(folder.path().join("nowhere"), "watch").await.is_err());
+        assert!(of(folder.path().join("nowhere"), Ended::ForGood, "watch").await.is_err());
     }
 }

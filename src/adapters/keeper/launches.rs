@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    node::Node,
+    node::{Node, NodeRelation},
     running::RunningProgram,
     standing::{Standing, has_ended},
 };
@@ -67,8 +67,8 @@ pub struct Kept<S: Spec> {
     pub workload: Workload,
     /// Where it runs, if it does so on this machine.
     pub running: Option<RunningProgram<S::Note>>,
-    /// Whether this is the machine that it was launched on.
-    pub here: bool,
+    /// How the machine that it was launched on relates to this one.
+    pub relation: NodeRelation,
 }
 
 /// Reads the description in the folder of a launch.
@@ -93,7 +93,12 @@ impl<S: Spec> Kept<S> {
             created: Some(launched.created),
             ..Workload::new(backend, launched.key.clone(), stands.state)
         };
-        Some(Self { folder: folder.to_owned(), spec, workload, running: stands.running, here: stands.here })
+        Some(Self { folder: folder.to_owned(), spec, workload, running: stands.running, relation: stands.relation })
+    }
+
+    /// Whether it has ended for certain: with an exit code, or when this machine restarted.
+    pub fn is_over_here(&self) -> bool {
+        matches!(self.workload.state, State::Exited(_)) || self.relation == NodeRelation::Before
     }
 
     /// Whether the launch in a folder writes nothing more, as far as this machine can tell.

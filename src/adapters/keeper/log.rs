@@ -24,6 +24,8 @@ use wharf_core::base::{
 pub const PART: u64 = 32 << 20;
 /// How long output is dropped after the disk was full, before writing is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// The file with the exit code.
+pub(super) const EXIT: &str = "exit";
 /// Blanks in the place of the exit code: as many bytes as any exit code needs.
 const BLANK: &[u8; 16] = b"               \n";
 
@@ -141,7 +143,7 @@ impl Exit {
     pub fn reserve(folder: &Path) -> Result<Self> {
         let what = format!("make room for the exit code in {}", folder.display());
         // It is empty until it is locked, by which a keeper that begins is told from one that is gone.
-        let file = private::open(&folder.join("exit"), |options| options.create(true).truncate(false).write(true))?;
+        let file = private::open(&folder.join(EXIT), |options| options.create(true).truncate(false).write(true))?;
         // Whoever looks whether a keeper is there holds the lock for a moment.
         private::lock(&file, private::PATIENCE, &what)?;
         file.write_all_at(BLANK, 0).during(&what)?;
@@ -182,7 +184,7 @@ pub enum KeeperState {
 
 /// What is known of the keeper of the workload in a folder.
 pub fn keeper(folder: &Path) -> KeeperState {
-    let opened = open(folder.join("exit"), OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
+    let opened = open(folder.join(EXIT), OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
     let Ok(file) = opened else { return KeeperState::Unknown };
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         Err(Errno::WOULDBLOCK) => KeeperState::There,
@@ -198,7 +200,7 @@ pub fn is_kept(folder: &Path) -> bool {
 
 /// The exit code, if the workload has ended.
 pub fn exit_code(folder: &Path) -> Option<i64> {
-    small_file::text(folder.join("exit")).ok()?.trim().parse().ok()
+    small_file::text(folder.join(EXIT)).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

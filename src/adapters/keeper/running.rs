@@ -64,9 +64,11 @@ impl<T: Serialize + DeserializeOwned> RunningProgram<T> {
         (processes::started(running.pid) == Some(running.started)).then_some(running)
     }
 
-    /// Forgets a program that has ended, before it is started again.
+    /// Forgets a program that has ended, and how, before it is started again. Nobody else may start it meanwhile.
     pub fn forget(folder: &Path) {
-        let _ = std::fs::remove_file(folder.join(NOTE));
+        for name in [NOTE, log::EXIT] {
+            let _ = std::fs::remove_file(folder.join(name));
+        }
     }
 
     /// Why no program of a folder without an exit code is seen; `created` is when it was launched, in seconds since 1970.

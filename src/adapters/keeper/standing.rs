@@ -18,19 +18,23 @@ pub struct Standing<T> {
     pub state: State,
     /// Its program, if that runs on this machine.
     pub running: Option<RunningProgram<T>>,
-    /// Whether this is the machine that it was launched on, without a restart since.
-    pub here: bool,
+    /// How the machine that it was launched on relates to this one.
+    pub relation: NodeRelation,
 }
 
 impl<T: Serialize + DeserializeOwned> Standing<T> {
     /// How the launch in `folder` stands that was made at `created` (seconds since 1970) on `machine`.
     pub fn of(folder: &Path, created: i64, machine: &Node) -> Self {
         let exit = log::exit_code(folder);
-        let here = Node::here().sees(machine) == NodeRelation::Here;
+        let relation = Node::here().sees(machine);
+        let here = relation == NodeRelation::Here;
         let running = RunningProgram::find(folder).filter(|_| exit.is_none() && here);
         let state = match (exit, &running) {
             (Some(code), _) => State::Exited(code),
             (None, Some(_)) => State::Running,
+            (None, None) if relation == NodeRelation::Before => {
+                State::Other("ended when this machine restarted".to_owned())
+            }
             (None, None) if !here => {
                 State::Other(format!("on {}, or lost when it restarted", clean::short(&machine.host, 60)))
             }
@@ -41,7 +45,7 @@ impl<T: Serialize + DeserializeOwned> Standing<T> {
                 Unseen::Lost => State::Other("lost (its keeper was ended)".into()),
             },
         };
-        Self { state, running, here }
+        Self { state, running, relation }
     }
 }
 

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     keeper::{
-        changes, follow, log,
+        changes::{self, Ended},
+        follow, log,
         node::{Node, NodeRelation},
         running::{RunningProgram, Unseen},
         start,
@@ -162,7 +163,9 @@ impl Launcher for Local {
     }
 
     async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
-        changes::of(self.workloads.clone(), &format!("watch the workloads of {}", self.name)).await.map(Some)
+        changes::of(self.workloads.clone(), Ended::ForGood, &format!("watch the workloads of {}", self.name))
+            .await
+            .map(Some)
     }
 
     async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {

@@ -27,7 +27,7 @@ use wharf_core::{
         digest::Digest,
         error::{During, Error, Kind, Result},
     },
-    image::{manifest::Descriptor, model::Image},
+    image::{manifest::Descriptor, model::Image, reference::ImageRef},
     launch::kept::KeptImage,
     ports::Supply,
 };
@@ -37,7 +37,7 @@ pub(super) const FORMATS: [&str; 2] = ["qcow2", "raw"];
 /// The name of a disk that is not complete yet, in a folder of its own.
 const DISK: &str = "disk";
 /// The end of the names of the folders of what is not complete.
-const MAKING: &str = "making";
+pub(super) const MAKING: &str = "making";
 /// After this time something incomplete was left by a program that was ended.
 const LEFT: Duration = Duration::from_secs(24 * 3600);
 
@@ -65,6 +65,9 @@ pub(super) fn accepts(image: &Image) -> Result<()> {
         Err(Error::unsupported(format!("start a machine from {}", image.reference), why).hint(hint))
     };
     let Some(disk) = &image.disk else { return refused("it is no disk image".to_owned(), "choose one of kind vm") };
+    if !matches!(image.reference, ImageRef::File { .. }) {
+        return refused("its bytes are not in a file here".to_owned(), "download it into a folder of images first");
+    }
     if disk.refers {
         return refused(
             format!("its header names other files ({})", disk.warnings.join("; ")),
@@ -192,7 +195,7 @@ async fn write(cx: &Context, supply: &Supply, wanted: &WantedDisk, to: &Path, wh
 }
 
 /// Removes what programs that were ended have left incomplete.
-fn remove_left(folder: &Path) {
+pub(super) fn remove_left(folder: &Path) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(MAKING)) {
         let changed = entry.metadata().and_then(|meta| meta.modified());

@@ -6,6 +6,7 @@ use super::{
     acceleration::Acceleration,
     forward::{self, SSH},
     machine::Network,
+    seed,
 };
 use wharf_core::{
     base::{small_file, text},
@@ -38,8 +39,7 @@ pub(super) fn public_key() -> String {
 /// The name by which this person signs in to machines: their own one, where it can be one of a machine.
 fn user() -> String {
     let own = whoami::username().unwrap_or_default();
-    let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-    if own.chars().all(valid) && own != "root" { own } else { String::new() }
+    if seed::is_user(&own) && own != "root" { own } else { String::new() }
 }
 
 /// The sections of the form.
@@ -47,7 +47,7 @@ pub(super) fn questions(image: &Image, key: &str) -> Vec<Section> {
     let disk = image.disk.clone().unwrap_or_default();
     let title = image.reference.title();
     let name = title.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default();
-    let account = "who signs in: cloud-init makes this account; empty for those of the image alone";
+    let account = "who signs in: cloud-init makes this account; empty for the image's own one";
     let public = "your public key, with which you sign in by ssh";
     let basics = vec![
         questions::name("what the machine is called, and its host name", name),
@@ -102,8 +102,9 @@ pub(super) fn risks(image: &Image, answers: &Answers, acceleration: Acceleration
         let named = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         risks.push(Risk::caution(format!("everybody on this machine reaches its ports: {named}")));
     }
-    if answers.get("user-data").is_empty() && !answers.get("user").is_empty() && answers.get("key").is_empty() {
-        risks.push(Risk::caution("there is no public key: nobody can sign in to the account that is made"));
+    if answers.get("user-data").is_empty() && answers.get("key").is_empty() {
+        risks
+            .push(Risk::caution("there is no public key: nobody signs in, unless the image has a password of its own"));
     }
     risks.push(questions::nothing_mounted());
     risks.push(Risk::harmless("the image is not changed: the machine has a disk of its own above it"));

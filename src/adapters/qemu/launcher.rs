@@ -16,17 +16,18 @@ use super::{
     disk::{self, Disks, WantedDisk},
     folder::{self, Port, Running, Spec},
     form, forward, keep,
-    machine::{self, Machine, Network, OVERLAY},
-    qmp, seed,
+    machine::{self, Machine, Network, OVERLAY, QMP},
+    qmp::{self, Connection},
+    seed,
     snapshot::Snapshots,
 };
 use crate::{
     keeper::{
-        changes,
+        changes::{self, Ended},
         claim::Claim,
         follow,
         launches::{self, Kept, Launched, Launches, SPEC},
-        node::Node,
+        node::{Node, NodeRelation},
         processes,
         standing::has_ended,
         start,
@@ -61,6 +62,10 @@ use wharf_core::{
 const SHUTS_DOWN: Duration = Duration::from_secs(30);
 /// How long QEMU has to end after it was asked to.
 const ENDS: Duration = Duration::from_secs(5);
+/// The file that is locked while a machine is started again.
+const STARTING: &str = "starting";
+/// The pause between two looks at a machine that begins.
+const LOOK: Duration = Duration::from_millis(10);
 /// How long QEMU's other programs may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The most bytes of their output.
@@ -81,13 +86,14 @@ pub struct Qemu {
 }
 
 impl Qemu {
-    /// A backend of this name that keeps the disks of images in `cache` and machines in `state`, and puts images of machines
-    /// into `images`.
-    pub fn new(name: String, cache: &Path, state: &Path, images: &Path) -> Self {
+    /// A backend of this name that keeps the disks of images and machines in `state`, and puts images of machines into
+    /// `images`.
+    pub fn new(name: String, state: &Path, images: &Path) -> Self {
         Self {
             launches: Launches::new(state.join("qemu"), name.clone()),
             name,
-            disks: Disks(cache.join("disks")),
+            // Machines cannot start without them, so they are no cache.
+            disks: Disks(state.join("disks")),
             measurements: Measurements::default(),
             acceleration: Acceleration::here(),
             snapshots: Snapshots(images.to_owned()),
@@ -122,6 +128,37 @@ impl Qemu {
         let pinned = image.pinned.as_ref().ok_or_else(|| Error::unsupported(what, "the image has no digest"))?;
         let format = image.disk.as_ref().map(|disk| disk.format.clone()).unwrap_or_default();
         Ok(WantedDisk { digest: pinned.manifest.clone(), format, size: image.size })
+    }
+
+    /// The machine, once QEMU has taken all of its settings, or has ended because of one.
+    async fn begun(&self, id: &str) -> Result<Kept<Spec>> {
+        let end = tokio::time::Instant::now() + ENDS;
+        loop {
+            let kept = self.launches.find(id).await?;
+            let answers = kept.running.is_some() && Connection::open(&kept.folder, QMP).await.is_ok();
+            if answers || matches!(kept.workload.state, State::Exited(_)) || tokio::time::Instant::now() > end {
+                return Ok(kept);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Asks a machine to shut down, and ends it where it does not.
+    async fn shut_down(&self, cx: &Context, kept: &Kept<Spec>, id: &str) -> Result<State> {
+        if qmp::press_power_button(&kept.folder).await.is_ok() {
+            cx.progress.phase("its power button was pressed: it has 30 s to shut down");
+            let state = self.launches.until(id, SHUTS_DOWN, has_ended).await?.workload.state;
+            if has_ended(&state) {
+                return Ok(state);
+            }
+        }
+        let _ = qmp::quit(&kept.folder).await;
+        if let Some(running) = self.launches.until(id, ENDS, has_ended).await?.running {
+            for pid in processes::family(running.pid) {
+                processes::signal(pid, Signal::KILL);
+            }
+        }
+        Ok(self.launches.until(id, ENDS, has_ended).await?.workload.state)
     }
 
     /// Runs the steps of a plan, each as it is there.
@@ -298,7 +335,7 @@ impl Launcher for Qemu {
             claim.keep();
         }
         done?;
-        self.launches.find(key).await.map(folder::workload)
+        self.begun(key).await.map(folder::workload)
     }
 
     async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
@@ -306,7 +343,9 @@ impl Launcher for Qemu {
     }
 
     async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
-        changes::of(self.launches.folder().to_owned(), &format!("watch the machines of {}", self.name)).await.map(Some)
+        changes::of(self.launches.folder().to_owned(), Ended::MayStart, &format!("watch the machines of {}", self.name))
+            .await
+            .map(Some)
     }
 
     async fn logs(&self, _cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
@@ -354,15 +393,23 @@ impl Launcher for Qemu {
                 return Ok(());
             }
             self.stop(cx, id).await?;
-        } else if !kept.here && !matches!(kept.workload.state, State::Exited(_)) {
-            return Err(Error::unsupported(
-                what,
-                "it was launched on another machine, or was lost when this one restarted",
-            )
-            .hint(format!(
-                "start it there; if nothing of it runs, launch its image again ({})",
-                kept.folder.display()
-            )));
+        } else if kept.running.is_none() && !kept.is_over_here() && kept.relation != NodeRelation::Here {
+            return Err(Error::unsupported(what, "it was launched on another machine").hint("start it there"));
+        }
+        if !self.disks.0.join(&kept.spec.disk).is_file() {
+            let why = format!("the disk of its image is gone ({})", kept.spec.disk);
+            return Err(Error::not_found(what, why).hint("launch that image once more: it is fetched again"));
+        }
+        let (at, task) = (kept.folder.join(STARTING), what.clone());
+        let lock = move || {
+            let file = private::open(&at, |options| options.write(true).create(true))?;
+            private::lock(&file, ENDS, &task).map(|()| file)
+        };
+        let _alone = blocking(lock).await.during(&what)??;
+        // Somebody else may have started it meanwhile.
+        let kept = self.launches.find(id).await?;
+        if kept.running.is_some() {
+            return Ok(());
         }
         let (at, mut spec) = (kept.folder.clone(), kept.spec);
         spec.launched.machine = Node::here();
@@ -373,7 +420,7 @@ impl Launcher for Qemu {
         };
         blocking(write).await.during(&what)??;
         start::start(&self.keeper_words(&kept.folder, &what)?, &kept.folder, Stdio::null(), &what).await?;
-        match self.launches.until(id, ENDS, |state| *state == State::Running).await?.workload.state {
+        match self.begun(id).await?.workload.state {
             State::Running => Ok(()),
             _ => Err(Error::failed(what, "it ended at once").hint("its output says why")),
         }
@@ -382,26 +429,16 @@ impl Launcher for Qemu {
     async fn stop(&self, cx: &Context, id: &str) -> Result<()> {
         let what = format!("stop {id}");
         let kept = self.launches.find(id).await?;
-        if matches!(kept.workload.state, State::Exited(_)) {
+        if kept.is_over_here() {
             return Ok(());
         }
-        if !kept.here {
-            return Err(Error::unsupported(what, "it was launched on another machine, or before this one restarted")
+        if kept.relation != NodeRelation::Here {
+            return Err(Error::unsupported(what, "it was launched on another machine")
                 .hint(format!("stop it there; if it is gone, delete {}", kept.folder.display())));
         }
-        if qmp::press_power_button(&kept.folder).await.is_ok() {
-            cx.progress.phase("its power button was pressed: it has 30 s to shut down");
-            if has_ended(&self.launches.until(id, SHUTS_DOWN, has_ended).await?.workload.state) {
-                return Ok(());
-            }
-        }
-        let _ = qmp::quit(&kept.folder).await;
-        if let Some(running) = self.launches.until(id, ENDS, has_ended).await?.running {
-            for pid in processes::family(running.pid) {
-                processes::signal(pid, Signal::KILL);
-            }
-        }
-        if has_ended(&self.launches.until(id, ENDS, has_ended).await?.workload.state) {
+        // Whoever cancels while the guest shuts down does not want it to be ended.
+        let state = cx.unless_cancelled(&what, self.shut_down(cx, &kept, id)).await?;
+        if has_ended(&state) {
             return Ok(());
         }
         Err(Error::new(Kind::Unavailable, what, "it does not end").hint("try again in a moment"))
@@ -409,8 +446,8 @@ impl Launcher for Qemu {
 
     async fn snapshot(&self, cx: &Context, id: &str, name: &str) -> Result<ImageRef> {
         let kept = self.launches.find(id).await?;
-        if !kept.here && !matches!(kept.workload.state, State::Exited(_)) {
-            let why = "it was launched on another machine, or before this one restarted";
+        if kept.relation != NodeRelation::Here && !kept.is_over_here() {
+            let why = "it was launched on another machine";
             return Err(Error::unsupported(format!("make an image of {id}"), why).hint("do it there"));
         }
         self.snapshots.make(cx, &kept.folder, kept.running.is_some(), name).await

@@ -17,6 +17,8 @@ pub(super) const OVERLAY: &str = "overlay.qcow2";
 pub(super) const DISK: &str = "disk0";
 /// The socket that takes commands.
 pub(super) const QMP: &str = "qmp.sock";
+/// The socket for commands that copy a disk. QEMU talks to one at a time at each socket, and copies take long.
+pub(super) const COPIES: &str = "copies.sock";
 
 /// What a machine can reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +84,8 @@ impl Machine<'_> {
             disk(&json!({"driver": "file", "filename": OVERLAY, "node-name": "file0", "discard": "unmap"})),
         );
         add("-blockdev", disk(&json!({"driver": "qcow2", "file": "file0", "node-name": DISK, "discard": "unmap"})));
-        add("-device", format!("virtio-blk-pci,drive={DISK},bootindex=1"));
+        // QEMU would else stop the machine where this machine's disk is full, and nobody would let it go on.
+        add("-device", format!("virtio-blk-pci,drive={DISK},bootindex=1,werror=report"));
         if self.seeded {
             let label = seed::LABEL;
             let seed = json!({"driver": "vvfat", "dir": seed::FOLDER, "label": label, "read-only": true, "node-name": "seed0"});
@@ -101,8 +104,10 @@ impl Machine<'_> {
         add("-device", "virtio-rng-pci".to_owned());
         add("-chardev", "stdio,id=console0,signal=off".to_owned());
         add("-serial", "chardev:console0".to_owned());
-        add("-chardev", format!("socket,id=qmp0,path={QMP},server=on,wait=off"));
-        add("-mon", "chardev=qmp0,mode=control".to_owned());
+        for (id, socket) in [("qmp0", QMP), ("qmp1", COPIES)] {
+            add("-chardev", format!("socket,id={id},path={socket},server=on,wait=off"));
+            add("-mon", format!("chardev={id},mode=control"));
+        }
         words.extend(["-nodefaults", "-no-user-config"].map(str::to_owned));
         words
     }

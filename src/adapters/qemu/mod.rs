@@ -22,7 +22,7 @@ pub use self::launcher::Qemu;
 use super::{
     parts::{Parts, Surroundings, refused},
     shared::{
-        exec, settings,
+        exec, private, settings,
         settings::{AdapterEntry, NameOnly},
     },
 };
@@ -63,9 +63,9 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             continue;
         }
         // Images are put where they are listed.
-        let listed = config.image_folders.iter().find(|folder| folder.is_dir()).or(config.image_folders.last());
+        let listed = config.image_folders.iter().find(|folder| private::keeps(folder)).or(config.image_folders.last());
         let images = listed.cloned().unwrap_or_else(|| around.state_dir.join("images"));
-        parts.launchers.push(Arc::new(Qemu::new(name, &around.cache_dir, &around.state_dir, &images)));
+        parts.launchers.push(Arc::new(Qemu::new(name, &around.state_dir, &images)));
     }
     Ok(())
 }

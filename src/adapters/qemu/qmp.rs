@@ -44,13 +44,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects to the machine whose launch is in `folder`. There is one connection at a time: another Wharf waits.
+    /// Connects to a socket of the machine whose launch is in `folder`. There is one connection at a time: another Wharf
+    /// waits.
     ///
     /// # Errors
     /// `Unavailable` where the machine does not answer in time.
-    pub(super) async fn open(folder: &Path) -> Result<Self> {
+    pub(super) async fn open(folder: &Path, name: &str) -> Result<Self> {
         let what = "talk to the machine";
-        let connected = tokio::time::timeout(PATIENCE, socket::connect(folder, QMP)).await;
+        let connected = tokio::time::timeout(PATIENCE, socket::connect(folder, name)).await;
         let stream = connected.map_err(|_| timed_out(what, PATIENCE))?;
         let stream = stream.map_err(|error| Error::new(Kind::Unavailable, what, error.to_string()))?;
         let (reader, commands) = stream.into_split();
@@ -97,7 +98,7 @@ impl Connection {
 /// # Errors
 /// Those of [`Connection`].
 pub(super) async fn press_power_button(folder: &Path) -> Result<()> {
-    Connection::open(folder).await?.execute("system_powerdown", json!({})).await.map(|_| ())
+    Connection::open(folder, QMP).await?.execute("system_powerdown", json!({})).await.map(|_| ())
 }
 
 /// Ends the machine at once, whatever it does.
@@ -105,7 +106,7 @@ pub(super) async fn press_power_button(folder: &Path) -> Result<()> {
 /// # Errors
 /// Those of [`Connection`].
 pub(super) async fn quit(folder: &Path) -> Result<()> {
-    Connection::open(folder).await?.execute("quit", json!({})).await.map(|_| ())
+    Connection::open(folder, QMP).await?.execute("quit", json!({})).await.map(|_| ())
 }
 
 #[cfg(test)]

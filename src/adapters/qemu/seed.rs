@@ -31,20 +31,26 @@ pub(super) fn user_data(own: &str, account: &Account<'_>) -> Result<String> {
         return Ok(if own.ends_with('\n') { own.to_owned() } else { format!("{own}\n") });
     }
     let mut text = "#cloud-config\n".to_owned();
+    let key = if account.key.is_empty() { None } else { Some(serde_json::Value::from(public(account.key)?)) };
     if account.user.is_empty() {
+        // It becomes a key of the account that the image has.
+        text.extend(key.map(|key| format!("ssh_authorized_keys: [{key}]\n")));
         return Ok(text);
     }
-    let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-    if !account.user.chars().all(valid) || !account.user.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') {
+    if !is_user(account.user) {
         return Err(Error::usage(format!("make the user '{}'", account.user), "it is no name of a user")
             .hint("letters a to z, digits, - and _, beginning with a letter"));
     }
     text += &format!("users:\n  - default\n  - name: {}\n    shell: /bin/bash\n", account.user);
     text += "    sudo: \"ALL=(ALL) NOPASSWD:ALL\"\n    lock_passwd: true\n";
-    if !account.key.is_empty() {
-        text += &format!("    ssh_authorized_keys: [{}]\n", serde_json::Value::from(public(account.key)?));
-    }
+    text.extend(key.map(|key| format!("    ssh_authorized_keys: [{key}]\n")));
     Ok(text)
+}
+
+/// Whether a text is a name of a user, as every system takes it.
+pub(super) fn is_user(name: &str) -> bool {
+    let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    name.len() <= 32 && name.chars().all(valid) && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
 }
 
 /// The line of a public key.
@@ -68,7 +74,9 @@ mod tests {
         let text = made("ada", "ssh-ed25519 AAAA ada\": x, [").unwrap();
         assert!(text.starts_with("#cloud-config\nusers:\n  - default\n  - name: ada\n"), "{text}");
         assert!(text.ends_with("ssh_authorized_keys: [\"ssh-ed25519 AAAA ada\\\": x, [\"]\n"), "{text}");
-        assert_eq!(made("", "ssh-ed25519 AAAA").unwrap(), "#cloud-config\n");
+        assert_eq!(made("", "").unwrap(), "#cloud-config\n");
+        let own = made("", "ssh-ed25519 AAAA").unwrap();
+        assert_eq!(own, "#cloud-config\nssh_authorized_keys: [\"ssh-ed25519 AAAA\"]\n", "the image's own account");
         for user in ["Ada", "a b", "a\nb", "-a", "1a", "a:b"] {
             assert!(made(user, "").is_err(), "{user:?}");
         }

@@ -66,6 +66,11 @@ pub fn keeps_nothing(path: &Path) -> Option<String> {
     made.and_then(|()| access(path, Access::WRITE_OK | Access::EXEC_OK).during(what)).err().map(|error| error.why)
 }
 
+/// Whether this user can keep files in a folder that is there.
+pub fn keeps(folder: &Path) -> bool {
+    folder.is_dir() && access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
 /// Creates a folder below a [`home`], and missing ones above it, closed to other users.
 pub fn folder(path: &Path) -> Result<()> {
     let what = format!("make {}", path.display());
