@@ -304,10 +304,7 @@ impl Launcher for Apptainer {
     }
 
     async fn usage(&self, _cx: &Context, id: &str) -> Result<Option<Usage>> {
-        let what = format!("measure {id}");
-        let running = self.launches.find(id).await?.running;
-        let running = running.ok_or_else(|| Error::not_found(&what, "it is not running here"))?;
-        self.measurements.take(id, running.pid, &what).await.map(Some)
+        self.launches.usage(id, &self.measurements).await
     }
 
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {

@@ -262,21 +262,18 @@ impl Launcher for Charliecloud {
     ) -> Result<Terminal> {
         let Some(command) = command else { return Err(self.lacks(Ability::Attach, id)) };
         let argv = self.enter(id, true, command).await?;
-        terminal::open(&format!("open a terminal in {id}"), &argv, &environment(), size)
+        terminal::open(&format!("open a terminal in {id}"), &argv, &exec::path_alone(), size)
     }
 
     async fn exec(&self, _cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
         let argv = self.enter(id, false, command).await?;
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-        let output = exec::run_in(&words, Some(&environment()), b"", OUTPUT, LONGEST).await?;
+        let output = exec::run_in(&words, Some(&exec::path_alone()), b"", OUTPUT, LONGEST).await?;
         Ok(output.together())
     }
 
     async fn usage(&self, _cx: &Context, id: &str) -> Result<Option<Usage>> {
-        let what = format!("measure {id}");
-        let running = self.launches.find(id).await?.running;
-        let running = running.ok_or_else(|| Error::not_found(&what, "it is not running here"))?;
-        self.measurements.take(id, running.pid, &what).await.map(Some)
+        self.launches.usage(id, &self.measurements).await
     }
 
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
@@ -344,18 +341,13 @@ impl Launcher for Charliecloud {
     async fn health(&self, _cx: &Context) -> Result<Health> {
         let account = whoami::username().unwrap_or_default();
         // It refuses to run without this variable.
-        let environment = [environment(), vec![format!("USER={account}")]].concat();
+        let environment = [exec::path_alone(), vec![format!("USER={account}")]].concat();
         let output = exec::run_in(&[PROGRAM, "--version"], Some(&environment), b"", 4096, VERSION).await?;
         // Older versions tell it on their error output.
         let told = [String::from_utf8_lossy(&output.stdout).into_owned(), output.stderr].concat();
         let note = format!("version {}", clean::short(told.lines().next().unwrap_or("unknown").trim(), 40));
         Ok(Health { reachable: true, account, credentials: String::new(), note })
     }
-}
-
-/// What is run for a workload gets nothing of this session but the path.
-fn environment() -> Vec<String> {
-    std::env::var("PATH").map(|path| format!("PATH={path}")).into_iter().collect()
 }
 
 /// Whether root launches: then root inside is root outside.

@@ -12,6 +12,7 @@ use super::{
     node::{Node, NodeRelation},
     running::RunningProgram,
     standing::{Standing, has_ended},
+    usage::Measurements,
 };
 use wharf_core::{
     base::{
@@ -20,7 +21,10 @@ use wharf_core::{
         error::{During, Error, Result},
         small_file,
     },
-    launch::plan::{State, Workload},
+    launch::{
+        plan::{State, Workload},
+        usage::Usage,
+    },
 };
 
 /// The file that describes a launch in its folder.
@@ -161,6 +165,17 @@ impl<S: Spec> Launches<S> {
         kept.filter(|_| inside).ok_or_else(|| {
             Error::not_found(format!("workload '{}'", clean::short(id, 60)), "there is no such workload")
         })
+    }
+
+    /// What a launch uses now, as far as it runs here.
+    ///
+    /// # Errors
+    /// `NotFound` where it does not.
+    pub async fn usage(&self, id: &str, measurements: &Measurements) -> Result<Option<Usage>> {
+        let what = format!("measure {id}");
+        let running = self.find(id).await?.running;
+        let running = running.ok_or_else(|| Error::not_found(&what, "it is not running here"))?;
+        measurements.take(id, running.pid, &what).await.map(Some)
     }
 
     /// Waits until a launch is in a state that is wanted, or time is up; gives it as it is then.

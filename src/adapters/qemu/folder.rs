@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{acceleration::Acceleration, forward::SSH};
+use super::forward::SSH;
 use crate::keeper::{
     launches::{self, Kept, Launched},
     running::RunningProgram,
@@ -50,11 +50,6 @@ impl launches::Spec for Spec {
 }
 
 impl Spec {
-    /// How it is told how instructions are carried out.
-    pub(super) fn acceleration(acceleration: Acceleration) -> String {
-        acceleration.word().to_owned()
-    }
-
     /// The ports as they are listed.
     pub(super) fn published(&self) -> Vec<Published> {
         let publish = |port: &Port| Published {

@@ -184,7 +184,7 @@ impl Qemu {
                 }
                 Step::Run { argv, .. } => {
                     let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-                    let output = exec::run_in(&words, Some(&environment()), b"", OUTPUT, PATIENCE).await?;
+                    let output = exec::run_in(&words, Some(&exec::path_alone()), b"", OUTPUT, PATIENCE).await?;
                     if output.code != 0 {
                         let said = clean::short(output.stderr.trim(), 300);
                         return Err(Error::failed(what, said).hint("check the space left in the state folder"));
@@ -256,7 +256,6 @@ impl Launcher for Qemu {
             processors: answers.get("cpus").parse().unwrap_or(1),
             network,
             ports: &ports,
-            seeded: true,
             acceleration: self.acceleration,
         };
         let place = self.disks.place(&wanted.digest, &wanted.format);
@@ -272,7 +271,7 @@ impl Launcher for Qemu {
             disk: place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             size: wanted.size,
             run: run.words(),
-            acceleration: Spec::acceleration(self.acceleration),
+            acceleration: self.acceleration.word().to_owned(),
             user: if answers.get("user-data").is_empty() { account.user.to_owned() } else { String::new() },
             ports: ports.iter().map(|port| Port { here: port.port, inside: port.inside }).collect(),
         };
@@ -379,10 +378,7 @@ impl Launcher for Qemu {
     }
 
     async fn usage(&self, _cx: &Context, id: &str) -> Result<Option<Usage>> {
-        let what = format!("measure {id}");
-        let running = self.launches.find(id).await?.running;
-        let running = running.ok_or_else(|| Error::not_found(&what, "it is not running here"))?;
-        self.measurements.take(id, running.pid, &what).await.map(Some)
+        self.launches.usage(id, &self.measurements).await
     }
 
     async fn start(&self, cx: &Context, id: &str, again: bool) -> Result<()> {
@@ -481,7 +477,7 @@ impl Launcher for Qemu {
     async fn health(&self, _cx: &Context) -> Result<Health> {
         let account = whoami::username().unwrap_or_default();
         let output =
-            exec::run_in(&[machine::PROGRAM, "--version"], Some(&environment()), b"", OUTPUT, PATIENCE).await?;
+            exec::run_in(&[machine::PROGRAM, "--version"], Some(&exec::path_alone()), b"", OUTPUT, PATIENCE).await?;
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         let version = told.split_whitespace().nth(3).unwrap_or("unknown");
         let how = match self.acceleration {
@@ -507,11 +503,6 @@ fn planned(plan: &Plan, what: &str) -> Result<WantedDisk> {
     let spec: Spec = serde_json::from_str(text).during(what)?;
     let format = spec.disk.rsplit('.').next().unwrap_or_default().to_owned();
     Ok(WantedDisk { digest: plan.image.manifest.clone(), format, size: spec.size })
-}
-
-/// What is run for a machine gets nothing of this session but the path.
-fn environment() -> Vec<String> {
-    std::env::var("PATH").map(|path| format!("PATH={path}")).into_iter().collect()
 }
 
 /// Whether root launches: then QEMU runs as root.

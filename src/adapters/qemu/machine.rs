@@ -58,8 +58,6 @@ pub(super) struct Machine<'a> {
     pub network: Network,
     /// The ports that lead to it.
     pub ports: &'a [Published],
-    /// Whether there is a seed for it.
-    pub seeded: bool,
     /// How its instructions are carried out.
     pub acceleration: Acceleration,
 }
@@ -86,12 +84,11 @@ impl Machine<'_> {
         add("-blockdev", disk(&json!({"driver": "qcow2", "file": "file0", "node-name": DISK, "discard": "unmap"})));
         // QEMU would else stop the machine where this machine's disk is full, and nobody would let it go on.
         add("-device", format!("virtio-blk-pci,drive={DISK},bootindex=1,werror=report"));
-        if self.seeded {
-            let label = seed::LABEL;
-            let seed = json!({"driver": "vvfat", "dir": seed::FOLDER, "label": label, "read-only": true, "node-name": "seed0"});
-            add("-blockdev", disk(&seed));
-            add("-device", "virtio-blk-pci,drive=seed0".to_owned());
-        }
+        let label = seed::LABEL;
+        let seed =
+            json!({"driver": "vvfat", "dir": seed::FOLDER, "label": label, "read-only": true, "node-name": "seed0"});
+        add("-blockdev", disk(&seed));
+        add("-device", "virtio-blk-pci,drive=seed0".to_owned());
         if self.network != Network::None {
             let restricted = if self.network == Network::User { "off" } else { "on" };
             let forward = |port: &Published| {
@@ -132,7 +129,7 @@ mod tests {
 
     fn machine(network: Network, ports: &[Published]) -> Vec<String> {
         let acceleration = Acceleration::Software("test");
-        Machine { name: "lab", memory: 256 << 20, processors: 1, network, ports, seeded: true, acceleration }.words()
+        Machine { name: "lab", memory: 256 << 20, processors: 1, network, ports, acceleration }.words()
     }
 
     #[test]

@@ -133,8 +133,7 @@ fn made(folder: &Path) -> Vec<String> {
 /// Runs `qemu-img` with these words; gives its output.
 async fn images(words: &[&str], what: &str) -> Result<Vec<u8>> {
     let words = [&[IMAGES], words].concat();
-    let path = std::env::var("PATH").map(|path| format!("PATH={path}")).into_iter().collect::<Vec<_>>();
-    let output = exec::run_in(&words, Some(&path), b"", OUTPUT, LONGEST).await?;
+    let output = exec::run_in(&words, Some(&exec::path_alone()), b"", OUTPUT, LONGEST).await?;
     if output.code == 0 {
         return Ok(output.stdout);
     }

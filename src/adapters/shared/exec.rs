@@ -106,6 +106,11 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>, limit: usize) -> Vec<u8> {
     bytes
 }
 
+/// An environment with nothing of this session but the path.
+pub fn path_alone() -> Vec<String> {
+    std::env::var("PATH").map(|path| format!("PATH={path}")).into_iter().collect()
+}
+
 /// The path of a program in `PATH`, if it is there and executable.
 pub fn on_path(program: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH")?;
