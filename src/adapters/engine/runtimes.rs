@@ -32,20 +32,6 @@ pub struct EngineRuntime {
     pub counted: bool,
 }
 
-/// How the runtime with this name or path isolates; `None` if it is not known.
-fn level(word: &str) -> Option<Isolation> {
-    let last = word.rsplit('/').next().unwrap_or(word);
-    // containerd's names of runtimes: io.containerd.kata-qemu.v2.
-    let last = last.strip_prefix("io.containerd.").unwrap_or(last);
-    let first = last.split(['-', '.', '_']).next().unwrap_or(last);
-    match first {
-        "runsc" | "gvisor" => Some(Isolation::UserSpaceKernel),
-        "kata" | "krun" => Some(Isolation::OwnKernel),
-        "runc" | "crun" | "youki" => Some(Isolation::SharedKernel),
-        _ => None,
-    }
-}
-
 /// The runtimes that an engine offers, the default one first. An engine that names none has one that shares the kernel.
 ///
 /// Of name, path and type the least isolation counts, and a path or type that is not known says nothing good: a runtime with
@@ -59,8 +45,8 @@ pub(super) fn offered(
     let read = |(name, answer): (String, RuntimeAnswer)| {
         let told =
             [answer.path.as_deref(), answer.kind.as_deref()].into_iter().flatten().filter(|word| !word.is_empty());
-        let told = told.map(level).collect::<Option<Vec<_>>>()?;
-        let isolation = told.into_iter().chain(level(&name)).min()?;
+        let told = told.map(Isolation::of_runtime).collect::<Option<Vec<_>>>()?;
+        let isolation = told.into_iter().chain(Isolation::of_runtime(&name)).min()?;
         let file = answer.path.as_deref().unwrap_or(&name);
         let known = default == Some(name.as_str()) || installed(file);
         let counted = !answer.arguments.iter().flatten().any(|word| word.contains("ignore-cgroups"));

@@ -38,6 +38,19 @@ impl Isolation {
         Self::ALL.into_iter().find(|level| level.name() == word)
     }
 
+    /// How a runtime with this name, type or path isolates; `None` if it is not known. They are names that engines and
+    /// clusters use: `runsc`, `/opt/kata/bin/kata-runtime`, `io.containerd.kata-qemu.v2`.
+    pub fn of_runtime(word: &str) -> Option<Self> {
+        let last = word.rsplit('/').next().unwrap_or(word);
+        let last = last.strip_prefix("io.containerd.").unwrap_or(last);
+        match last.split(['-', '.', '_']).next().unwrap_or(last) {
+            "runsc" | "gvisor" => Some(Self::UserSpaceKernel),
+            "kata" | "krun" => Some(Self::OwnKernel),
+            "runc" | "crun" | "youki" => Some(Self::SharedKernel),
+            _ => None,
+        }
+    }
+
     /// What it is, in words that follow "with" or "needs".
     pub fn describe(self) -> &'static str {
         match self {
