@@ -7,7 +7,7 @@
 //!          base (errors, texts, digests) · image (names, documents) · audit · catalog (rows, filter) · launch (form, plan)
 //!          · sharing (shares, offers) · evidence (records, findings) · policy · request (its life) · config
 //!          · ports (the traits that adapters implement) · transfer (copying) · portal (the use cases) · steward
-//! adapters `lib.rs` holds `adapters! { files, local, runtimes, apptainer, engine, oci, hub, harbor, openstack, slurm, charliecloud, qemu }` and `checkers! { cosign,
+//! adapters `lib.rs` holds `adapters! { files, local, runtimes, apptainer, engine, oci, hub, harbor, openstack, slurm, charliecloud, qemu, kubernetes }` and `checkers! { cosign,
 //!          notary, data_signature, sif, attached_reports, registry_scanners, local_scanners }`, a folder or file each; `parts`:
 //!          what they are given and add to; `shared` (http, programs), `formats` (files), `prepared` (images), `keeper`
 //!          (programs that outlive Wharf), `signing`, `store`, `vault`, `notify`

@@ -31,20 +31,22 @@ use wharf_core::{
 /// Declares the adapters that are sources or backends. Adding one takes a word here and a folder with a `register`
 /// function.
 macro_rules! adapters {
-    ($($name:ident),+ $(,)?) => {
-        $(pub mod $name;)+
+    ($($(#[$gate:meta])* $name:ident),+ $(,)?) => {
+        $($(#[$gate])* pub mod $name;)+
         /// The types of sources and backends that a configuration may have.
         pub fn kinds() -> EntryKinds {
-            EntryKinds(vec![$($name::KIND.with_name(stringify!($name))),+])
+            let mut kinds = Vec::new();
+            $($(#[$gate])* kinds.push($name::KIND.with_name(stringify!($name)));)+
+            EntryKinds(kinds)
         }
         fn register_all(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
-            $($name::register(config, around, parts)?;)+
+            $($(#[$gate])* $name::register(config, around, parts)?;)+
             Ok(())
         }
         /// Registers only the sources and backends of one type.
         fn register_kind(kind: &str, config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
             match kind {
-                $(stringify!($name) => $name::register(config, around, parts),)+
+                $($(#[$gate])* stringify!($name) => $name::register(config, around, parts),)+
                 _ => Ok(()),
             }
         }
@@ -53,7 +55,22 @@ macro_rules! adapters {
 
 // By default an image is launched on the first backend that accepts it, so the one that gives nobody root rights comes
 // first.
-adapters! { files, local, runtimes, apptainer, engine, oci, hub, harbor, openstack, slurm, charliecloud, qemu }
+adapters! {
+    files,
+    local,
+    runtimes,
+    apptainer,
+    engine,
+    oci,
+    hub,
+    harbor,
+    openstack,
+    slurm,
+    charliecloud,
+    qemu,
+    #[cfg(feature = "kubernetes")]
+    kubernetes,
+}
 
 /// Declares the adapters that only make evidence, in the same way.
 macro_rules! checkers {

@@ -132,6 +132,6 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "[[backend]]",
         variable: "",
-        words: "what launches images: name, type (local, apptainer, charliecloud, qemu, engine, openstack or slurm), and what that type takes (see Configuration)",
+        words: "what launches images: name, type (local, apptainer, charliecloud, qemu, engine, kubernetes, openstack or slurm), and what that type takes (see Configuration)",
     },
 ];

@@ -41,6 +41,7 @@ mod inputs;
 mod isolation;
 mod key_files;
 mod keys;
+mod kubernetes;
 mod lab;
 mod launchers;
 mod layers;

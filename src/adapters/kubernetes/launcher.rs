@@ -1,0 +1,380 @@
+//! Launching on a cluster, and managing what was launched.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::{
+    body::Launch,
+    cluster::Cluster,
+    facts::Facts,
+    find::{self, Found},
+    form,
+    kind::Kind,
+    list, logs,
+    objects::{STOPPED, Status},
+    settings::Settings,
+    state, terminal, trial, watch,
+};
+use wharf_core::{
+    base::{
+        clean,
+        context::Context,
+        error::{Error, Kind as Failure, Result},
+        text,
+    },
+    image::{
+        model::{Health, Image, ImageKind},
+        reference::ImageRef,
+    },
+    launch::{
+        form::{Answers, Form},
+        listing::ListScope,
+        logs::LogRange,
+        plan::{Call, Plan, Step, Workload, key, label, name_from},
+    },
+    ports::{Ability, ByteStream, Changes, Extent, Launcher, Listed, Supply, Terminal},
+};
+
+/// How long what a cluster offers is believed.
+const FACTS: Duration = Duration::from_secs(60);
+/// How long a launch waits to tell that its program runs.
+const BEGINS: Duration = Duration::from_secs(5);
+/// The pause between two looks at a launch.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a stop may take: the grace of a program, and what a cluster needs to notice it.
+const STOPS: Duration = Duration::from_secs(60);
+/// The characters of the key that tell two launches of one image apart.
+const SHORT: usize = 6;
+
+/// A context of a kubeconfig as a backend.
+pub(super) struct Kubernetes {
+    cluster: Arc<Cluster>,
+    account: String,
+    facts: Mutex<Option<(Instant, Facts)>>,
+}
+
+impl Kubernetes {
+    pub(super) fn new(name: String, settings: Settings) -> Self {
+        let cluster = Arc::new(Cluster::new(name, settings));
+        Self { cluster, account: account(), facts: Mutex::default() }
+    }
+
+    /// What the cluster offers, asked for at most once a minute.
+    async fn facts(&self, cx: &Context, what: &str) -> Result<Facts> {
+        let known = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, facts)) = known.filter(|(at, _)| at.elapsed() < FACTS) {
+            let _ = at;
+            return Ok(facts);
+        }
+        let facts = Facts::ask(&self.cluster, cx, what).await?;
+        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), facts.clone()));
+        Ok(facts)
+    }
+
+    /// Waits until a launch runs, has ended, or waits for something that takes longer.
+    async fn begun(&self, cx: &Context, id: &str, what: &str) -> Result<Found> {
+        let end = tokio::time::Instant::now() + BEGINS;
+        loop {
+            let found = find::find(&self.cluster, cx, id, what).await?;
+            let state = found.state();
+            let runs = found.pod.as_ref().and_then(state::running_digest).is_some();
+            if (state.is_live() && (runs || found.kind == Kind::Machine))
+                || state.has_ended()
+                || tokio::time::Instant::now() > end
+            {
+                return Ok(found);
+            }
+            cx.progress.phase(state.label().1);
+            if cx.cancel.is_cancelled() {
+                return Ok(found);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Ends the pod of a workload so that its output stays: a pod that has used up its time is ended and kept.
+    async fn end_pod(&self, cx: &Context, pod: &str, what: &str) -> Result<()> {
+        let path = format!("{}/{pod}", Kind::Pod.path(&self.cluster.place(what).await?.namespace));
+        let change = json!({ "metadata": { "annotations": stopped() }, "spec": { "activeDeadlineSeconds": 1 } });
+        self.cluster.change(cx, &path, &change, what).await
+    }
+
+    /// Stops a workload that has not ended.
+    async fn end(&self, cx: &Context, found: &Found, what: &str) -> Result<()> {
+        let path = format!("{}/{}", found.kind.path(&self.cluster.place(what).await?.namespace), found.name);
+        let started = found.pod.as_ref().filter(|pod| pod.status.start_time.is_some());
+        match (found.kind, started) {
+            (Kind::Job, started) => {
+                // Without a pod that has started, none is to be made.
+                let mut change = json!({ "metadata": { "annotations": stopped() } });
+                if started.is_none() {
+                    change["spec"] = json!({ "parallelism": 0 });
+                }
+                self.cluster.change(cx, &path, &change, what).await?;
+                match started {
+                    Some(pod) => self.end_pod(cx, &pod.metadata.name, what).await,
+                    None => Ok(()),
+                }
+            }
+            (Kind::Pod, Some(pod)) => self.end_pod(cx, &pod.metadata.name, what).await,
+            // Nothing of it has run, so nothing of it is lost.
+            (Kind::Pod, None) | (Kind::Machine, _) => self.cluster.delete(cx, &path, what).await.map(|_| ()),
+        }
+    }
+}
+
+/// The annotation that a person stopped a workload, and when.
+fn stopped() -> Value {
+    json!({ STOPPED: text::timestamp(text::now()) })
+}
+
+/// The login of this person, as the value of a label (at most 63 letters, digits, `-`, `_` and `.`).
+fn account() -> String {
+    let login = whoami::username().unwrap_or_default();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    let value: String = login.chars().map(plain).take(60).collect();
+    let value = value.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    if value.is_empty() { "nobody".to_owned() } else { value.to_owned() }
+}
+
+#[async_trait]
+impl Launcher for Kubernetes {
+    fn name(&self) -> &str {
+        &self.cluster.name
+    }
+
+    fn abilities(&self) -> &[Ability] {
+        &[Ability::Logs, Ability::Exec, Ability::Terminal, Ability::Attach, Ability::Remove]
+    }
+
+    fn instead(&self, ability: Ability) -> (&'static str, &'static str) {
+        match ability {
+            Ability::Snapshot => ("a cluster makes no images of what it runs", "copy files out of it by a command"),
+            Ability::Start => ("what has ended on a cluster stays so", "launch the image once more"),
+            Ability::Volumes => ("its volumes are given when it is launched", ""),
+            _ => ("this cluster's figures are not asked for", "'kubectl top pod' shows them"),
+        }
+    }
+
+    fn accepts(&self, image: &Image) -> Result<()> {
+        let what = format!("launch {} on {}", image.reference, self.cluster.name);
+        match (&image.kind, &image.pinned) {
+            (ImageKind::Container, Some(_)) => {}
+            (ImageKind::Container, None) => return Err(Error::unsupported(what, "the image has no digest to pin to")),
+            (kind, _) => {
+                return Err(Error::unsupported(what, format!("a cluster does not run a {} image", kind.name())));
+            }
+        }
+        match &image.reference {
+            ImageRef::Oci(_) => Ok(()),
+            _ => Err(Error::unsupported(what, "a cluster pulls from registries alone")
+                .hint("copy it to a registry that the cluster reaches, then launch that")),
+        }
+    }
+
+    async fn form(&self, cx: &Context, image: &Image) -> Result<Form> {
+        let what = format!("ask {} for its form", self.cluster.name);
+        Ok(form::form(image, &self.facts(cx, &what).await?))
+    }
+
+    async fn plan(&self, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
+        let what = format!("plan on {}", self.cluster.name);
+        let facts = self.facts(cx, &what).await?;
+        let answers = form::form(image, &facts).check(answers)?;
+        let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
+        let (place, kind, key) = (self.cluster.place(&what).await?, form::kind(&answers), key());
+        let asked = answers.get("name");
+        let title = image.reference.title();
+        let name = name_from(if asked.is_empty() { &title } else { asked });
+        let name = format!("{name}-{}", key.get(..SHORT).unwrap_or_default());
+        let launch = Launch {
+            kind,
+            pinned: &pinned,
+            answers: &answers,
+            name: &name,
+            key: &key,
+            account: &self.account,
+            runtime: facts.runtime(kind, &answers),
+        };
+        let body = launch.body()?;
+        let mut risks = form::risks(image, &facts, &answers, &place.namespace);
+        risks.extend(facts.after(kind, &answers));
+        risks.extend(trial::try_out(&self.cluster, cx, &launch, &what).await?);
+        let create =
+            Call { token: "Authorization".into(), ..Call::new("POST", &place.server, kind.path(&place.namespace)) };
+        let compare = Step::Compare { what: "what runs".into(), with: pinned.manifest.to_string() };
+        Ok(Plan {
+            backend: self.cluster.name.clone(),
+            steps: vec![Step::Send(create.body(body)), compare],
+            risks,
+            privileged: false,
+            isolation: facts.isolation(kind, &answers),
+            image: pinned,
+            answers,
+            idempotency_key: key,
+        })
+    }
+
+    async fn launch(&self, cx: &Context, plan: &Plan, _supply: &Supply) -> Result<Workload> {
+        let what = format!("launch on {}", self.cluster.name);
+        let (call, body) = plan.call(&what)?;
+        let (name, api_name) = (body["metadata"]["name"].as_str(), body["kind"].as_str());
+        let kind = Kind::ALL.into_iter().find(|kind| Some(kind.api_name()) == api_name);
+        let place = self.cluster.place(&what).await?;
+        let (Some(name), Some(kind)) = (name, kind.filter(|kind| kind.path(&place.namespace) == call.path)) else {
+            return Err(Error::usage(what, "this plan was made for another namespace").hint("plan the launch again"));
+        };
+        let id = format!("{}/{name}", kind.word());
+        cx.progress.phase("creating");
+        match self.cluster.create::<Status>(cx, &call.path, body, &what).await? {
+            Ok(_) => {}
+            // It was created before: the name has the key in it, and the label has all of it.
+            Err(refused) if refused.code == 409 => {
+                let path = format!("{}/{name}", call.path);
+                let there: Value = self.cluster.read(cx, &path, &what).await?;
+                if there["metadata"]["labels"][label::KEY].as_str() != Some(&plan.idempotency_key) {
+                    return Err(Error::usage(what, format!("there is another {id}")).hint("choose another name"));
+                }
+            }
+            Err(refused) => return Err(refused.error(&what)),
+        }
+        let found = self.begun(cx, &id, &what).await?;
+        let wanted = [plan.image.digest.as_str(), plan.image.manifest.as_str()];
+        if let Some(runs) =
+            found.pod.as_ref().and_then(state::running_digest).filter(|runs| state::is_another(runs, &wanted))
+        {
+            let why = format!("it runs {} and not the image that was pinned", clean::short(runs, 80));
+            let _ = self.end(cx, &found, &what).await;
+            return Err(Error::new(Failure::Integrity, what, why)
+                .hint(format!("{id} was stopped; ask the cluster's administrators which rule changes images")));
+        }
+        Ok(found.workload(&self.cluster.name))
+    }
+
+    async fn workloads(&self, cx: &Context) -> Result<(Vec<Workload>, Extent)> {
+        list::workloads(&self.cluster, cx, &self.account, ListScope::default()).await
+    }
+
+    async fn list(&self, cx: &Context, scope: ListScope) -> Result<Listed> {
+        let (workloads, extent) = list::workloads(&self.cluster, cx, &self.account, scope).await?;
+        Ok(Listed { workloads, extent, ..Listed::default() })
+    }
+
+    async fn watch(&self, cx: &Context) -> Result<Option<Changes>> {
+        watch::changes(&self.cluster, cx).await.map(Some)
+    }
+
+    async fn logs(&self, cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
+        logs::read(self.cluster.clone(), cx, id, wanted).await
+    }
+
+    async fn terminal(
+        &self,
+        cx: &Context,
+        id: &str,
+        command: Option<Vec<String>>,
+        size: (u16, u16),
+    ) -> Result<Terminal> {
+        let what = format!("open a terminal in {id}");
+        let found = find::find(&self.cluster, cx, id, &what).await?;
+        if found.kind == Kind::Machine {
+            return Err(logs::console(&self.cluster, id, &what).await);
+        }
+        terminal::open(&self.cluster, cx, &found, command, size, &what).await
+    }
+
+    async fn exec(&self, cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
+        let what = format!("run a command in {id}");
+        let found = find::find(&self.cluster, cx, id, &what).await?;
+        terminal::run(&self.cluster, cx, &found, command, &what).await
+    }
+
+    async fn stop(&self, cx: &Context, id: &str) -> Result<()> {
+        let what = format!("stop {id}");
+        let found = find::find(&self.cluster, cx, id, &what).await?;
+        if found.state().has_ended() {
+            return Ok(());
+        }
+        self.end(cx, &found, &what).await?;
+        let end = tokio::time::Instant::now() + STOPS;
+        loop {
+            match find::find(&self.cluster, cx, id, &what).await {
+                Ok(found) if found.state().has_ended() => return Ok(()),
+                Ok(_) if tokio::time::Instant::now() < end => {}
+                Ok(_) => {
+                    return Err(Error::new(Failure::Unavailable, what, "it does not end")
+                        .hint("its node may not answer; try again in a while"));
+                }
+                Err(error) if error.kind == Failure::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            }
+            cx.unless_cancelled(&what, async {
+                tokio::time::sleep(LOOK * 4).await;
+                Ok(())
+            })
+            .await?;
+        }
+    }
+
+    async fn remove(&self, cx: &Context, id: &str) -> Result<()> {
+        let what = format!("remove {id}");
+        let Some((kind, name)) = list::parsed(id) else { return Ok(()) };
+        let path = format!("{}/{name}", kind.path(&self.cluster.place(&what).await?.namespace));
+        self.cluster.delete(cx, &path, &what).await?;
+        // A pod is there until its program has ended.
+        let end = tokio::time::Instant::now() + STOPS;
+        while self.cluster.look::<serde::de::IgnoredAny>(cx, &path, &what).await?.is_ok() {
+            if tokio::time::Instant::now() > end {
+                return Err(Error::new(
+                    Failure::Unavailable,
+                    what,
+                    "it is being removed, and its program does not end",
+                ));
+            }
+            cx.unless_cancelled(&what, async {
+                tokio::time::sleep(LOOK * 4).await;
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn health(&self, cx: &Context) -> Result<Health> {
+        let what = format!("ask {}", self.cluster.name);
+        let version: Value = self.cluster.read(cx, "/version", &what).await?;
+        let place = self.cluster.place(&what).await?;
+        let may = async |group: &str, resource: &str, sub: &str| {
+            let about = json!({ "namespace": place.namespace, "verb": "create", "group": group, "resource": resource, "subresource": sub });
+            let review = json!({ "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+                "spec": { "resourceAttributes": about } });
+            let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+            let answer = self.cluster.create::<Value>(cx, path, &review, &what).await;
+            answer.ok().and_then(Result::ok).is_some_and(|answer| answer.value["status"]["allowed"] == json!(true))
+        };
+        let (jobs, pods, shells) =
+            futures_util::join!(may("batch", "jobs", ""), may("", "pods", ""), may("", "pods", "exec"));
+        let rights = [(jobs, "jobs"), (pods, "pods"), (shells, "shells")];
+        let named = |wanted: bool| -> Vec<&str> {
+            rights.iter().filter(|(may, _)| *may == wanted).map(|(_, name)| *name).collect()
+        };
+        let (may, may_not) = (named(true), named(false));
+        let rights = match (may.is_empty(), may_not.is_empty()) {
+            (_, true) => "you may launch jobs and pods, and open shells".to_owned(),
+            (true, _) => "you may launch nothing there".to_owned(),
+            _ => format!("you may launch {}, and not {}", may.join(" and "), may_not.join(" and ")),
+        };
+        let version = clean::short(version["gitVersion"].as_str().unwrap_or("unknown"), 40);
+        Ok(Health {
+            reachable: true,
+            account: clean::short(&place.user, 60),
+            credentials: String::new(),
+            note: format!("Kubernetes {version}, namespace {}: {rights}", place.namespace),
+        })
+    }
+}
