@@ -27,6 +27,7 @@ use wharf::core::{
 };
 
 use crate::{
+    disks,
     lab::{self, Home, need},
     launchers::{answers, contract, logs, supply, until},
 };
@@ -391,12 +392,10 @@ async fn where_kubevirt_is_a_disk_in_an_image_becomes_a_machine() {
     let stage = Stage::new(&need!("WHARF_LAB_KUBERNETES"));
     let launcher = stage.launcher("alice");
     let cx = Context::default();
-    let mut image = stage.image(&stage.tools).await;
-    // A disk in a container image names no program.
-    (image.config.entrypoint, image.config.command) = (Vec::new(), Vec::new());
+    let image = stage.image(&disks::container_disk().await).await;
+    assert_eq!(image.kind, wharf::core::image::model::ImageKind::Vm);
     let form = launcher.form(&cx, &image).await.unwrap();
     assert_eq!(form.isolation_of(&form.defaults()), Isolation::OwnKernel);
-    assert_eq!(form.isolation_of(&answers(&[("as", "job")])), Isolation::SharedKernel);
     let plan = launcher.plan(&cx, &image, &answers(&[("key", "ssh-ed25519 AAAA ada")])).await.unwrap();
     assert_eq!(plan.isolation, Isolation::OwnKernel);
     let made = launcher.launch(&cx, &plan, &supply(&stage.portal, &image).await).await.unwrap();

@@ -25,6 +25,7 @@ mod cluster_day;
 mod corkboard;
 mod deciding;
 mod dialogs;
+mod disks;
 mod doctor;
 mod editing;
 mod engine_tls;

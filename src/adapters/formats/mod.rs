@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod certificates;
 pub mod disk_header;
+pub mod disk_image;
 pub mod exploited;
 pub mod keys;
 pub mod layer;

@@ -3,10 +3,10 @@
 use super::{facts::Facts, kind::Kind};
 use wharf_core::{
     base::clean,
-    image::model::Image,
+    image::model::{Image, ImageKind},
     launch::{
         form::{Answers, AskedWith, Field, FieldKind, Form, Section},
-        isolation::{self, Isolation},
+        isolation::Isolation,
         plan::Risk,
         questions::{self, choice},
     },
@@ -18,16 +18,6 @@ pub(super) const AS: &str = "as";
 const SOMEBODY: &str = "1000:1000";
 /// The longest times that are taken, in seconds: ten years.
 const LONGEST: u64 = 10 * 365 * 24 * 3600;
-
-/// Whether an image names no program: then only a machine can be made of it, from the disk inside.
-fn has_no_program(image: &Image) -> bool {
-    image.config.entrypoint.is_empty() && image.config.command.is_empty()
-}
-
-fn asked_with(kinds: &[Kind], field: Field) -> Field {
-    let answers = kinds.iter().map(|kind| kind.word().to_owned()).collect();
-    Field { asked_with: Some(AskedWith { key: AS, answers }), ..field }
-}
 
 /// The numeric user that the image names, if that is not root.
 fn user(image: &Image) -> String {
@@ -47,95 +37,67 @@ fn user(image: &Image) -> String {
 
 /// The form for an image on this cluster.
 pub(super) fn form(image: &Image, facts: &Facts) -> Form {
-    let machine = facts.machines && has_no_program(image);
-    let kinds: Vec<&str> =
-        Kind::ALL.into_iter().filter(|kind| *kind != Kind::Machine || machine).map(Kind::word).collect();
-    let usual = if machine { Kind::Machine } else { Kind::Job };
-    let what = "job runs to its end; pod has a terminal; vmi is a machine (KubeVirt) from the disk inside";
-    let containers = |field: Field| if machine { asked_with(&[Kind::Job, Kind::Pod], field) } else { field };
-    let mut basics = vec![
-        questions::name("what it is called; empty names it after its image", ""),
-        Field::new(AS, "Launch as", what, choice(&kinds), usual.word()),
-        containers(questions::command(&image.config)),
-        containers(questions::environment()),
-    ];
-    let levels = facts.levels();
-    let isolation = questions::isolation(&levels).or_else(|| {
-        // A machine has a kernel of its own, so what a container has is told apart by a question with one answer.
-        machine
-            .then(|| Field::new(isolation::KEY, "Isolation", "", choice(&[Isolation::SharedKernel.name()]), "shared"))
-    });
-    basics.extend(isolation.map(containers));
-    let resources = vec![
+    let is_disk = image.kind == ImageKind::Vm;
+    let mut basics = vec![questions::name("what it is called; empty names it after its image", "")];
+    let mut resources = vec![
         questions::memory("what it gets and may use at most, like 512M or 2G", "2G"),
         Field::new("cpus", "Processors", "what it gets and may use at most, like 2 or 500m", FieldKind::Text, "1"),
-        containers(Field::new("gpus", "GPUs", "of NVIDIA", FieldKind::Number { least: 0, most: 64 }, "0")),
-        containers(Field::new(
-            "time",
-            "Time limit",
-            "when it is ended, counted from its start; empty for none",
-            FieldKind::Duration { least: 1, most: LONGEST },
-            "",
-        )),
     ];
-    let ports = Field::new("ports", "Ports", "those inside, like 8080; the cluster opens none", FieldKind::Words, "");
-    let mut advanced = vec![
-        containers(Field::new(
-            "user",
-            "User",
-            "uid[:gid] inside; empty is what the image says",
-            FieldKind::Text,
-            user(image),
-        )),
-        containers(Field::new(
-            "rights",
-            "Rights",
-            "none drops all capabilities; service keeps six harmless ones; default is the cluster's own set",
-            choice(&["none", "service", "default"]),
-            "none",
-        )),
-        containers(Field::new(
-            "readonly",
-            "Read-only",
-            "the image's files cannot be changed; /tmp can",
-            FieldKind::Flag,
-            "no",
-        )),
-        Field::new(
-            "pull-secret",
-            "Pull secret",
-            "the cluster's secret for a private image; empty for none",
-            FieldKind::Text,
-            "",
-        ),
-        asked_with(
-            &[Kind::Job],
-            Field::new(
-                "keep",
-                "Keep",
-                "how long the cluster keeps it and its output afterwards; empty until it is removed",
-                FieldKind::Duration { least: 60, most: LONGEST },
-                "7d",
-            ),
-        ),
-    ];
-    if machine {
-        let public = "your public key, with which you sign in";
-        advanced.push(asked_with(&[Kind::Machine], Field::new("key", "Public key", public, FieldKind::Text, "")));
+    let secret = "the cluster's secret for a private image; empty for none";
+    let mut advanced = vec![Field::new("pull-secret", "Pull secret", secret, FieldKind::Text, "")];
+    if is_disk {
+        let what = "vmi is a machine of KubeVirt, from the disk in the image";
+        basics.push(Field::new(AS, "Launch as", what, choice(&[Kind::Machine.word()]), Kind::Machine.word()));
+        basics.push(Field::new("key", "Public key", "your public key, with which you sign in", FieldKind::Text, ""));
         let own = "cloud-init's user-data in place of the key";
-        advanced.push(asked_with(&[Kind::Machine], Field::new("user-data", "User data", own, FieldKind::Lines, "")));
+        advanced.push(Field::new("user-data", "User data", own, FieldKind::Lines, ""));
+    } else {
+        let kinds = [Kind::Job, Kind::Pod].map(Kind::word);
+        let what = "job runs to its end; pod has a terminal";
+        basics.push(Field::new(AS, "Launch as", what, choice(&kinds), Kind::Job.word()));
+        basics.extend([questions::command(&image.config), questions::environment()]);
+        basics.extend(questions::isolation(&facts.levels()));
+        resources.extend(limits());
+        advanced.splice(0..0, rights(image));
+        advanced.push(keep());
     }
+    let ports = Field::new("ports", "Ports", "those inside, like 8080; the cluster opens none", FieldKind::Words, "");
     let sections: Vec<Section> = vec![
         questions::basics(basics),
         questions::resources(resources),
         questions::network("how it is reached", vec![ports]),
         questions::advanced(advanced),
     ];
-    Form {
-        room: facts.room(),
-        isolation: if machine { Isolation::OwnKernel } else { levels.first().copied().unwrap_or_default() },
-        ..Form::new(sections)
-    }
+    let isolation = if is_disk { Isolation::OwnKernel } else { Isolation::SharedKernel };
+    Form { room: facts.room(), isolation, ..Form::new(sections) }
+}
+
+/// What limits a container, besides memory and processors.
+fn limits() -> [Field; 2] {
+    let time = FieldKind::Duration { least: 1, most: LONGEST };
+    [
+        Field::new("gpus", "GPUs", "of NVIDIA", FieldKind::Number { least: 0, most: 64 }, "0"),
+        Field::new("time", "Time limit", "when it is ended, counted from its start; empty for none", time, ""),
+    ]
+}
+
+/// What a container may do.
+fn rights(image: &Image) -> [Field; 3] {
+    let own = "uid[:gid] inside; empty is what the image says";
+    let sets = "none drops all capabilities; service keeps six harmless ones; default is the cluster's own set";
+    [
+        Field::new("user", "User", own, FieldKind::Text, user(image)),
+        Field::new("rights", "Rights", sets, choice(&["none", "service", "default"]), "none"),
+        Field::new("readonly", "Read-only", "the image's files cannot be changed; /tmp can", FieldKind::Flag, "no"),
+    ]
+}
+
+/// How long a job is kept.
+fn keep() -> Field {
+    let help = "how long the cluster keeps it and its output afterwards; empty until it is removed";
+    let kind = FieldKind::Duration { least: 60, most: LONGEST };
+    let asked_with = Some(AskedWith { key: AS, answers: vec![Kind::Job.word().to_owned()] });
+    Field { asked_with, ..Field::new("keep", "Keep", help, kind, "7d") }
 }
 
 /// The kind that is asked for.

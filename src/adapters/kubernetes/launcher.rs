@@ -163,29 +163,35 @@ impl Launcher for Kubernetes {
 
     fn accepts(&self, image: &Image) -> Result<()> {
         let what = format!("launch {} on {}", image.reference, self.cluster.name);
-        match (&image.kind, &image.pinned) {
-            (ImageKind::Container, Some(_)) => {}
-            (ImageKind::Container, None) => return Err(Error::unsupported(what, "the image has no digest to pin to")),
-            (kind, _) => {
-                return Err(Error::unsupported(what, format!("a cluster does not run a {} image", kind.name())));
-            }
+        let refused = |why: &str, hint: &str| Err(Error::unsupported(&what, why).hint(hint));
+        if !matches!(image.reference, ImageRef::Oci(_)) {
+            let hint = "copy it to a registry that the cluster reaches, then launch that";
+            return refused("a cluster pulls from registries alone", hint);
         }
-        match &image.reference {
-            ImageRef::Oci(_) => Ok(()),
-            _ => Err(Error::unsupported(what, "a cluster pulls from registries alone")
-                .hint("copy it to a registry that the cluster reaches, then launch that")),
+        match (image.kind, &image.disk) {
+            _ if image.pinned.is_none() => refused("the image has no digest to pin to", ""),
+            (ImageKind::Container, _) => Ok(()),
+            (ImageKind::Vm, Some(disk)) if disk.refers => refused("the header of its disk names other files", ""),
+            (ImageKind::Vm, Some(disk)) if disk.in_image => Ok(()),
+            (ImageKind::Vm, _) => refused("KubeVirt starts disks in container images (below /disk) alone", ""),
+            (kind, _) => refused(&format!("a cluster does not run a {} image", kind.name()), ""),
         }
     }
 
     async fn form(&self, cx: &Context, image: &Image) -> Result<Form> {
         let what = format!("ask {} for its form", self.cluster.name);
-        Ok(form::form(image, &self.facts(cx, &what).await?))
+        let facts = self.facts(cx, &what).await?;
+        if image.kind == ImageKind::Vm && !facts.machines {
+            return Err(Error::unsupported(what, "this cluster has no KubeVirt, and runs no machines")
+                .hint("start it with QEMU, or in a cloud"));
+        }
+        Ok(form::form(image, &facts))
     }
 
     async fn plan(&self, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
         let what = format!("plan on {}", self.cluster.name);
         let facts = self.facts(cx, &what).await?;
-        let answers = form::form(image, &facts).check(answers)?;
+        let answers = self.form(cx, image).await?.check(answers)?;
         let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
         let (place, kind, key) = (self.cluster.place(&what).await?, form::kind(&answers), key());
         let asked = answers.get("name");

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::{
     Oci,
     client::{self, Registry, success},
+    disks,
 };
 use crate::shared::http::{self, Allowance, Part, ServerAddress};
 use wharf_core::{
@@ -216,7 +217,8 @@ impl Catalog for Oci {
     }
 
     async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
-        fetch::image(cx, self, reference, platform).await
+        let image = fetch::image(cx, self, reference, platform).await?;
+        Ok(disks::told(cx, self, image).await)
     }
 
     async fn tags(&self, _cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {

@@ -9,6 +9,7 @@ mod client;
 mod content;
 pub mod credentials;
 mod discover;
+mod disks;
 mod elsewhere;
 mod pulls;
 pub mod referrers;

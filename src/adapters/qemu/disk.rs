@@ -17,7 +17,7 @@ use futures_util::TryStreamExt;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
-    formats::disk_header,
+    formats::{disk_header, disk_image},
     shared::private::{self, Scratch},
 };
 use wharf_core::{
@@ -27,7 +27,11 @@ use wharf_core::{
         digest::Digest,
         error::{During, Error, Kind, Result},
     },
-    image::{manifest::Descriptor, model::Image, reference::ImageRef},
+    image::{
+        manifest::{Descriptor, Manifest},
+        model::Image,
+        reference::ImageRef,
+    },
     launch::kept::KeptImage,
     ports::Supply,
 };
@@ -36,6 +40,8 @@ use wharf_core::{
 pub(super) const FORMATS: [&str; 2] = ["qcow2", "raw"];
 /// The name of a disk that is not complete yet, in a folder of its own.
 const DISK: &str = "disk";
+/// The name of the layer that holds it, before it is unpacked.
+const LAYER: &str = "layer";
 /// The end of the names of the folders of what is not complete.
 pub(super) const MAKING: &str = "making";
 /// After this time something incomplete was left by a program that was ended.
@@ -52,8 +58,10 @@ pub(super) struct WantedDisk {
     pub digest: Digest,
     /// Its format.
     pub format: String,
-    /// The bytes of its file.
+    /// The bytes that are fetched: those of its file, or of the layer that holds it.
     pub size: u64,
+    /// Whether it is a layer of a registry's image, or in one.
+    pub in_layer: bool,
 }
 
 /// Fails if no machine starts from an image.
@@ -65,8 +73,9 @@ pub(super) fn accepts(image: &Image) -> Result<()> {
         Err(Error::unsupported(format!("start a machine from {}", image.reference), why).hint(hint))
     };
     let Some(disk) = &image.disk else { return refused("it is no disk image".to_owned(), "choose one of kind vm") };
-    if !matches!(image.reference, ImageRef::File { .. }) {
-        return refused("its bytes are not in a file here".to_owned(), "download it into a folder of images first");
+    if !matches!(image.reference, ImageRef::File { .. } | ImageRef::Oci(_)) {
+        let hint = "download it into a folder of images first: wharf pull IMAGE FILE";
+        return refused("its bytes are not in a file here, nor in a registry".to_owned(), hint);
     }
     if disk.refers {
         return refused(
@@ -90,7 +99,8 @@ impl Disks {
     /// Whether a disk is there, complete.
     pub(super) fn has(&self, wanted: &WantedDisk) -> bool {
         let place = self.place(&wanted.digest, &wanted.format);
-        place.metadata().is_ok_and(|meta| meta.is_file() && meta.len() == wanted.size)
+        // What was unpacked has another size than what was fetched; a disk is put into its place when it is complete.
+        place.metadata().is_ok_and(|meta| meta.is_file() && (wanted.in_layer || meta.len() == wanted.size))
     }
 
     /// The path of a disk, which is fetched and compared if it is not there.
@@ -110,7 +120,14 @@ impl Disks {
         cx.progress.total(wanted.size);
         let making = Scratch::make(private::beside(&place, MAKING))?;
         let from = making.path().join(DISK);
-        cx.unless_cancelled(&what, write(cx, supply, wanted, &from, &what)).await?;
+        let fetched = if wanted.in_layer { making.path().join(LAYER) } else { from.clone() };
+        let blob = if wanted.in_layer { layer(cx, supply, &what).await? } else { file(wanted) };
+        cx.unless_cancelled(&what, write(cx, supply, &blob, &fetched, &what)).await?;
+        if wanted.in_layer {
+            cx.progress.phase("unpacking the disk");
+            let (to, task) = (from.clone(), what.clone());
+            blocking(move || unpack(&fetched, &to, &task)).await.during(&what)??;
+        }
         let (to, format, task) = (place.clone(), wanted.format.clone(), what.clone());
         let finish = move || {
             let facts = disk_header::inspect(&from)?;
@@ -166,17 +183,41 @@ impl Disks {
     }
 }
 
-/// Writes the bytes of a disk into a new file, and compares them.
-async fn write(cx: &Context, supply: &Supply, wanted: &WantedDisk, to: &Path, what: &str) -> Result<()> {
-    let blob = Descriptor {
+/// The bytes of a file, which is the image itself.
+fn file(wanted: &WantedDisk) -> Descriptor {
+    Descriptor {
         media_type: "application/octet-stream".to_owned(),
         digest: wanted.digest.clone(),
         size: wanted.size,
         platform: None,
         artifact_type: None,
         data: None,
-    };
-    let mut bytes = supply.bytes()?.blob(cx, &supply.image.reference, &blob, 0).await?;
+    }
+}
+
+/// The only layer of the image, as the manifest that was judged names it.
+async fn layer(cx: &Context, supply: &Supply, what: &str) -> Result<Descriptor> {
+    let at = supply.image.reference.with_digest(&supply.image.manifest);
+    let manifest = cx.run(what, async { supply.bytes()?.manifest(cx, &at).await }).await?;
+    supply.image.manifest.matches(&manifest.digest, what)?;
+    match manifest.parsed() {
+        Manifest::Image { layers, .. } if layers.len() == 1 => Ok(layers[0].clone()),
+        _ => Err(Error::unsupported(what, "it has more layers than the disk")),
+    }
+}
+
+/// Unpacks the disk in a layer, whose bytes were compared, and removes the layer.
+fn unpack(layer: &Path, to: &Path, what: &str) -> Result<()> {
+    let from = std::fs::File::open(layer).during(what)?;
+    let disk = private::open(to, |options| options.write(true).create_new(true))?;
+    let unpacked = disk_image::unpack(&from, &disk).and_then(|()| disk.sync_all());
+    unpacked.map_err(|error| Error::failed(what, error).hint("check the space left in the state folder"))?;
+    std::fs::remove_file(layer).during(what)
+}
+
+/// Writes bytes into a new file, and compares them.
+async fn write(cx: &Context, supply: &Supply, wanted: &Descriptor, to: &Path, what: &str) -> Result<()> {
+    let mut bytes = supply.bytes()?.blob(cx, &supply.image.reference, wanted, 0).await?;
     let file = private::open(to, |options| options.write(true).create_new(true))?;
     let mut file = tokio::fs::File::from_std(file);
     let (mut hasher, mut size) = (wanted.digest.hasher(), 0u64);

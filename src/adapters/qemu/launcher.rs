@@ -127,7 +127,8 @@ impl Qemu {
         disk::accepts(image)?;
         let pinned = image.pinned.as_ref().ok_or_else(|| Error::unsupported(what, "the image has no digest"))?;
         let format = image.disk.as_ref().map(|disk| disk.format.clone()).unwrap_or_default();
-        Ok(WantedDisk { digest: pinned.manifest.clone(), format, size: image.size })
+        let in_layer = matches!(image.reference, ImageRef::Oci(_));
+        Ok(WantedDisk { digest: pinned.manifest.clone(), format, size: image.size, in_layer })
     }
 
     /// The machine, once QEMU has taken all of its settings, or has ended because of one.
@@ -502,7 +503,8 @@ fn planned(plan: &Plan, what: &str) -> Result<WantedDisk> {
     let text = written.ok_or_else(|| Error::usage(what, "this plan was made by another backend"))?;
     let spec: Spec = serde_json::from_str(text).during(what)?;
     let format = spec.disk.rsplit('.').next().unwrap_or_default().to_owned();
-    Ok(WantedDisk { digest: plan.image.manifest.clone(), format, size: spec.size })
+    let in_layer = matches!(plan.image.reference, ImageRef::Oci(_));
+    Ok(WantedDisk { digest: plan.image.manifest.clone(), format, size: spec.size, in_layer })
 }
 
 /// Whether root launches: then QEMU runs as root.

@@ -207,6 +207,9 @@ pub struct DiskFacts {
     pub least_disk: u64,
     /// The least memory that a machine needs, in bytes; 0 if unknown.
     pub least_memory: u64,
+    /// Whether it is a file in the file system of a container image (KubeVirt's containerDisk).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub in_image: bool,
 }
 
 /// A signed statement in the properties of a disk image.

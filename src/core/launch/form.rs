@@ -208,7 +208,7 @@ pub struct Form {
     pub room: Vec<Room>,
     /// Whether a launch has root rights on the host, or requires them of the person; the gate depends on it.
     pub privileged: bool,
-    /// The isolation of launches of which it is not asked.
+    /// The isolation of every launch where there is no question about it.
     pub isolation: Isolation,
     /// Whether a person may add lines to the text of its plans.
     pub editable: bool,
@@ -273,8 +273,7 @@ impl Form {
 
     /// The isolation of a launch with these answers; missing ones are the defaults.
     pub fn isolation_of(&self, answers: &Answers) -> Isolation {
-        let asked = self.field(isolation::KEY).filter(|field| field.is_asked(self, answers));
-        let Some(field) = asked else { return self.isolation };
+        let Some(field) = self.field(isolation::KEY) else { return self.isolation };
         let answer = answers.0.get(isolation::KEY).unwrap_or(&field.default);
         Isolation::from_name(answer).unwrap_or_default()
     }

@@ -329,6 +329,7 @@ impl GlanceImage {
                 refers: false,
                 least_disk: self.min_disk.saturating_mul(1 << 30),
                 least_memory: self.min_ram.saturating_mul(1 << 20),
+                in_image: false,
             }),
             signed: self.data_signature(),
             statement: self.statement(),

@@ -1,0 +1,77 @@
+//! Disks of machines among the images of a registry, known by their first bytes.
+
+use futures_util::TryStreamExt;
+
+use crate::formats::disk_image::{self, HEAD, Inside};
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{Error, Result},
+    },
+    image::{
+        manifest::Descriptor,
+        model::{DiskFacts, Image, ImageKind},
+        reference::ImageRef,
+    },
+    ports::Content,
+};
+
+/// The least bytes of a layer that is looked into: no disk is smaller.
+const SMALLEST: u64 = 128;
+
+/// The image, told as a disk where its only layer is one, or holds one. Only images that run no program are looked into,
+/// and one that cannot be looked into stays what it is.
+pub(super) async fn told(cx: &Context, content: &dyn Content, image: Image) -> Image {
+    let programless = image.config.entrypoint.is_empty() && image.config.command.is_empty();
+    let candidate = matches!(image.kind, ImageKind::Container | ImageKind::Artifact) && programless;
+    let [layer] = image.layers.as_slice() else { return image };
+    let Some(digest) = layer.digest.clone().filter(|_| candidate && layer.size >= SMALLEST) else { return image };
+    let blob = Descriptor {
+        media_type: layer.media_type.clone(),
+        digest,
+        size: layer.size,
+        platform: None,
+        artifact_type: None,
+        data: None,
+    };
+    match look(cx, content, &image.reference, &blob).await {
+        Ok(Some(inside)) => as_disk(image, inside),
+        Ok(None) => image,
+        Err(error) => {
+            tracing::debug!(%error, "whether it is a disk is not known");
+            image
+        }
+    }
+}
+
+/// Reads the beginning of a layer.
+async fn look(cx: &Context, content: &dyn Content, at: &ImageRef, blob: &Descriptor) -> Result<Option<Inside>> {
+    let what = format!("look into {at}");
+    let head = cx
+        .run(&what, async {
+            let mut stream = content.blob(cx, at, blob, 0).await?;
+            let mut head = Vec::new();
+            while let Some(bytes) = stream.try_next().await? {
+                head.extend_from_slice(&bytes);
+                if head.len() >= HEAD {
+                    break;
+                }
+            }
+            Ok::<_, Error>(head)
+        })
+        .await?;
+    Ok(disk_image::recognise(&head, blob.size))
+}
+
+fn as_disk(image: Image, inside: Inside) -> Image {
+    let Inside { facts, in_image } = inside;
+    let disk = DiskFacts {
+        format: facts.format,
+        virtual_size: facts.virtual_size,
+        warnings: facts.warnings,
+        refers: facts.refers,
+        in_image,
+        ..DiskFacts::default()
+    };
+    Image { kind: ImageKind::Vm, disk: Some(disk), artifact: None, ..image }
+}

@@ -1,0 +1,184 @@
+//! Disks of machines in registries: listed as what they are, and started.
+
+use std::{io::Write, sync::Arc};
+
+use sha2::{Digest as _, Sha256};
+use wharf::{
+    adapters::qemu::Qemu,
+    core::{
+        base::context::Context,
+        image::model::{Image, ImageKind},
+        launch::{logs::LogRange, plan::Step},
+        portal::Portal,
+        ports::Launcher,
+    },
+};
+
+use crate::{
+    lab::{self, Home, need},
+    launchers::{answers, supply},
+};
+
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+
+/// A blob and its media type.
+struct Blob<'a>(&'a [u8], &'a str);
+
+/// Puts an image with one layer into the lab's registry; gives its reference.
+async fn put(name: &str, layer: Blob<'_>, config: Blob<'_>, artifact: Option<&str>) -> String {
+    let open = std::env::var("WHARF_LAB_OPEN").unwrap();
+    let (client, base) = (reqwest::Client::new(), format!("http://{open}/v2/{name}"));
+    for Blob(bytes, _) in [&layer, &config] {
+        let begun = client.post(format!("{base}/blobs/uploads/")).send().await.unwrap();
+        let at = begun.headers()["location"].to_str().unwrap().to_owned();
+        let at = if at.starts_with('/') { format!("http://{open}{at}") } else { at };
+        let joint = if at.contains('?') { '&' } else { '?' };
+        let sent =
+            client.put(format!("{at}{joint}digest={}", digest(bytes))).body(bytes.to_vec()).send().await.unwrap();
+        assert!(sent.status().is_success(), "{}", sent.status());
+    }
+    let described = |Blob(bytes, kind): &Blob<'_>| serde_json::json!({ "mediaType": kind, "digest": digest(bytes), "size": bytes.len() });
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    let mut manifest = serde_json::json!({ "schemaVersion": 2, "mediaType": kind, "config": described(&config), "layers": [described(&layer)] });
+    if let Some(artifact) = artifact {
+        manifest["artifactType"] = artifact.into();
+    }
+    let sent = client.put(format!("{base}/manifests/1")).header("content-type", kind).body(manifest.to_string());
+    let status = sent.send().await.unwrap().status();
+    assert!(status.is_success(), "{status}");
+    format!("oci://{open}/{name}:1")
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// The layer of a containerDisk: one file below `/disk`, as KubeVirt documents it.
+fn layer_with(name: &str, disk: &[u8]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(disk.len() as u64);
+    header.set_mode(0o440);
+    header.set_uid(107);
+    header.set_cksum();
+    archive.append_data(&mut header, name, disk).unwrap();
+    archive.into_inner().unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+fn config_of(layer: &[u8]) -> String {
+    serde_json::json!({ "architecture": "amd64", "os": "linux", "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [digest(layer)] } })
+    .to_string()
+}
+
+/// A raw disk that only its boot sector makes one.
+fn raw() -> Vec<u8> {
+    let mut disk = vec![0; 1 << 20];
+    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+    disk
+}
+
+/// A container image with a disk, in the lab's registry.
+pub(crate) async fn container_disk() -> String {
+    let layer = layer_with("disk/disk.img", &raw());
+    put(&lab::fresh("container-disk"), Blob(&layer, LAYER), Blob(config_of(&layer).as_bytes(), CONFIG), None).await
+}
+
+async fn shown(portal: &Portal, reference: &str) -> Image {
+    portal.sources.image(&Context::default(), &reference.parse().unwrap(), None).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_in_a_registry_is_listed_as_one_whatever_it_is_called() {
+    let open = need!("WHARF_LAB_OPEN");
+    let portal = lab::portal(&Home::new(), vec![lab::registry("open", &open)]);
+    let qcow2 =
+        [&b"QFI\xfb\0\0\0\x03"[..], &[0; 12], &16u32.to_be_bytes(), &(1u64 << 30).to_be_bytes(), &[0; 4064]].concat();
+    let tar = layer_with("disk/a.qcow2", &qcow2);
+    let packed = gzip(&tar);
+    let config = config_of(&tar);
+    let image =
+        put(&lab::fresh("disk"), Blob(&packed, &format!("{LAYER}+gzip")), Blob(config.as_bytes(), CONFIG), None).await;
+    let found = shown(&portal, &image).await;
+    let disk = found.disk.unwrap();
+    assert_eq!(
+        (found.kind, disk.format.as_str(), disk.virtual_size, disk.in_image),
+        (ImageKind::Vm, "qcow2", Some(1 << 30), true)
+    );
+    // A media type that says gzip where nothing is compressed, as one publisher writes it.
+    let lies = "application/vnd.diskimage.qcow2.gzip";
+    let file =
+        put(&lab::fresh("disk"), Blob(&qcow2, lies), Blob(b"{}", EMPTY), Some("application/vnd.unknown.artifact.v1"))
+            .await;
+    let found = shown(&portal, &file).await;
+    let disk = found.disk.unwrap();
+    assert_eq!((found.kind, disk.format.as_str(), disk.in_image), (ImageKind::Vm, "qcow2", false));
+    let text = vec![b'x'; 8192];
+    let other = put(&lab::fresh("text"), Blob(&text, lies), Blob(b"{}", EMPTY), Some("application/x")).await;
+    assert_eq!(shown(&portal, &other).await.kind, ImageKind::Artifact, "its bytes are no disk");
+    let mut names = qcow2.clone();
+    names[8..16].copy_from_slice(&1024u64.to_be_bytes());
+    names[16..20].copy_from_slice(&11u32.to_be_bytes());
+    names[1024..1035].copy_from_slice(b"/etc/passwd");
+    let hostile = put(&lab::fresh("disk"), Blob(&names, lies), Blob(b"{}", EMPTY), Some("application/x")).await;
+    let found = shown(&portal, &hostile).await;
+    let home = Home::new();
+    let refused = Qemu::new("qemu".into(), &home.path("state"), &home.path("images")).accepts(&found).unwrap_err();
+    assert!(refused.why.contains("names other files"), "{refused}");
+}
+
+#[test]
+fn a_disk_from_a_registry_starts() {
+    let (guest, open) = (need!("WHARF_LAB_QEMU"), need!("WHARF_LAB_OPEN"));
+    lab::as_person("disks::a_person_starts_one", &[("WHARF_LAB_QEMU", &guest), ("WHARF_LAB_OPEN", &open)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "another test runs it as a person without rights"]
+async fn a_person_starts_one() {
+    let home = Home::new();
+    let portal = lab::portal(&home, vec![lab::registry("open", &std::env::var("WHARF_LAB_OPEN").unwrap())]);
+    let guest = format!("{}/disk.qcow2", std::env::var("WHARF_LAB_QEMU").unwrap());
+    let disk = std::fs::read(guest).unwrap();
+    let layer = layer_with("disk/guest.qcow2", &disk);
+    let (packed, config) = (gzip(&layer), config_of(&layer));
+    let name = lab::fresh("guest");
+    let reference = put(&name, Blob(&packed, &format!("{LAYER}+gzip")), Blob(config.as_bytes(), CONFIG), None).await;
+    let backend = Qemu::new("qemu".into(), &home.path("state"), &home.path("images"));
+    let launcher: Arc<dyn Launcher> = Arc::new(backend.kept_by(env!("CARGO_BIN_EXE_wharf").into()));
+    let (cx, image) = (Context::default(), shown(&portal, &reference).await);
+    let bytes = async || {
+        let plan = launcher.plan(&cx, &image, &answers(&[("memory", "256M")])).await.unwrap();
+        let moved = plan.steps.iter().find_map(|step| match step {
+            Step::Prepare { bytes, .. } => *bytes,
+            _ => None,
+        });
+        (plan, moved)
+    };
+    let (plan, moved) = bytes().await;
+    assert_eq!(moved, Some(image.size), "what is fetched is told");
+    let made = launcher.launch(&cx, &plan, &supply(&portal, &image).await).await.unwrap();
+    let mut output = launcher.logs(&cx, &made.id, LogRange::following()).await.unwrap();
+    let mut text = String::new();
+    while !text.contains("guest: ready") {
+        let bytes = futures_util::TryStreamExt::try_next(&mut output).await.unwrap();
+        text.push_str(&String::from_utf8_lossy(&bytes.unwrap_or_else(|| panic!("it ended: {text}"))));
+    }
+    assert_eq!(bytes().await.1, Some(0), "a second machine of it fetches nothing");
+    let kept = launcher.kept_images(&cx).await.unwrap();
+    let file = home.path("state/disks").join(&kept[0].id);
+    assert!(std::fs::read(&file).unwrap() == disk, "the disk is the one that was packed");
+    let names: Vec<_> =
+        std::fs::read_dir(home.path("state/disks")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 1, "nothing else is left: {names:?}");
+    launcher.remove(&cx, &made.id).await.unwrap();
+}
