@@ -13,6 +13,7 @@ pub mod signing;
 pub mod store;
 mod text_editor;
 pub mod vault;
+pub mod web;
 
 use std::{ffi::OsString, sync::Arc};
 
@@ -190,6 +191,7 @@ fn built(config: Config, reach: http::AllowedServers, vault: Arc<dyn Vault>) -> 
         ledger: Arc::new(store::ledger::LedgerFolder::new(&config.state_dir)),
         editor: Arc::new(text_editor::OwnEditor::new(&config.state_dir)),
         audit: Arc::new(store::audit::AuditFile::new(config.state_dir.join("audit.jsonl"))),
+        web: Arc::new(web::Internet::new(&config)),
         vault,
         open,
         short_names: oci::short_names(),

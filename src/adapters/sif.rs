@@ -18,7 +18,7 @@ use super::{
         sif_file,
     },
     parts::{Parts, Surroundings},
-    shared::exec,
+    shared::{exec, gpg},
 };
 use wharf_core::{
     base::{
@@ -73,38 +73,9 @@ struct SignedObject {
     object_digest: String,
 }
 
-/// The text of a clear-signed message.
-fn message(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("-----BEGIN PGP SIGNED MESSAGE-----")?;
-    let (body, _) = rest.split_once("-----BEGIN PGP SIGNATURE-----")?;
-    body.split_once("\n\n").map(|(_, body)| body.trim())
-}
-
-/// The state and the key's fingerprint in gpg's status lines.
-fn judged(status: &str, trusted: &[String]) -> (Signature, String) {
-    let line = |word: &str| {
-        let mut lines = status.lines().filter_map(|line| line.strip_prefix("[GNUPG:] "));
-        lines.find_map(|line| line.strip_prefix(word).map(|rest| rest.trim().to_owned()))
-    };
-    if line("BADSIG").is_some() {
-        return (Signature::Invalid, String::new());
-    }
-    let valid = line("VALIDSIG").unwrap_or_default();
-    // The fingerprint of the primary key comes last.
-    let fingerprint = valid.split(' ').next_back().unwrap_or("").to_owned();
-    if fingerprint.is_empty() {
-        return (Signature::NoKey, line("NO_PUBKEY").unwrap_or_default());
-    }
-    if ["EXPKEYSIG", "REVKEYSIG", "EXPSIG"].iter().any(|word| line(word).is_some()) {
-        return (Signature::Expired, fingerprint);
-    }
-    let known = trusted.contains(&fingerprint);
-    (if known { Signature::Verified } else { Signature::Untrusted }, fingerprint)
-}
-
 impl Sif {
     /// Verifies with gpg: the signature over the hashes, then the hashes of the objects.
-    async fn by_gpg(&self, gpg: &Path, path: &Path) -> Result<Found> {
+    async fn by_gpg(&self, program: &Path, path: &Path) -> Result<Found> {
         let what = format!("verify {}", path.display());
         let file = path.to_owned();
         let objects = blocking(move || format::objects(&file)).await.during(&what)??;
@@ -112,10 +83,7 @@ impl Sif {
             return Ok((Signature::NoneFound, String::new(), "no signature is in it".to_owned()));
         };
         let sealed = format::small(path, signature)?;
-        let program = gpg.display().to_string();
-        let argv = [program.as_str(), "--batch", "--status-fd", "1", "--verify", "-"];
-        let said = exec::run(&argv, &sealed, 1 << 20, Duration::from_secs(20)).await?;
-        let (state, key) = judged(&String::from_utf8_lossy(&said.stdout), &self.trusted);
+        let (state, key) = gpg::inside(program, &sealed, &self.trusted).await?;
         let signer = if key.is_empty() { String::new() } else { format!("PGP key {}", clean::short(&key, 40)) };
         if !matches!(state, Signature::Verified | Signature::Untrusted) {
             let reason = match state {
@@ -126,7 +94,7 @@ impl Sif {
             return Ok((state, signer, reason.to_owned()));
         }
         let text = String::from_utf8_lossy(&sealed).replace('\r', "");
-        let listed: Option<Signed> = message(&text).and_then(|body| serde_json::from_str(body).ok());
+        let listed: Option<Signed> = gpg::message(&text).and_then(|body| serde_json::from_str(body).ok());
         let Some(listed) = listed else {
             return Ok((
                 Signature::Unreachable,
@@ -299,7 +267,7 @@ impl Checker for Sif {
 /// Registers the checker, with `apptainer` and `gpg` if they are installed.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let apptainer = exec::on_path("apptainer").or_else(|| exec::on_path("singularity"));
-    let trusted = config.policy.signature.pgp.iter().map(|key| key.replace(' ', "").to_ascii_uppercase()).collect();
+    let trusted = gpg::fingerprints(&config.policy.signature.pgp);
     let store = sif_file::store(&around.cache_dir);
     parts.checkers.push(Arc::new(Sif { store, apptainer, gpg: exec::on_path("gpg"), trusted }));
     Ok(())
@@ -308,17 +276,6 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_gpg_says_is_told_apart() {
-        let key = "0123456789ABCDEF0123456789ABCDEF01234567";
-        let valid = format!("[GNUPG:] GOODSIG X Ada\n[GNUPG:] VALIDSIG {key} 2026-01-01 1 0 4 0 1 8 01 {key}\n");
-        assert_eq!(judged(&valid, &[key.to_owned()]), (Signature::Verified, key.to_owned()));
-        assert_eq!(judged(&valid, &[]).0, Signature::Untrusted);
-        assert_eq!(judged(&valid.replace("GOODSIG", "EXPKEYSIG"), &[key.to_owned()]).0, Signature::Expired);
-        assert_eq!(judged("[GNUPG:] BADSIG X Ada\n", &[]).0, Signature::Invalid);
-        assert_eq!(judged("[GNUPG:] ERRSIG X\n[GNUPG:] NO_PUBKEY ABC\n", &[]), (Signature::NoKey, "ABC".to_owned()));
-    }
 
     /// As Apptainer 1.4.5 writes it.
     fn answer(parts: &[(&str, &str, bool)]) -> Vec<u8> {

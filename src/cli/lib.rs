@@ -8,6 +8,7 @@ mod cache;
 mod copy;
 mod diff;
 mod doctor;
+mod fetch;
 mod images;
 mod inbox;
 mod key;
@@ -138,6 +139,7 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Open(args) => share::open(portal, args, json).await,
         Verb::Copy(args) => copy::copy(portal, &args.reference, &args.destination, &args.options, json).await,
         Verb::Pull(args) => copy::pull(portal, args, json).await,
+        Verb::Fetch(args) => fetch::run(portal, args, json).await,
         Verb::Push(args) => {
             copy::copy(portal, &copy::file_reference(&args.file), &args.reference, &args.options, json).await
         }

@@ -17,7 +17,9 @@ use wharf_core::{
         small_file,
         text::line_of,
     },
-    config::{ChartSetting, Config, ConfigEntry, EntryKinds, GlyphSetting, List, Notify, Requests, Supplier},
+    config::{
+        ChartSetting, Config, ConfigEntry, EntryKinds, GlyphSetting, KnownFetch, List, Notify, Requests, Supplier,
+    },
     launch::{preset::Preset, rules::FormRules},
     policy::Policy,
 };
@@ -47,6 +49,7 @@ struct File {
     supplier: Vec<Supplier>,
     form: Vec<Spanned<FormRules>>,
     preset: Vec<Spanned<Preset>>,
+    fetch: Vec<Spanned<KnownFetch>>,
     mail: Option<String>,
 }
 
@@ -92,6 +95,15 @@ fn launch_mistakes(file: &File, text: &str) -> Vec<Mistake> {
         wrong.extend(
             contradictions.map(|(key, why)| mistake(at, format!("form: field {}: {why}", clean::short(key, 40)))),
         );
+    }
+    for known in &file.fetch {
+        let (at, known) = (known.span().start, known.get_ref());
+        if known.name.is_empty() || known.name.contains(char::is_whitespace) || known.name.contains("://") {
+            wrong.push(mistake(at, "fetch: name is one word".to_owned()));
+        }
+        if !known.url.contains("://") {
+            wrong.push(mistake(at, "fetch: url is the address of a file".to_owned()));
+        }
     }
     for preset in &file.preset {
         wrong.extend(preset.get_ref().mistake().map(|why| mistake(preset.span().start, format!("preset: {why}"))));
@@ -147,6 +159,11 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &EntryKinds) -> Res
         // The user's preset replaces the site's of the same name.
         config.presets.retain(|other| other.name != preset.name);
         config.presets.push(preset);
+    }
+    for known in file.fetch.into_iter().map(Spanned::into_inner) {
+        // The user's entry replaces the site's of the same name.
+        config.fetches.retain(|other| other.name != known.name);
+        config.fetches.push(known);
     }
     config.filters.extend(file.filters);
     for (known, entries) in [(&mut config.sources, sources), (&mut config.backends, backends)] {

@@ -130,6 +130,11 @@ pub const SETTINGS: &[Setting] = &[
         words: "answers for launches under a name: name, image (a reference, with * for anything), backend, answers = { KEY = \"VALUE\" }",
     },
     Setting {
+        key: "[[fetch]]",
+        variable: "",
+        words: "images that 'wharf fetch NAME' gets from the web: name, url, sums (its list of checksums, where that is not found beside it); they are compared and judged like any other",
+    },
+    Setting {
         key: "[[backend]]",
         variable: "",
         words: "what launches images: name, type (local, apptainer, charliecloud, qemu, engine, kubernetes, openstack or slurm), and what that type takes (see Configuration)",

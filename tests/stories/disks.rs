@@ -157,7 +157,7 @@ async fn a_person_starts_one() {
     let launcher: Arc<dyn Launcher> = Arc::new(backend.kept_by(env!("CARGO_BIN_EXE_wharf").into()));
     let (cx, image) = (Context::default(), shown(&portal, &reference).await);
     let bytes = async || {
-        let plan = launcher.plan(&cx, &image, &answers(&[("memory", "256M")])).await.unwrap();
+        let plan = launcher.plan(&cx, &image, &answers(&[("memory", "256M"), ("cpus", "1")])).await.unwrap();
         let moved = plan.steps.iter().find_map(|step| match step {
             Step::Prepare { bytes, .. } => *bytes,
             _ => None,

@@ -263,6 +263,7 @@ pub(crate) fn portal(sources: &[(&str, Behaviour)]) -> Portal {
 /// The parts of that portal.
 pub(crate) fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
     PortalParts {
+        web: Arc::new(wharf::adapters::web::Internet::new(&wharf::core::config::Config::default())),
         config: wharf::core::config::Config { theme: "default".into(), person: "ada".into(), ..Default::default() },
         sources: sources
             .iter()

@@ -31,6 +31,7 @@ mod editing;
 mod engine_tls;
 mod executed;
 mod fake;
+mod fetching;
 mod findings;
 mod following;
 mod forged;

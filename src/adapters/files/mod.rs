@@ -178,6 +178,7 @@ impl Catalog for Files {
                 let lineage = sif::lineage(&path);
                 facts.details.extend(lineage.map(|from| ("made from".to_owned(), from)));
             }
+            facts.details.extend(fetched_from(&path).map(|from| ("fetched from".to_owned(), from)));
             Ok::<_, Error>(facts)
         };
         let facts = blocking(read).await.during(&what)??;
@@ -217,6 +218,14 @@ impl Catalog for Files {
         })?;
         Ok(Health { reachable: true, note: self.root.display().to_string(), ..Health::default() })
     }
+}
+
+/// The address that a file says it is from: browsers and `wharf fetch` note it in an attribute (freedesktop.org, "Common
+/// Extended Attributes"). Whoever may write the file may write that too.
+fn fetched_from(path: &Path) -> Option<String> {
+    let mut value = [0; 1024];
+    let length = rustix::fs::getxattr(path, "user.xdg.origin.url", &mut value).ok()?;
+    Some(clean::short(&String::from_utf8_lossy(value.get(..length)?), 400))
 }
 
 fn disk(reference: &ImageRef, facts: disk_header::Facts) -> Image {

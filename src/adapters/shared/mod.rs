@@ -4,6 +4,7 @@ pub mod apptainer;
 pub mod attachments;
 pub mod exec;
 pub mod file_end;
+pub mod gpg;
 pub mod http;
 pub mod in_front;
 pub mod private;

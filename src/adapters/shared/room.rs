@@ -32,6 +32,12 @@ fn memory(text: &str) -> Option<Room> {
     Some(Room::bytes("memory", Some(total.saturating_sub(bytes("MemAvailable")?)), Some(total)))
 }
 
+/// The bytes that this person can still write there, as far as known.
+pub fn free(folder: &Path) -> Option<u64> {
+    let (used, total) = disk(folder)?.share()?;
+    total.checked_sub(used)
+}
+
 /// The space that this person can use where workloads are kept (statvfs(3)). A missing folder is looked up through its
 /// parent.
 fn disk(folder: &Path) -> Option<Room> {

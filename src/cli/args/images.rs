@@ -100,6 +100,24 @@ pub struct Push {
     pub options: CopyOptions,
 }
 
+/// The arguments of `wharf fetch`: which file, to where, and what it must be equal to.
+#[derive(Debug, Args)]
+pub struct Fetch {
+    /// The address of an image (https, http, ftp), or a name of the site's list; without one, the list is printed.
+    pub url: Option<String>,
+    /// A file, a folder, or glance://CLOUD/NAME; the first folder of images if left out.
+    pub to: Option<String>,
+    /// The address of its list of checksums, where that does not lie beside it.
+    #[arg(long, value_name = "URL", conflicts_with = "digest")]
+    pub sums: Option<String>,
+    /// The SHA-256 or SHA-512 that it must have, in place of a list.
+    #[arg(long, value_name = "HEX")]
+    pub digest: Option<String>,
+    /// Fetch at most this much.
+    #[arg(long, value_name = "SIZE", default_value = "64G")]
+    pub at_most: String,
+}
+
 /// The arguments of `wharf tag`: which image gets which tag.
 #[derive(Debug, Args)]
 pub struct Tag {

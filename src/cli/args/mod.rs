@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand, ValueHint};
 
 pub use self::{
     evidence::{Audit, Key, KeyVerb, Policy, PolicyVerb, Sign, Verify},
-    images::{Copy, CopyOptions, Diff, Images, Prune, Pull, Push, RemoveImage, Show, Tag},
+    images::{Copy, CopyOptions, Diff, Fetch, Images, Prune, Pull, Push, RemoveImage, Show, Tag},
     launch::{
         Cache, CacheClear, CacheVerb, Exec, Launch, Logs, PlanFormat, Snapshot, VolumeIn, WholeWorkload, Workload,
         Workloads,
@@ -129,6 +129,8 @@ pub enum Verb {
     Pull(Pull),
     /// Copy an image from a file or folder to a registry, an engine or a cloud.
     Push(Push),
+    /// Fetch a disk image from the web or an FTP server, and compare it with the checksums beside it.
+    Fetch(Fetch),
     /// Give an image another tag.
     Tag(Tag),
     /// Remove images, tags, volumes and snapshots, after showing what goes with them.

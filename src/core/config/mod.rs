@@ -67,6 +67,8 @@ pub struct Config {
     pub forms: Vec<FormRules>,
     /// Presets for launches, from the files.
     pub presets: Vec<Preset>,
+    /// Images that are fetched from the web by a name, from the files.
+    pub fetches: Vec<KnownFetch>,
     /// Settings of requests: where images are admitted, by whom, within which limits.
     pub requests: Requests,
     /// Settings of notices by mail and webhook.
@@ -108,6 +110,18 @@ impl Config {
         }
         self
     }
+}
+
+/// An image that is fetched from the web by a name. It is compared and judged like any other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KnownFetch {
+    /// The name: one word.
+    pub name: String,
+    /// The address of the file.
+    pub url: String,
+    /// The address of the list of checksums; without it those beside the file are looked for.
+    pub sums: Option<String>,
 }
 
 /// Settings of requests and of the steward.

@@ -11,6 +11,7 @@ mod described;
 pub mod disks;
 pub mod doctor;
 pub mod evidence;
+pub mod fetching;
 pub mod inbox;
 pub mod journal;
 pub mod keys;
@@ -35,6 +36,7 @@ pub use catalog::{Listed, OpenedLink};
 use disks::DiskImages;
 use doctor::{Doctor, Finding};
 use evidence::Evidence;
+use fetching::Fetching;
 use inbox::Inbox;
 use journal::Journal;
 use keys::Keys;
@@ -58,6 +60,7 @@ use super::{
     ports::{
         Audit, Cache, Checker, Editor, Launcher, Ledger, Notifier, Signers, Vault,
         store::{Spool, Store},
+        web::Web,
     },
 };
 
@@ -89,6 +92,8 @@ pub struct PortalParts {
     pub notifiers: Vec<Arc<dyn Notifier>>,
     /// The secret store: where passwords, tokens and keys are kept.
     pub vault: Arc<dyn Vault>,
+    /// Reads files from the web.
+    pub web: Arc<dyn Web>,
     /// Opens a source for a reference that no configured source owns.
     pub open: Opener,
     /// Aliases and search registries for names without a registry, on this machine.
@@ -120,7 +125,9 @@ pub struct Portal {
     /// Signing images with this person's keys.
     pub signing: Signing,
     /// Copying images between sources.
-    pub transfers: Transfers,
+    pub transfers: Arc<Transfers>,
+    /// Fetching images from the web.
+    pub fetching: Fetching,
     /// Launching images, and managing workloads.
     pub launches: Arc<Launches>,
     /// Letting others use images.
@@ -151,6 +158,7 @@ impl Portal {
             spool,
             store,
             vault,
+            web,
             ..
         } = parts;
         let config = Arc::new(parts.config);
@@ -194,12 +202,17 @@ impl Portal {
             uses.clone(),
             journal.clone(),
         ));
+        let transfers =
+            Transfers::new(sources.clone(), evidence.clone(), disks, sif_maker, uses.clone(), journal.clone());
+        let transfers = Arc::new(transfers);
+        let fetching = Fetching::new(config.clone(), web, sources.clone(), transfers.clone(), journal.clone());
         Self {
             accounts: Accounts::new(sources.clone(), secrets.clone(), journal.clone()),
             inbox: Inbox::new(store.clone()),
             catalog: Catalog::new(config.clone(), sources.clone(), cache.clone(), uses.clone(), journal.clone(), seen),
             signing: Signing::new(sources.clone(), signers.clone(), journal.clone()),
-            transfers: Transfers::new(sources.clone(), evidence.clone(), disks, sif_maker, uses, journal.clone()),
+            transfers,
+            fetching,
             upkeep: Upkeep::new(config.clone(), sources.clone(), journal.clone()),
             requests: Requests::new(
                 config.clone(),

@@ -18,6 +18,7 @@ pub mod signer;
 pub mod store;
 mod unsupported;
 pub mod upkeep;
+pub mod web;
 
 pub use self::{
     catalog::{Catalog, Extent, Listing, SignInServer},

@@ -2,3 +2,4 @@
 
 pub mod copy;
 pub mod fetch;
+pub mod sums;

@@ -1,0 +1,205 @@
+//! A file as it arrives: beside its place, so that another attempt goes on where one has ended.
+//!
+//! ```text
+//! .NAME.arriving        what has arrived
+//! .NAME.arriving.json   from where, in which version
+//! ```
+
+use std::{
+    fs::File,
+    io::Read,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use futures_util::TryStreamExt;
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+
+use super::{Internet, Opened, place};
+use crate::shared::{private, room};
+use wharf_core::{
+    base::{
+        blocking::blocking,
+        context::Context,
+        digest::{Digest, Hasher},
+        error::{During, Error, Kind, Result},
+        small_file, text,
+    },
+    ports::web::Arrived,
+};
+
+/// How often a broken connection is taken up again without a byte having come.
+const ATTEMPTS: u32 = 5;
+/// The pause before the first of these, doubled each time.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long nothing may come.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long another fetch of the same file is waited for.
+const ALONE: Duration = Duration::from_secs(2);
+/// What is read at once for the digests.
+const BLOCK: usize = 1 << 20;
+
+/// From where a file arrives.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Origin {
+    url: String,
+    version: String,
+    total: Option<u64>,
+}
+
+/// See [`Web::fetch`](wharf_core::ports::web::Web::fetch).
+pub(super) async fn fetch(web: &Internet, cx: &Context, url: &str, to: &Path, most: u64) -> Result<Arrived> {
+    let what = format!("fetch {url}");
+    let (partial, task) = (place::partial(to), what.clone());
+    let at = partial.clone();
+    let open = move || {
+        private::make_parent(&at)?;
+        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or(0);
+        let mut options = File::options();
+        options.read(true).write(true).create(true).mode(private::file_mode(&at)).custom_flags(flags);
+        let file = options.open(&at).during(&task)?;
+        if !private::is_ours(&file) {
+            return Err(Error::new(Kind::NotAllowed, &task, format!("others may write to {}", at.display()))
+                .hint("remove it, or name another folder"));
+        }
+        private::lock(&file, ALONE, &task).map(|()| file)
+    };
+    let file = blocking(open).await.during(&what)??;
+    let mut file = tokio::fs::File::from_std(file);
+    let known = known(&partial);
+    let mut there = file.metadata().await.during(&what)?.len();
+    if known.url != url || (known.version.is_empty() && known.total.is_none()) {
+        there = 0;
+    }
+    let mut resumed = there;
+    let mut origin = known;
+    let mut failures = 0;
+    cx.progress.phase("fetching");
+    loop {
+        let attempt =
+            receive(web, cx, (&mut file, &partial), (&mut origin, &mut there, &mut resumed), (url, most, &what)).await;
+        let before = match attempt {
+            Ok(()) => break,
+            Err((error, before)) if error.kind == Kind::Unavailable && failures + 1 < ATTEMPTS => (error, before),
+            Err((error, _)) => return Err(error),
+        };
+        failures = if there > before.1 { 0 } else { failures + 1 };
+        tracing::info!(error = %before.0, there, "the connection is taken up again");
+        cx.progress.phase("the connection broke: going on");
+        cx.unless_cancelled(&what, async {
+            tokio::time::sleep(PAUSE * 2_u32.pow(failures)).await;
+            Ok(())
+        })
+        .await?;
+    }
+    file.sync_all().await.during(&what)?;
+    drop(file);
+    cx.progress.phase("comparing");
+    let (at, task) = (partial.clone(), what.clone());
+    let digests = blocking(move || digests(&at, &task)).await.during(&what)??;
+    Ok(Arrived { partial, size: there, resumed, digests })
+}
+
+/// From where the bytes are that have arrived.
+fn known(partial: &Path) -> Origin {
+    let text = small_file::bytes(place::origin(partial)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+/// Reads until the end, or until the connection breaks: then the error, and what was there before.
+async fn receive(
+    web: &Internet,
+    cx: &Context,
+    (file, partial): (&mut tokio::fs::File, &Path),
+    (origin, there, resumed): (&mut Origin, &mut u64, &mut u64),
+    (url, most, what): (&str, u64, &str),
+) -> Result<(), (Error, u64)> {
+    let before = *there;
+    let work = async {
+        let opened = web.open(cx, url, *there).await?;
+        let Opened { mut bytes, from, total, version } = opened.ok_or_else(|| {
+            Error::not_found(what, "there is no such file").hint("check the address: publishers remove old versions")
+        })?;
+        let now = Origin { url: url.to_owned(), version, total };
+        let same = now.version == origin.version && (now.total == origin.total || now.total.is_none());
+        if *there > 0 && (from != *there || !same) {
+            // Another version, or a server that sends all of it: what has arrived is of no use.
+            (*there, *resumed) = (0, 0);
+            if from != 0 {
+                let again = web.open(cx, url, 0).await?;
+                bytes = again.ok_or_else(|| Error::not_found(what, "it is gone"))?.bytes;
+            }
+        }
+        if total.is_some_and(|total| total > most) {
+            let why =
+                format!("it has {}, and at most {} are fetched", text::size(total.unwrap_or(0)), text::size(most));
+            return Err(Error::usage(what, why).hint("allow more with --at-most"));
+        }
+        if let (Some(total), Some(free)) = (total, room::free(partial.parent().unwrap_or(Path::new("."))))
+            && total.saturating_sub(*there) > free
+        {
+            return Err(
+                Error::failed(what, format!("only {} are free there", text::size(free))).hint("name another folder")
+            );
+        }
+        if now != *origin {
+            let note = serde_json::to_vec(&now).during(what)?;
+            let at = place::origin(partial);
+            blocking(move || private::write(&at, &note)).await.during(what)??;
+            *origin = now;
+        }
+        file.set_len(*there).await.during(what)?;
+        file.seek(std::io::SeekFrom::Start(*there)).await.during(what)?;
+        cx.progress.set(*there, origin.total);
+        while let Some(chunk) = next(cx, &mut bytes, what).await? {
+            if there.saturating_add(chunk.len() as u64) > most {
+                return Err(Error::usage(what, format!("it has more than {}", text::size(most)))
+                    .hint("allow more with --at-most"));
+            }
+            let written = file.write_all(&chunk).await;
+            written.map_err(|error| Error::failed(what, error).hint("check the space left there"))?;
+            *there += chunk.len() as u64;
+            cx.progress.set(*there, origin.total);
+        }
+        file.flush().await.during(what)?;
+        match origin.total {
+            Some(total) if *there < total => {
+                Err(Error::new(Kind::Unavailable, what, "the connection broke").hint("call it again: it goes on there"))
+            }
+            Some(total) if *there > total => Err(Error::new(Kind::Integrity, what, "more came than the server said")),
+            _ => Ok(()),
+        }
+    };
+    let done = work.await;
+    done.map_err(|error| (error, before))
+}
+
+/// The next bytes; a server that is silent for long has broken off.
+async fn next(cx: &Context, bytes: &mut wharf_core::ports::ByteStream, what: &str) -> Result<Option<bytes::Bytes>> {
+    let waited = async {
+        match tokio::time::timeout(SILENCE, bytes.try_next()).await {
+            Ok(next) => next,
+            Err(_) => Err(Error::new(Kind::Unavailable, what, "nothing came for a minute")),
+        }
+    };
+    cx.unless_cancelled(what, waited).await
+}
+
+/// The digests of a file, both in one reading.
+fn digests(file: &PathBuf, what: &str) -> Result<[Digest; 2]> {
+    let mut file = File::open(file).during(what)?;
+    let (mut short, mut long) = (Hasher::of("sha256"), Hasher::of("sha512"));
+    let mut block = vec![0; BLOCK];
+    loop {
+        match file.read(&mut block).during(what)? {
+            0 => return Ok([short.finish(), long.finish()]),
+            count => {
+                short.update(&block[..count]);
+                long.update(&block[..count]);
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Where a file lies while it arrives, and where it is put then.
+
+use std::path::{Path, PathBuf};
+
+use rustix::{
+    fs::{CWD, RenameFlags, XattrFlags, renameat_with, setxattr},
+    io::Errno,
+};
+
+use wharf_core::base::{
+    blocking::blocking,
+    error::{During, Error, Result},
+};
+
+/// The attribute with the address that a file is from, as browsers write it (freedesktop.org, "Common Extended
+/// Attributes").
+const FROM: &str = "user.xdg.origin.url";
+
+/// Where the bytes lie before they are complete: its name begins with a dot, so that it is no image in a list.
+pub(super) fn partial(to: &Path) -> PathBuf {
+    let name = to.file_name().unwrap_or_default().to_string_lossy();
+    to.with_file_name(format!(".{name}.arriving"))
+}
+
+/// The note from where they are.
+pub(super) fn origin(partial: &Path) -> PathBuf {
+    let name = partial.file_name().unwrap_or_default().to_string_lossy();
+    partial.with_file_name(format!("{name}.json"))
+}
+
+/// See [`Web::put`](wharf_core::ports::web::Web::put).
+pub(super) async fn put(from: PathBuf, to: PathBuf, url: String) -> Result<()> {
+    let what = format!("put {}", to.display());
+    let task = what.clone();
+    let work = move || {
+        // Not every file system keeps such a note.
+        let _ = setxattr(&from, FROM, url.as_bytes(), XattrFlags::empty());
+        let moved = match renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                std::fs::hard_link(&from, &to).and_then(|()| std::fs::remove_file(&from))
+            }
+            other => other.map_err(std::io::Error::from),
+        };
+        moved.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Error::usage(&task, "something is there").hint("name another file"),
+            _ => Error::failed(&task, error),
+        })?;
+        let _ = std::fs::remove_file(origin(&from));
+        Ok(())
+    };
+    blocking(work).await.during(what)?
+}
+
+/// Removes what has arrived.
+pub(super) async fn forget(partial: &Path) {
+    let _ = tokio::fs::remove_file(partial).await;
+    let _ = tokio::fs::remove_file(origin(partial)).await;
+}
