@@ -7,9 +7,9 @@
 //!          base (errors, texts, digests) · image (names, documents) · audit · catalog (rows, filter) · launch (form, plan)
 //!          · sharing (shares, offers) · evidence (records, findings) · policy · request (its life) · config
 //!          · ports (the traits that adapters implement) · transfer (copying) · portal (the use cases) · steward
-//! adapters `lib.rs` holds `adapters! { files, local, runtimes, apptainer, engine, oci, hub, harbor, openstack, slurm, charliecloud, qemu, kubernetes }` and `checkers! { cosign,
+//! adapters `lib.rs` holds `adapters! { files, local, runtimes, apptainer, engine, oci, hub, harbor, openstack, slurm, charliecloud, qemu, libvirt, kubernetes }` and `checkers! { cosign,
 //!          notary, data_signature, sif, attached_reports, registry_scanners, local_scanners }`, a folder or file each; `parts`:
-//!          what they are given and add to; `shared` (http, programs), `formats` (files), `prepared` (images), `keeper`
+//!          what they are given and add to; `shared` (http, programs), `formats` (files), `prepared` (images), `machines` (disks), `keeper`
 //!          (programs that outlive Wharf), `signing`, `store`, `vault`, `notify`
 //! cli      `args` (the command line's types) and one file for each group of verbs
 //! tui      kit, usage, output, msg, popups, model, jobs, screens, state, hints and bar, flows, update: each floor on those before it
@@ -20,7 +20,7 @@
 //! `core`, `adapters`, `tui` and `cli` are crates (`wharf-core` and so on, each in its folder of `src`), so the
 //! compiler checks what they may name; this crate is `main` and `config`, and re-exports the others.
 //! `main -> cli, tui, adapters, config`; `cli -> core`; `tui -> core`;
-//! `adapters/x -> core, adapters::{shared, formats, keeper, prepared, parts}`; `config -> core`; `core ->` nothing of ours, and never
+//! `adapters/x -> core, adapters::{shared, formats, keeper, machines, prepared, parts}`; `config -> core`; `core ->` nothing of ours, and never
 //! a terminal, HTTP or database crate. A screen never imports another screen, an adapter never another adapter.
 //! No file imports what imports it, not even over others: what two files need is in a third one below both.
 //! `tests/house.rs` reads the rooms (modules) and the files of each crate. It fails on a wrong `use`, on a circle of

@@ -73,8 +73,15 @@ fn imports_of_the_house() -> &'static Arrows {
 fn rule(file: &str) -> (Vec<String>, &'static [&'static str]) {
     const EFFECTS: &[&str] = &["ratatui", "crossterm", "reqwest", "sqlx", "bollard", "std::process", "tokio::process"];
     let rooms = |rooms: &[&str]| rooms.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let shared =
-        ["core", "adapters::shared", "adapters::formats", "adapters::keeper", "adapters::parts", "adapters::prepared"];
+    let shared = [
+        "core",
+        "adapters::shared",
+        "adapters::formats",
+        "adapters::keeper",
+        "adapters::machines",
+        "adapters::parts",
+        "adapters::prepared",
+    ];
     match file.split('/').collect::<Vec<_>>().as_slice() {
         ["core", ..] => (rooms(&["core"]), EFFECTS),
         ["config", ..] => (rooms(&["core"]), &["ratatui", "reqwest"]),

@@ -5,6 +5,7 @@
 mod adding;
 pub mod formats;
 pub mod keeper;
+pub mod machines;
 pub mod notify;
 pub mod parts;
 pub mod prepared;
@@ -69,6 +70,7 @@ adapters! {
     slurm,
     charliecloud,
     qemu,
+    libvirt,
     #[cfg(feature = "kubernetes")]
     kubernetes,
 }

@@ -137,6 +137,6 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "[[backend]]",
         variable: "",
-        words: "what launches images: name, type (local, apptainer, charliecloud, qemu, engine, kubernetes, openstack or slurm), and what that type takes (see Configuration)",
+        words: "what launches images: name, type (local, apptainer, charliecloud, qemu, libvirt, engine, kubernetes, openstack or slurm), and what that type takes (see Configuration)",
     },
 ];

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::forward::SSH;
-use crate::keeper::{
-    launches::{self, Kept, Launched},
-    running::RunningProgram,
+use crate::{
+    keeper::{
+        launches::{self, Kept, Launched},
+        running::RunningProgram,
+    },
+    machines::forward::SSH,
 };
 use wharf_core::launch::{plan::Workload, published::Published};
 

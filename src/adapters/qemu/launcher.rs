@@ -11,15 +11,12 @@ use async_trait::async_trait;
 use rustix::process::Signal;
 
 use super::{
-    acceleration::Acceleration,
     console,
-    disk::{self, Disks, WantedDisk},
     folder::{self, Port, Running, Spec},
-    form, forward, keep,
-    machine::{self, Machine, Network, OVERLAY, QMP},
+    keep,
+    machine::{self, Machine, QMP},
     qmp::{self, Connection},
-    seed,
-    snapshot::Snapshots,
+    snapshot::copy_running,
 };
 use crate::{
     keeper::{
@@ -32,6 +29,15 @@ use crate::{
         standing::has_ended,
         start,
         usage::Measurements,
+    },
+    machines::{
+        acceleration::Acceleration,
+        disk::{self, Disks, WantedDisk},
+        form::{self, Network},
+        forward,
+        overlay::{self, OVERLAY},
+        seed,
+        snapshots::{Snapshots, copy_stopped},
     },
     shared::{exec, private, room},
 };
@@ -62,6 +68,8 @@ use wharf_core::{
 const SHUTS_DOWN: Duration = Duration::from_secs(30);
 /// How long QEMU has to end after it was asked to.
 const ENDS: Duration = Duration::from_secs(5);
+/// What isolates a machine, in words.
+const CLOSED: &str = "QEMU, closed by a filter of system calls";
 /// The file that is locked while a machine is started again.
 const STARTING: &str = "starting";
 /// The pause between two looks at a machine that begins.
@@ -120,15 +128,6 @@ impl Qemu {
     async fn busy(&self) -> Result<BTreeMap<String, String>> {
         let all = self.launches.all().await?.into_iter();
         Ok(all.map(|kept| (kept.spec.disk, format!("machine {}", kept.spec.launched.name))).collect())
-    }
-
-    /// The image's disk, as it has to be fetched.
-    fn wanted(image: &Image, what: &str) -> Result<WantedDisk> {
-        disk::accepts(image)?;
-        let pinned = image.pinned.as_ref().ok_or_else(|| Error::unsupported(what, "the image has no digest"))?;
-        let format = image.disk.as_ref().map(|disk| disk.format.clone()).unwrap_or_default();
-        let in_layer = matches!(image.reference, ImageRef::Oci(_));
-        Ok(WantedDisk { digest: pinned.manifest.clone(), format, size: image.size, in_layer })
     }
 
     /// The machine, once QEMU has taken all of its settings, or has ended because of one.
@@ -233,16 +232,12 @@ impl Launcher for Qemu {
 
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
         let what = format!("plan on {}", self.name);
-        let wanted = Self::wanted(image, &what)?;
+        let wanted = WantedDisk::of(image, &what)?;
         let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
         let own_key = blocking(form::public_key).await.during(&what)?;
         let answers = Form::new(form::questions(image, &own_key)).check(answers)?;
         let size = answers.bytes("disk");
-        let least = image.disk.as_ref().and_then(|disk| disk.virtual_size).unwrap_or(0);
-        if size.is_some_and(|size| size < least) {
-            return Err(Error::usage("give the machine a disk", format!("the image's has {}", text::size(least)))
-                .hint("a disk can be larger than that, and not smaller"));
-        }
+        form::fits(image, size)?;
         let network = Network::from_word(answers.get("network"));
         let words = if network == Network::None { Vec::new() } else { answers.split_words("ports") };
         let ports = forward::forwards(&words)?;
@@ -293,7 +288,7 @@ impl Launcher for Qemu {
                 Step::write(seeded("meta-data"), seed::meta_data(&format!("wharf-{key}"), &name)),
                 Step::write(seeded("user-data"), user_data),
                 Step::Run {
-                    argv: machine::own_disk(&folder.join(OVERLAY), &place, &wanted.format, size),
+                    argv: overlay::own_disk(&folder.join(OVERLAY), &place, &wanted.format, size),
                     environment: environment.clone(),
                 },
                 Step::Write {
@@ -304,7 +299,7 @@ impl Launcher for Qemu {
                 },
                 Step::Run { argv: self.keeper_words(&folder, &what)?, environment },
             ],
-            risks: form::risks(image, &answers, self.acceleration, &ports),
+            risks: form::risks(image, &answers, self.acceleration, &ports, CLOSED),
             privileged: is_root(),
             isolation: Isolation::OwnKernel,
             image: pinned,
@@ -447,7 +442,15 @@ impl Launcher for Qemu {
             let why = "it was launched on another machine";
             return Err(Error::unsupported(format!("make an image of {id}"), why).hint("do it there"));
         }
-        self.snapshots.make(cx, &kept.folder, kept.running.is_some(), name).await
+        let (at, runs) = (kept.folder.clone(), kept.running.is_some());
+        let what = "copy the disk of the machine";
+        let copy = |to: PathBuf| async move {
+            if runs {
+                return copy_running(cx, &at, &to, what).await;
+            }
+            cx.unless_cancelled(what, copy_stopped(&at, &to, what)).await
+        };
+        self.snapshots.make(&kept.folder, name, copy).await
     }
 
     async fn remove(&self, cx: &Context, id: &str) -> Result<()> {
@@ -502,9 +505,7 @@ fn planned(plan: &Plan, what: &str) -> Result<WantedDisk> {
     });
     let text = written.ok_or_else(|| Error::usage(what, "this plan was made by another backend"))?;
     let spec: Spec = serde_json::from_str(text).during(what)?;
-    let format = spec.disk.rsplit('.').next().unwrap_or_default().to_owned();
-    let in_layer = matches!(plan.image.reference, ImageRef::Oci(_));
-    Ok(WantedDisk { digest: plan.image.manifest.clone(), format, size: spec.size, in_layer })
+    Ok(WantedDisk::planned(&plan.image, &spec.disk, spec.size))
 }
 
 /// Whether root launches: then QEMU runs as root.

@@ -1,49 +1,18 @@
 //! A machine as the words that start it (qemu(1)). Files are named relative to the folder of the launch.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
-use super::{acceleration::Acceleration, seed};
+use crate::machines::{acceleration::Acceleration, form::Network, overlay::OVERLAY, seed};
 use wharf_core::launch::published::Published;
 
 /// The program that runs machines.
 pub(super) const PROGRAM: &str = "qemu-system-x86_64";
-/// The program that makes disks.
-pub(super) const IMAGES: &str = "qemu-img";
-/// The machine's own disk, which has what differs from the image.
-pub(super) const OVERLAY: &str = "overlay.qcow2";
 /// The name of that disk in QEMU.
 pub(super) const DISK: &str = "disk0";
 /// The socket that takes commands.
 pub(super) const QMP: &str = "qmp.sock";
 /// The socket for commands that copy a disk. QEMU talks to one at a time at each socket, and copies take long.
 pub(super) const COPIES: &str = "copies.sock";
-
-/// What a machine can reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Network {
-    /// It has no network card.
-    None,
-    /// It gets an address and answers at forwarded ports, and reaches nothing.
-    Restricted,
-    /// It reaches whatever this machine reaches, this machine included.
-    User,
-}
-
-impl Network {
-    /// The words for it in answers, the careful one first.
-    pub(super) const WORDS: [&str; 3] = ["restricted", "user", "none"];
-
-    /// The network with this word.
-    pub(super) fn from_word(word: &str) -> Self {
-        match word {
-            "none" => Self::None,
-            "user" => Self::User,
-            _ => Self::Restricted,
-        }
-    }
-}
 
 /// A machine to be started.
 #[derive(Debug, Clone)]
@@ -115,14 +84,6 @@ fn disk(device: &Value) -> String {
     device.to_string()
 }
 
-/// The words that make the machine's own disk, `overlay`, over the prepared one, which is of this format; with a size in
-/// bytes, it is grown to that.
-pub(super) fn own_disk(overlay: &Path, prepared: &Path, format: &str, size: Option<u64>) -> Vec<String> {
-    let (overlay, prepared) = (overlay.display().to_string(), prepared.display().to_string());
-    let words = [IMAGES, "create", "-q", "-f", "qcow2", "-F", format, "-b", &prepared, &overlay];
-    words.map(str::to_owned).into_iter().chain(size.map(|size| size.to_string())).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,11 +109,5 @@ mod tests {
         }
         assert!(machine(Network::User, &[]).join(" ").contains("restrict=off"));
         assert!(!machine(Network::None, &[]).join(" ").contains("-netdev"));
-    }
-
-    #[test]
-    fn the_overlay_names_the_format_of_what_is_below_it() {
-        let words = own_disk(Path::new("/state/o.qcow2"), Path::new("/cache/a.raw"), "raw", Some(1 << 30)).join(" ");
-        assert_eq!(words, "qemu-img create -q -f qcow2 -F raw -b /cache/a.raw /state/o.qcow2 1073741824");
     }
 }

@@ -3,23 +3,19 @@
 //! A launch is a folder in the state folder: the machine's own disk above the image's, the seed for cloud-init, the console's
 //! output, and the sockets of the console and of QEMU's commands. A keeper runs QEMU as the person and outlives Wharf.
 
-mod acceleration;
 mod console;
-mod disk;
 mod folder;
-mod form;
-mod forward;
 mod keep;
 mod launcher;
 mod machine;
 mod qmp;
-mod seed;
 mod snapshot;
 
 use std::{ffi::OsString, sync::Arc};
 
 pub use self::launcher::Qemu;
 use super::{
+    machines::overlay,
     parts::{Parts, Surroundings, refused},
     shared::{
         exec, private, settings,
@@ -56,15 +52,13 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     }
     for AdapterEntry { name, .. } in wanted {
         if let Some(missing) =
-            [machine::PROGRAM, machine::IMAGES].into_iter().find(|name| exec::on_path(name).is_none())
+            [machine::PROGRAM, overlay::IMAGES].into_iter().find(|name| exec::on_path(name).is_none())
         {
             let found = format!("{missing} is not on the path");
             parts.note(&name, State::Caution, found, "install qemu-system-x86 and qemu-utils");
             continue;
         }
-        // Images are put where they are listed.
-        let listed = config.image_folders.iter().find(|folder| private::keeps(folder)).or(config.image_folders.last());
-        let images = listed.cloned().unwrap_or_else(|| around.state_dir.join("images"));
+        let images = private::images(&config.image_folders, &around.state_dir);
         parts.launchers.push(Arc::new(Qemu::new(name, &around.state_dir, &images)));
     }
     Ok(())

@@ -71,6 +71,12 @@ pub fn keeps(folder: &Path) -> bool {
     folder.is_dir() && access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
+/// The folder into which images of machines are put: one in which images are listed, if this user can keep files there.
+pub fn images(listed: &[PathBuf], state: &Path) -> PathBuf {
+    let own = listed.iter().find(|folder| keeps(folder)).or(listed.last());
+    own.cloned().unwrap_or_else(|| state.join("images"))
+}
+
 /// Creates a folder below a [`home`], and missing ones above it, closed to other users.
 pub fn folder(path: &Path) -> Result<()> {
     let what = format!("make {}", path.display());

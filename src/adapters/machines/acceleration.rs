@@ -4,7 +4,7 @@ use std::{fs::File, path::Path};
 
 /// How the instructions of a machine are carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Acceleration {
+pub enum Acceleration {
     /// By the processor, with KVM.
     Kvm,
     /// In software, many times slower, for this reason.
@@ -13,7 +13,7 @@ pub(super) enum Acceleration {
 
 impl Acceleration {
     /// What this machine offers to this person.
-    pub(super) fn here() -> Self {
+    pub fn here() -> Self {
         Self::of(Path::new("/sys/module"), Path::new("/dev/kvm"))
     }
 
@@ -33,7 +33,7 @@ impl Acceleration {
     }
 
     /// QEMU's options for it.
-    pub(super) fn options(self) -> [&'static str; 4] {
+    pub fn options(self) -> [&'static str; 4] {
         match self {
             Self::Kvm => ["-accel", "kvm", "-cpu", "host"],
             Self::Software(_) => ["-accel", "tcg", "-cpu", "max"],
@@ -41,7 +41,7 @@ impl Acceleration {
     }
 
     /// It in a word or two.
-    pub(super) fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Self::Kvm => "KVM",
             Self::Software(_) => "software",

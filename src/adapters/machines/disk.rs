@@ -29,7 +29,7 @@ use wharf_core::{
     },
     image::{
         manifest::{Descriptor, Manifest},
-        model::Image,
+        model::{Image, Pinned},
         reference::ImageRef,
     },
     launch::kept::KeptImage,
@@ -37,23 +37,23 @@ use wharf_core::{
 };
 
 /// The formats with which machines start.
-pub(super) const FORMATS: [&str; 2] = ["qcow2", "raw"];
+pub const FORMATS: [&str; 2] = ["qcow2", "raw"];
 /// The name of a disk that is not complete yet, in a folder of its own.
 const DISK: &str = "disk";
 /// The name of the layer that holds it, before it is unpacked.
 const LAYER: &str = "layer";
 /// The end of the names of the folders of what is not complete.
-pub(super) const MAKING: &str = "making";
+pub const MAKING: &str = "making";
 /// After this time something incomplete was left by a program that was ended.
 const LEFT: Duration = Duration::from_secs(24 * 3600);
 
 /// The folder of the disks.
 #[derive(Debug, Clone)]
-pub(super) struct Disks(pub PathBuf);
+pub struct Disks(pub PathBuf);
 
 /// What has to be known of a disk before it is fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct WantedDisk {
+pub struct WantedDisk {
     /// The digest of its bytes.
     pub digest: Digest,
     /// Its format.
@@ -64,11 +64,32 @@ pub(super) struct WantedDisk {
     pub in_layer: bool,
 }
 
+impl WantedDisk {
+    /// The disk of an image, as it has to be fetched.
+    ///
+    /// # Errors
+    /// Those of [`accepts`], and `Unsupported` for an image without a digest.
+    pub fn of(image: &Image, what: &str) -> Result<Self> {
+        accepts(image)?;
+        let pinned = image.pinned.as_ref().ok_or_else(|| Error::unsupported(what, "the image has no digest"))?;
+        let format = image.disk.as_ref().map(|disk| disk.format.clone()).unwrap_or_default();
+        let in_layer = matches!(image.reference, ImageRef::Oci(_));
+        Ok(Self { digest: pinned.manifest.clone(), format, size: image.size, in_layer })
+    }
+
+    /// The disk that a plan was made for: the name of its file, which ends in its format, and the bytes that are fetched.
+    pub fn planned(image: &Pinned, file: &str, size: u64) -> Self {
+        let format = file.rsplit('.').next().unwrap_or_default().to_owned();
+        let in_layer = matches!(image.reference, ImageRef::Oci(_));
+        Self { digest: image.manifest.clone(), format, size, in_layer }
+    }
+}
+
 /// Fails if no machine starts from an image.
 ///
 /// # Errors
 /// `Unsupported`, with the reason.
-pub(super) fn accepts(image: &Image) -> Result<()> {
+pub fn accepts(image: &Image) -> Result<()> {
     let refused = |why: String, hint: &str| {
         Err(Error::unsupported(format!("start a machine from {}", image.reference), why).hint(hint))
     };
@@ -92,12 +113,12 @@ pub(super) fn accepts(image: &Image) -> Result<()> {
 
 impl Disks {
     /// Where a disk is, or will be.
-    pub(super) fn place(&self, digest: &Digest, format: &str) -> PathBuf {
+    pub fn place(&self, digest: &Digest, format: &str) -> PathBuf {
         self.0.join(format!("{}-{}.{format}", digest.algorithm(), digest.hex()))
     }
 
     /// Whether a disk is there, complete.
-    pub(super) fn has(&self, wanted: &WantedDisk) -> bool {
+    pub fn has(&self, wanted: &WantedDisk) -> bool {
         let place = self.place(&wanted.digest, &wanted.format);
         // What was unpacked has another size than what was fetched; a disk is put into its place when it is complete.
         place.metadata().is_ok_and(|meta| meta.is_file() && (wanted.in_layer || meta.len() == wanted.size))
@@ -108,7 +129,7 @@ impl Disks {
     /// # Errors
     /// `Integrity` where its bytes are others, or its header is not what was planned for; else what the source or the
     /// file system says.
-    pub(super) async fn provide(&self, cx: &Context, supply: &Supply, wanted: &WantedDisk) -> Result<PathBuf> {
+    pub async fn provide(&self, cx: &Context, supply: &Supply, wanted: &WantedDisk) -> Result<PathBuf> {
         let what = format!("fetch the disk of {}", supply.image.reference);
         let place = self.place(&wanted.digest, &wanted.format);
         if self.has(wanted) {
@@ -142,7 +163,7 @@ impl Disks {
     }
 
     /// The disks that are kept; `busy` has who uses which, by the names of their files.
-    pub(super) fn list(&self, backend: &str, busy: &BTreeMap<String, String>) -> Vec<KeptImage> {
+    pub fn list(&self, backend: &str, busy: &BTreeMap<String, String>) -> Vec<KeptImage> {
         let entries = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
         let kept = entries.filter_map(|entry| {
             let (id, meta) = (entry.file_name().into_string().ok()?, entry.metadata().ok()?);
@@ -168,7 +189,7 @@ impl Disks {
     ///
     /// # Errors
     /// `Usage` where somebody does, or for a name that is none of a disk.
-    pub(super) fn remove(&self, id: &str, busy: &BTreeMap<String, String>) -> Result<()> {
+    pub fn remove(&self, id: &str, busy: &BTreeMap<String, String>) -> Result<()> {
         let what = format!("remove the disk {id}");
         if let Some(who) = busy.get(id) {
             return Err(Error::usage(what, format!("{who} uses it")).hint("remove that first"));
@@ -236,7 +257,7 @@ async fn write(cx: &Context, supply: &Supply, wanted: &Descriptor, to: &Path, wh
 }
 
 /// Removes what programs that were ended have left incomplete.
-pub(super) fn remove_left(folder: &Path) {
+pub fn remove_left(folder: &Path) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(MAKING)) {
         let changed = entry.metadata().and_then(|meta| meta.modified());

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use super::{
     acceleration::Acceleration,
     forward::{self, SSH},
-    machine::Network,
     seed,
 };
 use wharf_core::{
-    base::{small_file, text},
+    base::{
+        error::{Error, Result},
+        small_file, text,
+    },
     image::model::Image,
     launch::{
         form::{Answers, Field, FieldKind, Section},
@@ -20,6 +22,31 @@ use wharf_core::{
     },
 };
 
+/// What a machine can reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// It has no network card.
+    None,
+    /// It gets an address and answers at forwarded ports, and reaches nothing.
+    Restricted,
+    /// It reaches whatever this machine reaches, this machine included.
+    User,
+}
+
+impl Network {
+    /// The words for it in answers, the careful one first.
+    pub const WORDS: [&str; 3] = ["restricted", "user", "none"];
+
+    /// The network with this word.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "none" => Self::None,
+            "user" => Self::User,
+            _ => Self::Restricted,
+        }
+    }
+}
+
 /// The memory of a machine unless the image needs more.
 const MEMORY: u64 = 1 << 30;
 /// The most processors.
@@ -28,7 +55,7 @@ const PROCESSORS: u64 = 64;
 const KEYS: [&str; 3] = ["id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub"];
 
 /// The person's own public key, if there is one in the usual place.
-pub(super) fn public_key() -> String {
+pub fn public_key() -> String {
     let folder = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".ssh"));
     let found = folder.and_then(|folder| KEYS.iter().find_map(|name| small_file::text(folder.join(name)).ok()));
     let line = found.unwrap_or_default();
@@ -43,7 +70,7 @@ fn user() -> String {
 }
 
 /// The sections of the form.
-pub(super) fn questions(image: &Image, key: &str) -> Vec<Section> {
+pub fn questions(image: &Image, key: &str) -> Vec<Section> {
     let disk = image.disk.clone().unwrap_or_default();
     let title = image.reference.title();
     let name = title.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default();
@@ -78,15 +105,28 @@ pub(super) fn questions(image: &Image, key: &str) -> Vec<Section> {
     ]
 }
 
+/// Fails if a disk of this size does not hold the image.
+///
+/// # Errors
+/// `Usage`, with the size of the image's disk.
+pub fn fits(image: &Image, size: Option<u64>) -> Result<()> {
+    let least = image.disk.as_ref().and_then(|disk| disk.virtual_size).unwrap_or(0);
+    if size.is_some_and(|size| size < least) {
+        return Err(Error::usage("give the machine a disk", format!("the image's has {}", text::size(least)))
+            .hint("a disk can be larger than that, and not smaller"));
+    }
+    Ok(())
+}
+
 /// The bytes of memory that are asked for.
-pub(super) fn memory(answers: &Answers) -> u64 {
+pub fn memory(answers: &Answers) -> u64 {
     answers.bytes("memory").unwrap_or(MEMORY)
 }
 
-/// The risk lines of a machine.
-pub(super) fn risks(image: &Image, answers: &Answers, acceleration: Acceleration, ports: &[Published]) -> Vec<Risk> {
+/// The risk lines of a machine; `by` is what isolates it.
+pub fn risks(image: &Image, answers: &Answers, acceleration: Acceleration, ports: &[Published], by: &str) -> Vec<Risk> {
     let disk = image.disk.clone().unwrap_or_default();
-    let mut risks = vec![questions::isolated(Isolation::OwnKernel, "QEMU, closed by a filter of system calls")];
+    let mut risks = vec![questions::isolated(Isolation::OwnKernel, by)];
     risks.push(match acceleration {
         Acceleration::Kvm => Risk::harmless("it runs on this machine's processor (KVM)"),
         Acceleration::Software(why) => Risk::caution(format!("it runs in software, many times slower: {why}")),

@@ -8,17 +8,16 @@ use wharf_core::{
 };
 
 /// The port of a machine by which people sign in.
-pub(super) const SSH: u16 = 22;
+pub const SSH: u16 = 22;
 
 /// What an answer about ports looks like.
-pub(super) const HELP: &str =
-    "ports inside, like 22 or 80; 8080:80 names the port here. Only this machine reaches them";
+pub const HELP: &str = "ports inside, like 22 or 80; 8080:80 names the port here. Only this machine reaches them";
 
 /// The ports in an answer, each with the one here. Where none is named, one that is free at this moment.
 ///
 /// # Errors
 /// `Usage` for a word that names no ports, or the same port twice.
-pub(super) fn forwards(words: &[String]) -> Result<Vec<Published>> {
+pub fn forwards(words: &[String]) -> Result<Vec<Published>> {
     let mut all: Vec<Published> = Vec::new();
     for word in words {
         let refused = |why: &str| Error::usage(format!("forward the port {word}"), why).hint(HELP);

@@ -4,13 +4,13 @@
 use wharf_core::base::error::{Error, Result};
 
 /// The folder of the seed, below that of the launch.
-pub(super) const FOLDER: &str = "seed";
+pub const FOLDER: &str = "seed";
 /// The label by which the guest finds it.
-pub(super) const LABEL: &str = "cidata";
+pub const LABEL: &str = "cidata";
 
 /// Who is to sign in to a machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Account<'a> {
+pub struct Account<'a> {
     /// The name; empty for none but those of the image.
     pub user: &'a str,
     /// The public key in the format of OpenSSH; empty for none.
@@ -18,7 +18,7 @@ pub(super) struct Account<'a> {
 }
 
 /// The file `meta-data`: an id that is new for each machine, and its host name.
-pub(super) fn meta_data(id: &str, host: &str) -> String {
+pub fn meta_data(id: &str, host: &str) -> String {
     format!("instance-id: {id}\nlocal-hostname: {host}\n")
 }
 
@@ -26,7 +26,7 @@ pub(super) fn meta_data(id: &str, host: &str) -> String {
 ///
 /// # Errors
 /// `Usage` for a user or a key that is none.
-pub(super) fn user_data(own: &str, account: &Account<'_>) -> Result<String> {
+pub fn user_data(own: &str, account: &Account<'_>) -> Result<String> {
     if !own.is_empty() {
         return Ok(if own.ends_with('\n') { own.to_owned() } else { format!("{own}\n") });
     }
@@ -48,7 +48,7 @@ pub(super) fn user_data(own: &str, account: &Account<'_>) -> Result<String> {
 }
 
 /// Whether a text is a name of a user, as every system takes it.
-pub(super) fn is_user(name: &str) -> bool {
+pub fn is_user(name: &str) -> bool {
     let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     name.len() <= 32 && name.chars().all(valid) && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
 }

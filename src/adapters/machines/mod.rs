@@ -1,0 +1,10 @@
+//! What backends for virtual machines on this machine share: the disks of images, seeds for cloud-init, forwarded ports, and
+//! how instructions are carried out.
+
+pub mod acceleration;
+pub mod disk;
+pub mod form;
+pub mod forward;
+pub mod overlay;
+pub mod seed;
+pub mod snapshots;
