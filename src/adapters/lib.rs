@@ -37,9 +37,7 @@ macro_rules! adapters {
         $($(#[$gate])* pub mod $name;)+
         /// The types of sources and backends that a configuration may have.
         pub fn kinds() -> EntryKinds {
-            let mut kinds = Vec::new();
-            $($(#[$gate])* kinds.push($name::KIND.with_name(stringify!($name)));)+
-            EntryKinds(kinds)
+            EntryKinds(Vec::from([$($(#[$gate])* $name::KIND.with_name(stringify!($name))),+]))
         }
         fn register_all(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
             $($(#[$gate])* $name::register(config, around, parts)?;)+

@@ -142,12 +142,20 @@ fn a_list_with_its_signature_inside_counts_only_within_it() {
     let signed = lab::said(&stage.gpg(&["--clearsign"], &list));
     stage.put("fedora.raw.CHECKSUM", signed.as_bytes());
     assert_eq!(stage.fetched(&[&url, "a.raw"])["trusted"], true);
-    // Another sum before the signed part, which gpg does not see.
+    // Another sum around the signed part, which gpg does not see.
     let other = disk(3);
     stage.put("fedora.raw", &other);
-    stage.put("fedora.raw.CHECKSUM", format!("{}  fedora.raw\n{signed}", hex(&other)).as_bytes());
-    let refused = stage.fetch(&[&url, "b.raw"]);
-    assert_eq!(refused.status.code(), Some(1), "{}", lab::complained(&refused));
+    let forged = format!("{}  fedora.raw", hex(&other));
+    for list in [
+        format!("{forged}\n{signed}"),
+        format!("{signed}{forged}\n"),
+        format!("x-----BEGIN PGP SIGNED MESSAGE-----\n\n{forged}\nx-----BEGIN PGP SIGNATURE-----\n\n{signed}"),
+        format!("-----BEGIN PGP SIGNED MESSAGE-----\n\n{forged}\n-----BEGIN PGP SIGNATURE-----\n\n{signed}"),
+    ] {
+        stage.put("fedora.raw.CHECKSUM", list.as_bytes());
+        let refused = stage.fetch(&[&url, "b.raw"]);
+        assert_eq!(refused.status.code(), Some(1), "{list}: {}", lab::complained(&refused));
+    }
     assert!(
         !stage.home.path("b.raw").exists() && left(stage.home.folder.path()).iter().all(|name| !name.contains("b.raw"))
     );
@@ -208,6 +216,30 @@ fn without_a_list_it_is_fetched_and_that_is_said() {
         said.contains("compared with nothing") && said.contains(&"no checksum lies beside it".to_owned()),
         "{said}"
     );
+}
+
+/// Two at once, and one after the other with the files that groups share: what is in its place is never written to.
+#[test]
+fn several_fetch_the_same_file_and_one_has_it() {
+    let stage = Stage::new(need!("WHARF_LAB_WEB"));
+    let bytes = disk(11);
+    let url = stage.put("shared.img", &bytes);
+    let digest = hex(&bytes);
+    let (slow, _) = cutting(&stage.web, 1_000_000);
+    let slow = url.replace(&stage.web, &slow);
+    let start = |url: &str| {
+        let mut command = Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_wharf");
+        command.args(["-c", "umask 002; exec \"$@\"", "sh", program, "fetch", url, "shared.img", "--digest", &digest]);
+        let whole = stage.home.wharf(&[]);
+        command.env_clear().envs(whole.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(stage.home.folder.path()).stdout(std::process::Stdio::null()).spawn().unwrap()
+    };
+    let all: Vec<_> = [&slow, &url, &slow].map(|url| start(url)).into();
+    let codes: Vec<Option<i32>> = all.into_iter().map(|mut child| child.wait().unwrap().code()).collect();
+    assert!(codes.contains(&Some(0)), "{codes:?}");
+    assert_eq!(std::fs::read(stage.home.path("shared.img")).unwrap(), bytes);
+    assert!(left(stage.home.folder.path()).iter().all(|name| !name.contains("shared.img")));
 }
 
 /// A server in front of another that ends each connection after so many bytes; gives its address, and counts what passes.

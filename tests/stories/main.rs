@@ -48,6 +48,7 @@ mod lab;
 mod launchers;
 mod layers;
 mod lending;
+mod libvirt;
 mod links;
 mod mirrors;
 mod mistyped;

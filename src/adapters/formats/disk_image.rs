@@ -6,6 +6,7 @@
 use std::{
     fs::File,
     io::{self, BufReader, Cursor, Read, Seek, SeekFrom, Write},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use super::{
@@ -17,6 +18,8 @@ use super::{
 pub const HEAD: usize = 64 << 10;
 /// The most entries before the disk.
 const ENTRIES: usize = 8;
+/// The largest disk that is unpacked, in bytes, empty parts included.
+const LARGEST: u64 = 1 << 40;
 /// What is copied at once. A block of zeros becomes a hole.
 const BLOCK: usize = 64 << 10;
 
@@ -87,7 +90,7 @@ fn is_disk(head: &[u8]) -> bool {
 ///
 /// # Errors
 /// `InvalidData` where the layer has no disk, or unpacks to far more than its size; else what the file system says.
-pub fn unpack(layer: &File, to: &File) -> io::Result<()> {
+pub fn unpack(layer: &File, to: &File, stop: &AtomicBool) -> io::Result<()> {
     let whole = layer.metadata()?.len();
     let head = first(&mut layer.try_clone()?);
     let inside =
@@ -96,16 +99,16 @@ pub fn unpack(layer: &File, to: &File) -> io::Result<()> {
     from.seek(SeekFrom::Start(0))?;
     let mut budget = Budget::default();
     if !inside.in_image {
-        return copy(&mut Decompressed::new(from, &budget)?, to);
+        return copy(&mut Decompressed::new(from, &budget)?, to, stop);
     }
     let mut archive = Layer::new(BufReader::new(from), &budget)?;
     let gone = || io::Error::new(io::ErrorKind::InvalidData, "its disk is not where it was");
     let size = disk_entry(&mut archive, &mut budget)?.ok_or_else(gone)?;
-    copy(&mut archive.take(size), to)
+    copy(&mut archive.take(size), to, stop)
 }
 
-/// Copies a disk; blocks of zeros are not written.
-fn copy(from: &mut impl Read, mut to: &File) -> io::Result<()> {
+/// Copies a disk; blocks of zeros are not written. Ends where `stop` is set, and beyond [`LARGEST`].
+fn copy(from: &mut impl Read, mut to: &File, stop: &AtomicBool) -> io::Result<()> {
     let (mut block, mut length) = (vec![0; BLOCK], 0u64);
     loop {
         let mut filled = 0;
@@ -117,6 +120,15 @@ fn copy(from: &mut impl Read, mut to: &File) -> io::Result<()> {
         }
         if filled == 0 {
             return to.set_len(length);
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "it was stopped"));
+        }
+        if length > LARGEST {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is larger than any disk that is unpacked (1 TiB)",
+            ));
         }
         if block[..filled].iter().any(|byte| *byte != 0) {
             to.seek(SeekFrom::Start(length))?;
@@ -192,7 +204,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let (from, to) = (folder.path().join("layer"), folder.path().join("disk"));
             std::fs::write(&from, &layer).unwrap();
-            unpack(&File::open(from).unwrap(), &File::create(&to).unwrap()).unwrap();
+            unpack(&File::open(from).unwrap(), &File::create(&to).unwrap(), &AtomicBool::default()).unwrap();
             assert!(std::fs::read(&to).unwrap() == *disk, "{name}: the same bytes");
         }
     }
@@ -202,7 +214,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("layer"), folder.path().join("disk"));
         std::fs::write(&from, raw(8 << 20)).unwrap();
-        unpack(&File::open(from).unwrap(), &File::create(&to).unwrap()).unwrap();
+        unpack(&File::open(from).unwrap(), &File::create(&to).unwrap(), &AtomicBool::default()).unwrap();
         let meta = std::fs::metadata(to).unwrap();
         assert!(meta.len() == 8 << 20 && meta.blocks() * 512 < 1 << 20, "{} blocks", meta.blocks());
     }

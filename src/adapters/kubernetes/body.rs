@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     kind::Kind,
-    objects::{ACCOUNT, MANAGER},
+    objects::{ACCOUNT, MAIN, MANAGER},
     quantity,
 };
 use wharf_core::{
@@ -18,8 +18,6 @@ use wharf_core::{
 
 /// The annotation with the digest of the platform's manifest.
 pub(super) const MANIFEST: &str = "org.wharf.manifest";
-/// The container that the person asked for.
-const MAIN: &str = "main";
 /// Linux capabilities an ordinary service may need without owning the node.
 const SERVICE_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE"];
 /// Seconds that a program has to end when it is stopped.

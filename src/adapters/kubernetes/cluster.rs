@@ -8,7 +8,7 @@ use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use kube::{
     Client,
-    client::Body,
+    client::{AuthError, Body},
     config::{ExecInteractiveMode, KubeConfigOptions},
 };
 use serde::de::DeserializeOwned;
@@ -131,22 +131,26 @@ impl Cluster {
     }
 
     /// Where the context leads. The kubeconfig is read when it is needed first, and again after a refused sign-in.
-    pub(super) async fn place(&self, what: &str) -> Result<Arc<Place>> {
+    /// A sign-in program may wait for a person: it has the time that every answer has.
+    pub(super) async fn place(&self, cx: &Context, what: &str) -> Result<Arc<Place>> {
         if let Some(place) = self.place.read().await.clone() {
             return Ok(place);
         }
-        let mut kept = self.place.write().await;
-        if let Some(place) = kept.clone() {
-            return Ok(place);
-        }
-        let place = Arc::new(connect(&self.settings, &self.name, what).await?);
-        *kept = Some(place.clone());
-        Ok(place)
+        cx.run(what, async {
+            let mut kept = self.place.write().await;
+            if let Some(place) = kept.clone() {
+                return Ok(place);
+            }
+            let place = Arc::new(Box::pin(connect(&self.settings, &self.name, what)).await?);
+            *kept = Some(place.clone());
+            Ok(place)
+        })
+        .await
     }
 
     /// Sends a request; a refusal is an answer.
-    async fn exchange(&self, request: Asked<'_>, what: &str) -> Result<Result<Response<Body>, Refused>> {
-        let place = self.place(what).await?;
+    async fn exchange(&self, cx: &Context, request: Asked<'_>, what: &str) -> Result<Result<Response<Body>, Refused>> {
+        let place = self.place(cx, what).await?;
         let Asked { method, path, accept, sent } = request;
         let mut request = Request::builder().method(method).uri(path).header("accept", accept);
         let mut body = Vec::new();
@@ -155,7 +159,8 @@ impl Cluster {
             body = bytes;
         }
         let request = request.body(Body::from(body)).during(what)?;
-        let answer = place.client.send(request).await.map_err(|error| no_answer(what, &place.server, &error))?;
+        let answer =
+            Box::pin(place.client.send(request)).await.map_err(|error| no_answer(what, &place.server, &error))?;
         let status = answer.status();
         if status.is_success() {
             return Ok(Ok(answer));
@@ -183,7 +188,7 @@ impl Cluster {
     ) -> Result<Result<Answer<T>, Refused>> {
         cx.run(what, async {
             let bytes = serde_json::to_vec(body).during(what)?;
-            match self.exchange(Asked { method, path, accept: JSON, sent: Some((kind, bytes)) }, what).await? {
+            match self.exchange(cx, Asked { method, path, accept: JSON, sent: Some((kind, bytes)) }, what).await? {
                 Err(refused) => Ok(Err(refused)),
                 Ok(answer) => {
                     let warnings = warnings(&answer);
@@ -212,10 +217,13 @@ impl Cluster {
         sent.map(|_| ()).map_err(|refused| refused.error(what))
     }
 
-    /// Removes an object; whether it was there.
-    pub(super) async fn delete(&self, cx: &Context, path: &str, what: &str) -> Result<bool> {
-        let options =
+    /// Removes the object with this id; whether it was there. Another one of the same name stays.
+    pub(super) async fn delete(&self, cx: &Context, path: &str, uid: &str, what: &str) -> Result<bool> {
+        let mut options =
             serde_json::json!({ "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background" });
+        if !uid.is_empty() {
+            options["preconditions"] = serde_json::json!({ "uid": uid });
+        }
         match self.send::<Value>(cx, (Method::DELETE, JSON), path, &options, what).await? {
             Ok(_) => Ok(true),
             Err(refused) if refused.code == 404 => Ok(false),
@@ -231,7 +239,7 @@ impl Cluster {
         what: &str,
     ) -> Result<Result<T, Refused>> {
         cx.run(what, async {
-            match self.exchange(Asked::get(path, JSON), what).await? {
+            match self.exchange(cx, Asked::get(path, JSON), what).await? {
                 Err(refused) => Ok(Err(refused)),
                 Ok(answer) => web::parse(&whole(answer.into_body(), ANSWER, what).await?, what).map(Ok),
             }
@@ -252,7 +260,7 @@ impl Cluster {
         accept: &str,
         what: &str,
     ) -> Result<Result<ByteStream, Refused>> {
-        let answer = cx.run(what, self.exchange(Asked::get(path, accept), what)).await?;
+        let answer = cx.run(what, self.exchange(cx, Asked::get(path, accept), what)).await?;
         Ok(answer.map(|answer| {
             let what = what.to_owned();
             let bytes = answer.into_body().into_data_stream();
@@ -296,15 +304,34 @@ async fn connect(settings: &Settings, name: &str, what: &str) -> Result<Place> {
 }
 
 /// The error of a request without an answer.
-fn no_answer(what: &str, server: &str, error: &kube::Error) -> Error {
-    let causes = web::causes(error);
-    if matches!(error, kube::Error::Auth(_)) {
-        let said = clean::short(&causes.join(": "), 400);
-        return Error::new(Kind::NotAllowed, what, format!("the sign-in of the kubeconfig failed: {said}"))
-            .hint("sign in as your site says ('kubectl get pods' asks for the same), then try again");
+pub(super) fn no_answer(what: &str, server: &str, error: &kube::Error) -> Error {
+    if let Some(failed) = sign_in(error) {
+        // Its own words may hold the arguments, the variables and the answer of a program: tokens and passwords.
+        let why = match failed {
+            AuthError::AuthExecRun { out, .. } => format!("its program ended with {}", out.status),
+            AuthError::AuthExecStart(error) => format!("its program cannot be started: {error}"),
+            _ => "the kubeconfig's account cannot be used".to_owned(),
+        };
+        return Error::new(Kind::NotAllowed, what, format!("the sign-in of the kubeconfig failed: {why}"))
+            .hint("sign in as your site says ('kubectl get pods' asks for the same, and says more), then try again");
     }
-    let (why, hint) = web::why_no_answer(&causes, false);
+    let (why, hint) = web::why_no_answer(&web::causes(error), false);
     Error::new(Kind::Unavailable, what, format!("{}: {why}", clean::short(server, 120))).hint(hint)
+}
+
+/// The failed sign-in in an error of the library, wherever in its causes it is.
+fn sign_in(error: &kube::Error) -> Option<&AuthError> {
+    if let kube::Error::Auth(failed) = error {
+        return Some(failed);
+    }
+    let first = error as &(dyn std::error::Error + 'static);
+    std::iter::successors(Some(first), |error| error.source()).find_map(|error| {
+        let inner = error.downcast_ref::<kube::Error>();
+        error.downcast_ref::<AuthError>().or(match inner {
+            Some(kube::Error::Auth(failed)) => Some(failed),
+            _ => None,
+        })
+    })
 }
 
 /// The error of an answer that broke off.

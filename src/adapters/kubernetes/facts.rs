@@ -39,7 +39,7 @@ pub(super) struct Facts {
 impl Facts {
     /// Asks the cluster. What a person may not see, or what it does not have, is left out.
     pub(super) async fn ask(cluster: &Cluster, cx: &Context, what: &str) -> Result<Self> {
-        let place = cluster.place(what).await?;
+        let place = cluster.place(cx, what).await?;
         let quota_path = format!("/api/v1/namespaces/{}/resourcequotas", place.namespace);
         let (classes, machines, quotas) = join!(
             list::page::<RuntimeClass>(cluster, cx, "/apis/node.k8s.io/v1/runtimeclasses", "limit=64", what),

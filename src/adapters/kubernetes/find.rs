@@ -26,6 +26,14 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// The cluster's own id of it, which no other object has.
+    pub(super) fn uid(&self) -> &str {
+        let job = self.job.as_ref().map(|job| &job.metadata);
+        let machine = self.machine.as_ref().map(|machine| &machine.metadata);
+        let meta = job.or(machine).or(self.pod.as_ref().map(|pod| &pod.metadata));
+        meta.map_or("", |meta| meta.uid.as_str())
+    }
+
     /// What it does.
     pub(super) fn state(&self) -> State {
         match (&self.job, &self.pod, &self.machine) {
@@ -56,12 +64,13 @@ pub(super) async fn find(cluster: &Cluster, cx: &Context, id: &str, what: &str) 
         return Err(Error::not_found(what, format!("{} has no workload {id}", cluster.name))
             .hint("an id is job/NAME or pod/NAME; 'wharf workloads' lists them"));
     };
-    let path = format!("{}/{name}", kind.path(&cluster.place(what).await?.namespace));
+    let path = format!("{}/{name}", kind.path(&cluster.place(cx, what).await?.namespace));
     let mut found = Found { kind, name: name.to_owned(), job: None, pod: None, machine: None };
     match kind {
         Kind::Job => {
-            found.job = Some(cluster.read(cx, &path, what).await?);
-            found.pod = list::pod_of_job(cluster, cx, name, what).await?;
+            let job: Job = cluster.read(cx, &path, what).await?;
+            found.pod = list::pod_of_job(cluster, cx, &job, what).await?;
+            found.job = Some(job);
         }
         Kind::Pod => found.pod = Some(cluster.read(cx, &path, what).await?),
         Kind::Machine => found.machine = Some(cluster.read(cx, &path, what).await?),

@@ -35,7 +35,7 @@ use wharf_core::{
         form::{Answers, Form},
         listing::ListScope,
         logs::LogRange,
-        plan::{Call, Plan, Step, Workload, key, label, name_from},
+        plan::{Call, Plan, State, Step, Workload, key, label, name_from},
     },
     ports::{Ability, ByteStream, Changes, Extent, Launcher, Listed, Supply, Terminal},
 };
@@ -48,6 +48,8 @@ const BEGINS: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a stop may take: the grace of a program, and what a cluster needs to notice it.
 const STOPS: Duration = Duration::from_secs(60);
+/// How often a launch is sent again after a conflict.
+const CONFLICTS: usize = 5;
 /// The characters of the key that tell two launches of one image apart.
 const SHORT: usize = 6;
 
@@ -76,13 +78,47 @@ impl Kubernetes {
         Ok(facts)
     }
 
+    /// After the answer that there is a conflict: the object is that of this launch, or it is sent again, because quotas
+    /// answer with a conflict too when many count at the same time.
+    async fn made_before(
+        &self,
+        cx: &Context,
+        plan: &Plan,
+        (path, body): (&str, &Value),
+        name: &str,
+        what: &str,
+    ) -> Result<()> {
+        for _ in 0..CONFLICTS {
+            match self.cluster.look::<Value>(cx, &format!("{path}/{name}"), what).await? {
+                Ok(there) => {
+                    let meta = &there["metadata"];
+                    if meta["labels"][label::KEY].as_str() == Some(&plan.idempotency_key)
+                        && meta.get("deletionTimestamp").is_none()
+                    {
+                        return Ok(());
+                    }
+                    return Err(Error::usage(what, format!("there is another {name}")).hint("choose another name"));
+                }
+                Err(refused) if refused.code == 404 => {}
+                Err(refused) => return Err(refused.error(what)),
+            }
+            tokio::time::sleep(LOOK).await;
+            match self.cluster.create::<Status>(cx, path, body, what).await? {
+                Ok(_) => return Ok(()),
+                Err(refused) if refused.code == 409 => {}
+                Err(refused) => return Err(refused.error(what)),
+            }
+        }
+        Err(Error::new(Failure::Unavailable, what, "others change the same quota all the time").hint("try again"))
+    }
+
     /// Waits until a launch runs, has ended, or waits for something that takes longer.
     async fn begun(&self, cx: &Context, id: &str, what: &str) -> Result<Found> {
         let end = tokio::time::Instant::now() + BEGINS;
         loop {
             let found = find::find(&self.cluster, cx, id, what).await?;
             let state = found.state();
-            let runs = found.pod.as_ref().and_then(state::running_digest).is_some();
+            let runs = found.pod.as_ref().is_some_and(state::has_image);
             if (state.is_live() && (runs || found.kind == Kind::Machine))
                 || state.has_ended()
                 || tokio::time::Instant::now() > end
@@ -99,21 +135,21 @@ impl Kubernetes {
 
     /// Ends the pod of a workload so that its output stays: a pod that has used up its time is ended and kept.
     async fn end_pod(&self, cx: &Context, pod: &str, what: &str) -> Result<()> {
-        let path = format!("{}/{pod}", Kind::Pod.path(&self.cluster.place(what).await?.namespace));
+        let path = format!("{}/{pod}", Kind::Pod.path(&self.cluster.place(cx, what).await?.namespace));
         let change = json!({ "metadata": { "annotations": stopped() }, "spec": { "activeDeadlineSeconds": 1 } });
         self.cluster.change(cx, &path, &change, what).await
     }
 
     /// Stops a workload that has not ended.
     async fn end(&self, cx: &Context, found: &Found, what: &str) -> Result<()> {
-        let path = format!("{}/{}", found.kind.path(&self.cluster.place(what).await?.namespace), found.name);
+        let path = format!("{}/{}", found.kind.path(&self.cluster.place(cx, what).await?.namespace), found.name);
         let started = found.pod.as_ref().filter(|pod| pod.status.start_time.is_some());
         match (found.kind, started) {
             (Kind::Job, started) => {
-                // Without a pod that has started, none is to be made.
+                // Where no pod has started, nothing of it is lost: the job itself is over.
                 let mut change = json!({ "metadata": { "annotations": stopped() } });
                 if started.is_none() {
-                    change["spec"] = json!({ "parallelism": 0 });
+                    change["spec"] = json!({ "activeDeadlineSeconds": 1 });
                 }
                 self.cluster.change(cx, &path, &change, what).await?;
                 match started {
@@ -123,9 +159,23 @@ impl Kubernetes {
             }
             (Kind::Pod, Some(pod)) => self.end_pod(cx, &pod.metadata.name, what).await,
             // Nothing of it has run, so nothing of it is lost.
-            (Kind::Pod, None) | (Kind::Machine, _) => self.cluster.delete(cx, &path, what).await.map(|_| ()),
+            (Kind::Pod, None) | (Kind::Machine, _) => {
+                self.cluster.delete(cx, &path, found.uid(), what).await.map(|_| ())
+            }
         }
     }
+}
+
+/// The form for an image.
+///
+/// # Errors
+/// `Unsupported` for a disk where the cluster has no machines.
+fn form_of(image: &Image, facts: &Facts, what: &str) -> Result<Form> {
+    if image.kind == ImageKind::Vm && !facts.machines {
+        return Err(Error::unsupported(what, "this cluster has no KubeVirt, and runs no machines")
+            .hint("start it with QEMU, or in a cloud"));
+    }
+    Ok(form::form(image, facts))
 }
 
 /// The annotation that a person stopped a workload, and when.
@@ -180,20 +230,15 @@ impl Launcher for Kubernetes {
 
     async fn form(&self, cx: &Context, image: &Image) -> Result<Form> {
         let what = format!("ask {} for its form", self.cluster.name);
-        let facts = self.facts(cx, &what).await?;
-        if image.kind == ImageKind::Vm && !facts.machines {
-            return Err(Error::unsupported(what, "this cluster has no KubeVirt, and runs no machines")
-                .hint("start it with QEMU, or in a cloud"));
-        }
-        Ok(form::form(image, &facts))
+        form_of(image, &self.facts(cx, &what).await?, &what)
     }
 
     async fn plan(&self, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
         let what = format!("plan on {}", self.cluster.name);
         let facts = self.facts(cx, &what).await?;
-        let answers = self.form(cx, image).await?.check(answers)?;
+        let answers = form_of(image, &facts, &what)?.check(answers)?;
         let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
-        let (place, kind, key) = (self.cluster.place(&what).await?, form::kind(&answers), key());
+        let (place, kind, key) = (self.cluster.place(cx, &what).await?, form::kind(&answers), key());
         let asked = answers.get("name");
         let title = image.reference.title();
         let name = name_from(if asked.is_empty() { &title } else { asked });
@@ -231,7 +276,7 @@ impl Launcher for Kubernetes {
         let (call, body) = plan.call(&what)?;
         let (name, api_name) = (body["metadata"]["name"].as_str(), body["kind"].as_str());
         let kind = Kind::ALL.into_iter().find(|kind| Some(kind.api_name()) == api_name);
-        let place = self.cluster.place(&what).await?;
+        let place = self.cluster.place(cx, &what).await?;
         let (Some(name), Some(kind)) = (name, kind.filter(|kind| kind.path(&place.namespace) == call.path)) else {
             return Err(Error::usage(what, "this plan was made for another namespace").hint("plan the launch again"));
         };
@@ -240,16 +285,23 @@ impl Launcher for Kubernetes {
         match self.cluster.create::<Status>(cx, &call.path, body, &what).await? {
             Ok(_) => {}
             // It was created before: the name has the key in it, and the label has all of it.
-            Err(refused) if refused.code == 409 => {
-                let path = format!("{}/{name}", call.path);
-                let there: Value = self.cluster.read(cx, &path, &what).await?;
-                if there["metadata"]["labels"][label::KEY].as_str() != Some(&plan.idempotency_key) {
-                    return Err(Error::usage(what, format!("there is another {id}")).hint("choose another name"));
-                }
-            }
+            Err(refused) if refused.code == 409 => self.made_before(cx, plan, (&call.path, body), name, &what).await?,
             Err(refused) => return Err(refused.error(&what)),
         }
-        let found = self.begun(cx, &id, &what).await?;
+        // It was created: whatever is not known of it yet, it is no failed launch.
+        let found = match self.begun(cx, &id, &what).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::info!(%error, "what was launched is not looked at");
+                return Ok(Workload {
+                    name: name.to_owned(),
+                    image: plan.image.reference.to_string(),
+                    digest: plan.image.digest.to_string(),
+                    created: Some(text::now()),
+                    ..Workload::new(&self.cluster.name, id, State::Created)
+                });
+            }
+        };
         let wanted = [plan.image.digest.as_str(), plan.image.manifest.as_str()];
         if let Some(runs) =
             found.pod.as_ref().and_then(state::running_digest).filter(|runs| state::is_another(runs, &wanted))
@@ -289,7 +341,7 @@ impl Launcher for Kubernetes {
         let what = format!("open a terminal in {id}");
         let found = find::find(&self.cluster, cx, id, &what).await?;
         if found.kind == Kind::Machine {
-            return Err(logs::console(&self.cluster, id, &what).await);
+            return Err(logs::console(&self.cluster, cx, id, &what).await);
         }
         terminal::open(&self.cluster, cx, &found, command, size, &what).await
     }
@@ -329,18 +381,26 @@ impl Launcher for Kubernetes {
 
     async fn remove(&self, cx: &Context, id: &str) -> Result<()> {
         let what = format!("remove {id}");
-        let Some((kind, name)) = list::parsed(id) else { return Ok(()) };
-        let path = format!("{}/{name}", kind.path(&self.cluster.place(&what).await?.namespace));
-        self.cluster.delete(cx, &path, &what).await?;
+        let found = match find::find(&self.cluster, cx, id, &what).await {
+            Err(error) if error.kind == Failure::NotFound => return Ok(()),
+            other => other?,
+        };
+        let uid = found.uid();
+        let path = format!("{}/{}", found.kind.path(&self.cluster.place(cx, &what).await?.namespace), found.name);
+        self.cluster.delete(cx, &path, uid, &what).await?;
         // A pod is there until its program has ended.
         let end = tokio::time::Instant::now() + STOPS;
-        while self.cluster.look::<serde::de::IgnoredAny>(cx, &path, &what).await?.is_ok() {
-            if tokio::time::Instant::now() > end {
-                return Err(Error::new(
-                    Failure::Unavailable,
-                    what,
-                    "it is being removed, and its program does not end",
-                ));
+        loop {
+            match self.cluster.look::<Value>(cx, &path, &what).await? {
+                Err(refused) if refused.code == 404 => return Ok(()),
+                Err(refused) => return Err(refused.error(&what)),
+                // Another one of its name was made since.
+                Ok(there) if there["metadata"]["uid"].as_str() != Some(uid) => return Ok(()),
+                Ok(_) if tokio::time::Instant::now() > end => {
+                    let why = "it is being removed, and its program does not end";
+                    return Err(Error::new(Failure::Unavailable, what, why).hint("its node may not answer"));
+                }
+                Ok(_) => {}
             }
             cx.unless_cancelled(&what, async {
                 tokio::time::sleep(LOOK * 4).await;
@@ -348,23 +408,28 @@ impl Launcher for Kubernetes {
             })
             .await?;
         }
-        Ok(())
     }
 
     async fn health(&self, cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.cluster.name);
         let version: Value = self.cluster.read(cx, "/version", &what).await?;
-        let place = self.cluster.place(&what).await?;
-        let may = async |group: &str, resource: &str, sub: &str| {
-            let about = json!({ "namespace": place.namespace, "verb": "create", "group": group, "resource": resource, "subresource": sub });
+        let place = self.cluster.place(cx, &what).await?;
+        let may = async |verb: &str, group: &str, resource: &str, sub: &str| {
+            let about = json!({ "namespace": place.namespace, "verb": verb, "group": group, "resource": resource, "subresource": sub });
             let review = json!({ "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
                 "spec": { "resourceAttributes": about } });
             let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
             let answer = self.cluster.create::<Value>(cx, path, &review, &what).await;
             answer.ok().and_then(Result::ok).is_some_and(|answer| answer.value["status"]["allowed"] == json!(true))
         };
-        let (jobs, pods, shells) =
-            futures_util::join!(may("batch", "jobs", ""), may("", "pods", ""), may("", "pods", "exec"));
+        // A shell is asked for by GET (WebSocket), and by POST from other programs: servers want either right.
+        let (jobs, pods, shell, ask) = futures_util::join!(
+            may("create", "batch", "jobs", ""),
+            may("create", "", "pods", ""),
+            may("create", "", "pods", "exec"),
+            may("get", "", "pods", "exec"),
+        );
+        let shells = shell && ask;
         let rights = [(jobs, "jobs"), (pods, "pods"), (shells, "shells")];
         let named = |wanted: bool| -> Vec<&str> {
             rights.iter().filter(|(may, _)| *may == wanted).map(|(_, name)| *name).collect()

@@ -55,7 +55,7 @@ async fn all<T: DeserializeOwned>(
     selector: &str,
     what: &str,
 ) -> Result<Result<(Vec<T>, Option<String>), Refused>> {
-    let path = kind.path(&cluster.place(what).await?.namespace);
+    let path = kind.path(&cluster.place(cx, what).await?.namespace);
     let selector = if selector.is_empty() { String::new() } else { format!("&labelSelector={}", encoded(selector)) };
     let mut objects = Vec::new();
     let mut next = String::new();
@@ -125,13 +125,14 @@ pub(super) async fn workloads(
 fn joined(backend: &str, jobs: &[Job], pods: &[Pod]) -> Vec<Workload> {
     let mut newest: BTreeMap<&str, &Pod> = BTreeMap::new();
     let mut alone: Vec<&Pod> = Vec::new();
-    let known: std::collections::BTreeSet<&str> = jobs.iter().map(|job| job.metadata.name.as_str()).collect();
+    // By the id, which nobody but the cluster's own controller knows before: a name can be anybody's.
+    let known: std::collections::BTreeSet<&str> = jobs.iter().map(|job| job.metadata.uid.as_str()).collect();
     for pod in pods {
         let of_job = pod.metadata.owner_references.iter().flatten().find(|owner| owner.kind == "Job");
-        match of_job.filter(|owner| known.contains(owner.name.as_str())) {
+        match of_job.filter(|owner| known.contains(owner.uid.as_str())) {
             Some(owner) => {
                 let is_newer = |old: &&Pod| old.metadata.creation_timestamp < pod.metadata.creation_timestamp;
-                let place = newest.entry(&owner.name).or_insert(pod);
+                let place = newest.entry(&owner.uid).or_insert(pod);
                 if is_newer(place) {
                     *place = pod;
                 }
@@ -146,7 +147,7 @@ fn joined(backend: &str, jobs: &[Job], pods: &[Pod]) -> Vec<Workload> {
             None => alone.push(pod),
         }
     }
-    let jobs = jobs.iter().map(|job| state::job(backend, job, newest.get(job.metadata.name.as_str()).copied()));
+    let jobs = jobs.iter().map(|job| state::job(backend, job, newest.get(job.metadata.uid.as_str()).copied()));
     jobs.chain(alone.into_iter().map(|pod| state::pod(backend, pod))).collect()
 }
 
@@ -176,7 +177,7 @@ async fn tell_reasons(cluster: &Cluster, cx: &Context, workloads: &mut [Workload
 /// The newest warning about an object.
 async fn warning(cluster: &Cluster, cx: &Context, (kind, name): (Kind, &str), id: &str) -> Result<Option<String>> {
     let what = format!("ask why {id} waits");
-    let namespace = &cluster.place(&what).await?.namespace;
+    let namespace = &cluster.place(cx, &what).await?.namespace;
     let about = encoded(&format!("involvedObject.kind={},involvedObject.name={name},type=Warning", kind.api_name()));
     let path = format!("/api/v1/namespaces/{namespace}/events");
     let read = page::<Event>(cluster, cx, &path, &format!("limit=50&fieldSelector={about}"), &what).await?;
@@ -198,12 +199,21 @@ pub(super) fn parsed(id: &str) -> Option<(Kind, &str)> {
     Some((Kind::from_word(word)?, name)).filter(|(_, name)| super::settings::is_name(name))
 }
 
-/// The newest pod of a job.
-pub(super) async fn pod_of_job(cluster: &Cluster, cx: &Context, name: &str, what: &str) -> Result<Option<Pod>> {
-    let path = Kind::Pod.path(&cluster.place(what).await?.namespace);
-    let query = format!("limit=50&labelSelector={}", encoded(&format!("{JOB}={name}")));
-    let page: Page<Pod> = page(cluster, cx, &path, &query, what).await?.map_err(|refused| refused.error(what))?;
-    Ok(page.items.unwrap_or_default().into_iter().max_by_key(|pod| pod.metadata.creation_timestamp.clone()))
+/// The newest pod of a job; `None` also where this person may not see pods. Its labels can be anybody's, so that the job
+/// must be its owner.
+pub(super) async fn pod_of_job(cluster: &Cluster, cx: &Context, job: &Job, what: &str) -> Result<Option<Pod>> {
+    let path = Kind::Pod.path(&cluster.place(cx, what).await?.namespace);
+    let query = format!("limit=500&labelSelector={}", encoded(&format!("{JOB}={}", job.metadata.name)));
+    let page: Page<Pod> = match page(cluster, cx, &path, &query, what).await? {
+        Err(refused) if refused.code == 403 => return Ok(None),
+        answer => answer.map_err(|refused| refused.error(what))?,
+    };
+    let owned = |pod: &Pod| {
+        let mut owners = pod.metadata.owner_references.iter().flatten();
+        owners.any(|owner| owner.kind == "Job" && owner.uid == job.metadata.uid)
+    };
+    let pods = page.items.unwrap_or_default().into_iter().filter(owned);
+    Ok(pods.max_by_key(|pod| pod.metadata.creation_timestamp.clone()))
 }
 
 #[cfg(test)]
@@ -214,14 +224,14 @@ mod tests {
 
     #[test]
     fn a_job_is_one_row_with_its_newest_pod_and_other_pods_have_their_own() {
-        let jobs: Vec<Job> = serde_json::from_value(json!([{ "metadata": { "name": "a" } }])).unwrap();
+        let jobs: Vec<Job> = serde_json::from_value(json!([{ "metadata": { "name": "a", "uid": "u-a" } }])).unwrap();
         let pod = |name: &str, owner: (&str, &str), made: &str, exit: i64| {
-            json!({ "metadata": { "name": name, "creationTimestamp": made, "ownerReferences": [{ "kind": owner.0, "name": owner.1 }] },
+            json!({ "metadata": { "name": name, "creationTimestamp": made, "ownerReferences": [{ "kind": owner.0, "uid": owner.1 }] },
                 "status": { "phase": "Failed", "containerStatuses": [{ "state": { "terminated": { "exitCode": exit } } }] } })
         };
         let pods: Vec<Pod> = serde_json::from_value(json!([
-            pod("a-1", ("Job", "a"), "2026-11-30T00:00:01Z", 1),
-            pod("a-2", ("Job", "a"), "2026-11-30T00:00:02Z", 2),
+            pod("a-1", ("Job", "u-a"), "2026-11-30T00:00:01Z", 1),
+            pod("a-2", ("Job", "u-a"), "2026-11-30T00:00:02Z", 2),
             pod("b-1", ("ReplicaSet", "b"), "2026-11-30T00:00:00Z", 3),
             pod("gone-1", ("Job", "gone"), "2026-11-30T00:00:00Z", 4),
             pod("virt-launcher-m", ("VirtualMachineInstance", "m"), "2026-11-30T00:00:00Z", 5),

@@ -8,7 +8,6 @@ use super::{
     cluster::{Cluster, JSON, Refused},
     find::{self, Found},
     kind::Kind,
-    objects::Container,
 };
 use wharf_core::{
     base::{
@@ -30,7 +29,7 @@ pub(super) async fn read(cluster: Arc<Cluster>, cx: &Context, id: &str, wanted: 
     let what = format!("read the logs of {id}");
     let found = find::find(&cluster, cx, id, &what).await?;
     if found.kind == Kind::Machine {
-        return Err(console(&cluster, id, &what).await);
+        return Err(console(&cluster, cx, id, &what).await);
     }
     if let Some(bytes) = open(&cluster, cx, &found, wanted, &what).await? {
         return Ok(bytes);
@@ -63,8 +62,8 @@ async fn open(
     what: &str,
 ) -> Result<Option<ByteStream>> {
     let Some(pod) = &found.pod else { return Ok(None) };
-    let namespace = &cluster.place(what).await?.namespace;
-    let main = pod.spec.containers.as_deref().and_then(<[Container]>::first).map_or("", |one| one.name.as_str());
+    let namespace = &cluster.place(cx, what).await?.namespace;
+    let main = pod.main().map_or("", |one| one.name.as_str());
     let path = format!(
         "{}/{}/log?container={}{}",
         Kind::Pod.path(namespace),
@@ -104,9 +103,9 @@ fn range(wanted: LogRange, now: i64) -> String {
 }
 
 /// The error that a machine's console is read by another program.
-pub(super) async fn console(cluster: &Cluster, id: &str, what: &str) -> Error {
+pub(super) async fn console(cluster: &Cluster, cx: &Context, id: &str, what: &str) -> Error {
     let name = id.rsplit('/').next().unwrap_or(id);
-    let line = match cluster.place(what).await {
+    let line = match cluster.place(cx, what).await {
         Ok(place) => format!("virtctl --context {} -n {} console {name}", place.context, place.namespace),
         Err(_) => format!("virtctl console {name}"),
     };

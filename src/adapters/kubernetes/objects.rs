@@ -8,6 +8,10 @@ use serde::Deserialize;
 pub(super) const MANAGER: (&str, &str) = ("app.kubernetes.io/managed-by", "wharf");
 /// The label with the login of whoever launched it.
 pub(super) const ACCOUNT: &str = "org.wharf.account";
+/// The container that the person asked for.
+pub(super) const MAIN: &str = "main";
+/// The annotation that names the container of a pod that people mean (Kubernetes, "Well-known labels").
+const DEFAULT: &str = "kubectl.kubernetes.io/default-container";
 /// The annotation that a person stopped it.
 pub(super) const STOPPED: &str = "org.wharf.stopped";
 
@@ -37,6 +41,7 @@ pub(super) struct PageMeta {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Meta {
     pub name: String,
+    pub uid: String,
     pub annotations: Option<BTreeMap<String, String>>,
     pub creation_timestamp: Option<String>,
     pub deletion_timestamp: Option<String>,
@@ -53,7 +58,7 @@ impl Meta {
 #[serde(default)]
 pub(super) struct Owner {
     pub kind: String,
-    pub name: String,
+    pub uid: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -71,6 +76,10 @@ pub(super) struct PodSpec {
     pub runtime_class_name: Option<String>,
     pub service_account_name: Option<String>,
     pub host_network: Option<bool>,
+    #[serde(rename = "hostPID")]
+    pub host_pid: Option<bool>,
+    #[serde(rename = "hostIPC")]
+    pub host_ipc: Option<bool>,
     pub containers: Option<Vec<Container>>,
     pub init_containers: Option<Vec<Container>>,
     pub volumes: Option<Vec<Volume>>,
@@ -84,6 +93,13 @@ pub(super) struct Container {
     pub tty: Option<bool>,
     pub stdin: Option<bool>,
     pub ports: Option<Vec<ContainerPort>>,
+    pub security_context: Option<SecurityContext>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SecurityContext {
+    pub privileged: Option<bool>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -180,6 +196,8 @@ pub(super) struct Template {
 #[serde(default)]
 pub(super) struct JobStatus {
     pub conditions: Option<Vec<Condition>>,
+    /// How many of its pods have not ended.
+    pub active: Option<u32>,
 }
 
 /// A machine of KubeVirt (`VirtualMachineInstance`, `kubevirt.io/v1`).
@@ -233,6 +251,30 @@ pub(super) struct QuotaStatus {
 pub(super) struct RuntimeClass {
     pub metadata: Meta,
     pub handler: Option<String>,
+}
+
+impl Pod {
+    /// The container that was asked for: Wharf's own name for it, the one that the pod names, else the first. A cluster may
+    /// put others before it.
+    pub(super) fn main(&self) -> Option<&Container> {
+        self.spec.main(self.metadata.annotation(DEFAULT))
+    }
+
+    /// The status of that container.
+    pub(super) fn main_status(&self) -> Option<&ContainerStatus> {
+        let all = self.status.container_statuses.as_deref().unwrap_or_default();
+        let name = self.main().map(|main| main.name.as_str());
+        all.iter().find(|one| Some(one.name.as_str()) == name).or(all.first())
+    }
+}
+
+impl PodSpec {
+    /// The same, where the pod names the container `default`.
+    pub(super) fn main(&self, default: &str) -> Option<&Container> {
+        let all = self.containers.as_deref().unwrap_or_default();
+        let named = |name: &str| all.iter().find(|one| one.name == name);
+        named(MAIN).or_else(|| named(default)).or(all.first())
+    }
 }
 
 /// What the server answers in place of an object (`metav1.Status`).

@@ -91,8 +91,8 @@ fn files() -> Vec<PathBuf> {
 
 fn read(file: &Path) -> Result<Kubeconfig> {
     let what = format!("read {}", file.display());
-    if file.metadata().is_ok_and(|meta| meta.len() > LARGEST) {
-        return Err(Error::failed(what, "it is larger than 16 MiB"));
+    if file.metadata().is_ok_and(|meta| !meta.is_file() || meta.len() > LARGEST) {
+        return Err(Error::failed(what, "it is no file of less than 16 MiB"));
     }
     Kubeconfig::read_from(file).map_err(|error| {
         Error::failed(what, clean::short(&error.to_string(), 300)).hint("'kubectl config view' says what is wrong")

@@ -1,6 +1,6 @@
 //! What pods, jobs and machines tell of themselves, as states and facts of workloads.
 
-use super::objects::{Condition, Container, ContainerStatus, Job, Machine, Meta, Pod, STOPPED, Terminated, Waiting};
+use super::objects::{Condition, ContainerStatus, Job, Machine, Meta, Pod, STOPPED, Terminated, Waiting};
 use wharf_core::{
     base::{clean, text},
     launch::plan::{State, Workload, label},
@@ -53,8 +53,7 @@ pub(super) fn of_pod(pod: &Pod) -> State {
     if status.reason.as_deref() == Some("Evicted") {
         return State::Failed(words(Some("evicted"), status.message.as_deref()));
     }
-    let containers = status.container_statuses.as_deref().unwrap_or_default();
-    let first = containers.iter().find(|one| is_main(pod, &one.name)).or(containers.first());
+    let first = pod.main_status();
     let over = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
     if over && !pod.metadata.annotation(STOPPED).is_empty() {
         return State::Exited(WAS_STOPPED);
@@ -93,11 +92,6 @@ pub(super) fn of_pod(pod: &Pod) -> State {
     }
 }
 
-/// Whether this is the container that was asked for, and none that the cluster has added.
-fn is_main(pod: &Pod, name: &str) -> bool {
-    pod.spec.containers.as_deref().and_then(<[Container]>::first).is_some_and(|first| first.name == name)
-}
-
 /// What a job does, by its conditions and its newest pod.
 pub(super) fn of_job(job: &Job, pod: Option<&Pod>) -> State {
     let is = |kind: &str| found(job.status.conditions.as_ref(), kind).filter(|one| one.status == "True");
@@ -109,13 +103,16 @@ pub(super) fn of_job(job: &Job, pod: Option<&Pod>) -> State {
     match (is("Complete"), is("Failed"), now) {
         (Some(_), _, _) => State::Exited(0),
         (_, _, Some(State::Exited(WAS_STOPPED))) if stopped => State::Exited(WAS_STOPPED),
-        (_, _, None) if stopped => State::Exited(WAS_STOPPED),
+        // Nothing of it had started: it has failed because its time was made short.
+        (_, Some(_), None) if stopped => State::Exited(WAS_STOPPED),
         (_, Some(failed), _) if failed.reason.as_deref() == Some("DeadlineExceeded") => {
             State::Failed("its time was over".into())
         }
         (_, Some(_), Some(now)) if now.has_ended() && now != State::Exited(0) => now,
         (_, Some(failed), _) => State::Failed(words(failed.reason.as_deref(), failed.message.as_deref())),
         (_, None, Some(now)) => now,
+        // Whoever may not see its pods is told by the job that there are some.
+        (_, None, None) if job.status.active.is_some_and(|active| active > 0) => State::Running,
         (_, None, None) => State::Queued { reason: String::new(), starts: None },
     }
 }
@@ -143,12 +140,15 @@ pub(super) fn of_machine(machine: &Machine) -> State {
     }
 }
 
-/// The digest in the name under which a node runs an image (`imageID`: `docker-pullable://NAME@sha256:…`); `None` where
-/// it only names a configuration, which no registry knows.
+/// The digest of the image that a pod was told to run; `None` where it is named without one. What a node calls the image
+/// (`imageID`) may be any of the names that it has for the same content.
 pub(super) fn running_digest(pod: &Pod) -> Option<&str> {
-    let containers = pod.status.container_statuses.as_deref().unwrap_or_default();
-    let first = containers.iter().find(|one| is_main(pod, &one.name)).or(containers.first())?;
-    first.image_id.as_deref()?.rsplit_once('@').map(|(_, digest)| digest)
+    pod.main()?.image.as_deref()?.rsplit_once('@').map(|(_, digest)| digest)
+}
+
+/// Whether a node runs the image already: it says under which name.
+pub(super) fn has_image(pod: &Pod) -> bool {
+    pod.main_status().and_then(|one| one.image_id.as_deref()).is_some_and(|id| !id.is_empty())
 }
 
 /// What Wharf wrote at a workload: the reference and the digest that it was launched with.
@@ -178,7 +178,7 @@ fn add_pod(workload: &mut Workload, pod: &Pod) {
     if let Some(class) = pod.spec.runtime_class_name.as_deref() {
         workload.facts.push(("runtime".into(), clean::short(class, 60)));
     }
-    let main = pod.spec.containers.as_deref().unwrap_or_default().first();
+    let main = pod.main();
     if let Some(ip) = pod.status.pod_ip.as_deref() {
         let ports: Vec<u16> =
             main.and_then(|one| one.ports.as_ref()).into_iter().flatten().map(|one| one.container_port).collect();
@@ -227,7 +227,7 @@ pub(super) fn job(backend: &str, job: &Job, pod: Option<&Pod>) -> Workload {
             add_pod(&mut workload, pod);
         }
         None => {
-            let main = job.spec.template.spec.containers.as_deref().unwrap_or_default().first();
+            let main = job.spec.template.spec.main("");
             if workload.image.is_empty() {
                 workload.image = clean::short(main.and_then(|one| one.image.as_deref()).unwrap_or_default(), 400);
             }
@@ -338,7 +338,15 @@ mod tests {
         assert_eq!(of_job(&job(failed.clone(), false), Some(&exit)), State::Exited(4));
         assert_eq!(of_job(&job(failed, false), None).label().1, "failed: BackoffLimitExceeded");
         assert_eq!(of_job(&job(late, false), None).label().1, "failed: its time was over");
-        assert_eq!(of_job(&job(json!([]), true), None).label().1, "stopped");
+        assert_eq!(
+            of_job(&job(json!([{ "type": "Failed", "status": "True", "reason": "DeadlineExceeded" }]), true), None)
+                .label()
+                .1,
+            "stopped"
+        );
+        let mut active = job(json!([]), true);
+        active.status.active = Some(1);
+        assert_eq!(of_job(&active, None), State::Running, "its pods are not shown");
         assert_eq!(of_job(&job(json!([]), false), Some(&exit)), State::Exited(4));
     }
 
@@ -348,14 +356,13 @@ mod tests {
         let pod_with = |id: &str, pinned: &str| -> Pod {
             serde_json::from_value(json!({
                 "metadata": { "annotations": { label::DIGEST: pinned } },
-                "status": { "containerStatuses": [{ "imageID": id }] } }))
+                "spec": { "containers": [{ "name": "main", "image": id }] } }))
             .unwrap()
         };
         for (id, told) in [
-            (format!("docker-pullable://a/b@{pinned}"), false),
             (format!("a.example/b@{pinned}"), false),
-            (format!("docker-pullable://a/b@sha256:{}", "b".repeat(64)), true),
-            (format!("docker://sha256:{}", "b".repeat(64)), false),
+            (format!("a.example/b@sha256:{}", "b".repeat(64)), true),
+            ("a.example/b:1".to_owned(), false),
             (String::new(), false),
         ] {
             assert_eq!(pod("lab", &pod_with(&id, &pinned)).note.contains("not the image"), told, "{id}");

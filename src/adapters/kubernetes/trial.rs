@@ -6,7 +6,7 @@ use super::{
     body::Launch,
     cluster::{Cluster, Refused},
     kind::Kind,
-    objects::{Container, Job, Pod, PodSpec},
+    objects::{Job, Pod, PodSpec},
 };
 use wharf_core::{
     base::{
@@ -25,14 +25,18 @@ const MOST: usize = 5;
 /// # Errors
 /// What the cluster refuses, in its words; `Integrity` where it would run another image.
 pub(super) async fn try_out(cluster: &Cluster, cx: &Context, launch: &Launch<'_>, what: &str) -> Result<Vec<Risk>> {
-    let place = cluster.place(what).await?;
+    let place = cluster.place(cx, what).await?;
     let path = |kind: Kind| format!("{}?dryRun=All&fieldValidation=Warn", kind.path(&place.namespace));
     let mut risks = Vec::new();
     let body = launch.body()?;
     if launch.kind != Kind::Pod {
-        let made = cluster.create::<Value>(cx, &path(launch.kind), &body, what).await?.map_err(|no| no.error(what))?;
+        let made = match cluster.create::<Value>(cx, &path(launch.kind), &body, what).await? {
+            Ok(made) => made,
+            Err(refused) if cannot_try(&refused) => return Ok(vec![untried()]),
+            Err(refused) => return Err(refused.error(what)),
+        };
         risks.extend(warned(&made.warnings));
-        risks.extend(left_out(&body, &made.value));
+        risks.extend(differences(&body, &made.value));
         if launch.kind == Kind::Job {
             let job: Job = serde_json::from_value(made.value).during(what)?;
             compare_images(&job.spec.template.spec, launch, what)?;
@@ -43,56 +47,94 @@ pub(super) async fn try_out(cluster: &Cluster, cx: &Context, launch: &Launch<'_>
         Ok(made) => {
             risks.extend(warned(&made.warnings));
             if launch.kind == Kind::Pod {
-                risks.extend(left_out(&body, &made.value));
+                risks.extend(differences(&body, &made.value));
             }
             let pod: Pod = serde_json::from_value(made.value).during(what)?;
             compare_images(&pod.spec, launch, what)?;
             risks.extend(changes(&pod.spec, &body));
         }
+        Err(refused) if cannot_try(&refused) => risks.push(untried()),
         Err(refused) => risks.push(without_pod(launch.kind, &refused, what)?),
     }
     Ok(risks)
 }
 
-/// The settings that were sent and that the server does not take: an older version, or one without the feature, leaves
-/// them out without a word.
-fn left_out(sent: &Value, made: &Value) -> Option<Risk> {
-    fn lost(sent: &Value, made: &Value, at: &str, all: &mut Vec<String>) {
+/// Whether a rule of the cluster cannot be asked for a trial: those of older versions cannot.
+fn cannot_try(refused: &Refused) -> bool {
+    refused.code == 400 && refused.message.contains("does not support dry run")
+}
+
+fn untried() -> Risk {
+    Risk::caution("a rule of the cluster cannot be tried: what it changes or refuses shows at the launch")
+}
+
+/// What the server leaves out of an object, and what it changes in it. An older version, or one without a feature, leaves
+/// settings out without a word.
+fn differences(sent: &Value, made: &Value) -> Vec<Risk> {
+    let mut found = Differences::default();
+    found.compare(sent, made, "");
+    let named = |all: &[String]| all.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let mut risks = Vec::new();
+    if !found.lost.is_empty() {
+        risks.push(Risk::caution(format!("the cluster does not take and leaves out: {}", named(&found.lost))));
+    }
+    if !found.changed.is_empty() {
+        risks.push(Risk::danger(format!("the cluster changes what you asked for: {}", named(&found.changed))));
+    }
+    risks
+}
+
+#[derive(Default)]
+struct Differences {
+    lost: Vec<String>,
+    changed: Vec<String>,
+}
+
+impl Differences {
+    fn compare(&mut self, sent: &Value, made: &Value, at: &str) {
         match (sent, made) {
             (Value::Object(sent), made) => {
                 for (key, value) in sent {
-                    let at = format!("{at}.{key}");
+                    let at = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
                     match made.get(key) {
-                        Some(made) => lost(value, made, &at, all),
+                        // Quantities are written in the server's own units.
+                        Some(_) if key == "resources" || key == "sizeLimit" => {}
+                        Some(made) => self.compare(value, made, &at),
                         // An empty value says the same as none.
                         None if is_empty(value) => {}
-                        None => all.push(at),
+                        None => self.lost.push(at),
                     }
                 }
             }
             (Value::Array(sent), Value::Array(made)) => {
-                for (number, (sent, made)) in sent.iter().zip(made).enumerate() {
-                    lost(sent, made, &format!("{at}[{number}]"), all);
+                for (number, one) in sent.iter().enumerate() {
+                    // What has a name keeps it, wherever others are put.
+                    let same =
+                        one.get("name").and_then(|name| made.iter().find(|other| other.get("name") == Some(name)));
+                    match same.or_else(|| made.get(number)) {
+                        Some(made) => self.compare(one, made, &format!("{at}[{number}]")),
+                        None => self.lost.push(format!("{at}[{number}]")),
+                    }
                 }
+            }
+            (sent, made) if sent != made => {
+                let shown = |value: &Value| clean::short(&value.to_string(), 60);
+                self.changed.push(format!("{at} from {} to {}", shown(sent), shown(made)));
             }
             _ => {}
         }
     }
-    fn is_empty(value: &Value) -> bool {
-        match value {
-            Value::Null => true,
-            Value::Bool(value) => !value,
-            Value::String(text) => text.is_empty(),
-            Value::Array(all) => all.is_empty(),
-            Value::Object(all) => all.values().all(is_empty),
-            Value::Number(_) => false,
-        }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::String(text) => text.is_empty(),
+        Value::Array(all) => all.is_empty(),
+        Value::Object(all) => all.values().all(is_empty),
+        Value::Number(_) => false,
     }
-    let mut all = Vec::new();
-    lost(sent, made, "", &mut all);
-    let named: Vec<&str> = all.iter().map(|at| at.trim_start_matches('.')).take(MOST).collect();
-    (!named.is_empty())
-        .then(|| Risk::caution(format!("the cluster does not take and leaves out: {}", named.join(", "))))
 }
 
 /// What a refused pod means for a launch. A job can wait until a quota has room again, and its pods are made by the
@@ -116,8 +158,7 @@ fn warned(warnings: &[String]) -> impl Iterator<Item = Risk> {
 /// Fails if the cluster would run another image than the one that was judged.
 fn compare_images(spec: &PodSpec, launch: &Launch<'_>, what: &str) -> Result<()> {
     let wanted = launch.image()?;
-    let first = spec.containers.as_deref().and_then(<[Container]>::first).and_then(|one| one.image.as_deref());
-    match first {
+    match spec.main("").and_then(|main| main.image.as_deref()) {
         Some(image) if !image.ends_with(launch.pinned.manifest.as_str()) => {
             let why = format!("the cluster would run {} in place of {wanted}", clean::short(image, 200));
             Err(Error::new(Failure::Integrity, what, why).hint("ask its administrators which rule changes images"))
@@ -148,8 +189,15 @@ fn changes(made: &PodSpec, sent: &Value) -> Vec<Risk> {
             None => Risk::caution(format!("the cluster mounts a volume ({name})")),
         });
     }
-    if made.host_network == Some(true) {
-        risks.push(Risk::danger("the cluster gives it the network of its node"));
+    for (given, what) in [
+        (made.host_network, "the network of its node"),
+        (made.host_pid, "the processes of its node"),
+        (made.host_ipc, "the shared memory of its node"),
+        (made.main("").and_then(|main| main.security_context.as_ref()?.privileged), "all rights of its node"),
+    ] {
+        if given == Some(true) {
+            risks.push(Risk::danger(format!("the cluster gives it {what}")));
+        }
     }
     let asked = sent["spec"]["runtimeClassName"].as_str();
     match (made.runtime_class_name.as_deref(), asked) {
@@ -182,12 +230,19 @@ mod tests {
             "containers": [{ "name": "main" }, { "name": "istio-proxy", "image": "mesh/proxy:1\u{1b}[0m" }],
             "initContainers": [{ "name": "istio-init" }],
             "volumes": [{ "name": "tmp" }, { "name": "host", "hostPath": { "path": "/" } }, { "name": "token" }],
-            "hostNetwork": true, "serviceAccountName": "robot" }))
+            "hostNetwork": true, "hostPID": true, "serviceAccountName": "robot" }))
         .unwrap();
         let lines: Vec<String> = changes(&made, &sent).into_iter().map(|risk| risk.text).collect();
-        for wanted in
-            ["istio-proxy", "istio-init", "a folder of its node", "(token)", "network of its node", "to none", "robot"]
-        {
+        for wanted in [
+            "istio-proxy",
+            "istio-init",
+            "a folder of its node",
+            "(token)",
+            "network of its node",
+            "processes of its node",
+            "to none",
+            "robot",
+        ] {
             assert!(lines.iter().any(|line| line.contains(wanted)), "{wanted}: {lines:?}");
         }
         assert!(!lines.concat().contains('\u{1b}'));
@@ -203,8 +258,16 @@ mod tests {
             [{ "name": "main", "tty": false, "resources": { "limits": { "cpu": "1" } } }] } } });
         let made = json!({ "spec": { "template": { "containers":
             [{ "name": "main", "resources": { "limits": { "cpu": "1000m" } } }, { "name": "added" }] } } });
-        assert!(left_out(&sent, &made).unwrap().text.ends_with("leaves out: spec.ttlSecondsAfterFinished"));
-        assert_eq!(left_out(&sent, &sent), None);
+        let told = differences(&sent, &made);
+        assert!(told.len() == 1 && told[0].text.ends_with("leaves out: spec.ttlSecondsAfterFinished"), "{told:?}");
+        assert_eq!(differences(&sent, &sent), []);
+        let sent = json!({ "containers": [{ "name": "main", "args": ["a"], "runAsUser": 1000 }] });
+        let made = json!({ "containers": [{ "name": "proxy", "args": ["x"] }, { "name": "main", "args": ["b"], "runAsUser": 0 }] });
+        let told = differences(&sent, &made);
+        assert!(
+            told.len() == 1 && told[0].text.contains("runAsUser from 1000 to 0") && told[0].text.contains("args[0]"),
+            "{told:?}"
+        );
     }
 
     #[test]

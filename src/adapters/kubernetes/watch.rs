@@ -42,7 +42,7 @@ pub(super) async fn changes(cluster: &Cluster, cx: &Context) -> Result<Changes> 
 
 /// Begins to watch from now on.
 async fn begin(cluster: &Cluster, cx: &Context, kind: Kind, what: &str) -> Result<ByteStream> {
-    let path = kind.path(&cluster.place(what).await?.namespace);
+    let path = kind.path(&cluster.place(cx, what).await?.namespace);
     let now = list::page::<serde::de::IgnoredAny>(cluster, cx, &path, "limit=1", what).await?;
     let now: Page<_> = now.map_err(|refused| refused.error(what))?;
     let version = list::encoded(&now.metadata.resource_version.unwrap_or_default());

@@ -109,7 +109,7 @@ impl Domain<'_> {
         let forwards: String = self.ports.iter().map(forward).collect();
         let card = format!("user,id=wharf0,restrict={restricted}{forwards}");
         let words = ["-netdev", &card, "-device", "virtio-net-pci,netdev=wharf0,addr=0x10"];
-        let words: String = words.iter().map(|word| format!("    <qemu:arg value=\"{}\"/>\n", escaped(word))).collect();
+        let words = words.map(|word| format!("    <qemu:arg value=\"{}\"/>\n", escaped(word))).concat();
         format!("  <qemu:commandline>\n{words}  </qemu:commandline>\n")
     }
 }

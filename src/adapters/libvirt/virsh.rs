@@ -68,7 +68,7 @@ pub(super) async fn run(cx: &Context, words: &[String], what: &str) -> Result<St
 
 /// What virsh says, as an error.
 fn refused(what: &str, said: &str) -> Error {
-    let line = said.lines().map(str::trim).filter(|line| !line.is_empty()).next_back().unwrap_or_default();
+    let line = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
     let why = clean::short(line.strip_prefix("error: ").unwrap_or(line), 300);
     let why = if why.is_empty() { "virsh failed without a word".to_owned() } else { why };
     let says = |words: &str| said.contains(words);

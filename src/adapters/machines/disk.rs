@@ -10,6 +10,10 @@ use std::{
     collections::BTreeMap,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -147,7 +151,11 @@ impl Disks {
         if wanted.in_layer {
             cx.progress.phase("unpacking the disk");
             let (to, task) = (from.clone(), what.clone());
-            blocking(move || unpack(&fetched, &to, &task)).await.during(&what)??;
+            // Whoever leaves ends it, before its folder is removed.
+            let stop = StopOnDrop(Arc::default());
+            let stopped = stop.0.clone();
+            let unpacking = blocking(move || unpack(&fetched, &to, &stopped, &task));
+            cx.unless_cancelled(&what, async { unpacking.await.during(&*what)? }).await?;
         }
         let (to, format, task) = (place.clone(), wanted.format.clone(), what.clone());
         let finish = move || {
@@ -227,11 +235,20 @@ async fn layer(cx: &Context, supply: &Supply, what: &str) -> Result<Descriptor> 
     }
 }
 
+/// Ends work in another thread when this is dropped.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Unpacks the disk in a layer, whose bytes were compared, and removes the layer.
-fn unpack(layer: &Path, to: &Path, what: &str) -> Result<()> {
+fn unpack(layer: &Path, to: &Path, stop: &AtomicBool, what: &str) -> Result<()> {
     let from = std::fs::File::open(layer).during(what)?;
     let disk = private::open(to, |options| options.write(true).create_new(true))?;
-    let unpacked = disk_image::unpack(&from, &disk).and_then(|()| disk.sync_all());
+    let unpacked = disk_image::unpack(&from, &disk, stop).and_then(|()| disk.sync_all());
     unpacked.map_err(|error| Error::failed(what, error).hint("check the space left in the state folder"))?;
     std::fs::remove_file(layer).during(what)
 }

@@ -12,10 +12,19 @@ const OUTPUT: usize = 1 << 20;
 /// The most bytes of a document that is verified.
 pub const DOCUMENT: usize = 4 << 20;
 
-/// The message in a document that has its signature inside; what stands around it was not signed.
+/// The lines between which a message and its signature stand.
+const MESSAGE: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
+const SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----";
+
+/// The message in a document that has its signature inside; `None` unless nothing stands around it and it is the only one:
+/// gpg skips what is around a message, and says of several only that one of them is right.
 pub fn message(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("-----BEGIN PGP SIGNED MESSAGE-----")?;
-    let (body, _) = rest.split_once("-----BEGIN PGP SIGNATURE-----")?;
+    let count = |mark: &str| text.lines().filter(|line| line.contains(mark)).count();
+    if count(MESSAGE) != 1 || count(SIGNATURE) != 1 {
+        return None;
+    }
+    let rest = text.strip_prefix(MESSAGE)?.strip_prefix('\n')?;
+    let (body, _) = rest.split_once(&format!("\n{SIGNATURE}\n"))?;
     body.split_once("\n\n").map(|(_, body)| body.trim())
 }
 
@@ -84,10 +93,19 @@ mod tests {
     }
 
     #[test]
-    fn only_what_stands_within_the_signature_is_the_message() {
-        let signed =
-            "before\n-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nwithin\n-----BEGIN PGP SIGNATURE-----\nx";
+    fn a_message_counts_only_where_nothing_stands_around_it() {
+        let signed = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nwithin\n-----BEGIN PGP SIGNATURE-----\nx\n";
         assert_eq!(message(signed), Some("within"));
-        assert_eq!(message("before"), None);
+        for odd in [
+            format!("before\n{signed}"),
+            format!("x-----BEGIN PGP SIGNED MESSAGE-----\n\nother\nx-----BEGIN PGP SIGNATURE-----\n\n{signed}"),
+            format!("{signed}{signed}"),
+            format!("{signed}-----BEGIN PGP SIGNED MESSAGE-----\n\nother\n"),
+            signed.replace("-----BEGIN PGP SIGNATURE-----\nx", "x"),
+            "within".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(message(&odd), None, "{odd}");
+        }
     }
 }

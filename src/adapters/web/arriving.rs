@@ -7,9 +7,10 @@
 
 use std::{
     fs::File,
-    io::Read,
+    io::{Read, Seek, SeekFrom},
     os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::Path,
+    sync::Arc,
     time::Duration,
 };
 
@@ -28,7 +29,7 @@ use wharf_core::{
         error::{During, Error, Kind, Result},
         small_file, text,
     },
-    ports::web::Arrived,
+    ports::web::{Arrived, shown_address},
 };
 
 /// How often a broken connection is taken up again without a byte having come.
@@ -45,6 +46,7 @@ const BLOCK: usize = 1 << 20;
 /// From where a file arrives.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Origin {
+    /// The digest of its address, which may hold secrets.
     url: String,
     version: String,
     total: Option<u64>,
@@ -52,26 +54,16 @@ struct Origin {
 
 /// See [`Web::fetch`](wharf_core::ports::web::Web::fetch).
 pub(super) async fn fetch(web: &Internet, cx: &Context, url: &str, to: &Path, most: u64) -> Result<Arrived> {
-    let what = format!("fetch {url}");
+    let what = format!("fetch {}", shown_address(url));
     let (partial, task) = (place::partial(to), what.clone());
     let at = partial.clone();
-    let open = move || {
-        private::make_parent(&at)?;
-        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or(0);
-        let mut options = File::options();
-        options.read(true).write(true).create(true).mode(private::file_mode(&at)).custom_flags(flags);
-        let file = options.open(&at).during(&task)?;
-        if !private::is_ours(&file) {
-            return Err(Error::new(Kind::NotAllowed, &task, format!("others may write to {}", at.display()))
-                .hint("remove it, or name another folder"));
-        }
-        private::lock(&file, ALONE, &task).map(|()| file)
-    };
-    let file = blocking(open).await.during(&what)??;
+    let file = blocking(move || locked(&at, &task)).await.during(&what)??;
+    let held = Arc::new(file.try_clone().during(&what)?);
     let mut file = tokio::fs::File::from_std(file);
     let known = known(&partial);
     let mut there = file.metadata().await.during(&what)?.len();
-    if known.url != url || (known.version.is_empty() && known.total.is_none()) {
+    // Without a version, another file of the same length could not be told from it.
+    if known.url != named(url) || known.version.is_empty() {
         there = 0;
     }
     let mut resumed = there;
@@ -84,6 +76,11 @@ pub(super) async fn fetch(web: &Internet, cx: &Context, url: &str, to: &Path, mo
         let before = match attempt {
             Ok(()) => break,
             Err((error, before)) if error.kind == Kind::Unavailable && failures + 1 < ATTEMPTS => (error, before),
+            // The server cannot go on in the middle: it begins anew, once.
+            Err((error, before)) if error.kind == Kind::Unsupported && there > 0 => {
+                (there, resumed) = (0, 0);
+                (error, before)
+            }
             Err((error, _)) => return Err(error),
         };
         failures = if there > before.1 { 0 } else { failures + 1 };
@@ -98,9 +95,38 @@ pub(super) async fn fetch(web: &Internet, cx: &Context, url: &str, to: &Path, mo
     file.sync_all().await.during(&what)?;
     drop(file);
     cx.progress.phase("comparing");
-    let (at, task) = (partial.clone(), what.clone());
-    let digests = blocking(move || digests(&at, &task)).await.during(&what)??;
-    Ok(Arrived { partial, size: there, resumed, digests })
+    let (read, task) = (held.clone(), what.clone());
+    let hashing = blocking(move || digests(&read, &task));
+    let digests = cx.unless_cancelled(&what, async { hashing.await.during(&*what)? }).await?;
+    Ok(Arrived { partial, file: held, size: there, resumed, digests })
+}
+
+/// The digest by which an address is known again.
+fn named(url: &str) -> String {
+    Digest::of(url.as_bytes()).to_string()
+}
+
+/// Opens the file for what arrives, and keeps others from it until it is closed.
+fn locked(at: &Path, what: &str) -> Result<File> {
+    private::make_parent(at)?;
+    // Whatever the umask is, no group may write to what is being compared.
+    let mode = private::file_mode(at) & 0o644;
+    let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or(0);
+    for _ in 0..ATTEMPTS {
+        let mut options = File::options();
+        options.read(true).write(true).create(true).mode(mode).custom_flags(flags);
+        let file = options.open(at).during(what)?;
+        if !private::is_ours(&file) {
+            return Err(Error::new(Kind::NotAllowed, what, format!("others may write to {}", at.display()))
+                .hint("remove it, or name another folder"));
+        }
+        private::lock(&file, ALONE, what)?;
+        // Whoever had it before may have put it into its place meanwhile: that file is not touched.
+        if place::leads_to(at, &file) {
+            return Ok(file);
+        }
+    }
+    Err(Error::new(Kind::Unavailable, what, "others fetch the same file all the time").hint("try again in a while"))
 }
 
 /// From where the bytes are that have arrived.
@@ -123,8 +149,12 @@ async fn receive(
         let Opened { mut bytes, from, total, version } = opened.ok_or_else(|| {
             Error::not_found(what, "there is no such file").hint("check the address: publishers remove old versions")
         })?;
-        let now = Origin { url: url.to_owned(), version, total };
-        let same = now.version == origin.version && (now.total == origin.total || now.total.is_none());
+        let now = Origin { url: named(url), version, total };
+        let same = !now.version.is_empty()
+            && now.version == origin.version
+            && (now.total == origin.total || now.total.is_none());
+        // What was told once of this version stays true.
+        let now = Origin { total: now.total.or(origin.total.filter(|_| same)), ..now };
         if *there > 0 && (from != *there || !same) {
             // Another version, or a server that sends all of it: what has arrived is of no use.
             (*there, *resumed) = (0, 0);
@@ -152,7 +182,7 @@ async fn receive(
             *origin = now;
         }
         file.set_len(*there).await.during(what)?;
-        file.seek(std::io::SeekFrom::Start(*there)).await.during(what)?;
+        file.seek(SeekFrom::Start(*there)).await.during(what)?;
         cx.progress.set(*there, origin.total);
         while let Some(chunk) = next(cx, &mut bytes, what).await? {
             if there.saturating_add(chunk.len() as u64) > most {
@@ -189,8 +219,8 @@ async fn next(cx: &Context, bytes: &mut wharf_core::ports::ByteStream, what: &st
 }
 
 /// The digests of a file, both in one reading.
-fn digests(file: &PathBuf, what: &str) -> Result<[Digest; 2]> {
-    let mut file = File::open(file).during(what)?;
+fn digests(mut file: &File, what: &str) -> Result<[Digest; 2]> {
+    file.seek(SeekFrom::Start(0)).during(what)?;
     let (mut short, mut long) = (Hasher::of("sha256"), Hasher::of("sha512"));
     let mut block = vec![0; BLOCK];
     loop {

@@ -92,6 +92,7 @@ fn failed(what: &str, code: i32, said: &str) -> Error {
     match code {
         67 => Error::new(Kind::NotAllowed, what, format!("the server wants an account ({why})"))
             .hint("what needs an account is downloaded by hand"),
+        31 | 36 => Error::unsupported(what, "the server cannot go on in the middle of a file"),
         // A name, a connection, an answer or a transfer that broke off.
         5..=8 | 12 | 13 | 18 | 28 | 52 | 55 | 56 => Error::new(Kind::Unavailable, what, why).hint("try again"),
         _ => Error::failed(what, why),

@@ -26,7 +26,7 @@ use wharf_core::{
     config::Config,
     ports::{
         ByteStream,
-        web::{Arrived, DocumentSigner, Web},
+        web::{Arrived, DocumentSigner, Web, shown_address},
     },
 };
 
@@ -66,7 +66,7 @@ impl Internet {
 
     /// Opens a file from byte `from` on; `None` where there is none.
     async fn open(&self, cx: &Context, url: &str, from: u64) -> Result<Option<Opened>> {
-        let what = format!("read {}", clean::short(url, 200));
+        let what = format!("read {}", shown_address(url));
         let address = Url::parse(url).map_err(|error| Error::usage(&what, error.to_string()))?;
         if matches!(address.scheme(), "ftp" | "ftps") {
             let curl = self.curl.as_ref().ok_or_else(|| {
@@ -93,12 +93,12 @@ impl Internet {
                 Ok(Some(Opened { bytes: http::stream(answer, what), from, total, version }))
             }
             // Nothing is behind the end: it has arrived whole, or it is another file now.
-            StatusCode::RANGE_NOT_SATISFIABLE => Ok(Some(Opened {
-                total: told(header::CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes */")?.parse().ok()),
-                bytes: Box::pin(futures_util::stream::empty()),
-                from,
-                version,
-            })),
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                let total = told(header::CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes */")?.parse().ok());
+                // Only a server that names the whole says that all of it has arrived.
+                let from = if total == Some(from) { from } else { 0 };
+                Ok(Some(Opened { total, bytes: Box::pin(futures_util::stream::empty()), from, version }))
+            }
             status if status.is_success() => {
                 let total = answer.content_length();
                 Ok(Some(Opened { bytes: http::stream(answer, what), from: 0, total, version }))
@@ -123,7 +123,7 @@ fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
 #[async_trait]
 impl Web for Internet {
     async fn document(&self, cx: &Context, url: &str) -> Result<Option<Vec<u8>>> {
-        let what = format!("read {}", clean::short(url, 200));
+        let what = format!("read {}", shown_address(url));
         let opened = match self.open(cx, url, 0).await {
             Err(error) if error.kind == Kind::NotAllowed => return Ok(None),
             other => other?,
@@ -148,7 +148,7 @@ impl Web for Internet {
     }
 
     async fn put(&self, arrived: &Arrived, to: &Path, url: &str) -> Result<()> {
-        place::put(arrived.partial.clone(), to.to_owned(), url.to_owned()).await
+        place::put(arrived.clone(), to.to_owned(), shown_address(url)).await
     }
 
     async fn forget(&self, arrived: &Arrived) {

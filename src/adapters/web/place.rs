@@ -1,15 +1,22 @@
 //! Where a file lies while it arrives, and where it is put then.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{File, Metadata},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 use rustix::{
-    fs::{CWD, RenameFlags, XattrFlags, renameat_with, setxattr},
+    fs::{CWD, RenameFlags, XattrFlags, fsetxattr, renameat_with},
     io::Errno,
 };
 
-use wharf_core::base::{
-    blocking::blocking,
-    error::{During, Error, Result},
+use wharf_core::{
+    base::{
+        blocking::blocking,
+        error::{During, Error, Kind, Result},
+    },
+    ports::web::Arrived,
 };
 
 /// The attribute with the address that a file is from, as browsers write it (freedesktop.org, "Common Extended
@@ -28,25 +35,37 @@ pub(super) fn origin(partial: &Path) -> PathBuf {
     partial.with_file_name(format!("{name}.json"))
 }
 
+/// Whether a path leads to this open file.
+pub(super) fn leads_to(path: &Path, file: &File) -> bool {
+    let same = |there: &Metadata, open: &Metadata| there.dev() == open.dev() && there.ino() == open.ino();
+    matches!((path.symlink_metadata(), file.metadata()), (Ok(there), Ok(open)) if same(&there, &open))
+}
+
 /// See [`Web::put`](wharf_core::ports::web::Web::put).
-pub(super) async fn put(from: PathBuf, to: PathBuf, url: String) -> Result<()> {
+pub(super) async fn put(arrived: Arrived, to: PathBuf, url: String) -> Result<()> {
     let what = format!("put {}", to.display());
     let task = what.clone();
     let work = move || {
+        let from = &arrived.partial;
+        let swapped = || {
+            Error::new(Kind::Integrity, &task, "somebody put another file in its place while it was compared")
+                .hint("use a folder that others cannot write to")
+        };
+        if !leads_to(from, &arrived.file) {
+            return Err(swapped());
+        }
         // Not every file system keeps such a note.
-        let _ = setxattr(&from, FROM, url.as_bytes(), XattrFlags::empty());
-        let moved = match renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE) {
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                std::fs::hard_link(&from, &to).and_then(|()| std::fs::remove_file(&from))
-            }
+        let _ = fsetxattr(&*arrived.file, FROM, url.as_bytes(), XattrFlags::empty());
+        let moved = match renameat_with(CWD, from, CWD, &to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS) => std::fs::hard_link(from, &to).and_then(|()| std::fs::remove_file(from)),
             other => other.map_err(std::io::Error::from),
         };
         moved.map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => Error::usage(&task, "something is there").hint("name another file"),
             _ => Error::failed(&task, error),
         })?;
-        let _ = std::fs::remove_file(origin(&from));
-        Ok(())
+        let _ = std::fs::remove_file(origin(from));
+        if leads_to(&to, &arrived.file) { Ok(()) } else { Err(swapped()) }
     };
     blocking(work).await.during(what)?
 }

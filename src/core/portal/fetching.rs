@@ -12,14 +12,14 @@ use super::{journal::Journal, sources::Sources, transfers::Transfers};
 use crate::{
     base::{
         badge::Signature,
-        clean,
+        blocking::blocking,
         context::Context,
-        digest::Digest,
-        error::{Error, Kind, Result},
+        digest::{Digest, Hasher},
+        error::{During, Error, Kind, Result},
     },
     config::Config,
     image::{model::DiskFacts, reference::ImageRef},
-    ports::web::{Arrived, Web},
+    ports::web::{Arrived, Web, shown_address},
     transfer::{copy::Options, sums},
 };
 
@@ -124,35 +124,52 @@ impl Fetching {
     /// wrong, or its header names other files; else those of fetching and of copying it.
     pub async fn fetch(&self, cx: &Context, order: &FetchOrder) -> Result<Fetched> {
         let order = self.resolved(order);
-        let what = format!("fetch {}", shown(&order.url));
+        let what = format!("fetch {}", shown_address(&order.url));
         let name = file_name(&order.url, &what)?;
         let target = self.target(&order, &name, &what)?;
         let (Target::File(path) | Target::Cloud(path, _)) = &target;
         cx.progress.phase("looking for checksums");
         let expected = self.expected(cx, &order, &name).await?;
-        if path.exists() {
-            return self.there(cx, path, expected, &what).await;
+        match &target {
+            Target::File(path) if path.exists() => return self.there(cx, &order, path, expected, &what).await,
+            // What an earlier attempt has left on its way into the cloud.
+            Target::Cloud(path, _) if path.exists() => tokio::fs::remove_file(path).await.during(&what)?,
+            _ => {}
         }
         let place = match &target {
             Target::File(path) => path.display().to_string(),
             Target::Cloud(_, reference) => reference.to_string(),
         };
-        let entry = self.journal.open_entry("fetch", format!("{} into {place}", shown(&order.url)));
+        let entry = self.journal.open_entry("fetch", format!("{} into {place}", shown_address(&order.url)));
         let fetching = async {
             let arrived = self.web.fetch(cx, &order.url, path, order.most).await?;
             entry.set_digest(&arrived.digests[0]);
             let disk = match self.judge(cx, &arrived, &expected, &what).await {
                 Ok(disk) => disk,
                 Err(error) => {
-                    // Whatever is wrong with it is so again after another attempt to go on.
-                    self.web.forget(&arrived).await;
+                    // Wrong bytes are wrong again after another attempt to go on.
+                    if error.kind == Kind::Integrity {
+                        self.web.forget(&arrived).await;
+                    }
                     return Err(error);
                 }
             };
-            self.web.put(&arrived, path, &order.url).await?;
-            Ok((arrived, disk))
+            match self.web.put(&arrived, path, &order.url).await {
+                // Somebody else had it first.
+                Err(error) if error.kind == Kind::Usage => {
+                    self.web.forget(&arrived).await;
+                    Err(error)
+                }
+                Err(error) => Err(error),
+                Ok(()) => Ok((arrived, disk)),
+            }
         };
-        let (arrived, disk) = self.journal.recorded_as(&entry, fetching).await?;
+        let (arrived, disk) = match self.journal.recorded_as(&entry, fetching).await {
+            Err(error) if error.kind == Kind::Usage && path.exists() => {
+                return self.there(cx, &order, path, expected, &what).await;
+            }
+            other => other?,
+        };
         let mut reference = file_reference(path);
         if let Target::Cloud(path, cloud) = target {
             let options = Options { parallel: 1, ..Options::default() };
@@ -280,36 +297,52 @@ impl Fetching {
         }
         let at = file_reference(&arrived.partial);
         let image = self.sources.source(&at)?.catalog.image(cx, &at, None).await?;
-        match image.disk {
-            Some(disk) if disk.refers => {
-                let why = format!("its header names other files ({})", disk.warnings.join("; "));
-                Err(Error::new(Kind::Integrity, what, why).hint("do not use it: tell its publisher"))
-            }
-            disk => Ok(disk),
-        }
+        acceptable(image.disk, what)
     }
 
     /// A file that is there already: the same one is fine.
-    async fn there(&self, cx: &Context, path: &Path, expected: Expected, what: &str) -> Result<Fetched> {
+    async fn there(
+        &self,
+        cx: &Context,
+        order: &FetchOrder,
+        path: &Path,
+        expected: Expected,
+        what: &str,
+    ) -> Result<Fetched> {
         let at = file_reference(path);
-        let source = self.sources.source(&at)?;
-        let image = source.catalog.image(cx, &at, None).await?;
-        let pinned = source.catalog.pin(cx, &image).await?.pinned;
-        let same = pinned.filter(|pinned| expected.digest.as_ref() == Some(&pinned.digest));
-        let Some(pinned) = same else {
+        let image = self.sources.source(&at)?.catalog.image(cx, &at, None).await?;
+        let digest = match &expected.digest {
+            Some(wanted) => {
+                let (file, algorithm, task) = (path.to_owned(), wanted.algorithm().to_owned(), what.to_owned());
+                let hashing = blocking(move || {
+                    let mut hasher = Hasher::of(&algorithm);
+                    hasher.update_from(std::fs::File::open(file).during(&task)?).during(&task)?;
+                    Ok::<_, Error>(hasher.finish())
+                });
+                let found = cx.unless_cancelled(what, async { hashing.await.during(what)? }).await?;
+                Some(found).filter(|found| found == wanted)
+            }
+            None => None,
+        };
+        let Some(digest) = digest else {
             return Err(Error::usage(what, format!("{} is there already", path.display()))
                 .hint("remove it, or name another file"));
         };
-        Ok(Fetched {
-            reference: at,
-            digest: pinned.digest,
-            size: image.size,
-            resumed: 0,
-            there: true,
-            compared: expected.compared,
-            disk: image.disk,
-            cautions: Vec::new(),
-        })
+        let disk = acceptable(image.disk, what)?;
+        let cautions = cautions(&order.url, &expected.compared, disk.as_ref());
+        let (size, compared) = (image.size, expected.compared);
+        Ok(Fetched { reference: at, digest, size, resumed: 0, there: true, compared, disk, cautions })
+    }
+}
+
+/// The disk in a file, unless its header names other files.
+fn acceptable(disk: Option<DiskFacts>, what: &str) -> Result<Option<DiskFacts>> {
+    match disk {
+        Some(disk) if disk.refers => {
+            let why = format!("its header names other files ({})", disk.warnings.join("; "));
+            Err(Error::new(Kind::Integrity, what, why).hint("do not use it: tell its publisher"))
+        }
+        disk => Ok(disk),
     }
 }
 
@@ -322,14 +355,6 @@ fn unsigned(list: &str, why: String) -> Compared {
 
 fn file_reference(path: &Path) -> ImageRef {
     ImageRef::File { path: path.display().to_string(), tag: None, digest: None }
-}
-
-/// An address as it is told: without an account, which may be a secret.
-fn shown(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let kept = authority.rfind('@').map_or(rest, |at| rest.get(at + 1..).unwrap_or_default());
-    clean::short(&if scheme.is_empty() { kept.to_owned() } else { format!("{scheme}://{kept}") }, 300)
 }
 
 /// The name of the file at an address.
@@ -413,8 +438,6 @@ mod tests {
         ] {
             assert!(file_name(bad, "fetch").is_err(), "{bad}");
         }
-        assert_eq!(shown("https://ada:hunter2@h/a@b.img"), "https://h/a@b.img");
-        assert_eq!(shown("ada:hunter2@h/a.img"), "h/a.img");
         assert_eq!(beside("https://h/a/b.img?x=/y", "SHA256SUMS"), "https://h/a/SHA256SUMS");
     }
 

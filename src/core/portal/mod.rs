@@ -163,8 +163,7 @@ impl Portal {
         } = parts;
         let config = Arc::new(parts.config);
         let signers = Arc::new(parts.signers);
-        let sources = Sources::new(parts.sources, parts.open, parts.short_names).chosen_by_person(&config);
-        let sources = Arc::new(sources);
+        let sources = Arc::new(Sources::new(parts.sources, parts.open, parts.short_names).chosen_by_person(&config));
         let secrets = Arc::new(Secrets::new(vault));
         let journal = Arc::new(Journal::new(&config.person, audit, store.clone()));
 
@@ -184,7 +183,7 @@ impl Portal {
         ));
         let disks = Arc::new(DiskImages::new(config.clone(), sources.clone(), evidence.clone()));
         let sif_maker = launchers.iter().find(|launcher| launcher.makes_sif()).cloned();
-        let launches = Launches::new(
+        let launches = Arc::new(Launches::new(
             config.clone(),
             sources.clone(),
             launchers,
@@ -192,8 +191,7 @@ impl Portal {
             uses.clone(),
             journal.clone(),
             (ledger, editor),
-        );
-        let launches = Arc::new(launches);
+        ));
         let sharing = Arc::new(Sharing::new(
             sources.clone(),
             evidence.clone(),
@@ -202,17 +200,15 @@ impl Portal {
             uses.clone(),
             journal.clone(),
         ));
-        let transfers =
-            Transfers::new(sources.clone(), evidence.clone(), disks, sif_maker, uses.clone(), journal.clone());
-        let transfers = Arc::new(transfers);
-        let fetching = Fetching::new(config.clone(), web, sources.clone(), transfers.clone(), journal.clone());
+        let moving = (evidence.clone(), disks, sif_maker);
+        let transfers = Arc::new(Transfers::new(sources.clone(), moving, uses.clone(), journal.clone()));
         Self {
             accounts: Accounts::new(sources.clone(), secrets.clone(), journal.clone()),
             inbox: Inbox::new(store.clone()),
             catalog: Catalog::new(config.clone(), sources.clone(), cache.clone(), uses.clone(), journal.clone(), seen),
             signing: Signing::new(sources.clone(), signers.clone(), journal.clone()),
+            fetching: Fetching::new(config.clone(), web, sources.clone(), transfers.clone(), journal.clone()),
             transfers,
-            fetching,
             upkeep: Upkeep::new(config.clone(), sources.clone(), journal.clone()),
             requests: Requests::new(
                 config.clone(),

@@ -39,9 +39,7 @@ impl Transfers {
     /// Copies between these sources, gated by the policy.
     pub(super) fn new(
         sources: Arc<Sources>,
-        evidence: Arc<Evidence>,
-        disks: Arc<DiskImages>,
-        sif_maker: Option<Arc<dyn Launcher>>,
+        (evidence, disks, sif_maker): (Arc<Evidence>, Arc<DiskImages>, Option<Arc<dyn Launcher>>),
         uses: Arc<Uses>,
         journal: Arc<Journal>,
     ) -> Self {
