@@ -188,7 +188,7 @@ const PORTAL: &[&[&str]] = &[
     &["catalog", "evidence"],
     &["disks", "stewardship"],
     &["transfers", "launches", "upkeep"],
-    &["sharing"],
+    &["sharing", "fetching"],
     &["requests"],
     &["doctor"],
     &["mod"],

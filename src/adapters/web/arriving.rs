@@ -19,7 +19,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
-use super::{Internet, Opened, place};
+use super::{opened::Opened, place};
 use crate::shared::{private, room};
 use wharf_core::{
     base::{
@@ -52,8 +52,15 @@ struct Origin {
     total: Option<u64>,
 }
 
-/// See [`Web::fetch`](wharf_core::ports::web::Web::fetch).
-pub(super) async fn fetch(web: &Internet, cx: &Context, url: &str, to: &Path, most: u64) -> Result<Arrived> {
+/// See [`Web::fetch`](wharf_core::ports::web::Web::fetch). `open` opens the file from a byte on; it gives none where there is
+/// no such file.
+pub(super) async fn fetch<O: Future<Output = Result<Option<Opened>>>>(
+    open: impl Fn(u64) -> O,
+    cx: &Context,
+    url: &str,
+    to: &Path,
+    most: u64,
+) -> Result<Arrived> {
     let what = format!("fetch {}", shown_address(url));
     let (partial, task) = (place::partial(to), what.clone());
     let at = partial.clone();
@@ -72,7 +79,8 @@ pub(super) async fn fetch(web: &Internet, cx: &Context, url: &str, to: &Path, mo
     cx.progress.phase("fetching");
     loop {
         let attempt =
-            receive(web, cx, (&mut file, &partial), (&mut origin, &mut there, &mut resumed), (url, most, &what)).await;
+            receive(&open, cx, (&mut file, &partial), (&mut origin, &mut there, &mut resumed), (url, most, &what))
+                .await;
         let before = match attempt {
             Ok(()) => break,
             Err((error, before)) if error.kind == Kind::Unavailable && failures + 1 < ATTEMPTS => (error, before),
@@ -136,8 +144,8 @@ fn known(partial: &Path) -> Origin {
 }
 
 /// Reads until the end, or until the connection breaks: then the error, and what was there before.
-async fn receive(
-    web: &Internet,
+async fn receive<O: Future<Output = Result<Option<Opened>>>>(
+    open: impl Fn(u64) -> O,
     cx: &Context,
     (file, partial): (&mut tokio::fs::File, &Path),
     (origin, there, resumed): (&mut Origin, &mut u64, &mut u64),
@@ -145,7 +153,7 @@ async fn receive(
 ) -> Result<(), (Error, u64)> {
     let before = *there;
     let work = async {
-        let opened = web.open(cx, url, *there).await?;
+        let opened = open(*there).await?;
         let Opened { mut bytes, from, total, version } = opened.ok_or_else(|| {
             Error::not_found(what, "there is no such file").hint("check the address: publishers remove old versions")
         })?;
@@ -159,7 +167,7 @@ async fn receive(
             // Another version, or a server that sends all of it: what has arrived is of no use.
             (*there, *resumed) = (0, 0);
             if from != 0 {
-                let again = web.open(cx, url, 0).await?;
+                let again = open(0).await?;
                 bytes = again.ok_or_else(|| Error::not_found(what, "it is gone"))?.bytes;
             }
         }

@@ -7,7 +7,7 @@ use tokio::{io::AsyncReadExt, process::Command};
 use tokio_util::io::ReaderStream;
 use url::Url;
 
-use super::Opened;
+use super::opened::Opened;
 use crate::shared::exec;
 use wharf_core::base::{
     clean,
