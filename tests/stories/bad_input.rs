@@ -165,9 +165,12 @@ async fn a_broken_download_is_taken_up_where_it_stopped() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     let blob = "0123456789".repeat(1000);
     let digest = wharf::core::base::digest::Digest::of(blob.as_bytes()).to_string();
-    let config = wharf::core::base::digest::Digest::of(b"{}").to_string();
+    // It names a program, so that nobody looks into its layer for a disk.
+    let text =
+        r#"{"architecture":"amd64","os":"linux","config":{"Cmd":["x"]},"rootfs":{"type":"layers","diff_ids":[]}}"#;
+    let (config, length) = (wharf::core::base::digest::Digest::of(text.as_bytes()).to_string(), text.len());
     let manifest = format!(
-        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{config}","size":2}},"layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{digest}","size":10000}}]}}"#
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{config}","size":{length}}},"layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{digest}","size":10000}}]}}"#
     );
     let asked = std::sync::Arc::new(AtomicUsize::new(0));
     let counter = asked.clone();
@@ -180,7 +183,7 @@ async fn a_broken_download_is_taken_up_where_it_stopped() {
             return http("200 OK", "Content-Type: application/vnd.oci.image.manifest.v1+json\r\n", &manifest);
         }
         if !path.contains(&wanted) {
-            return http("200 OK", "", "{}");
+            return http("200 OK", "", text);
         }
         match counter.fetch_add(1, Ordering::SeqCst) {
             // The first answer ends in the middle.

@@ -35,7 +35,8 @@ pub(super) async fn open(folder: &Path, rows: u16) -> Result<Terminal> {
         }
     });
     // A serial line has no size.
-    let (resize, _) = mpsc::channel(1);
+    let (resize, mut sizes) = mpsc::channel(4);
+    tokio::spawn(async move { while sizes.recv().await.is_some() {} });
     let now = ReaderStream::new(read).map(move |part| part.map_err(|error| Error::failed(what, error)));
     Ok(Terminal { output: Box::pin(before.chain(now)), input, resize })
 }

@@ -301,9 +301,11 @@ impl Launcher for Libvirt {
         self.disks.provide(cx, supply, &planned(plan, &what)?).await?;
         cx.progress.phase("starting");
         if let Err(error) = self.carry_out(cx, plan, &what).await {
-            // What could not be started leaves nothing behind, neither here nor at libvirt.
+            // What could not be started leaves nothing behind, neither here nor at libvirt, also where it was cancelled.
             if let Some(spec) = folder::read(&at) {
-                let _ = self.virsh.call(cx, &["undefine", &format!("--domain={}", spec.domain)], &what).await;
+                let (later, domain) = (Context::default(), format!("--domain={}", spec.domain));
+                let _ = self.virsh.call(&later, &["destroy", &domain], &what).await;
+                let _ = self.virsh.call(&later, &["undefine", &domain], &what).await;
             }
             return Err(error);
         }
@@ -459,8 +461,13 @@ impl Launcher for Libvirt {
 
     async fn health(&self, cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.name);
-        let told = self.virsh.call(cx, &["version"], &what).await?;
-        let version = told.lines().find_map(|line| line.strip_prefix("Using library: libvirt ")).unwrap_or("unknown");
+        // Where nothing was launched, no daemon is started to say so: the program tells its own version.
+        let version = if self.noted().await?.is_empty() {
+            self.virsh.call(cx, &["--version"], &what).await?
+        } else {
+            let told = self.virsh.call(cx, &["version"], &what).await?;
+            told.lines().find_map(|line| line.strip_prefix("Using library: libvirt ")).unwrap_or("unknown").to_owned()
+        };
         let how = match self.acceleration {
             Acceleration::Kvm => "with KVM".to_owned(),
             Acceleration::Software(why) => format!("in software: {why}"),
@@ -469,7 +476,7 @@ impl Launcher for Libvirt {
             reachable: true,
             account: whoami::username().unwrap_or_default(),
             credentials: String::new(),
-            note: format!("version {}, your session, {how}", clean::short(version, 40)),
+            note: format!("version {}, your session, {how}", clean::short(version.trim(), 40)),
         })
     }
 }

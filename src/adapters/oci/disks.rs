@@ -1,5 +1,7 @@
 //! Disks of machines among the images of a registry, known by their first bytes.
 
+use std::time::Duration;
+
 use futures_util::TryStreamExt;
 
 use crate::formats::disk_image::{self, HEAD, Inside};
@@ -16,6 +18,8 @@ use wharf_core::{
     ports::Content,
 };
 
+/// How long the beginning of a layer may take to come.
+const MOMENT: Duration = Duration::from_secs(2);
 /// The least bytes of a layer that is looked into: no disk is smaller.
 const SMALLEST: u64 = 128;
 
@@ -44,23 +48,25 @@ pub(super) async fn told(cx: &Context, content: &dyn Content, image: Image) -> I
     }
 }
 
-/// Reads the beginning of a layer.
+/// Reads the beginning of a layer, as much of it as comes in a moment: whoever is shown an image does not wait for a registry
+/// that is slow.
 async fn look(cx: &Context, content: &dyn Content, at: &ImageRef, blob: &Descriptor) -> Result<Option<Inside>> {
-    let what = format!("look into {at}");
-    let head = cx
-        .run(&what, async {
-            let mut stream = content.blob(cx, at, blob, 0).await?;
-            let mut head = Vec::new();
-            while let Some(bytes) = stream.try_next().await? {
-                head.extend_from_slice(&bytes);
-                if head.len() >= HEAD {
-                    break;
-                }
+    let mut head = Vec::new();
+    let reading = async {
+        let mut stream = content.blob(cx, at, blob, 0).await?;
+        while let Some(bytes) = stream.try_next().await? {
+            head.extend_from_slice(&bytes);
+            if head.len() >= HEAD {
+                break;
             }
-            Ok::<_, Error>(head)
-        })
-        .await?;
-    Ok(disk_image::recognise(&head, blob.size))
+        }
+        Ok::<_, Error>(())
+    };
+    let moment = tokio::time::timeout(MOMENT, reading);
+    match cx.unless_cancelled(&format!("look into {at}"), async { Ok(moment.await) }).await? {
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(())) | Err(_) => Ok(disk_image::recognise(&head, blob.size)),
+    }
 }
 
 fn as_disk(image: Image, inside: Inside) -> Image {
