@@ -4,7 +4,7 @@ use super::{
     form::{self, Gpu},
     spec::{Commands, IMAGE},
 };
-use crate::shared::apptainer;
+use crate::shared::{apptainer, private};
 use wharf_core::{
     base::error::{During, Result},
     launch::{form::Answers, plan::Mount, questions},
@@ -29,7 +29,7 @@ pub(super) fn commands(program: &str, prefix: &str, key: &str, answers: &Answers
     let words = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<String>>();
     let name = instance(key);
     let mut closed = words(&CLOSED);
-    if rustix::process::geteuid().is_root() {
+    if private::is_root() {
         closed.push("--no-privs".to_owned());
     }
     if answers.get("network") != "host" {

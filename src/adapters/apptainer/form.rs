@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::shared::apptainer::Installation;
+use crate::shared::{apptainer::Installation, private};
 use wharf_core::{
     image::model::{Image, ImageKind},
     launch::{
@@ -68,7 +68,7 @@ pub(super) fn questions(image: &Image) -> Vec<Section> {
 
 /// The risk lines of a launch.
 pub(super) fn risks(image: &Image, answers: &Answers, installed: &Installation) -> Vec<Risk> {
-    let mut risks = vec![if is_root() {
+    let mut risks = vec![if private::is_root() {
         Risk::danger("you are root: it runs as root of this machine, though without capabilities")
     } else {
         Risk::harmless("runs as you, inside and outside: it can do nothing that you cannot")
@@ -102,9 +102,4 @@ pub(super) fn risks(image: &Image, answers: &Answers, installed: &Installation) 
     });
     risks.push(Risk::caution("isolation is Apptainer's namespaces: the kernel is shared with this host"));
     risks
-}
-
-/// Whether this program runs as root, as which the workload then runs too.
-pub(super) fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }

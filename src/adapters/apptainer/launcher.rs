@@ -150,7 +150,7 @@ impl Launcher for Apptainer {
     }
 
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
-        Ok(Form { privileged: form::is_root(), ..Form::new(form::questions(image)) })
+        Ok(Form { privileged: private::is_root(), ..Form::new(form::questions(image)) })
     }
 
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
@@ -211,7 +211,7 @@ impl Launcher for Apptainer {
             steps,
             isolation: Isolation::SharedKernel,
             risks: form::risks(image, &answers, installed),
-            privileged: form::is_root(),
+            privileged: private::is_root(),
             image: pinned,
             answers,
             idempotency_key: key,

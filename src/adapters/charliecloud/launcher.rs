@@ -149,7 +149,7 @@ impl Launcher for Charliecloud {
     }
 
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
-        Ok(Form { privileged: is_root(), ..Form::new(self.runtime.questions(image)) })
+        Ok(Form { privileged: private::is_root(), ..Form::new(self.runtime.questions(image)) })
     }
 
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
@@ -199,7 +199,7 @@ impl Launcher for Charliecloud {
             steps: vec![prepare, write, Step::Run { argv: words, environment: vec!["PATH".to_owned()] }],
             isolation: Isolation::SharedKernel,
             risks,
-            privileged: is_root(),
+            privileged: private::is_root(),
             image: pinned,
             answers,
             idempotency_key: key,
@@ -348,9 +348,4 @@ impl Launcher for Charliecloud {
         let note = format!("version {}", clean::short(told.lines().next().unwrap_or("unknown").trim(), 40));
         Ok(Health { reachable: true, account, credentials: String::new(), note })
     }
-}
-
-/// Whether root launches: then root inside is root outside.
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }

@@ -20,7 +20,7 @@ use wharf_core::{
     catalog::rows::Row,
     image::{
         model::{Foreign, Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
-        reference::{DOCKER_HUB, ImageRef, Name},
+        reference::{ImageRef, Name},
     },
     ports::{Catalog, Extent},
 };
@@ -316,12 +316,6 @@ fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)
         artifact: None,
         publisher: Publisher::Unknown,
     })
-}
-
-/// The spelling of a registry's reference for an engine's pull.
-pub(super) fn pull_name(name: &Name) -> String {
-    let host = if name.host == DOCKER_HUB { "docker.io" } else { &name.host };
-    format!("{host}/{}", name.repository)
 }
 
 #[cfg(test)]

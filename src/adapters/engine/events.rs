@@ -4,6 +4,7 @@ use futures_util::{TryStreamExt, stream};
 use serde::Deserialize;
 
 use super::Engine;
+use crate::shared::lines;
 use wharf_core::{
     base::error::Result,
     ports::{ByteStream, Changes},
@@ -43,13 +44,7 @@ impl Events {
 /// Adds bytes to a line that has begun; whether a line that is complete now tells of a change.
 fn take(line: &mut Vec<u8>, bytes: &[u8]) -> bool {
     let mut changed = false;
-    for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-        line.extend_from_slice(part);
-        if part.ends_with(b"\n") || line.len() > LONGEST {
-            changed |= is_change(line);
-            line.clear();
-        }
-    }
+    lines::complete(line, bytes, LONGEST, |line| changed |= is_change(line));
     changed
 }
 

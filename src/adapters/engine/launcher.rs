@@ -14,7 +14,7 @@ use bollard::{
 use futures_util::{StreamExt, TryStreamExt};
 use serde::Deserialize;
 
-use super::{Engine, catalog::pull_name, connection::Address, plan, terminal};
+use super::{Engine, connection::Address, plan, terminal};
 use crate::shared::samples::Samples;
 use wharf_core::{
     base::{
@@ -352,7 +352,7 @@ impl Engine {
         let what = format!("pull {} on {}", name.base(), self.name);
         let platform = plan.image.platform.as_ref().map(ToString::to_string).unwrap_or_default();
         let options = CreateImageOptionsBuilder::default()
-            .from_image(&pull_name(name))
+            .from_image(&name.bare())
             // Not the index: an engine may choose another entry of it than the one that was judged.
             .tag(plan.image.manifest.as_str())
             .platform(&platform)

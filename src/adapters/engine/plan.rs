@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
 
 use super::Facts;
+use crate::shared::http::encoded;
 use wharf_core::{
     base::{
         clean,
@@ -23,9 +24,6 @@ use wharf_core::{
         step::ID,
     },
 };
-
-/// Linux capabilities an ordinary service may need without owning the host.
-const SERVICE_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE"];
 
 /// The form, with careful defaults for this image on this engine.
 pub(super) fn form(image: &Image, facts: &Facts) -> Form {
@@ -87,12 +85,8 @@ fn advanced(image: &Image) -> Vec<Field> {
             // A user that cannot be shown unchanged is left to the engine, which has the image.
             Some(image.config.user.raw()).filter(|user| clean::line(user) == *user).unwrap_or_default(),
         ),
-        Field::new(
-            "rights",
-            "Rights",
+        questions::rights(
             "none drops all capabilities; service keeps six harmless ones; default is the engine's own set",
-            choice(&["none", "service", "default"]),
-            "none",
         ),
         Field::new("readonly", "Read-only", "the image's files cannot be changed; /tmp can", FieldKind::Flag, "no"),
         Field::new("remove", "Remove after", "remove it when it ends, with its logs", FieldKind::Flag, "no"),
@@ -150,16 +144,11 @@ pub(super) fn plan(
 /// The request by which an engine pulls exactly the manifest that was judged.
 fn pull(address: &str, name: &Name, pinned: &Pinned) -> Call {
     let platform = pinned.platform.as_ref().map(ToString::to_string).unwrap_or_default();
-    let (from, tag) = (super::catalog::pull_name(name), pinned.manifest.as_str());
+    let (from, tag) = (name.bare(), pinned.manifest.as_str());
     let query = [("fromImage", from.as_str()), ("tag", tag), ("platform", &platform)]
         .map(|(key, value)| format!("{key}={}", encoded(value)))
         .join("&");
     Call::new("POST", address, format!("/images/create?{query}"))
-}
-
-/// A text as the value in a query, percent-encoded.
-fn encoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// The isolation of a launch with these answers.
@@ -171,7 +160,7 @@ fn isolation(facts: &Facts, answers: &Answers) -> Isolation {
 /// from which the engine would choose an entry.
 pub(super) fn image_name(pinned: &Pinned) -> String {
     match &pinned.reference {
-        ImageRef::Oci(name) => format!("{}@{}", super::catalog::pull_name(name), pinned.manifest),
+        ImageRef::Oci(name) => format!("{}@{}", name.bare(), pinned.manifest),
         _ => pinned.digest.to_string(),
     }
 }
@@ -185,7 +174,8 @@ pub(super) fn body(pinned: &Pinned, facts: &Facts, answers: &Answers, key: &str)
     let text = |key: &str| Some(answers.get(key).to_owned()).filter(|text| !text.is_empty());
     let host = HostConfig {
         cap_drop: (rights != "default").then(|| vec!["ALL".into()]),
-        cap_add: (rights == "service").then(|| SERVICE_CAPABILITIES.iter().map(ToString::to_string).collect()),
+        cap_add: (rights == "service")
+            .then(|| questions::SERVICE_CAPABILITIES.iter().map(ToString::to_string).collect()),
         security_opt: Some(vec!["no-new-privileges".into()]),
         network_mode: match answers.get("network") {
             "none" => Some("none".into()),
@@ -283,7 +273,7 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     }
     risks.push(match answers.get("rights") {
         "none" => questions::no_rights(),
-        "service" => Risk::harmless("six harmless capabilities, and it cannot gain privileges"),
+        "service" => questions::service_rights(),
         _ => Risk::caution("the engine's default capabilities (among them raw network access); it cannot gain more"),
     });
     risks.push(match answers.get("network") {

@@ -9,17 +9,12 @@ use super::{
 };
 use wharf_core::{
     base::error::{Error, Result},
-    image::{
-        model::Pinned,
-        reference::{DOCKER_HUB, ImageRef},
-    },
-    launch::{form::Answers, plan::label},
+    image::{model::Pinned, reference::ImageRef},
+    launch::{form::Answers, plan::label, questions},
 };
 
 /// The annotation with the digest of the platform's manifest.
 pub(super) const MANIFEST: &str = "org.wharf.manifest";
-/// Linux capabilities an ordinary service may need without owning the node.
-const SERVICE_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE"];
 /// Seconds that a program has to end when it is stopped.
 const GRACE: u64 = 10;
 /// The same of a machine.
@@ -80,10 +75,7 @@ impl Launch<'_> {
     /// The name of the image, by the digest of the manifest that was judged.
     pub(super) fn image(&self) -> Result<String> {
         match &self.pinned.reference {
-            ImageRef::Oci(name) => {
-                let host = if name.host == DOCKER_HUB { "docker.io" } else { &name.host };
-                Ok(format!("{host}/{}@{}", name.repository, self.pinned.manifest))
-            }
+            ImageRef::Oci(name) => Ok(format!("{}@{}", name.bare(), self.pinned.manifest)),
             other => Err(Error::unsupported(format!("launch {other}"), "a cluster pulls from registries alone")),
         }
     }
@@ -151,7 +143,7 @@ impl Launch<'_> {
         }
         let capabilities = match answers.get("rights") {
             "none" => json!({ "drop": ["ALL"] }),
-            "service" => json!({ "drop": ["ALL"], "add": SERVICE_CAPABILITIES }),
+            "service" => json!({ "drop": ["ALL"], "add": questions::SERVICE_CAPABILITIES }),
             _ => json!({}),
         };
         let mut container = json!({

@@ -17,40 +17,59 @@ use wharf_core::{
 
 /// A workload, as the cluster has it now.
 pub(super) struct Found {
-    pub kind: Kind,
     pub name: String,
-    pub job: Option<Job>,
-    /// The pod that runs it, if there is one.
-    pub pod: Option<Pod>,
-    pub machine: Option<Machine>,
+    object: Object,
+}
+
+enum Object {
+    /// A job, with the pod that runs it, if there is one.
+    Job(Job, Option<Pod>),
+    Pod(Pod),
+    Machine(Machine),
 }
 
 impl Found {
+    pub(super) fn kind(&self) -> Kind {
+        match &self.object {
+            Object::Job(..) => Kind::Job,
+            Object::Pod(_) => Kind::Pod,
+            Object::Machine(_) => Kind::Machine,
+        }
+    }
+
+    /// The pod that runs it, if there is one.
+    pub(super) fn pod(&self) -> Option<&Pod> {
+        match &self.object {
+            Object::Job(_, pod) => pod.as_ref(),
+            Object::Pod(pod) => Some(pod),
+            Object::Machine(_) => None,
+        }
+    }
+
     /// The cluster's own id of it, which no other object has.
     pub(super) fn uid(&self) -> &str {
-        let job = self.job.as_ref().map(|job| &job.metadata);
-        let machine = self.machine.as_ref().map(|machine| &machine.metadata);
-        let meta = job.or(machine).or(self.pod.as_ref().map(|pod| &pod.metadata));
-        meta.map_or("", |meta| meta.uid.as_str())
+        match &self.object {
+            Object::Job(job, _) => &job.metadata.uid,
+            Object::Pod(pod) => &pod.metadata.uid,
+            Object::Machine(machine) => &machine.metadata.uid,
+        }
     }
 
     /// What it does.
     pub(super) fn state(&self) -> State {
-        match (&self.job, &self.pod, &self.machine) {
-            (Some(job), pod, _) => state::of_job(job, pod.as_ref()),
-            (_, _, Some(machine)) => state::of_machine(machine),
-            (_, Some(pod), _) => state::of_pod(pod),
-            _ => State::Other(String::new()),
+        match &self.object {
+            Object::Job(job, pod) => state::of_job(job, pod.as_ref()),
+            Object::Pod(pod) => state::of_pod(pod),
+            Object::Machine(machine) => state::of_machine(machine),
         }
     }
 
     /// The same as a list tells it.
     pub(super) fn workload(&self, backend: &str) -> Workload {
-        match (&self.job, &self.pod, &self.machine) {
-            (Some(job), pod, _) => state::job(backend, job, pod.as_ref()),
-            (_, _, Some(machine)) => state::machine(backend, machine),
-            (_, Some(pod), _) => state::pod(backend, pod),
-            _ => Workload::new(backend, format!("{}/{}", self.kind.word(), self.name), self.state()),
+        match &self.object {
+            Object::Job(job, pod) => state::job(backend, job, pod.as_ref()),
+            Object::Pod(pod) => state::pod(backend, pod),
+            Object::Machine(machine) => state::machine(backend, machine),
         }
     }
 }
@@ -65,15 +84,14 @@ pub(super) async fn find(cluster: &Cluster, cx: &Context, id: &str, what: &str) 
             .hint("an id is job/NAME or pod/NAME; 'wharf workloads' lists them"));
     };
     let path = format!("{}/{name}", kind.path(&cluster.place(cx, what).await?.namespace));
-    let mut found = Found { kind, name: name.to_owned(), job: None, pod: None, machine: None };
-    match kind {
+    let object = match kind {
         Kind::Job => {
             let job: Job = cluster.read(cx, &path, what).await?;
-            found.pod = list::pod_of_job(cluster, cx, &job, what).await?;
-            found.job = Some(job);
+            let pod = list::pod_of_job(cluster, cx, &job, what).await?;
+            Object::Job(job, pod)
         }
-        Kind::Pod => found.pod = Some(cluster.read(cx, &path, what).await?),
-        Kind::Machine => found.machine = Some(cluster.read(cx, &path, what).await?),
-    }
-    Ok(found)
+        Kind::Pod => Object::Pod(cluster.read(cx, &path, what).await?),
+        Kind::Machine => Object::Machine(cluster.read(cx, &path, what).await?),
+    };
+    Ok(Found { name: name.to_owned(), object })
 }

@@ -87,7 +87,7 @@ fn rights(image: &Image) -> [Field; 3] {
     let sets = "none drops all capabilities; service keeps six harmless ones; default is the cluster's own set";
     [
         Field::new("user", "User", own, FieldKind::Text, user(image)),
-        Field::new("rights", "Rights", sets, choice(&["none", "service", "default"]), "none"),
+        questions::rights(sets),
         Field::new("readonly", "Read-only", "the image's files cannot be changed; /tmp can", FieldKind::Flag, "no"),
     ]
 }
@@ -131,7 +131,7 @@ pub(super) fn risks(image: &Image, facts: &Facts, answers: &Answers, namespace: 
         });
         risks.push(match answers.get("rights") {
             "none" => questions::no_rights(),
-            "service" => Risk::harmless("six harmless capabilities, and it cannot gain privileges"),
+            "service" => questions::service_rights(),
             _ => Risk::caution("the cluster's default capabilities; it cannot gain more"),
         });
         risks.push(Risk::harmless("no token of the cluster is inside"));

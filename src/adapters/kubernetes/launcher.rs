@@ -69,8 +69,7 @@ impl Kubernetes {
     /// What the cluster offers, asked for at most once a minute.
     async fn facts(&self, cx: &Context, what: &str) -> Result<Facts> {
         let known = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((at, facts)) = known.filter(|(at, _)| at.elapsed() < FACTS) {
-            let _ = at;
+        if let Some((_, facts)) = known.filter(|(at, _)| at.elapsed() < FACTS) {
             return Ok(facts);
         }
         let facts = Facts::ask(&self.cluster, cx, what).await?;
@@ -118,8 +117,8 @@ impl Kubernetes {
         loop {
             let found = find::find(&self.cluster, cx, id, what).await?;
             let state = found.state();
-            let runs = found.pod.as_ref().is_some_and(state::has_image);
-            if (state.is_live() && (runs || found.kind == Kind::Machine))
+            let runs = found.pod().is_some_and(state::has_image);
+            if (state.is_live() && (runs || found.kind() == Kind::Machine))
                 || state.has_ended()
                 || tokio::time::Instant::now() > end
             {
@@ -142,9 +141,9 @@ impl Kubernetes {
 
     /// Stops a workload that has not ended.
     async fn end(&self, cx: &Context, found: &Found, what: &str) -> Result<()> {
-        let path = format!("{}/{}", found.kind.path(&self.cluster.place(cx, what).await?.namespace), found.name);
-        let started = found.pod.as_ref().filter(|pod| pod.status.start_time.is_some());
-        match (found.kind, started) {
+        let path = format!("{}/{}", found.kind().path(&self.cluster.place(cx, what).await?.namespace), found.name);
+        let started = found.pod().filter(|pod| pod.status.start_time.is_some());
+        match (found.kind(), started) {
             (Kind::Job, started) => {
                 // Where no pod has started, nothing of it is lost: the job itself is over.
                 let mut change = json!({ "metadata": { "annotations": stopped() } });
@@ -303,8 +302,7 @@ impl Launcher for Kubernetes {
             }
         };
         let wanted = [plan.image.digest.as_str(), plan.image.manifest.as_str()];
-        if let Some(runs) =
-            found.pod.as_ref().and_then(state::running_digest).filter(|runs| state::is_another(runs, &wanted))
+        if let Some(runs) = found.pod().and_then(state::running_digest).filter(|runs| state::is_another(runs, &wanted))
         {
             let why = format!("it runs {} and not the image that was pinned", clean::short(runs, 80));
             let _ = self.end(cx, &found, &what).await;
@@ -315,7 +313,8 @@ impl Launcher for Kubernetes {
     }
 
     async fn workloads(&self, cx: &Context) -> Result<(Vec<Workload>, Extent)> {
-        list::workloads(&self.cluster, cx, &self.account, ListScope::default()).await
+        let listed = self.list(cx, ListScope::default()).await?;
+        Ok((listed.workloads, listed.extent))
     }
 
     async fn list(&self, cx: &Context, scope: ListScope) -> Result<Listed> {
@@ -340,7 +339,7 @@ impl Launcher for Kubernetes {
     ) -> Result<Terminal> {
         let what = format!("open a terminal in {id}");
         let found = find::find(&self.cluster, cx, id, &what).await?;
-        if found.kind == Kind::Machine {
+        if found.kind() == Kind::Machine {
             return Err(logs::console(&self.cluster, cx, id, &what).await);
         }
         terminal::open(&self.cluster, cx, &found, command, size, &what).await
@@ -371,11 +370,7 @@ impl Launcher for Kubernetes {
                 Err(error) if error.kind == Failure::NotFound => return Ok(()),
                 Err(error) => return Err(error),
             }
-            cx.unless_cancelled(&what, async {
-                tokio::time::sleep(LOOK * 4).await;
-                Ok(())
-            })
-            .await?;
+            cx.pause(&what, LOOK * 4).await?;
         }
     }
 
@@ -386,7 +381,7 @@ impl Launcher for Kubernetes {
             other => other?,
         };
         let uid = found.uid();
-        let path = format!("{}/{}", found.kind.path(&self.cluster.place(cx, &what).await?.namespace), found.name);
+        let path = format!("{}/{}", found.kind().path(&self.cluster.place(cx, &what).await?.namespace), found.name);
         self.cluster.delete(cx, &path, uid, &what).await?;
         // A pod is there until its program has ended.
         let end = tokio::time::Instant::now() + STOPS;
@@ -402,11 +397,7 @@ impl Launcher for Kubernetes {
                 }
                 Ok(_) => {}
             }
-            cx.unless_cancelled(&what, async {
-                tokio::time::sleep(LOOK * 4).await;
-                Ok(())
-            })
-            .await?;
+            cx.pause(&what, LOOK * 4).await?;
         }
     }
 

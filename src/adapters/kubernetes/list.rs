@@ -11,6 +11,7 @@ use super::{
     objects::{ACCOUNT, Event, Job, MANAGER, Machine, Page, Pod},
     state,
 };
+use crate::shared::http::encoded;
 use wharf_core::{
     base::{clean, context::Context, error::Result, text},
     launch::{
@@ -30,11 +31,6 @@ const REASONS: usize = 8;
 const PATIENT: i64 = 5;
 /// The label of a job's pods, which all versions write.
 const JOB: &str = "job-name";
-
-/// A text in a query.
-pub(super) fn encoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
-}
 
 /// One page of a list; a refusal is an answer.
 pub(super) async fn page<T: DeserializeOwned>(

@@ -9,6 +9,7 @@ use super::{
     find::{self, Found},
     kind::Kind,
 };
+use crate::shared::http::encoded;
 use wharf_core::{
     base::{
         context::Context,
@@ -28,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(super) async fn read(cluster: Arc<Cluster>, cx: &Context, id: &str, wanted: LogRange) -> Result<ByteStream> {
     let what = format!("read the logs of {id}");
     let found = find::find(&cluster, cx, id, &what).await?;
-    if found.kind == Kind::Machine {
+    if found.kind() == Kind::Machine {
         return Err(console(&cluster, cx, id, &what).await);
     }
     if let Some(bytes) = open(&cluster, cx, &found, wanted, &what).await? {
@@ -61,14 +62,14 @@ async fn open(
     wanted: LogRange,
     what: &str,
 ) -> Result<Option<ByteStream>> {
-    let Some(pod) = &found.pod else { return Ok(None) };
+    let Some(pod) = found.pod() else { return Ok(None) };
     let namespace = &cluster.place(cx, what).await?.namespace;
     let main = pod.main().map_or("", |one| one.name.as_str());
     let path = format!(
         "{}/{}/log?container={}{}",
         Kind::Pod.path(namespace),
         pod.metadata.name,
-        super::list::encoded(main),
+        encoded(main),
         range(wanted, text::now())
     );
     match cluster.stream(cx, &path, &format!("{JSON}, */*"), what).await? {

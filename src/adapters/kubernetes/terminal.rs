@@ -37,7 +37,7 @@ const BUFFER: usize = 64 << 10;
 
 /// The pod of a workload, its container, and the library's way to it.
 async fn way(cluster: &Cluster, cx: &Context, found: &Found, what: &str) -> Result<(Api<Pod>, String, String)> {
-    let Some(pod) = found.pod.as_ref().filter(|_| found.state().is_live()) else {
+    let Some(pod) = found.pod().filter(|_| found.state().is_live()) else {
         return Err(Error::unsupported(what, "it does not run").hint("read its output instead"));
     };
     let place = cluster.place(cx, what).await?;
@@ -74,9 +74,7 @@ pub(super) async fn open(
     what: &str,
 ) -> Result<Terminal> {
     let (api, pod, container) = way(cluster, cx, found, what).await?;
-    let has_terminal = found.pod.as_ref().is_some_and(|pod| {
-        pod.spec.containers.iter().flatten().any(|one| one.name == container && one.tty == Some(true))
-    });
+    let has_terminal = found.pod().and_then(|pod| pod.main()).is_some_and(|main| main.tty == Some(true));
     if command.is_none() && !has_terminal {
         return Err(Error::unsupported(what, "it was launched without a terminal")
             .hint("open a shell in it, or launch it with as=pod"));

@@ -9,6 +9,7 @@ use super::{
     list,
     objects::Page,
 };
+use crate::shared::{http::encoded, lines};
 use wharf_core::{
     base::{
         clean,
@@ -45,7 +46,7 @@ async fn begin(cluster: &Cluster, cx: &Context, kind: Kind, what: &str) -> Resul
     let path = kind.path(&cluster.place(cx, what).await?.namespace);
     let now = list::page::<serde::de::IgnoredAny>(cluster, cx, &path, "limit=1", what).await?;
     let now: Page<_> = now.map_err(|refused| refused.error(what))?;
-    let version = list::encoded(&now.metadata.resource_version.unwrap_or_default());
+    let version = encoded(&now.metadata.resource_version.unwrap_or_default());
     let path = format!("{path}?watch=true&resourceVersion={version}&timeoutSeconds={LASTS}");
     let accept = format!("{METADATA}, {JSON};q=0.5");
     cluster.stream(cx, &path, &accept, what).await?.map_err(|refused| refused.error(what))
@@ -84,17 +85,11 @@ impl Events {
 /// Adds bytes to a line that has begun; what the lines that are complete now say.
 fn take(line: &mut Vec<u8>, bytes: &[u8]) -> Option<Told> {
     let mut told = None;
-    for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-        line.extend_from_slice(part);
-        if part.ends_with(b"\n") || line.len() > LONGEST {
-            match read(line) {
-                Some(Told::Change) => told = told.or(Some(Told::Change)),
-                Some(end) => told = Some(end),
-                None => {}
-            }
-            line.clear();
-        }
-    }
+    lines::complete(line, bytes, LONGEST, |line| match read(line) {
+        Some(Told::Change) => told = told.take().or(Some(Told::Change)),
+        Some(end) => told = Some(end),
+        None => {}
+    });
     told
 }
 

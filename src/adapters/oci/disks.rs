@@ -30,14 +30,7 @@ pub(super) async fn told(cx: &Context, content: &dyn Content, image: Image) -> I
     let candidate = matches!(image.kind, ImageKind::Container | ImageKind::Artifact) && programless;
     let [layer] = image.layers.as_slice() else { return image };
     let Some(digest) = layer.digest.clone().filter(|_| candidate && layer.size >= SMALLEST) else { return image };
-    let blob = Descriptor {
-        media_type: layer.media_type.clone(),
-        digest,
-        size: layer.size,
-        platform: None,
-        artifact_type: None,
-        data: None,
-    };
+    let blob = Descriptor::blob(&layer.media_type, digest, layer.size);
     match look(cx, content, &image.reference, &blob).await {
         Ok(Some(inside)) => as_disk(image, inside),
         Ok(None) => image,

@@ -287,14 +287,7 @@ impl Oci {
         }
         tracing::info!(what, "the registry deletes by digest only: the tag gets a placeholder");
         let blob = Bytes::from_static(b"{}");
-        let empty = Descriptor {
-            media_type: EMPTY.to_owned(),
-            digest: Digest::of(&blob),
-            size: blob.len() as u64,
-            platform: None,
-            artifact_type: None,
-            data: None,
-        };
+        let empty = Descriptor::blob(EMPTY, Digest::of(&blob), blob.len() as u64);
         let at = ImageRef::Oci(Name { tag: None, digest: None, ..name.clone() });
         if !self.has_blob(cx, &at, &empty).await? {
             self.put_blob(cx, &at, &empty, &InMemory(blob)).await?;

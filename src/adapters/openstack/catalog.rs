@@ -10,9 +10,9 @@ use super::{
     Images,
     answers::{GlanceImage, Member, UniqueNames},
     pages::{self, Page},
-    service::{Request, Service, query},
+    service::{Request, Service},
 };
-use crate::shared::http::Allowance;
+use crate::shared::http::{Allowance, encoded};
 use wharf_core::{
     base::{
         context::Context,
@@ -152,7 +152,7 @@ impl Images {
     pub async fn named(&self, what: &str, name: &str, more: &str) -> Result<Vec<GlanceImage>> {
         // Glance takes a text before a colon as an operator.
         let exact = if name.contains(':') { format!("eq:{name}") } else { name.to_owned() };
-        Ok(self.page(what, &format!("{more}&name={}", query(&exact))).await?.rows)
+        Ok(self.page(what, &format!("{more}&name={}", encoded(&exact))).await?.rows)
     }
 
     /// The image that a reference means, by its id, else by its name. Fails if several have that name.

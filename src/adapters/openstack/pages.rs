@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::service::query;
+use crate::shared::http::encoded;
 
 /// A page of a list.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ fn next(answer: &Value, key: &str) -> Option<String> {
 /// The query for the page after the last row, if the answer names none: a short page need not be the last.
 pub(super) fn after(first: &str, last: &str) -> String {
     let separator = if first.is_empty() { "" } else { "&" };
-    format!("{first}{separator}marker={}", query(last))
+    format!("{first}{separator}marker={}", encoded(last))
 }
 
 /// The number of rows that could not be read, in words; `None` if it is 0.

@@ -110,11 +110,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A text as the value in a query, percent-encoded.
-pub(super) fn query(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 use super::{
     Images,
     answers::{self, GlanceImage, Listed, UniqueNames},
-    service::{Body, Request, Service, query},
+    service::{Body, Request, Service},
 };
-use crate::shared::http::Part;
+use crate::shared::http::{Part, encoded};
 use wharf_core::{
     base::{
         badge::Publisher,
@@ -244,7 +244,7 @@ impl Images {
                 self.cloud.json(what, Service::Volume, Request::get(&path)).await?;
             return read(answer.remove(one));
         }
-        let path = format!("{list}/detail?limit=3&name={}", query(wanted));
+        let path = format!("{list}/detail?limit=3&name={}", encoded(wanted));
         let mut answer: BTreeMap<String, Vec<serde_json::Value>> = self
             .cloud
             .json::<BTreeMap<String, serde_json::Value>>(what, Service::Volume, Request::get(&path))

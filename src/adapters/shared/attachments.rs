@@ -229,14 +229,7 @@ impl Layer {
 
     /// Reads the layer's bytes and verifies its digest; fails if there are more than `limit`.
     pub async fn read(&self, cx: &Context, content: &dyn Content, at: &ImageRef, limit: usize) -> Result<Vec<u8>> {
-        let blob = Descriptor {
-            media_type: clean::short(&self.media_type, 200),
-            digest: self.digest.parse()?,
-            size: self.size,
-            platform: None,
-            artifact_type: None,
-            data: None,
-        };
+        let blob = Descriptor::blob(clean::short(&self.media_type, 200), self.digest.parse()?, self.size);
         fetch::blob(cx, content, at, &blob, limit).await
     }
 }

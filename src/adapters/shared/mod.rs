@@ -7,6 +7,7 @@ pub mod file_end;
 pub mod gpg;
 pub mod http;
 pub mod in_front;
+pub mod lines;
 pub mod private;
 pub mod room;
 pub mod samples;

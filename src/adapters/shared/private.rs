@@ -28,6 +28,11 @@ fn user_id() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// Whether this program runs as root, as which whatever it starts runs too.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// A random number as 16 hexadecimal digits, for names that no other process or machine uses.
 pub fn random() -> String {
     // Seeded by the system. The cryptography library's random numbers would cost 30 ms at every start for its self
@@ -207,6 +212,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     written
 }
 
+/// The same, in a folder below a [`home`] that is made where it is missing.
+pub fn write_with_folder(path: &Path, bytes: &[u8]) -> Result<()> {
+    path.parent().map_or(Ok(()), folder)?;
+    write(path, bytes)
+}
+
 /// Locks a file until it is closed, waiting for at most `patience`. On a file system without locks nothing is locked:
 /// work under a lock must be correct without it, only slower.
 pub fn lock(file: &File, patience: Duration, what: &str) -> Result<()> {
@@ -331,7 +342,7 @@ mod tests {
                 assert!(error.kind == Kind::NotAllowed && error.why.contains("others may write"), "{error}");
             }
         }
-        if rustix::process::geteuid().is_root() {
+        if is_root() {
             let theirs = folder.path().join("theirs");
             std::fs::create_dir(&theirs).unwrap();
             std::os::unix::fs::chown(&theirs, Some(12_345), None).unwrap();

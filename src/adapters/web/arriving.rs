@@ -94,11 +94,7 @@ pub(super) async fn fetch<O: Future<Output = Result<Option<Opened>>>>(
         failures = if there > before.1 { 0 } else { failures + 1 };
         tracing::info!(error = %before.0, there, "the connection is taken up again");
         cx.progress.phase("the connection broke: going on");
-        cx.unless_cancelled(&what, async {
-            tokio::time::sleep(PAUSE * 2_u32.pow(failures)).await;
-            Ok(())
-        })
-        .await?;
+        cx.pause(&what, PAUSE * 2_u32.pow(failures)).await?;
     }
     file.sync_all().await.during(&what)?;
     drop(file);

@@ -27,8 +27,6 @@ use wharf_core::{
 /// The web, as this machine reaches it.
 pub struct Internet {
     visitor: Visitor,
-    curl: Option<PathBuf>,
-    gpg: Option<PathBuf>,
     /// The fingerprints of the policy's keys.
     trusted: Vec<String>,
     /// The folder for signatures while gpg looks at them.
@@ -40,8 +38,6 @@ impl Internet {
     pub fn new(config: &Config) -> Self {
         Self {
             visitor: Visitor::new(Tls::default(), AllowedServers::default()),
-            curl: exec::on_path("curl"),
-            gpg: exec::on_path("gpg"),
             trusted: gpg::fingerprints(&config.policy.signature.pgp),
             scratch: config.cache_dir.join("fetched"),
         }
@@ -52,11 +48,11 @@ impl Internet {
         let what = format!("read {}", shown_address(url));
         let address = Url::parse(url).map_err(|error| Error::usage(&what, error.to_string()))?;
         if matches!(address.scheme(), "ftp" | "ftps") {
-            let curl = self.curl.as_ref().ok_or_else(|| {
+            let curl = exec::on_path("curl").ok_or_else(|| {
                 Error::unsupported(&what, "curl, which reads from FTP servers, is not here")
                     .hint("install curl, or use the same file by https")
             })?;
-            return ftp::open(curl, cx, &address, from, &what).await;
+            return ftp::open(&curl, cx, &address, from, &what).await;
         }
         let mut headers = header::HeaderMap::new();
         // Bytes are counted as they lie there.
@@ -144,17 +140,17 @@ impl Web for Internet {
             Some(_) => text,
             None => gpg::message(&text).unwrap_or_default().to_owned(),
         };
-        let Some(program) = &self.gpg else {
+        let Some(program) = exec::on_path("gpg") else {
             return Ok(DocumentSigner { state: Signature::Unreachable, key: String::new(), text });
         };
         let (state, key) = match signature {
-            None => gpg::inside(program, document, &self.trusted).await?,
+            None => gpg::inside(&program, document, &self.trusted).await?,
             Some(signature) => {
                 let what = "verify a list of checksums";
                 private::folder(&self.scratch)?;
                 let file = self.scratch.join(format!("signature-{}", private::random()));
                 private::write(&file, signature)?;
-                let judged = gpg::apart(program, document, &file, &self.trusted).await;
+                let judged = gpg::apart(&program, document, &file, &self.trusted).await;
                 tokio::fs::remove_file(&file).await.during(what)?;
                 judged?
             }

@@ -135,6 +135,15 @@ impl Context {
         }
     }
 
+    /// Waits for a while; fails if it is cancelled.
+    pub async fn pause(&self, what: &str, time: Duration) -> Result<()> {
+        self.unless_cancelled(what, async {
+            tokio::time::sleep(time).await;
+            Ok(())
+        })
+        .await
+    }
+
     /// Does `work` without a deadline; fails if it is cancelled.
     pub async fn unless_cancelled<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {

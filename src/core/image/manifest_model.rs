@@ -63,6 +63,11 @@ pub enum Manifest {
 }
 
 impl Descriptor {
+    /// A blob of this type, digest and size in bytes, of which nothing else is said.
+    pub fn blob(media_type: impl Into<String>, digest: Digest, size: u64) -> Self {
+        Self { media_type: media_type.into(), digest, size, platform: None, artifact_type: None, data: None }
+    }
+
     /// Whether it means a manifest or an index, and no blob.
     pub fn is_manifest(&self) -> bool {
         ALL_TYPES.contains(&self.media_type.as_str())

@@ -157,6 +157,19 @@ pub fn no_drivers() -> Risk {
     )
 }
 
+/// Linux capabilities an ordinary service may need without owning its host.
+pub const SERVICE_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE"];
+
+/// The field for the capabilities of a container: `none`, those of a service, or the `default` of whoever starts it.
+pub fn rights(help: &'static str) -> Field {
+    Field::new("rights", "Rights", help, choice(&["none", "service", "default"]), "none")
+}
+
+/// The risk line of the capabilities of a service.
+pub fn service_rights() -> Risk {
+    Risk::harmless("six harmless capabilities, and it cannot gain privileges")
+}
+
 /// The risk line of having no rights beyond those of the user.
 pub fn no_rights() -> Risk {
     Risk::harmless("no capabilities, and it cannot gain privileges")

@@ -56,14 +56,7 @@ pub struct Signed {
 }
 
 fn blob(bytes: &[u8], media_type: &str) -> Descriptor {
-    Descriptor {
-        media_type: media_type.to_owned(),
-        digest: Digest::of(bytes),
-        size: bytes.len() as u64,
-        platform: None,
-        artifact_type: None,
-        data: None,
-    }
+    Descriptor::blob(media_type, Digest::of(bytes), bytes.len() as u64)
 }
 
 async fn put(cx: &Context, content: &dyn Content, at: &ImageRef, bytes: Bytes, kind: &str) -> Result<Descriptor> {

@@ -26,6 +26,11 @@ pub use self::{
 };
 use wharf_core::base::error::{During, Result};
 
+/// A text as the value in a query, percent-encoded.
+pub fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
 /// A client for a socket on this machine; it follows no redirects.
 pub fn local_client(socket: &Path, what: &str) -> Result<Client> {
     Client::builder()
