@@ -16,7 +16,7 @@ use wharf::{
 
 use crate::{
     lab::{self, Home, need},
-    launchers::{answers, supply},
+    launchers::{answers, supply, until_it_says},
 };
 
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
@@ -168,11 +168,7 @@ async fn a_person_starts_one() {
     assert_eq!(moved, Some(image.size), "what is fetched is told");
     let made = launcher.launch(&cx, &plan, &supply(&portal, &image).await).await.unwrap();
     let mut output = launcher.logs(&cx, &made.id, LogRange::following()).await.unwrap();
-    let mut text = String::new();
-    while !text.contains("guest: ready") {
-        let bytes = futures_util::TryStreamExt::try_next(&mut output).await.unwrap();
-        text.push_str(&String::from_utf8_lossy(&bytes.unwrap_or_else(|| panic!("it ended: {text}"))));
-    }
+    until_it_says(&mut output, "guest: ready").await;
     assert_eq!(bytes().await.1, Some(0), "a second machine of it fetches nothing");
     let kept = launcher.kept_images(&cx).await.unwrap();
     let file = home.path("state/disks").join(&kept[0].id);

@@ -24,7 +24,7 @@ use wharf::{
             plan::{State, Workload},
         },
         portal::Portal,
-        ports::{Ability, Launcher, Runtime, Supply},
+        ports::{Ability, ByteStream, Launcher, Runtime, Supply},
     },
 };
 
@@ -64,6 +64,18 @@ pub(crate) async fn logs(launcher: &Arc<dyn Launcher>, id: &str) -> String {
     let chunks: Vec<_> =
         launcher.logs(&Context::default(), id, LogRange::following()).await.unwrap().try_collect().await.unwrap();
     String::from_utf8_lossy(&chunks.concat()).into_owned()
+}
+
+/// Reads until these words have come; gives all that came.
+pub(crate) async fn until_it_says(stream: &mut ByteStream, words: &str) -> String {
+    let mut text = String::new();
+    while let Some(bytes) = stream.try_next().await.unwrap() {
+        text.push_str(&String::from_utf8_lossy(&bytes));
+        if text.contains(words) {
+            return text;
+        }
+    }
+    panic!("it ended without '{words}': {text}");
 }
 
 /// The contract of every launcher, whatever else it can do: `Launcher`'s documentation, sentence by sentence.

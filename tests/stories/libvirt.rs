@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::TryStreamExt;
 use wharf::core::{
     base::{context::Context, error::Kind},
     image::model::Image,
@@ -17,12 +16,12 @@ use wharf::core::{
         plan::{State, Workload},
     },
     portal::Portal,
-    ports::{ByteStream, Launcher},
+    ports::Launcher,
 };
 
 use crate::{
     lab::{self, Home, need},
-    launchers::{answers, contract, supply, until},
+    launchers::{answers, contract, supply, until, until_it_says},
 };
 
 const GUEST: &str = "WHARF_LAB_QEMU";
@@ -103,17 +102,6 @@ fn virsh(arguments: &[&str]) -> String {
     let output = Command::new("virsh").args(["-q", "-c", "qemu:///session"]).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", lab::complained(&output));
     lab::said(&output)
-}
-
-async fn until_it_says(stream: &mut ByteStream, words: &str) -> String {
-    let mut text = String::new();
-    while let Some(bytes) = stream.try_next().await.unwrap() {
-        text.push_str(&String::from_utf8_lossy(&bytes));
-        if text.contains(words) {
-            return text;
-        }
-    }
-    panic!("it ended without '{words}': {text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

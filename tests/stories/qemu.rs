@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::TryStreamExt;
 use wharf::{
     adapters::qemu::Qemu,
     core::{
@@ -19,13 +18,13 @@ use wharf::{
             plan::{State, Workload},
         },
         portal::Portal,
-        ports::{ByteStream, Launcher, Terminal},
+        ports::{Launcher, Terminal},
     },
 };
 
 use crate::{
     lab::{self, Home, need},
-    launchers::{answers, contract, logs, supply, until},
+    launchers::{answers, contract, logs, supply, until, until_it_says},
 };
 
 const GUEST: &str = "WHARF_LAB_QEMU";
@@ -76,18 +75,6 @@ impl Stage {
         let plan = launcher.plan(&cx, &image, &answers(given)).await.unwrap();
         launcher.launch(&cx, &plan, &supply(&self.portal, &image).await).await.unwrap()
     }
-}
-
-/// Reads until these words have come; gives all that came.
-async fn until_it_says(stream: &mut ByteStream, words: &str) -> String {
-    let mut text = String::new();
-    while let Some(bytes) = stream.try_next().await.unwrap() {
-        text.push_str(&String::from_utf8_lossy(&bytes));
-        if text.contains(words) {
-            return text;
-        }
-    }
-    panic!("it ended without '{words}': {text}");
 }
 
 /// What the machine printed until it was ready, in its `time`th run.

@@ -100,14 +100,7 @@ impl Domain<'_> {
 
     /// The network: libvirt has no word for one that answers at forwarded ports and reaches nothing.
     fn commands(&self) -> String {
-        if self.network == Network::None {
-            return String::new();
-        }
-        let restricted = if self.network == Network::User { "off" } else { "on" };
-        let forward =
-            |port: &Published| format!(",hostfwd={}:{}:{}-:{}", port.protocol, port.address, port.port, port.inside);
-        let forwards: String = self.ports.iter().map(forward).collect();
-        let card = format!("user,id=wharf0,restrict={restricted}{forwards}");
+        let Some(card) = self.network.netdev("wharf0", self.ports) else { return String::new() };
         let words = ["-netdev", &card, "-device", "virtio-net-pci,netdev=wharf0,addr=0x10"];
         let words = words.map(|word| format!("    <qemu:arg value=\"{}\"/>\n", escaped(word))).concat();
         format!("  <qemu:commandline>\n{words}  </qemu:commandline>\n")

@@ -4,13 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::machines::forward::SSH;
+use crate::machines::forward::{self, Port};
 use wharf_core::{
     base::small_file,
-    launch::{
-        plan::{State, Workload},
-        published::Published,
-    },
+    launch::plan::{State, Workload},
 };
 
 /// The file with what is noted.
@@ -43,8 +40,8 @@ pub(super) struct Spec {
     pub acceleration: String,
     /// The account that is made in it; empty for none.
     pub user: String,
-    /// The ports that lead to it: here, and inside.
-    pub ports: Vec<(u16, u16)>,
+    /// The ports that lead to it.
+    pub ports: Vec<Port>,
 }
 
 /// Reads what is noted of a launch.
@@ -67,24 +64,19 @@ pub(super) fn is_over(folder: &Path) -> bool {
 
 /// A launch as it is listed, in this state.
 pub(super) fn workload(backend: &str, spec: &Spec, state: State) -> Workload {
-    let runs = state.is_live();
-    let published = |(here, inside): &(u16, u16)| Published {
-        address: "127.0.0.1".to_owned(),
-        port: *here,
-        inside: *inside,
-        protocol: "tcp".to_owned(),
-    };
     let mut facts = vec![("acceleration".to_owned(), spec.acceleration.clone())];
-    if let Some((here, _)) = spec.ports.iter().find(|(_, inside)| *inside == SSH && runs) {
-        let user = if spec.user.is_empty() { String::new() } else { format!("{}@", spec.user) };
-        facts.push(("sign in".to_owned(), format!("ssh -p {here} {user}127.0.0.1")));
+    let mut ports = Vec::new();
+    if state.is_live() {
+        let (published, sign_in) = forward::ways_in(&spec.ports, &spec.user);
+        ports = published;
+        facts.extend(sign_in);
     }
     Workload {
         name: spec.domain.clone(),
         image: spec.reference.clone(),
         digest: spec.digest.clone(),
         created: Some(spec.created),
-        ports: if runs { spec.ports.iter().map(published).collect() } else { Vec::new() },
+        ports,
         facts,
         ..Workload::new(backend, spec.key.clone(), state)
     }

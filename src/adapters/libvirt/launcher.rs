@@ -20,13 +20,13 @@ use crate::{
     machines::{
         acceleration::Acceleration,
         disk::{self, Disks, WantedDisk},
+        draft::Draft,
         form::{self, Network},
-        forward,
+        forward::Port,
         overlay::{self, OVERLAY},
-        seed,
-        snapshots::{Snapshots, copy_stopped, images},
+        snapshots::{Snapshots, copy_stopped},
     },
-    shared::{private, room},
+    shared::private,
 };
 use wharf_core::{
     base::{
@@ -42,11 +42,10 @@ use wharf_core::{
     },
     launch::{
         form::{Answers, Form},
-        isolation::Isolation,
         kept::KeptImage,
         listing::ListScope,
         logs::LogRange,
-        plan::{Plan, Risk, State, Step, Workload, key, name_from},
+        plan::{Plan, Risk, State, Step, Workload, name_from},
     },
     ports::{Ability, ByteStream, Extent, Launcher, Listed, Supply, Terminal},
 };
@@ -123,11 +122,7 @@ impl Libvirt {
             if tokio::time::Instant::now() > end {
                 return Ok(false);
             }
-            cx.unless_cancelled(what, async {
-                tokio::time::sleep(LOOK).await;
-                Ok(())
-            })
-            .await?;
+            cx.pause(what, LOOK).await?;
         }
     }
 
@@ -143,18 +138,12 @@ impl Libvirt {
             match step {
                 Step::Write { path, text, .. } => {
                     let (path, bytes) = (PathBuf::from(path), text.clone().into_bytes());
-                    let write = move || {
-                        path.parent().map_or(Ok(()), private::folder).and_then(|()| private::write(&path, &bytes))
-                    };
-                    blocking(write).await.during(what)??;
+                    blocking(move || private::write_with_folder(&path, &bytes)).await.during(what)??;
                 }
                 Step::Run { argv, .. } if argv.first().is_some_and(|program| program == virsh::PROGRAM) => {
                     virsh::run(cx, argv, what).await?;
                 }
-                Step::Run { argv, .. } => {
-                    let words: Vec<&str> = argv.iter().skip(1).map(String::as_str).collect();
-                    images(&words, what).await?;
-                }
+                Step::Run { argv, .. } => overlay::run(argv, what).await?,
                 _ => {}
             }
         }
@@ -187,102 +176,59 @@ impl Launcher for Libvirt {
     }
 
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
-        let key = blocking(form::public_key).await.during("look for your public key")?;
-        let room = room::room(&self.launches).await;
-        let isolation = Isolation::OwnKernel;
-        Ok(Form { isolation, room, privileged: is_root(), ..Form::new(form::questions(image, &key)) })
+        form::form(image, &self.launches).await
     }
 
-    async fn plan(&self, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
+    async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
         let what = format!("plan on {}", self.name);
-        let wanted = WantedDisk::of(image, &what)?;
-        let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
-        let answers = self.form(cx, image).await?.check(answers)?;
-        let size = answers.bytes("disk");
-        form::fits(image, size)?;
-        let network = Network::from_word(answers.get("network"));
-        let words = if network == Network::None { Vec::new() } else { answers.split_words("ports") };
-        let ports = forward::forwards(&words)?;
-        let key = key();
-        let folder = self.launches.join(&key);
-        let at = |name: &str| folder.join(name).display().to_string();
+        let draft = Draft::new(image, answers, &self.disks, &self.launches, &what).await?;
+        let at = |name: &str| draft.folder.join(name).display().to_string();
         if at(CONSOLE).len() > SOCKET_PATH {
             return Err(Error::usage(what, "the path of the state folder is too long for a socket")
                 .hint("name a shorter one (state_dir)"));
         }
-        let name = format!("{}-{}", name_from(answers.get("name")), key.get(..SHORT).unwrap_or_default());
-        let account = seed::Account { user: answers.get("user").trim(), key: answers.get("key") };
-        let user_data = seed::user_data(answers.get("user-data"), &account)?;
-        let place = self.disks.place(&wanted.digest, &wanted.format);
+        let name = format!("{}-{}", name_from(draft.answers.get("name")), draft.key.get(..SHORT).unwrap_or_default());
         let spec = Spec {
             domain: name.clone(),
-            reference: pinned.reference.to_string(),
-            digest: pinned.digest.to_string(),
-            key: key.clone(),
+            reference: draft.image.reference.to_string(),
+            digest: draft.image.digest.to_string(),
+            key: draft.key.clone(),
             created: text::now(),
-            disk: place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            size: wanted.size,
+            disk: draft.disk_file(),
+            size: draft.wanted.size,
             acceleration: self.acceleration.word().to_owned(),
-            user: if answers.get("user-data").is_empty() { account.user.to_owned() } else { String::new() },
-            ports: ports.iter().map(|port| (port.port, port.inside)).collect(),
+            user: draft.user.clone(),
+            ports: draft.ports.iter().map(Port::from).collect(),
         };
-        let (disk, seed_disk, socket, log) = (at(OVERLAY), at(SEED), at(CONSOLE), at(LOG));
         let domain = Domain {
             name: &name,
-            key: &key,
+            key: &draft.key,
             reference: &spec.reference,
             digest: &spec.digest,
-            memory: form::memory(&answers),
-            processors: answers.get("cpus").parse().unwrap_or(1),
+            memory: form::memory(&draft.answers),
+            processors: draft.processors(),
             acceleration: self.acceleration,
-            network,
-            ports: &ports,
-            disk: &disk,
-            seed: &seed_disk,
-            console: &socket,
-            log: &log,
+            network: draft.network,
+            ports: &draft.ports,
+            disk: &at(OVERLAY),
+            seed: &at(SEED),
+            console: &at(CONSOLE),
+            log: &at(LOG),
         };
-        let prepare = Step::Prepare {
-            what: format!("the disk {}", wanted.digest.short()),
-            to: place.display().to_string(),
-            bytes: Some(if self.disks.has(&wanted) { 0 } else { wanted.size }),
-            by: Vec::new(),
-        };
-        let seeds = folder.join(seed::FOLDER);
-        let seeded = |name: &str| seeds.join(name).display().to_string();
-        let run = |argv: Vec<String>| Step::Run { argv, environment: vec!["PATH".to_owned()] };
-        let call = |arguments: &[&str]| Step::Run {
-            argv: self.virsh.words(arguments),
-            environment: virsh::environment()
-                .iter()
-                .filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()))
-                .collect(),
-        };
-        let mut risks = form::risks(image, &answers, self.acceleration, &ports, CLOSED);
+        let mut steps = draft.first_steps(&self.disks, &name);
+        steps.extend([
+            overlay::step(overlay::seed_disk(&draft.seeds(), &draft.folder.join(SEED))),
+            Step::write(at(DOMAIN), domain.xml()),
+            Step::write(at(SPEC), serde_json::to_string_pretty(&spec).during(&what)?),
+            self.virsh.step(&["define", &at(DOMAIN)]),
+            self.virsh.step(&["start", &format!("--domain={name}")]),
+        ]);
+        let mut risks = form::risks(image, &draft.answers, self.acceleration, &draft.ports, CLOSED);
         risks.push(Risk::caution("what it writes to its console is kept whole, and may fill your disk"));
-        if network != Network::None {
+        if draft.network != Network::None {
             risks.push(Risk::caution("libvirt calls it tainted: its network is given in QEMU's own words"));
         }
-        Ok(Plan {
-            backend: self.name.clone(),
-            steps: vec![
-                prepare,
-                Step::write(seeded("meta-data"), seed::meta_data(&format!("wharf-{key}"), &name)),
-                Step::write(seeded("user-data"), user_data),
-                run(overlay::own_disk(Path::new(&disk), &place, &wanted.format, size)),
-                run(overlay::seed_disk(&seeds, Path::new(&seed_disk))),
-                Step::write(at(DOMAIN), domain.xml()),
-                Step::write(at(SPEC), serde_json::to_string_pretty(&spec).during(&what)?),
-                call(&["define", &at(DOMAIN)]),
-                call(&["start", &format!("--domain={name}")]),
-            ],
-            risks,
-            privileged: is_root(),
-            isolation: Isolation::OwnKernel,
-            image: pinned,
-            answers,
-            idempotency_key: key,
-        })
+        Ok(draft.plan(&self.name, steps, risks))
     }
 
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {
@@ -298,7 +244,7 @@ impl Launcher for Libvirt {
             claim.keep();
             return Ok(folder::workload(&self.name, &spec, state.unwrap_or(State::Created)));
         }
-        self.disks.provide(cx, supply, &planned(plan, &what)?).await?;
+        self.disks.provide(cx, supply, &WantedDisk::planned(plan, SPEC, &what)?).await?;
         cx.progress.phase("starting");
         if let Err(error) = self.carry_out(cx, plan, &what).await {
             // What could not be started leaves nothing behind, neither here nor at libvirt, also where it was cancelled.
@@ -479,20 +425,4 @@ impl Launcher for Libvirt {
             note: format!("version {}, your session, {how}", clean::short(version.trim(), 40)),
         })
     }
-}
-
-/// The disk that a plan was made for.
-fn planned(plan: &Plan, what: &str) -> Result<WantedDisk> {
-    let written = plan.steps.iter().find_map(|step| match step {
-        Step::Write { path, text, .. } if Path::new(path).ends_with(SPEC) => Some(text),
-        _ => None,
-    });
-    let text = written.ok_or_else(|| Error::usage(what, "this plan was made by another backend"))?;
-    let spec: Spec = serde_json::from_str(text).during(what)?;
-    Ok(WantedDisk::planned(&plan.image, &spec.disk, spec.size))
-}
-
-/// Whether root launches: then QEMU runs as root.
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use crate::shared::exec;
-use wharf_core::base::{
-    clean,
-    context::Context,
-    error::{Error, Kind, Result},
+use wharf_core::{
+    base::{
+        clean,
+        context::Context,
+        error::{Error, Kind, Result},
+    },
+    launch::plan::Step,
 };
 
 /// The program.
@@ -27,8 +30,14 @@ impl Virsh {
     }
 
     /// The words of a call.
-    pub(super) fn words(&self, arguments: &[&str]) -> Vec<String> {
+    fn words(&self, arguments: &[&str]) -> Vec<String> {
         [PROGRAM, "-q", "-c", &self.uri].iter().chain(arguments).map(ToString::to_string).collect()
+    }
+
+    /// The step of a call.
+    pub(super) fn step(&self, arguments: &[&str]) -> Step {
+        let names = environment().iter().filter_map(|pair| Some(pair.split_once('=')?.0.to_owned())).collect();
+        Step::Run { argv: self.words(arguments), environment: names }
     }
 
     /// Calls it; gives its answer.

@@ -18,6 +18,7 @@ use std::{
 };
 
 use futures_util::TryStreamExt;
+use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
@@ -33,10 +34,13 @@ use wharf_core::{
     },
     image::{
         manifest::{Descriptor, Manifest},
-        model::{Image, Pinned},
+        model::Image,
         reference::ImageRef,
     },
-    launch::kept::KeptImage,
+    launch::{
+        kept::KeptImage,
+        plan::{Plan, Step},
+    },
     ports::Supply,
 };
 
@@ -81,11 +85,26 @@ impl WantedDisk {
         Ok(Self { digest: pinned.manifest.clone(), format, size: image.size, in_layer })
     }
 
-    /// The disk that a plan was made for: the name of its file, which ends in its format, and the bytes that are fetched.
-    pub fn planned(image: &Pinned, file: &str, size: u64) -> Self {
-        let format = file.rsplit('.').next().unwrap_or_default().to_owned();
-        let in_layer = matches!(image.reference, ImageRef::Oci(_));
-        Self { digest: image.manifest.clone(), format, size, in_layer }
+    /// The disk that a plan was made for, as the file of this name says that it writes.
+    ///
+    /// # Errors
+    /// `Usage` for the plan of another backend.
+    pub fn planned(plan: &Plan, name: &str, what: &str) -> Result<Self> {
+        /// The name of the disk's file, which ends in its format, and the bytes that are fetched.
+        #[derive(Deserialize)]
+        struct Noted {
+            disk: String,
+            size: u64,
+        }
+        let written = plan.steps.iter().find_map(|step| match step {
+            Step::Write { path, text, .. } if Path::new(path).ends_with(name) => Some(text),
+            _ => None,
+        });
+        let text = written.ok_or_else(|| Error::usage(what, "this plan was made by another backend"))?;
+        let Noted { disk, size } = serde_json::from_str(text).during(what)?;
+        let format = disk.rsplit('.').next().unwrap_or_default().to_owned();
+        let in_layer = matches!(plan.image.reference, ImageRef::Oci(_));
+        Ok(Self { digest: plan.image.manifest.clone(), format, size, in_layer })
     }
 }
 
@@ -146,7 +165,11 @@ impl Disks {
         let making = Scratch::make(private::beside(&place, MAKING))?;
         let from = making.path().join(DISK);
         let fetched = if wanted.in_layer { making.path().join(LAYER) } else { from.clone() };
-        let blob = if wanted.in_layer { layer(cx, supply, &what).await? } else { file(wanted) };
+        let blob = if wanted.in_layer {
+            layer(cx, supply, &what).await?
+        } else {
+            Descriptor::blob("application/octet-stream", wanted.digest.clone(), wanted.size)
+        };
         cx.unless_cancelled(&what, write(cx, supply, &blob, &fetched, &what)).await?;
         if wanted.in_layer {
             cx.progress.phase("unpacking the disk");
@@ -209,18 +232,6 @@ impl Disks {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).during(what),
             _ => Ok(()),
         }
-    }
-}
-
-/// The bytes of a file, which is the image itself.
-fn file(wanted: &WantedDisk) -> Descriptor {
-    Descriptor {
-        media_type: "application/octet-stream".to_owned(),
-        digest: wanted.digest.clone(),
-        size: wanted.size,
-        platform: None,
-        artifact_type: None,
-        data: None,
     }
 }
 

@@ -1,20 +1,22 @@
 //! The questions of machines, and the risks of their answers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
     acceleration::Acceleration,
     forward::{self, SSH},
     seed,
 };
+use crate::shared::{private, room};
 use wharf_core::{
     base::{
-        error::{Error, Result},
+        blocking::blocking,
+        error::{During, Error, Result},
         small_file, text,
     },
     image::model::Image,
     launch::{
-        form::{Answers, Field, FieldKind, Section},
+        form::{Answers, Field, FieldKind, Form, Section},
         isolation::Isolation,
         plan::Risk,
         published::Published,
@@ -37,6 +39,19 @@ impl Network {
     /// The words for it in answers, the careful one first.
     pub const WORDS: [&str; 3] = ["restricted", "user", "none"];
 
+    /// The network as QEMU's `-netdev` takes it, under this id; `None` where there is none.
+    pub fn netdev(self, id: &str, ports: &[Published]) -> Option<String> {
+        let restricted = match self {
+            Self::None => return None,
+            Self::Restricted => "on",
+            Self::User => "off",
+        };
+        let forward =
+            |port: &Published| format!(",hostfwd={}:{}:{}-:{}", port.protocol, port.address, port.port, port.inside);
+        let forwards: String = ports.iter().map(forward).collect();
+        Some(format!("user,id={id},restrict={restricted}{forwards}"))
+    }
+
     /// The network with this word.
     pub fn from_word(word: &str) -> Self {
         match word {
@@ -55,7 +70,7 @@ const PROCESSORS: u64 = 64;
 const KEYS: [&str; 3] = ["id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub"];
 
 /// The person's own public key, if there is one in the usual place.
-pub fn public_key() -> String {
+fn public_key() -> String {
     let folder = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".ssh"));
     let found = folder.and_then(|folder| KEYS.iter().find_map(|name| small_file::text(folder.join(name)).ok()));
     let line = found.unwrap_or_default();
@@ -69,8 +84,23 @@ fn user() -> String {
     if seed::is_user(&own) && own != "root" { own } else { String::new() }
 }
 
+/// The form for an image; `launches` is the folder below which machines have theirs.
+///
+/// # Errors
+/// Where this person's public key cannot be looked for.
+pub async fn form(image: &Image, launches: &Path) -> Result<Form> {
+    let (sections, room) = (asked(image).await?, room::room(launches).await);
+    Ok(Form { isolation: Isolation::OwnKernel, privileged: private::is_root(), room, ..Form::new(sections) })
+}
+
+/// The sections of the form, with this person's own public key.
+pub async fn asked(image: &Image) -> Result<Vec<Section>> {
+    let key = blocking(public_key).await.during("look for your public key")?;
+    Ok(questions(image, &key))
+}
+
 /// The sections of the form.
-pub fn questions(image: &Image, key: &str) -> Vec<Section> {
+fn questions(image: &Image, key: &str) -> Vec<Section> {
     let disk = image.disk.clone().unwrap_or_default();
     let title = image.reference.title();
     let name = title.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default();
@@ -155,7 +185,7 @@ pub fn risks(image: &Image, answers: &Answers, acceleration: Acceleration, ports
     });
     risks.push(Risk::harmless(format!("{} of memory at most", text::size(memory(answers)))));
     risks.extend(disk.warnings.iter().map(|warning| Risk::caution(format!("the image: {warning}"))));
-    if rustix::process::geteuid().is_root() {
+    if private::is_root() {
         risks.push(Risk::danger("you are root: QEMU runs as root of this machine"));
     }
     risks

@@ -3,6 +3,7 @@
 
 pub mod acceleration;
 pub mod disk;
+pub mod draft;
 pub mod form;
 pub mod forward;
 pub mod overlay;

@@ -1,11 +1,23 @@
 //! A machine's own disk above that of its image.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use super::seed;
+use crate::shared::exec;
+use wharf_core::{
+    base::{
+        clean,
+        error::{Error, Result},
+    },
+    launch::plan::Step,
+};
 
 /// The program that makes disks.
 pub const IMAGES: &str = "qemu-img";
+/// How long the program may take for a disk without content.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The most bytes of its output.
+const OUTPUT: usize = 64 << 10;
 /// The machine's own disk in the folder of its launch, which has what differs from the image.
 pub const OVERLAY: &str = "overlay.qcow2";
 
@@ -15,6 +27,25 @@ pub fn own_disk(overlay: &Path, prepared: &Path, format: &str, size: Option<u64>
     let (overlay, prepared) = (overlay.display().to_string(), prepared.display().to_string());
     let words = [IMAGES, "create", "-q", "-f", "qcow2", "-F", format, "-b", &prepared, &overlay];
     words.map(str::to_owned).into_iter().chain(size.map(|size| size.to_string())).collect()
+}
+
+/// The step that runs these words of `qemu-img`.
+pub fn step(argv: Vec<String>) -> Step {
+    Step::Run { argv, environment: vec!["PATH".to_owned()] }
+}
+
+/// Runs the words of such a step.
+///
+/// # Errors
+/// What `qemu-img` says.
+pub async fn run(argv: &[String], what: &str) -> Result<()> {
+    let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let output = exec::run_in(&words, Some(&exec::path_alone()), b"", OUTPUT, PATIENCE).await?;
+    if output.code == 0 {
+        return Ok(());
+    }
+    let said = clean::short(output.stderr.trim(), 300);
+    Err(Error::failed(what, said).hint("check the space left in the state folder"))
 }
 
 /// The words that make a disk of the folder of a seed, for those who cannot be given a folder.

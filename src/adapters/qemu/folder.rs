@@ -7,18 +7,9 @@ use crate::{
         launches::{self, Kept, Launched},
         running::RunningProgram,
     },
-    machines::forward::SSH,
+    machines::forward::{self, Port},
 };
-use wharf_core::launch::{plan::Workload, published::Published};
-
-/// A port of this machine that leads into a machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Port {
-    /// The port here, at which only this machine listens.
-    pub here: u16,
-    /// The port inside.
-    pub inside: u16,
-}
+use wharf_core::launch::plan::Workload;
 
 /// A launch as data: what a plan shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,30 +42,14 @@ impl launches::Spec for Spec {
     }
 }
 
-impl Spec {
-    /// The ports as they are listed.
-    pub(super) fn published(&self) -> Vec<Published> {
-        let publish = |port: &Port| Published {
-            address: "127.0.0.1".to_owned(),
-            port: port.here,
-            inside: port.inside,
-            protocol: "tcp".to_owned(),
-        };
-        self.ports.iter().map(publish).collect()
-    }
-
-    /// The command by which the person signs in, if it is known.
-    fn sign_in(&self) -> Option<String> {
-        let port = self.ports.iter().find(|port| port.inside == SSH)?;
-        let user = if self.user.is_empty() { String::new() } else { format!("{}@", self.user) };
-        Some(format!("ssh -p {} {user}127.0.0.1", port.here))
-    }
-}
-
 /// A launch as it is listed.
 pub(super) fn workload(kept: Kept<Spec>) -> Workload {
-    let runs = kept.running.is_some();
     let mut facts = vec![("acceleration".to_owned(), kept.spec.acceleration.clone())];
-    facts.extend(kept.spec.sign_in().filter(|_| runs).map(|line| ("sign in".to_owned(), line)));
-    Workload { ports: if runs { kept.spec.published() } else { Vec::new() }, facts, ..kept.workload }
+    let mut ports = Vec::new();
+    if kept.running.is_some() {
+        let (published, sign_in) = forward::ways_in(&kept.spec.ports, &kept.spec.user);
+        ports = published;
+        facts.extend(sign_in);
+    }
+    Workload { ports, facts, ..kept.workload }
 }

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use super::{
     console,
-    folder::{self, Port, Running, Spec},
+    folder::{self, Running, Spec},
     keep,
     machine::{self, Machine, QMP},
     qmp::{self, Connection},
@@ -33,13 +33,13 @@ use crate::{
     machines::{
         acceleration::Acceleration,
         disk::{self, Disks, WantedDisk},
-        form::{self, Network},
-        forward,
-        overlay::{self, OVERLAY},
-        seed,
+        draft::Draft,
+        form,
+        forward::Port,
+        overlay,
         snapshots::{Snapshots, copy_stopped},
     },
-    shared::{exec, private, room},
+    shared::{exec, private},
 };
 use wharf_core::{
     base::{
@@ -55,10 +55,9 @@ use wharf_core::{
     },
     launch::{
         form::{Answers, Form},
-        isolation::Isolation,
         kept::KeptImage,
         logs::LogRange,
-        plan::{Plan, State, Step, Workload, key, name_from},
+        plan::{Plan, State, Step, Workload, name_from},
         usage::Usage,
     },
     ports::{Ability, ByteStream, Changes, Extent, Launcher, Supply, Terminal},
@@ -74,9 +73,9 @@ const CLOSED: &str = "QEMU, closed by a filter of system calls";
 const STARTING: &str = "starting";
 /// The pause between two looks at a machine that begins.
 const LOOK: Duration = Duration::from_millis(10);
-/// How long QEMU's other programs may take.
+/// How long QEMU may take to tell its version.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The most bytes of their output.
+/// The most bytes of that.
 const OUTPUT: usize = 64 << 10;
 
 /// QEMU as a backend.
@@ -174,22 +173,12 @@ impl Qemu {
                         (spec.launched.created, spec.launched.machine) = (text::now(), Node::here());
                         bytes = serde_json::to_vec_pretty(&spec).during(what)?;
                     }
-                    let write = move || {
-                        path.parent().map_or(Ok(()), private::folder).and_then(|()| private::write(&path, &bytes))
-                    };
-                    blocking(write).await.during(what)??;
+                    blocking(move || private::write_with_folder(&path, &bytes)).await.during(what)??;
                 }
                 Step::Run { argv, .. } if argv.last() == Some(&at) => {
                     start::start(argv, folder, Stdio::null(), what).await?;
                 }
-                Step::Run { argv, .. } => {
-                    let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-                    let output = exec::run_in(&words, Some(&exec::path_alone()), b"", OUTPUT, PATIENCE).await?;
-                    if output.code != 0 {
-                        let said = clean::short(output.stderr.trim(), 300);
-                        return Err(Error::failed(what, said).hint("check the space left in the state folder"));
-                    }
-                }
+                Step::Run { argv, .. } => overlay::run(argv, what).await?,
                 _ => {}
             }
         }
@@ -221,91 +210,48 @@ impl Launcher for Qemu {
     }
 
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
-        let key = blocking(form::public_key).await.during("look for your public key")?;
-        Ok(Form {
-            isolation: Isolation::OwnKernel,
-            privileged: is_root(),
-            room: room::room(self.launches.folder()).await,
-            ..Form::new(form::questions(image, &key))
-        })
+        form::form(image, self.launches.folder()).await
     }
 
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
         let what = format!("plan on {}", self.name);
-        let wanted = WantedDisk::of(image, &what)?;
-        let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
-        let own_key = blocking(form::public_key).await.during(&what)?;
-        let answers = Form::new(form::questions(image, &own_key)).check(answers)?;
-        let size = answers.bytes("disk");
-        form::fits(image, size)?;
-        let network = Network::from_word(answers.get("network"));
-        let words = if network == Network::None { Vec::new() } else { answers.split_words("ports") };
-        let ports = forward::forwards(&words)?;
-        let key = key();
-        let folder = self.launches.folder().join(&key);
-        let name = name_from(answers.get("name"));
-        let account = seed::Account { user: answers.get("user").trim(), key: answers.get("key") };
-        let user_data = seed::user_data(answers.get("user-data"), &account)?;
+        let draft = Draft::new(image, answers, &self.disks, self.launches.folder(), &what).await?;
+        let name = name_from(draft.answers.get("name"));
         let run = Machine {
             name: &name,
-            memory: form::memory(&answers),
-            processors: answers.get("cpus").parse().unwrap_or(1),
-            network,
-            ports: &ports,
+            memory: form::memory(&draft.answers),
+            processors: draft.processors(),
+            network: draft.network,
+            ports: &draft.ports,
             acceleration: self.acceleration,
         };
-        let place = self.disks.place(&wanted.digest, &wanted.format);
         let spec = Spec {
             launched: Launched {
                 name: name.clone(),
-                reference: pinned.reference.to_string(),
-                digest: pinned.digest.to_string(),
-                key: key.clone(),
+                reference: draft.image.reference.to_string(),
+                digest: draft.image.digest.to_string(),
+                key: draft.key.clone(),
                 created: text::now(),
                 machine: Node::here(),
             },
-            disk: place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            size: wanted.size,
+            disk: draft.disk_file(),
+            size: draft.wanted.size,
             run: run.words(),
             acceleration: self.acceleration.word().to_owned(),
-            user: if answers.get("user-data").is_empty() { account.user.to_owned() } else { String::new() },
-            ports: ports.iter().map(|port| Port { here: port.port, inside: port.inside }).collect(),
+            user: draft.user.clone(),
+            ports: draft.ports.iter().map(Port::from).collect(),
         };
-        let prepare = Step::Prepare {
-            what: format!("the disk {}", wanted.digest.short()),
-            to: place.display().to_string(),
-            bytes: Some(if self.disks.has(&wanted) { 0 } else { wanted.size }),
-            by: Vec::new(),
-        };
-        let seeds = folder.join(seed::FOLDER);
-        let seeded = |name: &str| seeds.join(name).display().to_string();
-        let spec_text = serde_json::to_string_pretty(&spec).during(&what)?;
-        let environment = vec!["PATH".to_owned()];
-        Ok(Plan {
-            backend: self.name.clone(),
-            steps: vec![
-                prepare,
-                Step::write(seeded("meta-data"), seed::meta_data(&format!("wharf-{key}"), &name)),
-                Step::write(seeded("user-data"), user_data),
-                Step::Run {
-                    argv: overlay::own_disk(&folder.join(OVERLAY), &place, &wanted.format, size),
-                    environment: environment.clone(),
-                },
-                Step::Write {
-                    path: folder.join(SPEC).display().to_string(),
-                    text: spec_text,
-                    mode: 0o600,
-                    completed: ["created", "machine"].map(str::to_owned).to_vec(),
-                },
-                Step::Run { argv: self.keeper_words(&folder, &what)?, environment },
-            ],
-            risks: form::risks(image, &answers, self.acceleration, &ports, CLOSED),
-            privileged: is_root(),
-            isolation: Isolation::OwnKernel,
-            image: pinned,
-            answers,
-            idempotency_key: key,
-        })
+        let mut steps = draft.first_steps(&self.disks, &name);
+        steps.push(Step::Write {
+            path: draft.folder.join(SPEC).display().to_string(),
+            text: serde_json::to_string_pretty(&spec).during(&what)?,
+            mode: 0o600,
+            completed: ["created", "machine"].map(str::to_owned).to_vec(),
+        });
+        let argv = self.keeper_words(&draft.folder, &what)?;
+        steps.push(Step::Run { argv, environment: vec!["PATH".to_owned()] });
+        let risks = form::risks(image, &draft.answers, self.acceleration, &draft.ports, CLOSED);
+        Ok(draft.plan(&self.name, steps, risks))
     }
 
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {
@@ -322,7 +268,7 @@ impl Launcher for Qemu {
             claim.keep();
             return Ok(folder::workload(kept));
         }
-        self.disks.provide(cx, supply, &planned(plan, &what)?).await?;
+        self.disks.provide(cx, supply, &WantedDisk::planned(plan, SPEC, &what)?).await?;
         cx.progress.phase("starting");
         let done = self.carry_out(plan, &at, &what).await;
         // What has its description is a machine, also if its keeper could not be started.
@@ -495,20 +441,4 @@ impl Launcher for Qemu {
             note: format!("version {}, {how}", clean::short(version, 40)),
         })
     }
-}
-
-/// The disk that a plan was made for.
-fn planned(plan: &Plan, what: &str) -> Result<WantedDisk> {
-    let written = plan.steps.iter().find_map(|step| match step {
-        Step::Write { path, text, .. } if Path::new(path).ends_with(SPEC) => Some(text),
-        _ => None,
-    });
-    let text = written.ok_or_else(|| Error::usage(what, "this plan was made by another backend"))?;
-    let spec: Spec = serde_json::from_str(text).during(what)?;
-    Ok(WantedDisk::planned(&plan.image, &spec.disk, spec.size))
-}
-
-/// Whether root launches: then QEMU runs as root.
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }

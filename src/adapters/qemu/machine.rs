@@ -58,13 +58,8 @@ impl Machine<'_> {
             json!({"driver": "vvfat", "dir": seed::FOLDER, "label": label, "read-only": true, "node-name": "seed0"});
         add("-blockdev", disk(&seed));
         add("-device", "virtio-blk-pci,drive=seed0".to_owned());
-        if self.network != Network::None {
-            let restricted = if self.network == Network::User { "off" } else { "on" };
-            let forward = |port: &Published| {
-                format!(",hostfwd={}:{}:{}-:{}", port.protocol, port.address, port.port, port.inside)
-            };
-            let forwards: String = self.ports.iter().map(forward).collect();
-            add("-netdev", format!("user,id=net0,restrict={restricted}{forwards}"));
+        if let Some(network) = self.network.netdev("net0", self.ports) {
+            add("-netdev", network);
             add("-device", "virtio-net-pci,netdev=net0".to_owned());
         }
         add("-device", "virtio-rng-pci".to_owned());
