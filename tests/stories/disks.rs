@@ -15,19 +15,22 @@ use wharf::{
 };
 
 use crate::{
+    clouds::Person,
     lab::{self, Home, need},
     launchers::{answers, supply, until_it_says},
 };
 
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// The text of a `clouds.yaml`, for the person without rights.
+const CLOUDS: &str = "CLOUDS";
+pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// A blob and its media type.
-struct Blob<'a>(&'a [u8], &'a str);
+pub(crate) struct Blob<'a>(pub(crate) &'a [u8], pub(crate) &'a str);
 
 /// Puts an image with one layer into the lab's registry; gives its reference.
-async fn put(name: &str, layer: Blob<'_>, config: Blob<'_>, artifact: Option<&str>) -> String {
+pub(crate) async fn put(name: &str, layer: Blob<'_>, config: Blob<'_>, artifact: Option<&str>) -> String {
     let open = std::env::var("WHARF_LAB_OPEN").unwrap();
     let (client, base) = (reqwest::Client::new(), format!("http://{open}/v2/{name}"));
     for Blob(bytes, _) in [&layer, &config] {
@@ -57,7 +60,7 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 /// The layer of a containerDisk: one file below `/disk`, as KubeVirt documents it.
-fn layer_with(name: &str, disk: &[u8]) -> Vec<u8> {
+pub(crate) fn layer_with(name: &str, disk: &[u8]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_ustar();
     header.set_size(disk.len() as u64);
@@ -74,7 +77,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     gzip.finish().unwrap()
 }
 
-fn config_of(layer: &[u8]) -> String {
+pub(crate) fn config_of(layer: &[u8]) -> String {
     serde_json::json!({ "architecture": "amd64", "os": "linux", "config": {},
         "rootfs": { "type": "layers", "diff_ids": [digest(layer)] } })
     .to_string()
@@ -93,7 +96,7 @@ pub(crate) async fn container_disk() -> String {
     put(&lab::fresh("container-disk"), Blob(&layer, LAYER), Blob(config_of(&layer).as_bytes(), CONFIG), None).await
 }
 
-async fn shown(portal: &Portal, reference: &str) -> Image {
+pub(crate) async fn shown(portal: &Portal, reference: &str) -> Image {
     portal.sources.image(&Context::default(), &reference.parse().unwrap(), None).await.unwrap()
 }
 
@@ -177,4 +180,42 @@ async fn a_person_starts_one() {
         std::fs::read_dir(home.path("state/disks")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 1, "nothing else is left: {names:?}");
     launcher.remove(&cx, &made.id).await.unwrap();
+}
+
+#[test]
+fn a_disk_of_a_cloud_starts_here() {
+    let (guest, clouds) = (need!("WHARF_LAB_QEMU"), need!("WHARF_LAB_CLOUDS"));
+    // Only its owner may read the file of the lab.
+    let clouds = std::fs::read_to_string(clouds).unwrap();
+    let variables = [("WHARF_LAB_QEMU", guest.as_str()), (CLOUDS, &clouds)];
+    lab::as_person("disks::a_person_starts_one_of_a_cloud", &variables);
+}
+
+#[test]
+#[ignore = "another test runs it as a person without rights"]
+fn a_person_starts_one_of_a_cloud() {
+    let folder = tempfile::tempdir().unwrap();
+    let clouds = folder.path().join("clouds.yaml").display().to_string();
+    std::fs::write(&clouds, std::env::var(CLOUDS).unwrap()).unwrap();
+    let alice = Person::new("alice", &clouds);
+    let (file, entry) =
+        (alice.home.path(".config/wharf/wharf.toml"), "[[backend]]\nname = \"qemu\"\ntype = \"qemu\"\n");
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + entry).unwrap();
+    let guest = format!("{}/disk.qcow2", std::env::var("WHARF_LAB_QEMU").unwrap());
+    let image = format!("glance://site/{}", lab::fresh("guest"));
+    let pushed = alice.json(&["push", &guest, &image]);
+    // The cloud itself comes first; on this machine it starts where it is asked for there.
+    let plan = alice.json(&["launch", &image, "--plan=json"]);
+    assert_eq!(plan["backend"], "site", "{plan}");
+    let words = ["launch", &image, "--on", "qemu", "--set", "memory=256M", "--set", "cpus=1", "--set", "network=none"];
+    let made = alice.json(&words);
+    let id = made["id"].as_str().unwrap_or_else(|| panic!("{made}"));
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    while !lab::said(&alice.run(&["logs", id])).contains("guest: ready") {
+        assert!(std::time::Instant::now() < until, "{}", lab::said(&alice.run(&["logs", id])));
+    }
+    let hash = pushed["outcome"]["digest"].as_str().unwrap().replace(':', "-");
+    let kept = alice.home.path(&format!("state/disks/{hash}.qcow2"));
+    assert!(std::fs::read(&kept).unwrap() == std::fs::read(&guest).unwrap(), "compared with the cloud's hash");
+    assert!(alice.run(&["remove", id]).status.success());
 }

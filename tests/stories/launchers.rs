@@ -42,6 +42,7 @@ pub(crate) async fn supply(portal: &Portal, image: &Image) -> Supply {
     Supply {
         image: image.pinned.clone().unwrap(),
         content: Some(lab::place(portal, &reference).content),
+        disks: None,
         credentials: None,
         known: Default::default(),
     }

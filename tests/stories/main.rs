@@ -41,6 +41,7 @@ mod help;
 mod hostile;
 mod inputs;
 mod isolation;
+mod kernels;
 mod key_files;
 mod keys;
 mod kubernetes;

@@ -44,13 +44,13 @@ fn machines_keep_the_contract() {
 }
 
 /// A person with a home and a disk image in it.
-struct Stage {
-    home: Home,
-    portal: Arc<Portal>,
+pub(crate) struct Stage {
+    pub(crate) home: Home,
+    pub(crate) portal: Arc<Portal>,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = Home::new();
         let portal = Arc::new(Portal::new(wharf::adapters::parts_of(home.config()).unwrap()));
         let guest = std::env::var(GUEST).unwrap();
@@ -59,12 +59,12 @@ impl Stage {
     }
 
     /// The backend, as a Wharf that was just started has it.
-    fn launcher(&self) -> Arc<dyn Launcher> {
+    pub(crate) fn launcher(&self) -> Arc<dyn Launcher> {
         let backend = Qemu::new("qemu".into(), &self.home.path("state"), &self.home.path("images"));
         Arc::new(backend.kept_by(env!("CARGO_BIN_EXE_wharf").into()))
     }
 
-    async fn image(&self, name: &str) -> Image {
+    pub(crate) async fn image(&self, name: &str) -> Image {
         let (cx, reference) = (Context::default(), format!("file:{}", self.home.path(name).display()));
         let image = self.portal.sources.image(&cx, &reference.parse().unwrap(), None).await.unwrap();
         self.portal.evidence.pinned(&cx, image).await.unwrap()

@@ -246,6 +246,8 @@ fn disk(reference: &ImageRef, facts: disk_header::Facts) -> Image {
             virtual_size: facts.virtual_size,
             warnings: facts.warnings,
             refers: facts.refers,
+            architecture: facts.architecture.to_owned(),
+            boots: facts.boots,
             ..DiskFacts::default()
         }),
         signed: None,

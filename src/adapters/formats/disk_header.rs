@@ -6,13 +6,14 @@
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path, time::UNIX_EPOCH};
 
+use super::kernel;
 use wharf_core::{
     base::{
         clean,
         error::{During, Error, Result},
         text,
     },
-    image::model::ImageKind,
+    image::model::{BootProtocol, ImageKind},
 };
 
 /// How many bytes of a file are read to recognize it.
@@ -25,7 +26,7 @@ const SANE_SIZE: u64 = 64 << 40;
 pub struct Facts {
     /// Disk image of a machine, or SIF file.
     pub kind: ImageKind,
-    /// The format: `qcow2`, `vmdk`, `raw` or `sif`.
+    /// The format: `qcow2`, `vmdk`, `raw`, `sif` or [`KERNEL`].
     pub format: String,
     /// The size of the disk that a machine would see, in bytes.
     pub virtual_size: Option<u64>,
@@ -39,7 +40,14 @@ pub struct Facts {
     pub warnings: Vec<String>,
     /// Whether the header names other files, which must not be followed.
     pub refers: bool,
+    /// The processor that it needs, in Go's words; empty if unknown.
+    pub architecture: &'static str,
+    /// How it is started, where it is a kernel and no disk.
+    pub boots: Option<BootProtocol>,
 }
+
+/// The format of a kernel that a machine starts by itself.
+pub const KERNEL: &str = "kernel";
 
 /// Opens a regular file for reading. A pipe or device is refused before it is opened: opening it might wait for ever,
 /// or change something.
@@ -86,6 +94,8 @@ pub fn read(head: &[u8], size: u64) -> Facts {
         details: BTreeMap::new(),
         warnings: Vec::new(),
         refers: false,
+        architecture: "",
+        boots: None,
     };
     if head.starts_with(b"QFI\xfb") {
         qcow2(head, &mut facts);
@@ -98,6 +108,8 @@ pub fn read(head: &[u8], size: u64) -> Facts {
     } else if head.starts_with(b"vhdxfile") {
         facts.format = "vhdx".into();
         facts.virtual_size = None;
+    } else if let Some(kernel) = kernel::read(head) {
+        boots(kernel, &mut facts);
     } else if head.get(510..512) == Some(&[0x55, 0xaa]) {
         facts.details.insert(
             "boot sector".into(),
@@ -110,6 +122,16 @@ pub fn read(head: &[u8], size: u64) -> Facts {
         facts.warnings.push(format!("it claims to be {} large", text::size(facts.virtual_size.unwrap_or(0))));
     }
     facts
+}
+
+fn boots(kernel: kernel::Kernel, facts: &mut Facts) {
+    facts.format = KERNEL.into();
+    facts.virtual_size = None;
+    facts.boots = Some(kernel.protocol);
+    facts.architecture = kernel.architecture;
+    facts.details.insert("boots by".into(), kernel.protocol.words().into());
+    facts.details.insert("architecture".into(), kernel.architecture.into());
+    facts.details.extend(kernel.version.map(|version| ("version".to_owned(), version)));
 }
 
 fn big32(head: &[u8], at: usize) -> Option<u32> {
@@ -228,6 +250,7 @@ fn sif(head: &[u8], facts: &mut Facts) {
     };
     let architecture = architecture(head.get(45..48).unwrap_or_default());
     facts.details.insert("architecture".into(), architecture.into());
+    facts.architecture = if architecture == "unknown" { "" } else { architecture };
     facts.details.insert("sif version".into(), clean::short(&word(42..45), 4));
 }
 

@@ -1,5 +1,6 @@
 //! Disks of machines in registries: as a file in the file system of a container image (KubeVirt's containerDisk: one file
-//! below `/disk`), or as the layer itself, plain or compressed (an OCI artifact, as `oras` pushes files).
+//! below `/disk`), or as the layer itself, plain or compressed (an OCI artifact, as `oras` pushes files). Unikraft's kernels are
+//! in images too, always at the same place (`imagespec`, "WellKnownKernelPath").
 //!
 //! Media types say little: there are many, and some are wrong. What a layer is, its first bytes say.
 
@@ -16,6 +17,8 @@ use super::{
 
 /// How many bytes of a layer are read to recognise it.
 pub const HEAD: usize = 64 << 10;
+/// Where images of Unikraft have their kernel.
+const UNIKRAFT: &[u8] = b"unikraft/bin/kernel";
 /// The most entries before the disk.
 const ENTRIES: usize = 8;
 /// The largest disk that is unpacked, in bytes, empty parts included.
@@ -60,7 +63,7 @@ fn disk_entry(layer: &mut Layer<'_>, budget: &mut Budget) -> io::Result<Option<u
         let Some(item) = layer.next(budget)? else { return Ok(None) };
         let name = item.name.strip_prefix(b"./").or(item.name.strip_prefix(b"/")).unwrap_or(&item.name);
         let below = name.strip_prefix(b"disk/").filter(|rest| !rest.is_empty() && !rest.contains(&b'/'));
-        if item.what == EntryKind::File && below.is_some() {
+        if item.what == EntryKind::File && (below.is_some() || name == UNIKRAFT) {
             return Ok(Some(layer.data().1));
         }
     }

@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod disk_header;
 pub mod disk_image;
 pub mod exploited;
+pub mod kernel;
 pub mod keys;
 pub mod layer;
 pub mod reports;

@@ -221,7 +221,7 @@ impl Launcher for Kubernetes {
             _ if image.pinned.is_none() => refused("the image has no digest to pin to", ""),
             (ImageKind::Container, _) => Ok(()),
             (ImageKind::Vm, Some(disk)) if disk.refers => refused("the header of its disk names other files", ""),
-            (ImageKind::Vm, Some(disk)) if disk.in_image => Ok(()),
+            (ImageKind::Vm, Some(disk)) if disk.in_image && disk.boots.is_none() => Ok(()),
             (ImageKind::Vm, _) => refused("KubeVirt starts disks in container images (below /disk) alone", ""),
             (kind, _) => refused(&format!("a cluster does not run a {} image", kind.name()), ""),
         }

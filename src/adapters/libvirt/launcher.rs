@@ -172,7 +172,7 @@ impl Launcher for Libvirt {
     }
 
     fn accepts(&self, image: &Image) -> Result<()> {
-        disk::accepts(image)
+        disk::accepts(image, false)
     }
 
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {

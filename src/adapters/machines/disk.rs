@@ -22,7 +22,10 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
-    formats::{disk_header, disk_image},
+    formats::{
+        disk_header::{self, KERNEL},
+        disk_image,
+    },
     shared::private::{self, Scratch},
 };
 use wharf_core::{
@@ -34,7 +37,7 @@ use wharf_core::{
     },
     image::{
         manifest::{Descriptor, Manifest},
-        model::Image,
+        model::{BootProtocol, Image},
         reference::ImageRef,
     },
     launch::{
@@ -44,8 +47,10 @@ use wharf_core::{
     ports::Supply,
 };
 
-/// The formats with which machines start.
-pub const FORMATS: [&str; 2] = ["qcow2", "raw"];
+/// The formats of disks with which machines start.
+const DISKS: [&str; 2] = ["qcow2", "raw"];
+/// The processor that machines have, in Go's words.
+const ARCHITECTURE: &str = "amd64";
 /// The name of a disk that is not complete yet, in a folder of its own.
 const DISK: &str = "disk";
 /// The name of the layer that holds it, before it is unpacked.
@@ -76,9 +81,8 @@ impl WantedDisk {
     /// The disk of an image, as it has to be fetched.
     ///
     /// # Errors
-    /// Those of [`accepts`], and `Unsupported` for an image without a digest.
+    /// `Unsupported` for an image without a digest.
     pub fn of(image: &Image, what: &str) -> Result<Self> {
-        accepts(image)?;
         let pinned = image.pinned.as_ref().ok_or_else(|| Error::unsupported(what, "the image has no digest"))?;
         let format = image.disk.as_ref().map(|disk| disk.format.clone()).unwrap_or_default();
         let in_layer = matches!(image.reference, ImageRef::Oci(_));
@@ -108,18 +112,17 @@ impl WantedDisk {
     }
 }
 
-/// Fails if no machine starts from an image.
+/// Fails if no machine starts from an image; `kernels` says whether kernels are started too, which have no disk.
 ///
 /// # Errors
 /// `Unsupported`, with the reason.
-pub fn accepts(image: &Image) -> Result<()> {
+pub fn accepts(image: &Image, kernels: bool) -> Result<()> {
     let refused = |why: String, hint: &str| {
         Err(Error::unsupported(format!("start a machine from {}", image.reference), why).hint(hint))
     };
     let Some(disk) = &image.disk else { return refused("it is no disk image".to_owned(), "choose one of kind vm") };
-    if !matches!(image.reference, ImageRef::File { .. } | ImageRef::Oci(_)) {
-        let hint = "download it into a folder of images first: wharf pull IMAGE FILE";
-        return refused("its bytes are not in a file here, nor in a registry".to_owned(), hint);
+    if matches!(image.reference, ImageRef::Volume { .. }) {
+        return refused("it is a volume of a cloud".to_owned(), "make an image of it, and launch that");
     }
     if disk.refers {
         return refused(
@@ -127,11 +130,20 @@ pub fn accepts(image: &Image) -> Result<()> {
             "make one file of it that you trust: qemu-img convert -O qcow2",
         );
     }
-    if !FORMATS.contains(&disk.format.as_str()) {
-        let why = format!("its format is {}", disk.format);
-        return refused(why, "make another file of it: qemu-img convert -O qcow2");
+    let platform = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
+    let architecture = platform.map_or(disk.architecture.as_str(), |platform| &platform.architecture);
+    if !["", ARCHITECTURE, "386"].contains(&architecture) {
+        return refused(format!("it is for another processor ({architecture})"), "machines here have an amd64 one");
     }
-    Ok(())
+    match disk.boots {
+        None if DISKS.contains(&disk.format.as_str()) => Ok(()),
+        None => refused(format!("its format is {}", disk.format), "make another file of it: qemu-img convert -O qcow2"),
+        Some(BootProtocol::Multiboot2) => {
+            refused("it is a kernel for Multiboot 2".to_owned(), "use one for PVH or Multiboot 1: QEMU loads those")
+        }
+        Some(_) if kernels => Ok(()),
+        Some(_) => refused("it is a kernel and no disk".to_owned(), "launch it on a backend of the type 'qemu'"),
+    }
 }
 
 impl Disks {
@@ -165,12 +177,7 @@ impl Disks {
         let making = Scratch::make(private::beside(&place, MAKING))?;
         let from = making.path().join(DISK);
         let fetched = if wanted.in_layer { making.path().join(LAYER) } else { from.clone() };
-        let blob = if wanted.in_layer {
-            layer(cx, supply, &what).await?
-        } else {
-            Descriptor::blob("application/octet-stream", wanted.digest.clone(), wanted.size)
-        };
-        cx.unless_cancelled(&what, write(cx, supply, &blob, &fetched, &what)).await?;
+        cx.unless_cancelled(&what, fetch(cx, supply, wanted, &fetched, &what)).await?;
         if wanted.in_layer {
             cx.progress.phase("unpacking the disk");
             let (to, task) = (from.clone(), what.clone());
@@ -200,10 +207,10 @@ impl Disks {
             let (id, meta) = (entry.file_name().into_string().ok()?, entry.metadata().ok()?);
             let (stem, format) = id.split_once('.')?;
             let seconds = |time: SystemTime| i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok();
-            FORMATS.contains(&format).then(|| KeptImage {
+            is_kept(format).then(|| KeptImage {
                 backend: backend.to_owned(),
                 digest: stem.replacen('-', ":", 1),
-                form: format!("{format} disk"),
+                form: if format == KERNEL { format.to_owned() } else { format!("{format} disk") },
                 place: entry.path().display().to_string(),
                 size: meta.len(),
                 made: meta.modified().ok().and_then(seconds),
@@ -225,7 +232,7 @@ impl Disks {
         if let Some(who) = busy.get(id) {
             return Err(Error::usage(what, format!("{who} uses it")).hint("remove that first"));
         }
-        if id.contains('/') || !id.split_once('.').is_some_and(|(_, format)| FORMATS.contains(&format)) {
+        if id.contains('/') || !id.split_once('.').is_some_and(|(_, format)| is_kept(format)) {
             return Err(Error::usage(what, "there is no such disk"));
         }
         match std::fs::remove_file(self.0.join(id)) {
@@ -233,6 +240,11 @@ impl Disks {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether files of this format are kept.
+fn is_kept(format: &str) -> bool {
+    format == KERNEL || DISKS.contains(&format)
 }
 
 /// The only layer of the image, as the manifest that was judged names it.
@@ -244,6 +256,20 @@ async fn layer(cx: &Context, supply: &Supply, what: &str) -> Result<Descriptor> 
         Manifest::Image { layers, .. } if layers.len() == 1 => Ok(layers[0].clone()),
         _ => Err(Error::unsupported(what, "it has more layers than the disk")),
     }
+}
+
+/// Writes the bytes of a disk, or of the layer that holds it, into a new file, and compares them.
+async fn fetch(cx: &Context, supply: &Supply, wanted: &WantedDisk, to: &Path, what: &str) -> Result<()> {
+    if let reference @ ImageRef::Glance { .. } = &supply.image.reference {
+        let arrived = supply.files()?.download(cx, reference, to).await?;
+        return wanted.digest.matches(&arrived.digest, what);
+    }
+    let blob = if wanted.in_layer {
+        layer(cx, supply, what).await?
+    } else {
+        Descriptor::blob("application/octet-stream", wanted.digest.clone(), wanted.size)
+    };
+    write(cx, supply, &blob, to, what).await
 }
 
 /// Ends work in another thread when this is dropped.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::{
     disk::{Disks, WantedDisk},
     form::{self, Network},
-    forward, overlay, seed,
+    forward,
+    kernel::Kernel,
+    overlay, seed,
 };
 use crate::shared::private;
 use wharf_core::{
@@ -39,6 +41,8 @@ pub struct Draft {
     pub ports: Vec<Published>,
     /// The account that is made in it; empty for none.
     pub user: String,
+    /// The kernel, where the image is one and no disk.
+    pub kernel: Option<Kernel>,
     user_data: String,
     /// The size of its disk in bytes, where one is asked for.
     size: Option<u64>,
@@ -58,12 +62,14 @@ impl Draft {
         let network = Network::from_word(answers.get("network"));
         let words = if network == Network::None { Vec::new() } else { answers.split_words("ports") };
         let account = seed::Account { user: answers.get("user").trim(), key: answers.get("key") };
-        let key = key();
+        let (key, place) = (key(), disks.place(&wanted.digest, &wanted.format));
+        let boots = image.disk.as_ref().and_then(|disk| disk.boots);
         Ok(Self {
+            kernel: boots.map(|protocol| Kernel::new(&place, protocol, &answers)).transpose()?,
             ports: forward::forwards(&words)?,
             user_data: seed::user_data(answers.get("user-data"), &account)?,
             user: if answers.get("user-data").is_empty() { account.user.to_owned() } else { String::new() },
-            place: disks.place(&wanted.digest, &wanted.format),
+            place,
             folder: launches.join(&key),
             image: pinned,
             answers,
@@ -89,17 +95,23 @@ impl Draft {
         self.folder.join(seed::FOLDER)
     }
 
-    /// The first steps: the image's disk, the seed for a machine with this host name, and the machine's own disk.
+    /// The first steps: the image's disk, the seed for a machine with this host name, and the machine's own disk; for a
+    /// kernel, nothing but its file.
     pub fn first_steps(&self, disks: &Disks, host: &str) -> Vec<Step> {
         let seeded = |name: &str| self.seeds().join(name).display().to_string();
         let own = self.folder.join(overlay::OVERLAY);
+        let kind = if self.kernel.is_some() { "kernel" } else { "disk" };
+        let image = Step::Prepare {
+            what: format!("the {kind} {}", self.wanted.digest.short()),
+            to: self.place.display().to_string(),
+            bytes: Some(if disks.has(&self.wanted) { 0 } else { self.wanted.size }),
+            by: Vec::new(),
+        };
+        if self.kernel.is_some() {
+            return vec![image];
+        }
         vec![
-            Step::Prepare {
-                what: format!("the disk {}", self.wanted.digest.short()),
-                to: self.place.display().to_string(),
-                bytes: Some(if disks.has(&self.wanted) { 0 } else { self.wanted.size }),
-                by: Vec::new(),
-            },
+            image,
             Step::write(seeded("meta-data"), seed::meta_data(&format!("wharf-{}", self.key), host)),
             Step::write(seeded("user-data"), self.user_data.clone()),
             overlay::step(overlay::own_disk(&own, &self.place, &self.wanted.format, self.size)),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     acceleration::Acceleration,
     forward::{self, SSH},
-    seed,
+    kernel, seed,
 };
 use crate::shared::{private, room};
 use wharf_core::{
@@ -14,7 +14,7 @@ use wharf_core::{
         error::{During, Error, Result},
         small_file, text,
     },
-    image::model::Image,
+    image::model::{DiskFacts, Image},
     launch::{
         form::{Answers, Field, FieldKind, Form, Section},
         isolation::Isolation,
@@ -102,37 +102,55 @@ pub async fn asked(image: &Image) -> Result<Vec<Section>> {
 /// The sections of the form.
 fn questions(image: &Image, key: &str) -> Vec<Section> {
     let disk = image.disk.clone().unwrap_or_default();
-    let title = image.reference.title();
-    let name = title.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default();
+    if let Some(protocol) = disk.boots {
+        return kernel::questions(image, protocol);
+    }
     let account = "who signs in: cloud-init makes this account; empty for the image's own one";
     let public = "your public key, with which you sign in by ssh";
     let basics = vec![
-        questions::name("what the machine is called, and its host name", name),
+        questions::name("what the machine is called, and its host name", &name(image)),
         Field::new("user", "Account", account, FieldKind::Text, user()),
         Field::new("key", "Public key", public, FieldKind::Text, key),
     ];
     let memory = MEMORY.max(disk.least_memory);
     let grown = "how large its disk is to be; empty as in the image. It takes up what is written";
+    let needs_more = disk.least_disk > disk.virtual_size.unwrap_or(0);
+    let size = if needs_more { format!("{}M", disk.least_disk.div_ceil(1 << 20)) } else { String::new() };
     let resources = vec![
         questions::memory("how much it has", &format!("{}M", memory >> 20)),
-        questions::processors(
-            std::thread::available_parallelism().map_or(1, |count| count.get() as u64).min(PROCESSORS),
-        ),
-        Field::new("disk", "Disk", grown, FieldKind::Bytes, ""),
-    ];
-    let reach = "restricted answers at its ports and reaches nothing; user reaches what this machine reaches";
-    let network = vec![
-        Field::new("network", "Network", reach, questions::choice(&Network::WORDS), Network::WORDS[0]),
-        Field::new("ports", "Ports", forward::HELP, FieldKind::Words, SSH.to_string()),
+        processors(),
+        Field::new("disk", "Disk", grown, FieldKind::Bytes, size),
     ];
     let own = "cloud-init's user-data in place of the account above";
     let advanced = vec![Field::new("user-data", "User data", own, FieldKind::Lines, "")];
     vec![
         questions::basics(basics),
         questions::resources(resources),
-        questions::network("whom it can reach, and how it is reached", network),
+        network(&SSH.to_string()),
         questions::advanced(advanced),
     ]
+}
+
+/// The name that a machine gets from that of its image.
+pub(super) fn name(image: &Image) -> String {
+    let title = image.reference.title();
+    title.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default().to_owned()
+}
+
+/// The question for the processors.
+pub(super) fn processors() -> Field {
+    let here = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    questions::processors(here.min(PROCESSORS))
+}
+
+/// The questions for the network, with these ports unless others are asked for.
+pub(super) fn network(ports: &str) -> Section {
+    let reach = "restricted answers at its ports and reaches nothing; user reaches what this machine reaches";
+    let fields = vec![
+        Field::new("network", "Network", reach, questions::choice(&Network::WORDS), Network::WORDS[0]),
+        Field::new("ports", "Ports", forward::HELP, FieldKind::Words, ports),
+    ];
+    questions::network("whom it can reach, and how it is reached", fields)
 }
 
 /// Fails if a disk of this size does not hold the image.
@@ -172,6 +190,22 @@ pub fn risks(image: &Image, answers: &Answers, acceleration: Acceleration, ports
         let named = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         risks.push(Risk::caution(format!("everybody on this machine reaches its ports: {named}")));
     }
+    if disk.boots.is_some() {
+        risks.extend(kernel::risks(answers));
+    } else {
+        risks.extend(disk_risks(answers, &disk));
+    }
+    risks.push(Risk::harmless(format!("{} of memory at most", text::size(memory(answers)))));
+    risks.extend(disk.warnings.iter().map(|warning| Risk::caution(format!("the image: {warning}"))));
+    if private::is_root() {
+        risks.push(Risk::danger("you are root: QEMU runs as root of this machine"));
+    }
+    risks
+}
+
+/// The risk lines of a machine with a disk.
+fn disk_risks(answers: &Answers, disk: &DiskFacts) -> Vec<Risk> {
+    let mut risks = Vec::new();
     if answers.get("user-data").is_empty() && answers.get("key").is_empty() {
         risks
             .push(Risk::caution("there is no public key: nobody signs in, unless the image has a password of its own"));
@@ -183,10 +217,5 @@ pub fn risks(image: &Image, answers: &Answers, acceleration: Acceleration, ports
         Some(size) => Risk::caution(format!("what it writes may take {} of your disk", text::size(size))),
         None => Risk::caution("how much of your disk it may take is unknown"),
     });
-    risks.push(Risk::harmless(format!("{} of memory at most", text::size(memory(answers)))));
-    risks.extend(disk.warnings.iter().map(|warning| Risk::caution(format!("the image: {warning}"))));
-    if private::is_root() {
-        risks.push(Risk::danger("you are root: QEMU runs as root of this machine"));
-    }
     risks
 }

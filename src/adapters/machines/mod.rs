@@ -1,4 +1,4 @@
-//! What backends for virtual machines on this machine share: the disks of images, seeds for cloud-init, forwarded ports, and
+//! What backends for virtual machines on this machine share: the disks of images, kernels, seeds for cloud-init, forwarded ports, and
 //! how instructions are carried out.
 
 pub mod acceleration;
@@ -6,6 +6,7 @@ pub mod disk;
 pub mod draft;
 pub mod form;
 pub mod forward;
+pub mod kernel;
 pub mod overlay;
 pub mod seed;
 pub mod snapshots;

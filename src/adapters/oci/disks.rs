@@ -69,6 +69,8 @@ fn as_disk(image: Image, inside: Inside) -> Image {
         virtual_size: facts.virtual_size,
         warnings: facts.warnings,
         refers: facts.refers,
+        architecture: facts.architecture.to_owned(),
+        boots: facts.boots,
         in_image,
         ..DiskFacts::default()
     };

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    formats::disk_header::KERNEL,
     keeper::{
         launches::{self, Kept, Launched},
         running::RunningProgram,
@@ -29,6 +30,21 @@ pub(super) struct Spec {
     pub user: String,
     /// The ports that lead to it.
     pub ports: Vec<Port>,
+    /// Whether it has a power button to which its kernel listens.
+    #[serde(default = "usual")]
+    pub power_button: bool,
+}
+
+/// What holds for machines that start from a disk.
+fn usual() -> bool {
+    true
+}
+
+impl Spec {
+    /// Whether it has no disk of its own: it was started from a kernel.
+    pub(super) fn is_diskless(&self) -> bool {
+        self.disk.rsplit('.').next() == Some(KERNEL)
+    }
 }
 
 /// The program of a machine, as it is noted while it runs.

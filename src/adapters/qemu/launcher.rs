@@ -54,13 +54,15 @@ use wharf_core::{
         reference::ImageRef,
     },
     launch::{
+        ability::Refusal,
         form::{Answers, Form},
         kept::KeptImage,
+        listing::ListScope,
         logs::LogRange,
         plan::{Plan, State, Step, Workload, name_from},
         usage::Usage,
     },
-    ports::{Ability, ByteStream, Changes, Extent, Launcher, Supply, Terminal},
+    ports::{Ability, ByteStream, Changes, Extent, Launcher, Listed, Supply, Terminal},
 };
 
 /// How long a guest has to shut down after its power button was pressed.
@@ -69,6 +71,8 @@ const SHUTS_DOWN: Duration = Duration::from_secs(30);
 const ENDS: Duration = Duration::from_secs(5);
 /// What isolates a machine, in words.
 const CLOSED: &str = "QEMU, closed by a filter of system calls";
+/// Why there is no image of a machine that was started from a kernel.
+const DISKLESS: &str = "it has no disk: it was started from a kernel";
 /// The file that is locked while a machine is started again.
 const STARTING: &str = "starting";
 /// The pause between two looks at a machine that begins.
@@ -144,7 +148,7 @@ impl Qemu {
 
     /// Asks a machine to shut down, and ends it where it does not.
     async fn shut_down(&self, cx: &Context, kept: &Kept<Spec>, id: &str) -> Result<State> {
-        if qmp::press_power_button(&kept.folder).await.is_ok() {
+        if kept.spec.power_button && qmp::press_power_button(&kept.folder).await.is_ok() {
             cx.progress.phase("its power button was pressed: it has 30 s to shut down");
             let state = self.launches.until(id, SHUTS_DOWN, has_ended).await?.workload.state;
             if has_ended(&state) {
@@ -206,7 +210,7 @@ impl Launcher for Qemu {
     }
 
     fn accepts(&self, image: &Image) -> Result<()> {
-        disk::accepts(image)
+        disk::accepts(image, true)
     }
 
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
@@ -224,6 +228,7 @@ impl Launcher for Qemu {
             network: draft.network,
             ports: &draft.ports,
             acceleration: self.acceleration,
+            kernel: draft.kernel.as_ref(),
         };
         let spec = Spec {
             launched: Launched {
@@ -240,6 +245,7 @@ impl Launcher for Qemu {
             acceleration: self.acceleration.word().to_owned(),
             user: draft.user.clone(),
             ports: draft.ports.iter().map(Port::from).collect(),
+            power_button: draft.kernel.as_ref().is_none_or(|kernel| kernel.is_linux && !kernel.is_micro),
         };
         let mut steps = draft.first_steps(&self.disks, &name);
         steps.push(Step::Write {
@@ -281,6 +287,17 @@ impl Launcher for Qemu {
 
     async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
         Ok((self.launches.all().await?.into_iter().map(folder::workload).collect(), Extent::Whole))
+    }
+
+    async fn list(&self, _cx: &Context, _scope: ListScope) -> Result<Listed> {
+        let mut listed = Listed::default();
+        for kept in self.launches.all().await? {
+            if kept.spec.is_diskless() {
+                listed.refusals.extend(Refusal::of(&kept.workload.id, &[Ability::Snapshot], DISKLESS));
+            }
+            listed.workloads.push(folder::workload(kept));
+        }
+        Ok(listed)
     }
 
     async fn watch(&self, _cx: &Context) -> Result<Option<Changes>> {
@@ -387,6 +404,9 @@ impl Launcher for Qemu {
         if kept.relation != NodeRelation::Here && !kept.is_over_here() {
             let why = "it was launched on another machine";
             return Err(Error::unsupported(format!("make an image of {id}"), why).hint("do it there"));
+        }
+        if kept.spec.is_diskless() {
+            return Err(Error::unsupported(format!("make an image of {id}"), DISKLESS));
         }
         let (at, runs) = (kept.folder.clone(), kept.running.is_some());
         let what = "copy the disk of the machine";

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::machines::{acceleration::Acceleration, form::Network, overlay::OVERLAY, seed};
+use crate::machines::{acceleration::Acceleration, form::Network, kernel::Kernel, overlay::OVERLAY, seed};
 use wharf_core::launch::published::Published;
 
 /// The program that runs machines.
@@ -29,7 +29,12 @@ pub(super) struct Machine<'a> {
     pub ports: &'a [Published],
     /// How its instructions are carried out.
     pub acceleration: Acceleration,
+    /// The kernel that it starts; `None` where it starts from its disk.
+    pub kernel: Option<&'a Kernel>,
 }
+
+/// A machine with hardly any devices, and with what kernels for usual machines expect (QEMU `docs/system/i386/microvm.rst`).
+const MICROVM: &str = "microvm,acpi=off,pit=on,pic=on,rtc=on";
 
 impl Machine<'_> {
     /// The words that start it. Its console is QEMU's standard input and output.
@@ -39,30 +44,24 @@ impl Machine<'_> {
         for pair in self.acceleration.options().chunks_exact(2) {
             add(pair[0], pair[1].to_owned());
         }
-        add("-machine", "q35".to_owned());
+        let is_micro = self.kernel.is_some_and(|kernel| kernel.is_micro);
+        // Where there is no PCI, devices are found in memory.
+        let bus = if is_micro { "device" } else { "pci" };
+        add("-machine", if is_micro { MICROVM } else { "q35" }.to_owned());
         add("-smp", self.processors.to_string());
         add("-m", format!("{}K", self.memory >> 10));
         add("-display", "none".to_owned());
         add("-vga", "none".to_owned());
         // What breaks out of the machine can start nothing and gain nothing.
         add("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny".to_owned());
-        add(
-            "-blockdev",
-            disk(&json!({"driver": "file", "filename": OVERLAY, "node-name": "file0", "discard": "unmap"})),
-        );
-        add("-blockdev", disk(&json!({"driver": "qcow2", "file": "file0", "node-name": DISK, "discard": "unmap"})));
-        // QEMU would else stop the machine where this machine's disk is full, and nobody would let it go on.
-        add("-device", format!("virtio-blk-pci,drive={DISK},bootindex=1,werror=report"));
-        let label = seed::LABEL;
-        let seed =
-            json!({"driver": "vvfat", "dir": seed::FOLDER, "label": label, "read-only": true, "node-name": "seed0"});
-        add("-blockdev", disk(&seed));
-        add("-device", "virtio-blk-pci,drive=seed0".to_owned());
+        for (option, value) in self.kernel.map_or_else(from_disk, from_kernel) {
+            add(option, value);
+        }
         if let Some(network) = self.network.netdev("net0", self.ports) {
             add("-netdev", network);
-            add("-device", "virtio-net-pci,netdev=net0".to_owned());
+            add("-device", format!("virtio-net-{bus},netdev=net0"));
         }
-        add("-device", "virtio-rng-pci".to_owned());
+        add("-device", format!("virtio-rng-{bus}"));
         add("-chardev", "stdio,id=console0,signal=off".to_owned());
         add("-serial", "chardev:console0".to_owned());
         for (id, socket) in [("qmp0", QMP), ("qmp1", COPIES)] {
@@ -70,8 +69,37 @@ impl Machine<'_> {
             add("-mon", format!("chardev={id},mode=control"));
         }
         words.extend(["-nodefaults", "-no-user-config"].map(str::to_owned));
+        // A kernel that ends by a reset has ended.
+        words.extend(self.kernel.map(|_| "-no-reboot".to_owned()));
         words
     }
+}
+
+/// The machine's own disk, and the seed.
+fn from_disk() -> Vec<(&'static str, String)> {
+    let own = json!({"driver": "file", "filename": OVERLAY, "node-name": "file0", "discard": "unmap"});
+    let seed =
+        json!({"driver": "vvfat", "dir": seed::FOLDER, "label": seed::LABEL, "read-only": true, "node-name": "seed0"});
+    vec![
+        ("-blockdev", disk(&own)),
+        ("-blockdev", disk(&json!({"driver": "qcow2", "file": "file0", "node-name": DISK, "discard": "unmap"}))),
+        // QEMU would else stop the machine where this machine's disk is full, and nobody would let it go on.
+        ("-device", format!("virtio-blk-pci,drive={DISK},bootindex=1,werror=report")),
+        ("-blockdev", disk(&seed)),
+        ("-device", "virtio-blk-pci,drive=seed0".to_owned()),
+    ]
+}
+
+/// The kernel, and what is loaded with it.
+fn from_kernel(kernel: &Kernel) -> Vec<(&'static str, String)> {
+    let mut options = vec![("-kernel", kernel.file.display().to_string())];
+    if !kernel.arguments.is_empty() {
+        options.push(("-append", kernel.arguments.clone()));
+    }
+    options.extend(kernel.initrd.as_ref().map(|file| ("-initrd", file.display().to_string())));
+    // How a kernel without a power switch ends: with twice what it writes there, and one.
+    options.push(("-device", "isa-debug-exit,iobase=0xf4,iosize=4".to_owned()));
+    options
 }
 
 /// A block device as QEMU reads it.
@@ -85,7 +113,7 @@ mod tests {
 
     fn machine(network: Network, ports: &[Published]) -> Vec<String> {
         let acceleration = Acceleration::Software("test");
-        Machine { name: "lab", memory: 256 << 20, processors: 1, network, ports, acceleration }.words()
+        Machine { name: "lab", memory: 256 << 20, processors: 1, network, ports, acceleration, kernel: None }.words()
     }
 
     #[test]

@@ -192,10 +192,36 @@ impl RunConfig {
     }
 }
 
+/// How a kernel is started that needs no disk: a unikernel, or the kernel of Linux.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BootProtocol {
+    /// As the kernel of Linux.
+    Linux,
+    /// Xen's PVH, which most unikernels and microVMs use.
+    Pvh,
+    /// Multiboot, version 1.
+    Multiboot,
+    /// Multiboot, version 2.
+    Multiboot2,
+}
+
+impl BootProtocol {
+    /// It in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Linux => "Linux",
+            Self::Pvh => "PVH",
+            Self::Multiboot => "Multiboot",
+            Self::Multiboot2 => "Multiboot 2",
+        }
+    }
+}
+
 /// What is known about a disk image from its header, or from the cloud that keeps it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DiskFacts {
-    /// The format: `qcow2`, `raw`, `vmdk`, `sif`, …
+    /// The format: `qcow2`, `raw`, `vmdk`, `sif`, `kernel`, …
     pub format: String,
     /// The size of the disk that a machine would see, in bytes.
     pub virtual_size: Option<u64>,
@@ -210,6 +236,12 @@ pub struct DiskFacts {
     /// Whether it is a file in the file system of a container image (KubeVirt's containerDisk).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub in_image: bool,
+    /// The processor that it needs, in Go's words; empty if unknown.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub architecture: String,
+    /// How it is started, where it is a kernel and no disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boots: Option<BootProtocol>,
 }
 
 /// A signed statement in the properties of a disk image.

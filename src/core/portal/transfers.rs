@@ -100,7 +100,8 @@ impl Transfers {
         };
         let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
         let (content, from) = (self.sources.source(&pinned.reference)?.content.clone(), pinned.digest.clone());
-        let supply = Supply { image: pinned, content, credentials: None, known: KnownAttachments::default() };
+        let supply =
+            Supply { image: pinned, content, disks: None, credentials: None, known: KnownAttachments::default() };
         let digest = cx.unless_cancelled(&what, maker.make_sif(cx, &supply, to)).await?;
         let left = vec!["signatures and attachments: they are of the container image, not of the new file".to_owned()];
         Ok((Outcome { digest, moved: image.size, spared: 0, attachments: 0, left }, Some(from)))

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{catalog::Extent, content::Content, unsupported::cannot};
+use super::{catalog::Extent, content::Content, disks::Disks, unsupported::cannot};
 use crate::{
     base::{
         bytes::ByteStream,
@@ -41,6 +41,8 @@ pub struct Supply {
     pub image: Pinned,
     /// Where its bytes can be read; `None` for images that their own cloud launches.
     pub content: Option<Arc<dyn Content>>,
+    /// Where it can be downloaded as a file; `None` for images that are none of a cloud.
+    pub disks: Option<Arc<dyn Disks>>,
     /// What an engine needs to pull it without Wharf; `None` if nothing.
     pub credentials: Option<Credentials>,
     /// Attachments that are known already, so that several checks read them only once.
@@ -85,6 +87,14 @@ impl Supply {
     /// `Unsupported` where the image's source does not let them be read.
     pub fn bytes(&self) -> Result<Arc<dyn Content>> {
         self.content.clone().ok_or_else(|| cannot(&self.image.reference.to_string(), "read the bytes of"))
+    }
+
+    /// Where it can be downloaded as a file.
+    ///
+    /// # Errors
+    /// `Unsupported` where the image's source has no such files.
+    pub fn files(&self) -> Result<Arc<dyn Disks>> {
+        self.disks.clone().ok_or_else(|| cannot(&self.image.reference.to_string(), "download"))
     }
 }
 

@@ -313,6 +313,7 @@ impl GlanceImage {
             media_type: clean::short(self.disk_format.as_deref().unwrap_or("no format"), 40),
             created: self.created_at.as_deref().and_then(text::parse_timestamp),
             platforms: platform
+                .clone()
                 .into_iter()
                 .zip(self.digest())
                 .map(|(platform, digest)| PlatformEntry { platform, digest })
@@ -329,7 +330,8 @@ impl GlanceImage {
                 refers: false,
                 least_disk: self.min_disk.saturating_mul(1 << 30),
                 least_memory: self.min_ram.saturating_mul(1 << 20),
-                in_image: false,
+                architecture: platform.map(|platform| platform.architecture).unwrap_or_default(),
+                ..DiskFacts::default()
             }),
             signed: self.data_signature(),
             statement: self.statement(),

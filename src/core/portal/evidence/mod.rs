@@ -172,6 +172,7 @@ impl Evidence {
         let supply = Supply {
             image: pinned.clone(),
             content: source.content.clone(),
+            disks: None,
             credentials,
             known: KnownAttachments::default(),
         };

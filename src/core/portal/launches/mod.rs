@@ -243,8 +243,8 @@ impl Launches {
     async fn supply(&self, image: &Pinned) -> Result<Supply> {
         let source = self.sources.source(&image.reference)?;
         let credentials = source.catalog.credentials(&image.reference).await;
-        let (image, content) = (image.clone(), source.content.clone());
-        Ok(Supply { image, content, credentials, known: KnownAttachments::default() })
+        let (content, disks) = (source.content.clone(), source.disks.clone());
+        Ok(Supply { image: image.clone(), content, disks, credentials, known: KnownAttachments::default() })
     }
 
     /// Carries out a plan; `because` is the person's reason where the policy wants an approval and accepts a reason
