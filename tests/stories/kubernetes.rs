@@ -454,3 +454,82 @@ async fn contexts_of_a_kubeconfig_are_backends_whatever_they_are_called() {
     let doctor = lab::said(&output);
     assert!(doctor.contains("kubeconfig") && doctor.contains(&odd.display().to_string()), "{doctor}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_of_pods_are_rows_that_say_what_runs_with_them() {
+    let stage = Stage::new(&need!("WHARF_LAB_KUBERNETES"));
+    let (launcher, namespace) = stage.alone();
+    let cx = Context::default();
+    let made = stage.launch(&launcher, &sleeping("sleep 300")).await;
+    until(&launcher, &made.id, |state| *state == State::Running).await;
+    // One that somebody else started, by hand.
+    let image = stage.tools.trim_start_matches("oci://");
+    let words = ["-n", &namespace, "run", "neighbour", "--image", image, "--restart=Never", "--", "sleep", "300"];
+    stage.kubectl(&words, "");
+    let wait = ["-n", &namespace, "wait", "--for=condition=Ready", "pod/neighbour", "--timeout=60s"];
+    stage.kubectl(&wait, "");
+    let backend =
+        toml::Table::from_iter([("kubeconfig".to_owned(), stage.home.path("kubeconfig").display().to_string().into())]);
+    let open = lab::registry("open", &std::env::var("WHARF_LAB_OPEN").unwrap());
+    let backends = vec![ConfigEntry::new("cluster", "kubernetes", "test", backend)];
+    let config = Config { backends, sources: vec![open], ..stage.home.config() };
+    let portal = Portal::new(wharf::adapters::parts_of(config).unwrap());
+    let (out, _parts) = tokio::sync::mpsc::channel(64);
+    let listed = portal.catalog.list(&cx, "cluster", None, out).await.unwrap();
+    assert_eq!(listed.rows.len(), 1, "both pods run the same image");
+    let row = listed.rows.get(0).unwrap();
+    let pinned = stage.image(&stage.tools).await.pinned.unwrap();
+    assert_eq!((row.name, row.note), (image.rsplit_once(':').unwrap().0, "runs in 2 pods"));
+    assert_eq!(listed.rows.digest(0), pinned.digest.to_string(), "so that its findings are known by its digest");
+    // It is opened as the image that it is.
+    let reference = format!("oci://{}:2024.1", row.name).parse().unwrap();
+    let shown = portal.sources.image(&cx, &reference, None).await.unwrap();
+    assert_eq!(shown.pinned.unwrap().digest, pinned.digest);
+    launcher.remove(&cx, &made.id).await.unwrap();
+    stage.forget(&namespace);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_pods_use_is_told_where_the_cluster_measures() {
+    let stage = Stage::new(&need!("WHARF_LAB_KUBERNETES"));
+    let (launcher, namespace) = stage.alone();
+    let cx = Context::default();
+    let made = stage.launch(&launcher, &[("command", "sleep 300"), ("memory", "64M"), ("cpus", "250m")]).await;
+    until(&launcher, &made.id, |state| *state == State::Running).await;
+    assert_eq!(launcher.usage(&cx, &made.id).await.unwrap(), None, "nothing measures here");
+    // Objects as a metrics server gives them (k8s.io/metrics, `v1beta1.PodMetrics`).
+    let pods = ["-n", &namespace, "get", "pods", "-o", "jsonpath={.items[0].metadata.name}"];
+    let pod = stage.kubectl(&pods, "");
+    stage.kubectl(&["apply", "-f", "-"], METRICS);
+    stage.kubectl(&["apply", "-f", "-"], READERS);
+    stage.kubectl(&["wait", "--for=condition=Established", "crd/pods.metrics.k8s.io", "--timeout=60s"], "");
+    let measured = json!({ "apiVersion": "metrics.k8s.io/v1beta1", "kind": "PodMetrics",
+        "metadata": { "name": pod, "namespace": namespace }, "timestamp": "2026-11-30T00:00:00Z", "window": "15s",
+        "containers": [{ "name": "sidecar", "usage": { "cpu": "9", "memory": "9Gi" } },
+            { "name": "main", "usage": { "cpu": "123456789n", "memory": "31572Ki" } }] });
+    stage.kubectl(&["apply", "-f", "-"], &measured.to_string());
+    // The cluster gives the right to whoever may edit, after a moment.
+    let began = Instant::now();
+    let usage = loop {
+        match launcher.usage(&cx, &made.id).await.unwrap() {
+            Some(usage) => break usage,
+            None => assert!(began.elapsed() < Duration::from_secs(60), "it is not told"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!((usage.cpu_percent, usage.memory), (Some(12.4), Some(31572 << 10)));
+    assert_eq!((usage.memory_limit, usage.processors), (Some(64 << 20), Some(1)));
+    stage.kubectl(&["delete", "crd", "pods.metrics.k8s.io"], "");
+    launcher.remove(&cx, &made.id).await.unwrap();
+    stage.forget(&namespace);
+}
+
+/// The metrics API, as objects that the API server keeps: there is no metrics server in the lab.
+const METRICS: &str = r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",
+"metadata":{"name":"pods.metrics.k8s.io","annotations":{"api-approved.kubernetes.io":"unapproved, a test"}},
+"spec":{"group":"metrics.k8s.io","scope":"Namespaced","names":{"plural":"pods","singular":"pod","kind":"PodMetrics","listKind":"PodMetricsList"},
+"versions":[{"name":"v1beta1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}"#;
+/// Who may read it: whoever may edit a namespace, as metrics servers are installed.
+const READERS: &str = r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole",
+"metadata":{"name":"metrics-reader","labels":{"rbac.authorization.k8s.io/aggregate-to-edit":"true"}},
+"rules":[{"apiGroups":["metrics.k8s.io"],"resources":["pods"],"verbs":["get","list"]}]}"#;

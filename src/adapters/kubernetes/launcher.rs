@@ -16,8 +16,8 @@ use super::{
     form,
     kind::Kind,
     list, logs,
+    metrics::Metrics,
     objects::{STOPPED, Status},
-    settings::Settings,
     state, terminal, trial, watch,
 };
 use wharf_core::{
@@ -36,6 +36,7 @@ use wharf_core::{
         listing::ListScope,
         logs::LogRange,
         plan::{Call, Plan, State, Step, Workload, key, label, name_from},
+        usage::Usage,
     },
     ports::{Ability, ByteStream, Changes, Extent, Launcher, Listed, Supply, Terminal},
 };
@@ -58,12 +59,12 @@ pub(super) struct Kubernetes {
     cluster: Arc<Cluster>,
     account: String,
     facts: Mutex<Option<(Instant, Facts)>>,
+    metrics: Metrics,
 }
 
 impl Kubernetes {
-    pub(super) fn new(name: String, settings: Settings) -> Self {
-        let cluster = Arc::new(Cluster::new(name, settings));
-        Self { cluster, account: account(), facts: Mutex::default() }
+    pub(super) fn new(cluster: Arc<Cluster>) -> Self {
+        Self { cluster, account: account(), facts: Mutex::default(), metrics: Metrics::default() }
     }
 
     /// What the cluster offers, asked for at most once a minute.
@@ -198,15 +199,14 @@ impl Launcher for Kubernetes {
     }
 
     fn abilities(&self) -> &[Ability] {
-        &[Ability::Logs, Ability::Exec, Ability::Terminal, Ability::Attach, Ability::Remove]
+        &[Ability::Logs, Ability::Exec, Ability::Terminal, Ability::Attach, Ability::Usage, Ability::Remove]
     }
 
     fn instead(&self, ability: Ability) -> (&'static str, &'static str) {
         match ability {
             Ability::Snapshot => ("a cluster makes no images of what it runs", "copy files out of it by a command"),
             Ability::Start => ("what has ended on a cluster stays so", "launch the image once more"),
-            Ability::Volumes => ("its volumes are given when it is launched", ""),
-            _ => ("this cluster's figures are not asked for", "'kubectl top pod' shows them"),
+            _ => ("its volumes are given when it is launched", ""),
         }
     }
 
@@ -399,6 +399,10 @@ impl Launcher for Kubernetes {
             }
             cx.pause(&what, LOOK * 4).await?;
         }
+    }
+
+    async fn usage(&self, cx: &Context, id: &str) -> Result<Option<Usage>> {
+        self.metrics.usage(&self.cluster, cx, id).await
     }
 
     async fn health(&self, cx: &Context) -> Result<Health> {

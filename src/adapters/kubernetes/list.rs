@@ -44,7 +44,7 @@ pub(super) async fn page<T: DeserializeOwned>(
 }
 
 /// All objects of a list, and why they are not all, if so.
-async fn all<T: DeserializeOwned>(
+pub(super) async fn all<T: DeserializeOwned>(
     cluster: &Cluster,
     cx: &Context,
     kind: Kind,

@@ -1,5 +1,5 @@
 //! Kubernetes as a backend: every context of the kubeconfig launches jobs, pods with a terminal, and machines where
-//! KubeVirt is.
+//! KubeVirt is. As a source it lists the images that run there.
 //!
 //! The library `kube` reads the kubeconfig, signs in and carries the requests; what is asked and how much of the answers is
 //! read is decided here. A launch is one object that is created: the plan shows it as it is sent, after the server has
@@ -10,10 +10,12 @@ mod cluster;
 mod facts;
 mod find;
 mod form;
+mod images;
 mod kind;
 mod launcher;
 mod list;
 mod logs;
+mod metrics;
 mod objects;
 mod quantity;
 mod settings;
@@ -24,10 +26,10 @@ mod watch;
 
 use std::sync::Arc;
 
-use self::{launcher::Kubernetes, settings::Settings};
+use self::{cluster::Cluster, launcher::Kubernetes, settings::Settings};
 use super::{
     parts::{Parts, Surroundings},
-    shared::settings as shared_settings,
+    shared::settings::{self as shared_settings, Settings as _},
 };
 use wharf_core::{
     base::error::Result,
@@ -52,7 +54,12 @@ pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> R
         }
     };
     for wanted in parts.wanted(config, "kubernetes", || contexts)? {
-        parts.launchers.push(Arc::new(Kubernetes::new(wanted.name, wanted.settings)));
+        let (address, lists) = (wanted.settings.address().trim().to_owned(), wanted.settings.images.unwrap_or(true));
+        let cluster = Arc::new(Cluster::new(wanted.name, wanted.settings));
+        if lists {
+            parts.sources.push(images::source(cluster.clone(), &address, &wanted.origin));
+        }
+        parts.launchers.push(Arc::new(Kubernetes::new(cluster)));
     }
     Ok(())
 }

@@ -94,6 +94,13 @@ pub(super) struct Container {
     pub stdin: Option<bool>,
     pub ports: Option<Vec<ContainerPort>>,
     pub security_context: Option<SecurityContext>,
+    pub resources: Option<Resources>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Resources {
+    pub limits: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -29,6 +29,8 @@ pub(super) struct Settings {
     pub kubeconfig: Option<PathBuf>,
     /// The namespace; empty for that of the context.
     pub namespace: String,
+    /// Whether the images that run there are listed among all others; by default they are.
+    pub images: Option<bool>,
     /// What tells two entries apart.
     #[serde(skip)]
     place: String,
@@ -138,7 +140,9 @@ pub(super) fn discover() -> Result<Vec<AdapterEntry<Settings>>> {
         let is_taken = |word: &str| found.iter().any(|one| one.name == word);
         let free = std::iter::once(base.clone()).chain((2..100).map(|number| format!("{base}-{number}")));
         let Some(name_here) = free.into_iter().find(|word| !is_taken(word)) else { continue };
-        let mut settings = Settings { context: name.to_owned(), ..Settings::default() };
+        // Contexts are often many, and some lead nowhere: the images of the current one are listed by themselves.
+        let images = Some(config.current_context.as_deref() == Some(name));
+        let mut settings = Settings { context: name.to_owned(), images, ..Settings::default() };
         settings.place = settings.key();
         found.push(AdapterEntry { name: name_here, origin: format!("a context of {origin}"), settings });
     }
