@@ -33,7 +33,7 @@ impl<'a> Person<'a> {
         self
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.home.wharf(arguments);
         command.env("OS_CLIENT_CONFIG_FILE", self.clouds);
         command

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The text of a `clouds.yaml`, for the person without rights.
-const CLOUDS: &str = "CLOUDS";
+pub(crate) const CLOUDS: &str = "CLOUDS";
 pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";

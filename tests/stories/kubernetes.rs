@@ -112,6 +112,15 @@ fn launcher(home: &Home, kubeconfig: &Path) -> Arc<dyn Launcher> {
     parts.launchers.into_iter().find(|one| one.name() == "cluster").unwrap()
 }
 
+/// Fails if an object is none of KubeVirt's own type; says so where its types are not here.
+pub(crate) fn conforms(body: &Value, kind: &str) {
+    let types = need!("WHARF_LAB_KUBEVIRT");
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/kubevirt/conforms"));
+    command.args([&types, kind]);
+    let output = lab::with_input(command, &body.to_string());
+    assert!(output.status.success(), "{}{body:#}", lab::said(&output));
+}
+
 /// What a command says that goes on until it is told to stop.
 fn sleeping(words: &str) -> Vec<(&str, &str)> {
     vec![("command", words), ("memory", "64M"), ("cpus", "100m")]
@@ -398,6 +407,8 @@ async fn where_kubevirt_is_a_disk_in_an_image_becomes_a_machine() {
     assert_eq!(form.isolation_of(&form.defaults()), Isolation::OwnKernel);
     let plan = launcher.plan(&cx, &image, &answers(&[("key", "ssh-ed25519 AAAA ada")])).await.unwrap();
     assert_eq!(plan.isolation, Isolation::OwnKernel);
+    let (_, body) = plan.call("test").unwrap();
+    conforms(body, "V1VirtualMachineInstance");
     let made = launcher.launch(&cx, &plan, &supply(&stage.portal, &image).await).await.unwrap();
     assert!(made.id.starts_with("vmi/"), "{}", made.id);
     // Nobody runs it here: its state is written as KubeVirt writes it.

@@ -1,7 +1,7 @@
 //! Virtual machines by the real libvirt, in the session of a person without rights.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -41,12 +41,29 @@ fn libvirt_launches_machines() {
 }
 
 /// The daemon of a session, which is ended with the test.
-struct Daemon(Child);
+pub(crate) struct Daemon(Child);
 
 impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+impl Daemon {
+    /// Starts it for the person with this home, with its sockets below a new folder.
+    pub(crate) fn start(session: &Path, home: &Path) -> Self {
+        std::fs::create_dir(session).unwrap();
+        std::fs::set_permissions(session, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let mut command = Command::new(std::env::var(DAEMON).unwrap());
+        command.env("HOME", home).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let daemon = Self(command.spawn().unwrap());
+        let began = Instant::now();
+        while !session.join("libvirt/libvirt-sock").exists() {
+            assert!(began.elapsed() < Duration::from_secs(20), "libvirt does not start");
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        daemon
     }
 }
 
@@ -61,21 +78,7 @@ impl Stage {
     fn new() -> Self {
         let home = Home::new();
         let session = PathBuf::from(std::env::var(SESSION).unwrap());
-        std::fs::create_dir(&session).unwrap();
-        std::fs::set_permissions(&session, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-        let daemon = Command::new(std::env::var(DAEMON).unwrap())
-            .env("HOME", home.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let daemon = Daemon(daemon);
-        let began = Instant::now();
-        while !session.join("libvirt/libvirt-sock").exists() {
-            assert!(began.elapsed() < Duration::from_secs(20), "libvirt does not start");
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
+        let daemon = Daemon::start(&session, home.folder.path());
         let guest = std::env::var(GUEST).unwrap();
         std::fs::copy(format!("{guest}/disk.qcow2"), home.path("disk.qcow2")).unwrap();
         let written = wharf::core::config::ConfigEntry::new("libvirt", "libvirt", "test", toml::Table::new());

@@ -6,8 +6,8 @@ use wharf::core::base::digest::Digest;
 
 use crate::lab::{self, Home, need};
 
-struct Scanning {
-    home: Home,
+pub(crate) struct Scanning {
+    pub(crate) home: Home,
     host: String,
     repository: String,
     trivy: String,
@@ -104,7 +104,7 @@ impl Scanning {
         attach_to(&self.image(), kind, document);
     }
 
-    fn new(host: &str, policy: &str) -> Self {
+    pub(crate) fn new(host: &str, policy: &str) -> Self {
         let scanning = Self {
             home: Home::new(),
             host: host.to_owned(),
@@ -120,11 +120,11 @@ impl Scanning {
         scanning
     }
 
-    fn image(&self) -> String {
+    pub(crate) fn image(&self) -> String {
         format!("{}/{}:1", self.host, self.repository)
     }
 
-    fn push(&self, layout: &Path) {
+    pub(crate) fn push(&self, layout: &Path) {
         let pushed = self.home.run(&["push", &format!("{}:1", layout.display()), &self.image()]);
         assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
     }
@@ -138,7 +138,7 @@ impl Scanning {
     }
 
     /// The exit code, the scan's outcome, and the output.
-    fn verify(&self) -> (Option<i32>, serde_json::Value, String) {
+    pub(crate) fn verify(&self) -> (Option<i32>, serde_json::Value, String) {
         let mut command = self.home.wharf(&["verify", &self.image(), "--again", "--json"]);
         let output = self.with_trivy(&mut command).output().unwrap();
         let said: serde_json::Value =
@@ -150,7 +150,7 @@ impl Scanning {
 }
 
 /// The lab's database has a fixed date: its age does not matter in most of these tests.
-const ANY_AGE: &str = "[policy.scan]\nfresh_days = 100000\nstale_days = 100000\n";
+pub(crate) const ANY_AGE: &str = "[policy.scan]\nfresh_days = 100000\nstale_days = 100000\n";
 
 #[test]
 fn findings_a_clean_image_and_one_that_the_scanner_does_not_know_are_three_things() {
@@ -335,7 +335,7 @@ s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H); print(s.server_port, f
 "#;
 
 /// A server that ends with its test, even if that panics.
-struct Running(std::process::Child);
+pub(crate) struct Running(std::process::Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -344,16 +344,21 @@ impl Drop for Running {
     }
 }
 
-#[test]
-fn quay_and_clair_are_asked_where_a_source_names_them() {
+/// Starts the servers of Clair and Quay; gives their port.
+pub(crate) fn served(open: &str) -> (Running, String) {
     use std::io::{BufRead, BufReader};
-    let open = need!("WHARF_LAB_OPEN");
-    let child =
-        std::process::Command::new("python3").args(["-c", SERVED, &open]).stdout(std::process::Stdio::piped()).spawn();
+    let mut command = std::process::Command::new("python3");
+    let child = command.args(["-c", SERVED, open]).stdout(std::process::Stdio::piped()).spawn();
     let mut server = Running(child.unwrap());
     let mut port = String::new();
     BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
-    let port = port.trim().to_owned();
+    (server, port.trim().to_owned())
+}
+
+#[test]
+fn quay_and_clair_are_asked_where_a_source_names_them() {
+    let open = need!("WHARF_LAB_OPEN");
+    let (_server, port) = served(&open);
     let folder = tempfile::tempdir().unwrap();
     let scanning = Scanning::new(&open, "");
     scanning.push(&alpine(folder.path(), &[("zlib", "1.2.12-r1")]));

@@ -7,15 +7,15 @@ use wharf::adapters::notary::tuf::{self, ChainFault, Versions, Watch};
 use crate::lab::{self, Home, need};
 
 /// A person with an image in the registry, and a signer of the site.
-struct Trust {
-    home: Home,
+pub(crate) struct Trust {
+    pub(crate) home: Home,
     host: String,
     notary: String,
     repository: String,
 }
 
 impl Trust {
-    fn new(host: &str, notary: &str) -> Self {
+    pub(crate) fn new(host: &str, notary: &str) -> Self {
         let trust =
             Self { home: Home::new(), host: host.into(), notary: notary.into(), repository: lab::fresh("zz/trusted") };
         trust.pinned(&[]);
@@ -27,14 +27,14 @@ impl Trust {
         format!("{}/{}", self.host, self.repository)
     }
 
-    fn push(&self, tag: &str, more: &[&str]) {
+    pub(crate) fn push(&self, tag: &str, more: &[&str]) {
         let to = format!("{}:{tag}", self.gun());
         let pushed = self.home.run(&[&["push", &lab::starter(), &to], more].concat());
         assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
     }
 
     /// Pins these root keys in the policy.
-    fn pinned(&self, keys: &[&str]) {
+    pub(crate) fn pinned(&self, keys: &[&str]) {
         let folder = self.home.path(".config/wharf");
         std::fs::create_dir_all(&folder).unwrap();
         let (host, notary) = (&self.host, &self.notary);
@@ -68,13 +68,13 @@ impl Trust {
         lab::said(&done).lines().map(str::to_owned).collect()
     }
 
-    fn sign(&self, tag: &str, more: &[&str]) -> Vec<String> {
+    pub(crate) fn sign(&self, tag: &str, more: &[&str]) -> Vec<String> {
         let file = self.manifest(tag);
         self.owner(&[&["sign", tag, file.to_str().unwrap()], more].concat())
     }
 
     /// State, signer and reason of what the server says about a tag.
-    fn verify(&self, tag: &str) -> (String, String, String) {
+    pub(crate) fn verify(&self, tag: &str) -> (String, String, String) {
         let output = self.home.run(&["verify", &format!("{}:{tag}", self.gun()), "--again", "--json"]);
         let said: serde_json::Value =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", lab::complained(&output)));
