@@ -9,7 +9,7 @@ use std::{
 
 use wharf::core::{
     base::{context::Context, error::Kind},
-    image::model::Image,
+    image::{model::Image, reference::ImageRef},
     launch::{
         listing::ListScope,
         logs::LogRange,
@@ -124,15 +124,23 @@ async fn a_person_launches_machines() {
     assert!(told.contains("seeded: lab-"), "{told}");
     it_is_known_to_libvirt_and_reached(launcher, &made).await;
     // Its power button is pressed, and it shuts down; an image of it is one like any other; it starts again.
-    let refused = launcher.snapshot(&cx, &made.id, "while-it-runs").await.unwrap_err();
-    assert!(refused.hint.contains("stop it"), "{refused}");
+    let running = launcher.snapshot(&cx, &made.id, "while-it-runs").await.unwrap();
+    assert_eq!(launcher.snapshot(&cx, &made.id, "while-it-runs").await.unwrap(), running, "again is the same");
+    let cancelled = Context::default();
+    cancelled.cancel.cancel();
+    assert_eq!(launcher.snapshot(&cancelled, &made.id, "cancelled").await.unwrap_err().kind, Kind::Cancelled);
+    let ImageRef::File { path, .. } = &running else { panic!("{running}") };
+    let names = std::fs::read_dir(Path::new(path).parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["while-it-runs.qcow2"], "nothing is left of it");
     launcher.stop(&cx, &made.id).await.unwrap();
     assert_eq!(until(launcher, &made.id, State::has_ended).await.state, State::Exited(0));
     assert!(until_it_says(&mut output, "power button").await.contains("power button"), "it was not killed");
     let snapshot = launcher.snapshot(&cx, &made.id, "afterwards").await.unwrap();
     assert_eq!(launcher.snapshot(&cx, &made.id, "afterwards").await.unwrap(), snapshot, "again is the same");
-    let found = stage.portal.sources.image(&cx, &snapshot, None).await.unwrap();
-    assert_eq!(found.disk.unwrap().virtual_size, Some(1 << 30));
+    for made in [&snapshot, &running] {
+        let disk = stage.portal.sources.image(&cx, made, None).await.unwrap().disk.unwrap();
+        assert_eq!((disk.virtual_size, disk.refers), (Some(1 << 30), false), "{made}");
+    }
     launcher.start(&cx, &made.id, false).await.unwrap();
     until(launcher, &made.id, |state| *state == State::Running).await;
     // What others do with it by virsh is seen.

@@ -107,6 +107,16 @@ impl Domain<'_> {
     }
 }
 
+/// The description of a copy of a machine's own disk into a new file.
+pub(super) fn backup(file: &str) -> String {
+    format!(
+        "<domainbackup mode=\"push\">\n  <disks>\n    <disk name=\"vda\" type=\"file\" backup=\"yes\">\n      \
+         <target file=\"{}\"/>\n      <driver type=\"qcow2\"/>\n    </disk>\n    \
+         <disk name=\"vdb\" backup=\"no\"/>\n  </disks>\n</domainbackup>\n",
+        escaped(file)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
+    backup::copy_running,
     console,
     domain::Domain,
     folder::{self, CONSOLE, DOMAIN, LOG, SEED, SPEC, Spec},
@@ -124,6 +125,15 @@ impl Libvirt {
             }
             cx.pause(what, LOOK).await?;
         }
+    }
+
+    /// Ends a machine at once, whatever it does; one that is off is fine.
+    async fn end(&self, cx: &Context, domain: &str, what: &str) -> Result<()> {
+        let ended = self.virsh.call(cx, &["destroy", &format!("--domain={domain}"), "--graceful"], what).await;
+        if self.is_off(cx, domain, ENDS, what).await? {
+            return Ok(());
+        }
+        ended.and(Err(Error::new(Kind::Unavailable, what, "it does not end").hint("try again in a moment")))
     }
 
     /// Who uses which disk, by the name of its file.
@@ -353,22 +363,19 @@ impl Launcher for Libvirt {
                 return Ok(());
             }
         }
-        let ended = self.virsh.call(cx, &["destroy", &domain, "--graceful"], &what).await;
-        if self.is_off(cx, &spec.domain, ENDS, &what).await? {
-            return Ok(());
-        }
-        ended.and(Err(Error::new(Kind::Unavailable, what, "it does not end").hint("try again in a moment")))
+        self.end(cx, &spec.domain, &what).await
     }
 
     async fn snapshot(&self, cx: &Context, id: &str, name: &str) -> Result<ImageRef> {
         let what = format!("make the image {}", clean::short(name, 60));
-        let (at, _, state) = self.find(cx, id, &what).await?;
-        if state.is_some_and(|state| !state.has_ended()) {
-            return Err(Error::unsupported(what, "its disk is in use while it runs")
-                .hint("stop it, make the image, and start it again"));
-        }
-        let from = at.clone();
-        let copy = |to: PathBuf| async move { cx.unless_cancelled(&what, copy_stopped(&from, &to, &what)).await };
+        let (at, spec, state) = self.find(cx, id, &what).await?;
+        let (from, runs) = (at.clone(), state.is_some_and(|state| !state.has_ended()));
+        let copy = |to: PathBuf| async move {
+            if runs {
+                return copy_running(&self.virsh, cx, &spec.domain, (&from, &to), &what).await;
+            }
+            cx.unless_cancelled(&what, copy_stopped(&from, &to, &what)).await
+        };
         self.snapshots.make(&at, name, copy).await
     }
 
@@ -381,7 +388,8 @@ impl Launcher for Libvirt {
                 (at, spec)
             }
         };
-        self.stop(cx, id).await?;
+        // Its disk goes with it: there is nothing that a guest could save.
+        self.end(cx, &spec.domain, &what).await?;
         let domain = format!("--domain={}", spec.domain);
         match self.virsh.call(cx, &["undefine", &domain], &what).await {
             Err(error) if error.kind != Kind::NotFound => return Err(error),

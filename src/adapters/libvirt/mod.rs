@@ -3,6 +3,7 @@
 //! A launch is a domain and a folder in the state folder: the machine's own disk above the image's, the seed for
 //! cloud-init, the console's socket and output. libvirt runs the machine, and outlives Wharf.
 
+mod backup;
 mod console;
 mod domain;
 mod folder;

@@ -155,6 +155,11 @@ impl Qemu {
                 return Ok(state);
             }
         }
+        self.end(kept, id).await
+    }
+
+    /// Ends a machine at once, whatever it does.
+    async fn end(&self, kept: &Kept<Spec>, id: &str) -> Result<State> {
         let _ = qmp::quit(&kept.folder).await;
         if let Some(running) = self.launches.until(id, ENDS, has_ended).await?.running {
             for pid in processes::family(running.pid) {
@@ -188,6 +193,21 @@ impl Qemu {
         }
         Ok(())
     }
+}
+
+/// Has a machine ended in this way, unless it has ended already; one that was launched elsewhere is left alone.
+async fn over(kept: &Kept<Spec>, what: &str, ending: impl Future<Output = Result<State>>) -> Result<()> {
+    if kept.is_over_here() {
+        return Ok(());
+    }
+    if kept.relation != NodeRelation::Here {
+        return Err(Error::unsupported(what, "it was launched on another machine")
+            .hint(format!("stop it there; if it is gone, delete {}", kept.folder.display())));
+    }
+    if has_ended(&ending.await?) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Unavailable, what, "it does not end").hint("try again in a moment"))
 }
 
 #[async_trait]
@@ -384,19 +404,8 @@ impl Launcher for Qemu {
     async fn stop(&self, cx: &Context, id: &str) -> Result<()> {
         let what = format!("stop {id}");
         let kept = self.launches.find(id).await?;
-        if kept.is_over_here() {
-            return Ok(());
-        }
-        if kept.relation != NodeRelation::Here {
-            return Err(Error::unsupported(what, "it was launched on another machine")
-                .hint(format!("stop it there; if it is gone, delete {}", kept.folder.display())));
-        }
         // Whoever cancels while the guest shuts down does not want it to be ended.
-        let state = cx.unless_cancelled(&what, self.shut_down(cx, &kept, id)).await?;
-        if has_ended(&state) {
-            return Ok(());
-        }
-        Err(Error::new(Kind::Unavailable, what, "it does not end").hint("try again in a moment"))
+        over(&kept, &what, cx.unless_cancelled(&what, self.shut_down(cx, &kept, id))).await
     }
 
     async fn snapshot(&self, cx: &Context, id: &str, name: &str) -> Result<ImageRef> {
@@ -425,7 +434,8 @@ impl Launcher for Qemu {
             Err(error) if error.kind == Kind::NotFound => return Ok(()),
             other => other?,
         };
-        self.stop(cx, id).await?;
+        // Its disk goes with it: there is nothing that a guest could save.
+        over(&kept, &what, cx.unless_cancelled(&what, self.end(&kept, id))).await?;
         blocking(move || private::remove(&kept.folder)).await.during(&*what)?.during(what)
     }
 
