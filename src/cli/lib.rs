@@ -128,6 +128,7 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Start(args) => workloads::start(portal, &args.id, false, json).await,
         Verb::Restart(args) => workloads::start(portal, &args.id, true, json).await,
         Verb::Snapshot(args) => workloads::snapshot(portal, args, json).await,
+        Verb::Resize(args) => workloads::resize(portal, args, json).await,
         Verb::Attach(args) => workloads::attach(portal, args, true, json).await,
         Verb::Detach(args) => workloads::attach(portal, args, false, json).await,
         Verb::Remove(args) => workloads::remove(portal, &args.id, json).await,

@@ -1,4 +1,4 @@
-//! `wharf workloads`, `logs`, `exec`, `console`, `stop`, `attach`, `detach`, `remove`.
+//! `wharf workloads`, `logs`, `exec`, `console`, `stop`, `attach`, `detach`, `resize`, `remove`.
 
 use std::{io::Write, time::Duration};
 
@@ -7,8 +7,8 @@ use futures_util::TryStreamExt;
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
 
-use super::{again, output, progress, share};
-use crate::args::{Exec, Logs, Snapshot, VolumeIn, Workloads};
+use super::{again, launch, output, progress, share};
+use crate::args::{Exec, Logs, Resize, Snapshot, VolumeIn, Workloads};
 use wharf_core::{
     base::{
         context::Context,
@@ -16,6 +16,7 @@ use wharf_core::{
         text,
     },
     launch::{
+        form::FieldKind,
         listing::ListScope,
         logs::LogRange,
         plan::{State, Workload},
@@ -310,6 +311,30 @@ pub(crate) async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: 
         let way = if there { "to" } else { "from" };
         output::line(&format!("{done} {volume} {way} {} on {}", server.name, server.backend))?;
     }
+    Ok(0)
+}
+
+/// Shows the size of a workload, or gives it another one.
+pub(crate) async fn resize(portal: &Portal, args: &Resize, json: bool) -> Result<u8> {
+    let workload = find(portal, &args.id, IdMatch::Whole, Some(Ability::Resize)).await?;
+    let (cx, backend, id) = (progress::context(), &workload.backend, &workload.id);
+    if !args.set.is_empty() {
+        portal.launches.resize(&cx, backend, id, &launch::answers(&args.set)?).await?;
+        return print_workload(&workload, "resized", json);
+    }
+    let form = portal.launches.sizes(&cx, backend, id).await?;
+    if json {
+        output::json(&form)?;
+        return Ok(0);
+    }
+    for field in form.fields() {
+        let choices = match &field.kind {
+            FieldKind::Choice(choices) => format!(": {}", choices.join(", ")),
+            _ => String::new(),
+        };
+        output::line(&format!("{:<12}{}  ({}{choices})", field.key, field.default, field.help))?;
+    }
+    output::line(&format!("change it with: wharf resize {} --set KEY=VALUE", args.id))?;
     Ok(0)
 }
 

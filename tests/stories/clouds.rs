@@ -160,6 +160,15 @@ fn an_image_is_uploaded_shared_accepted_launched_and_its_snapshot_comes_back() {
     assert!(lab::said(&bob.run(&["logs", server])).contains("CONSOLE"));
     let entered = bob.run(&["exec", server, "--", "ls"]);
     assert!(lab::complained(&entered).contains("ssh"), "{}", lab::complained(&entered));
+    // Another size, which is confirmed; asked for once more, nothing happens.
+    assert!(lab::said(&bob.run(&["resize", server])).starts_with("flavor      tiny"));
+    for _ in 0..2 {
+        let resized = bob.run(&["resize", server, "--set", "flavor=small"]);
+        assert_eq!(resized.status.code(), Some(0), "{}", lab::complained(&resized));
+    }
+    let shown = openstack(&clouds, "bob", &["server", "show", server]);
+    assert!(shown["status"] == "ACTIVE" && shown["flavor"].as_str().unwrap().starts_with("small"), "{shown}");
+    assert_eq!(bob.run(&["resize", server, "--set", "memory=1G"]).status.code(), Some(2), "a cloud has flavors");
     // Stopped, started, and a snapshot that is shared with alice; requested twice, it is one image.
     assert_eq!(bob.run(&["stop", server]).status.code(), Some(0));
     assert!(lab::said(&bob.run(&["workloads"])).contains("stopped"));

@@ -150,6 +150,10 @@ async fn refuses(launcher: &Arc<dyn Launcher>, id: &str) {
     if !can(Ability::Snapshot) {
         assert_eq!(launcher.snapshot(&cx, id, "x").await.unwrap_err().kind, Kind::Unsupported);
     }
+    if !can(Ability::Resize) {
+        assert_eq!(launcher.sizes(&cx, id).await.unwrap_err().kind, Kind::Unsupported);
+        assert_eq!(launcher.resize(&cx, id, &Answers::default()).await.unwrap_err().kind, Kind::Unsupported);
+    }
     if !can(Ability::Start) {
         assert_eq!(launcher.start(&cx, id, false).await.unwrap_err().kind, Kind::Unsupported);
     }
@@ -551,4 +555,31 @@ async fn podman_launches() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rootless_podman_launches() {
     engine("rootless", &need!("WHARF_LAB_ROOTLESS"), &need!("WHARF_LAB_OPEN")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_gets_other_limits_while_it_runs() {
+    let (docker, open) = (need!("WHARF_LAB_DOCKER"), need!("WHARF_LAB_OPEN"));
+    let home = Home::new();
+    let sources = vec![lab::registry("open", &open), lab::engine("docker", &docker)];
+    let parts = wharf::adapters::parts_of(wharf::core::config::Config { sources, ..home.config() }).unwrap();
+    let launcher = parts.launchers.iter().find(|launcher| launcher.name() == "docker").unwrap().clone();
+    let portal = Portal::new(parts);
+    let cx = Context::default();
+    let reference = format!("oci://{open}/library/alpine:latest").parse().unwrap();
+    let image = portal.sources.image(&cx, &reference, None).await.unwrap();
+    let given = [("command", "sleep 300"), ("memory", "64M"), ("network", "none")];
+    let plan = launcher.plan(&cx, &image, &answers(&given)).await.unwrap();
+    let made = launcher.launch(&cx, &plan, &supply(&portal, &image).await).await.unwrap();
+    let form = launcher.sizes(&cx, &made.id).await.unwrap();
+    assert_eq!(form.field("memory").unwrap().default, "64M");
+    for _ in 0..2 {
+        let asked = form.check(&answers(&[("memory", "128M"), ("cpus", "2")])).unwrap();
+        launcher.resize(&cx, &made.id, &asked).await.unwrap();
+    }
+    let form = launcher.sizes(&cx, &made.id).await.unwrap();
+    assert_eq!(["memory", "cpus"].map(|key| form.field(key).unwrap().default.clone()), ["128M", "2"]);
+    let usage = launcher.usage(&cx, &made.id).await.unwrap().unwrap();
+    assert_eq!(usage.memory_limit, Some(128 << 20), "it has it while it runs");
+    launcher.remove(&cx, &made.id).await.unwrap();
 }

@@ -141,8 +141,17 @@ async fn a_person_launches_machines() {
         let disk = stage.portal.sources.image(&cx, made, None).await.unwrap().disk.unwrap();
         assert_eq!((disk.virtual_size, disk.refers), (Some(1 << 30), false), "{made}");
     }
+    let form = launcher.sizes(&cx, &made.id).await.unwrap();
+    assert_eq!((&*form.field("memory").unwrap().default, &*form.field("disk").unwrap().default), ("256M", "1024M"));
+    let asked = form.check(&answers(&[("memory", "384M"), ("cpus", "2"), ("disk", "2G")])).unwrap();
+    launcher.resize(&cx, &made.id, &asked).await.unwrap();
+    let form = launcher.sizes(&cx, &made.id).await.unwrap();
+    let has = ["memory", "cpus", "disk"].map(|key| form.field(key).unwrap().default.clone());
+    assert_eq!(has, ["384M", "2", "2048M"]);
     launcher.start(&cx, &made.id, false).await.unwrap();
     until(launcher, &made.id, |state| *state == State::Running).await;
+    let running = launcher.resize(&cx, &made.id, &form.defaults()).await.unwrap_err();
+    assert!(running.why.contains("it runs"), "{running}");
     // What others do with it by virsh is seen.
     virsh(&["destroy", &made.name]);
     assert_eq!(until(launcher, &made.id, State::has_ended).await.state.label().1, "killed");

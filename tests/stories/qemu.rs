@@ -179,17 +179,41 @@ async fn it_is_seeded_reached_and_typed_to(stage: &Stage, launcher: &Arc<dyn Lau
         later.accepts(&image).unwrap();
         assert_eq!(image.disk.unwrap().virtual_size, Some(1 << 30), "{name}");
     }
+    it_gets_another_size_while_it_is_stopped(&later, &made.id).await;
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, inside(80).port)).unwrap();
     let refused = later.start(&cx, &made.id, false).await.unwrap_err();
     assert!(refused.why.contains("ended at once"), "{refused}");
     drop(taken);
     later.start(&cx, &made.id, false).await.unwrap();
-    ready(&later, &made.id, 2).await;
+    let told = ready(&later, &made.id, 2).await;
+    let memory = told.lines().filter(|line| line.contains("MiB, up")).last().unwrap();
+    let (_, memory) = memory.split_once("processors, ").unwrap();
+    let memory: u64 = memory.split(' ').next().unwrap().parse().unwrap();
+    assert!((270..384).contains(&memory), "{told}");
+    let refused = later.resize(&cx, &made.id, &later.sizes(&cx, &made.id).await.unwrap().defaults()).await.unwrap_err();
+    assert!(refused.kind == Kind::Usage && refused.why.contains("it runs"), "{refused}");
+    let mut terminal = later.terminal(&cx, &made.id, None, (80, 24)).await.unwrap();
+    typed(&mut terminal, "echo $((40+2)) sectors $(cat /sys/block/vda/size)\r", "42 sectors 4194304").await;
     assert!(page(inside(80).port).contains("hello from lab-vm"));
     later.remove(&cx, &made.id).await.unwrap();
     let kept = later.kept_images(&cx).await.unwrap();
     later.remove_kept_image(&cx, &kept[0].id).await.unwrap();
     assert!(later.kept_images(&cx).await.unwrap().is_empty());
+}
+
+async fn it_gets_another_size_while_it_is_stopped(launcher: &Arc<dyn Launcher>, id: &str) {
+    let cx = Context::default();
+    let form = launcher.sizes(&cx, id).await.unwrap();
+    let has = |key: &str| form.field(key).unwrap().default.clone();
+    assert_eq!((has("memory").as_str(), has("disk").as_str()), ("256M", "1024M"));
+    let asked = |given: &[(&str, &str)]| form.check(&answers(given)).unwrap();
+    let refused = launcher.resize(&cx, id, &asked(&[("disk", "512M")])).await.unwrap_err();
+    assert!(refused.why.contains("cannot shrink"), "{refused}");
+    for _ in 0..2 {
+        launcher.resize(&cx, id, &asked(&[("memory", "384M"), ("disk", "2G")])).await.unwrap();
+    }
+    let form = launcher.sizes(&cx, id).await.unwrap();
+    assert_eq!((&*form.field("memory").unwrap().default, &*form.field("disk").unwrap().default), ("384M", "2048M"));
 }
 
 async fn a_port_that_is_taken_is_told(stage: &Stage, launcher: &Arc<dyn Launcher>) {

@@ -41,7 +41,7 @@ use wharf_core::{
         reference::ImageRef,
     },
     launch::{
-        ability::Refusal,
+        ability::{FIXED_SIZE, Refusal},
         form::{Answers, Form},
         isolation::Isolation,
         listing::ListScope,
@@ -125,6 +125,7 @@ impl Launcher for Apptainer {
             }
             Ability::Start => ("a workload of Apptainer ends for good when it ends", "launch its image again"),
             Ability::Snapshot => ("what it changes is in memory only", "let it write into a mount"),
+            Ability::Resize => FIXED_SIZE,
             _ => ("it mounts folders of this machine, and no volumes of a cloud", "launch it with a mount"),
         }
     }

@@ -40,6 +40,7 @@ use wharf_core::{
     },
     image::model::{Health, Image},
     launch::{
+        ability::FIXED_SIZE,
         form::{Answers, Form},
         isolation::Isolation,
         kept::KeptImage,
@@ -140,6 +141,7 @@ impl Launcher for Charliecloud {
             }
             Ability::Start => ("a workload of Charliecloud ends for good when it ends", "launch its image again"),
             Ability::Snapshot => ("its image cannot be changed", "let it write into a mount"),
+            Ability::Resize => FIXED_SIZE,
             _ => ("it mounts folders of this machine, and no volumes of a cloud", "launch it with a mount"),
         }
     }

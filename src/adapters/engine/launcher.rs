@@ -57,8 +57,8 @@ impl Launcher for Engine {
     }
 
     fn abilities(&self) -> &[Ability] {
-        use Ability::{Attach, Exec, Logs, Remove, Snapshot, Start, Terminal, Usage};
-        &[Logs, Exec, Terminal, Attach, Usage, Start, Snapshot, Remove]
+        use Ability::{Attach, Exec, Logs, Remove, Resize, Snapshot, Start, Terminal, Usage};
+        &[Logs, Exec, Terminal, Attach, Usage, Start, Snapshot, Resize, Remove]
     }
 
     fn instead(&self, _ability: Ability) -> (&'static str, &'static str) {
@@ -274,6 +274,14 @@ impl Launcher for Engine {
             Err(error) if error.why.contains("304") || error.why.is_empty() => Ok(()),
             other => other,
         }
+    }
+
+    async fn sizes(&self, cx: &Context, id: &str) -> Result<Form> {
+        self.size_form(cx, id).await
+    }
+
+    async fn resize(&self, cx: &Context, id: &str, answers: &Answers) -> Result<()> {
+        self.limit(cx, id, answers).await
     }
 
     async fn start(&self, cx: &Context, id: &str, again: bool) -> Result<()> {

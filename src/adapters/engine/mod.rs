@@ -11,6 +11,7 @@ mod launcher;
 mod life;
 mod memory;
 mod plan;
+mod resize;
 mod runtimes;
 mod sample;
 mod service;

@@ -32,6 +32,7 @@ use wharf_core::{
         reference::ImageRef,
     },
     launch::{
+        ability::FIXED_SIZE,
         form::{Answers, Form},
         listing::ListScope,
         logs::LogRange,
@@ -206,6 +207,7 @@ impl Launcher for Kubernetes {
         match ability {
             Ability::Snapshot => ("a cluster makes no images of what it runs", "copy files out of it by a command"),
             Ability::Start => ("what has ended on a cluster stays so", "launch the image once more"),
+            Ability::Resize => FIXED_SIZE,
             _ => ("its volumes are given when it is launched", ""),
         }
     }

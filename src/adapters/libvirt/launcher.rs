@@ -25,6 +25,7 @@ use crate::{
         form::{self, Network},
         forward::Port,
         overlay::{self, OVERLAY},
+        size::{self, Size},
         snapshots::{Snapshots, copy_stopped},
     },
     shared::private,
@@ -127,6 +128,13 @@ impl Libvirt {
         }
     }
 
+    /// The size of a machine.
+    async fn size(&self, cx: &Context, folder: &Path, domain: &str, what: &str) -> Result<Size> {
+        let told = self.virsh.call(cx, &["dominfo", &format!("--domain={domain}")], what).await?;
+        let disk = size::of_disk(folder, what).await?;
+        stats::size(&told, disk).ok_or_else(|| Error::failed(what, "libvirt does not tell its memory and processors"))
+    }
+
     /// Ends a machine at once, whatever it does; one that is off is fine.
     async fn end(&self, cx: &Context, domain: &str, what: &str) -> Result<()> {
         let ended = self.virsh.call(cx, &["destroy", &format!("--domain={domain}"), "--graceful"], what).await;
@@ -168,7 +176,7 @@ impl Launcher for Libvirt {
     }
 
     fn abilities(&self) -> &[Ability] {
-        &[Ability::Logs, Ability::Attach, Ability::Start, Ability::Snapshot, Ability::Remove]
+        &[Ability::Logs, Ability::Attach, Ability::Start, Ability::Snapshot, Ability::Resize, Ability::Remove]
     }
 
     fn instead(&self, ability: Ability) -> (&'static str, &'static str) {
@@ -177,7 +185,7 @@ impl Launcher for Libvirt {
                 ("nobody but the machine itself starts programs in it", "sign in at its console, or by ssh")
             }
             Ability::Usage => ("its figures are not asked for", "'virsh domstats' shows them"),
-            _ => ("it has no volumes of a cloud", "give it a larger disk when you launch it"),
+            _ => ("it has no volumes of a cloud", "stop it, and give it a larger disk: wharf resize"),
         }
     }
 
@@ -364,6 +372,34 @@ impl Launcher for Libvirt {
             }
         }
         self.end(cx, &spec.domain, &what).await
+    }
+
+    async fn sizes(&self, cx: &Context, id: &str) -> Result<Form> {
+        let what = format!("ask for the size of {id}");
+        let (at, spec, _) = self.find(cx, id, &what).await?;
+        Ok(self.size(cx, &at, &spec.domain, &what).await?.form())
+    }
+
+    async fn resize(&self, cx: &Context, id: &str, answers: &Answers) -> Result<()> {
+        let what = format!("resize {id}");
+        let (at, spec, state) = self.find(cx, id, &what).await?;
+        let now = self.size(cx, &at, &spec.domain, &what).await?;
+        let asked = now.asked(answers, &what)?;
+        if state.is_some_and(|state| !state.has_ended()) {
+            return Err(size::runs(&what));
+        }
+        size::grow_disk(&at, now.disk, asked.disk, &what).await?;
+        let domain = format!("--domain={}", spec.domain);
+        let (memory, processors) = ((asked.memory >> 10).to_string(), asked.processors.to_string());
+        for words in [
+            &["setmaxmem", &domain, &memory, "--config"][..],
+            &["setmem", &domain, &memory, "--config"],
+            &["setvcpus", &domain, &processors, "--config", "--maximum"],
+            &["setvcpus", &domain, &processors, "--config"],
+        ] {
+            self.virsh.call(cx, words, &what).await?;
+        }
+        Ok(())
     }
 
     async fn snapshot(&self, cx: &Context, id: &str, name: &str) -> Result<ImageRef> {

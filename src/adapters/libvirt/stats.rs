@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::machines::size::Size;
 use wharf_core::launch::plan::State;
 
 /// The exit code of what was ended by force.
@@ -32,6 +33,13 @@ pub(super) fn states(text: &str) -> BTreeMap<String, State> {
     all
 }
 
+/// The size of a domain with a disk of this size, from `virsh dominfo`; `None` where it does not tell it.
+pub(super) fn size(text: &str, disk: u64) -> Option<Size> {
+    let told = |label: &str| text.lines().find_map(|line| line.strip_prefix(label)).map(str::trim);
+    let memory: u64 = told("Max memory:")?.strip_suffix("KiB")?.trim().parse().ok()?;
+    Some(Size { memory: memory.checked_mul(1 << 10)?, processors: told("CPU(s):")?.parse().ok()?, disk: Some(disk) })
+}
+
 /// A state and its reason (libvirt's API: `virDomainState`, `virDomainShutoffReason`).
 fn told(state: u32, reason: u32) -> State {
     match (state, reason) {
@@ -52,6 +60,14 @@ fn told(state: u32, reason: u32) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_size_of_a_domain_is_read() {
+        let told = "Id:             -\nState:          shut off\nCPU(s):         2\nMax memory:     262144 KiB\n";
+        let found = size(told, 7).unwrap();
+        assert_eq!((found.memory, found.processors, found.disk), (256 << 20, 2, Some(7)));
+        assert_eq!(size("CPU(s):         2\n", 7), None);
+    }
 
     #[test]
     fn states_are_read_as_virsh_prints_them() {

@@ -33,6 +33,7 @@ use wharf_core::{
     },
     image::model::{Health, Image},
     launch::{
+        ability::FIXED_SIZE,
         form::{Answers, Form},
         isolation,
         kept::KeptImage,
@@ -61,6 +62,7 @@ impl Launcher for Local {
             }
             Ability::Start => ("a local workload ends for good when it ends", "launch its image again"),
             Ability::Snapshot => ("what a local workload wrote is kept in its folder only", "launch it on an engine"),
+            Ability::Resize => FIXED_SIZE,
             _ => {
                 ("a local workload mounts folders of this machine, and no volumes of a cloud", "launch it with a mount")
             }

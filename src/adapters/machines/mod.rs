@@ -1,4 +1,4 @@
-//! What backends for virtual machines on this machine share: the disks of images, kernels, seeds for cloud-init, forwarded ports, and
+//! What backends for virtual machines on this machine share: the disks of images, sizes, kernels, seeds for cloud-init, forwarded ports, and
 //! how instructions are carried out.
 
 pub mod acceleration;
@@ -9,4 +9,5 @@ pub mod forward;
 pub mod kernel;
 pub mod overlay;
 pub mod seed;
+pub mod size;
 pub mod snapshots;

@@ -24,6 +24,7 @@ mod peer;
 mod plan;
 mod profile;
 mod readings;
+mod resize;
 mod servers;
 mod service;
 mod settings;

@@ -117,6 +117,25 @@ fn chosen<'a, T: Choice>(what: &str, kind: &str, all: &[&'a T], answer: &str) ->
     }
 }
 
+/// The form for another flavor of a server that has the one called `now`; those that are equal in name are told apart.
+pub(super) fn size_form(flavors: &[Flavor], now: &str) -> Form {
+    let mut all: Vec<&Flavor> = flavors.iter().collect();
+    all.sort_by_key(|flavor| (flavor.ram, flavor.vcpus, flavor.disk));
+    let labels = labels(&all);
+    let help = "how large it is; the server is restarted with it";
+    // A flavor that is gone, or hidden, is still what the server has.
+    let own = if labels.iter().any(|label| label == now) { None } else { Some(now.to_owned()) };
+    let choices = own.into_iter().chain(labels).collect();
+    let field = Field::new("flavor", "Flavor", help, FieldKind::Choice(choices), now);
+    Form::new(vec![questions::resources(vec![field])])
+}
+
+/// The flavor that an answer of that form means.
+pub(super) fn size_chosen<'a>(flavors: &'a [Flavor], answer: &str, what: &str) -> Result<&'a Flavor> {
+    let all: Vec<&Flavor> = flavors.iter().collect();
+    chosen(what, "flavor", &all, answer)
+}
+
 /// The answers with the form's labels: ids and names are replaced by the labels that mean the same.
 pub(super) fn with_labels(image: &Image, facts: &Facts, answers: &Answers) -> Result<Answers> {
     let mut answers = answers.clone();

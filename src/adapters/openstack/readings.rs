@@ -28,4 +28,9 @@ impl Readings {
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut LastReading) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// Forgets what a server was given.
+    pub(super) fn forget(&self, server: &str) {
+        self.with(|kept| kept.given.remove(server));
+    }
 }

@@ -39,7 +39,7 @@ use wharf_core::{
 };
 
 /// The pause between looks at a server that is being created, or whose console is followed.
-const WATCH: Duration = Duration::from_secs(2);
+pub(super) const WATCH: Duration = Duration::from_secs(2);
 /// How long the choices of a form are used before the cloud is asked again.
 const FORM: Duration = Duration::from_secs(60);
 /// The path of the list of servers, and the key of its rows.
@@ -65,7 +65,7 @@ fn waking(status: &str) -> Option<&'static str> {
 }
 
 impl Images {
-    async fn server(&self, what: &str, id: &str) -> Result<Server> {
+    pub(super) async fn server(&self, what: &str, id: &str) -> Result<Server> {
         let path = path(what, id)?;
         let answer: ServerAnswer = self.cloud.json(what, Service::Compute, Request::get(&path)).await?;
         Ok(answer.server)
@@ -75,7 +75,7 @@ impl Images {
         self.cloud.all(what, Service::Compute, SERVERS.0, SERVERS.1).await
     }
 
-    async fn act(&self, what: &str, id: &str, version: Option<&str>, action: serde_json::Value) -> Result<Bytes> {
+    pub(super) async fn act(&self, what: &str, id: &str, version: Option<&str>, action: serde_json::Value) -> Result<Bytes> {
         let path = format!("{}/action", path(what, id)?);
         let request = Request { version, ..Request::new(Method::POST, &path, Body::Json(action)) };
         self.cloud.send(what, Service::Compute, request).await
@@ -165,8 +165,8 @@ impl Launcher for Images {
     }
 
     fn abilities(&self) -> &[Ability] {
-        use Ability::{Logs, Remove, Snapshot, Start, Usage, Volumes};
-        &[Logs, Usage, Start, Snapshot, Volumes, Remove]
+        use Ability::{Logs, Remove, Resize, Snapshot, Start, Usage, Volumes};
+        &[Logs, Usage, Start, Snapshot, Volumes, Resize, Remove]
     }
 
     fn instead(&self, ability: Ability) -> (&'static str, &'static str) {
@@ -327,6 +327,14 @@ impl Launcher for Images {
             tokio::time::sleep(WATCH / 4).await;
         }
         Err(Error::new(Kind::Unavailable, what, "it does not shut off").hint("look at its console: wharf logs"))
+    }
+
+    async fn sizes(&self, _cx: &Context, id: &str) -> Result<Form> {
+        self.size_form(id).await
+    }
+
+    async fn resize(&self, cx: &Context, id: &str, answers: &Answers) -> Result<()> {
+        self.to_flavor(cx, id, answers).await
     }
 
     async fn start(&self, _cx: &Context, id: &str, again: bool) -> Result<()> {

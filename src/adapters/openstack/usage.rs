@@ -14,7 +14,7 @@ use wharf_core::{
 };
 
 /// The microversion from which a server tells the flavor that it was created with.
-const GIVEN: &str = "2.47";
+pub(super) const GIVEN: &str = "2.47";
 /// The microversion from which figures have the same names on every hypervisor.
 const DIAGNOSTICS: &str = "2.48";
 /// Most servers that are remembered.
@@ -25,7 +25,7 @@ impl Images {
     pub async fn figures(&self, id: &str) -> Result<Option<Usage>> {
         let what = format!("measure {id}");
         let path = servers::path(&what, id)?;
-        let (closed, known) = self.readings.with(|kept| (kept.closed, kept.given.get(id).copied()));
+        let (closed, known) = self.readings.with(|kept| (kept.closed, kept.given.get(id).cloned()));
         let given = match known {
             Some(given) => given,
             None => {
@@ -36,12 +36,12 @@ impl Images {
                     if kept.given.len() >= REMEMBERED {
                         kept.given.clear();
                     }
-                    kept.given.insert(id.to_owned(), given)
+                    kept.given.insert(id.to_owned(), given.clone())
                 });
                 given
             }
         };
-        let mut told = flavor_usage(given);
+        let mut told = flavor_usage(&given);
         if !closed {
             let path = format!("{path}/diagnostics");
             let request = Request::get(&path).at(DIAGNOSTICS);
@@ -70,7 +70,7 @@ impl Images {
     }
 }
 
-fn flavor_usage(given: ServerFlavor) -> Usage {
+fn flavor_usage(given: &ServerFlavor) -> Usage {
     Usage {
         processors: Some(given.vcpus).filter(|count| *count > 0),
         memory_limit: usage::limit(given.ram.checked_mul(1 << 20)),
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn a_flavor_says_what_a_server_was_given_and_nothing_of_what_it_takes() {
-        let told = flavor_usage(ServerFlavor { vcpus: 2, ram: 4096 });
+        let told = flavor_usage(&ServerFlavor { vcpus: 2, ram: 4096, ..ServerFlavor::default() });
         assert_eq!(told, Usage { processors: Some(2), memory_limit: Some(4 << 30), ..Usage::default() });
-        assert_eq!(flavor_usage(ServerFlavor::default()), Usage::default());
+        assert_eq!(flavor_usage(&ServerFlavor::default()), Usage::default());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -37,6 +38,7 @@ use crate::{
         form,
         forward::Port,
         overlay,
+        size::{self, Size},
         snapshots::{Snapshots, copy_stopped},
     },
     shared::{exec, private},
@@ -73,7 +75,7 @@ const ENDS: Duration = Duration::from_secs(5);
 const CLOSED: &str = "QEMU, closed by a filter of system calls";
 /// Why there is no image of a machine that was started from a kernel.
 const DISKLESS: &str = "it has no disk: it was started from a kernel";
-/// The file that is locked while a machine is started again.
+/// The file that is locked while a machine is started again or changed.
 const STARTING: &str = "starting";
 /// The pause between two looks at a machine that begins.
 const LOOK: Duration = Duration::from_millis(10);
@@ -195,6 +197,22 @@ impl Qemu {
     }
 }
 
+/// Locks a machine: nobody else starts or changes it meanwhile.
+async fn lock(folder: &Path, what: &str) -> Result<File> {
+    let (at, task) = (folder.join(STARTING), what.to_owned());
+    let lock = move || {
+        let file = private::open(&at, |options| options.write(true).create(true))?;
+        private::lock(&file, ENDS, &task).map(|()| file)
+    };
+    blocking(lock).await.during(what)?
+}
+
+/// The size of a machine.
+async fn size(kept: &Kept<Spec>, what: &str) -> Result<Size> {
+    let disk = if kept.spec.is_diskless() { None } else { Some(size::of_disk(&kept.folder, what).await?) };
+    machine::size(&kept.spec.run, disk).ok_or_else(|| Error::failed(what, "its note does not tell it"))
+}
+
 /// Has a machine ended in this way, unless it has ended already; one that was launched elsewhere is left alone.
 async fn over(kept: &Kept<Spec>, what: &str, ending: impl Future<Output = Result<State>>) -> Result<()> {
     if kept.is_over_here() {
@@ -217,7 +235,8 @@ impl Launcher for Qemu {
     }
 
     fn abilities(&self) -> &[Ability] {
-        &[Ability::Logs, Ability::Attach, Ability::Usage, Ability::Start, Ability::Snapshot, Ability::Remove]
+        use Ability::{Attach, Logs, Remove, Resize, Snapshot, Start, Usage};
+        &[Logs, Attach, Usage, Start, Snapshot, Resize, Remove]
     }
 
     fn instead(&self, ability: Ability) -> (&'static str, &'static str) {
@@ -225,7 +244,7 @@ impl Launcher for Qemu {
             Ability::Exec | Ability::Terminal => {
                 ("nobody but the machine itself starts programs in it", "sign in at its console, or by ssh")
             }
-            _ => ("it has no volumes of a cloud", "give it a larger disk when you launch it"),
+            _ => ("it has no volumes of a cloud", "stop it, and give it a larger disk: wharf resize"),
         }
     }
 
@@ -375,12 +394,7 @@ impl Launcher for Qemu {
             let why = format!("the disk of its image is gone ({})", kept.spec.disk);
             return Err(Error::not_found(what, why).hint("launch that image once more: it is fetched again"));
         }
-        let (at, task) = (kept.folder.join(STARTING), what.clone());
-        let lock = move || {
-            let file = private::open(&at, |options| options.write(true).create(true))?;
-            private::lock(&file, ENDS, &task).map(|()| file)
-        };
-        let _alone = blocking(lock).await.during(&what)??;
+        let _alone = lock(&kept.folder, &what).await?;
         // Somebody else may have started it meanwhile.
         let kept = self.launches.find(id).await?;
         if kept.running.is_some() {
@@ -406,6 +420,28 @@ impl Launcher for Qemu {
         let kept = self.launches.find(id).await?;
         // Whoever cancels while the guest shuts down does not want it to be ended.
         over(&kept, &what, cx.unless_cancelled(&what, self.shut_down(cx, &kept, id))).await
+    }
+
+    async fn sizes(&self, _cx: &Context, id: &str) -> Result<Form> {
+        let what = format!("ask for the size of {id}");
+        Ok(size(&self.launches.find(id).await?, &what).await?.form())
+    }
+
+    async fn resize(&self, _cx: &Context, id: &str, answers: &Answers) -> Result<()> {
+        let what = format!("resize {id}");
+        let kept = self.launches.find(id).await?;
+        let now = size(&kept, &what).await?;
+        let asked = now.asked(answers, &what)?;
+        let _alone = lock(&kept.folder, &what).await?;
+        let kept = self.launches.find(id).await?;
+        if !has_ended(&kept.workload.state) {
+            return Err(size::runs(&what));
+        }
+        size::grow_disk(&kept.folder, now.disk, asked.disk, &what).await?;
+        let mut spec = kept.spec;
+        machine::set_size(&mut spec.run, asked);
+        let (at, bytes) = (kept.folder.join(SPEC), serde_json::to_vec_pretty(&spec).during(&what)?);
+        blocking(move || private::write(&at, &bytes)).await.during(what)?
     }
 
     async fn snapshot(&self, cx: &Context, id: &str, name: &str) -> Result<ImageRef> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::machines::{acceleration::Acceleration, form::Network, kernel::Kernel, overlay::OVERLAY, seed};
+use crate::machines::{acceleration::Acceleration, form::Network, kernel::Kernel, overlay::OVERLAY, seed, size::Size};
 use wharf_core::launch::published::Published;
 
 /// The program that runs machines.
@@ -48,8 +48,8 @@ impl Machine<'_> {
         // Where there is no PCI, devices are found in memory.
         let bus = if is_micro { "device" } else { "pci" };
         add("-machine", if is_micro { MICROVM } else { "q35" }.to_owned());
-        add("-smp", self.processors.to_string());
-        add("-m", format!("{}K", self.memory >> 10));
+        add(PROCESSORS, self.processors.to_string());
+        add(MEMORY, format!("{}K", self.memory >> 10));
         add("-display", "none".to_owned());
         add("-vga", "none".to_owned());
         // What breaks out of the machine can start nothing and gain nothing.
@@ -72,6 +72,29 @@ impl Machine<'_> {
         // A kernel that ends by a reset has ended.
         words.extend(self.kernel.map(|_| "-no-reboot".to_owned()));
         words
+    }
+}
+
+/// The words before the processors, and before the memory in KiB.
+const PROCESSORS: &str = "-smp";
+const MEMORY: &str = "-m";
+
+/// The size of a machine that these words start; `disk` is that of its own disk.
+pub(super) fn size(words: &[String], disk: Option<u64>) -> Option<Size> {
+    let after = |option: &str| words.iter().skip_while(|word| *word != option).nth(1);
+    let memory: u64 = after(MEMORY)?.strip_suffix('K')?.parse().ok()?;
+    Some(Size { memory: memory.checked_shl(10)?, processors: after(PROCESSORS)?.parse().ok()?, disk })
+}
+
+/// Gives the machine that these words start another size.
+pub(super) fn set_size(words: &mut [String], size: Size) {
+    for (option, value) in
+        [(PROCESSORS, size.processors.to_string()), (MEMORY, format!("{}K", size.memory >> 10))]
+    {
+        let place = words.iter_mut().skip_while(|word| *word != option).nth(1);
+        if let Some(word) = place {
+            *word = value;
+        }
     }
 }
 
@@ -114,6 +137,16 @@ mod tests {
     fn machine(network: Network, ports: &[Published]) -> Vec<String> {
         let acceleration = Acceleration::Software("test");
         Machine { name: "lab", memory: 256 << 20, processors: 1, network, ports, acceleration, kernel: None }.words()
+    }
+
+    #[test]
+    fn a_machine_gets_another_size_and_nothing_else_changes() {
+        let mut words = machine(Network::Restricted, &[]);
+        let first = size(&words, None).unwrap();
+        assert_eq!((first.memory, first.processors), (256 << 20, 1));
+        let before = words.join(" ");
+        set_size(&mut words, Size { memory: 1 << 30, processors: 2, disk: None });
+        assert_eq!(words.join(" "), before.replace("-smp 1 -m 262144K", "-smp 2 -m 1048576K"));
     }
 
     #[test]

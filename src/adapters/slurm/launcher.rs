@@ -60,6 +60,7 @@ impl Launcher for Cluster {
             }
             Ability::Start => ("a job that ended is over", "launch its image again"),
             Ability::Snapshot => ("what a job changes in its image ends with it", "let it write into a mount"),
+            Ability::Resize => ("a job keeps what it asked for", "submit it again with other limits"),
             _ => ("a job mounts folders of its node, and no volumes of a cloud", "launch it with a mount"),
         }
     }

@@ -87,6 +87,16 @@ pub struct VolumeIn {
     pub server: String,
 }
 
+/// The arguments of `wharf resize`: which workload, and what it is to have.
+#[derive(Debug, Args)]
+pub struct Resize {
+    /// The workload's whole name, or its id.
+    pub id: String,
+    /// What it is to have, as KEY=VALUE; without any, what it has is shown. May be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
 /// The arguments of `wharf snapshot`: which workload, and who gets its image.
 #[derive(Debug, Args)]
 pub struct Snapshot {

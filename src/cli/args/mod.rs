@@ -15,7 +15,7 @@ pub use self::{
     evidence::{Audit, Key, KeyVerb, Policy, PolicyVerb, Sign, Verify},
     images::{Copy, CopyOptions, Diff, Fetch, Images, Prune, Pull, Push, RemoveImage, Show, Tag},
     launch::{
-        Cache, CacheClear, CacheVerb, Exec, Launch, Logs, PlanFormat, Snapshot, VolumeIn, WholeWorkload, Workload,
+        Cache, CacheClear, CacheVerb, Exec, Launch, Logs, PlanFormat, Resize, Snapshot, VolumeIn, WholeWorkload, Workload,
         Workloads,
     },
     requests::{Approve, Inbox, Reject, Request, Requests, RequestsVerb, Steward},
@@ -109,6 +109,8 @@ pub enum Verb {
     Attach(VolumeIn),
     /// Detach a volume from a server.
     Detach(VolumeIn),
+    /// Show the size of a workload, or give it another one.
+    Resize(Resize),
     /// Stop and remove a workload.
     Remove(WholeWorkload),
     /// List the images that are kept ready for launches: size, age, last use, place; or clear some.

@@ -20,6 +20,8 @@ pub enum Ability {
     Snapshot,
     /// Attaches volumes to a workload and detaches them.
     Volumes,
+    /// Gives a workload another size: memory, processors, disk.
+    Resize,
     /// Removes a workload.
     Remove,
 }
@@ -35,6 +37,7 @@ impl Ability {
         Self::Start,
         Self::Snapshot,
         Self::Volumes,
+        Self::Resize,
         Self::Remove,
     ];
 
@@ -49,10 +52,15 @@ impl Ability {
             Self::Start => "start",
             Self::Snapshot => "take a snapshot of",
             Self::Volumes => "attach or detach a volume of",
+            Self::Resize => "resize",
             Self::Remove => "remove",
         }
     }
 }
+
+/// Why a workload cannot be resized where what it may use is fixed when it is launched, and what to do instead.
+pub const FIXED_SIZE: (&str, &str) =
+    ("what it may use is fixed when it is launched", "launch its image again with other limits");
 
 /// That one ability of a backend does not work with one of its workloads, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]

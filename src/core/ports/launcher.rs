@@ -301,6 +301,17 @@ pub trait Launcher: Send + Sync {
         Err(self.lacks(Ability::Volumes, id))
     }
 
+    /// What can be asked for as its size, with what it has now as the defaults. Changes nothing; repeated, it asks again.
+    async fn sizes(&self, _cx: &Context, id: &str) -> Result<Form> {
+        Err(self.lacks(Ability::Resize, id))
+    }
+
+    /// Gives it another size, and waits until it has it. Before: the answers are those of [`sizes`](Self::sizes), complete.
+    /// Repeated, it changes nothing. Errors: `Usage` where it has to be stopped first, or for a disk that would shrink.
+    async fn resize(&self, _cx: &Context, id: &str, _answers: &Answers) -> Result<()> {
+        Err(self.lacks(Ability::Resize, id))
+    }
+
     /// Starts it after it was stopped, or restarts it with `again`; one that runs stays as it is, unless `again`.
     async fn start(&self, _cx: &Context, id: &str, _again: bool) -> Result<()> {
         Err(self.lacks(Ability::Start, id))

@@ -223,13 +223,16 @@ impl From<RawLimits> for Limits {
 }
 
 /// What a server was given, as it says from microversion 2.47 on; memory in MiB.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ServerFlavor {
     #[serde(deserialize_with = "super::reading::lenient")]
     pub vcpus: u64,
     #[serde(deserialize_with = "super::reading::lenient")]
     pub ram: u64,
+    /// The name of the flavor.
+    #[serde(deserialize_with = "super::reading::lenient")]
+    pub original_name: String,
 }
 
 /// The answer of `GET /servers/ID` from microversion 2.47 on.

@@ -14,6 +14,7 @@ use crate::{
     },
     image::reference::ImageRef,
     launch::{
+        form::{Answers, Form},
         listing::{BackendList, BackendLists, ListScope},
         logs::LogRange,
         plan::Workload,
@@ -179,6 +180,22 @@ impl Launches {
         };
         self.journal.recorded(entry, moving).await?;
         Ok(reference)
+    }
+
+    /// What can be asked for as the size of a workload, with what it has now as the defaults.
+    pub async fn sizes(&self, cx: &Context, backend: &str, id: &str) -> Result<Form> {
+        let launcher = self.launcher(Some(backend), None)?;
+        cx.run(&format!("ask for the size of {id}"), launcher.sizes(cx, id)).await
+    }
+
+    /// Gives a workload another size; what the answers leave out stays as it is.
+    pub async fn resize(&self, cx: &Context, backend: &str, id: &str, given: &Answers) -> Result<()> {
+        let launcher = self.launcher(Some(backend), None)?;
+        let what = format!("resize {id}");
+        let answers = self.sizes(cx, backend, id).await?.check(given)?;
+        let asked = given.0.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ");
+        let entry = self.journal.entry("resize", format!("{id} on {backend}: {}", clean::short(&asked, 200)));
+        self.journal.recorded(entry, cx.unless_cancelled(&what, launcher.resize(cx, id, &answers))).await
     }
 
     /// Makes an image of a workload as it is now. After a crash or a broken connection, a call with the same name
