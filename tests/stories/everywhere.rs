@@ -72,7 +72,10 @@ impl Person {
 
 fn registry() -> (String, String) {
     let open = std::env::var("WHARF_LAB_OPEN").unwrap();
-    (format!("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{open}\"\n"), format!("{open}/library/alpine:latest"))
+    (
+        format!("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{open}\"\n"),
+        format!("{open}/library/alpine:latest"),
+    )
 }
 
 fn backend(name: &str, kind: &str, more: &str) -> String {
@@ -152,7 +155,8 @@ fn a_person_with_a_disk() {
     std::fs::write(&clouds, std::env::var(disks::CLOUDS).unwrap()).unwrap();
     let alice = clouds::Person::new("alice", &clouds);
     let file = alice.home.path(".config/wharf/wharf.toml");
-    let config = std::fs::read_to_string(&file).unwrap() + &backend("qemu", "qemu", "") + &backend("libvirt", "libvirt", "");
+    let config =
+        std::fs::read_to_string(&file).unwrap() + &backend("qemu", "qemu", "") + &backend("libvirt", "libvirt", "");
     std::fs::write(&file, config).unwrap();
     let image = format!("glance://site/{}", lab::fresh("same"));
     let guest = format!("{}/disk.qcow2", std::env::var("WHARF_LAB_QEMU").unwrap());
@@ -167,7 +171,8 @@ fn a_person_with_a_disk() {
     let listed = alice.json(&["workloads"]);
     for (backend, server) in &made {
         let id = server["id"].as_str().unwrap();
-        let one = listed.as_array().unwrap().iter().find(|one| one["id"] == *id).unwrap_or_else(|| panic!("{listed:#}"));
+        let one =
+            listed.as_array().unwrap().iter().find(|one| one["id"] == *id).unwrap_or_else(|| panic!("{listed:#}"));
         assert_eq!((&one["backend"], &one["state"]), (&Value::from(*backend), &Value::from("running")), "{one:#}");
         assert!(alice.run(&["remove", id]).status.success(), "{backend}");
     }

@@ -70,7 +70,7 @@ impl Stage {
         self.portal.evidence.pinned(&cx, image).await.unwrap()
     }
 
-    async fn launch(&self, launcher: &Arc<dyn Launcher>, given: &[(&str, &str)]) -> Workload {
+    pub(crate) async fn launch(&self, launcher: &Arc<dyn Launcher>, given: &[(&str, &str)]) -> Workload {
         let (cx, image) = (Context::default(), self.image("disk.qcow2").await);
         let plan = launcher.plan(&cx, &image, &answers(given)).await.unwrap();
         launcher.launch(&cx, &plan, &supply(&self.portal, &image).await).await.unwrap()

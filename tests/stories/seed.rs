@@ -307,11 +307,14 @@ fn a_person_starts_a_unikernel() {
     std::fs::copy(format!("{guest}/unikernel"), ada.home.path("hello.elf")).unwrap();
     let shown = ada.json(&["show", "./hello.elf"]);
     assert_eq!((&shown["kind"], &shown["disk"]["format"]), (&"vm".into(), &"kernel".into()));
-    let words = ["launch", "./hello.elf", "--on", "qemu", "--follow", "--set", "arguments=for=ada", "--set", "memory=16M"];
+    let words =
+        ["launch", "./hello.elf", "--on", "qemu", "--follow", "--set", "arguments=for=ada", "--set", "memory=16M"];
     let output = ada.run(&words);
     // It ends with twice what it wrote to the port at which it ends, and one.
     assert_eq!(output.status.code(), Some(33), "{}", lab::complained(&output));
-    assert!(lab::said(&output).contains("hello from a unikernel; arguments: ") && lab::said(&output).contains("for=ada"));
+    assert!(
+        lab::said(&output).contains("hello from a unikernel; arguments: ") && lab::said(&output).contains("for=ada")
+    );
 }
 
 /// What became of Hyper: a container behind a kernel of its own, chosen with the same question on every backend.
@@ -329,7 +332,9 @@ fn a_person_isolates() {
     let ada = Person::with_registry().with("PATH", &format!("{folder}:{}", std::env::var("PATH").unwrap()));
     let kernel = |isolation: &str| {
         let set = format!("isolation={isolation}");
-        ada.does(&["launch", &alpine(), "--on", "local", "--follow", "--set", &set, "--", "uname", "-r"]).trim().to_owned()
+        ada.does(&["launch", &alpine(), "--on", "local", "--follow", "--set", &set, "--", "uname", "-r"])
+            .trim()
+            .to_owned()
     };
     let (shared, own) = (kernel("shared"), kernel("gvisor"));
     assert_eq!(own, "4.4.0", "gVisor's own kernel answers");
@@ -369,7 +374,8 @@ fn project() {
     let (file, name) = (alice.home.path("own.raw"), lab::fresh("own"));
     clouds::disk(&file);
     alice.json(&["push", &file.display().to_string(), &format!("glance://site/{name}")]);
-    let sees = |person: &clouds::Person<'_>| person.json(&["images", &name, "--source", "site"]).as_array().unwrap().len();
+    let sees =
+        |person: &clouds::Person<'_>| person.json(&["images", &name, "--source", "site"]).as_array().unwrap().len();
     assert_eq!((sees(&alice), sees(&bob)), (1, 0));
 }
 

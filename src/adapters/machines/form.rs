@@ -14,7 +14,10 @@ use wharf_core::{
         error::{During, Error, Result},
         small_file, text,
     },
-    image::model::{DiskFacts, Image},
+    image::{
+        model::{DiskFacts, Image},
+        reference::ImageRef,
+    },
     launch::{
         form::{Answers, Field, FieldKind, Form, Section},
         isolation::Isolation,
@@ -133,7 +136,10 @@ fn questions(image: &Image, key: &str) -> Vec<Section> {
 
 /// The name that a machine gets from that of its image.
 pub(super) fn name(image: &Image) -> String {
-    let title = image.reference.title();
+    // A cloud's image is named by its id, which says nothing.
+    let in_cloud = matches!(image.reference, ImageRef::Glance { .. });
+    let named = image.annotations.get("name").filter(|name| in_cloud && !name.is_empty());
+    let title = named.cloned().unwrap_or_else(|| image.reference.title());
     title.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default().to_owned()
 }
 
