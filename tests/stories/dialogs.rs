@@ -10,7 +10,7 @@ use wharf::{
             secret::Secret,
         },
         catalog::rows::RowSet,
-        image::model::{ImageKind, Version},
+        image::model::{Image, ImageKind, Version},
         portal::{Abilities, Copies},
         ports::{Question, QuestionKind, upkeep::Removal},
         sharing::{
@@ -673,4 +673,16 @@ fn the_help_names_all_keys_of_a_screen_by_what_they_are_for() {
             assert!(drawn.contains(words), "{words}: {drawn}");
         }
     }
+}
+
+#[test]
+fn a_file_that_nobody_has_read_whole_yet_is_launched_from_its_page() {
+    let mut state = on_image_page();
+    let image = |reference: &str| Image { pinned: None, ..fake::image(reference.parse().unwrap()) };
+    update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image("glance://lab/disk"))))));
+    press(&mut state, "l");
+    assert!(!matches!(state.screen(), Screen::Launch(_)), "a cloud without a hash cannot say what it starts");
+    update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image("file:/srv/disk.qcow2"))))));
+    press(&mut state, "l");
+    assert!(matches!(state.screen(), Screen::Launch(_)), "its plan hashes it");
 }

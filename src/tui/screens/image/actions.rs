@@ -254,6 +254,7 @@ impl Page {
     /// Why an action that needs the image cannot be used with it; `None` if it can.
     fn refuses(&self, action: Action) -> Option<&'static str> {
         let image = self.image.as_ref();
+        let is_file = image.is_some_and(|image| matches!(image.reference, ImageRef::File { .. }));
         let unpinned = image.is_some_and(|image| image.pinned.is_none());
         match action {
             Action::Launch | Action::Share | Action::Link | Action::CopyTo | Action::Platform if image.is_none() => {
@@ -266,14 +267,10 @@ impl Page {
                 Some("only disk images of machines are copied; a volume is shared as an image")
             }
             // A file is read and hashed only when the person asks for its checks.
-            Action::Verify
-                if image.is_none_or(|image| {
-                    image.pinned.is_none() && !matches!(image.reference, ImageRef::File { .. })
-                }) =>
-            {
-                Some("it has no digest that could be checked")
-            }
-            Action::Launch | Action::Link if unpinned => Some("its digest is unknown, so it cannot be pinned"),
+            Action::Verify if image.is_none() || unpinned && !is_file => Some("it has no digest that could be checked"),
+            // The plan of a launch reads a file and hashes it, too.
+            Action::Launch if unpinned && !is_file => Some("its digest is unknown, so it cannot be pinned"),
+            Action::Link if unpinned => Some("its digest is unknown, so it cannot be pinned"),
             Action::Launch if image.is_some_and(|image| image.artifact.is_some()) => Some("it is no image that runs"),
             Action::Request if image.is_none_or(|image| image.pinned.is_none()) => {
                 Some("its digest is unknown, so it cannot be pinned")
