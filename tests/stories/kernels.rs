@@ -38,6 +38,8 @@ async fn a_person_starts_some() {
     a_unikernel_comes_from_a_registry(&stage, &launcher).await;
     linux_starts_with_its_first_file_system(&stage, &launcher).await;
     what_is_no_disk_is_told(&stage, &launcher).await;
+    std::fs::copy(format!("{guest}/uefi.qcow2"), stage.home.path("uefi.qcow2")).unwrap();
+    uefi_starts_a_disk_that_needs_it(&stage, &launcher).await;
 }
 
 /// Launches an image, waits until it has ended by itself, and gives what it printed.
@@ -54,7 +56,10 @@ async fn ended(stage: &Stage, launcher: &Arc<dyn Launcher>, image: &Image, given
 async fn a_unikernel_runs_and_ends(stage: &Stage, launcher: &Arc<dyn Launcher>) {
     let image = stage.image("unikernel").await;
     let disk = image.disk.clone().unwrap();
-    assert_eq!((image.kind, disk.boots, disk.format.as_str()), (ImageKind::Vm, Some(BootProtocol::Pvh), "kernel"));
+    assert_eq!(
+        (image.kind, disk.boots, disk.format.as_str()),
+        (ImageKind::Vm, Some(BootProtocol::Multiboot), "kernel")
+    );
     for machine in ["q35", "microvm"] {
         let given = [("machine", machine), ("arguments", "name=lab x=1"), ("memory", "16M")];
         let (state, told) = ended(stage, launcher, &image, &given).await;
@@ -77,7 +82,7 @@ async fn a_unikernel_comes_from_a_registry(stage: &Stage, launcher: &Arc<dyn Lau
     let reference = disks::put(&name, Blob(&layer, disks::LAYER), config, None).await;
     let portal = lab::portal(&stage.home, vec![lab::registry("open", &std::env::var("WHARF_LAB_OPEN").unwrap())]);
     let image = disks::shown(&portal, &reference).await;
-    assert_eq!((image.kind, image.disk.clone().unwrap().boots), (ImageKind::Vm, Some(BootProtocol::Pvh)));
+    assert_eq!((image.kind, image.disk.clone().unwrap().boots), (ImageKind::Vm, Some(BootProtocol::Multiboot)));
     let cx = Context::default();
     let plan = launcher.plan(&cx, &image, &answers(&[("memory", "16M")])).await.unwrap();
     let made = launcher.launch(&cx, &plan, &supply(&portal, &image).await).await.unwrap();
@@ -137,4 +142,23 @@ async fn what_is_no_disk_is_told(stage: &Stage, launcher: &Arc<dyn Launcher>) {
     std::fs::write(stage.home.path("second.kernel"), second).unwrap();
     let refused = launcher.accepts(&stage.image("second.kernel").await).unwrap_err();
     assert!(refused.why.contains("Multiboot 2"), "{refused}");
+}
+
+async fn uefi_starts_a_disk_that_needs_it(stage: &Stage, launcher: &Arc<dyn Launcher>) {
+    let (cx, image) = (Context::default(), stage.image("uefi.qcow2").await);
+    let given = [("firmware", "uefi"), ("memory", "512M"), ("cpus", "1"), ("network", "none")];
+    let plan = launcher.plan(&cx, &image, &answers(&given)).await.unwrap();
+    let made = launcher.launch(&cx, &plan, &supply(&stage.portal, &image).await).await.unwrap();
+    let mut output = launcher.logs(&cx, &made.id, LogRange::following()).await.unwrap();
+    until_it_says(&mut output, "guest: ready").await;
+    // Its variables are its own, and it starts with them again.
+    launcher.stop(&cx, &made.id).await.unwrap();
+    assert!(stage.home.path(&format!("state/qemu/{}/firmware.fd", made.id)).is_file());
+    launcher.remove(&cx, &made.id).await.unwrap();
+    // An image that says that it needs UEFI gets it without being asked.
+    let needy = Image { annotations: [("firmware".to_owned(), "uefi".to_owned())].into(), ..image };
+    let form = launcher.form(&cx, &needy).await.unwrap();
+    assert_eq!(form.field("firmware").unwrap().default, "uefi");
+    let plan = launcher.plan(&cx, &needy, &answers(&[("firmware", "bios")])).await.unwrap();
+    assert!(plan.risks.iter().any(|risk| risk.text.contains("needs UEFI")), "{:?}", plan.risks);
 }

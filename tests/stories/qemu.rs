@@ -186,7 +186,7 @@ async fn it_is_seeded_reached_and_typed_to(stage: &Stage, launcher: &Arc<dyn Lau
     drop(taken);
     later.start(&cx, &made.id, false).await.unwrap();
     let told = ready(&later, &made.id, 2).await;
-    let memory = told.lines().filter(|line| line.contains("MiB, up")).last().unwrap();
+    let memory = told.lines().rfind(|line| line.contains("MiB, up")).unwrap();
     let (_, memory) = memory.split_once("processors, ").unwrap();
     let memory: u64 = memory.split(' ').next().unwrap().parse().unwrap();
     assert!((270..384).contains(&memory), "{told}");

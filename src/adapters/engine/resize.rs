@@ -6,7 +6,7 @@ use super::Engine;
 use wharf_core::{
     base::{
         context::Context,
-        error::{Error, Kind, Result},
+        error::{Error, Result},
     },
     launch::{
         form::{Answers, Field, FieldKind, Form},
@@ -28,19 +28,17 @@ impl Engine {
     /// Gives a container other limits.
     pub(super) async fn limit(&self, cx: &Context, id: &str, answers: &Answers) -> Result<()> {
         let what = format!("resize {id}");
+        // Its service takes such a call, and ignores parts of it.
+        if self.facts().await?.podman {
+            return Err(Error::unsupported(what, "Podman's service changes no limits").hint("'podman update' does"));
+        }
         let now = self.limits_of(cx, id).await?;
         let body = update(&now, answers);
-        let updated = cx.run(&what, async {
+        cx.run(&what, async {
             let docker = self.docker().await?;
             docker.update_container(id, body).await.map_err(|error| self.library_error(&what, &error))
-        });
-        match updated.await {
-            // Podman's service before version 5 has no such call.
-            Err(error) if error.kind == Kind::NotFound => {
-                Err(Error::unsupported(what, error.why).hint("this engine may not change limits: launch it again with others"))
-            }
-            other => other,
-        }
+        })
+        .await
     }
 
     async fn limits_of(&self, cx: &Context, id: &str) -> Result<HostConfig> {
@@ -64,13 +62,13 @@ fn form(now: &HostConfig) -> Form {
     Form::new(vec![questions::resources(fields)])
 }
 
-/// What is sent: only what differs. Swap stays in proportion, as engines refuse less of it than of memory.
+/// What is sent: only what is asked for. There is as much swap as before; its limit counts memory, too.
 fn update(now: &HostConfig, answers: &Answers) -> ContainerUpdateBody {
     let memory = answers.bytes("memory").and_then(|bytes| i64::try_from(bytes).ok());
     let memory = memory.filter(|bytes| Some(*bytes) != now.memory);
     let swap = |memory: i64| match (now.memory, now.memory_swap) {
         (_, Some(-1)) => -1,
-        (Some(before), Some(swap)) if before == swap && before > 0 => memory,
+        (Some(before), Some(swap)) if swap >= before && before > 0 => memory.saturating_add(swap - before),
         _ => memory.saturating_mul(2),
     };
     let processors = answers.get("cpus").parse::<i64>().ok().filter(|count| *count > 0);
@@ -87,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_differs_is_changed_and_swap_stays_in_proportion() {
+    fn only_what_is_asked_for_is_changed_and_there_is_as_much_swap_as_before() {
         let now = |memory, swap| HostConfig {
             memory: Some(memory),
             memory_swap: Some(swap),
@@ -95,13 +93,14 @@ mod tests {
             ..HostConfig::default()
         };
         let sent = |now: &HostConfig, memory: &str| {
-            let given = [("memory", memory), ("cpus", "1")].map(|(key, value)| (key.to_owned(), value.to_owned()));
-            let sent = update(now, &form(now).check(&Answers(given.into())).unwrap());
+            let given = Answers([("memory".to_owned(), memory.to_owned())].into());
+            form(now).check(&given).unwrap();
+            let sent = update(now, &given);
             (sent.memory, sent.memory_swap, sent.nano_cpus)
         };
         let (small, large) = (64 << 20, 128 << 20);
         assert_eq!(sent(&now(small, 2 * small), "64M"), (None, None, None));
-        assert_eq!(sent(&now(small, 2 * small), "128M"), (Some(large), Some(2 * large), None));
+        assert_eq!(sent(&now(small, 2 * small), "128M"), (Some(large), Some(large + small), None));
         assert_eq!(sent(&now(small, small), "128M"), (Some(large), Some(large), None));
         assert_eq!(sent(&now(small, -1), "128M"), (Some(large), Some(-1), None));
         assert_eq!(sent(&now(0, 0), ""), (None, None, None));

@@ -88,7 +88,7 @@ fn file_row(name: String, path: &Path) -> Option<Row> {
     let facts = disk_header::inspect(path).ok()?;
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
     let raw_by_name = matches!(ending.as_str(), "raw" | "img" | "iso");
-    if !is_disk(facts.kind) || (facts.format == "raw" && !raw_by_name) {
+    if !is_disk(facts.kind) || facts.format == disk_header::PROGRAM || (facts.format == "raw" && !raw_by_name) {
         return None;
     }
     let kind = if facts.kind == ImageKind::Sif { ImageKind::Sif } else { ImageKind::Vm };

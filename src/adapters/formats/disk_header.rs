@@ -46,6 +46,8 @@ pub struct Facts {
     pub boots: Option<BootProtocol>,
 }
 
+/// The format of a program (ELF) that is no kernel: it is no disk either.
+pub const PROGRAM: &str = "program";
 /// The format of a kernel that a machine starts by itself.
 pub const KERNEL: &str = "kernel";
 
@@ -73,8 +75,13 @@ pub fn inspect(path: &Path) -> Result<Facts> {
     let file = open(path)?;
     let meta = file.metadata().during(&what)?;
     let mut head = Vec::with_capacity(HEAD);
-    file.take(HEAD as u64).read_to_end(&mut head).during(&what)?;
+    (&file).take(HEAD as u64).read_to_end(&mut head).during(&what)?;
     let mut facts = read(&head, meta.len());
+    if facts.format == PROGRAM {
+        // Large kernels have their notes far behind.
+        let further = kernel::read_notes(&head, &file);
+        further.into_iter().for_each(|kernel| boots(kernel, &mut facts));
+    }
     facts.modified = meta
         .modified()
         .ok()
@@ -110,6 +117,9 @@ pub fn read(head: &[u8], size: u64) -> Facts {
         facts.virtual_size = None;
     } else if let Some(kernel) = kernel::read(head) {
         boots(kernel, &mut facts);
+    } else if head.starts_with(kernel::ELF) {
+        facts.format = PROGRAM.into();
+        facts.virtual_size = None;
     } else if head.get(510..512) == Some(&[0x55, 0xaa]) {
         facts.details.insert(
             "boot sector".into(),

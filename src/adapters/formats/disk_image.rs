@@ -86,6 +86,7 @@ fn first(from: &mut impl Read) -> Vec<u8> {
 fn is_disk(head: &[u8]) -> bool {
     let facts = disk_header::read(head, head.len() as u64);
     facts.kind == wharf_core::image::model::ImageKind::Vm
+        && facts.format != disk_header::PROGRAM
         && (facts.format != "raw" || facts.details.contains_key("boot sector"))
 }
 

@@ -4,14 +4,22 @@
 //! Formats: Linux `Documentation/arch/x86/boot.rst` and `arch/arm64/booting.rst`; Xen `docs/misc/pvh.pandoc`; Multiboot 0.6.96
 //! and Multiboot 2; System V ABI, "Object files".
 
+use std::{fs::File, os::unix::fs::FileExt};
+
 use wharf_core::{base::clean, image::model::BootProtocol};
 
-/// Where the header of Multiboot ends at the latest, and that of Multiboot 2, in bytes.
-const MULTIBOOT: usize = 8 << 10;
+/// How a file of the form ELF begins.
+pub const ELF: &[u8] = b"\x7fELF";
+/// Where the header of Multiboot ends at the latest for QEMU, and that of Multiboot 2, in bytes.
+const MULTIBOOT: usize = (8 << 10) - 48;
 const MULTIBOOT_2: usize = 32 << 10;
 /// The most segments of an ELF file that are looked at, and the most notes in one.
 const SEGMENTS: usize = 64;
 const NOTES: usize = 64;
+/// The most bytes of notes that are read.
+const NOTE_BYTES: usize = 64 << 10;
+/// The mark in a header of Multiboot that says that it has addresses of its own.
+const ADDRESSES: u64 = 1 << 16;
 /// The kind of a segment that holds notes, and of the note that names where a PVH kernel begins.
 const SEGMENT_OF_NOTES: u64 = 4;
 const PVH_NOTE: u64 = 18;
@@ -60,18 +68,25 @@ fn linux_arm64(head: &[u8]) -> Option<Kernel> {
     is_it.then_some(Kernel { protocol: BootProtocol::Linux, architecture: "arm64", version: None })
 }
 
+/// The processor of a program for one that machines here may have.
+fn processor(head: &[u8]) -> Option<&'static str> {
+    (head.starts_with(ELF) && head.get(5) == Some(&1)).then_some(())?;
+    match little(head, 18, 2)? {
+        3 => Some("386"),
+        62 => Some("amd64"),
+        _ => None,
+    }
+}
+
 fn elf(head: &[u8]) -> Option<Kernel> {
-    (head.starts_with(b"\x7fELF") && head.get(5) == Some(&1)).then_some(())?;
-    let architecture = match little(head, 18, 2)? {
-        3 => "386",
-        62 => "amd64",
-        _ => return None,
-    };
-    let protocol = if has_pvh_note(head) {
+    let architecture = processor(head)?;
+    // In the order in which QEMU looks for them.
+    let protocol = if let Some(at) = multiboot(head, MULTIBOOT, 4, 0x1bad_b002, 3) {
+        let has_addresses = little(head, at + 4, 4).is_some_and(|flags| flags & ADDRESSES != 0);
+        if architecture == "amd64" && !has_addresses { BootProtocol::Multiboot64 } else { BootProtocol::Multiboot }
+    } else if has_pvh_note(head) {
         BootProtocol::Pvh
-    } else if is_multiboot(head, MULTIBOOT, 4, 0x1bad_b002, 3) {
-        BootProtocol::Multiboot
-    } else if is_multiboot(head, MULTIBOOT_2, 8, 0xe852_50d6, 4) {
+    } else if multiboot(head, MULTIBOOT_2, 8, 0xe852_50d6, 4).is_some() {
         BootProtocol::Multiboot2
     } else {
         return None;
@@ -79,32 +94,44 @@ fn elf(head: &[u8]) -> Option<Kernel> {
     Some(Kernel { protocol, architecture, version: None })
 }
 
+/// The kernel in a file that begins with these bytes, and has its notes further behind.
+pub fn read_notes(head: &[u8], file: &File) -> Option<Kernel> {
+    let architecture = processor(head)?;
+    let has_note = |(from, size): (usize, usize)| {
+        let mut bytes = vec![0; size.min(NOTE_BYTES)];
+        let read = file.read_at(&mut bytes, from as u64).unwrap_or(0);
+        is_pvh(bytes.get(..read).unwrap_or_default())
+    };
+    let found = notes(head)?.into_iter().any(has_note);
+    found.then_some(Kernel { protocol: BootProtocol::Pvh, architecture, version: None })
+}
+
 /// Whether one of the notes names the place where a PVH kernel begins.
 fn has_pvh_note(head: &[u8]) -> bool {
-    notes(head).unwrap_or_default().into_iter().any(|(from, size)| {
-        let end = from.saturating_add(size).min(head.len());
-        let mut at = from;
-        for _ in 0..NOTES {
-            let Some((name, what, kind)) = head
-                .get(..end)
-                .and_then(|head| Some((place(head, at, 4)?, place(head, at + 4, 4)?, little(head, at + 8, 4)?)))
-            else {
-                return false;
-            };
-            if kind == PVH_NOTE && head.get(at + 12..at + 16) == Some(b"Xen\0") {
-                return true;
-            }
-            let padded = |size: usize| size.checked_next_multiple_of(4);
-            let Some(next) = padded(name)
-                .zip(padded(what))
-                .and_then(|(name, what)| at.checked_add(12)?.checked_add(name)?.checked_add(what))
-            else {
-                return false;
-            };
-            at = next;
+    let within = |(from, size): (usize, usize)| head.get(from..from.saturating_add(size).min(head.len()));
+    notes(head).unwrap_or_default().into_iter().filter_map(within).any(is_pvh)
+}
+
+/// Whether one of these notes is that of PVH.
+fn is_pvh(notes: &[u8]) -> bool {
+    let mut at = 0usize;
+    for _ in 0..NOTES {
+        let Some((name, what, kind)) = note(notes, at) else { return false };
+        if kind == PVH_NOTE && notes.get(at + 12..at + 16) == Some(b"Xen\0") {
+            return true;
         }
-        false
-    })
+        let padded = |size: usize| size.checked_next_multiple_of(4);
+        let next =
+            padded(name).zip(padded(what)).and_then(|(name, what)| (at + 12).checked_add(name)?.checked_add(what));
+        let Some(next) = next else { return false };
+        at = next;
+    }
+    false
+}
+
+/// The lengths of the name and the content of the note at this place, and its kind.
+fn note(notes: &[u8], at: usize) -> Option<(usize, usize, u64)> {
+    Some((place(notes, at, 4)?, place(notes, at.checked_add(4)?, 4)?, little(notes, at.checked_add(8)?, 4)?))
 }
 
 /// Where the notes of an ELF file are: offsets and sizes in bytes.
@@ -127,10 +154,10 @@ fn notes(head: &[u8]) -> Option<Vec<(usize, usize)>> {
     Some((0..count.min(SEGMENTS)).filter_map(segment).collect())
 }
 
-/// Whether there is a header of Multiboot: a magic number before `until`, at a multiple of `step`, whose `words` words of 32
+/// Where there is a header of Multiboot: a magic number before `until`, at a multiple of `step`, whose `words` words of 32
 /// bits sum up to zero.
-fn is_multiboot(head: &[u8], until: usize, step: usize, magic: u64, words: usize) -> bool {
-    (0..until.min(head.len())).step_by(step).any(|at| {
+fn multiboot(head: &[u8], until: usize, step: usize, magic: u64, words: usize) -> Option<usize> {
+    (0..until.min(head.len())).step_by(step).find(|&at| {
         little(head, at, 4) == Some(magic)
             && (0..words)
                 .try_fold(0u64, |sum, word| Some(sum + little(head, at + 4 * word, 4)?))
@@ -203,6 +230,32 @@ mod tests {
             assert_eq!(read(&head).unwrap().protocol, protocol);
             head[1024 + header.len() - 1] ^= 1;
             assert_eq!(read(&head), None, "a wrong sum is no header");
+        }
+    }
+
+    #[test]
+    fn a_large_kernel_is_known_by_notes_far_behind() {
+        let mut head = elf_file(62, Some(&pvh_note()));
+        put(&mut head, 56, &(1u32 << 20).to_le_bytes());
+        assert_eq!(read(&head), None);
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&pvh_note(), 1 << 20).unwrap();
+        assert_eq!(read_notes(&head, &file).unwrap().protocol, BootProtocol::Pvh);
+        file.write_all_at(&[0; 64], 1 << 20).unwrap();
+        assert_eq!(read_notes(&head, &file), None);
+    }
+
+    #[test]
+    fn qemu_loads_multiboot_from_files_of_32_bits_or_with_addresses() {
+        for (machine, flags, protocol) in [
+            (3, 0u32, BootProtocol::Multiboot),
+            (62, 0, BootProtocol::Multiboot64),
+            (62, 1 << 16, BootProtocol::Multiboot),
+        ] {
+            let mut head = elf_file(machine, Some(&pvh_note()));
+            let words = [0x1bad_b002, flags, 0u32.wrapping_sub(0x1bad_b002 + flags)];
+            put(&mut head, 1024, &words.map(u32::to_le_bytes).concat());
+            assert_eq!(read(&head).unwrap().protocol, protocol);
         }
     }
 

@@ -126,7 +126,11 @@ fn rows(pods: &[Pod]) -> Vec<Row> {
             };
             let running = all.entry(place).or_default();
             match name.tag {
-                Some(tag) => drop(running.tags.insert(tag, digest)),
+                // A pod that has just begun does not know the digest yet.
+                Some(tag) => {
+                    let known = running.tags.entry(tag).or_default();
+                    *known = known.take().or(digest);
+                }
                 None if digest.is_some() => running.digest = digest,
                 None => drop(running.tags.insert("latest".to_owned(), None)),
             }

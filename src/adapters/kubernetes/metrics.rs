@@ -57,7 +57,8 @@ type Measurements = BTreeMap<(String, String), BTreeMap<String, String>>;
 /// What is kept of a cluster's measurements.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
-    measured: Mutex<Option<(Instant, Measurements)>>,
+    /// The last answer; `None` in it where the cluster does not measure, or does not tell. Whoever asks holds it.
+    measured: tokio::sync::Mutex<Option<(Instant, Option<Measurements>)>>,
     places: Mutex<BTreeMap<String, (Instant, Place)>>,
 }
 
@@ -65,14 +66,18 @@ impl Metrics {
     /// What a workload uses now; `None` where the cluster does not measure, or does not tell this person.
     pub(super) async fn usage(&self, cluster: &Cluster, cx: &Context, id: &str) -> Result<Option<Usage>> {
         let what = format!("measure {id}");
-        if !self.is_fresh() {
-            let Some(read) = ask(cluster, cx, &what).await? else { return Ok(None) };
-            *self.measured.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), read));
+        let mut kept = self.measured.lock().await;
+        if !kept.as_ref().is_some_and(|(at, _)| at.elapsed() < MEASURED) {
+            *kept = Some((Instant::now(), ask(cluster, cx, &what).await?));
         }
+        if matches!(&*kept, Some((_, None))) {
+            return Ok(None);
+        }
+        drop(kept);
         let place = self.place(cluster, cx, id, &what).await?;
-        let kept = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = kept.as_ref().map(|(_, all)| all);
-        let own = all.and_then(|all| all.get(&(place.pod.clone(), place.container.clone())));
+        let kept = self.measured.lock().await;
+        let Some((_, Some(all))) = &*kept else { return Ok(None) };
+        let own = all.get(&(place.pod.clone(), place.container.clone()));
         let told = |name: &str| own.and_then(|own| own.get(name));
         Ok(Some(Usage {
             cpu_percent: told("cpu").and_then(|told| quantity::thousandths(told)).map(|part| part as f64 / 10.0),
@@ -81,11 +86,6 @@ impl Metrics {
             memory_limit: place.memory,
             ..Usage::default()
         }))
-    }
-
-    fn is_fresh(&self) -> bool {
-        let kept = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.as_ref().is_some_and(|(at, _)| at.elapsed() < MEASURED)
     }
 
     /// The container that is measured for a workload.

@@ -19,6 +19,8 @@ pub(super) struct Domain<'a> {
     pub memory: u64,
     pub processors: u64,
     pub acceleration: Acceleration,
+    /// Whether UEFI starts its disk.
+    pub is_uefi: bool,
     pub network: Network,
     pub ports: &'a [Published],
     /// The machine's own disk, the seed, and the console's socket and output.
@@ -27,6 +29,10 @@ pub(super) struct Domain<'a> {
     pub console: &'a str,
     pub log: &'a str,
 }
+
+/// What UEFI without keys of its own is, in libvirt's words.
+const NOT_SECURE: &str = "<firmware><feature enabled=\"no\" name=\"enrolled-keys\"/>\
+                          <feature enabled=\"no\" name=\"secure-boot\"/></firmware>";
 
 /// A text as XML has it, also in an attribute.
 fn escaped(text: &str) -> String {
@@ -64,6 +70,8 @@ impl Domain<'_> {
             Acceleration::Software(_) => ("qemu", "maximum"),
         };
         let memory = self.memory >> 10;
+        // libvirt chooses it by the same descriptions, and copies its variables.
+        let (how, features) = if self.is_uefi { (" firmware=\"efi\"", NOT_SECURE) } else { ("", "") };
         let disk = |file: &str, target: &str, order: &str, only: &str| {
             format!(
                 "    <disk type=\"file\" device=\"disk\">\n      <driver name=\"qemu\" type=\"qcow2\" discard=\"unmap\" \
@@ -79,7 +87,7 @@ impl Domain<'_> {
              <name>{}</name>\n  <uuid>{}</uuid>\n  \
              <metadata><wharf:launch xmlns:wharf=\"{NOTE}\" key=\"{}\" digest=\"{}\" reference=\"{}\"/></metadata>\n  \
              <memory unit=\"KiB\">{memory}</memory>\n  <vcpu>{}</vcpu>\n  \
-             <os><type arch=\"x86_64\" machine=\"q35\">hvm</type></os>\n  \
+             <os{how}><type arch=\"x86_64\" machine=\"q35\">hvm</type>{features}</os>\n  \
              <features><acpi/></features>\n  <cpu mode=\"{cpu}\"/>\n  \
              <on_poweroff>destroy</on_poweroff>\n  <on_reboot>restart</on_reboot>\n  <on_crash>destroy</on_crash>\n  \
              <devices>\n{own}{seed}    \
@@ -135,6 +143,7 @@ mod tests {
             ports: &[port],
             disk: "/state/a&b/overlay.qcow2",
             seed: "/state/seed.qcow2",
+            is_uefi: false,
             console: "/state/console.sock",
             log: "/state/log.0",
         }

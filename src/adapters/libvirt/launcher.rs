@@ -226,6 +226,7 @@ impl Launcher for Libvirt {
             memory: form::memory(&draft.answers),
             processors: draft.processors(),
             acceleration: self.acceleration,
+            is_uefi: draft.firmware.is_some(),
             network: draft.network,
             ports: &draft.ports,
             disk: &at(OVERLAY),
@@ -269,7 +270,7 @@ impl Launcher for Libvirt {
             if let Some(spec) = folder::read(&at) {
                 let (later, domain) = (Context::default(), format!("--domain={}", spec.domain));
                 let _ = self.virsh.call(&later, &["destroy", &domain], &what).await;
-                let _ = self.virsh.call(&later, &["undefine", &domain], &what).await;
+                let _ = self.virsh.call(&later, &["undefine", &domain, "--nvram"], &what).await;
             }
             return Err(error);
         }
@@ -408,7 +409,7 @@ impl Launcher for Libvirt {
         let (from, runs) = (at.clone(), state.is_some_and(|state| !state.has_ended()));
         let copy = |to: PathBuf| async move {
             if runs {
-                return copy_running(&self.virsh, cx, &spec.domain, (&from, &to), &what).await;
+                return copy_running(&self.virsh, cx, &spec.domain, &to, &what).await;
             }
             cx.unless_cancelled(&what, copy_stopped(&from, &to, &what)).await
         };
@@ -427,7 +428,7 @@ impl Launcher for Libvirt {
         // Its disk goes with it: there is nothing that a guest could save.
         self.end(cx, &spec.domain, &what).await?;
         let domain = format!("--domain={}", spec.domain);
-        match self.virsh.call(cx, &["undefine", &domain], &what).await {
+        match self.virsh.call(cx, &["undefine", &domain, "--nvram"], &what).await {
             Err(error) if error.kind != Kind::NotFound => return Err(error),
             _ => {}
         }

@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const OUTPUT: usize = 8 << 20;
 
 /// A libvirt as virsh speaks to it.
+#[derive(Clone)]
 pub(super) struct Virsh {
     uri: String,
 }

@@ -23,7 +23,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{
     formats::{
-        disk_header::{self, KERNEL},
+        disk_header::{self, KERNEL, PROGRAM},
         disk_image,
     },
     shared::private::{self, Scratch},
@@ -137,9 +137,11 @@ pub fn accepts(image: &Image, kernels: bool) -> Result<()> {
     }
     match disk.boots {
         None if DISKS.contains(&disk.format.as_str()) => Ok(()),
+        None if disk.format == PROGRAM => refused("it is a program, and no kernel that is known".to_owned(), ""),
         None => refused(format!("its format is {}", disk.format), "make another file of it: qemu-img convert -O qcow2"),
-        Some(BootProtocol::Multiboot2) => {
-            refused("it is a kernel for Multiboot 2".to_owned(), "use one for PVH or Multiboot 1: QEMU loads those")
+        Some(protocol @ (BootProtocol::Multiboot2 | BootProtocol::Multiboot64)) => {
+            let why = format!("it is a kernel for {}", protocol.words());
+            refused(why, "use one for PVH, or for Multiboot 1 in a file of 32 bits: QEMU loads those")
         }
         Some(_) if kernels => Ok(()),
         Some(_) => refused("it is a kernel and no disk".to_owned(), "launch it on a backend of the type 'qemu'"),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     disk::{Disks, WantedDisk},
+    firmware::Firmware,
     form::{self, Network},
     forward,
     kernel::Kernel,
@@ -43,6 +44,8 @@ pub struct Draft {
     pub user: String,
     /// The kernel, where the image is one and no disk.
     pub kernel: Option<Kernel>,
+    /// The UEFI firmware that starts its disk; `None` for the machine's own.
+    pub firmware: Option<Firmware>,
     user_data: String,
     /// The size of its disk in bytes, where one is asked for.
     size: Option<u64>,
@@ -65,6 +68,7 @@ impl Draft {
         let (key, place) = (key(), disks.place(&wanted.digest, &wanted.format));
         let boots = image.disk.as_ref().and_then(|disk| disk.boots);
         Ok(Self {
+            firmware: Firmware::asked(&answers, what)?,
             kernel: boots.map(|protocol| Kernel::new(&place, protocol, &answers)).transpose()?,
             ports: forward::forwards(&words)?,
             user_data: seed::user_data(answers.get("user-data"), &account)?,

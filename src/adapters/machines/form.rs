@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     acceleration::Acceleration,
+    firmware,
     forward::{self, SSH},
     kernel, seed,
 };
@@ -98,12 +99,14 @@ pub async fn form(image: &Image, launches: &Path) -> Result<Form> {
 
 /// The sections of the form, with this person's own public key.
 pub async fn asked(image: &Image) -> Result<Vec<Section>> {
-    let key = blocking(public_key).await.during("look for your public key")?;
-    Ok(questions(image, &key))
+    let looked_up = image.clone();
+    let look = blocking(move || (public_key(), firmware::question(&looked_up)));
+    let (key, firmware) = look.await.during("look for your public key")?;
+    Ok(questions(image, &key, firmware))
 }
 
 /// The sections of the form.
-fn questions(image: &Image, key: &str) -> Vec<Section> {
+fn questions(image: &Image, key: &str, firmware: Option<Field>) -> Vec<Section> {
     let disk = image.disk.clone().unwrap_or_default();
     if let Some(protocol) = disk.boots {
         return kernel::questions(image, protocol);
@@ -125,7 +128,8 @@ fn questions(image: &Image, key: &str) -> Vec<Section> {
         Field::new("disk", "Disk", grown, FieldKind::Bytes, size),
     ];
     let own = "cloud-init's user-data in place of the account above";
-    let advanced = vec![Field::new("user-data", "User data", own, FieldKind::Lines, "")];
+    let mut advanced = vec![Field::new("user-data", "User data", own, FieldKind::Lines, "")];
+    advanced.extend(firmware);
     vec![
         questions::basics(basics),
         questions::resources(resources),
@@ -200,6 +204,7 @@ pub fn risks(image: &Image, answers: &Answers, acceleration: Acceleration, ports
         risks.extend(kernel::risks(answers));
     } else {
         risks.extend(disk_risks(answers, &disk));
+        risks.extend(firmware::risk(image, answers));
     }
     risks.push(Risk::harmless(format!("{} of memory at most", text::size(memory(answers)))));
     risks.extend(disk.warnings.iter().map(|warning| Risk::caution(format!("the image: {warning}"))));

@@ -1,9 +1,10 @@
-//! What backends for virtual machines on this machine share: the disks of images, sizes, kernels, seeds for cloud-init, forwarded ports, and
+//! What backends for virtual machines on this machine share: the disks of images, sizes, firmware, kernels, seeds for cloud-init, forwarded ports, and
 //! how instructions are carried out.
 
 pub mod acceleration;
 pub mod disk;
 pub mod draft;
+pub mod firmware;
 pub mod form;
 pub mod forward;
 pub mod kernel;

@@ -16,6 +16,9 @@ use wharf_core::{
     },
 };
 
+/// The bytes of a sector.
+const SECTOR: u64 = 512;
+
 /// What a machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -46,15 +49,16 @@ impl Size {
     /// # Errors
     /// `Usage` for a disk that would shrink.
     pub fn asked(self, answers: &Answers, what: &str) -> Result<Self> {
-        let disk = self.disk.map(|disk| answers.bytes("disk").unwrap_or(disk));
-        // What is asked for in whole mebibytes may be a little more than what there is.
+        // Disks have whole sectors.
+        let wanted = answers.bytes("disk").map(|bytes| bytes.next_multiple_of(SECTOR));
+        let disk = self.disk.map(|disk| wanted.unwrap_or(disk));
         if self.disk.zip(disk).is_some_and(|(now, asked)| asked < now) {
             let has = text::size(self.disk.unwrap_or(0));
             return Err(Error::usage(what, format!("its disk has {has}, and cannot shrink"))
                 .hint("what is in it may reach to its end: make a new machine with a smaller disk"));
         }
         Ok(Self {
-            memory: form::memory(answers),
+            memory: answers.bytes("memory").unwrap_or(self.memory),
             processors: answers.get("cpus").parse().unwrap_or(self.processors),
             disk,
         })
@@ -83,7 +87,8 @@ pub async fn of_disk(folder: &Path, what: &str) -> Result<u64> {
 pub async fn grow_disk(folder: &Path, now: Option<u64>, asked: Option<u64>, what: &str) -> Result<()> {
     let Some((_, asked)) = now.zip(asked).filter(|(now, asked)| asked > now) else { return Ok(()) };
     let own = folder.join(overlay::OVERLAY).display().to_string();
-    images(&["resize", "-q", "-f", "qcow2", &own, &asked.to_string()], what).await.map(|_| ())
+    let grown = images(&["resize", "-q", "-f", "qcow2", &own, &asked.to_string()], what).await;
+    grown.map(|_| ()).map_err(|error| error.hint("it must not run, and there must be space left"))
 }
 
 /// The error where a machine has to be stopped first.
@@ -100,14 +105,14 @@ mod tests {
 
     fn asked(given: &[(&str, &str)]) -> Result<Size> {
         let given = Answers(given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect());
-        SIZE.asked(&SIZE.form().check(&given)?, "resize it")
+        SIZE.form().check(&given)?;
+        SIZE.asked(&given, "resize it")
     }
 
     #[test]
     fn what_is_not_asked_for_stays_and_a_disk_never_shrinks() {
-        let same = asked(&[]).unwrap();
-        assert_eq!((same.memory, same.processors), (SIZE.memory, 1));
-        assert!(same.disk >= SIZE.disk);
+        assert_eq!(asked(&[]).unwrap(), SIZE);
+        assert_eq!(asked(&[("memory", "")]).unwrap(), SIZE);
         let grown = asked(&[("memory", "512M"), ("disk", "2G")]).unwrap();
         assert_eq!((grown.memory, grown.disk), (512 << 20, Some(2 << 30)));
         assert!(asked(&[("disk", "1G")]).unwrap_err().why.contains("cannot shrink"));

@@ -228,7 +228,8 @@ impl Disks for Images {
             Error::unsupported(&what, "the cloud keeps no hash of it, so nothing says whether it arrives whole")
                 .hint("ask its owner to upload it again")
         })?;
-        let size = image.size.unwrap_or(0);
+        // Without it nothing bounds what comes.
+        let size = image.size.ok_or_else(|| Error::unsupported(&what, "the cloud does not tell its size"))?;
         cx.progress.total(size);
         cx.progress.phase("downloading");
         self.cloud.account().renewed().await?;
@@ -299,6 +300,9 @@ impl Images {
             file.write_all(&chunk).await.during(what)?;
             hasher.update(&chunk);
             *arrived += chunk.len() as u64;
+            if image.size.is_some_and(|size| *arrived > size) {
+                return Err(Error::new(Kind::Integrity, what, "it has more bytes than the cloud says"));
+            }
             cx.progress.add(chunk.len() as u64);
         }
         Ok(())

@@ -6,8 +6,8 @@ use super::{
     Images,
     answers::{Flavor, FlavorServerAnswer},
     plan,
-    service::{Request, Service},
     servers::{self, WATCH},
+    service::{Request, Service},
     usage::GIVEN,
 };
 use wharf_core::{
@@ -23,8 +23,7 @@ impl Images {
     /// The name of the flavor that a server has.
     async fn flavor_of(&self, what: &str, id: &str) -> Result<String> {
         let path = servers::path(what, id)?;
-        let answer: FlavorServerAnswer =
-            self.cloud.json(what, Service::Compute, Request::get(&path).at(GIVEN)).await?;
+        let answer: FlavorServerAnswer = self.cloud.json(what, Service::Compute, Request::get(&path).at(GIVEN)).await?;
         Ok(clean::short(&answer.server.flavor.original_name, 100))
     }
 
@@ -45,12 +44,25 @@ impl Images {
         let what = format!("resize {id}");
         let (flavors, now) = tokio::join!(self.flavors(&what), self.flavor_of(&what, id));
         let (flavors, now, wanted) = (flavors?, now?, answers.get("flavor"));
-        let status = self.server(&what, id).await?.status;
-        if now == wanted && status != "VERIFY_RESIZE" {
+        if wanted.is_empty() {
             return Ok(());
         }
-        if status != "VERIFY_RESIZE" {
-            let flavor = plan::size_chosen(&flavors, wanted, &what)?;
+        let flavor = plan::size_chosen(&flavors, wanted, &what)?;
+        let wanted = clean::short(&flavor.name, 100);
+        let status = self.server(&what, id).await?.status;
+        let is_changing = ["RESIZE", "VERIFY_RESIZE"].contains(&status.as_str());
+        // Whoever asked for that decides whether it stays: to confirm it cannot be undone.
+        if status == "VERIFY_RESIZE" && now != wanted {
+            return Err(Error::usage(
+                what,
+                format!("its change to the flavor {now} waits to be confirmed or reverted"),
+            )
+            .hint(format!("confirm it with --set flavor={now}, or revert it in the cloud's dashboard")));
+        }
+        if now == wanted && !is_changing {
+            return Ok(());
+        }
+        if !is_changing {
             self.act(&what, id, None, json!({"resize": {"flavorRef": flavor.id}})).await?;
         }
         self.readings.forget(id);
@@ -60,11 +72,18 @@ impl Images {
             cx.progress.phase(server.state_words());
             match server.status.as_str() {
                 "VERIFY_RESIZE" if !confirmed => {
-                    self.act(&what, id, None, json!({"confirmResize": null})).await?;
                     confirmed = true;
+                    let asked = self.act(&what, id, None, json!({"confirmResize": null})).await;
+                    // The cloud may have confirmed it by itself meanwhile: its status says so.
+                    if asked.is_err() && self.server(&what, id).await?.status == "VERIFY_RESIZE" {
+                        asked?;
+                    }
                 }
                 "RESIZE" | "VERIFY_RESIZE" => {}
-                "ERROR" => return Err(given_up(&what, &server.fault_words())),
+                "ERROR" => {
+                    let hint = "the cloud's administrators can put it right: its data is there";
+                    return Err(given_up(&what, &server.fault_words()).hint(hint));
+                }
                 // Clouds may confirm it by themselves, and put it back where they cannot do it.
                 _ if self.flavor_of(&what, id).await? == wanted => return Ok(()),
                 _ => return Err(given_up(&what, &server.fault_words())),

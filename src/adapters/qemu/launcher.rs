@@ -268,6 +268,7 @@ impl Launcher for Qemu {
             ports: &draft.ports,
             acceleration: self.acceleration,
             kernel: draft.kernel.as_ref(),
+            firmware: draft.firmware.as_ref(),
         };
         let spec = Spec {
             launched: Launched {
@@ -287,6 +288,7 @@ impl Launcher for Qemu {
             power_button: draft.kernel.as_ref().is_none_or(|kernel| kernel.is_linux && !kernel.is_micro),
         };
         let mut steps = draft.first_steps(&self.disks, &name);
+        steps.extend(draft.firmware.as_ref().map(|found| overlay::step(found.copy_of_variables(&draft.folder))));
         steps.push(Step::Write {
             path: draft.folder.join(SPEC).display().to_string(),
             text: serde_json::to_string_pretty(&spec).during(&what)?,
@@ -400,6 +402,7 @@ impl Launcher for Qemu {
         if kept.running.is_some() {
             return Ok(());
         }
+        let kept_is_diskless = kept.spec.is_diskless();
         let (at, mut spec) = (kept.folder.clone(), kept.spec);
         spec.launched.machine = Node::here();
         let bytes = serde_json::to_vec_pretty(&spec).during(&what)?;
@@ -411,6 +414,8 @@ impl Launcher for Qemu {
         start::start(&self.keeper_words(&kept.folder, &what)?, &kept.folder, Stdio::null(), &what).await?;
         match self.begun(id).await?.workload.state {
             State::Running => Ok(()),
+            // A kernel may have done all it does.
+            State::Exited(_) if kept_is_diskless => Ok(()),
             _ => Err(Error::failed(what, "it ended at once").hint("its output says why")),
         }
     }
@@ -429,14 +434,16 @@ impl Launcher for Qemu {
 
     async fn resize(&self, _cx: &Context, id: &str, answers: &Answers) -> Result<()> {
         let what = format!("resize {id}");
+        let _alone = lock(&self.launches.find(id).await?.folder, &what).await?;
         let kept = self.launches.find(id).await?;
-        let now = size(&kept, &what).await?;
-        let asked = now.asked(answers, &what)?;
-        let _alone = lock(&kept.folder, &what).await?;
-        let kept = self.launches.find(id).await?;
-        if !has_ended(&kept.workload.state) {
+        if kept.relation != NodeRelation::Here && !kept.is_over_here() {
+            return Err(Error::unsupported(what, "it was launched on another machine").hint("do it there"));
+        }
+        if kept.running.is_some() || !has_ended(&kept.workload.state) {
             return Err(size::runs(&what));
         }
+        let now = size(&kept, &what).await?;
+        let asked = now.asked(answers, &what)?;
         size::grow_disk(&kept.folder, now.disk, asked.disk, &what).await?;
         let mut spec = kept.spec;
         machine::set_size(&mut spec.run, asked);

@@ -2,7 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::machines::{acceleration::Acceleration, form::Network, kernel::Kernel, overlay::OVERLAY, seed, size::Size};
+use crate::machines::{
+    acceleration::Acceleration,
+    firmware::{Firmware, VARIABLES},
+    form::Network,
+    kernel::Kernel,
+    overlay::OVERLAY,
+    seed,
+    size::Size,
+};
 use wharf_core::launch::published::Published;
 
 /// The program that runs machines.
@@ -31,6 +39,8 @@ pub(super) struct Machine<'a> {
     pub acceleration: Acceleration,
     /// The kernel that it starts; `None` where it starts from its disk.
     pub kernel: Option<&'a Kernel>,
+    /// The UEFI firmware that starts its disk; `None` for the machine's own.
+    pub firmware: Option<&'a Firmware>,
 }
 
 /// A machine with hardly any devices, and with what kernels for usual machines expect (QEMU `docs/system/i386/microvm.rst`).
@@ -47,7 +57,11 @@ impl Machine<'_> {
         let is_micro = self.kernel.is_some_and(|kernel| kernel.is_micro);
         // Where there is no PCI, devices are found in memory.
         let bus = if is_micro { "device" } else { "pci" };
-        add("-machine", if is_micro { MICROVM } else { "q35" }.to_owned());
+        let usual = if self.firmware.is_some() { "q35,pflash0=code0,pflash1=vars0" } else { "q35" };
+        add("-machine", if is_micro { MICROVM } else { usual }.to_owned());
+        for device in self.firmware.map(flash).into_iter().flatten() {
+            add("-blockdev", disk(&device));
+        }
         add(PROCESSORS, self.processors.to_string());
         add(MEMORY, format!("{}K", self.memory >> 10));
         add("-display", "none".to_owned());
@@ -88,14 +102,21 @@ pub(super) fn size(words: &[String], disk: Option<u64>) -> Option<Size> {
 
 /// Gives the machine that these words start another size.
 pub(super) fn set_size(words: &mut [String], size: Size) {
-    for (option, value) in
-        [(PROCESSORS, size.processors.to_string()), (MEMORY, format!("{}K", size.memory >> 10))]
-    {
+    for (option, value) in [(PROCESSORS, size.processors.to_string()), (MEMORY, format!("{}K", size.memory >> 10))] {
         let place = words.iter_mut().skip_while(|word| *word != option).nth(1);
         if let Some(word) = place {
             *word = value;
         }
     }
+}
+
+/// UEFI firmware, and the machine's own copy of its variables.
+fn flash(firmware: &Firmware) -> [Value; 2] {
+    let file = |path: &str| json!({ "driver": "file", "filename": path });
+    [
+        json!({"driver": "raw", "file": file(&firmware.code.display().to_string()), "node-name": "code0", "read-only": true}),
+        json!({"driver": "raw", "file": file(VARIABLES), "node-name": "vars0"}),
+    ]
 }
 
 /// The machine's own disk, and the seed.
@@ -136,7 +157,17 @@ mod tests {
 
     fn machine(network: Network, ports: &[Published]) -> Vec<String> {
         let acceleration = Acceleration::Software("test");
-        Machine { name: "lab", memory: 256 << 20, processors: 1, network, ports, acceleration, kernel: None }.words()
+        Machine {
+            name: "lab",
+            memory: 256 << 20,
+            processors: 1,
+            network,
+            ports,
+            acceleration,
+            kernel: None,
+            firmware: None,
+        }
+        .words()
     }
 
     #[test]

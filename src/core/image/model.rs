@@ -202,6 +202,8 @@ pub enum BootProtocol {
     Pvh,
     /// Multiboot, version 1.
     Multiboot,
+    /// The same, in a file of 64 bits without addresses of its own, which QEMU does not load.
+    Multiboot64,
     /// Multiboot, version 2.
     Multiboot2,
 }
@@ -213,6 +215,7 @@ impl BootProtocol {
             Self::Linux => "Linux",
             Self::Pvh => "PVH",
             Self::Multiboot => "Multiboot",
+            Self::Multiboot64 => "Multiboot (64 bits)",
             Self::Multiboot2 => "Multiboot 2",
         }
     }

@@ -180,6 +180,7 @@ impl GlanceImage {
             "" => return None,
             "x86_64" => "amd64".to_owned(),
             "aarch64" => "arm64".to_owned(),
+            "i686" => "386".to_owned(),
             other => other.to_owned(),
         };
         let os = match self.property("os_type").as_str() {

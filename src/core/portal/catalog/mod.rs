@@ -131,10 +131,10 @@ impl Catalog {
         // Images in the quarantine are still being judged: nobody may choose them.
         if let Some((host, project)) = self.config.requests.quarantine.split_once('/') {
             let place = ImageRef::oci(host, format!("{project}/x"), None);
-            if source.catalog.owns(&place) {
-                let below = format!("{project}/");
-                rows.retain(|row| !row.name.starts_with(&below));
-            }
+            // Engines and clusters list images by their whole names.
+            let is_own = source.catalog.owns(&place);
+            let below = if is_own { format!("{project}/") } else { format!("{host}/{project}/") };
+            rows.retain(|row| !row.name.starts_with(&below));
         }
         let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(&source.name).cloned();
         let set = blocking(move || {

@@ -192,10 +192,11 @@ impl Launches {
     pub async fn resize(&self, cx: &Context, backend: &str, id: &str, given: &Answers) -> Result<()> {
         let launcher = self.launcher(Some(backend), None)?;
         let what = format!("resize {id}");
-        let answers = self.sizes(cx, backend, id).await?.check(given)?;
+        // Only what is asked for is changed: the form's defaults may be rounded.
+        self.sizes(cx, backend, id).await?.check(given)?;
         let asked = given.0.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ");
         let entry = self.journal.entry("resize", format!("{id} on {backend}: {}", clean::short(&asked, 200)));
-        self.journal.recorded(entry, cx.unless_cancelled(&what, launcher.resize(cx, id, &answers))).await
+        self.journal.recorded(entry, cx.unless_cancelled(&what, launcher.resize(cx, id, given))).await
     }
 
     /// Makes an image of a workload as it is now. After a crash or a broken connection, a call with the same name
