@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{again, output, plans, progress, workloads};
+use super::{again, output, plans, progress, set, workloads};
 use crate::args::{Launch, PlanFormat};
 use wharf_core::{
     base::{
@@ -90,18 +90,9 @@ fn may_finish(record: &LaunchRecord, args: &Launch, asked: &Answers) -> bool {
     record.is_open() && args.plan.is_none() && !args.latest && args.on.is_none() && asked.0.is_empty()
 }
 
-/// Answers as they are given one by one, each as `KEY=VALUE`.
-pub(crate) fn answers(set: &[String]) -> Result<Answers> {
-    let pair = |pair: &String| match pair.split_once('=') {
-        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-        None => Err(Error::usage(format!("--set {pair}"), "expected KEY=VALUE")),
-    };
-    set.iter().map(pair).collect::<Result<_>>().map(Answers)
-}
-
 /// The answers on the command line.
 fn given(args: &Launch) -> Result<Answers> {
-    let mut answers = answers(&args.set)?;
+    let mut answers = set::answers(&args.set)?;
     if !args.command.is_empty() {
         answers.0.insert("command".to_owned(), join_words(&args.command));
     }

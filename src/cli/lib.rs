@@ -21,6 +21,7 @@ mod policy;
 mod progress;
 mod requests;
 mod revoke;
+mod set;
 mod share;
 mod shell;
 mod show;

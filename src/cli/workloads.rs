@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
 
-use super::{again, launch, output, progress, share};
+use super::{again, output, progress, set, share};
 use crate::args::{Exec, Logs, Resize, Snapshot, VolumeIn, Workloads};
 use wharf_core::{
     base::{
@@ -319,7 +319,7 @@ pub(crate) async fn resize(portal: &Portal, args: &Resize, json: bool) -> Result
     let workload = find(portal, &args.id, IdMatch::Whole, Some(Ability::Resize)).await?;
     let (cx, backend, id) = (progress::context(), &workload.backend, &workload.id);
     if !args.set.is_empty() {
-        portal.launches.resize(&cx, backend, id, &launch::answers(&args.set)?).await?;
+        portal.launches.resize(&cx, backend, id, &set::answers(&args.set)?).await?;
         return print_workload(&workload, "resized", json);
     }
     let form = portal.launches.sizes(&cx, backend, id).await?;

@@ -79,8 +79,9 @@ pub fn inspect(path: &Path) -> Result<Facts> {
     let mut facts = read(&head, meta.len());
     if facts.format == PROGRAM {
         // Large kernels have their notes far behind.
-        let further = kernel::read_notes(&head, &file);
-        further.into_iter().for_each(|kernel| boots(kernel, &mut facts));
+        if let Some(kernel) = kernel::read_notes(&head, &file) {
+            boots(kernel, &mut facts);
+        }
     }
     facts.modified = meta
         .modified()

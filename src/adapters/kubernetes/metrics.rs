@@ -67,7 +67,7 @@ impl Metrics {
     pub(super) async fn usage(&self, cluster: &Cluster, cx: &Context, id: &str) -> Result<Option<Usage>> {
         let what = format!("measure {id}");
         let mut kept = self.measured.lock().await;
-        if !kept.as_ref().is_some_and(|(at, _)| at.elapsed() < MEASURED) {
+        if kept.as_ref().is_none_or(|(at, _)| at.elapsed() >= MEASURED) {
             *kept = Some((Instant::now(), ask(cluster, cx, &what).await?));
         }
         if matches!(&*kept, Some((_, None))) {

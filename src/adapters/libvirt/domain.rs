@@ -3,7 +3,7 @@
 
 use wharf_core::launch::published::Published;
 
-use crate::machines::{acceleration::Acceleration, form::Network};
+use crate::machines::{acceleration::Acceleration, ask::Network};
 
 /// The namespace of what Wharf notes in a domain.
 const NOTE: &str = "urn:org.wharf:launch:1";

@@ -20,9 +20,10 @@ use crate::{
     keeper::{claim::Claim, follow, launches},
     machines::{
         acceleration::Acceleration,
+        ask::Network,
         disk::{self, Disks, WantedDisk},
         draft::Draft,
-        form::{self, Network},
+        form,
         forward::Port,
         overlay::{self, OVERLAY},
         size::{self, Size},

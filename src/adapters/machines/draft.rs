@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{
+    ask::Network,
     disk::{Disks, WantedDisk},
     firmware::Firmware,
-    form::{self, Network},
-    forward,
+    form, forward,
     kernel::Kernel,
     overlay, seed,
 };

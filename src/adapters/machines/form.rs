@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::{
     acceleration::Acceleration,
+    ask::{self, Network},
     firmware,
-    forward::{self, SSH},
+    forward::SSH,
     kernel, seed,
 };
 use crate::shared::{private, room};
@@ -15,10 +16,7 @@ use wharf_core::{
         error::{During, Error, Result},
         small_file, text,
     },
-    image::{
-        model::{DiskFacts, Image},
-        reference::ImageRef,
-    },
+    image::model::{DiskFacts, Image},
     launch::{
         form::{Answers, Field, FieldKind, Form, Section},
         isolation::Isolation,
@@ -28,48 +26,8 @@ use wharf_core::{
     },
 };
 
-/// What a machine can reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Network {
-    /// It has no network card.
-    None,
-    /// It gets an address and answers at forwarded ports, and reaches nothing.
-    Restricted,
-    /// It reaches whatever this machine reaches, this machine included.
-    User,
-}
-
-impl Network {
-    /// The words for it in answers, the careful one first.
-    pub const WORDS: [&str; 3] = ["restricted", "user", "none"];
-
-    /// The network as QEMU's `-netdev` takes it, under this id; `None` where there is none.
-    pub fn netdev(self, id: &str, ports: &[Published]) -> Option<String> {
-        let restricted = match self {
-            Self::None => return None,
-            Self::Restricted => "on",
-            Self::User => "off",
-        };
-        let forward =
-            |port: &Published| format!(",hostfwd={}:{}:{}-:{}", port.protocol, port.address, port.port, port.inside);
-        let forwards: String = ports.iter().map(forward).collect();
-        Some(format!("user,id={id},restrict={restricted}{forwards}"))
-    }
-
-    /// The network with this word.
-    pub fn from_word(word: &str) -> Self {
-        match word {
-            "none" => Self::None,
-            "user" => Self::User,
-            _ => Self::Restricted,
-        }
-    }
-}
-
 /// The memory of a machine unless the image needs more.
 const MEMORY: u64 = 1 << 30;
-/// The most processors.
-const PROCESSORS: u64 = 64;
 /// The files with the public keys that are offered, the best first.
 const KEYS: [&str; 3] = ["id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub"];
 
@@ -114,7 +72,7 @@ fn questions(image: &Image, key: &str, firmware: Option<Field>) -> Vec<Section> 
     let account = "who signs in: cloud-init makes this account; empty for the image's own one";
     let public = "your public key, with which you sign in by ssh";
     let basics = vec![
-        questions::name("what the machine is called, and its host name", &name(image)),
+        questions::name("what the machine is called, and its host name", &ask::name(image)),
         Field::new("user", "Account", account, FieldKind::Text, user()),
         Field::new("key", "Public key", public, FieldKind::Text, key),
     ];
@@ -124,7 +82,7 @@ fn questions(image: &Image, key: &str, firmware: Option<Field>) -> Vec<Section> 
     let size = if needs_more { format!("{}M", disk.least_disk.div_ceil(1 << 20)) } else { String::new() };
     let resources = vec![
         questions::memory("how much it has", &format!("{}M", memory >> 20)),
-        processors(),
+        ask::processors(),
         Field::new("disk", "Disk", grown, FieldKind::Bytes, size),
     ];
     let own = "cloud-init's user-data in place of the account above";
@@ -133,34 +91,9 @@ fn questions(image: &Image, key: &str, firmware: Option<Field>) -> Vec<Section> 
     vec![
         questions::basics(basics),
         questions::resources(resources),
-        network(&SSH.to_string()),
+        ask::network(&SSH.to_string()),
         questions::advanced(advanced),
     ]
-}
-
-/// The name that a machine gets from that of its image.
-pub(super) fn name(image: &Image) -> String {
-    // A cloud's image is named by its id, which says nothing.
-    let in_cloud = matches!(image.reference, ImageRef::Glance { .. });
-    let named = image.annotations.get("name").filter(|name| in_cloud && !name.is_empty());
-    let title = named.cloned().unwrap_or_else(|| image.reference.title());
-    title.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default().to_owned()
-}
-
-/// The question for the processors.
-pub(super) fn processors() -> Field {
-    let here = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
-    questions::processors(here.min(PROCESSORS))
-}
-
-/// The questions for the network, with these ports unless others are asked for.
-pub(super) fn network(ports: &str) -> Section {
-    let reach = "restricted answers at its ports and reaches nothing; user reaches what this machine reaches";
-    let fields = vec![
-        Field::new("network", "Network", reach, questions::choice(&Network::WORDS), Network::WORDS[0]),
-        Field::new("ports", "Ports", forward::HELP, FieldKind::Words, ports),
-    ];
-    questions::network("whom it can reach, and how it is reached", fields)
 }
 
 /// Fails if a disk of this size does not hold the image.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::form;
+use super::ask;
 use wharf_core::{
     base::error::{During, Error, Result},
     image::model::{BootProtocol, Image},
@@ -70,7 +70,7 @@ pub(super) fn questions(image: &Image, protocol: BootProtocol) -> Vec<Section> {
         _ => ("", false),
     };
     let mut basics = vec![
-        questions::name("what the machine is called", &form::name(image)),
+        questions::name("what the machine is called", &ask::name(image)),
         Field::new("arguments", "Arguments", arguments, FieldKind::Text, console),
     ];
     if is_linux {
@@ -80,10 +80,10 @@ pub(super) fn questions(image: &Image, protocol: BootProtocol) -> Vec<Section> {
     let kinds = "q35 is a usual machine; microvm has hardly any devices, and starts faster";
     let resources = vec![
         questions::memory("how much it has", MEMORY),
-        form::processors(),
+        ask::processors(),
         Field::new("machine", "Machine", kinds, questions::choice(&MACHINES), MACHINES[0]),
     ];
-    vec![questions::basics(basics), questions::resources(resources), form::network("")]
+    vec![questions::basics(basics), questions::resources(resources), ask::network("")]
 }
 
 /// The risk lines of a kernel.

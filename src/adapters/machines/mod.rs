@@ -2,6 +2,7 @@
 //! how instructions are carried out.
 
 pub mod acceleration;
+pub mod ask;
 pub mod disk;
 pub mod draft;
 pub mod firmware;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{form, overlay, snapshots::images};
+use super::{ask, overlay, snapshots::images};
 use wharf_core::{
     base::{
         error::{During, Error, Result},
@@ -35,7 +35,7 @@ impl Size {
     pub fn form(self) -> Form {
         let mut fields = vec![
             questions::memory("how much it has", &format!("{}M", self.memory >> 20)),
-            Field { default: self.processors.to_string(), ..form::processors() },
+            Field { default: self.processors.to_string(), ..ask::processors() },
         ];
         if let Some(disk) = self.disk {
             let help = "how large its disk is; it can grow, and not shrink";

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::machines::{
     acceleration::Acceleration,
+    ask::Network,
     firmware::{Firmware, VARIABLES},
-    form::Network,
     kernel::Kernel,
     overlay::OVERLAY,
     seed,

@@ -15,8 +15,8 @@ pub use self::{
     evidence::{Audit, Key, KeyVerb, Policy, PolicyVerb, Sign, Verify},
     images::{Copy, CopyOptions, Diff, Fetch, Images, Prune, Pull, Push, RemoveImage, Show, Tag},
     launch::{
-        Cache, CacheClear, CacheVerb, Exec, Launch, Logs, PlanFormat, Resize, Snapshot, VolumeIn, WholeWorkload, Workload,
-        Workloads,
+        Cache, CacheClear, CacheVerb, Exec, Launch, Logs, PlanFormat, Resize, Snapshot, VolumeIn, WholeWorkload,
+        Workload, Workloads,
     },
     requests::{Approve, Inbox, Reject, Request, Requests, RequestsVerb, Steward},
     share::{Answer, Offers, OpenLink, Revoke, Share, Shares},
