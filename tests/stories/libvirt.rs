@@ -160,7 +160,17 @@ async fn a_person_launches_machines() {
     assert!(gone.state.label().1.contains("does not know it any more"), "{gone:?}");
     launcher.remove(&cx, &made.id).await.unwrap();
     assert!(launcher.workloads(&cx).await.unwrap().0.is_empty());
+    libvirt_finds_the_firmware_that_is_asked_for(&stage).await;
     those_of_others_are_listed_and_left_alone(&stage).await;
+}
+
+async fn libvirt_finds_the_firmware_that_is_asked_for(stage: &Stage) {
+    let given = [("memory", "256M"), ("cpus", "1"), ("network", "none"), ("firmware", "uefi")];
+    let made = stage.launch(&given).await;
+    let xml = virsh(&["dumpxml", &made.name]);
+    assert!(xml.contains("OVMF") && xml.contains("pflash") && !xml.contains("secure='yes'"), "{xml}");
+    until(&stage.launcher, &made.id, |state| *state == State::Running).await;
+    stage.launcher.remove(&Context::default(), &made.id).await.unwrap();
 }
 
 async fn it_is_known_to_libvirt_and_reached(launcher: &Arc<dyn Launcher>, made: &Workload) {
