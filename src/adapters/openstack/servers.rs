@@ -75,7 +75,13 @@ impl Images {
         self.cloud.all(what, Service::Compute, SERVERS.0, SERVERS.1).await
     }
 
-    pub(super) async fn act(&self, what: &str, id: &str, version: Option<&str>, action: serde_json::Value) -> Result<Bytes> {
+    pub(super) async fn act(
+        &self,
+        what: &str,
+        id: &str,
+        version: Option<&str>,
+        action: serde_json::Value,
+    ) -> Result<Bytes> {
         let path = format!("{}/action", path(what, id)?);
         let request = Request { version, ..Request::new(Method::POST, &path, Body::Json(action)) };
         self.cloud.send(what, Service::Compute, request).await
