@@ -219,3 +219,109 @@ fn a_person_starts_one_of_a_cloud() {
     assert!(std::fs::read(&kept).unwrap() == std::fs::read(&guest).unwrap(), "compared with the cloud's hash");
     assert!(alice.run(&["remove", id]).status.success());
 }
+
+/// Somebody with the lab's registry, and a disk.
+fn with_a_disk() -> (Home, String, Vec<u8>) {
+    let (home, open) = (Home::new(), std::env::var("WHARF_LAB_OPEN").unwrap());
+    let folder = home.path(".config/wharf");
+    std::fs::create_dir_all(&folder).unwrap();
+    let source = format!("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{open}\"\n");
+    std::fs::write(folder.join("wharf.toml"), source).unwrap();
+    let stamp = lab::fresh("a disk of its own");
+    let mut disk = raw();
+    disk[4096..4096 + stamp.len()].copy_from_slice(stamp.as_bytes());
+    std::fs::write(home.path("disk.img"), &disk).unwrap();
+    (home, open, disk)
+}
+
+fn json(home: &Home, words: &[&str]) -> serde_json::Value {
+    let output = home.wharf(&[words, &["--json"]].concat()).current_dir(home.folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{words:?}: {}{}", lab::said(&output), lab::complained(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn refused(home: &Home, words: &[&str], code: i32) -> String {
+    let output = home.wharf(words).current_dir(home.folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{words:?}: {}{}", lab::said(&output), lab::complained(&output));
+    lab::complained(&output)
+}
+
+#[test]
+fn a_disk_goes_to_a_registry_and_comes_back_the_same() {
+    need!("WHARF_LAB_OPEN");
+    let (home, open, disk) = with_a_disk();
+    let image = format!("{open}/{}:1", lab::fresh("zz/pushed-disk"));
+    let first = json(&home, &["push", "./disk.img", &image]);
+    let again = json(&home, &["push", "./disk.img", &image]);
+    assert_eq!((&again["outcome"]["digest"], &again["outcome"]["moved"]), (&first["outcome"]["digest"], &0.into()));
+    // The registry has it as what it is, with what a list needs to know.
+    let shown = json(&home, &["show", &image]);
+    assert_eq!((&shown["kind"], &shown["disk"]["in_image"]), (&"vm".into(), &true.into()), "{shown}");
+    assert_eq!(shown["disk"]["virtual_size"], disk.len());
+    let own = digest(&disk);
+    assert_eq!(shown["annotations"]["org.wharf.disk.sha256"], own.split_once(':').unwrap().1);
+    // It comes back, and once more is once.
+    json(&home, &["pull", &image, "back.img"]);
+    assert!(std::fs::read(home.path("back.img")).unwrap() == disk);
+    assert_eq!(json(&home, &["pull", &image, "back.img"])["outcome"]["moved"], 0);
+    std::fs::write(home.path("other.img"), "another file").unwrap();
+    assert!(refused(&home, &["pull", &image, "other.img"], 2).contains("another file of that name"));
+    let names = std::fs::read_dir(home.folder.path()).unwrap();
+    let left: Vec<String> = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(!left.iter().any(|name| name.contains("partial") || name.contains("making")), "{left:?}");
+    // What is no disk is none, in both directions.
+    let alpine = format!("{open}/library/alpine:latest");
+    assert!(refused(&home, &["pull", &alpine, "alpine.qcow2"], 1).contains("no disk of a machine"));
+    std::fs::write(home.path("notes"), vec![b'x'; 4096]).unwrap();
+    refused(&home, &["push", "./notes", &image], 6);
+    let mut hostile = vec![0; 4096];
+    hostile[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
+    hostile[8..16].copy_from_slice(&1024u64.to_be_bytes());
+    hostile[16..20].copy_from_slice(&11u32.to_be_bytes());
+    hostile[1024..1035].copy_from_slice(b"/etc/passwd");
+    std::fs::write(home.path("hostile.qcow2"), hostile).unwrap();
+    let told = refused(&home, &["push", "./hostile.qcow2", &image], 4);
+    assert!(told.contains("names other files"), "{told}");
+}
+
+#[test]
+fn a_disk_goes_between_a_registry_and_a_cloud() {
+    need!("WHARF_LAB_OPEN");
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let (home, open, disk) = with_a_disk();
+    let alice = Person::new("alice", &clouds);
+    let file = alice.home.path(".config/wharf/wharf.toml");
+    let both =
+        [&file, &home.path(".config/wharf/wharf.toml")].map(|file| std::fs::read_to_string(file).unwrap()).concat();
+    std::fs::write(&file, both).unwrap();
+    let from = home.path("disk.img").display().to_string();
+    let (image, named) =
+        (format!("{open}/{}:1", lab::fresh("zz/cloudy")), format!("glance://site/{}", lab::fresh("cloudy")));
+    alice.json(&["push", &from, &image]);
+    alice.json(&["copy", &image, &named]);
+    let back = format!("{open}/{}:1", lab::fresh("zz/cloudy-back"));
+    alice.json(&["copy", &named, &back]);
+    let there = |image: &str| alice.json(&["show", image])["pinned"]["digest"].clone();
+    assert_eq!(there(&image), there(&back), "one disk is one image, whichever way it came");
+    let file = alice.home.path("again.img").display().to_string();
+    alice.json(&["pull", &back, &file]);
+    assert!(std::fs::read(&file).unwrap() == disk);
+    let left = std::fs::read_dir(alice.home.path("cache/moving")).map_or(0, Iterator::count);
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn a_disk_is_fetched_from_the_web_into_a_registry() {
+    let web = need!("WHARF_LAB_WEB");
+    need!("WHARF_LAB_OPEN");
+    let (home, open, disk) = with_a_disk();
+    let (name, files) = (lab::fresh("into-registry"), std::env::var("WHARF_LAB_WEB_FILES").unwrap());
+    let folder = std::path::Path::new(&files).join(&name);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("disk.img"), &disk).unwrap();
+    let image = format!("oci://{open}/{}:1", lab::fresh("zz/fetched"));
+    let told = json(&home, &["fetch", &format!("http://{web}/{name}/disk.img"), &image]);
+    assert_eq!(told["reference"], image.as_str(), "{told}");
+    json(&home, &["pull", &image, "fetched.raw"]);
+    assert!(std::fs::read(home.path("fetched.raw")).unwrap() == disk);
+}

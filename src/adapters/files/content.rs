@@ -11,14 +11,11 @@ use futures_util::TryStreamExt;
 use tokio::{fs, io::AsyncWriteExt};
 
 use super::{
-    Files,
+    Files, disk_file,
     layout::{self, blob_path},
     sif_image,
 };
-use crate::{
-    formats::archive::{self, REF_NAME},
-    shared::private,
-};
+use crate::{formats::archive::REF_NAME, shared::private};
 use wharf_core::{
     base::{
         blocking::blocking,
@@ -50,8 +47,14 @@ impl Content for Files {
             if sif_image::is_there(path) {
                 return self.sif_manifest(path, at.digest(), &what).await;
             }
-            return Err(Error::not_found(what, "it is not an OCI layout, nor an archive of one, nor a SIF file")
-                .hint("use a folder with an index.json, a .tar file or a .sif file"));
+            if disk_file::is_there(path) {
+                return self.disk_manifest(path, at.digest(), &what).await;
+            }
+            return Err(Error::not_found(
+                what,
+                "it is not an OCI layout, nor an archive of one, nor a SIF file or a disk",
+            )
+            .hint("use a folder with an index.json, a .tar file, a .sif file, or a disk image"));
         }
         let layout = self.layout(path).await?;
         let digest = match at.digest() {
@@ -67,8 +70,7 @@ impl Content for Files {
             return self.sif_blob(path, blob, from).await;
         }
         if !layout::is_layout(path) {
-            // A disk is all that there is.
-            return archive::part(path, from, blob.size.saturating_sub(from), format!("read {}", path.display())).await;
+            return self.disk_blob(path, blob, from).await;
         }
         self.layout(path).await?.blob(&blob.digest, from).await
     }
@@ -76,6 +78,9 @@ impl Content for Files {
     async fn has_blob(&self, _cx: &Context, at: &ImageRef, blob: &Descriptor) -> Result<bool> {
         if let Some(file) = self.sif_target(at)? {
             return self.has_sif(file, blob).await;
+        }
+        if let Some(file) = self.disk_target(at)? {
+            return self.has_disk(file, blob).await;
         }
         let (folder, _) = self.target(at)?;
         Ok(fs::metadata(blob_path(&folder, &blob.digest)).await.is_ok_and(|meta| meta.len() == blob.size))
@@ -85,6 +90,9 @@ impl Content for Files {
         let what = format!("write blob {} to {at}", blob.digest.short());
         if let Some(file) = self.sif_target(at)? {
             return self.put_sif(cx, file, blob, source).await;
+        }
+        if let Some(file) = self.disk_target(at)? {
+            return self.put_disk(cx, file, blob, source).await;
         }
         let (folder, _) = self.target(at)?;
         let path = blob_path(&folder, &blob.digest);
@@ -117,7 +125,7 @@ impl Content for Files {
         manifest: &RawManifest,
     ) -> Result<()> {
         let what = format!("write the manifest of {at}");
-        if self.sif_target(at)?.is_some() {
+        if self.sif_target(at)?.is_some() || self.disk_target(at)?.is_some() {
             // The file holds all that is in it.
             return Ok(());
         }
@@ -139,7 +147,7 @@ impl Content for Files {
     /// Packs the folder if the destination is an archive, and checks that the image can be found in it.
     async fn finish(&self, _cx: &Context, at: &ImageRef) -> Result<()> {
         let what = format!("write {at}");
-        if self.sif_target(at)?.is_some() {
+        if self.sif_target(at)?.is_some() || self.disk_target(at)?.is_some() {
             return Ok(());
         }
         let (folder, archive) = self.target(at)?;
@@ -154,6 +162,12 @@ impl Files {
     fn sif_target<'a>(&self, at: &'a ImageRef) -> Result<Option<&'a Path>> {
         let (path, _) = self.path(at)?;
         Ok(Some(path).filter(|path| sif_image::is_named(path)))
+    }
+
+    /// The file that is written, if it is a disk.
+    fn disk_target<'a>(&self, at: &'a ImageRef) -> Result<Option<&'a Path>> {
+        let (path, _) = self.path(at)?;
+        Ok(Some(path).filter(|path| disk_file::is_named(path)))
     }
 
     /// The folder that is written to, and whether it is packed into an archive at the end.

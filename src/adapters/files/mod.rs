@@ -1,6 +1,7 @@
 //! Images in folders: OCI layouts (folders or archives), disk images, SIF files; and the starter catalog.
 
 mod content;
+mod disk_file;
 mod layout;
 mod scan;
 mod sif_image;
@@ -18,7 +19,7 @@ use tokio::sync::mpsc;
 
 use self::layout::Layout;
 use super::{
-    formats::{disk_header, sif},
+    formats::{container_disk::Packed, disk_header, sif},
     parts::{Parts, Surroundings},
     shared::settings::{self, AdapterEntry},
 };
@@ -54,6 +55,8 @@ pub struct Files {
     opened: Mutex<Option<(Stamp, Arc<Layout>)>>,
     /// The file that was hashed last.
     hashed: Mutex<Option<(Stamp, Digest)>>,
+    /// The disk file that was described as an image last.
+    packed: Mutex<Option<(Stamp, Arc<Packed>)>>,
 }
 
 /// What tells whether a file is unchanged: path, device and inode, size, change time.
@@ -79,14 +82,7 @@ impl Stamp {
 
 /// A source for a folder. With `everything` it also takes paths outside of the folder.
 pub fn source(name: &str, folder: &Path, origin: &str, everything: bool, around: &Surroundings) -> Source {
-    let files = Arc::new(Files {
-        name: name.to_owned(),
-        root: folder.to_owned(),
-        everything,
-        scratch: around.cache_dir.join("archives"),
-        opened: Mutex::default(),
-        hashed: Mutex::default(),
-    });
+    let files = Arc::new(Files::new(name, folder, everything, &around.cache_dir));
     Source {
         name: name.to_owned(),
         adapter: "files",
@@ -112,6 +108,18 @@ pub fn starter(around: &Surroundings) -> Result<Source> {
 }
 
 impl Files {
+    fn new(name: &str, root: &Path, everything: bool, cache: &Path) -> Self {
+        Self {
+            name: name.to_owned(),
+            root: root.to_owned(),
+            everything,
+            scratch: cache.join("archives"),
+            opened: Mutex::default(),
+            hashed: Mutex::default(),
+            packed: Mutex::default(),
+        }
+    }
+
     fn path<'a>(&self, reference: &'a ImageRef) -> Result<(&'a Path, Option<&'a str>)> {
         match reference {
             ImageRef::File { path, tag, .. } => Ok((Path::new(path), tag.as_deref())),

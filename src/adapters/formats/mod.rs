@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod certificates;
+pub mod container_disk;
 pub mod disk_header;
 pub mod disk_image;
 pub mod exploited;

@@ -105,7 +105,7 @@ pub struct Push {
 pub struct Fetch {
     /// The address of an image (https, http, ftp), or a name of the site's list; without one, the list is printed.
     pub url: Option<String>,
-    /// A file, a folder, or glance://CLOUD/NAME; the first folder of images if left out.
+    /// A file, a folder, oci://HOST/NAME or glance://CLOUD/NAME; the first folder of images if left out.
     pub to: Option<String>,
     /// The address of its list of checksums, where that does not lie beside it.
     #[arg(long, value_name = "URL", conflicts_with = "digest")]

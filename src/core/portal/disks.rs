@@ -9,8 +9,12 @@ use crate::{
         error::{Error, Kind, Result},
     },
     config::Config,
-    image::{model::ImageKind, reference::ImageRef},
+    image::{
+        model::{ImageKind, Platform},
+        reference::ImageRef,
+    },
     ports::{content::Outcome as Copied, disks::Upload},
+    transfer::copy::{self, Options},
 };
 
 /// Refuses a disk image whose header names other files: a server that opened it would read files of its own host.
@@ -67,15 +71,44 @@ impl DiskImages {
                 }
                 Ok((to.clone(), outcome))
             }
-            (ImageRef::Glance { .. }, ImageRef::Glance { .. }) => self.between_clouds(cx, from, to).await,
-            _ => Err(Error::unsupported(what, "disk images move between files and clouds only")
+            (ImageRef::Glance { .. } | ImageRef::Oci(_), ImageRef::Glance { .. } | ImageRef::Oci(_)) => {
+                self.through_a_file(cx, from, to).await
+            }
+            (ImageRef::Oci(_), ImageRef::File { .. }) => Ok((to.clone(), self.write_file(cx, from, to, None).await?)),
+            (ImageRef::File { .. }, ImageRef::Oci(_)) => {
+                let options = Options { attachments: false, ..Options::default() };
+                let copied = copy::copy(cx, &self.sources.place(from)?, &self.sources.place(to)?, &options).await?;
+                Ok((to.clone(), copied))
+            }
+            _ => Err(Error::unsupported(what, "disk images move between files, registries and clouds only")
                 .hint("wharf pull it into a file, then wharf push that file")),
         }
     }
 
-    /// Copies an image from one cloud into another through a file on this machine. The file is kept until the copy is
+    /// Writes the disk in an image of a registry as a file.
+    pub(super) async fn write_file(
+        &self,
+        cx: &Context,
+        from: &ImageRef,
+        to: &ImageRef,
+        platform: Option<&Platform>,
+    ) -> Result<Copied> {
+        let what = format!("copy {from} to {to}");
+        let image = self.sources.image(cx, from, platform).await?;
+        let pinned = image.pinned.filter(|_| image.kind == ImageKind::Vm);
+        let pinned = pinned.ok_or_else(|| {
+            Error::unsupported(&what, "it is no disk of a machine").hint("name a folder or a .tar file")
+        })?;
+        let at = pinned.reference.with_digest(&pinned.manifest);
+        let options = Options { attachments: false, ..Options::default() };
+        let mut copied = copy::copy(cx, &self.sources.place(&at)?, &self.sources.place(to)?, &options).await?;
+        copied.left.push("signatures and attachments: they are of the image, not of the file in it".to_owned());
+        Ok(copied)
+    }
+
+    /// Copies an image between clouds and registries through a file on this machine. The file is kept until the copy is
     /// done, so that a broken copy can be resumed.
-    pub(super) async fn between_clouds(
+    pub(super) async fn through_a_file(
         &self,
         cx: &Context,
         from: &ImageRef,
@@ -85,14 +118,16 @@ impl DiskImages {
         let pinned = self.sources.image(cx, from, None).await?.pinned;
         let pinned = pinned.ok_or_else(|| Error::unsupported(&what, "the cloud keeps no hash of it"))?;
         let folder = self.config.cache_dir.join("moving");
-        let path = folder.join(format!("{}.disk", pinned.digest.hex()));
+        let path = folder.join(format!("{}.img", pinned.digest.hex()));
         let file = ImageRef::File { path: path.display().to_string(), tag: None, digest: None };
         if !path.exists() {
             cx.unless_cancelled(&what, Box::pin(self.copy(cx, &pinned.reference, &file))).await?;
         }
         let (there, outcome) = Box::pin(self.copy(cx, &file, to)).await?;
         let _ = tokio::fs::remove_file(&path).await;
-        if outcome.digest.algorithm() == pinned.digest.algorithm() {
+        // Clouds keep the hash of the file; registries that of the image around it.
+        let between_clouds = matches!((from, to), (ImageRef::Glance { .. }, ImageRef::Glance { .. }));
+        if between_clouds && outcome.digest.algorithm() == pinned.digest.algorithm() {
             pinned.digest.matches(&outcome.digest, &what)?;
         }
         Ok((there, outcome))

@@ -33,7 +33,7 @@ const SCHEMES: [&str; 4] = ["https", "http", "ftp", "ftps"];
 pub struct FetchOrder {
     /// The address of the file, or the name of one in the site's list.
     pub url: String,
-    /// A file, a folder or `glance://CLOUD/NAME`; by default the first folder of images.
+    /// A file, a folder, `oci://HOST/NAME` or `glance://CLOUD/NAME`; by default the first folder of images.
     pub to: Option<String>,
     /// The address of a list of checksums; by default those beside the file are looked for.
     pub sums: Option<String>,
@@ -91,7 +91,7 @@ pub struct Fetching {
 /// Where a file goes.
 enum Target {
     File(PathBuf),
-    /// Into a cloud, by a file that is removed afterwards.
+    /// Into a cloud or a registry, by a file that is removed afterwards.
     Cloud(PathBuf, ImageRef),
 }
 
@@ -207,11 +207,11 @@ impl Fetching {
         };
         if to.contains("://") {
             return match self.sources.destination(to)? {
-                cloud @ ImageRef::Glance { .. } => {
+                cloud @ (ImageRef::Glance { .. } | ImageRef::Oci(_)) => {
                     Ok(Target::Cloud(self.config.cache_dir.join("fetched").join(name), cloud))
                 }
                 other => Err(Error::unsupported(what, format!("{other} takes no disk images from the web"))
-                    .hint("name a file, a folder, or glance://CLOUD/NAME")),
+                    .hint("name a file, a folder, oci://HOST/NAME or glance://CLOUD/NAME")),
             };
         }
         let path = PathBuf::from(to.strip_prefix("file:").unwrap_or(to));

@@ -35,6 +35,13 @@ fn sif_file(to: &ImageRef) -> Option<&Path> {
     Some(Path::new(path)).filter(|path| path.extension().is_some_and(|ending| ending == "sif"))
 }
 
+/// Whether the disk in an image shall be written as a file of its own.
+fn is_disk_file(to: &ImageRef) -> bool {
+    let ImageRef::File { path, .. } = to else { return false };
+    let ending = Path::new(path).extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| ["qcow2", "img", "raw"].contains(&ending))
+}
+
 impl Transfers {
     /// Copies between these sources, gated by the policy.
     pub(super) fn new(
@@ -66,7 +73,7 @@ impl Transfers {
             // A place that is not known here is refused before anything is judged.
             self.sources.source(to)?;
             cx.progress.phase("asking the policy");
-            let pinned = self.evidence.admit_copy(cx, &entry, from, options).await?;
+            let pinned = self.evidence.admit_copy(cx, &entry, (from, to), options).await?;
             if Self::moves_disk(from, to) {
                 return self.disks.copy(cx, &pinned, to).await.map(|(_, outcome)| (outcome, None));
             }
@@ -76,6 +83,10 @@ impl Transfers {
                 if image.kind == ImageKind::Container {
                     return self.make_sif(cx, &image, file).await;
                 }
+            }
+            if is_disk_file(to) && matches!(pinned, ImageRef::Oci(_)) {
+                let platform = options.platforms.as_ref().and_then(|platforms| platforms.first());
+                return self.disks.write_file(cx, &pinned, to, platform).await.map(|outcome| (outcome, None));
             }
             let copied = copy::copy(cx, &self.sources.place(&pinned)?, &self.sources.place(to)?, options).await;
             copied.map(|outcome| (outcome, None))

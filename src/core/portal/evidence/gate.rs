@@ -124,7 +124,7 @@ impl Evidence {
         &self,
         cx: &Context,
         entry: &OpenEntry,
-        reference: &ImageRef,
+        (reference, to): (&ImageRef, &ImageRef),
         options: &Options,
     ) -> Result<ImageRef> {
         let what = entry.describe();
@@ -137,7 +137,12 @@ impl Evidence {
         for platform in wanted {
             let image = match self.sources.image(cx, reference, platform).await {
                 // The digest of a file is computed only where it is needed.
-                Ok(image) if image.kind == ImageKind::Sif => self.pinned(cx, image).await?,
+                Ok(image)
+                    if image.kind == ImageKind::Sif
+                        || image.kind == ImageKind::Vm && matches!(to, ImageRef::Oci(_)) =>
+                {
+                    self.pinned(cx, image).await?
+                }
                 Ok(image) => image,
                 // Something that cannot be described as an image is held back only where the policy enforces what may
                 // pass.

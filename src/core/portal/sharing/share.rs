@@ -173,8 +173,11 @@ impl Sharing {
     ) -> Result<ShareResult> {
         // A volume is no image yet: it has no digest to judge.
         let is_image = !matches!(reference, ImageRef::Volume { .. });
-        let pinned =
-            if is_image { self.evidence.admit_copy(cx, entry, reference, options).await? } else { reference.clone() };
+        let pinned = if is_image {
+            self.evidence.admit_copy(cx, entry, (reference, reference), options).await?
+        } else {
+            reference.clone()
+        };
         let Ok(sharer) = self.sources.sharer(reference) else {
             let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
             // The pinned image that was judged is shared, whatever the tag means by now.
@@ -236,7 +239,7 @@ impl Sharing {
         let image = self.sources.image(cx, &from, None).await?;
         let name = image.annotations.get("name").cloned().unwrap_or_else(|| from.title());
         let to = ImageRef::Glance { cloud: there.name.clone(), image: name };
-        let (there_now, outcome) = self.disks.between_clouds(cx, &from, &to).await?;
+        let (there_now, outcome) = self.disks.through_a_file(cx, &from, &to).await?;
         let theirs = there.sharer.as_ref().ok_or_else(|| cannot(&there.name, "share from"))?;
         let own = cx.run(&what, theirs.own(cx)).await?;
         let share = if project.is_empty() || own.name == project || own.id == project {

@@ -1,0 +1,200 @@
+//! A disk file as an image: KubeVirt's containerDisk, one file below `/disk` in the only layer of an image. The layer is not
+//! compressed: it is a header, the file as it is, and an end. So it is made of the file alone, without a copy, and the same file
+//! has the same digest everywhere. A kernel lies where Unikraft has it.
+//!
+//! KubeVirt, "Container Disk"; OCI image specification 1.1.
+
+use std::{io::Read, path::Path};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::disk_header::{self, KERNEL};
+use wharf_core::{
+    base::{
+        digest::{Digest, Hasher},
+        error::{During, Error, Kind, Result},
+    },
+    image::{
+        manifest::{Descriptor, OCI_MANIFEST, RawManifest},
+        model::Platform,
+    },
+};
+
+/// The media type of a containerDisk's configuration.
+pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// The media type of its layer.
+pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// The user and group that run machines in KubeVirt, and the rights that they need.
+const OWNER: u64 = 107;
+const RIGHTS: u32 = 0o440;
+/// The bytes of a block of an archive, and of its end.
+const BLOCK: u64 = 512;
+const END: u64 = 2 * BLOCK;
+/// What is read at once.
+const PART: usize = 1 << 20;
+
+/// A disk file in the form in which it is put into an image.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    /// What comes before the file in the layer.
+    pub head: Bytes,
+    /// The bytes of the file.
+    pub size: u64,
+    /// The layer that holds it.
+    pub layer: Descriptor,
+    /// The configuration, and its bytes.
+    pub config: (Descriptor, Bytes),
+    /// The manifest of the image.
+    pub manifest: RawManifest,
+    /// The hash of the file alone.
+    pub file: Digest,
+}
+
+/// The beginning of the layer: the folder, and the header of the file in it.
+fn head(format: &str, size: u64) -> std::io::Result<Vec<u8>> {
+    let (folders, name): (&[&str], &str) = match format {
+        KERNEL => (&["unikraft/", "unikraft/bin/"], "unikraft/bin/kernel"),
+        "qcow2" => (&["disk/"], "disk/disk.qcow2"),
+        _ => (&["disk/"], "disk/disk.img"),
+    };
+    let mut bytes = Vec::new();
+    let entries = folders.iter().map(|folder| (*folder, tar::EntryType::Directory, 0, 0o555));
+    for (path, kind, size, rights) in entries.chain([(name, tar::EntryType::Regular, size, RIGHTS)]) {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(size);
+        header.set_mode(rights);
+        header.set_uid(OWNER);
+        header.set_gid(OWNER);
+        header.set_mtime(0);
+        header.set_path(path)?;
+        header.set_cksum();
+        bytes.extend_from_slice(header.as_bytes());
+    }
+    Ok(bytes)
+}
+
+/// The bytes after a file of this size.
+pub fn tail(size: u64) -> u64 {
+    size.next_multiple_of(BLOCK) - size + END
+}
+
+/// Reads a disk file once, and describes it as an image.
+///
+/// # Errors
+/// `Denied` for a disk whose header names other files; else what the file system says.
+pub fn pack(path: &Path, what: &str) -> Result<Packed> {
+    let facts = disk_header::inspect(path)?;
+    if facts.refers {
+        return Err(Error::new(Kind::Denied, what, facts.warnings.join("; "))
+            .hint("make a whole image of it: qemu-img convert -O qcow2 FILE NEW"));
+    }
+    let mut file = disk_header::open(path)?;
+    let head = head(&facts.format, facts.size).during(what)?;
+    let [mut layer, mut own] = [Hasher::default(), Hasher::default()];
+    let mut cloud = Hasher::of("sha512");
+    layer.update(&head);
+    let (mut part, mut size) = (vec![0; PART], 0u64);
+    loop {
+        let count = file.read(&mut part).during(what)?;
+        let Some(bytes) = part.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
+        size += count as u64;
+        for hasher in [&mut layer, &mut own, &mut cloud] {
+            hasher.update(bytes);
+        }
+    }
+    if size != facts.size {
+        return Err(Error::failed(what, "it was changed while it was read").hint("try again when nobody writes it"));
+    }
+    layer.update(&vec![0; usize::try_from(tail(size)).during(what)?]);
+    let whole = head.len() as u64 + size + tail(size);
+    let layer = Descriptor::blob(LAYER, layer.finish(), whole);
+    let architecture =
+        if facts.architecture.is_empty() { Platform::host().architecture } else { facts.architecture.into() };
+    let config = json!({"architecture": architecture, "os": "linux", "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [layer.digest]}});
+    let config = Bytes::from(serde_json::to_vec(&config).during(what)?);
+    let own = own.finish();
+    let described = Descriptor::blob(CONFIG, Digest::of(&config), config.len() as u64);
+    let manifest = manifest(&described, &layer, &annotations(&facts, &own, &cloud.finish()), what)?;
+    Ok(Packed { head: head.into(), size, layer, config: (described, config), manifest, file: own })
+}
+
+/// What is said of a disk, so that a list need not read it: all of it is made of the file alone.
+fn annotations(facts: &disk_header::Facts, own: &Digest, cloud: &Digest) -> Value {
+    let mut all = json!({
+        "org.wharf.disk.format": facts.format,
+        "org.wharf.disk.sha256": own.hex(),
+        "org.wharf.disk.sha512": cloud.hex(),
+    });
+    if let Some(size) = facts.virtual_size {
+        all["org.wharf.disk.virtual-size"] = size.to_string().into();
+    }
+    all
+}
+
+fn manifest(config: &Descriptor, layer: &Descriptor, annotations: &Value, what: &str) -> Result<RawManifest> {
+    let described = |blob: &Descriptor| json!({"mediaType": blob.media_type, "digest": blob.digest, "size": blob.size});
+    let document = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": described(config),
+        "layers": [described(layer)], "annotations": annotations});
+    RawManifest::new(None, serde_json::to_vec(&document).during(what)?.into(), what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk(size: usize) -> Vec<u8> {
+        let mut disk = vec![7; size];
+        disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+        disk
+    }
+
+    #[test]
+    fn the_layer_is_an_archive_with_one_file_that_machines_may_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.img");
+        let bytes = disk(1000);
+        std::fs::write(&path, &bytes).unwrap();
+        let packed = pack(&path, "pack").unwrap();
+        let mut layer = packed.head.to_vec();
+        layer.extend(&bytes);
+        layer.extend(vec![0; usize::try_from(tail(1000)).unwrap()]);
+        assert_eq!((packed.layer.size, &packed.layer.digest), (layer.len() as u64, &Digest::of(&layer)));
+        assert_eq!(layer.len() % 512, 0);
+        let mut archive = tar::Archive::new(layer.as_slice());
+        let mut entries = archive.entries().unwrap().map(Result::unwrap);
+        assert_eq!(entries.next().unwrap().path().unwrap().to_str(), Some("disk/"));
+        let mut file = entries.next().unwrap();
+        let header = file.header();
+        assert_eq!((header.uid().unwrap(), header.mode().unwrap()), (107, 0o440));
+        let mut inside = Vec::new();
+        file.read_to_end(&mut inside).unwrap();
+        assert!(inside == bytes && entries.next().is_none());
+        // The same file is the same image, wherever it is and whatever it is called.
+        let copy = folder.path().join("b.raw");
+        std::fs::write(&copy, &bytes).unwrap();
+        assert_eq!(pack(&copy, "pack").unwrap().manifest.digest, packed.manifest.digest);
+    }
+
+    #[test]
+    fn a_disk_of_more_than_eight_gibibytes_has_a_header_too() {
+        let bytes = head("raw", 100 << 30).unwrap();
+        let header = tar::Header::from_byte_slice(&bytes[512..1024]);
+        assert_eq!(header.size().unwrap(), 100 << 30);
+    }
+
+    #[test]
+    fn a_disk_that_names_other_files_is_not_packed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.qcow2");
+        let mut bytes = vec![0; 4096];
+        bytes[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
+        bytes[8..16].copy_from_slice(&1024u64.to_be_bytes());
+        bytes[16..20].copy_from_slice(&11u32.to_be_bytes());
+        bytes[1024..1035].copy_from_slice(b"/etc/passwd");
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(pack(&path, "pack").unwrap_err().kind, Kind::Denied);
+    }
+}
