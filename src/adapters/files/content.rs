@@ -181,6 +181,30 @@ impl Files {
         Ok((if archive { path.with_extension("tar.partial") } else { path.to_owned() }, archive))
     }
 
+    /// Has the only blob of a file arrive whole in `partial`, where an earlier try is taken up. Nothing is at `path` yet.
+    pub(super) async fn arrive(
+        &self,
+        cx: &Context,
+        (path, partial): (&Path, &Path),
+        blob: &Descriptor,
+        source: &dyn BlobSource,
+        what: &str,
+    ) -> Result<()> {
+        if path.exists() {
+            return Err(
+                Error::usage(what, "there is another file of that name").hint("choose another name, or move it away")
+            );
+        }
+        private::make_parent(path)?;
+        let have = fs::metadata(partial).await.map_or(0, |meta| meta.len()).min(blob.size);
+        let fetched = self.fetch(cx, partial, have, blob, source, what).await;
+        if fetched.as_ref().is_err_and(|error| error.kind == Kind::Integrity) {
+            // The bytes so far are wrong: they must not be continued.
+            let _ = fs::remove_file(partial).await;
+        }
+        fetched
+    }
+
     pub(super) async fn fetch(
         &self,
         cx: &Context,

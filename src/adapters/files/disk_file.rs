@@ -127,21 +127,8 @@ impl Files {
         source: &dyn BlobSource,
     ) -> Result<()> {
         let what = format!("write {}", path.display());
-        if path.exists() {
-            return Err(
-                Error::usage(what, "there is another file of that name").hint("choose another name, or move it away")
-            );
-        }
         let partial = private::beside(path, "layer.partial");
-        private::make_parent(path)?;
-        let have = fs::metadata(&partial).await.map_or(0, |meta| meta.len()).min(blob.size);
-        if let Err(error) = self.fetch(cx, &partial, have, blob, source, &what).await {
-            if error.kind == Kind::Integrity {
-                // The bytes so far are wrong: they must not be continued.
-                let _ = fs::remove_file(&partial).await;
-            }
-            return Err(error);
-        }
+        self.arrive(cx, (path, &partial), blob, source, &what).await?;
         cx.progress.phase("unpacking the disk");
         let (from, to, task) = (partial.clone(), path.to_owned(), what.clone());
         let written = blocking(move || unpack(&from, &to, &task)).await.during(&what)?;

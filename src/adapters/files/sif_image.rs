@@ -10,10 +10,7 @@ use bytes::Bytes;
 use tokio::fs;
 
 use super::{Files, Stamp};
-use crate::{
-    formats::{archive, disk_header},
-    shared::private,
-};
+use crate::formats::{archive, disk_header};
 use wharf_core::{
     base::{
         blocking::blocking,
@@ -130,22 +127,8 @@ impl Files {
                     "name a folder or a .tar file; 'apptainer build NEW.sif oci-archive:FILE.tar' makes a SIF of it",
                 ));
         }
-        if path.exists() {
-            return Err(
-                Error::usage(what, "there is another file of that name").hint("choose another name, or move it away")
-            );
-        }
         let partial: PathBuf = path.with_extension("sif.partial");
-        private::make_parent(path)?;
-        let have = fs::metadata(&partial).await.map_or(0, |meta| meta.len()).min(blob.size);
-        let fetched = self.fetch(cx, &partial, have, blob, source, &what).await;
-        if let Err(error) = fetched {
-            if error.kind == wharf_core::base::error::Kind::Integrity {
-                // The bytes so far are wrong: they must not be continued.
-                let _ = fs::remove_file(&partial).await;
-            }
-            return Err(error);
-        }
+        self.arrive(cx, (path, &partial), blob, source, &what).await?;
         let (seen, task) = (partial.clone(), what.clone());
         let mut magic = [0; 42];
         let read = blocking(move || disk_header::open(&seen)?.read_exact(&mut magic).during(task).map(|()| magic));
