@@ -441,7 +441,7 @@ const RECORDS: &[&str] = &[".recorded(", ".recorded_as(", ".recorded_with("];
 /// Functions that change something and write no entry themselves, and why.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("portal/disks.rs", "copy", "transfers and sharing write down every copy"),
-    ("portal/disks.rs", "write_file", "whoever copies a disk writes the entry"),
+    ("portal/disks.rs", "bytes", "whoever copies a disk writes the entry"),
     ("portal/evidence/mod.rs", "check", "it asks a registry to scan: no image is changed"),
     ("portal/sharing/share.rs", "share_as_fits", "its only caller, `share_to`, writes it down"),
     ("portal/sharing/share.rs", "copy_into", "its only caller is `share_as_fits`"),

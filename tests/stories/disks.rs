@@ -83,6 +83,16 @@ pub(crate) fn config_of(layer: &[u8]) -> String {
     .to_string()
 }
 
+/// The same bytes as a qcow2 disk whose header names a file of its host.
+fn naming_a_file(disk: &[u8]) -> Vec<u8> {
+    let mut disk = disk.to_vec();
+    disk[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
+    disk[8..16].copy_from_slice(&1024u64.to_be_bytes());
+    disk[16..20].copy_from_slice(&11u32.to_be_bytes());
+    disk[1024..1035].copy_from_slice(b"/etc/passwd");
+    disk
+}
+
 /// A raw disk that only its boot sector makes one.
 fn raw() -> Vec<u8> {
     let mut disk = vec![0; 1 << 20];
@@ -128,10 +138,7 @@ async fn a_disk_in_a_registry_is_listed_as_one_whatever_it_is_called() {
     let text = vec![b'x'; 8192];
     let other = put(&lab::fresh("text"), Blob(&text, lies), Blob(b"{}", EMPTY), Some("application/x")).await;
     assert_eq!(shown(&portal, &other).await.kind, ImageKind::Artifact, "its bytes are no disk");
-    let mut names = qcow2.clone();
-    names[8..16].copy_from_slice(&1024u64.to_be_bytes());
-    names[16..20].copy_from_slice(&11u32.to_be_bytes());
-    names[1024..1035].copy_from_slice(b"/etc/passwd");
+    let names = naming_a_file(&qcow2);
     let hostile = put(&lab::fresh("disk"), Blob(&names, lies), Blob(b"{}", EMPTY), Some("application/x")).await;
     let found = shown(&portal, &hostile).await;
     let home = Home::new();
@@ -220,13 +227,15 @@ fn a_person_starts_one_of_a_cloud() {
     assert!(alice.run(&["remove", id]).status.success());
 }
 
+/// The beginning of the layer of this person's disk, as the program packs it.
+fn layer_head(home: &Home) -> Vec<u8> {
+    wharf::adapters::formats::container_disk::pack(&home.path("disk.img"), "pack").unwrap().head.to_vec()
+}
+
 /// Somebody with the lab's registry, and a disk.
 fn with_a_disk() -> (Home, String, Vec<u8>) {
-    let (home, open) = (Home::new(), std::env::var("WHARF_LAB_OPEN").unwrap());
-    let folder = home.path(".config/wharf");
-    std::fs::create_dir_all(&folder).unwrap();
-    let source = format!("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{open}\"\n");
-    std::fs::write(folder.join("wharf.toml"), source).unwrap();
+    let open = std::env::var("WHARF_LAB_OPEN").unwrap();
+    let home = Home::configured(&format!("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{open}\"\n"));
     let stamp = lab::fresh("a disk of its own");
     let mut disk = raw();
     disk[4096..4096 + stamp.len()].copy_from_slice(stamp.as_bytes());
@@ -264,6 +273,14 @@ fn a_disk_goes_to_a_registry_and_comes_back_the_same() {
     json(&home, &["pull", &image, "back.img"]);
     assert!(std::fs::read(home.path("back.img")).unwrap() == disk);
     assert_eq!(json(&home, &["pull", &image, "back.img"])["outcome"]["moved"], 0);
+    // What an earlier try has left is taken up; where it is wrong, it is not kept.
+    let begun = home.path("begun.img.partial");
+    std::fs::write(&begun, vec![b'x'; 2048]).unwrap();
+    refused(&home, &["pull", &image, "begun.img"], 1);
+    assert!(!begun.exists());
+    std::fs::write(&begun, &layer_head(&home)[..512]).unwrap();
+    json(&home, &["pull", &image, "begun.img"]);
+    assert!(std::fs::read(home.path("begun.img")).unwrap() == disk && !begun.exists());
     std::fs::write(home.path("other.img"), "another file").unwrap();
     assert!(refused(&home, &["pull", &image, "other.img"], 2).contains("another file of that name"));
     let names = std::fs::read_dir(home.folder.path()).unwrap();
@@ -274,11 +291,7 @@ fn a_disk_goes_to_a_registry_and_comes_back_the_same() {
     assert!(refused(&home, &["pull", &alpine, "alpine.qcow2"], 1).contains("no disk of a machine"));
     std::fs::write(home.path("notes"), vec![b'x'; 4096]).unwrap();
     refused(&home, &["push", "./notes", &image], 6);
-    let mut hostile = vec![0; 4096];
-    hostile[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
-    hostile[8..16].copy_from_slice(&1024u64.to_be_bytes());
-    hostile[16..20].copy_from_slice(&11u32.to_be_bytes());
-    hostile[1024..1035].copy_from_slice(b"/etc/passwd");
+    let hostile = naming_a_file(&vec![0; 4096]);
     std::fs::write(home.path("hostile.qcow2"), hostile).unwrap();
     let told = refused(&home, &["push", "./hostile.qcow2", &image], 4);
     assert!(told.contains("names other files"), "{told}");

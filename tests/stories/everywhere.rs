@@ -19,11 +19,7 @@ struct Person {
 
 impl Person {
     fn new(config: &str) -> Self {
-        let home = Home::new();
-        let folder = home.path(".config/wharf");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("wharf.toml"), config).unwrap();
-        Self { home, path: std::env::var("PATH").unwrap() }
+        Self { home: Home::configured(config), path: std::env::var("PATH").unwrap() }
     }
 
     fn command(&self, words: &[&str]) -> Command {

@@ -109,6 +109,15 @@ impl Home {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// A home with this configuration file.
+    pub(crate) fn configured(text: &str) -> Self {
+        let home = Self::new();
+        let folder = home.path(".config/wharf");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("wharf.toml"), text).unwrap();
+        home
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

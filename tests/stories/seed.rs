@@ -23,11 +23,7 @@ struct Person {
 
 impl Person {
     fn new(config: &str) -> Self {
-        let home = Home::new();
-        let folder = home.path(".config/wharf");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("wharf.toml"), config).unwrap();
-        Self { home, more: Vec::new() }
+        Self { home: Home::configured(config), more: Vec::new() }
     }
 
     /// Somebody with the lab's open registry.

@@ -26,6 +26,7 @@ use wharf_core::{
     },
     image::{
         manifest::{Descriptor, OCI_INDEX, RawManifest},
+        names,
         reference::ImageRef,
     },
     ports::{BlobSource, ByteStream, Content},
@@ -167,7 +168,7 @@ impl Files {
     /// The file that is written, if it is a disk.
     fn disk_target<'a>(&self, at: &'a ImageRef) -> Result<Option<&'a Path>> {
         let (path, _) = self.path(at)?;
-        Ok(Some(path).filter(|path| disk_file::is_named(path)))
+        Ok(Some(path).filter(|path| names::is_disk_file(path)))
     }
 
     /// The folder that is written to, and whether it is packed into an archive at the end.

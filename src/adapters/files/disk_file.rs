@@ -2,52 +2,42 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, atomic::AtomicBool},
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::fs;
 
-use super::{Files, Stamp};
+use super::Files;
 use crate::{
     formats::{
         archive,
         container_disk::{self, CONFIG, LAYER, Packed, tail},
-        disk_header::{self, PROGRAM},
-        disk_image,
+        disk_header, disk_image,
     },
     shared::private,
 };
 use wharf_core::{
     base::{
-        blocking::blocking,
+        blocking::{blocking, stoppable},
         context::Context,
         digest::Digest,
-        error::{During, Error, Kind, Result},
+        error::{During, Error, Result},
     },
     image::{
         manifest::{Descriptor, RawManifest},
-        model::ImageKind,
+        names,
     },
+    portal::disks::refuse_references,
     ports::{BlobSource, ByteStream},
 };
-
-/// The endings of files that are written as disks.
-const ENDINGS: [&str; 3] = ["qcow2", "img", "raw"];
-/// Whether a path names a disk file to be written.
-pub(super) fn is_named(path: &Path) -> bool {
-    path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| ENDINGS.contains(&ending))
-}
 
 /// Whether there is a disk or a kernel at this path that can be put into an image. Any file could be a raw disk: one that
 /// has a sector to boot from, or is called like one, counts.
 pub(super) fn is_there(path: &Path) -> bool {
-    let boots = |facts: &disk_header::Facts| facts.details.contains_key("boot sector") || is_named(path);
-    path.is_file()
-        && disk_header::inspect(path).is_ok_and(|facts| {
-            facts.kind == ImageKind::Vm && facts.format != PROGRAM && (facts.format != "raw" || boots(&facts))
-        })
+    let counts = |facts: disk_header::Facts| facts.is_machine() || facts.format == "raw" && names::is_disk_file(path);
+    path.is_file() && disk_header::inspect(path).is_ok_and(counts)
 }
 
 fn is_config(blob: &Descriptor) -> bool {
@@ -59,19 +49,9 @@ fn is_config(blob: &Descriptor) -> bool {
 impl Files {
     /// The disk file at this path as an image; read again only after it was changed.
     pub(super) async fn packed(&self, path: &Path, what: &str) -> Result<Arc<Packed>> {
-        let stamp = Stamp::of(path);
-        let lock = || self.packed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, packed)) = &*lock() {
-            if Some(known) == stamp.as_ref() {
-                return Ok(packed.clone());
-            }
-        }
         let (file, task) = (path.to_owned(), what.to_owned());
-        let packed = Arc::new(blocking(move || container_disk::pack(&file, &task)).await.during(what)??);
-        if let Some(stamp) = stamp {
-            *lock() = Some((stamp, packed.clone()));
-        }
-        Ok(packed)
+        let pack = async { Ok(Arc::new(blocking(move || container_disk::pack(&file, &task)).await.during(what)??)) };
+        self.packed.of(path, pack).await
     }
 
     /// The manifest of the disk file at this path. `wanted` is the digest of the manifest or of the file, if one is pinned.
@@ -87,11 +67,10 @@ impl Files {
     pub(super) async fn disk_blob(&self, path: &Path, blob: &Descriptor, from: u64) -> Result<ByteStream> {
         let what = format!("read {}", path.display());
         // Without a look at the whole file: a launch reads it, too, and compares.
-        let is_layer = blob.media_type == LAYER || blob.media_type == CONFIG;
-        let packed = if is_layer { Some(self.packed(path, &what).await?) } else { None };
-        let Some(packed) = packed else {
+        if ![LAYER, CONFIG].contains(&blob.media_type.as_str()) {
             return archive::part(path, from, blob.size.saturating_sub(from), what).await;
-        };
+        }
+        let packed = self.packed(path, &what).await?;
         let rest =
             |bytes: &Bytes, from: u64| bytes.slice(usize::try_from(from).unwrap_or(usize::MAX).min(bytes.len())..);
         if blob.digest == packed.config.0.digest {
@@ -127,36 +106,30 @@ impl Files {
         source: &dyn BlobSource,
     ) -> Result<()> {
         let what = format!("write {}", path.display());
-        let partial = private::beside(path, "layer.partial");
+        // The same name each time: a later try goes on from there.
+        let partial =
+            path.with_file_name(format!("{}.partial", path.file_name().unwrap_or_default().to_string_lossy()));
         self.arrive(cx, (path, &partial), blob, source, &what).await?;
         cx.progress.phase("unpacking the disk");
         let (from, to, task) = (partial.clone(), path.to_owned(), what.clone());
-        let written = blocking(move || unpack(&from, &to, &task)).await.during(&what)?;
+        let written = stoppable(move |stop| unpack(&from, &to, stop, &task)).await.during(&what)?;
         let _ = fs::remove_file(&partial).await;
         written
     }
 }
 
 /// Unpacks the disk in a layer, whose bytes were compared, into its place.
-fn unpack(layer: &Path, to: &Path, what: &str) -> Result<()> {
+fn unpack(layer: &Path, to: &Path, stop: &AtomicBool, what: &str) -> Result<()> {
     let making: PathBuf = private::beside(to, "making");
     let unpacked = (|| {
         let from = std::fs::File::open(layer).during(what)?;
         let disk = private::open(&making, |options| options.write(true).create_new(true))?;
-        disk_image::unpack(&from, &disk, &AtomicBool::new(false))
+        disk_image::unpack(&from, &disk, stop)
             .and_then(|()| disk.sync_all())
             .map_err(|error| Error::failed(what, error).hint("only disks of machines are written as such files"))?;
         let facts = disk_header::inspect(&making)?;
-        if facts.refers {
-            return Err(Error::new(Kind::Denied, what, facts.warnings.join("; ")));
-        }
-        // A name that was taken meanwhile is not written over; some file systems know no such links.
-        match std::fs::hard_link(&making, to) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists && !to.exists() => {
-                std::fs::rename(&making, to).during(what)
-            }
-            linked => linked.during(what),
-        }
+        refuse_references(what, facts.refers, &facts.warnings)?;
+        private::put_new(&making, to).during(what)
     })();
     let _ = std::fs::remove_file(&making);
     unpacked

@@ -2,22 +2,22 @@
 
 mod content;
 mod disk_file;
+mod last;
 mod layout;
 mod scan;
 mod sif_image;
 mod starter;
 
 use std::{
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use async_trait::async_trait;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use self::layout::Layout;
+use self::{last::Last, layout::Layout};
 use super::{
     formats::{container_disk::Packed, disk_header, sif},
     parts::{Parts, Surroundings},
@@ -35,7 +35,7 @@ use wharf_core::{
     catalog::rows::Row,
     config::{Config, ConfigEntry, EntryKind},
     image::{
-        model::{DiskFacts, Health, Image, ImageKind, Pinned, Platform, RunConfig},
+        model::{Health, Image, ImageKind, Pinned, Platform, RunConfig},
         reference::ImageRef,
     },
     portal::{Abilities, Copies, Source, doctor::State},
@@ -52,32 +52,11 @@ pub struct Files {
     /// The folder into which compressed archives are decompressed.
     scratch: PathBuf,
     /// The archive that was opened last, because opening one takes as long as reading all of it.
-    opened: Mutex<Option<(Stamp, Arc<Layout>)>>,
+    opened: Last<Arc<Layout>>,
     /// The file that was hashed last.
-    hashed: Mutex<Option<(Stamp, Digest)>>,
+    hashed: Last<Digest>,
     /// The disk file that was described as an image last.
-    packed: Mutex<Option<(Stamp, Arc<Packed>)>>,
-}
-
-/// What tells whether a file is unchanged: path, device and inode, size, change time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
-    path: PathBuf,
-    file: (u64, u64),
-    size: u64,
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-        Some(Self {
-            path: path.to_owned(),
-            file: (meta.dev(), meta.ino()),
-            size: meta.len(),
-            changed: (meta.ctime(), meta.ctime_nsec()),
-        })
-    }
+    packed: Last<Arc<Packed>>,
 }
 
 /// A source for a folder. With `everything` it also takes paths outside of the folder.
@@ -114,9 +93,9 @@ impl Files {
             root: root.to_owned(),
             everything,
             scratch: cache.join("archives"),
-            opened: Mutex::default(),
-            hashed: Mutex::default(),
-            packed: Mutex::default(),
+            opened: Last::default(),
+            hashed: Last::default(),
+            packed: Last::default(),
         }
     }
 
@@ -128,21 +107,22 @@ impl Files {
     }
 
     async fn layout(&self, path: &Path) -> Result<Arc<Layout>> {
-        let (path, scratch) = (path.to_owned(), self.scratch.clone());
+        let (file, scratch) = (path.to_owned(), self.scratch.clone());
         let what = format!("read {}", path.display());
-        let stamp = Stamp::of(&path);
-        let lock = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, layout)) = &*lock() {
-            if Some(known) == stamp.as_ref() {
-                return Ok(layout.clone());
-            }
-        }
-        let layout = Arc::new(blocking(move || Layout::open(&path, &scratch)).await.during(what)??);
-        if let Some(stamp) = stamp {
-            *lock() = Some((stamp, layout.clone()));
-        }
-        Ok(layout)
+        let open = async { Ok(Arc::new(blocking(move || Layout::open(&file, &scratch)).await.during(what)??)) };
+        self.opened.of(path, open).await
     }
+}
+
+/// The hash of a file.
+async fn hash(path: &Path, what: &str) -> Result<Digest> {
+    let (file, task) = (path.to_owned(), what.to_owned());
+    let work = blocking(move || {
+        let mut hasher = Hasher::default();
+        hasher.update_from(disk_header::open(&file)?).during(task)?;
+        Ok::<_, Error>(hasher.finish())
+    });
+    work.await.during(what)?
 }
 
 #[async_trait]
@@ -199,13 +179,7 @@ impl Catalog for Files {
         if image.pinned.is_some() || !path.is_file() {
             return Ok(image.clone());
         }
-        let (file, task) = (path.to_owned(), what.clone());
-        let work = blocking(move || {
-            let mut hasher = Hasher::default();
-            hasher.update_from(disk_header::open(&file)?).during(&task)?;
-            Ok::<_, Error>(hasher.finish())
-        });
-        let digest = work.await.during(&what)??;
+        let digest = hash(path, &what).await?;
         let reference = image.reference.clone();
         let pinned = Pinned { reference, digest: digest.clone(), platform: None, manifest: digest };
         Ok(Image { pinned: Some(pinned), ..image.clone() })
@@ -245,19 +219,11 @@ fn disk(reference: &ImageRef, facts: disk_header::Facts) -> Image {
         created: facts.modified,
         platforms: Vec::new(),
         config: RunConfig::default(),
-        annotations: facts.details,
+        annotations: facts.details.clone(),
         layers: Vec::new(),
         history: Vec::new(),
         size: facts.size,
-        disk: Some(DiskFacts {
-            format: facts.format,
-            virtual_size: facts.virtual_size,
-            warnings: facts.warnings,
-            refers: facts.refers,
-            architecture: facts.architecture.to_owned(),
-            boots: facts.boots,
-            ..DiskFacts::default()
-        }),
+        disk: Some(facts.into_disk()),
         signed: None,
         statement: None,
         artifact: None,

@@ -9,13 +9,13 @@ use std::{
 use bytes::Bytes;
 use tokio::fs;
 
-use super::{Files, Stamp};
+use super::Files;
 use crate::formats::{archive, disk_header};
 use wharf_core::{
     base::{
         blocking::blocking,
         context::Context,
-        digest::{Digest, Hasher},
+        digest::Digest,
         error::{During, Error, Result},
     },
     image::{
@@ -61,24 +61,7 @@ fn manifest(hash: &Digest, size: u64, what: &str) -> Result<RawManifest> {
 impl Files {
     /// The hash of a file, computed again only after it was changed.
     async fn hash(&self, path: &Path, what: &str) -> Result<Digest> {
-        let stamp = Stamp::of(path);
-        let lock = || self.hashed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((known, digest)) = &*lock() {
-            if Some(known) == stamp.as_ref() {
-                return Ok(digest.clone());
-            }
-        }
-        let (file, task) = (path.to_owned(), what.to_owned());
-        let work = blocking(move || {
-            let mut hasher = Hasher::default();
-            hasher.update_from(disk_header::open(&file)?).during(task)?;
-            Ok::<_, Error>(hasher.finish())
-        });
-        let digest = work.await.during(what)??;
-        if let Some(stamp) = stamp {
-            *lock() = Some((stamp, digest.clone()));
-        }
-        Ok(digest)
+        self.hashed.of(path, super::hash(path, what)).await
     }
 
     /// The manifest of the SIF file at this path. `wanted` is the digest of the manifest or of the file, if one is

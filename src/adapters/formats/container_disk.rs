@@ -13,12 +13,13 @@ use super::disk_header::{self, KERNEL};
 use wharf_core::{
     base::{
         digest::{Digest, Hasher},
-        error::{During, Error, Kind, Result},
+        error::{During, Error, Result},
     },
     image::{
         manifest::{Descriptor, OCI_MANIFEST, RawManifest},
         model::Platform,
     },
+    portal::disks::refuse_references,
 };
 
 /// The media type of a containerDisk's configuration.
@@ -86,10 +87,7 @@ pub fn tail(size: u64) -> u64 {
 /// `Denied` for a disk whose header names other files; else what the file system says.
 pub fn pack(path: &Path, what: &str) -> Result<Packed> {
     let facts = disk_header::inspect(path)?;
-    if facts.refers {
-        return Err(Error::new(Kind::Denied, what, facts.warnings.join("; "))
-            .hint("make a whole image of it: qemu-img convert -O qcow2 FILE NEW"));
-    }
+    refuse_references(what, facts.refers, &facts.warnings)?;
     let mut file = disk_header::open(path)?;
     let head = head(&facts.format, facts.size).during(what)?;
     let [mut layer, mut own] = [Hasher::default(), Hasher::default()];
@@ -144,6 +142,7 @@ fn manifest(config: &Descriptor, layer: &Descriptor, annotations: &Value, what: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wharf_core::base::error::Kind;
 
     fn disk(size: usize) -> Vec<u8> {
         let mut disk = vec![7; size];

@@ -13,7 +13,7 @@ use wharf_core::{
         error::{During, Error, Result},
         text,
     },
-    image::model::{BootProtocol, ImageKind},
+    image::model::{BootProtocol, DiskFacts, ImageKind},
 };
 
 /// How many bytes of a file are read to recognize it.
@@ -44,6 +44,27 @@ pub struct Facts {
     pub architecture: &'static str,
     /// How it is started, where it is a kernel and no disk.
     pub boots: Option<BootProtocol>,
+}
+
+impl Facts {
+    /// Whether it is a disk or a kernel beyond doubt: any file could be a raw disk, and one with a sector to boot from is.
+    pub fn is_machine(&self) -> bool {
+        let is_raw = self.format == "raw" && !self.details.contains_key("boot sector");
+        self.kind == ImageKind::Vm && self.format != PROGRAM && !is_raw
+    }
+
+    /// The same as an image tells it.
+    pub fn into_disk(self) -> DiskFacts {
+        DiskFacts {
+            format: self.format,
+            virtual_size: self.virtual_size,
+            warnings: self.warnings,
+            refers: self.refers,
+            architecture: self.architecture.to_owned(),
+            boots: self.boots,
+            ..DiskFacts::default()
+        }
+    }
 }
 
 /// The format of a program (ELF) that is no kernel: it is no disk either.

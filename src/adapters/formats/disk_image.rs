@@ -84,10 +84,7 @@ fn first(from: &mut impl Read) -> Vec<u8> {
 
 /// Whether bytes begin like a disk: by a signature, or a sector to boot from.
 fn is_disk(head: &[u8]) -> bool {
-    let facts = disk_header::read(head, head.len() as u64);
-    facts.kind == wharf_core::image::model::ImageKind::Vm
-        && facts.format != disk_header::PROGRAM
-        && (facts.format != "raw" || facts.details.contains_key("boot sector"))
+    disk_header::read(head, head.len() as u64).is_machine()
 }
 
 /// Writes the disk in a layer into a file, with holes where it is empty.

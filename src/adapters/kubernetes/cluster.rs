@@ -231,6 +231,12 @@ impl Cluster {
         }
     }
 
+    /// The server's version.
+    pub(super) async fn version(&self, cx: &Context, what: &str) -> Result<String> {
+        let told: Value = self.read(cx, "/version", what).await?;
+        Ok(clean::short(told["gitVersion"].as_str().unwrap_or("unknown"), 40))
+    }
+
     /// Reads JSON; a refusal is an answer.
     pub(super) async fn look<T: DeserializeOwned>(
         &self,

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{
@@ -80,9 +79,8 @@ impl Catalog for RunningImages {
 
     async fn health(&self, cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.0.name);
-        let version: Value = self.0.read(cx, "/version", &what).await?;
+        let version = self.0.version(cx, &what).await?;
         let place = self.0.place(cx, &what).await?;
-        let version = clean::short(version["gitVersion"].as_str().unwrap_or("unknown"), 40);
         Ok(Health {
             reachable: true,
             account: clean::short(&place.user, 60),
@@ -187,7 +185,7 @@ fn launched_by(pod: &Pod, name: &Name) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -409,7 +409,7 @@ impl Launcher for Kubernetes {
 
     async fn health(&self, cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.cluster.name);
-        let version: Value = self.cluster.read(cx, "/version", &what).await?;
+        let version = self.cluster.version(cx, &what).await?;
         let place = self.cluster.place(cx, &what).await?;
         let may = async |verb: &str, group: &str, resource: &str, sub: &str| {
             let about = json!({ "namespace": place.namespace, "verb": verb, "group": group, "resource": resource, "subresource": sub });
@@ -437,7 +437,6 @@ impl Launcher for Kubernetes {
             (true, _) => "you may launch nothing there".to_owned(),
             _ => format!("you may launch {}, and not {}", may.join(" and "), may_not.join(" and ")),
         };
-        let version = clean::short(version["gitVersion"].as_str().unwrap_or("unknown"), 40);
         Ok(Health {
             reachable: true,
             account: clean::short(&place.user, 60),

@@ -10,10 +10,7 @@ use std::{
     collections::BTreeMap,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::AtomicBool,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -30,7 +27,7 @@ use crate::{
 };
 use wharf_core::{
     base::{
-        blocking::blocking,
+        blocking::{blocking, stoppable},
         context::Context,
         digest::Digest,
         error::{During, Error, Kind, Result},
@@ -184,9 +181,7 @@ impl Disks {
             cx.progress.phase("unpacking the disk");
             let (to, task) = (from.clone(), what.clone());
             // Whoever leaves ends it, before its folder is removed.
-            let stop = StopOnDrop(Arc::default());
-            let stopped = stop.0.clone();
-            let unpacking = blocking(move || unpack(&fetched, &to, &stopped, &task));
+            let unpacking = stoppable(move |stop| unpack(&fetched, &to, stop, &task));
             cx.unless_cancelled(&what, async { unpacking.await.during(&*what)? }).await?;
         }
         let (to, format, task) = (place.clone(), wanted.format.clone(), what.clone());
@@ -272,15 +267,6 @@ async fn fetch(cx: &Context, supply: &Supply, wanted: &WantedDisk, to: &Path, wh
         Descriptor::blob("application/octet-stream", wanted.digest.clone(), wanted.size)
     };
     write(cx, supply, &blob, to, what).await
-}
-
-/// Ends work in another thread when this is dropped.
-struct StopOnDrop(Arc<AtomicBool>);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Unpacks the disk in a layer, whose bytes were compared, and removes the layer.

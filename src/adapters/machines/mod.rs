@@ -1,5 +1,5 @@
-//! What backends for virtual machines on this machine share: the disks of images, sizes, firmware, kernels, seeds for cloud-init, forwarded ports, and
-//! how instructions are carried out.
+//! What backends for virtual machines on this machine share: the disks of images, sizes, firmware, kernels, seeds for
+//! cloud-init, forwarded ports, and how instructions are carried out.
 
 pub mod acceleration;
 pub mod ask;

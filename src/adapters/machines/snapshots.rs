@@ -7,11 +7,6 @@ use std::{
     time::Duration,
 };
 
-use rustix::{
-    fs::{CWD, RenameFlags, renameat_with},
-    io::Errno,
-};
-
 use super::{
     disk::{self, MAKING},
     overlay::{IMAGES, OVERLAY},
@@ -82,10 +77,7 @@ impl Snapshots {
             let file = File::open(&whole).during(what)?;
             file.set_permissions(Permissions::from_mode(0o600)).and_then(|()| file.sync_all()).during(what)?;
             // A name that was taken meanwhile is not written over.
-            match renameat_with(CWD, &whole, CWD, &image, RenameFlags::NOREPLACE) {
-                Err(Errno::INVAL | Errno::NOSYS) => std::fs::hard_link(&whole, &image).during(what)?,
-                other => other.during(what)?,
-            }
+            private::put_new(&whole, &image).during(what)?;
             private::write(&note, &list)
         };
         blocking(finish).await.during(&what)??;

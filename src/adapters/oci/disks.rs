@@ -63,16 +63,6 @@ async fn look(cx: &Context, content: &dyn Content, at: &ImageRef, blob: &Descrip
 }
 
 fn as_disk(image: Image, inside: Inside) -> Image {
-    let Inside { facts, in_image } = inside;
-    let disk = DiskFacts {
-        format: facts.format,
-        virtual_size: facts.virtual_size,
-        warnings: facts.warnings,
-        refers: facts.refers,
-        architecture: facts.architecture.to_owned(),
-        boots: facts.boots,
-        in_image,
-        ..DiskFacts::default()
-    };
+    let disk = DiskFacts { in_image: inside.in_image, ..inside.facts.into_disk() };
     Image { kind: ImageKind::Vm, disk: Some(disk), artifact: None, ..image }
 }

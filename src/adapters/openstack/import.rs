@@ -19,6 +19,7 @@ use wharf_core::{
         context::Context,
         error::{During, Error, Kind, Result},
     },
+    image::model::DiskFacts,
     portal::disks::refuse_references,
     ports::disks::Import,
 };
@@ -83,8 +84,9 @@ impl Images {
         let facts = disk_header::read(&head, image.size.unwrap_or(0));
         refuse_references(what, facts.refers, &facts.warnings)?;
         let claimed = image.disk_format.as_deref().unwrap_or("");
-        if facts.format != claimed && !(facts.format == "raw" && claimed == "iso") {
-            return Err(Error::new(Kind::Denied, what, format!("it is {}, not {claimed} as it seemed", facts.format))
+        let format = DiskFacts::format_in_cloud(&facts.format);
+        if format != claimed && !(format == "raw" && claimed == "iso") {
+            return Err(Error::new(Kind::Denied, what, format!("it is {format}, not {claimed} as it seemed"))
                 .hint("download it, look at it, then push the file"));
         }
         Ok(image)
@@ -120,7 +122,7 @@ impl Images {
             let head = first_bytes(what, answer).await?;
             let facts = disk_header::read(&head, whole.unwrap_or(head.len() as u64));
             refuse_references(what, facts.refers, &facts.warnings)?;
-            return Ok(facts.format);
+            return Ok(DiskFacts::format_in_cloud(&facts.format).to_owned());
         }
         let path = url.split(['?', '#']).next().unwrap_or(url).to_ascii_lowercase();
         match path.rsplit('.').next() {

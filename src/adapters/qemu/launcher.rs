@@ -402,7 +402,7 @@ impl Launcher for Qemu {
         if kept.running.is_some() {
             return Ok(());
         }
-        let kept_is_diskless = kept.spec.is_diskless();
+        let is_diskless = kept.spec.is_diskless();
         let (at, mut spec) = (kept.folder.clone(), kept.spec);
         spec.launched.machine = Node::here();
         let bytes = serde_json::to_vec_pretty(&spec).during(&what)?;
@@ -415,7 +415,7 @@ impl Launcher for Qemu {
         match self.begun(id).await?.workload.state {
             State::Running => Ok(()),
             // A kernel may have done all it does.
-            State::Exited(_) if kept_is_diskless => Ok(()),
+            State::Exited(_) if is_diskless => Ok(()),
             _ => Err(Error::failed(what, "it ended at once").hint("its output says why")),
         }
     }

@@ -10,7 +10,7 @@ use super::{
     machine::{COPIES, DISK},
     qmp::Connection,
 };
-use crate::machines::{overlay::OVERLAY, snapshots::images};
+use crate::machines::{size, snapshots::images};
 use wharf_core::base::{
     clean,
     context::Context,
@@ -44,15 +44,8 @@ struct Node {
 
 /// Copies the disk of a machine that runs, as it is when the copy begins: QEMU keeps what is written meanwhile apart.
 pub(super) async fn copy_running(cx: &Context, folder: &Path, to: &Path, what: &str) -> Result<()> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "kebab-case")]
-    struct Info {
-        virtual_size: u64,
-    }
-    let (overlay, to) = (folder.join(OVERLAY).display().to_string(), to.display().to_string());
-    let told = images(&["info", "--output=json", "--force-share", "-f", "qcow2", &overlay], what).await?;
-    let info: Info = serde_json::from_slice(&told).during(what)?;
-    images(&["create", "-q", "-f", "qcow2", &to, &info.virtual_size.to_string()], what).await?;
+    let (size, to) = (size::of_disk(folder, what).await?, to.display().to_string());
+    images(&["create", "-q", "-f", "qcow2", &to, &size.to_string()], what).await?;
     let mut machine = Connection::open(folder, COPIES).await?;
     // Nobody else talks to it at this socket: what is found was left by a Wharf that was ended or cancelled.
     clean_up(&mut machine, what).await?;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Access, FlockOperation, OFlags, access, flock},
+    fs::{Access, CWD, FlockOperation, OFlags, RenameFlags, access, flock, renameat_with},
     io::Errno,
 };
 
@@ -189,6 +189,15 @@ pub fn open(path: &Path, how: impl FnOnce(&mut OpenOptions) -> &mut OpenOptions)
         file.set_permissions(Permissions::from_mode(0o600)).during(&what)?;
     }
     Ok(file)
+}
+
+/// Gives a file its name, unless something has that name: nothing is written over. Errors: `AlreadyExists`.
+pub fn put_new(from: &Path, to: &Path) -> std::io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some file systems cannot do that at once.
+        Err(Errno::INVAL | Errno::NOSYS) => std::fs::hard_link(from, to).and_then(|()| std::fs::remove_file(from)),
+        other => other.map_err(std::io::Error::from),
+    }
 }
 
 /// An unused name beside `path`, for a file that becomes `path` when it is complete.

@@ -6,11 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::{
-    fs::{CWD, RenameFlags, XattrFlags, fsetxattr, renameat_with},
-    io::Errno,
-};
+use rustix::fs::{XattrFlags, fsetxattr};
 
+use crate::shared::private;
 use wharf_core::{
     base::{
         blocking::blocking,
@@ -56,11 +54,7 @@ pub(super) async fn put(arrived: Arrived, to: PathBuf, url: String) -> Result<()
         }
         // Not every file system keeps such a note.
         let _ = fsetxattr(&*arrived.file, FROM, url.as_bytes(), XattrFlags::empty());
-        let moved = match renameat_with(CWD, from, CWD, &to, RenameFlags::NOREPLACE) {
-            Err(Errno::INVAL | Errno::NOSYS) => std::fs::hard_link(from, &to).and_then(|()| std::fs::remove_file(from)),
-            other => other.map_err(std::io::Error::from),
-        };
-        moved.map_err(|error| match error.kind() {
+        private::put_new(from, &to).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => Error::usage(&task, "something is there").hint("name another file"),
             _ => Error::failed(&task, error),
         })?;

@@ -247,6 +247,13 @@ pub struct DiskFacts {
     pub boots: Option<BootProtocol>,
 }
 
+impl DiskFacts {
+    /// The format under which a cloud takes a disk of this one: what it has no word for is data.
+    pub fn format_in_cloud(format: &str) -> &str {
+        if ["kernel", "program"].contains(&format) { "raw" } else { format }
+    }
+}
+
 /// A signed statement in the properties of a disk image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Statement {

@@ -1,5 +1,15 @@
 //! Names of disk images.
 
+use std::path::Path;
+
+/// The endings of files that hold one disk.
+const ENDINGS: [&str; 3] = ["qcow2", "img", "raw"];
+
+/// Whether a file is called like a disk.
+pub fn is_disk_file(path: &Path) -> bool {
+    path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| ENDINGS.contains(&ending))
+}
+
 /// The name that the last part of a URL suggests.
 pub fn name_of_url(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or(url).trim_end_matches('/');

@@ -10,7 +10,7 @@ use crate::{
     },
     config::Config,
     image::{
-        model::{ImageKind, Platform},
+        model::{DiskFacts, ImageKind, Platform},
         reference::ImageRef,
     },
     ports::{content::Outcome as Copied, disks::Upload},
@@ -57,7 +57,8 @@ impl DiskImages {
                         .hint("clouds boot qcow2, raw and vmdk disks"));
                 };
                 refuse_references(&what, disk.refers, &disk.warnings)?;
-                let upload = Upload { name: name.clone(), file: path.into(), format: disk.format, size: image.size };
+                let format = DiskFacts::format_in_cloud(&disk.format).to_owned();
+                let upload = Upload { name: name.clone(), file: path.into(), format, size: image.size };
                 let disks = self.sources.disks(to, "upload to")?;
                 disks.upload(cx, &upload).await
             }
@@ -75,11 +76,7 @@ impl DiskImages {
                 self.through_a_file(cx, from, to).await
             }
             (ImageRef::Oci(_), ImageRef::File { .. }) => Ok((to.clone(), self.write_file(cx, from, to, None).await?)),
-            (ImageRef::File { .. }, ImageRef::Oci(_)) => {
-                let options = Options { attachments: false, ..Options::default() };
-                let copied = copy::copy(cx, &self.sources.place(from)?, &self.sources.place(to)?, &options).await?;
-                Ok((to.clone(), copied))
-            }
+            (ImageRef::File { .. }, ImageRef::Oci(_)) => Ok((to.clone(), self.bytes(cx, from, to).await?)),
             _ => Err(Error::unsupported(what, "disk images move between files, registries and clouds only")
                 .hint("wharf pull it into a file, then wharf push that file")),
         }
@@ -100,10 +97,15 @@ impl DiskImages {
             Error::unsupported(&what, "it is no disk of a machine").hint("name a folder or a .tar file")
         })?;
         let at = pinned.reference.with_digest(&pinned.manifest);
-        let options = Options { attachments: false, ..Options::default() };
-        let mut copied = copy::copy(cx, &self.sources.place(&at)?, &self.sources.place(to)?, &options).await?;
+        let mut copied = self.bytes(cx, &at, to).await?;
         copied.left.push("signatures and attachments: they are of the image, not of the file in it".to_owned());
         Ok(copied)
+    }
+
+    /// Copies an image between a file and a registry, without what is attached to it.
+    async fn bytes(&self, cx: &Context, from: &ImageRef, to: &ImageRef) -> Result<Copied> {
+        let options = Options { attachments: false, ..Options::default() };
+        copy::copy(cx, &self.sources.place(from)?, &self.sources.place(to)?, &options).await
     }
 
     /// Copies an image between clouds and registries through a file on this machine. The file is kept until the copy is

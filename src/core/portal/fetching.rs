@@ -92,7 +92,7 @@ pub struct Fetching {
 enum Target {
     File(PathBuf),
     /// Into a cloud or a registry, by a file that is removed afterwards.
-    Cloud(PathBuf, ImageRef),
+    Away(PathBuf, ImageRef),
 }
 
 /// What a file must be equal to.
@@ -127,18 +127,18 @@ impl Fetching {
         let what = format!("fetch {}", shown_address(&order.url));
         let name = file_name(&order.url, &what)?;
         let target = self.target(&order, &name, &what)?;
-        let (Target::File(path) | Target::Cloud(path, _)) = &target;
+        let (Target::File(path) | Target::Away(path, _)) = &target;
         cx.progress.phase("looking for checksums");
         let expected = self.expected(cx, &order, &name).await?;
         match &target {
             Target::File(path) if path.exists() => return self.there(cx, &order, path, expected, &what).await,
-            // What an earlier attempt has left on its way into the cloud.
-            Target::Cloud(path, _) if path.exists() => tokio::fs::remove_file(path).await.during(&what)?,
+            // What an earlier attempt has left on its way.
+            Target::Away(path, _) if path.exists() => tokio::fs::remove_file(path).await.during(&what)?,
             _ => {}
         }
         let place = match &target {
             Target::File(path) => path.display().to_string(),
-            Target::Cloud(_, reference) => reference.to_string(),
+            Target::Away(_, reference) => reference.to_string(),
         };
         let entry = self.journal.open_entry("fetch", format!("{} into {place}", shown_address(&order.url)));
         let fetching = async {
@@ -171,12 +171,12 @@ impl Fetching {
             other => other?,
         };
         let mut reference = file_reference(path);
-        if let Target::Cloud(path, cloud) = target {
+        if let Target::Away(path, place) = target {
             let options = Options { parallel: 1, ..Options::default() };
-            let copied = self.transfers.copy(cx, &reference, &cloud, &options).await;
+            let copied = self.transfers.copy(cx, &reference, &place, &options).await;
             let _ = tokio::fs::remove_file(&path).await;
             copied?;
-            reference = cloud;
+            reference = place;
         }
         let cautions = cautions(&order.url, &expected.compared, disk.as_ref());
         let [digest, _] = arrived.digests;
@@ -207,8 +207,8 @@ impl Fetching {
         };
         if to.contains("://") {
             return match self.sources.destination(to)? {
-                cloud @ (ImageRef::Glance { .. } | ImageRef::Oci(_)) => {
-                    Ok(Target::Cloud(self.config.cache_dir.join("fetched").join(name), cloud))
+                place @ (ImageRef::Glance { .. } | ImageRef::Oci(_)) => {
+                    Ok(Target::Away(self.config.cache_dir.join("fetched").join(name), place))
                 }
                 other => Err(Error::unsupported(what, format!("{other} takes no disk images from the web"))
                     .hint("name a file, a folder, oci://HOST/NAME or glance://CLOUD/NAME")),

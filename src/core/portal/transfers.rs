@@ -12,6 +12,7 @@ use crate::{
     },
     image::{
         model::{Image, ImageKind},
+        names,
         reference::ImageRef,
     },
     ports::{KnownAttachments, Launcher, Supply, content::Outcome, disks::Import, store::UseKind},
@@ -37,9 +38,7 @@ fn sif_file(to: &ImageRef) -> Option<&Path> {
 
 /// Whether the disk in an image shall be written as a file of its own.
 fn is_disk_file(to: &ImageRef) -> bool {
-    let ImageRef::File { path, .. } = to else { return false };
-    let ending = Path::new(path).extension().and_then(|ending| ending.to_str());
-    ending.is_some_and(|ending| ["qcow2", "img", "raw"].contains(&ending))
+    matches!(to, ImageRef::File { path, .. } if names::is_disk_file(Path::new(path)))
 }
 
 impl Transfers {

@@ -306,8 +306,9 @@ pub trait Launcher: Send + Sync {
         Err(self.lacks(Ability::Resize, id))
     }
 
-    /// Gives it another size, and waits until it has it; what the answers leave out stays as it is. Before: they are fit for
-    /// [`sizes`](Self::sizes). Repeated, it changes nothing. Errors: `Usage` where it has to be stopped first, or for a disk that would shrink.
+    /// Gives it another size, and waits until it has it; what the answers leave out stays as it is. Before: they are fit
+    /// for [`sizes`](Self::sizes). Repeated, it changes nothing. Errors: `Usage` where it has to be stopped first, or for
+    /// a disk that would shrink.
     async fn resize(&self, _cx: &Context, id: &str, _answers: &Answers) -> Result<()> {
         Err(self.lacks(Ability::Resize, id))
     }
