@@ -189,6 +189,7 @@ fn built(config: Config, reach: http::AllowedServers, vault: Arc<dyn Vault>) -> 
         cache,
         store,
         ledger: Arc::new(store::ledger::LedgerFolder::new(&config.state_dir)),
+        transfer_log: Arc::new(store::transfers::TransferFolder::new(&config.state_dir)),
         editor: Arc::new(text_editor::OwnEditor::new(&config.state_dir)),
         audit: Arc::new(store::audit::AuditFile::new(config.state_dir.join("audit.jsonl"))),
         web: Arc::new(web::Internet::new(&config)),

@@ -1,11 +1,19 @@
 //! `wharf copy`, `wharf pull` and `wharf push`.
 
 use super::{output, progress};
-use crate::args::{CopyOptions, Pull};
+use std::time::Duration;
+
+use crate::args::{Copy, CopyOptions, PaceOptions, Pull};
 use wharf_core::{
-    base::{error::Result, text},
+    base::{
+        context::Context,
+        error::{Error, Result},
+        pace::Pace,
+        text,
+    },
     image::reference::{ImageRef, is_on_the_web},
     portal::{Portal, transfers::Transfers},
+    ports::content::Outcome,
     transfer::copy::Options,
 };
 
@@ -56,24 +64,66 @@ pub(crate) async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &C
         return Ok(0);
     }
     let from = portal.sources.resolve(from).await?;
-    if !Transfers::moves_disk(&from, &to) && to.tag().is_none() {
-        to = to.with_tag(from.tag().unwrap_or("latest"));
-    }
+    to = named(&from, to);
     let started = std::time::Instant::now();
-    let outcome = portal.transfers.copy(&progress::context(), &from, &to, &options(copy_options)?).await?;
+    let outcome = portal.transfers.copy(&paced(&copy_options.pace), &from, &to, &options(copy_options)?).await?;
     if json {
         output::json(&serde_json::json!({"from": from, "to": to, "outcome": outcome}))?;
     } else {
-        let seconds = started.elapsed().as_secs_f64();
-        output::text(&format!("{to}\n{}", outcome.digest))?;
-        output::remark(&format!(
-            "{} moved ({}), {} were there or mounted, {}",
-            text::size(outcome.moved),
-            text::rate(outcome.moved, seconds),
-            text::size(outcome.spared),
-            text::plural(outcome.attachments as u64, "attachment", "attachments")
-        ));
-        outcome.left.iter().for_each(|left| output::remark(&format!("left behind: {left}")));
+        told(&to, &outcome, started.elapsed())?;
     }
     Ok(0)
+}
+
+/// Carries out `wharf copy`: to one destination, or to several at once.
+pub(crate) async fn run(portal: &Portal, args: &Copy, json: bool) -> Result<u8> {
+    if let [only] = args.destination.as_slice() {
+        return copy(portal, &args.reference, only, &args.options, json).await;
+    }
+    let destinations: Vec<ImageRef> =
+        args.destination.iter().map(|to| portal.sources.destination(to)).collect::<Result<_>>()?;
+    if is_on_the_web(&args.reference) {
+        return Err(Error::usage(format!("copy {}", args.reference), "what is on the web is fetched to one place")
+            .hint("fetch it first, then copy it to the others"));
+    }
+    let from = portal.sources.resolve(&args.reference).await?;
+    let destinations: Vec<ImageRef> = destinations.into_iter().map(|to| named(&from, to)).collect();
+    let started = std::time::Instant::now();
+    let (cx, options) = (paced(&args.options.pace), options(&args.options)?);
+    let results = portal.transfers.copy_to_all(&cx, &from, &destinations, &options).await;
+    let mut answers = output::Results::under_key(json, "copies");
+    for (to, result) in destinations.iter().zip(results) {
+        if let (Ok(outcome), false) = (&result, json) {
+            told(to, outcome, started.elapsed())?;
+        }
+        answers.add(&to.to_string(), result.map(|outcome| serde_json::json!({"to": to, "outcome": outcome})));
+    }
+    answers.finish()
+}
+
+/// The context of a copy, no faster than this.
+pub(crate) fn paced(pace: &PaceOptions) -> Context {
+    Context { pace: Pace::new(pace.rate, pace.hours), ..progress::context() }
+}
+
+/// The destination with the tag of the image, where it has none and can have one.
+fn named(from: &ImageRef, to: ImageRef) -> ImageRef {
+    if !Transfers::moves_disk(from, &to) && to.tag().is_none() {
+        return to.with_tag(from.tag().unwrap_or("latest"));
+    }
+    to
+}
+
+/// Tells what was copied.
+pub(crate) fn told(to: &ImageRef, outcome: &Outcome, took: Duration) -> Result<()> {
+    output::text(&format!("{to}\n{}", outcome.digest))?;
+    output::remark(&format!(
+        "{} moved ({}), {} were there or mounted, {}",
+        text::size(outcome.moved),
+        text::rate(outcome.moved, took.as_secs_f64()),
+        text::size(outcome.spared),
+        text::plural(outcome.attachments as u64, "attachment", "attachments")
+    ));
+    outcome.left.iter().for_each(|left| output::remark(&format!("left behind: {left}")));
+    Ok(())
 }

@@ -29,6 +29,7 @@ mod sign;
 mod sources;
 mod steward;
 mod times;
+mod transfers;
 mod upkeep;
 mod verify;
 mod workloads;
@@ -139,7 +140,8 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Revoke(args) => revoke::run(portal, args, json).await,
         Verb::Offers(args) => offers::run(portal, args, json).await,
         Verb::Open(args) => share::open(portal, args, json).await,
-        Verb::Copy(args) => copy::copy(portal, &args.reference, &args.destination, &args.options, json).await,
+        Verb::Copy(args) => copy::run(portal, args, json).await,
+        Verb::Transfers(args) => transfers::run(portal, args, json).await,
         Verb::Pull(args) => copy::pull(portal, args, json).await,
         Verb::Fetch(args) => fetch::run(portal, args, json).await,
         Verb::Push(args) => {

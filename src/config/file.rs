@@ -19,6 +19,7 @@ use wharf_core::{
     },
     config::{
         ChartSetting, Config, ConfigEntry, EntryKinds, GlyphSetting, KnownFetch, List, Notify, Requests, Supplier,
+        TransferSettings,
     },
     launch::{preset::Preset, rules::FormRules},
     policy::Policy,
@@ -45,6 +46,7 @@ struct File {
     backend: Vec<toml::Table>,
     policy: Option<Policy>,
     requests: Option<Requests>,
+    transfers: Option<TransferSettings>,
     notify: Option<Notify>,
     supplier: Vec<Supplier>,
     form: Vec<Spanned<FormRules>>,
@@ -145,6 +147,9 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &EntryKinds) -> Res
             }
         }
         merge(&mut config.requests, requests);
+    }
+    if let Some(transfers) = file.transfers {
+        config.transfers = transfers;
     }
     if let Some(mut notify) = file.notify {
         notify.webhook_secret = notify.webhook_secret.map(absolute);

@@ -107,6 +107,16 @@ pub const SETTINGS: &[Setting] = &[
         words: "how long one may come more slowly than that, in seconds; default: 30",
     },
     Setting {
+        key: "[transfers] rate",
+        variable: "",
+        words: "how many bytes a second all transfers of one Wharf move at most, like \"50M\"; default: no limit",
+    },
+    Setting {
+        key: "[transfers] hours",
+        variable: "",
+        words: "at which hours of the day, in local time, bytes are moved, like \"20:00-06:00\"; default: at any",
+    },
+    Setting {
         key: "[notify]",
         variable: "",
         words: "how people are told: mail, from, domain, approvers, webhook, webhook_secret",

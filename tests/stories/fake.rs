@@ -298,6 +298,9 @@ pub(crate) fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
         ledger: Arc::new(wharf::adapters::store::ledger::LedgerFolder::new(
             &std::env::temp_dir().join(crate::lab::fresh("wharf-test-ledger")),
         )),
+        transfer_log: Arc::new(wharf::adapters::store::transfers::TransferFolder::new(
+            &std::env::temp_dir().join(crate::lab::fresh("wharf-test-transfers")),
+        )),
         editor: Arc::new(NoEditor),
         spool: Arc::new(wharf::adapters::store::shared::spool::SpoolFile::new(
             std::env::temp_dir().join(crate::lab::fresh("wharf-test-spool")),

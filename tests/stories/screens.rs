@@ -276,7 +276,13 @@ pub(crate) fn pictures() -> Vec<(&'static str, State)> {
         &mut jobs,
         Msg::Job(JobNews::JobNote(
             id,
-            Note { phase: "copying layers".into(), done: 300 << 20, total: Some(1 << 30), spared: 0 },
+            Note {
+                phase: "copying layers".into(),
+                done: 300 << 20,
+                total: Some(1 << 30),
+                spared: 0,
+                ..Note::default()
+            },
         )),
     );
     keys::press(&mut jobs, "3");

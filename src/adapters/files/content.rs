@@ -1,9 +1,10 @@
 //! OCI layouts as source and destination of copies. A blob arrives in a partial file, which a later try continues.
 
 use std::{
-    io::{Read, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -15,12 +16,16 @@ use super::{
     layout::{self, blob_path},
     sif_image,
 };
-use crate::{formats::archive::REF_NAME, shared::private};
+use crate::{
+    formats::archive::REF_NAME,
+    shared::{partial, private},
+};
 use wharf_core::{
     base::{
         blocking::blocking,
+        checkpoint::Checkpoint,
         context::Context,
-        digest::Hasher,
+        digest::Digest,
         error::{During, Error, Kind, Result},
         small_file,
     },
@@ -32,8 +37,8 @@ use wharf_core::{
     ports::{BlobSource, ByteStream, Content},
 };
 
-/// How often a broken download is continued where it stopped.
-const RESUMES: u32 = 5;
+/// How long to wait until a file that another transfer writes is looked at again.
+const AGAIN: Duration = Duration::from_millis(300);
 
 #[async_trait]
 impl Content for Files {
@@ -99,23 +104,36 @@ impl Content for Files {
         let path = blob_path(&folder, &blob.digest);
         let partial = path.with_extension("partial");
         private::make_parent(&path)?;
-        for attempt in 0..=RESUMES {
-            let have = fs::metadata(&partial).await.map_or(0, |meta| meta.len()).min(blob.size);
-            match self.fetch(cx, &partial, have, blob, source, &what).await {
-                Ok(()) => return fs::rename(&partial, &path).await.during(&what),
-                Err(error) if error.kind == Kind::Integrity => {
+        cx.checkpoints.keep(blob.digest.as_str(), &partial.display().to_string(), 0).await;
+        let fetched = self.fetch(cx, (&partial, Some(&path)), blob, source, &what).await;
+        match fetched {
+            // It gets its name while it is still locked.
+            Ok(Some(_locked)) => fs::rename(&partial, &path).await.during(&what),
+            Ok(None) => Ok(()),
+            Err(error) => {
+                if error.kind == Kind::Integrity {
                     // The bytes so far are wrong: they must not be continued.
                     let _ = fs::remove_file(&partial).await;
-                    return Err(error);
                 }
-                Err(error) if error.kind == Kind::Unavailable && attempt < RESUMES => {
-                    tracing::warn!(%error, attempt, "a download broke; taking it up again");
-                    tokio::time::sleep(std::time::Duration::from_millis(300 << attempt)).await;
-                }
-                Err(error) => return Err(error),
+                Err(error)
             }
         }
-        Ok(())
+    }
+
+    /// Removes what a transfer that was given up has left: the file of a part that is not whole, and where no image was
+    /// written yet, whole parts and the folders that were made for them.
+    async fn give_up(&self, _cx: &Context, at: &ImageRef, reached: &Checkpoint) -> Result<()> {
+        let what = format!("remove what is left of {at}");
+        let (file, _) = self.path(at)?;
+        let (Ok(digest), None) = (reached.part.parse::<Digest>(), self.sif_target(at)?.or(self.disk_target(at)?))
+        else {
+            return match fs::remove_file(partial::of(file)).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).during(what),
+                _ => Ok(()),
+            };
+        };
+        let (folder, _) = self.target(at)?;
+        blocking(move || give_up(&folder, &digest)).await.during(what)
     }
 
     async fn put_manifest(
@@ -190,41 +208,60 @@ impl Files {
         blob: &Descriptor,
         source: &dyn BlobSource,
         what: &str,
-    ) -> Result<()> {
+    ) -> Result<fs::File> {
         if path.exists() {
             return Err(
                 Error::usage(what, "there is another file of that name").hint("choose another name, or move it away")
             );
         }
         private::make_parent(path)?;
-        let have = fs::metadata(partial).await.map_or(0, |meta| meta.len()).min(blob.size);
-        let fetched = self.fetch(cx, partial, have, blob, source, what).await;
+        cx.checkpoints.keep(blob.digest.as_str(), &partial.display().to_string(), 0).await;
+        let fetched = self.fetch(cx, (partial, None), blob, source, what).await;
         if fetched.as_ref().is_err_and(|error| error.kind == Kind::Integrity) {
             // The bytes so far are wrong: they must not be continued.
             let _ = fs::remove_file(partial).await;
         }
-        fetched
+        fetched?.ok_or_else(|| Error::failed(what, "another transfer has written it").hint("look at what is there"))
     }
 
-    pub(super) async fn fetch(
+    /// Has a blob arrive in `partial`, which stays locked as long as the file is held. `None` where another transfer has
+    /// put the same blob in its place, `whole`, in the meantime.
+    async fn fetch(
         &self,
         cx: &Context,
-        partial: &Path,
-        have: u64,
+        (partial, whole): (&Path, Option<&Path>),
         blob: &Descriptor,
         source: &dyn BlobSource,
         what: &str,
-    ) -> Result<()> {
+    ) -> Result<Option<fs::File>> {
         // The source hashes the bytes of this run only; those of an earlier run are hashed here.
-        let (path, hasher, task) = (partial.to_owned(), blob.digest.hasher(), what.to_owned());
-        let begun = blocking(move || continued(&path, have, hasher, &task));
-        let (file, mut hasher, have) = begun.await.during(what)??;
+        let (file, mut hasher, have) = loop {
+            let (path, hasher, size, task) = (partial.to_owned(), blob.digest.hasher(), blob.size, what.to_owned());
+            if let Some(begun) =
+                blocking(move || partial::continued(&path, size, hasher, &task)).await.during(what)??
+            {
+                break begun;
+            }
+            cx.progress.phase("waiting for another transfer of the same layer");
+            cx.pause(what, AGAIN).await?;
+            if let Some(whole) = whole
+                && fs::metadata(whole).await.is_ok_and(|meta| meta.len() == blob.size)
+            {
+                cx.progress.add_saved_bytes(blob.size);
+                return Ok(None);
+            }
+        };
         let mut file = fs::File::from_std(file);
         file.set_len(have).await.during(what)?;
         tokio::io::AsyncSeekExt::seek(&mut file, std::io::SeekFrom::Start(have)).await.during(what)?;
         if have < blob.size || blob.size == 0 {
             let mut stream = source.open(have).await?;
+            cx.progress.add_saved_bytes(have);
             while let Some(chunk) = stream.try_next().await? {
+                if cx.shall_stop() {
+                    file.flush().await.during(what)?;
+                    return Err(Error::cancelled(what));
+                }
                 hasher.update(&chunk);
                 file.write_all(&chunk)
                     .await
@@ -235,31 +272,24 @@ impl Files {
         }
         file.flush().await.during(what)?;
         file.sync_data().await.during(what)?;
-        blob.digest.matches(&hasher.finish(), what)
+        blob.digest.matches(&hasher.finish(), what).map(|()| Some(file))
     }
 }
 
-/// The file that an earlier run has begun, with the hash of its first `have` bytes, or fewer if it is shorter; a new one
-/// where there is none. Its name is known, and others may write into its folder: what is a link, has another name besides,
-/// or belongs to somebody else is not continued but replaced.
-fn continued(path: &Path, have: u64, mut hasher: Hasher, what: &str) -> Result<(std::fs::File, Hasher, u64)> {
-    let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true).write(true).mode(private::file_mode(path));
-    let there = options.clone().custom_flags(nofollow).open(path).and_then(|file| Ok((file.metadata()?, file)));
-    let me = rustix::process::geteuid().as_raw();
-    let (mut file, have) = match there {
-        Ok((meta, file)) if meta.is_file() && meta.uid() == me && meta.nlink() == 1 => (file, have.min(meta.len())),
-        _ => {
-            match std::fs::remove_file(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).during(what),
-                _ => {}
-            }
-            (options.create_new(true).open(path).during(what)?, 0)
+/// Removes the begun part, and in a folder without an image the whole one, with folders that are empty then.
+fn give_up(folder: &Path, digest: &Digest) {
+    let path = blob_path(folder, digest);
+    let _ = std::fs::remove_file(path.with_extension("partial"));
+    if folder.join("index.json").exists() {
+        return;
+    }
+    let _ = std::fs::remove_file(&path);
+    let inside = path.ancestors().skip(1).take_while(|parent| parent.starts_with(folder));
+    for empty in inside {
+        if std::fs::remove_dir(empty).is_err() {
+            break;
         }
-    };
-    hasher.update_from((&mut file).take(have)).during(what)?;
-    Ok((file, hasher, have))
+    }
 }
 
 fn write_whole(path: &Path, bytes: &[u8], what: &str) -> Result<()> {
@@ -310,28 +340,4 @@ fn pack(folder: &Path, target: &Path, what: &str) -> Result<()> {
     builder.into_inner().during(what)?.into_inner().map_err(|error| Error::failed(what, error.error()))?;
     std::fs::rename(&partial, target).during(what)?;
     std::fs::remove_dir_all(folder).during(what)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wharf_core::base::digest::Digest;
-
-    #[test]
-    fn a_begun_file_is_continued_only_if_nobody_else_had_a_hand_in_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let (begun, own) = (folder.path().join("x.partial"), folder.path().join("own"));
-        let take = |have: u64| continued(&begun, have, Digest::of(b"").hasher(), "write").map(|(_, _, have)| have);
-        std::fs::write(&begun, b"half").unwrap();
-        assert_eq!((take(2).unwrap(), take(9).unwrap()), (2, 4));
-        // A link in its place, or another name of the same file, leads to what is not ours to write.
-        std::fs::write(&own, b"precious").unwrap();
-        std::fs::remove_file(&begun).unwrap();
-        std::os::unix::fs::symlink(&own, &begun).unwrap();
-        assert_eq!(take(8).unwrap(), 0);
-        std::fs::remove_file(&begun).unwrap();
-        std::fs::hard_link(&own, &begun).unwrap();
-        assert_eq!(take(8).unwrap(), 0);
-        assert_eq!(std::fs::read(&own).unwrap(), b"precious");
-    }
 }

@@ -16,7 +16,7 @@ use crate::{
         container_disk::{self, CONFIG, LAYER, Packed, tail},
         disk_header, disk_image,
     },
-    shared::private,
+    shared::{partial, private},
 };
 use wharf_core::{
     base::{
@@ -106,10 +106,8 @@ impl Files {
         source: &dyn BlobSource,
     ) -> Result<()> {
         let what = format!("write {}", path.display());
-        // The same name each time: a later try goes on from there.
-        let partial =
-            path.with_file_name(format!("{}.partial", path.file_name().unwrap_or_default().to_string_lossy()));
-        self.arrive(cx, (path, &partial), blob, source, &what).await?;
+        let partial = partial::of(path);
+        let _locked = self.arrive(cx, (path, &partial), blob, source, &what).await?;
         cx.progress.phase("unpacking the disk");
         let (from, to, task) = (partial.clone(), path.to_owned(), what.clone());
         let written = stoppable(move |stop| unpack(&from, &to, stop, &task)).await.during(&what)?;

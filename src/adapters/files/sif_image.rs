@@ -1,16 +1,16 @@
 //! A SIF file as an image in a registry: a manifest with this one layer, which is made of the file alone, so that the
 //! same file has the same digest everywhere. Apptainer pulls it by `oras://`.
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::{io::Read, path::Path};
 
 use bytes::Bytes;
 use tokio::fs;
 
 use super::Files;
-use crate::formats::{archive, disk_header};
+use crate::{
+    formats::{archive, disk_header},
+    shared::partial,
+};
 use wharf_core::{
     base::{
         blocking::blocking,
@@ -110,8 +110,8 @@ impl Files {
                     "name a folder or a .tar file; 'apptainer build NEW.sif oci-archive:FILE.tar' makes a SIF of it",
                 ));
         }
-        let partial: PathBuf = path.with_extension("sif.partial");
-        self.arrive(cx, (path, &partial), blob, source, &what).await?;
+        let partial = partial::of(path);
+        let _locked = self.arrive(cx, (path, &partial), blob, source, &what).await?;
         let (seen, task) = (partial.clone(), what.clone());
         let mut magic = [0; 42];
         let read = blocking(move || disk_header::open(&seen)?.read_exact(&mut magic).during(task).map(|()| magic));

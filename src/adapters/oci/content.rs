@@ -1,20 +1,16 @@
 //! Reading and writing the manifests and blobs of a registry.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-
 use super::{
     Oci,
     client::{self, success},
 };
-use crate::shared::http::{self, NextPage, Origin, ServerAddress};
+use crate::shared::http;
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use reqwest::{Body, Method, Response, StatusCode, header};
+use reqwest::{Method, Response, StatusCode, header};
 use wharf_core::{
     base::{
+        checkpoint::Checkpoint,
         context::Context,
         digest::Digest,
         error::{Error, Kind, Result},
@@ -27,8 +23,14 @@ use wharf_core::{
     ports::{BlobSource, ByteStream, Content},
 };
 
-/// How often a broken upload is continued where it stopped.
-const RESUMES: u32 = 5;
+/// Which bytes of a blob are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    /// The first byte.
+    pub from: u64,
+    /// The byte behind the last one; `None` means all that is left.
+    pub until: Option<u64>,
+}
 
 #[async_trait]
 impl Content for Oci {
@@ -44,7 +46,13 @@ impl Content for Oci {
 
     async fn blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream> {
         let what = format!("read blob {} of {at}", blob.digest.short());
-        self.pulled_blob(cx, self.name(at)?, blob, from, &what).await
+        self.pulled_blob(cx, self.name(at)?, blob, Part { from, until: None }, &what).await
+    }
+
+    async fn blob_head(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, most: u64) -> Result<ByteStream> {
+        let what = format!("read the beginning of blob {} of {at}", blob.digest.short());
+        let head = Part { from: 0, until: Some(most.max(1)) };
+        self.pulled_blob(cx, self.name(at)?, blob, head, &what).await
     }
 
     async fn attached(&self, cx: &Context, at: &ImageRef, digest: &Digest) -> Result<Attachments> {
@@ -52,23 +60,8 @@ impl Content for Oci {
     }
 
     async fn has_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor) -> Result<bool> {
-        let name = self.name(at)?;
         let what = format!("look for blob {} in {at}", blob.digest.short());
-        let url = self.registry.address(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
-        cx.run(&what, async {
-            let response = self
-                .registry
-                .send(&what, &client::pull(&name.repository), || self.registry.request(Method::HEAD, &url))
-                .await?;
-            match response.status() {
-                StatusCode::NOT_FOUND => Ok(false),
-                // A repository that does not exist may answer 401 or 403 to a read; writing will show if it may be
-                // created.
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(false),
-                _ => success(&what, response).await.map(|_| true),
-            }
-        })
-        .await
+        self.has_blob_here(cx, self.name(at)?, blob, &what).await
     }
 
     async fn mount(&self, cx: &Context, at: &ImageRef, from: &ImageRef, blob: &Descriptor) -> Result<bool> {
@@ -109,7 +102,7 @@ impl Content for Oci {
         let what = format!("write {at}");
         let scopes = client::push(&name.repository);
         let start = self.registry.address(&format!("v2/{}/blobs/uploads/", name.repository))?;
-        let upload = self.begin_upload(cx, &what, &scopes, &start).await?;
+        let (upload, _) = self.begin_upload(cx, &what, &scopes, &start).await?;
         let given = async {
             self.cancel_upload(&what, &name.repository, &upload).await;
             Ok(())
@@ -119,42 +112,19 @@ impl Content for Oci {
     }
 
     async fn put_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, source: &dyn BlobSource) -> Result<()> {
-        let name = self.name(at)?;
         let what = format!("write blob {} to {at}", blob.digest.short());
-        let scopes = client::push(&name.repository);
-        let start = self.registry.address(&format!("v2/{}/blobs/uploads/", name.repository))?;
-        let mut upload = self.begin_upload(cx, &what, &scopes, &start).await?;
-        let mut sent = 0;
-        for attempt in 0..=RESUMES {
-            match self.patch(&what, &scopes, &upload, blob, source, sent).await {
-                Ok(next) => {
-                    upload = next;
-                    break;
-                }
-                // 416: the registry has received another number of bytes than were sent.
-                Err(error) if attempt == RESUMES || error.kind != Kind::Unavailable && !error.why.contains("416") => {
-                    self.cancel_upload(&what, &name.repository, &upload).await;
-                    return Err(error);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, attempt, "an upload broke; taking it up again");
-                    tokio::time::sleep(Duration::from_millis(300 << attempt)).await;
-                    (upload, sent) = match self.upload_state(cx, &what, &scopes, &upload).await {
-                        // docker-registry before 3.0 cannot continue an upload that broke off.
-                        Err(error) if matches!(error.kind, Kind::NotFound | Kind::Failed) => {
-                            (self.begin_upload(cx, &what, &scopes, &start).await?, 0)
-                        }
-                        other => other?,
-                    };
-                }
-            }
-        }
-        let upload = upload.with("digest", blob.digest.as_str());
-        let make = || Ok(self.registry.request(Method::PUT, &upload)?.header("Content-Length", "0"));
-        // The registry hashes the whole blob before it answers, so large blobs get more time.
-        let patience = cx.deadline.max(Duration::from_secs(60 + blob.size / (20 << 20)));
-        let response = cx.clone().with_deadline(patience).run(&what, self.registry.send(&what, &scopes, make)).await?;
-        success(&what, response).await.map(|_| ())
+        self.upload(cx, self.name(at)?, blob, source, &what).await
+    }
+
+    async fn give_up(&self, cx: &Context, at: &ImageRef, reached: &Checkpoint) -> Result<()> {
+        let name = self.name(at)?;
+        let what = format!("cancel an upload to {at}");
+        let Some(upload) = self.upload_at(name, &reached.at)? else { return Ok(()) };
+        let cancelled = async {
+            self.cancel_upload(&what, &name.repository, &upload).await;
+            Ok(())
+        };
+        cx.run(&what, cancelled).await
     }
 
     async fn forget(&self, cx: &Context, at: &ImageRef) -> Result<bool> {
@@ -208,19 +178,24 @@ impl Oci {
         .await
     }
 
-    /// A blob from this registry itself, beginning at byte `from`, without asking mirrors.
+    /// These bytes of a blob from this registry itself, without asking mirrors. It may send more than is asked for.
     pub(super) async fn blob_here(
         &self,
         cx: &Context,
         name: &Name,
         blob: &Descriptor,
-        from: u64,
+        part: Part,
         what: &str,
     ) -> Result<ByteStream> {
+        let from = part.from;
         let url = self.registry.address(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
         let make = || {
             let request = self.registry.request(Method::GET, &url)?;
-            Ok(if from > 0 { request.header("Range", format!("bytes={from}-")) } else { request })
+            Ok(match part.until {
+                Some(end) => request.header("Range", format!("bytes={from}-{}", end.saturating_sub(1))),
+                None if from > 0 => request.header("Range", format!("bytes={from}-")),
+                None => request,
+            })
         };
         let response = cx.run(what, self.registry.send(what, &client::pull(&name.repository), make)).await?;
         let response = success(what, response).await?;
@@ -232,6 +207,25 @@ impl Oci {
             None => Err(Error::failed(what, format!("the answer begins at byte {start}, not at {from}"))
                 .hint("tell the administrators of the registry")),
         }
+    }
+
+    /// Whether this registry itself has a blob in a repository.
+    pub(super) async fn has_blob_here(&self, cx: &Context, name: &Name, blob: &Descriptor, what: &str) -> Result<bool> {
+        let url = self.registry.address(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
+        cx.run(what, async {
+            let response = self
+                .registry
+                .send(what, &client::pull(&name.repository), || self.registry.request(Method::HEAD, &url))
+                .await?;
+            match response.status() {
+                StatusCode::NOT_FOUND => Ok(false),
+                // A repository that does not exist may answer 401 or 403 to a read; writing will show if it may be
+                // created.
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(false),
+                _ => success(what, response).await.map(|_| true),
+            }
+        })
+        .await
     }
 
     async fn put_raw(
@@ -251,112 +245,6 @@ impl Oci {
                 .body(manifest.bytes.clone()))
         };
         cx.run(what, self.registry.send(what, &client::push(&name.repository), make)).await
-    }
-
-    /// Sends the rest of a blob into an open upload; returns the address that completes the upload.
-    async fn patch(
-        &self,
-        what: &str,
-        scopes: &client::Scopes,
-        upload: &ServerAddress,
-        blob: &Descriptor,
-        source: &dyn BlobSource,
-        from: u64,
-    ) -> Result<ServerAddress> {
-        if from >= blob.size && blob.size > 0 {
-            return Ok(upload.clone());
-        }
-        self.registry.prepare(what, scopes).await?;
-        // reqwest hides errors of the body: they are kept here, where they can be read afterwards.
-        let slot: Arc<Mutex<Option<Error>>> = Arc::default();
-        let stream = {
-            let slot = slot.clone();
-            source.open(from).await?.map(move |chunk| {
-                chunk.map_err(|error| {
-                    let shown = std::io::Error::other(error.to_string());
-                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    shown
-                })
-            })
-        };
-        let body = Mutex::new(Some(Body::wrap_stream(stream)));
-        let make = || {
-            let body = body.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| {
-                Error::new(Kind::NotAllowed, what, "the registry wants a new sign-in in the middle of an upload")
-            })?;
-            let mut request = self
-                .registry
-                .request(Method::PATCH, upload)?
-                .header("Content-Type", "application/octet-stream")
-                .body(body);
-            if from > 0 {
-                request = request.header("Content-Range", format!("{from}-{}", blob.size.saturating_sub(1)));
-            }
-            Ok(request)
-        };
-        let answer = self.registry.send_signed(what, scopes, &make).await;
-        if let Some(error) = slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return Err(error);
-        }
-        let response = success(what, answer?).await?;
-        Ok(self.location(what, &response, upload)?.unwrap_or_else(|| upload.clone()))
-    }
-
-    /// Where an upload continues, which must be at this registry. A registry behind a proxy may name its own host with
-    /// another scheme or port: then this registry's scheme and port are used.
-    fn location(&self, what: &str, response: &Response, current: &ServerAddress) -> Result<Option<ServerAddress>> {
-        let Some(target) = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()) else {
-            return Ok(None);
-        };
-        let own = self.registry.server.origin();
-        match self.registry.server.next(current, target) {
-            None => Ok(None),
-            Some(NextPage::Here(place)) => Ok(Some(place)),
-            Some(NextPage::Elsewhere(url))
-                if Origin::from_url(&url).is_some_and(|other| other.host() == own.host()) =>
-            {
-                Ok(self.registry.server.rebased(current, target))
-            }
-            Some(NextPage::Elsewhere(url)) => Err(http::sent_elsewhere(what, own, &url)),
-        }
-    }
-
-    /// Begins an upload and returns its address.
-    async fn begin_upload(
-        &self,
-        cx: &Context,
-        what: &str,
-        scopes: &client::Scopes,
-        start: &ServerAddress,
-    ) -> Result<ServerAddress> {
-        let make = || Ok(self.registry.request(Method::POST, start)?.header("Content-Length", "0"));
-        let response = cx.run(what, self.registry.send(what, scopes, make)).await?;
-        let response = success(what, response).await?;
-        self.location(what, &response, start)?.ok_or_else(|| Error::failed(what, "the registry gave no upload address"))
-    }
-
-    /// Cancels an upload. If the account may not, the registry removes it some day.
-    async fn cancel_upload(&self, what: &str, repository: &str, upload: &ServerAddress) {
-        let scopes = client::cancel_scopes(repository);
-        let _ = self.registry.send(what, &scopes, || self.registry.request(Method::DELETE, upload)).await;
-    }
-
-    /// Asks how far an upload is: its address, and the number of bytes that the registry has.
-    async fn upload_state(
-        &self,
-        cx: &Context,
-        what: &str,
-        scopes: &client::Scopes,
-        upload: &ServerAddress,
-    ) -> Result<(ServerAddress, u64)> {
-        let response =
-            cx.run(what, self.registry.send(what, scopes, || self.registry.request(Method::GET, upload))).await?;
-        let response = success(what, response).await?;
-        let range = response.headers().get(header::RANGE).and_then(|value| value.to_str().ok()).unwrap_or("");
-        // "0-1023" means 1024 bytes. An upload without bytes also says "0-0", so that one is sent from the start.
-        let last: u64 = range.rsplit('-').next().and_then(|last| last.parse().ok()).unwrap_or(0);
-        let next = self.location(what, &response, upload)?.unwrap_or_else(|| upload.clone());
-        Ok((next, if last == 0 { 0 } else { last + 1 }))
     }
 
     pub(super) async fn has_manifest(&self, cx: &Context, name: &Name, selector: &str) -> Result<bool> {

@@ -46,7 +46,7 @@ pub(super) async fn told(cx: &Context, content: &dyn Content, image: Image) -> I
 async fn look(cx: &Context, content: &dyn Content, at: &ImageRef, blob: &Descriptor) -> Result<Option<Inside>> {
     let mut head = Vec::new();
     let reading = async {
-        let mut stream = content.blob(cx, at, blob, 0).await?;
+        let mut stream = content.blob_head(cx, at, blob, HEAD as u64).await?;
         while let Some(bytes) = stream.try_next().await? {
             head.extend_from_slice(&bytes);
             if head.len() >= HEAD {

@@ -11,6 +11,7 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::{
+    content::Part,
     pulls::{self, Pull},
     source::{Oci, OtherRegistries},
     trust,
@@ -148,16 +149,17 @@ impl Oci {
         cx: &Context,
         name: &Name,
         blob: &Descriptor,
-        from: u64,
+        part: Part,
         what: &str,
     ) -> Result<ByteStream> {
         // Blobs are named by digest, however the image is named.
         let mut tried = TriedMirrors::default();
         for (mirror, there) in self.mirrors(what, name) {
             let short = cx.clone().with_deadline(cx.deadline.min(PATIENCE));
-            let found = match mirror.blob_here(&short, &there, blob, from, what).await {
-                Ok(stream) if from == 0 && blob.size <= CHECKED => whole(cx, stream, blob, what).await,
-                Ok(stream) => Ok(self.watch_stream(stream, there.host.clone(), blob, from)),
+            let found = match mirror.blob_here(&short, &there, blob, part, what).await {
+                Ok(stream) if part.until.is_some() => Ok(stream),
+                Ok(stream) if part.from == 0 && blob.size <= CHECKED => whole(cx, stream, blob, what).await,
+                Ok(stream) => Ok(self.watch_stream(stream, there.host.clone(), blob, part.from)),
                 Err(error) => Err(error),
             };
             match found {
@@ -166,7 +168,7 @@ impl Oci {
             }
         }
         let (place, there) = self.final_place(what, name)?;
-        place.blob_here(cx, &there, blob, from, what).await.map_err(|error| tried.add_tried(error))
+        place.blob_here(cx, &there, blob, part, what).await.map_err(|error| tried.add_tried(error))
     }
 
     /// A mirror's stream; if it breaks or its bytes are wrong, the mirror is not asked for a while.

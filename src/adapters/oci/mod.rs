@@ -18,6 +18,7 @@ mod source;
 mod token;
 mod trust;
 mod upkeep;
+mod upload;
 
 use std::sync::Arc;
 

@@ -24,11 +24,12 @@ use super::{
 };
 use crate::{
     formats::disk_header,
-    shared::{http as shared, private},
+    shared::{http as shared, partial, private},
 };
 use wharf_core::{
     base::{
         blocking::blocking,
+        checkpoint::Checkpoint,
         clean,
         context::Context,
         digest::{Digest, Hasher},
@@ -40,12 +41,15 @@ use wharf_core::{
         content::Outcome,
         disks::{Import, Published, Upload},
     },
+    transfer::patience::Patience,
 };
 
 /// Bytes that are read or written at a time.
 const PIECE: usize = 1 << 20;
 /// How often a transfer is tried if its connection breaks.
 const TRIES: usize = 4;
+/// The part of a transfer that is an image of this cloud.
+const UPLOAD: &str = "upload";
 /// The pause between looks at an image whose status changes, and between tries.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
@@ -80,10 +84,16 @@ impl Images {
         let file = fs::File::from_std(disk_header::open(&upload.file)?);
         let hasher = Arc::new(Mutex::new(Hasher::of("sha512")));
         let (hashing, progress) = (hasher.clone(), cx.progress.clone());
-        let stream = tokio_util::io::ReaderStream::with_capacity(file, PIECE).inspect(move |chunk| {
-            if let Ok(chunk) = chunk {
-                hashing.lock().unwrap_or_else(PoisonError::into_inner).update(chunk);
-                progress.add(chunk.len() as u64);
+        let pace = cx.pace.clone();
+        let stream = tokio_util::io::ReaderStream::with_capacity(file, PIECE).then(move |chunk| {
+            let (hashing, progress, pace) = (hashing.clone(), progress.clone(), pace.clone());
+            async move {
+                if let Ok(chunk) = &chunk {
+                    pace.take(chunk.len() as u64, &progress).await;
+                    hashing.lock().unwrap_or_else(PoisonError::into_inner).update(chunk);
+                    progress.add(chunk.len() as u64);
+                }
+                chunk
             }
         });
         let request = self
@@ -106,6 +116,7 @@ impl Images {
         for again in 1.. {
             let request = Request::new(Method::POST, "images", Body::Json(body.clone()));
             let made: GlanceImage = self.cloud.json(what, Service::Image, request).await?;
+            cx.checkpoints.keep(UPLOAD, &made.id, 0).await;
             cx.progress.phase(if again == 1 { "uploading" } else { "the connection broke: sending it again" });
             cx.progress.set(0, Some(upload.size));
             let error = match cx.unless_cancelled(what, self.send_once(cx, what, &made.id, upload)).await {
@@ -218,6 +229,21 @@ impl Disks for Images {
         }
     }
 
+    async fn give_up(&self, cx: &Context, reached: &Checkpoint) -> Result<()> {
+        if reached.part != UPLOAD {
+            return Ok(());
+        }
+        let what = format!("remove what is left of an upload to {}", self.cloud.name);
+        match cx.run(&what, self.find(&what, &reached.at)).await {
+            Ok(image) if ["queued", "saving"].contains(&image.status.as_str()) => {
+                self.delete_incomplete(&what, &image.id).await;
+                Ok(())
+            }
+            Err(error) if error.kind != Kind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     async fn download(&self, cx: &Context, reference: &ImageRef, target: &Path) -> Result<Outcome> {
         let what = format!("download {reference}");
         let ImageRef::Glance { image, .. } = reference else {
@@ -234,43 +260,55 @@ impl Disks for Images {
         cx.progress.phase("downloading");
         self.cloud.account().renewed().await?;
         private::make_parent(target)?;
-        let partial = private::beside(target, "partial");
-        let arrived = cx.unless_cancelled(&what, self.receive(cx, &what, &image, &partial)).await;
-        let checked = arrived.and_then(|digest| wanted.matches(&digest, &what));
-        match checked {
-            Ok(()) => fs::rename(&partial, target).await.during(&what)?,
-            Err(error) => {
-                let _ = fs::remove_file(&partial).await;
-                return Err(error);
-            }
+        let partial = partial::of(target);
+        cx.checkpoints.keep("download", &partial.display().to_string(), 0).await;
+        let (file, digest, had) = cx.unless_cancelled(&what, self.receive(cx, &what, &image, &partial)).await?;
+        if let Err(error) = wanted.matches(&digest, &what) {
+            let _ = fs::remove_file(&partial).await;
+            return Err(error);
         }
-        Ok(outcome(wanted, size, 0))
+        // It gets its name while it is still locked.
+        fs::rename(&partial, target).await.during(&what)?;
+        drop(file);
+        Ok(outcome(wanted, size - had.min(size), had))
     }
 }
 
 impl Images {
-    /// Downloads the data; after a broken connection it continues where it was.
-    async fn receive(&self, cx: &Context, what: &str, image: &GlanceImage, partial: &Path) -> Result<Digest> {
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(private::file_mode(partial));
-        let mut file = options.open(partial).await.during(what)?;
-        let (mut hasher, mut arrived) = (image.hasher(), 0);
-        for again in 1.. {
-            match self.receive_from(cx, what, image, &mut file, &mut hasher, &mut arrived).await {
-                Err(error) if again < TRIES && error.kind == Kind::Unavailable => {
-                    tracing::info!(%error, again, arrived, "fetching the rest");
-                    cx.progress.phase("the connection broke: fetching the rest");
-                    tokio::time::sleep(PAUSE).await;
-                }
-                done => {
-                    done?;
-                    break;
-                }
+    /// Downloads the data into a file that stays locked as long as it is held; goes on with what an earlier run has begun,
+    /// and after a broken connection. Gives the file, its hash, and how much of it was there.
+    async fn receive(
+        &self,
+        cx: &Context,
+        what: &str,
+        image: &GlanceImage,
+        partial: &Path,
+    ) -> Result<(fs::File, Digest, u64)> {
+        let (path, hasher, size, task) = (partial.to_owned(), image.hasher(), image.size, what.to_owned());
+        let begun =
+            blocking(move || partial::continued(&path, size.unwrap_or(0), hasher, &task)).await.during(what)??;
+        let (file, mut hasher, had) = begun.ok_or_else(|| {
+            Error::new(Kind::Unavailable, what, "another Wharf downloads it there")
+                .hint("wait for it, or name another file")
+        })?;
+        let mut file = fs::File::from_std(file);
+        file.set_len(had).await.during(what)?;
+        file.seek(std::io::SeekFrom::Start(had)).await.during(what)?;
+        cx.progress.add_saved_bytes(had);
+        let (mut arrived, mut patience) = (had, Patience::default());
+        while let Err(error) = self.receive_from(cx, what, image, &mut file, &mut hasher, &mut arrived).await {
+            file.flush().await.during(what)?;
+            if error.kind != Kind::Unavailable || cx.shall_stop() {
+                return Err(error);
             }
+            let Some(pause) = patience.after(arrived) else { return Err(error) };
+            tracing::info!(%error, arrived, "fetching the rest");
+            cx.progress.phase("the connection broke: fetching the rest");
+            cx.pause(what, pause).await?;
         }
         file.flush().await.during(what)?;
         file.sync_all().await.during(what)?;
-        Ok(hasher.finish())
+        Ok((file, hasher.finish(), had))
     }
 
     async fn receive_from(
@@ -282,6 +320,9 @@ impl Images {
         hasher: &mut Hasher,
         arrived: &mut u64,
     ) -> Result<()> {
+        if image.size == Some(*arrived) {
+            return Ok(());
+        }
         let mut request = self.bytes_request(Method::GET, &format!("images/{}/file", image.id)).await?;
         if *arrived > 0 {
             request = request.header("Range", format!("bytes={arrived}-"));
@@ -297,6 +338,10 @@ impl Images {
         }
         let mut stream = cx.budget.paced(shared::stream(answer, what.to_owned()), what);
         while let Some(chunk) = stream.try_next().await? {
+            if cx.shall_stop() {
+                return Err(Error::cancelled(what));
+            }
+            cx.pace.take(chunk.len() as u64, &cx.progress).await;
             file.write_all(&chunk).await.during(what)?;
             hasher.update(&chunk);
             *arrived += chunk.len() as u64;
@@ -305,7 +350,13 @@ impl Images {
             }
             cx.progress.add(chunk.len() as u64);
         }
-        Ok(())
+        match image.size.filter(|size| *arrived < *size) {
+            Some(size) => {
+                let why = format!("the answer ended after {arrived} of {size} bytes");
+                Err(Error::new(Kind::Unavailable, what, why))
+            }
+            None => Ok(()),
+        }
     }
 }
 

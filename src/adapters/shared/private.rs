@@ -6,7 +6,7 @@
 use std::{
     fs::{DirBuilder, File, Metadata, OpenOptions, Permissions},
     hash::{BuildHasher, Hasher, RandomState},
-    io::Write,
+    io::{Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -225,6 +225,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn write_with_folder(path: &Path, bytes: &[u8]) -> Result<()> {
     path.parent().map_or(Ok(()), folder)?;
     write(path, bytes)
+}
+
+/// The bytes of a file of this person that has at most `most` bytes.
+pub fn read(path: &Path, most: u64) -> Option<Vec<u8>> {
+    let file = open(path, |options| options.read(true)).ok()?;
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).ok()?;
+    Some(bytes).filter(|bytes| bytes.len() as u64 <= most)
 }
 
 /// Locks a file until it is closed, waiting for at most `patience`. On a file system without locks nothing is locked:

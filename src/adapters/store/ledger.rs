@@ -1,8 +1,8 @@
 //! The ledger of launches: a file for each, and one with the person's presets. Only this person can read them.
 
 use std::{
-    fs::{self, File},
-    io::{ErrorKind, Read},
+    fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -66,17 +66,9 @@ impl LedgerFolder {
     }
 }
 
-/// The bytes of a file of this person that is not too large.
-fn bounded(path: &Path) -> Option<Vec<u8>> {
-    let file = private::open(path, |options| options.read(true)).ok()?;
-    let mut bytes = Vec::new();
-    File::take(file, LARGEST + 1).read_to_end(&mut bytes).ok()?;
-    Some(bytes).filter(|bytes| bytes.len() as u64 <= LARGEST)
-}
-
 /// The record in a file, if it is one that this program can read.
 fn read(path: &Path) -> Option<LaunchRecord> {
-    let kept: LaunchRecord = serde_json::from_slice(&bounded(path)?).ok()?;
+    let kept: LaunchRecord = serde_json::from_slice(&private::read(path, LARGEST)?).ok()?;
     // A file under another name would be found by a key that is not its own.
     (kept.format == FORMAT && path.file_stem().is_some_and(|name| name == kept.key())).then_some(kept)
 }
@@ -123,8 +115,8 @@ impl Ledger for LedgerFolder {
         if !self.presets.exists() {
             return Ok(Vec::new());
         }
-        let bytes =
-            bounded(&self.presets).ok_or_else(|| Error::failed(&what, "it is no file of this person, or too large"))?;
+        let bytes = private::read(&self.presets, LARGEST)
+            .ok_or_else(|| Error::failed(&what, "it is no file of this person, or too large"))?;
         serde_json::from_slice(&bytes).during(what)
     }
 }

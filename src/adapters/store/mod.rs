@@ -7,3 +7,4 @@ pub mod ledger;
 pub mod memory;
 pub mod shared;
 pub mod sqlite;
+pub mod transfers;

@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::transfers::PaceOptions;
+
 /// The arguments of `wharf images`: which images to list.
 #[derive(Debug, Args)]
 pub struct Images {
@@ -64,6 +66,8 @@ pub struct CopyOptions {
     /// How many blobs are copied at a time.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
     pub parallel: u8,
+    #[command(flatten)]
+    pub pace: PaceOptions,
 }
 
 /// The arguments of `wharf copy`: from where to where, with which options.
@@ -71,8 +75,9 @@ pub struct CopyOptions {
 pub struct Copy {
     /// The image.
     pub reference: String,
-    /// The name of the copy, as a reference.
-    pub destination: String,
+    /// The name of the copy, as a reference; several are copied to at once, and the image is read once.
+    #[arg(required = true)]
+    pub destination: Vec<String>,
     #[command(flatten)]
     pub options: CopyOptions,
 }

@@ -6,6 +6,7 @@ mod launch;
 mod requests;
 mod share;
 mod sources;
+mod transfers;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -21,6 +22,7 @@ pub use self::{
     requests::{Approve, Inbox, Reject, Request, Requests, RequestsVerb, Steward},
     share::{Answer, Offers, OpenLink, Revoke, Share, Shares},
     sources::{Login, Logout, Sources, SourcesVerb},
+    transfers::{PaceOptions, Transfers, TransfersVerb},
 };
 
 /// The minus sign that `core::query` reads as "leave out". clap would take a word with `-` for a flag.
@@ -127,6 +129,8 @@ pub enum Verb {
     Open(OpenLink),
     /// Copy an image between registries, engines, clouds and files.
     Copy(Copy),
+    /// List copies that run, wait or have ended; pause one, let it go on, or cancel it.
+    Transfers(Transfers),
     /// Copy an image into a file or folder (OCI layout).
     Pull(Pull),
     /// Copy an image from a file or folder to a registry, an engine or a cloud.

@@ -1,4 +1,4 @@
-//! What a long call gets besides its arguments: deadline, cancellation, progress, questions, budget.
+//! What a long call gets besides its arguments: deadline, cancellation, progress, questions, limits, checkpoints.
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::ask::Asker;
 use super::{
     budget::Budget,
+    checkpoint::OptionalCheckpoints,
     error::{Error, Kind, Result},
+    pace::Pace,
 };
 
 /// The progress of a running task. Only the latest note is kept.
@@ -22,6 +24,10 @@ pub struct Note {
     pub total: Option<u64>,
     /// Bytes that did not have to be moved, because they were there already or mounted.
     pub spared: u64,
+    /// Bytes that were moved once more, because a connection broke.
+    pub again: u64,
+    /// The id under which a transfer is kept, if it is one.
+    pub transfer: Option<String>,
 }
 
 /// Where a task reports its progress.
@@ -64,6 +70,21 @@ impl Progress {
         self.0.send_modify(|note| note.done += bytes);
     }
 
+    /// Adds bytes that were moved once more.
+    pub fn add_again(&self, bytes: u64) {
+        self.0.send_modify(|note| note.again += bytes);
+    }
+
+    /// Sets the id under which the transfer is kept.
+    pub fn kept_as(&self, id: &str) {
+        self.0.send_modify(|note| note.transfer = Some(id.to_owned()));
+    }
+
+    /// How far it is now.
+    pub fn note(&self) -> Note {
+        self.0.borrow().clone()
+    }
+
     /// Adds bytes that did not have to be moved.
     pub fn add_saved_bytes(&self, bytes: u64) {
         self.0.send_modify(|note| {
@@ -73,7 +94,7 @@ impl Progress {
     }
 }
 
-/// Deadline, cancellation, progress, questions and budget of a call.
+/// Deadline, cancellation, progress, questions, limits and checkpoints of a call.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// The longest time for a single answer; transfers apply it to each step, not to the whole.
@@ -86,6 +107,10 @@ pub struct Context {
     pub asking: OptionalAsker,
     /// The limits of the work.
     pub budget: Budget,
+    /// How fast, and at which hours, bytes are moved.
+    pub pace: Pace,
+    /// Where parts of a transfer are written down that are not whole yet.
+    pub checkpoints: OptionalCheckpoints,
 }
 
 /// Asks the person while something is done; by default nobody can be asked.
@@ -106,6 +131,8 @@ impl Default for Context {
             progress: Progress::silent(),
             asking: OptionalAsker::default(),
             budget: Budget::default(),
+            pace: Pace::default(),
+            checkpoints: OptionalCheckpoints::default(),
         }
     }
 }
@@ -142,6 +169,30 @@ impl Context {
             Ok(())
         })
         .await
+    }
+
+    /// Does `work` without a deadline. When it is cancelled, the work has `grace` to end by itself where it can be taken up
+    /// again.
+    pub async fn unless_cancelled_for<T>(
+        &self,
+        what: &str,
+        grace: Duration,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let too_late = async {
+            self.cancel.cancelled().await;
+            tokio::time::sleep(grace).await;
+        };
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = too_late => Err(Error::cancelled(what)),
+        }
+    }
+
+    /// Whether the work shall stop where it can be taken up again: the person cancelled, left, or wants it paused.
+    pub fn shall_stop(&self) -> bool {
+        self.cancel.is_cancelled() || self.checkpoints.shall_pause()
     }
 
     /// Does `work` without a deadline; fails if it is cancelled.

@@ -14,7 +14,10 @@ pub use self::{
     written::{ConfigEntry, EntryKind, EntryKinds, Hosts, List},
 };
 use super::{
-    base::budget::Limits,
+    base::{
+        budget::Limits,
+        pace::{Hours, Rate},
+    },
     image::reference::Name,
     launch::{preset::Preset, rules::FormRules},
 };
@@ -71,6 +74,8 @@ pub struct Config {
     pub fetches: Vec<KnownFetch>,
     /// Settings of requests: where images are admitted, by whom, within which limits.
     pub requests: Requests,
+    /// How fast transfers are, and at which hours.
+    pub transfers: TransferSettings,
     /// Settings of notices by mail and webhook.
     pub notify: Notify,
     /// People who answer for images, besides those who pushed or shared them.
@@ -110,6 +115,16 @@ impl Config {
         }
         self
     }
+}
+
+/// How fast transfers are, and at which hours.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TransferSettings {
+    /// How many bytes a second all transfers of one program move together at most.
+    pub rate: Option<Rate>,
+    /// The hours of the day, in local time, at which bytes are moved.
+    pub hours: Option<Hours>,
 }
 
 /// An image that is fetched from the web by a name. It is compared and judged like any other.

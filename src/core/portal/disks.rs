@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{evidence::Evidence, sources::Sources};
+use super::{evidence::Evidence, kept_transfers::BETWEEN, sources::Sources};
 use crate::{
     base::{
         context::Context,
@@ -122,6 +122,7 @@ impl DiskImages {
         let folder = self.config.cache_dir.join("moving");
         let path = folder.join(format!("{}.img", pinned.digest.hex()));
         let file = ImageRef::File { path: path.display().to_string(), tag: None, digest: None };
+        cx.checkpoints.keep(BETWEEN, &path.display().to_string(), 0).await;
         if !path.exists() {
             cx.unless_cancelled(&what, Box::pin(self.copy(cx, &pinned.reference, &file))).await?;
         }

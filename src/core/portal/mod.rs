@@ -14,6 +14,7 @@ pub mod evidence;
 pub mod fetching;
 pub mod inbox;
 pub mod journal;
+pub mod kept_transfers;
 pub mod keys;
 pub mod launches;
 pub mod own_sources;
@@ -39,6 +40,7 @@ use evidence::Evidence;
 use fetching::Fetching;
 use inbox::Inbox;
 use journal::Journal;
+use kept_transfers::KeptTransfers;
 use keys::Keys;
 use launches::Launches;
 use own_sources::{AddingParts, OwnSources};
@@ -55,10 +57,11 @@ use upkeep::Upkeep;
 use uses::Uses;
 
 use super::{
+    base::pace::Pace,
     config::Config,
     image::short_names::ShortNames,
     ports::{
-        Audit, Cache, Checker, Editor, Launcher, Ledger, Notifier, Signers, Vault,
+        Audit, Cache, Checker, Editor, Launcher, Ledger, Notifier, Signers, TransferLog, Vault,
         store::{Spool, Store},
         web::Web,
     },
@@ -98,6 +101,8 @@ pub struct PortalParts {
     pub open: Opener,
     /// Aliases and search registries for names without a registry, on this machine.
     pub short_names: ShortNames,
+    /// The transfers that are kept until they are done.
+    pub transfer_log: Arc<dyn TransferLog>,
     /// What was discovered at the start, and what was not.
     pub findings: Vec<Finding>,
     /// Tries and keeps sources that the person adds.
@@ -126,6 +131,8 @@ pub struct Portal {
     pub signing: Signing,
     /// Copying images between sources.
     pub transfers: Arc<Transfers>,
+    /// The transfers that are kept until they are done.
+    pub kept_transfers: Arc<KeptTransfers>,
     /// Fetching images from the web.
     pub fetching: Fetching,
     /// Launching images, and managing workloads.
@@ -157,6 +164,7 @@ impl Portal {
             notifiers,
             spool,
             store,
+            transfer_log,
             vault,
             web,
             ..
@@ -192,15 +200,17 @@ impl Portal {
             journal.clone(),
             (ledger, editor),
         ));
+        let pace = Pace::new(config.transfers.rate, config.transfers.hours);
+        let kept = Arc::new(KeptTransfers::new(transfer_log, sources.clone(), journal.clone(), pace));
         let sharing = Arc::new(Sharing::new(
-            sources.clone(),
+            (sources.clone(), kept.clone()),
             evidence.clone(),
             disks.clone(),
             launches.clone(),
             uses.clone(),
             journal.clone(),
         ));
-        let moving = (evidence.clone(), disks, sif_maker);
+        let moving = (evidence.clone(), disks, sif_maker, kept.clone());
         let transfers = Arc::new(Transfers::new(sources.clone(), moving, uses.clone(), journal.clone()));
         Self {
             accounts: Accounts::new(sources.clone(), secrets.clone(), journal.clone()),
@@ -209,6 +219,7 @@ impl Portal {
             signing: Signing::new(sources.clone(), signers.clone(), journal.clone()),
             fetching: Fetching::new(config.clone(), web, sources.clone(), transfers.clone(), journal.clone()),
             transfers,
+            kept_transfers: kept,
             upkeep: Upkeep::new(config.clone(), sources.clone(), journal.clone()),
             requests: Requests::new(
                 config.clone(),

@@ -2,13 +2,18 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{disks::DiskImages, evidence::Evidence, journal::Journal, sources::Sources, uses::Uses};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    disks::DiskImages, evidence::Evidence, journal::Journal, kept_transfers::KeptTransfers, sources::Sources,
+    uses::Uses,
+};
 use crate::{
     base::{
         clean,
         context::Context,
         digest::Digest,
-        error::{Error, Result},
+        error::{Error, Kind, Result},
     },
     image::{
         model::{Image, ImageKind},
@@ -16,7 +21,10 @@ use crate::{
         reference::ImageRef,
     },
     ports::{KnownAttachments, Launcher, Supply, content::Outcome, disks::Import, store::UseKind},
-    transfer::copy::{self, Options},
+    transfer::{
+        copy::{self, CopyEnd, Destination, Options},
+        record::TransferRecord,
+    },
 };
 
 /// Copies images from one source to another.
@@ -26,8 +34,17 @@ pub struct Transfers {
     disks: Arc<DiskImages>,
     /// What makes SIF files of container images, if something here does.
     sif_maker: Option<Arc<dyn Launcher>>,
+    kept: Arc<KeptTransfers>,
     uses: Arc<Uses>,
     journal: Arc<Journal>,
+}
+
+/// A destination that was admitted, and waits until all are.
+struct Waiting {
+    cx: Context,
+    from: CopyEnd,
+    to: CopyEnd,
+    answer: oneshot::Sender<Result<Outcome>>,
 }
 
 /// Where a SIF file shall be written, if this is the destination.
@@ -45,11 +62,16 @@ impl Transfers {
     /// Copies between these sources, gated by the policy.
     pub(super) fn new(
         sources: Arc<Sources>,
-        (evidence, disks, sif_maker): (Arc<Evidence>, Arc<DiskImages>, Option<Arc<dyn Launcher>>),
+        (evidence, disks, sif_maker, kept): (
+            Arc<Evidence>,
+            Arc<DiskImages>,
+            Option<Arc<dyn Launcher>>,
+            Arc<KeptTransfers>,
+        ),
         uses: Arc<Uses>,
         journal: Arc<Journal>,
     ) -> Self {
-        Self { sources, evidence, disks, sif_maker, uses, journal }
+        Self { sources, evidence, disks, sif_maker, kept, uses, journal }
     }
 
     /// Whether a copy between these references is one of a disk image.
@@ -62,6 +84,61 @@ impl Transfers {
     /// # Errors
     /// Those of reading and writing, and of the gate if the policy holds the image back.
     pub async fn copy(&self, cx: &Context, from: &ImageRef, to: &ImageRef, options: &Options) -> Result<Outcome> {
+        self.copy_with(cx, from, to, options, None).await
+    }
+
+    /// Copies an image to several destinations at once, and reads each byte once. Each has its own result, in their order.
+    /// A destination that is a file of another kind (a disk, a SIF) is written on its own.
+    pub async fn copy_to_all(
+        &self,
+        cx: &Context,
+        from: &ImageRef,
+        to: &[ImageRef],
+        options: &Options,
+    ) -> Vec<Result<Outcome>> {
+        let (ready, mut waiting) = mpsc::unbounded_channel();
+        let copies: Vec<_> = to
+            .iter()
+            .map(|to| {
+                // Each has its own progress: together they are shown as one.
+                let cx = Context { progress: cx.progress.clone(), ..cx.clone() };
+                let together = (!Self::is_written_alone(from, to)).then(|| ready.clone());
+                async move { self.copy_with(&cx, from, to, options, together).await }
+            })
+            .collect();
+        drop(ready);
+        let moving = async {
+            let mut all: Vec<Waiting> = Vec::new();
+            while let Some(one) = waiting.recv().await {
+                all.push(one);
+            }
+            let Some(first) = all.first() else { return };
+            let from = first.from.clone();
+            let (destinations, answers): (Vec<_>, Vec<_>) =
+                all.into_iter().map(|one| (Destination { cx: one.cx, to: one.to }, one.answer)).unzip();
+            let results = copy::copy_to_all(cx, &from, &destinations, options).await;
+            for (answer, result) in answers.into_iter().zip(results) {
+                // Whoever waited may have been cancelled.
+                let _ = answer.send(result);
+            }
+        };
+        let (results, ()) = tokio::join!(futures_util::future::join_all(copies), moving);
+        results
+    }
+
+    /// Whether a destination is written in a way of its own, and not as the blobs of an image.
+    fn is_written_alone(from: &ImageRef, to: &ImageRef) -> bool {
+        Self::moves_disk(from, to) || sif_file(to).is_some() || is_disk_file(to)
+    }
+
+    async fn copy_with(
+        &self,
+        cx: &Context,
+        from: &ImageRef,
+        to: &ImageRef,
+        options: &Options,
+        together: Option<mpsc::UnboundedSender<Waiting>>,
+    ) -> Result<Outcome> {
         // Places that cannot do this are told before the policy is asked.
         if !Self::moves_disk(from, to) {
             self.sources.place(from)?;
@@ -73,9 +150,6 @@ impl Transfers {
             self.sources.source(to)?;
             cx.progress.phase("asking the policy");
             let pinned = self.evidence.admit_copy(cx, &entry, (from, to), options).await?;
-            if Self::moves_disk(from, to) {
-                return self.disks.copy(cx, &pinned, to).await.map(|(_, outcome)| (outcome, None));
-            }
             if let Some(file) = sif_file(to) {
                 let platform = options.platforms.as_ref().and_then(|platforms| platforms.first());
                 let image = self.sources.image(cx, &pinned, platform).await?;
@@ -83,12 +157,12 @@ impl Transfers {
                     return self.make_sif(cx, &image, file).await;
                 }
             }
-            if is_disk_file(to) && matches!(pinned, ImageRef::Oci(_)) {
-                let platform = options.platforms.as_ref().and_then(|platforms| platforms.first());
-                return self.disks.write_file(cx, &pinned, to, platform).await.map(|outcome| (outcome, None));
-            }
-            let copied = copy::copy(cx, &self.sources.place(&pinned)?, &self.sources.place(to)?, options).await;
-            copied.map(|outcome| (outcome, None))
+            let wanted = TransferRecord::new(&pinned, to, options, self.journal.person());
+            let moving = self.kept.carried_out(cx, wanted, async |cx| match together {
+                Some(together) => self.moved_together(cx, &pinned, to, together).await,
+                None => self.moved(&cx, &pinned, to, options).await,
+            });
+            Ok((moving.await?, None))
         };
         let (outcome, made_from) = self.journal.recorded_as(&entry, copying).await?;
         // A copy into a registry or a cloud supplies it to others; any other copy is a download.
@@ -99,6 +173,52 @@ impl Transfers {
         let used = made_from.as_ref().unwrap_or(&outcome.digest);
         self.uses.remember(how, &named.with_digest(used), used, &to.to_string()).await;
         Ok(outcome)
+    }
+
+    /// Waits until the bytes have been moved to all destinations together.
+    async fn moved_together(
+        &self,
+        cx: Context,
+        pinned: &ImageRef,
+        to: &ImageRef,
+        together: mpsc::UnboundedSender<Waiting>,
+    ) -> Result<Outcome> {
+        let what = format!("copy {pinned} to {to}");
+        let (answer, result) = oneshot::channel();
+        let one = Waiting { cx, from: self.sources.place(pinned)?, to: self.sources.place(to)?, answer };
+        together.send(one).map_err(|_| Error::cancelled(&what))?;
+        // The copy begins when nobody else can come any more.
+        drop(together);
+        result.await.map_err(|_| Error::cancelled(&what))?
+    }
+
+    /// Moves the bytes of an image that was judged.
+    async fn moved(&self, cx: &Context, pinned: &ImageRef, to: &ImageRef, options: &Options) -> Result<Outcome> {
+        if Self::moves_disk(pinned, to) {
+            return self.disks.copy(cx, pinned, to).await.map(|(_, outcome)| outcome);
+        }
+        if is_disk_file(to) && matches!(pinned, ImageRef::Oci(_)) {
+            let platform = options.platforms.as_ref().and_then(|platforms| platforms.first());
+            return self.disks.write_file(cx, pinned, to, platform).await;
+        }
+        copy::copy(cx, &self.sources.place(pinned)?, &self.sources.place(to)?, options).await
+    }
+
+    /// Lets a kept transfer go on, as [`copy`](Self::copy) does: the policy is asked again.
+    ///
+    /// # Errors
+    /// Those of copying; `Usage` where it is at its end, `Unavailable` where another program carries it out.
+    pub async fn resume(&self, cx: &Context, id: &str) -> Result<Outcome> {
+        let kept = self.kept.meant(id).await?;
+        let what = format!("resume the transfer {}", kept.record.id);
+        if kept.runs {
+            return Err(Error::new(Kind::Unavailable, what, "another Wharf carries it out")
+                .hint("'wharf transfers' shows how far it is"));
+        }
+        if !kept.record.is_open() {
+            return Err(Error::usage(what, format!("it is {} already", kept.word())));
+        }
+        self.copy(cx, &kept.record.from, &kept.record.to, &kept.record.options()).await
     }
 
     /// Makes a SIF file of a container image; gives the digest of that image too.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::unsupported::cannot;
 use crate::{
-    base::{bytes::ByteStream, context::Context, digest::Digest, error::Result, text},
+    base::{bytes::ByteStream, checkpoint::Checkpoint, context::Context, digest::Digest, error::Result, text},
     evidence::attachments::Attachments,
     image::{
         manifest::{Descriptor, RawManifest},
@@ -47,6 +47,13 @@ pub trait Content: Send + Sync {
     /// there.
     async fn blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream>;
 
+    /// The first `most` bytes of a blob, or all of it; nothing compares their digest. Changes nothing. Errors as for
+    /// [`blob`](Self::blob). Places that can send a part are asked for that part only.
+    async fn blob_head(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, most: u64) -> Result<ByteStream> {
+        let _ = most;
+        self.blob(cx, at, blob, 0).await
+    }
+
     /// What is attached to `digest` (referrers API, its fallback tag, and the older tag scheme), and which of these
     /// places could not be read: that is not an error. Changes nothing.
     async fn attached(&self, _cx: &Context, _at: &ImageRef, _digest: &Digest) -> Result<Attachments> {
@@ -67,6 +74,12 @@ pub trait Content: Send + Sync {
     /// Repeated, a blob that is there is not written again. Errors: `Integrity` where the source gives other bytes,
     /// `NotAllowed` where the person may not write.
     async fn put_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, source: &dyn BlobSource) -> Result<()>;
+
+    /// Removes what is left of a part that was begun and shall not be taken up. Where nothing is left, it does nothing.
+    /// Errors: something may be left; the place removes it some day.
+    async fn give_up(&self, _cx: &Context, _at: &ImageRef, _reached: &Checkpoint) -> Result<()> {
+        Ok(())
+    }
 
     /// Writes a manifest under `tag`, or by digest alone. Before: its blobs are there. After: the tag points to it,
     /// whatever it pointed to before. Repeated, it changes nothing. Errors: `NotAllowed` where the person may not

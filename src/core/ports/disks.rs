@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::content::Outcome;
 use crate::{
-    base::{context::Context, error::Result},
+    base::{checkpoint::Checkpoint, context::Context, error::Result},
     image::reference::ImageRef,
 };
 
@@ -36,6 +36,12 @@ pub trait Disks: Send + Sync {
     /// is protected, in use or somebody else's.
     async fn forget(&self, _cx: &Context, reference: &ImageRef) -> Result<()> {
         Err(cannot(&reference.to_string(), "delete"))
+    }
+
+    /// Removes what is left of an upload that was begun and shall not be taken up. An image that is whole stays. Where
+    /// nothing is left, it does nothing. Errors: something may be left.
+    async fn give_up(&self, _cx: &Context, _reached: &Checkpoint) -> Result<()> {
+        Ok(())
     }
 
     /// Downloads an image into the file `target`. After: the file is whole and has the right hash. After an error it is

@@ -16,6 +16,7 @@ pub mod runtime;
 pub mod sharer;
 pub mod signer;
 pub mod store;
+pub mod transfer_log;
 mod unsupported;
 pub mod upkeep;
 pub mod web;
@@ -33,6 +34,7 @@ pub use self::{
     runtime::{Description, Process, Runtime},
     sharer::Sharer,
     signer::{DescribeKey, MakeKey, NamedKeys, OpenSigner, Signer, Signers, Trusted, WriteKey},
+    transfer_log::{TakenTransfer, TransferLog},
     unsupported::cannot,
     upkeep::Upkeep,
 };

@@ -4,17 +4,18 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::fetch;
+use super::{fan::Fan, fetch, patience::Patience};
 use crate::ports::content::Outcome;
 use crate::{
     base::{
-        context::{Context, Progress},
+        context::{Context, Note},
         digest::{Digest, Hasher},
         error::{Error, Kind, Result},
         text,
@@ -31,6 +32,9 @@ use crate::{
 const ATTACHMENTS: usize = 512;
 /// Most bytes of all manifests of an image together, which are held in memory.
 const MANIFESTS: u64 = 64 << 20;
+
+/// How long a blob under way has, when it is cancelled, to get to where it can be taken up again.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// One end of a copy.
 #[derive(Clone)]
@@ -66,26 +70,81 @@ struct Tree {
     blobs: BTreeMap<Digest, Descriptor>,
 }
 
+/// A destination among several, with the context of its own copy: its progress, checkpoints and cancellation.
+pub struct Destination {
+    /// The context of the copy to this destination.
+    pub cx: Context,
+    /// The destination.
+    pub to: CopyEnd,
+}
+
 /// Copies `from` to `to`. It can be repeated: what is there already is not copied again.
 pub async fn copy(cx: &Context, from: &CopyEnd, to: &CopyEnd, options: &Options) -> Result<Outcome> {
-    let what = format!("copy {} to {}", from.at, to.at);
-    cx.progress.phase("reading manifests");
+    let only = [Destination { cx: cx.clone(), to: to.clone() }];
+    let mut copied = copy_to_all(cx, from, &only, options).await;
+    copied.pop().unwrap_or_else(|| Err(Error::failed(format!("copy {}", from.at), "it has no destination")))
+}
+
+/// Copies `from` to all destinations; each byte is read once. Each destination has its own result, in their order.
+pub async fn copy_to_all(
+    cx: &Context,
+    from: &CopyEnd,
+    destinations: &[Destination],
+    options: &Options,
+) -> Vec<Result<Outcome>> {
+    for one in destinations {
+        one.cx.progress.phase("reading manifests");
+    }
+    let begun: Vec<Note> = destinations.iter().map(|one| one.cx.progress.note()).collect();
+    let (top, tree) = match read_tree(cx, from, options).await {
+        Ok(read) => read,
+        Err(error) => return destinations.iter().map(|_| Err(error.clone())).collect(),
+    };
+    let states: Vec<State> = destinations.iter().map(|_| State::new(Ok(()))).collect();
+    let total = tree.blobs.values().map(|blob| blob.size).fold(0, u64::saturating_add);
+    for one in destinations {
+        one.cx.progress.total(total);
+        one.cx.progress.phase("copying layers");
+    }
+    put_blobs(cx, from, destinations, &states, (&tree, options.parallel)).await;
+    let ends = destinations.iter().zip(states).zip(begun).map(|((one, state), begun)| {
+        let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        end(from, one, &tree, (&top, state, begun), options)
+    });
+    // Collected first, because a stream over a closure with borrows cannot be spawned.
+    let ends: Vec<_> = ends.collect();
+    stream::iter(ends).buffered(options.parallel.max(1)).collect().await
+}
+
+/// The manifest of what is copied, and all that it needs.
+async fn read_tree(cx: &Context, from: &CopyEnd, options: &Options) -> Result<(RawManifest, Tree)> {
+    let what = format!("copy {}", from.at);
     let top = from.content.manifest(cx, &from.at).await?;
     let top = select(cx, from, top, options.platforms.as_deref(), &what).await?;
     let tree = collect(cx, from, top.clone(), &what).await?;
-    let total = tree.blobs.values().map(|blob| blob.size).fold(0, u64::saturating_add);
-    cx.budget.expects(&what, total)?;
-    cx.progress.total(total);
-    cx.progress.phase("copying layers");
-    let mut tally = put_blobs(cx, from, to, &tree, options.parallel).await?;
-    let subjects: Vec<Digest> = tree.manifests.iter().map(|manifest| manifest.digest.clone()).collect();
+    cx.budget.expects(&what, tree.blobs.values().map(|blob| blob.size).fold(0, u64::saturating_add))?;
+    Ok((top, tree))
+}
+
+/// Whether the copy to a destination goes on, or why not.
+type State = Mutex<Result<()>>;
+
+/// Writes the manifests of an image whose blobs are there, and then what is attached to it.
+async fn end(
+    from: &CopyEnd,
+    Destination { cx, to }: &Destination,
+    tree: &Tree,
+    (top, state, begun): (&RawManifest, Result<()>, Note),
+    options: &Options,
+) -> Result<Outcome> {
+    state?;
     put_manifests(cx, to, tree, to.at.tag()).await?;
     let mut attachments = 0;
     let mut left = Vec::new();
     if options.attachments {
         cx.progress.phase("copying signatures and attachments");
-        for subject in subjects {
-            let all = from.content.attached(cx, &from.at, &subject).await?;
+        for subject in tree.manifests.iter().map(|manifest| &manifest.digest) {
+            let all = from.content.attached(cx, &from.at, subject).await?;
             let unread = |error: &Error| format!("attachments could not be read: {}: {}", error.what, error.why);
             left.extend(all.unseen.iter().map(unread));
             if all.found.len() > ATTACHMENTS {
@@ -93,10 +152,7 @@ pub async fn copy(cx: &Context, from: &CopyEnd, to: &CopyEnd, options: &Options)
             }
             for one in all.found.iter().take(ATTACHMENTS) {
                 match copy_attached(cx, from, to, &one.at, one.tag.as_deref(), options.parallel).await {
-                    Ok(moved) => {
-                        attachments += 1;
-                        tally = (tally.0 + moved.0, tally.1 + moved.1);
-                    }
+                    Ok(()) => attachments += 1,
                     Err(error) if error.kind == Kind::Cancelled => return Err(error),
                     Err(error) => left.push(format!("{}: {}", one.at, error.why)),
                 }
@@ -105,7 +161,10 @@ pub async fn copy(cx: &Context, from: &CopyEnd, to: &CopyEnd, options: &Options)
     }
     cx.progress.phase("finishing");
     to.content.finish(cx, &to.at).await?;
-    Ok(Outcome { digest: top.digest, moved: tally.0, spared: tally.1, attachments, left })
+    let now = cx.progress.note();
+    let spared = now.spared - begun.spared;
+    let moved = (now.done - begun.done).saturating_sub(spared) + (now.again - begun.again);
+    Ok(Outcome { digest: top.digest.clone(), moved, spared, attachments, left })
 }
 
 async fn copy_attached(
@@ -115,13 +174,16 @@ async fn copy_attached(
     at: &ImageRef,
     tag: Option<&str>,
     parallel: usize,
-) -> Result<(u64, u64)> {
+) -> Result<()> {
     let what = format!("copy attachment {at}");
     let manifest = from.content.manifest(cx, at).await?;
     let tree = collect(cx, from, manifest, &what).await?;
-    let moved = put_blobs(cx, from, to, &tree, parallel).await?;
-    put_manifests(cx, to, tree, tag).await?;
-    Ok(moved)
+    let only = [Destination { cx: cx.clone(), to: to.clone() }];
+    let state = [State::new(Ok(()))];
+    put_blobs(cx, from, &only, &state, (&tree, parallel)).await;
+    let [state] = state;
+    state.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+    put_manifests(cx, to, &tree, tag).await
 }
 
 /// Reduces an index to the chosen platforms: for one it is that manifest, for several a smaller index.
@@ -192,31 +254,82 @@ async fn read_child(cx: &Context, from: &CopyEnd, child: Descriptor) -> Result<R
     fetch::manifest(cx, &*from.content, &from.at, &child).await
 }
 
-async fn put_blobs(cx: &Context, from: &CopyEnd, to: &CopyEnd, tree: &Tree, parallel: usize) -> Result<(u64, u64)> {
-    let moves: Vec<_> = tree.blobs.values().map(|blob| put_blob(cx, from, to, blob)).collect();
-    let moves = stream::iter(moves).buffer_unordered(parallel.max(1));
-    moves
-        .try_fold((0, 0), |(moved, spared), (more_moved, more_spared)| async move {
-            Ok((moved + more_moved, spared + more_spared))
-        })
-        .await
+/// Puts all blobs where they are missing. A destination that fails gets no further ones.
+async fn put_blobs(
+    cx: &Context,
+    from: &CopyEnd,
+    destinations: &[Destination],
+    states: &[State],
+    (tree, parallel): (&Tree, usize),
+) {
+    let moves: Vec<_> = tree.blobs.values().map(|blob| put_blob_to_all(cx, from, destinations, states, blob)).collect();
+    stream::iter(moves).buffer_unordered(parallel.max(1)).collect::<()>().await;
 }
 
-async fn put_blob(cx: &Context, from: &CopyEnd, to: &CopyEnd, blob: &Descriptor) -> Result<(u64, u64)> {
-    let what = format!("copy {} to {}", blob.digest.short(), to.content.place());
-    cx.unless_cancelled(&what, async {
-        if to.content.mount(cx, &to.at, &from.at, blob).await? || to.content.has_blob(cx, &to.at, blob).await? {
-            cx.progress.add_saved_bytes(blob.size);
-            return Ok((0, blob.size));
+async fn put_blob_to_all(
+    cx: &Context,
+    from: &CopyEnd,
+    destinations: &[Destination],
+    states: &[State],
+    blob: &Descriptor,
+) {
+    let failed = |state: &State, error: Error| {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.is_ok() {
+            *state = Err(error);
         }
-        let source = VerifiedBlob::new(cx, from, blob);
-        to.content.put_blob(cx, &to.at, blob, &source).await?;
-        Ok((blob.size, 0))
+    };
+    let is_going = |state: &State| state.lock().unwrap_or_else(PoisonError::into_inner).is_ok();
+    let going: Vec<_> = destinations.iter().zip(states).filter(|(_, state)| is_going(state)).collect();
+    let looks: Vec<_> = going.iter().map(|(one, _)| is_there(from, one, blob)).collect();
+    let there: Vec<Result<bool>> = stream::iter(looks).buffered(8).collect().await;
+    let mut missing = Vec::new();
+    for ((one, state), there) in going.into_iter().zip(there) {
+        match there {
+            Ok(true) => {}
+            Ok(false) => missing.push((one, state)),
+            Err(error) => failed(state, error),
+        }
+    }
+    let fan = (missing.len() > 1).then(|| Fan::new(cx, from, blob, missing.len()));
+    let puts: Vec<_> = missing.iter().map(|(one, _)| put_blob(from, one, blob, fan.as_ref())).collect();
+    let done = futures_util::future::join_all(puts).await;
+    for ((_, state), done) in missing.into_iter().zip(done) {
+        if let Err(error) = done {
+            failed(state, error);
+        }
+    }
+}
+
+/// Whether a blob is at a destination, or could be mounted there.
+async fn is_there(from: &CopyEnd, Destination { cx, to }: &Destination, blob: &Descriptor) -> Result<bool> {
+    let what = format!("look for {} in {}", blob.digest.short(), to.content.place());
+    cx.unless_cancelled(&what, async {
+        let there =
+            to.content.mount(cx, &to.at, &from.at, blob).await? || to.content.has_blob(cx, &to.at, blob).await?;
+        if there {
+            cx.progress.add_saved_bytes(blob.size);
+        }
+        Ok(there)
     })
     .await
 }
 
-async fn put_manifests(cx: &Context, to: &CopyEnd, tree: Tree, tag: Option<&str>) -> Result<()> {
+async fn put_blob(
+    from: &CopyEnd,
+    Destination { cx, to }: &Destination,
+    blob: &Descriptor,
+    fan: Option<&Arc<Fan>>,
+) -> Result<()> {
+    let what = format!("copy {} to {}", blob.digest.short(), to.content.place());
+    let source: Box<dyn BlobSource> = match fan {
+        Some(fan) => Box::new(fan.source(cx)),
+        None => Box::new(VerifiedBlob::new(cx, from, blob)),
+    };
+    cx.unless_cancelled_for(&what, GRACE, to.content.put_blob(cx, &to.at, blob, &*source)).await
+}
+
+async fn put_manifests(cx: &Context, to: &CopyEnd, tree: &Tree, tag: Option<&str>) -> Result<()> {
     let last = tree.manifests.len().saturating_sub(1);
     for (index, manifest) in tree.manifests.iter().enumerate() {
         let tag = if index == last { tag } else { None };
@@ -227,7 +340,9 @@ async fn put_manifests(cx: &Context, to: &CopyEnd, tree: Tree, tag: Option<&str>
 
 /// A blob that is hashed and counted while it is read; at its end it fails if the digest is wrong.
 ///
-/// It can be opened again at an earlier byte; bytes that were hashed already are not hashed again.
+/// It can be opened again at an earlier byte; bytes that were hashed already are not hashed again. Opened behind what was
+/// hashed, because the reader has the bytes before from an earlier run, nothing is compared here: the reader compares the
+/// whole.
 pub struct VerifiedBlob {
     cx: Context,
     from: CopyEnd,
@@ -252,32 +367,74 @@ impl VerifiedBlob {
 #[async_trait]
 impl BlobSource for VerifiedBlob {
     async fn open(&self, from: u64) -> Result<ByteStream> {
-        // A hash cannot begin in the middle: reading begins where hashing stopped, and bytes that the caller has are
-        // dropped.
-        let hashed = self.seen.lock().unwrap_or_else(PoisonError::into_inner).hashed;
-        let start = from.min(hashed);
-        let inner = self.from.content.blob(&self.cx, &self.from.at, &self.blob, start).await?;
-        let check = Check {
-            seen: self.seen.clone(),
-            blob: self.blob.clone(),
-            at: self.from.at.clone(),
-            progress: self.cx.progress.clone(),
-            position: start,
-            wanted: from,
+        let mut reading = Reading {
+            inner: None,
+            patience: Patience::default(),
+            from: self.from.clone(),
+            check: Check {
+                seen: self.seen.clone(),
+                blob: self.blob.clone(),
+                at: self.from.at.clone(),
+                cx: self.cx.clone(),
+                position: from,
+            },
         };
-        let stream = stream::try_unfold((inner, check), |(mut inner, mut check)| async move {
-            loop {
-                match inner.try_next().await? {
-                    Some(chunk) => {
-                        if let Some(chunk) = check.pass(&chunk)? {
-                            return Ok(Some((chunk, (inner, check))));
-                        }
-                    }
-                    None => return check.end().map(|()| None),
-                }
-            }
+        // What cannot be opened at all is told before anything is written elsewhere.
+        reading.open().await?;
+        let stream = stream::try_unfold(reading, |mut reading| async move {
+            Ok(reading.next().await?.map(|chunk| (chunk, reading)))
         });
         Ok(Box::pin(stream))
+    }
+}
+
+/// A blob while it is read. A connection that breaks is made anew where it broke, so that whoever writes the bytes
+/// elsewhere need not begin again.
+struct Reading {
+    inner: Option<ByteStream>,
+    patience: Patience,
+    from: CopyEnd,
+    check: Check,
+}
+
+impl Reading {
+    async fn open(&mut self) -> Result<()> {
+        while self.inner.is_none() {
+            let check = &self.check;
+            match self.from.content.blob(&check.cx, &self.from.at, &check.blob, check.position).await {
+                Ok(stream) => self.inner = Some(stream),
+                Err(error) => self.broke(error).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            self.open().await?;
+            let Some(stream) = &mut self.inner else { continue };
+            match stream.try_next().await {
+                Ok(Some(chunk)) => {
+                    self.check.cx.pace.take(chunk.len() as u64, &self.check.cx.progress).await;
+                    self.check.pass(&chunk)?;
+                    return Ok(Some(chunk));
+                }
+                Ok(None) if self.check.is_whole() => return self.check.end().map(|()| None),
+                Ok(None) => self.broke(self.check.short()).await?,
+                Err(error) => self.broke(error).await?,
+            }
+        }
+    }
+
+    /// Waits until it is worth trying again; fails if it is not.
+    async fn broke(&mut self, error: Error) -> Result<()> {
+        self.inner = None;
+        if error.kind != Kind::Unavailable || self.check.cx.shall_stop() {
+            return Err(error);
+        }
+        let Some(pause) = self.patience.after(self.check.position) else { return Err(error) };
+        tracing::warn!(%error, position = self.check.position, "reading a blob broke; going on there");
+        self.check.cx.pause(&self.check.task(), pause).await
     }
 }
 
@@ -285,44 +442,47 @@ struct Check {
     seen: Arc<Mutex<Seen>>,
     blob: Descriptor,
     at: ImageRef,
-    progress: Progress,
+    cx: Context,
     position: u64,
-    wanted: u64,
 }
 
 impl Check {
-    /// Hashes the new bytes of a chunk and returns those that the caller wants.
-    fn pass(&mut self, chunk: &Bytes) -> Result<Option<Bytes>> {
+    /// Hashes and counts what is new in a chunk.
+    fn pass(&mut self, chunk: &Bytes) -> Result<()> {
         let begin = self.position;
         self.position += chunk.len() as u64;
         if self.position > self.blob.size {
             return Err(self.wrong("more bytes came than the manifest says"));
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.position > seen.hashed {
-            let known = seen.hashed.saturating_sub(begin) as usize;
-            seen.hasher.update(&chunk[known.min(chunk.len())..]);
+        if begin <= seen.hashed && self.position > seen.hashed {
+            let known = (seen.hashed - begin) as usize;
+            seen.hasher.update(&chunk[known..]);
             seen.hashed = self.position;
         }
-        if self.position > seen.counted {
-            self.progress.add(self.position - seen.counted.max(begin));
-            seen.counted = self.position;
-        }
-        let skip = self.wanted.saturating_sub(begin).min(chunk.len() as u64) as usize;
-        Ok((skip < chunk.len()).then(|| chunk.slice(skip..)))
+        let new = self.position.saturating_sub(seen.counted.max(begin));
+        seen.counted = seen.counted.max(self.position);
+        self.cx.progress.add(new);
+        self.cx.progress.add_again(chunk.len() as u64 - new);
+        Ok(())
+    }
+
+    fn is_whole(&self) -> bool {
+        self.position >= self.blob.size
+    }
+
+    /// The digest is not wrong, but the connection broke.
+    fn short(&self) -> Error {
+        let why = format!("the answer ended after {} of {} bytes", self.position, self.blob.size);
+        Error::new(Kind::Unavailable, self.task(), why)
     }
 
     fn end(&self) -> Result<()> {
-        if self.position < self.blob.size {
-            // The digest is not wrong, but the connection broke: the caller may open the blob again here.
-            return Err(Error::new(
-                Kind::Unavailable,
-                self.task(),
-                format!("the answer ended after {} of {} bytes", self.position, self.blob.size),
-            ));
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.hashed < self.blob.size {
+            return Ok(());
         }
-        let hasher = self.seen.lock().unwrap_or_else(PoisonError::into_inner).hasher.clone();
-        self.blob.digest.matches(&hasher.finish(), &self.task())
+        self.blob.digest.matches(&seen.hasher.clone().finish(), &self.task())
     }
 
     fn wrong(&self, why: &str) -> Error {

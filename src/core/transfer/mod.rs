@@ -1,5 +1,8 @@
 //! Moving bytes: reading images, and copying them with what is attached.
 
 pub mod copy;
+mod fan;
 pub mod fetch;
+pub mod patience;
+pub mod record;
 pub mod sums;

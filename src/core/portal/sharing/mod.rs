@@ -8,7 +8,8 @@ use std::sync::Arc;
 pub use shared::{CopyResult, ShareResult};
 
 use super::{
-    disks::DiskImages, evidence::Evidence, journal::Journal, launches::Launches, sources::Sources, uses::Uses,
+    disks::DiskImages, evidence::Evidence, journal::Journal, kept_transfers::KeptTransfers, launches::Launches,
+    sources::Sources, uses::Uses,
 };
 use crate::{
     base::{
@@ -27,6 +28,7 @@ use crate::{
 /// Sharing images with others, and answering their offers.
 pub struct Sharing {
     sources: Arc<Sources>,
+    kept: Arc<KeptTransfers>,
     evidence: Arc<Evidence>,
     disks: Arc<DiskImages>,
     launches: Arc<Launches>,
@@ -37,14 +39,14 @@ pub struct Sharing {
 impl Sharing {
     /// Shares of images at these sources, gated by the policy.
     pub(super) fn new(
-        sources: Arc<Sources>,
+        (sources, kept): (Arc<Sources>, Arc<KeptTransfers>),
         evidence: Arc<Evidence>,
         disks: Arc<DiskImages>,
         launches: Arc<Launches>,
         uses: Arc<Uses>,
         journal: Arc<Journal>,
     ) -> Self {
-        Self { sources, evidence, disks, launches, uses, journal }
+        Self { sources, kept, evidence, disks, launches, uses, journal }
     }
 
     /// The port of the source with which the id of a share or offer begins.

@@ -20,7 +20,10 @@ use crate::{
     portal::{journal::OpenEntry, sources::Source},
     ports::{Sharer, cannot, store::UseKind},
     sharing::{naming::CopyName, offer::SharePlan, receiver::Receiver},
-    transfer::copy::{self, Options},
+    transfer::{
+        copy::{self, Options},
+        record::TransferRecord,
+    },
 };
 
 impl Sharing {
@@ -203,7 +206,10 @@ impl Sharing {
         options: &Options,
     ) -> Result<CopyResult> {
         let to = Self::destination(reference, project, named)?;
-        let outcome = copy::copy(cx, &self.sources.place(pinned)?, &self.sources.place(&to)?, options).await?;
+        let wanted = TransferRecord::new(pinned, &to, options, self.journal.person());
+        let (from, there) = (self.sources.place(pinned)?, self.sources.place(&to)?);
+        let copying = self.kept.carried_out(cx, wanted, async |cx| copy::copy(&cx, &from, &there, options).await);
+        let outcome = copying.await?;
         Ok(CopyResult { project: project.to_owned(), destination: to.to_string(), outcome })
     }
 

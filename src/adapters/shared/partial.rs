@@ -1,0 +1,84 @@
+//! Files that arrive in pieces: begun under another name, and continued by a later try.
+
+use std::{
+    io::Read,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::private;
+use wharf_core::base::{
+    digest::Hasher,
+    error::{During, Kind, Result},
+};
+
+/// The file in which another arrives: the same name each time, so that a later try goes on from there.
+pub fn of(file: &Path) -> PathBuf {
+    file.with_file_name(format!("{}.partial", file.file_name().unwrap_or_default().to_string_lossy()))
+}
+
+/// The file that an earlier run has begun, with the hash of its bytes, at most the first `most`; a new one where
+/// there is none. `None` while another transfer writes it. Its name is known, and others may write into its folder: what is a link, has another name besides,
+/// or belongs to somebody else is not continued but replaced.
+pub fn continued(
+    path: &Path,
+    most: u64,
+    mut hasher: Hasher,
+    what: &str,
+) -> Result<Option<(std::fs::File, Hasher, u64)>> {
+    let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).mode(private::file_mode(path));
+    let there = options.clone().custom_flags(nofollow).open(path).and_then(|file| Ok((file.metadata()?, file)));
+    let me = rustix::process::geteuid().as_raw();
+    let (mut file, most) = match there {
+        Ok((meta, file)) if meta.is_file() && meta.uid() == me && meta.nlink() == 1 => (file, most),
+        _ => {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).during(what),
+                _ => {}
+            }
+            match options.create_new(true).open(path) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(None),
+                made => (made.during(what)?, 0),
+            }
+        }
+    };
+    if let Err(error) = private::lock(&file, Duration::ZERO, what) {
+        return if error.kind == Kind::Unavailable { Ok(None) } else { Err(error) };
+    }
+    // Whoever held the lock may have given the file its name, or removed it.
+    let is_same =
+        path.symlink_metadata().is_ok_and(|meta| Some(meta.ino()) == file.metadata().ok().map(|own| own.ino()));
+    if !is_same {
+        return Ok(None);
+    }
+    let have = most.min(file.metadata().during(what)?.len());
+    hasher.update_from((&mut file).take(have)).during(what)?;
+    Ok(Some((file, hasher, have)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wharf_core::base::digest::Digest;
+
+    #[test]
+    fn a_begun_file_is_continued_only_if_nobody_else_had_a_hand_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (begun, own) = (folder.path().join("x.partial"), folder.path().join("own"));
+        let take = |have: u64| continued(&begun, have, Digest::of(b"").hasher(), "write").map(|begun| begun.unwrap().2);
+        std::fs::write(&begun, b"half").unwrap();
+        assert_eq!((take(2).unwrap(), take(9).unwrap()), (2, 4));
+        // A link in its place, or another name of the same file, leads to what is not ours to write.
+        std::fs::write(&own, b"precious").unwrap();
+        std::fs::remove_file(&begun).unwrap();
+        std::os::unix::fs::symlink(&own, &begun).unwrap();
+        assert_eq!(take(8).unwrap(), 0);
+        std::fs::remove_file(&begun).unwrap();
+        std::fs::hard_link(&own, &begun).unwrap();
+        assert_eq!(take(8).unwrap(), 0);
+        assert_eq!(std::fs::read(&own).unwrap(), b"precious");
+    }
+}

@@ -1,0 +1,50 @@
+//! Verbs for copies that run, wait or have ended.
+
+use clap::{Args, Subcommand};
+use wharf_core::base::pace::{Hours, Rate};
+
+/// The arguments of `wharf transfers`: list all, or pause, resume or cancel some.
+#[derive(Debug, Args)]
+pub struct Transfers {
+    /// What to do with a transfer; without it, transfers are listed.
+    #[command(subcommand)]
+    pub verb: Option<TransfersVerb>,
+    /// List those that are done or cancelled, too.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// What to do with transfers.
+#[derive(Debug, Subcommand)]
+pub enum TransfersVerb {
+    /// Stop a running transfer where it can go on, also one of another Wharf on this machine.
+    Pause {
+        /// The ids of transfers; the first characters suffice.
+        #[arg(required = true)]
+        id: Vec<String>,
+    },
+    /// Let transfers go on where they stopped. The policy is asked again.
+    Resume {
+        /// The ids of transfers; without one, all that wait.
+        id: Vec<String>,
+        #[command(flatten)]
+        pace: PaceOptions,
+    },
+    /// Give transfers up, and remove what they have left.
+    Cancel {
+        /// The ids of transfers; the first characters suffice.
+        #[arg(required = true)]
+        id: Vec<String>,
+    },
+}
+
+/// How fast bytes are moved, and when.
+#[derive(Debug, Args)]
+pub struct PaceOptions {
+    /// Move at most this many bytes a second, like 50M.
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<Rate>,
+    /// Move bytes at these hours of the day only, like 20:00-06:00.
+    #[arg(long, value_name = "HOURS")]
+    pub hours: Option<Hours>,
+}

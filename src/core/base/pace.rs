@@ -1,0 +1,261 @@
+//! How fast, and at which hours, bytes are moved: what a person or a site allows transfers.
+
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::{
+    context::Progress,
+    error::{Error, Result},
+    text,
+};
+
+/// How long at most until the clock is looked at again.
+const LOOK: Duration = Duration::from_secs(20);
+const MINUTES: u16 = 24 * 60;
+
+/// Bytes a second: `50M`, `512 KiB`, `1G`; each unit is 1024 of the one below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Rate(u64);
+
+impl FromStr for Rate {
+    type Err = Error;
+
+    fn from_str(given: &str) -> Result<Self> {
+        let wrong = || {
+            Error::usage(format!("read the rate '{given}'"), "it is not a number of bytes a second")
+                .hint("write it like 500K, 50M or 1G")
+        };
+        let written = given.trim().trim_end_matches("/s");
+        let digits = written.find(|c: char| !c.is_ascii_digit()).unwrap_or(written.len());
+        let (number, unit) = written.split_at(digits);
+        let shift = text::binary_shift(&unit.trim().to_lowercase());
+        let bytes = number.parse::<u64>().ok().zip(shift);
+        let bytes = bytes.and_then(|(number, shift)| number.checked_mul(1_u64.checked_shl(shift)?));
+        bytes.filter(|bytes| *bytes >= 1024).map(Self).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text::rate(self.0, 1.0))
+    }
+}
+
+impl TryFrom<String> for Rate {
+    type Error = Error;
+
+    fn try_from(given: String) -> Result<Self> {
+        given.parse()
+    }
+}
+
+impl From<Rate> for String {
+    fn from(rate: Rate) -> Self {
+        rate.0.to_string()
+    }
+}
+
+/// Hours of each day, in local time: `20:00-06:00`. They may go past midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Hours {
+    /// The first minute of the day.
+    from: u16,
+    /// The minute of the day at which they end.
+    until: u16,
+}
+
+impl Hours {
+    /// Whether a minute of the day is among them.
+    fn hold(self, minute: u16) -> bool {
+        if self.from < self.until {
+            (self.from..self.until).contains(&minute)
+        } else {
+            minute >= self.from || minute < self.until
+        }
+    }
+}
+
+impl FromStr for Hours {
+    type Err = Error;
+
+    fn from_str(given: &str) -> Result<Self> {
+        let minute = |written: &str| {
+            let (hour, minute) = written.trim().split_once(':')?;
+            let is_number = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|c| c.is_ascii_digit());
+            if !is_number(hour) || !is_number(minute) {
+                return None;
+            }
+            let (hour, minute) = (hour.parse::<u16>().ok()?, minute.parse::<u16>().ok()?);
+            (hour < 24 && minute < 60 || (hour, minute) == (24, 0)).then_some((hour * 60 + minute) % MINUTES)
+        };
+        let hours = given.split_once('-').and_then(|(from, until)| Some((minute(from)?, minute(until)?)));
+        hours.filter(|(from, until)| from != until).map(|(from, until)| Self { from, until }).ok_or_else(|| {
+            Error::usage(format!("read the hours '{given}'"), "they are not two times of the day")
+                .hint("write them like 20:00-06:00")
+        })
+    }
+}
+
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [from, until] = [self.from, self.until].map(clock);
+        write!(f, "{from}-{until}")
+    }
+}
+
+impl TryFrom<String> for Hours {
+    type Error = Error;
+
+    fn try_from(given: String) -> Result<Self> {
+        given.parse()
+    }
+}
+
+impl From<Hours> for String {
+    fn from(hours: Hours) -> Self {
+        hours.to_string()
+    }
+}
+
+/// A minute of the day as a clock shows it.
+fn clock(minute: u16) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
+}
+
+/// The minute of the day, in local time.
+fn minute_now() -> u16 {
+    let now = jiff::ZonedDateTime::now();
+    u16::try_from(now.hour()).unwrap_or(0) * 60 + u16::try_from(now.minute()).unwrap_or(0)
+}
+
+/// How fast, and when. Clones share one rate.
+#[derive(Clone, Default)]
+pub struct Pace(Option<Arc<Limits>>);
+
+struct Limits {
+    rate: Option<Rate>,
+    hours: Option<Hours>,
+    /// When the next byte may be moved.
+    next: Mutex<Option<Instant>>,
+    minute: fn() -> u16,
+}
+
+impl fmt::Debug for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(limits) => write!(f, "{:?} {:?}", limits.rate, limits.hours),
+            None => f.write_str("no limit"),
+        }
+    }
+}
+
+impl Pace {
+    /// No faster than `rate`, and only in these hours.
+    pub fn new(rate: Option<Rate>, hours: Option<Hours>) -> Self {
+        Self::by_clock(rate, hours, minute_now)
+    }
+
+    fn by_clock(rate: Option<Rate>, hours: Option<Hours>, minute: fn() -> u16) -> Self {
+        if rate.is_none() && hours.is_none() {
+            return Self::default();
+        }
+        Self(Some(Arc::new(Limits { rate, hours, next: Mutex::default(), minute })))
+    }
+
+    /// Whether there is a limit at all.
+    pub fn is_limited(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Waits until so many bytes may be moved. While the hours have not begun, the progress says so.
+    pub async fn take(&self, bytes: u64, progress: &Progress) {
+        let Some(limits) = &self.0 else { return };
+        if let Some(hours) = limits.hours {
+            let mut waited = false;
+            while !hours.hold((limits.minute)()) {
+                waited = true;
+                progress.phase(format!("waiting until {}", clock(hours.from)));
+                tokio::time::sleep(LOOK).await;
+            }
+            if waited {
+                progress.phase("going on");
+            }
+        }
+        let Some(Rate(rate)) = limits.rate else { return };
+        let begin = {
+            let mut next = limits.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let begin = next.map_or(now, |next| next.max(now));
+            *next = Some(begin + Duration::from_secs_f64(bytes as f64 / rate as f64));
+            begin
+        };
+        tokio::time::sleep_until(begin).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_hours_are_read_as_people_write_them() {
+        for (given, bytes) in
+            [("50M", 50 << 20), ("512 KiB", 512 << 10), ("1G", 1 << 30), ("2048", 2048), ("1M/s", 1 << 20)]
+        {
+            assert_eq!(given.parse::<Rate>().unwrap().0, bytes, "{given}");
+        }
+        for wrong in ["", "M", "fast", "-1M", "1.5M", "10", "99999999999G", "1Q", "5 0M"] {
+            assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
+        }
+        for (given, at, holds) in [
+            ("20:00-06:00", 0, true),
+            ("20:00-06:00", 6 * 60, false),
+            ("20:00-06:00", 19 * 60 + 59, false),
+            ("20:00-24:00", 23 * 60 + 59, true),
+            ("9:30-17:00", 9 * 60 + 29, false),
+            ("9:30-17:00", 9 * 60 + 30, true),
+        ] {
+            assert_eq!(given.parse::<Hours>().unwrap().hold(at), holds, "{given} at {at}");
+        }
+        for wrong in ["", "20:00", "20-06", "25:00-06:00", "20:60-06:00", "20:00-20:00", "+1:00-2:00", "0:0-24:00"] {
+            assert!(wrong.parse::<Hours>().is_err(), "{wrong}");
+        }
+        assert_eq!("9:05-24:00".parse::<Hours>().unwrap().to_string(), "09:05-00:00");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_who_share_a_rate_are_together_no_faster() {
+        let pace = Pace::new(Some(Rate(1 << 20)), None);
+        let began = Instant::now();
+        let progress = Progress::silent();
+        let (one, other) = (pace.clone(), pace.clone());
+        let take = async |pace: Pace| {
+            for _ in 0..8 {
+                pace.take(1 << 19, &progress).await;
+            }
+        };
+        tokio::join!(take(one), take(other));
+        // 16 pieces of half a MiB; the first needs no waiting.
+        assert!((7.4..7.6).contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn outside_of_its_hours_nothing_moves_and_the_progress_says_until_when() {
+        let pace = Pace::by_clock(None, Some("20:00-06:00".parse().unwrap()), || 12 * 60);
+        let (progress, notes) = Progress::channel();
+        let waited = tokio::time::timeout(Duration::from_secs(3600), pace.take(1, &progress)).await;
+        assert!(waited.is_err());
+        assert_eq!(notes.borrow().phase, "waiting until 20:00");
+        let night = Pace::by_clock(None, Some("20:00-06:00".parse().unwrap()), || 0);
+        night.take(1, &progress).await;
+    }
+}

@@ -1,0 +1,234 @@
+//! What is kept of each transfer, so that it can go on after the program or the machine has ended.
+
+use serde::{Deserialize, Serialize};
+
+use super::copy::Options;
+use crate::{
+    base::{
+        context::Note,
+        error::{Error, Kind, Result},
+        text,
+    },
+    image::{model::Platform, reference::ImageRef},
+    ports::content::Outcome,
+};
+
+/// The format of the records that this program writes. Records of another format are left alone.
+pub const FORMAT: u32 = 1;
+/// The fewest characters of an id that mean a transfer.
+const SHORTEST: usize = 2;
+
+/// A transfer as it is kept. It holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferRecord {
+    /// The format of this record: [`FORMAT`].
+    pub format: u32,
+    /// Its id: letters and digits. Empty until it is kept.
+    pub id: String,
+    /// What is copied, by its digest.
+    pub from: ImageRef,
+    /// Where it is copied to.
+    pub to: ImageRef,
+    /// The platforms that are copied; all where there are none.
+    pub platforms: Vec<Platform>,
+    /// Whether what is attached to the image is copied too.
+    pub attachments: bool,
+    /// How many blobs are copied at the same time.
+    pub parallel: usize,
+    /// The person's reason for proceeding without an approval.
+    pub because: Option<String>,
+    /// Who began it.
+    pub person: String,
+    /// When it was begun, in seconds since 1970.
+    pub began: i64,
+    /// When this was written, in seconds since 1970.
+    pub changed: i64,
+    /// How far it is: bytes done and in all.
+    pub progress: Progress,
+    /// What became of it so far.
+    pub state: TransferState,
+}
+
+/// How far a transfer is, in bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What is there.
+    pub done: u64,
+    /// What there is to do, when known.
+    pub total: Option<u64>,
+    /// What did not have to be moved.
+    pub spared: u64,
+    /// What was moved once more.
+    pub again: u64,
+}
+
+/// What became of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum TransferState {
+    /// It is under way, or its program ended in the middle.
+    Begun,
+    /// Somebody stopped it; it can go on.
+    Paused,
+    /// It broke off; it can go on.
+    Broken {
+        /// Why, in words.
+        why: String,
+        /// What to do about it; may be empty.
+        hint: String,
+    },
+    /// It is done.
+    Done,
+    /// It was given up, and what it had left was removed.
+    Cancelled,
+}
+
+/// What shall become of a transfer that another program carries out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wish {
+    /// It shall stop where it can go on.
+    Pause,
+    /// It shall stop, and leave nothing.
+    Cancel,
+}
+
+/// A kept transfer, and whether a program carries it out now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptTransfer {
+    /// What is kept of it.
+    pub record: TransferRecord,
+    /// Whether a program carries it out now.
+    pub runs: bool,
+}
+
+impl TransferRecord {
+    /// The record of a transfer that begins now.
+    pub fn new(from: &ImageRef, to: &ImageRef, options: &Options, person: &str) -> Self {
+        let now = text::now();
+        Self {
+            format: FORMAT,
+            id: String::new(),
+            from: from.clone(),
+            to: to.clone(),
+            platforms: options.platforms.clone().unwrap_or_default(),
+            attachments: options.attachments,
+            parallel: options.parallel,
+            because: options.because.clone(),
+            person: person.to_owned(),
+            began: now,
+            changed: now,
+            progress: Progress::default(),
+            state: TransferState::Begun,
+        }
+    }
+
+    /// The options with which it goes on.
+    pub fn options(&self) -> Options {
+        Options {
+            platforms: (!self.platforms.is_empty()).then(|| self.platforms.clone()),
+            attachments: self.attachments,
+            parallel: self.parallel,
+            because: self.because.clone(),
+        }
+    }
+
+    /// Whether it can go on.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, TransferState::Begun | TransferState::Paused | TransferState::Broken { .. })
+    }
+
+    /// Whether `wanted` is the same transfer: the same bytes to the same place.
+    pub fn is_same(&self, wanted: &Self) -> bool {
+        let same = |one: &Self| (one.from.clone(), one.to.clone(), one.platforms.clone(), one.attachments);
+        same(self) == same(wanted)
+    }
+
+    /// Takes over how far it is.
+    pub fn note(&mut self, note: &Note) {
+        self.progress = Progress { done: note.done, total: note.total, spared: note.spared, again: note.again };
+        self.changed = text::now();
+    }
+
+    /// Takes over how it ended.
+    pub fn ended(&mut self, ended: &Result<Outcome>) {
+        self.changed = text::now();
+        self.state = match ended {
+            Ok(_) => TransferState::Done,
+            Err(error) if error.kind == Kind::Cancelled => TransferState::Paused,
+            Err(error) => TransferState::Broken { why: error.why.clone(), hint: error.hint.clone() },
+        };
+    }
+}
+
+impl KeptTransfer {
+    /// What it does now, in one word.
+    pub fn word(&self) -> &'static str {
+        match (&self.record.state, self.runs) {
+            (TransferState::Begun, true) => "running",
+            (TransferState::Begun, false) => "interrupted",
+            (TransferState::Paused, _) => "paused",
+            (TransferState::Broken { .. }, _) => "failed",
+            (TransferState::Done, _) => "done",
+            (TransferState::Cancelled, _) => "cancelled",
+        }
+    }
+
+    /// Whether it waits for somebody to let it go on.
+    pub fn waits(&self) -> bool {
+        self.record.is_open() && !self.runs
+    }
+}
+
+/// The transfer that `id` means, which may be cut short.
+///
+/// # Errors
+/// `NotFound` where none is meant, `Usage` where several are.
+pub fn meant<'a>(all: &'a [KeptTransfer], id: &str) -> Result<&'a KeptTransfer> {
+    let what = format!("find the transfer {id}");
+    let found: Vec<&KeptTransfer> =
+        all.iter().filter(|kept| id.len() >= SHORTEST && kept.record.id.starts_with(id)).collect();
+    match found.as_slice() {
+        [] => Err(Error::not_found(what, "no transfer of that id is kept").hint("'wharf transfers' lists them")),
+        [one] => Ok(one),
+        several => {
+            let exact = several.iter().find(|kept| kept.record.id == id);
+            exact
+                .copied()
+                .ok_or_else(|| Error::usage(what, format!("{} begin so", several.len())).hint("write more of its id"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(id: &str) -> KeptTransfer {
+        let at = ImageRef::oci("r.example", "a", Some("1".to_owned()));
+        let record = TransferRecord { id: id.into(), ..TransferRecord::new(&at, &at, &Options::default(), "ada") };
+        KeptTransfer { record, runs: false }
+    }
+
+    #[test]
+    fn a_transfer_is_found_by_the_begin_of_its_id() {
+        let all = [kept("ab12"), kept("ab34"), kept("ab3456")];
+        assert_eq!(meant(&all, "ab1").unwrap().record.id, "ab12");
+        assert_eq!(meant(&all, "ab34").unwrap().record.id, "ab34", "an exact id means itself");
+        assert_eq!(meant(&all, "ab").unwrap_err().kind, Kind::Usage);
+        for unknown in ["", "a", "zz", "ab123"] {
+            assert_eq!(meant(&all, unknown).unwrap_err().kind, Kind::NotFound, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_says_running_without_a_program_was_interrupted() {
+        let mut one = kept("ab12");
+        assert_eq!((one.word(), one.waits()), ("interrupted", true));
+        one.runs = true;
+        assert_eq!((one.word(), one.waits()), ("running", false));
+        one.record.ended(&Err(Error::new(Kind::Unavailable, "copy", "no answer")));
+        one.runs = false;
+        assert_eq!((one.word(), one.waits()), ("failed", true));
+    }
+}
