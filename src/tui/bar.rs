@@ -113,7 +113,7 @@ fn count(state: &State, action: Action) -> u64 {
     let count = match action {
         Action::Catalog => state.catalog.total(),
         Action::Workloads => state.model.lists.live(),
-        Action::Transfers => state.running(),
+        Action::Transfers => state.running() + state.model.waiting_transfers(),
         Action::Sources => state.catalog.failing(),
         Action::Offers => state.offered,
         Action::Requests => state.model.to_decide,

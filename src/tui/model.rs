@@ -32,6 +32,7 @@ use wharf_core::{
     },
     portal::{Abilities, doctor::Finding},
     ports::{Ability, Listing},
+    transfer::record::KeptTransfer,
 };
 
 /// What is known of a source without asking it.
@@ -109,6 +110,59 @@ pub struct Job {
     pub started: i64,
     /// A sentence about what was done, or the error; `None` while it runs.
     pub ended: Option<Result<String, Error>>,
+    /// What is kept of it, if it is a transfer.
+    pub kept: Option<KeptTransfer>,
+    /// Whether it is of this run of the program; otherwise an earlier one began it, or another program carries it out.
+    pub own: bool,
+}
+
+impl Job {
+    /// Whether it is under way.
+    pub fn runs(&self) -> bool {
+        if self.own { self.ended.is_none() } else { self.kept.as_ref().is_some_and(|kept| kept.runs) }
+    }
+
+    /// Whether it is a transfer that waits for somebody to let it go on.
+    pub fn waits(&self) -> bool {
+        !self.runs() && self.kept.as_ref().is_some_and(KeptTransfer::waits)
+    }
+
+    /// The id under which it is kept, if it is a transfer.
+    pub fn transfer(&self) -> Option<&str> {
+        let noted = self.note.transfer.as_deref();
+        noted.or_else(|| self.kept.as_ref().map(|kept| kept.record.id.as_str()))
+    }
+
+    /// A transfer that is not of this run.
+    fn of_another(kept: KeptTransfer, id: u64) -> Self {
+        let record = &kept.record;
+        let title = format!("copy {} to {}", record.from.short_text(), record.to.short_text());
+        let started = record.began;
+        let mut job = Self {
+            id,
+            title,
+            note: Note::default(),
+            speed: Speed::default(),
+            started,
+            ended: None,
+            kept: None,
+            own: false,
+        };
+        job.take(kept);
+        job
+    }
+
+    /// Takes over what is kept of it.
+    fn take(&mut self, kept: KeptTransfer) {
+        if !self.own {
+            let progress = &kept.record.progress;
+            self.note.done = progress.done;
+            self.note.total = progress.total;
+            self.note.spared = progress.spared;
+            self.note.phase = if kept.runs { "in another Wharf".to_owned() } else { String::new() };
+        }
+        self.kept = Some(kept);
+    }
 }
 
 /// The message on the bottom line; the next key takes it away.
@@ -233,6 +287,8 @@ pub struct Model {
     pub again: Option<SourceChange>,
     /// Whether the mistakes in the files of the configuration were told on the bottom line.
     pub mistakes_told: bool,
+    /// Whether the person was told once which transfers wait.
+    pub transfers_told: bool,
     /// Set to end the program.
     pub quit: bool,
     /// Set to give the terminal back and stop until the shell continues the program (`fg`).
@@ -286,6 +342,7 @@ impl Model {
             again_after: Vec::new(),
             again: None,
             mistakes_told: false,
+            transfers_told: false,
             quit: false,
             suspend: false,
             next: 0,
@@ -391,7 +448,16 @@ impl Model {
     /// Adds a job to the list and returns its number.
     pub fn job(&mut self, title: String) -> u64 {
         let id = self.number();
-        let job = Job { id, title, note: Note::default(), speed: Speed::default(), started: self.now, ended: None };
+        let job = Job {
+            id,
+            title,
+            note: Note::default(),
+            speed: Speed::default(),
+            started: self.now,
+            ended: None,
+            kept: None,
+            own: true,
+        };
         self.jobs.change(|jobs| {
             jobs.insert(0, job);
             jobs.truncate(200);
@@ -422,7 +488,46 @@ impl Model {
 
     /// The number of jobs that still run.
     pub fn running(&self) -> usize {
-        self.jobs.iter().filter(|job| job.ended.is_none()).count()
+        self.jobs.iter().filter(|job| job.own && job.runs()).count()
+    }
+
+    /// Whether a job is a transfer that is kept.
+    pub fn is_transfer(&self, id: u64) -> bool {
+        self.jobs.iter().any(|job| job.id == id && job.transfer().is_some())
+    }
+
+    /// The number of transfers that wait for somebody to let them go on.
+    pub fn waiting_transfers(&self) -> usize {
+        self.jobs.iter().filter(|job| job.waits()).count()
+    }
+
+    /// Takes over the kept transfers. Those at their end are only shown where this run has carried them out.
+    pub fn keep_transfers(&mut self, all: Vec<KeptTransfer>) {
+        let clock = self.clock;
+        let mut next = self.next;
+        self.jobs.change(|jobs| {
+            jobs.retain(|job| {
+                job.own || all.iter().any(|kept| kept.record.is_open() && job.transfer() == Some(&kept.record.id))
+            });
+            for kept in all {
+                // The newest job is the one that carries it out, or did last.
+                match jobs.iter_mut().find(|job| job.transfer() == Some(&kept.record.id)) {
+                    Some(job) => {
+                        let moved = kept.record.progress.done.saturating_sub(kept.record.progress.spared);
+                        if !job.own && kept.runs {
+                            job.speed.note(clock, moved);
+                        }
+                        job.take(kept);
+                    }
+                    None if kept.record.is_open() => {
+                        next += 1;
+                        jobs.push(Job::of_another(kept, next));
+                    }
+                    None => {}
+                }
+            }
+        });
+        self.next = next;
     }
 
     /// The parts of the screen.

@@ -7,7 +7,7 @@ use crossterm::event::KeyEvent;
 use super::{
     kit::{action::Action, keymap::Keymap, list::ScrollArea},
     model::{Model, SourceLine},
-    msg::{Effect, ListEffect},
+    msg::{Effect, ListEffect, TransferEffect},
     popups::Popup,
     screens::{catalog::Catalog, page::Page, sources},
 };
@@ -48,7 +48,7 @@ impl State {
 
     /// The first effects: read the lists kept on disk and ask all sources.
     pub fn begin(&mut self) -> Vec<Effect> {
-        let mut effects = vec![Effect::List(ListEffect::LoadCache)];
+        let mut effects = vec![Effect::List(ListEffect::LoadCache), Effect::Transfer(TransferEffect::Once)];
         effects.extend(self.catalog.refresh(&self.model.sources, self.model.now));
         if self.stack.len() > 1 {
             effects.extend(self.shown().read_again());

@@ -81,6 +81,7 @@ impl Jobs {
                 });
             }
             Effect::Answer(id, answer) => self.questions.answer(id, answer),
+            Effect::Transfer(transfer) => self.start_transfers(transfer),
             Effect::Cancel(job) => {
                 if let Some(cancel) = self.writes.get(job.id()) {
                     cancel.cancel();

@@ -12,6 +12,7 @@ mod requests;
 mod running;
 mod sharing;
 mod sources;
+mod transfers;
 
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 

@@ -102,6 +102,8 @@ pub enum Effect {
     Run(RunEffect),
     /// Adding a source, removing it, and leaving one out of lists.
     Source(SourceEffect),
+    /// Reading kept transfers, and what is done with them.
+    Transfer(TransferEffect),
     /// Sign in to a source, as the job of this number.
     SignIn { job: u64, source: String },
     /// Answer a question of the core by its number; `None` cancels it.
@@ -130,6 +132,21 @@ pub enum Effect {
     KeepView(&'static str, View),
     /// Keep for the next start that this filter was used.
     KeepFilter(String),
+}
+
+/// Reading kept transfers, and what is done with them, by their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransferEffect {
+    /// Read the list once.
+    Once,
+    /// Read the list again and again.
+    Follow,
+    /// Have one stop where it can go on.
+    Pause(String),
+    /// Give one up, and remove what it has left.
+    Cancel(String),
+    /// Let one go on, as the job of this number.
+    Resume { job: u64, id: String },
 }
 
 /// Reads for the list of images, and saving a filter.
@@ -342,6 +359,10 @@ pub enum Slot {
     Shares,
     /// The offers of all sources.
     Offers,
+    /// The kept transfers.
+    Transfers,
+    /// Pausing or cancelling a kept transfer.
+    TransferChange,
     /// A page of the requests.
     Requests,
     /// All about one request.

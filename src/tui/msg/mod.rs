@@ -12,7 +12,7 @@ use wharf_core::portal::{answers::HealthAnswer, doctor::Finding};
 pub use self::{
     effect::{
         Effect, ImageEffect, ListEffect, Navigation, RequestEffect, RunEffect, ShareEffect, SharedIds, SharedSets,
-        Slot, SourceEffect,
+        Slot, SourceEffect, TransferEffect,
     },
     news::{ImageNews, JobNews, ListNews, Peek, RequestNews, RunNews, ShareNews, SourceNews},
     subject::{DescribedWorkload, EarlierLaunch, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets},

@@ -44,6 +44,7 @@ use wharf_core::{
         offer::{Offer, Project, Share, SharePlan, VolumeTransfer},
         receiver::Receiver,
     },
+    transfer::record::KeptTransfer,
 };
 
 /// What the store knows about a row's image beside its evidence.
@@ -210,6 +211,10 @@ pub enum JobNews {
     Question(u64, Question),
     /// The task that asked this question has ended, and no longer needs an answer.
     Unasked(u64),
+    /// The transfers that are kept, also those of other programs.
+    Kept(Result<Vec<KeptTransfer>>),
+    /// What was done beside the jobs, in a sentence.
+    Told(Result<String>),
     /// The progress of a job.
     JobNote(u64, Note),
     /// A job has ended: a sentence about it and the workload that it made, or the error.

@@ -16,11 +16,14 @@ use crate::{
         widgets::{fit, put, row, select},
     },
     model::{Job, Model},
-    msg::Effect,
+    msg::{Effect, Slot, TransferEffect},
     popups::Popup,
 };
 use unicode_width::UnicodeWidthStr;
-use wharf_core::base::{error::Kind, text};
+use wharf_core::{
+    base::{error::Kind, text},
+    transfer::record::TransferState,
+};
 
 /// The seconds that the line of blocks shows.
 const BLOCKS: usize = 10;
@@ -60,6 +63,7 @@ fn view(frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
 /// The sign and the theme's role of a job's state.
 fn sign(job: &Job) -> (&'static str, &'static str) {
     match &job.ended {
+        _ if job.waits() => ("‖", "warning"),
         None => ("⇅", "text"),
         Some(Ok(_)) => ("✓", "good"),
         Some(Err(error)) if error.kind == Kind::Cancelled => ("■", "dim"),
@@ -69,7 +73,7 @@ fn sign(job: &Job) -> (&'static str, &'static str) {
 
 /// The right end of a job's first line: how fast it is, or since when it runs. The last ten seconds are a line of blocks.
 fn facts(job: &Job, width: usize, now: i64) -> String {
-    if job.ended.is_some() {
+    if !job.runs() {
         return format!("begun {}", text::ago(job.started, now));
     }
     match job.speed.recent() {
@@ -83,6 +87,9 @@ fn facts(job: &Job, width: usize, now: i64) -> String {
 
 /// A job's second line: a gauge, how much is done and how long the rest takes; or how it ended.
 fn below_title(job: &Job, width: usize, now: i64, theme: &Theme) -> Line<'static> {
+    if let Some(words) = waiting(job) {
+        return Line::styled(format!("   {}", fit(&words, width.saturating_sub(3))), theme.style("text"));
+    }
     let words = match &job.ended {
         None => match job.note.total.filter(|total| *total > 0) {
             Some(total) => return gauge_line(job, total, width, theme),
@@ -93,6 +100,21 @@ fn below_title(job: &Job, width: usize, now: i64, theme: &Theme) -> Line<'static
         Some(Err(error)) => error.to_string(),
     };
     Line::styled(format!("   {}", fit(&words, width.saturating_sub(3))), theme.style("dim"))
+}
+
+/// How far a transfer is that waits, and why; `None` for other jobs.
+fn waiting(job: &Job) -> Option<String> {
+    let kept = job.kept.as_ref().filter(|_| job.waits())?;
+    let progress = &kept.record.progress;
+    let far = match progress.total.filter(|total| *total > 0) {
+        Some(total) => format!(" at {}", text::size_of(progress.done.min(total), total)),
+        None => String::new(),
+    };
+    Some(match &kept.record.state {
+        TransferState::Broken { why, .. } => format!("failed{far}: {why}"),
+        TransferState::Paused => format!("paused{far}"),
+        _ => format!("interrupted{far}: its program ended"),
+    })
 }
 
 /// A gauge with its percents, the bytes, what is being done, and at the right end the time that is left.
@@ -118,6 +140,10 @@ fn gauge_line(job: &Job, total: u64, width: usize, theme: &Theme) -> Line<'stati
 /// A job in full: what it does, when it began, how far it is or how it ended.
 fn job_text(job: &Job, now: i64) -> String {
     let how = match &job.ended {
+        _ if job.waits() => match job.ended.as_ref() {
+            Some(Err(error)) if error.kind != Kind::Cancelled => error.full_text(),
+            _ => format!("‖ {}", waiting(job).unwrap_or_default()),
+        },
         None => format!("… {}", progress(job, now)),
         Some(Ok(words)) => format!("✓ {words}"),
         Some(Err(error)) if error.kind == Kind::Cancelled => "■ cancelled".to_owned(),
@@ -145,10 +171,14 @@ fn progress(job: &Job, now: i64) -> String {
 
 /// What runs, and how fast all of it is together.
 fn summary(model: &Model) -> String {
-    let running = model.running();
-    let rate: f64 = model.jobs.iter().filter(|job| job.ended.is_none()).filter_map(|job| job.speed.recent()).sum();
+    let running = model.jobs.iter().filter(|job| job.runs()).count();
+    let rate: f64 = model.jobs.iter().filter(|job| job.runs()).filter_map(|job| job.speed.recent()).sum();
     let all = if rate >= 1.0 { format!(" · {} in all", text::rate(rate as u64, 1.0)) } else { String::new() };
-    format!("{running} running{all}")
+    let waits = match model.waiting_transfers() {
+        0 => String::new(),
+        some => format!(" · {some} waiting"),
+    };
+    format!("{running} running{waits}{all}")
 }
 
 impl super::page::Page for Page {
@@ -165,12 +195,32 @@ impl super::page::Page for Page {
     }
 
     fn offered(&self) -> &'static [Action] {
-        &[Action::Open, Action::Stop, Action::Catalog, Action::Back, Action::Help]
+        &[Action::Open, Action::Stop, Action::Start, Action::Remove, Action::Catalog, Action::Back, Action::Help]
+    }
+
+    fn label(&self, action: Action, model: &Model) -> &'static str {
+        let transfer = model.jobs.selected().is_none_or(|job| job.transfer().is_some());
+        match action {
+            Action::Stop if transfer => "pause",
+            Action::Start => "go on",
+            Action::Remove => "cancel",
+            other => other.words(),
+        }
     }
 
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
-        let ended = model.jobs.selected().is_none_or(|job| job.ended.is_some());
-        (action == Action::Stop && ended).then(|| "it does not run".to_owned())
+        let Some(job) = model.jobs.selected() else {
+            let needs_one = matches!(action, Action::Stop | Action::Start | Action::Remove | Action::Open);
+            return needs_one.then(|| "nothing is selected".to_owned());
+        };
+        let why = match action {
+            Action::Stop => (!job.runs()).then_some("it does not run"),
+            Action::Start if job.runs() => Some("it runs"),
+            Action::Start => (!job.waits()).then_some("only a transfer that waits goes on"),
+            Action::Remove => (!job.runs() && !job.waits()).then_some("it is at its end"),
+            _ => None,
+        };
+        why.map(str::to_owned)
     }
 
     fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<ScrollArea<'a>> {
@@ -178,11 +228,39 @@ impl super::page::Page for Page {
         Some(ScrollArea { each: 2, ..ScrollArea::new(&mut model.jobs, area) })
     }
 
+    fn read_again(&self) -> Vec<Effect> {
+        vec![Effect::Transfer(TransferEffect::Follow)]
+    }
+
+    fn leave(&self) -> &'static [Slot] {
+        &[Slot::Transfers]
+    }
+
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         match action {
-            Action::Stop => {
+            Action::Stop | Action::Start | Action::Remove => {
                 let seen = model.jobs.seen_one();
-                model.act_on(seen).map(Effect::Cancel).into_iter().collect()
+                let Some(seen) = model.act_on(seen) else { return Vec::new() };
+                let job = model.jobs.selected().filter(|job| job.id == *seen.id());
+                let Some(id) = job.and_then(Job::transfer).map(str::to_owned) else {
+                    // A job that is no transfer can only be cancelled.
+                    return if action == Action::Start { Vec::new() } else { vec![Effect::Cancel(seen)] };
+                };
+                let effect = match action {
+                    Action::Stop => {
+                        model.say("pausing it where it can go on");
+                        TransferEffect::Pause(id)
+                    }
+                    Action::Remove => {
+                        model.say("cancelling it, and removing what it has left");
+                        TransferEffect::Cancel(id)
+                    }
+                    _ => {
+                        let title = job.map(|job| job.title.clone()).unwrap_or_default();
+                        TransferEffect::Resume { job: model.job(title), id }
+                    }
+                };
+                vec![Effect::Transfer(effect)]
             }
             Action::Open => {
                 if let Some(text) = model.jobs.selected().map(|job| job_text(job, model.now)) {

@@ -10,7 +10,7 @@ use crate::{
         layout::{Alone, View},
         list::Scrollable,
     },
-    msg::{Effect, RunEffect, ShareEffect},
+    msg::{Effect, RunEffect, ShareEffect, TransferEffect},
     popups::{
         Ask, Confirmation, Popup,
         pick::{Item, Pick, Purpose},
@@ -82,7 +82,7 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
             if !matches!(state.screen(), Screen::Transfers(_)) {
                 state.stack.push(Screen::Transfers(Box::default()));
             }
-            Vec::new()
+            vec![Effect::Transfer(TransferEffect::Follow)]
         }
         Action::Offers => open(state, Screen::Offers(Box::default()), Effect::Share(ShareEffect::Offers)),
         Action::Requests => {

@@ -3,12 +3,16 @@
 use crate::{
     flows::{copy, share, sources},
     kept::response_times::ResponseTime,
-    msg::{Effect, JobNews, Navigation},
+    kit::action::Action,
+    msg::{Effect, JobNews, Navigation, TransferEffect},
     popups::{Ask, Confirmation, Popup},
     state::{Screen, State},
 };
 use wharf_core::{
-    base::error::{Kind, Result},
+    base::{
+        error::{Kind, Result},
+        text,
+    },
     launch::plan::Workload,
     portal::{answers::HealthAnswer, doctor::Finding},
     ports::QuestionKind,
@@ -26,6 +30,19 @@ pub(super) fn arrived(state: &mut State, news: JobNews) -> Vec<Effect> {
                 }
             });
         }
+        JobNews::Kept(Ok(all)) => {
+            let told = state.model.waiting_transfers();
+            state.model.keep_transfers(all);
+            let waits = state.model.waiting_transfers();
+            if !state.model.transfers_told && waits > told && state.model.notice.is_none() {
+                let key = state.keymap.label("global", Action::Transfers);
+                let transfers = text::plural(waits as u64, "transfer waits", "transfers wait");
+                state.say(format!("{transfers} to go on: {key} shows them"));
+            }
+            state.model.transfers_told = true;
+        }
+        JobNews::Kept(Err(error)) | JobNews::Told(Err(error)) => state.fail(&error),
+        JobNews::Told(Ok(words)) => state.done(words),
         JobNews::JobDone(id, result) => return job_done(state, id, result),
         JobNews::Question(id, question) => state.asked(match question.kind {
             QuestionKind::Confirm => Popup::Confirm { question: question.words, sure: Confirmation::Question(id) },
@@ -60,6 +77,8 @@ pub(super) fn checks(state: &mut State, checks: Vec<Finding>) {
 fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>)>) -> Vec<Effect> {
     match &result {
         Ok((words, _)) => state.done(words.clone()),
+        // Whoever paused or cancelled a transfer is told that by the answer to their key.
+        Err(error) if error.kind == Kind::Cancelled && state.is_transfer(id) => {}
         Err(error) if error.kind == Kind::Cancelled => state.say("cancelled"),
         Err(error) => {
             let error = error.clone();
@@ -105,6 +124,9 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
             Some(Screen::Workloads(_)) => state.model.described = None,
             _ => {}
         }
+    }
+    if state.is_transfer(id) && !matches!(state.screen(), Screen::Transfers(_)) {
+        effects.push(Effect::Transfer(TransferEffect::Once));
     }
     effects.extend(state.shown().after_job(!changed.is_empty()));
     effects.extend(share::after_job(state));
