@@ -2,7 +2,10 @@
 
 use std::io::IsTerminal;
 
-use tokio::sync::watch;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
 use wharf_core::base::{
     clean,
     context::{Context, Note, Progress},
@@ -11,7 +14,7 @@ use wharf_core::base::{
 
 use super::{ask, output::beside};
 
-/// A context that shows progress on standard error if that is a terminal, and that ctrl-c cancels.
+/// A context that shows progress on standard error if that is a terminal, and that ctrl-c, or the end of the session, cancels.
 pub(crate) fn context() -> Context {
     let (progress, notes) = Progress::channel();
     if std::io::stderr().is_terminal() {
@@ -20,11 +23,22 @@ pub(crate) fn context() -> Context {
     let cx = Context { progress, ..Context::default() }.asking(ask::asker());
     let cancel = cx.cancel.clone();
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if ended().await.is_ok() {
             cancel.cancel();
         }
     });
     cx
+}
+
+/// Waits until the person presses ctrl-c, or somebody ends the program.
+async fn ended() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed,
+        _ = terminate.recv() => Ok(()),
+        _ = hangup.recv() => Ok(()),
+    }
 }
 
 async fn draw(mut notes: watch::Receiver<Note>) {

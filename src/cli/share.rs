@@ -28,7 +28,8 @@ pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u
         let answer = if args.plan {
             plan(portal, &reference, &to, json).await
         } else {
-            let shared = portal.sharing.share_to(&progress::context(), &reference, &to, None, &options).await;
+            let shared =
+                portal.sharing.share_to(&copy::paced(&args.options.pace), &reference, &to, None, &options).await;
             shared.and_then(|shared| print_share(&shared, json).map(|()| result(&name, &shared)))
         };
         results.add(&name, answer);

@@ -28,6 +28,21 @@ pub struct Note {
     pub again: u64,
     /// The id under which a transfer is kept, if it is one.
     pub transfer: Option<String>,
+    /// How many of the parts, which are layers of an image, are there, and how many there are; 0 where it has none.
+    pub parts: (usize, usize),
+    /// The parts that are being moved.
+    pub moving: Vec<Part>,
+}
+
+/// A part that is being moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What it is called: the beginning of its digest.
+    pub name: String,
+    /// Its bytes that were moved.
+    pub done: u64,
+    /// Its bytes in all.
+    pub size: u64,
 }
 
 /// Where a task reports its progress.
@@ -68,6 +83,27 @@ impl Progress {
     /// Adds bytes that were moved.
     pub fn add(&self, bytes: u64) {
         self.0.send_modify(|note| note.done += bytes);
+    }
+
+    /// Sets the number of parts.
+    pub fn parts(&self, count: usize) {
+        self.0.send_modify(|note| note.parts = (0, count));
+    }
+
+    /// A part is at this byte.
+    pub fn part(&self, name: &str, done: u64, size: u64) {
+        self.0.send_modify(|note| match note.moving.iter_mut().find(|part| part.name == name) {
+            Some(part) => part.done = done,
+            None => note.moving.push(Part { name: name.to_owned(), done, size }),
+        });
+    }
+
+    /// A part is there; or it is given up, and counts no more.
+    pub fn part_ended(&self, name: &str, is_there: bool) {
+        self.0.send_modify(|note| {
+            note.moving.retain(|part| part.name != name);
+            note.parts.0 += usize::from(is_there);
+        });
     }
 
     /// Adds bytes that were moved once more.

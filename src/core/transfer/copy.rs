@@ -104,6 +104,7 @@ pub async fn copy_to_all(
     let total = tree.blobs.values().map(|blob| blob.size).fold(0, u64::saturating_add);
     for one in destinations {
         one.cx.progress.total(total);
+        one.cx.progress.parts(tree.blobs.len());
         one.cx.progress.phase("copying layers");
     }
     put_blobs(cx, from, destinations, &states, (&tree, options.parallel)).await;
@@ -309,6 +310,7 @@ async fn is_there(from: &CopyEnd, Destination { cx, to }: &Destination, blob: &D
             to.content.mount(cx, &to.at, &from.at, blob).await? || to.content.has_blob(cx, &to.at, blob).await?;
         if there {
             cx.progress.add_saved_bytes(blob.size);
+            cx.progress.part_ended(blob.digest.short(), true);
         }
         Ok(there)
     })
@@ -326,7 +328,9 @@ async fn put_blob(
         Some(fan) => Box::new(fan.source(cx)),
         None => Box::new(VerifiedBlob::new(cx, from, blob)),
     };
-    cx.unless_cancelled_for(&what, GRACE, to.content.put_blob(cx, &to.at, blob, &*source)).await
+    let put = cx.unless_cancelled_for(&what, GRACE, to.content.put_blob(cx, &to.at, blob, &*source)).await;
+    cx.progress.part_ended(blob.digest.short(), put.is_ok());
+    put
 }
 
 async fn put_manifests(cx: &Context, to: &CopyEnd, tree: &Tree, tag: Option<&str>) -> Result<()> {
@@ -463,6 +467,7 @@ impl Check {
         let new = self.position.saturating_sub(seen.counted.max(begin));
         seen.counted = seen.counted.max(self.position);
         self.cx.progress.add(new);
+        self.cx.progress.part(self.blob.digest.short(), self.position, self.blob.size);
         self.cx.progress.add_again(chunk.len() as u64 - new);
         Ok(())
     }

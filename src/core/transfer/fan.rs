@@ -118,6 +118,7 @@ struct Reading {
     pieces: Option<mpsc::Receiver<Result<Bytes>>>,
     alone: Option<ByteStream>,
     own: VerifiedBlob,
+    name: String,
     size: u64,
     position: u64,
     progress: Progress,
@@ -131,6 +132,7 @@ impl Reading {
                     let piece = piece?;
                     self.position += piece.len() as u64;
                     self.progress.add(piece.len() as u64);
+                    self.progress.part(&self.name, self.position, self.size);
                     return Ok(Some(piece));
                 }
                 None if self.position >= self.size => return Ok(None),
@@ -159,6 +161,7 @@ impl BlobSource for FanReader {
             pieces: Some(pieces),
             alone: None,
             own,
+            name: fan.blob.digest.short().to_owned(),
             size: fan.blob.size,
             position: 0,
             progress: self.cx.progress.clone(),

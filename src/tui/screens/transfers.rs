@@ -21,7 +21,7 @@ use crate::{
 };
 use unicode_width::UnicodeWidthStr;
 use wharf_core::{
-    base::{error::Kind, text},
+    base::{context::Part, error::Kind, text},
     transfer::record::TransferState,
 };
 
@@ -129,7 +129,11 @@ fn gauge_line(job: &Job, total: u64, width: usize, theme: &Theme) -> Line<'stati
     let mut spans = vec![Span::raw("   ")];
     spans.extend(gauge(done, total, columns, theme).spans);
     let spared = if note.spared > 0 { format!(" · {} was here", text::size(note.spared)) } else { String::new() };
-    let phase = if note.phase.is_empty() { String::new() } else { format!(" · {}", note.phase) };
+    let phase = match note.parts {
+        (there, all) if all > 1 && there < all => format!(" · {there} of {all} layers"),
+        _ if note.phase.is_empty() => String::new(),
+        _ => format!(" · {}", note.phase),
+    };
     let words = format!(" {percent:>3} %  {}{phase}{spared}", text::size_of(done, total));
     let room = width.saturating_sub(columns + 3 + left.width() + 2);
     spans.push(Span::styled(fit(&words, room), theme.style("text")));
@@ -149,7 +153,15 @@ fn job_text(job: &Job, now: i64) -> String {
         Some(Err(error)) if error.kind == Kind::Cancelled => "■ cancelled".to_owned(),
         Some(Err(error)) => error.full_text(),
     };
-    format!("{}\nbegun {}\n\n{how}", job.title, text::ago(job.started, now))
+    let layers: String = job.note.moving.iter().filter(|_| job.runs()).map(|part| layer(part)).collect();
+    let id = job.transfer().map(|id| format!("transfer {id}\n")).unwrap_or_default();
+    format!("{}\n{id}begun {}\n\n{how}{layers}", job.title, text::ago(job.started, now))
+}
+
+/// A layer that is being moved, as a line of its own.
+fn layer(part: &Part) -> String {
+    let percent = u128::from(part.done) * 100 / u128::from(part.size.max(1));
+    format!("\n  layer {}  {percent:>3} %  {}", part.name, text::size_of(part.done, part.size))
 }
 
 /// How far a running job is, in words.
