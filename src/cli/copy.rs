@@ -1,6 +1,6 @@
 //! `wharf copy`, `wharf pull` and `wharf push`.
 
-use super::{output, progress};
+use super::{linked, output, progress};
 use std::time::Duration;
 
 use crate::args::{Copy, CopyOptions, PaceOptions, Pull};
@@ -35,7 +35,7 @@ pub(crate) fn file_reference(file: &str) -> String {
 
 /// Copies an image to a file or folder; without a name for it, the image's own name is used.
 pub(crate) async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
-    let reference = portal.sources.resolve(&args.reference).await?;
+    let reference = linked::reference(portal, "pull", &args.reference).await?;
     let tag = reference.tag().unwrap_or("latest");
     let file = match &args.file {
         Some(file) => file.clone(),
@@ -63,7 +63,7 @@ pub(crate) async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &C
         }
         return Ok(0);
     }
-    let from = portal.sources.resolve(from).await?;
+    let from = linked::reference(portal, "copy", from).await?;
     to = named(&from, to);
     let started = std::time::Instant::now();
     let outcome = portal.transfers.copy(&paced(&copy_options.pace), &from, &to, &options(copy_options)?).await?;
@@ -86,7 +86,7 @@ pub(crate) async fn run(portal: &Portal, args: &Copy, json: bool) -> Result<u8> 
         return Err(Error::usage(format!("copy {}", args.reference), "what is on the web is fetched to one place")
             .hint("fetch it first, then copy it to the others"));
     }
-    let from = portal.sources.resolve(&args.reference).await?;
+    let from = linked::reference(portal, "copy", &args.reference).await?;
     let destinations: Vec<ImageRef> = destinations.into_iter().map(|to| named(&from, to)).collect();
     let started = std::time::Instant::now();
     let (cx, options) = (paced(&args.options.pace), options(&args.options)?);

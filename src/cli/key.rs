@@ -12,11 +12,13 @@ use wharf_core::{
     },
     portal::{Portal, keys::PublicHalf},
     ports::signer::Curve,
+    sharing::sender,
 };
 
 /// Creates, imports, shows or forgets a key.
 pub(crate) async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
-    match &args.verb {
+    let Some(verb) = &args.verb else { return own(portal, json).await };
+    match verb {
         KeyVerb::New { name, curve, passphrase } => {
             let curve = curve.parse()?;
             print_key(
@@ -48,6 +50,19 @@ pub(crate) async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
             }
         }
     }
+    Ok(0)
+}
+
+/// Prints this person's portal key, as others need it.
+async fn own(portal: &Portal, json: bool) -> Result<u8> {
+    let key = portal.senders.own_key(ask::asker()).await?;
+    if json {
+        output::json(&key)?;
+        return Ok(0);
+    }
+    output::text(&sender::line(&portal.config().person, &key.key))?;
+    output::remark(&format!("your portal key is {}: it signs the links that you send ({})", key.fingerprint, key.kept));
+    output::remark("others add you with this line: wharf contacts add NAME 'LINE'");
     Ok(0)
 }
 

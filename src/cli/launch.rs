@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use super::{again, output, plans, progress, set, workloads};
+use super::{again, linked, output, plans, progress, set, workloads};
 use crate::args::{Launch, PlanFormat};
 use wharf_core::{
     base::{
         clean,
         context::Context,
         error::{Error, Kind, Result},
-        text,
     },
     image::{
         link::Link,
@@ -106,7 +105,7 @@ async fn image(portal: &Portal, args: &Launch, before: Option<&LaunchRecord>) ->
     let reference = args.reference.as_deref().unwrap_or_default();
     match before {
         Some(record) => portal.launches.image_again(&cx, record, args.latest).await,
-        None if reference.trim_start().starts_with("wharf:") => linked(portal, &cx, reference.parse()?, platform).await,
+        None if linked::is_link(reference) => linked(portal, &cx, reference.parse()?, platform).await,
         None => portal.sources.image(&cx, &portal.sources.resolve(reference).await?, platform.as_ref()).await,
     }
 }
@@ -195,17 +194,8 @@ fn exit_code(state: &State) -> u8 {
 /// The image that a link pins, for the given platform, else for the one that the sender looked at. Fails if the link
 /// has expired.
 async fn linked(portal: &Portal, cx: &Context, mut link: Link, platform: Option<Platform>) -> Result<Image> {
-    if link.is_expired(text::now()) {
-        let until = link.until.map(text::timestamp).unwrap_or_default();
-        return Err(Error::new(Kind::Denied, "launch a link", format!("it is past its date, {until}"))
-            .hint(format!("ask the sender for a new one, or launch what it names: {}", link.reference)));
-    }
     link.platform = platform.or(link.platform);
-    let opened = portal.catalog.open_link(cx, &link).await?;
-    if let Some(from) = &opened.from {
-        output::remark(&format!("the link says that it is from {from} (not proven: links are not signed yet)"));
-    }
-    Ok(opened.image)
+    Ok(linked::opened(portal, cx, "launch", &link).await?.image)
 }
 
 /// A backend's plan, and with `shown` its form, which is left out if the backend cannot tell it.

@@ -5,6 +5,7 @@ pub mod args;
 mod ask;
 mod audit;
 mod cache;
+mod contacts;
 mod copy;
 mod diff;
 mod doctor;
@@ -13,6 +14,7 @@ mod images;
 mod inbox;
 mod key;
 mod launch;
+mod linked;
 mod near;
 mod offers;
 mod output;
@@ -118,6 +120,7 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Verify(args) => verify::run(portal, args, json).await,
         Verb::Policy(args) => policy::run(portal, args, json).await,
         Verb::Key(args) => key::run(portal, args, json).await,
+        Verb::Contacts(args) => contacts::run(portal, args, json).await,
         Verb::Sign(args) => sign::run(portal, args, json).await,
         Verb::Audit(args) => audit::run(portal, args, json).await,
         Verb::Launch(args) => launch::run(portal, args, json).await,

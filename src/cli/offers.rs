@@ -1,13 +1,17 @@
 //! `wharf shares` and `wharf offers`.
 
-use super::{ask, output};
+use super::{ask, linked, output};
 use crate::args::{Answer, Offers};
 use wharf_core::{
-    base::{context::Context, error::Result, text},
-    image::reference::ImageRef,
+    base::{
+        context::Context,
+        error::{Error, Result},
+        text,
+    },
+    image::{link::Link, reference::ImageRef},
     portal::Portal,
     ports::{Question, QuestionKind},
-    sharing::offer::TransferKey,
+    sharing::offer::{Offer, TransferKey},
 };
 
 /// Lists the projects that an image is shared with.
@@ -40,10 +44,25 @@ pub(crate) async fn run(portal: &Portal, args: &Offers, json: bool) -> Result<u8
     match &args.answer {
         None => list(portal, &cx, json).await,
         Some(Answer::Accept { id }) if id.contains("/transfer/") => accept_transfer(portal, &cx, id, json).await,
+        Some(Answer::Accept { id }) if linked::is_link(id) => {
+            let id = offer_of(portal, &cx, &id.parse()?).await?;
+            answer(portal, &cx, &id, true, json).await
+        }
         Some(Answer::Accept { id }) => answer(portal, &cx, id, true, json).await,
         Some(Answer::Cancel { id }) => cancel(portal, &cx, id, json).await,
         Some(Answer::Reject { id }) => answer(portal, &cx, id, false, json).await,
     }
+}
+
+/// The id of the offer whose image a link names. The link's sender is told, and who offers it is in the list of offers.
+async fn offer_of(portal: &Portal, cx: &Context, link: &Link) -> Result<String> {
+    let image = linked::opened(portal, cx, "accept", link).await?.image;
+    let (offers, _) = portal.sharing.offers(cx).await;
+    let is_it = |offer: &&Offer| !offer.outgoing && offer.reference == image.reference;
+    offers.iter().find(is_it).map(|offer| offer.id.clone()).ok_or_else(|| {
+        Error::not_found("accept a link", format!("{} is not offered to your project now", image.reference))
+            .hint("it may be in your list already; 'wharf offers' shows what is offered")
+    })
 }
 
 /// Accepts a volume with the transfer key that its giver has sent.

@@ -1,12 +1,15 @@
 //! `wharf share` and `wharf open`.
 
-use super::{copy, offers, output, progress, show};
+use super::{ask, copy, offers, output, progress, show};
 use crate::args::{OpenLink, Share};
 use wharf_core::{
     base::{context::Context, error::Result, text},
     image::{link::Link, reference::ImageRef},
     portal::{Portal, sharing::ShareResult},
-    sharing::receiver::Receiver,
+    sharing::{
+        letter::{Letter, plain_lines},
+        receiver::Receiver,
+    },
 };
 
 /// Shares an image with projects, plans that, makes a link, or gives a volume away.
@@ -75,13 +78,24 @@ async fn plan(portal: &Portal, reference: &ImageRef, to: &Receiver, json: bool) 
 async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -> Result<u8> {
     let until = args.until.as_deref().map(text::parse_future_time).transpose()?;
     let platform = args.options.platform.first().map(|platform| platform.parse()).transpose()?;
-    let link = portal.catalog.link(&Context::default(), reference, platform.as_ref(), until).await?;
+    let link =
+        portal.catalog.link(&Context::default().asking(ask::asker()), reference, platform.as_ref(), until).await?;
+    let kind = portal.sources.image(&Context::default(), reference, platform.as_ref()).await?.kind;
+    for to in args.mail.iter().map(String::as_str).chain(args.post.then_some("")) {
+        let config = portal.config();
+        let letter = Letter::new(&link, kind, &config.person, (to, &config.mail));
+        portal.senders.send(&Context::default(), &letter).await?;
+        output::remark(&format!("sent to {}", if to.is_empty() { "the site's webhook" } else { to }));
+    }
     if json {
         output::json(
             &serde_json::json!({"link": link.to_string(), "reference": link.reference, "tag": link.tag, "until": link.until.map(text::timestamp)}),
         )?;
     } else {
         output::exact(&link.to_string())?;
+        for line in plain_lines(&link, kind) {
+            output::remark(&format!("without Wharf: {line}"));
+        }
     }
     if args.qr {
         output::exact(&link.code(true)?)?;
@@ -97,8 +111,9 @@ pub(crate) async fn open(portal: &Portal, args: &OpenLink, json: bool) -> Result
         output::json(&opened)?;
         return Ok(0);
     }
-    if let Some(sender) = &link.sender {
-        output::line(&format!("{:<12} {sender} (not proven: links are not signed yet)", "from"))?;
+    output::line(&format!("{:<12} {}", "sender", opened.proof.words(link.sender.as_deref())))?;
+    if !opened.proof.advice().is_empty() {
+        output::remark(opened.proof.advice());
     }
     if let (Some(tag), Some(moved)) = (&link.tag, opened.moved) {
         let state = if moved {

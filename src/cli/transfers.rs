@@ -9,7 +9,7 @@ use wharf_core::{
     base::{context::Context, error::Result, text},
     image::reference::ImageRef,
     portal::Portal,
-    transfer::record::{KeptTransfer, TransferState},
+    ports::transfer_record::{KeptTransfer, TransferState},
 };
 
 /// Lists transfers, or pauses, resumes or cancels some.

@@ -53,6 +53,7 @@ struct File {
     preset: Vec<Spanned<Preset>>,
     fetch: Vec<Spanned<KnownFetch>>,
     mail: Option<String>,
+    link_key: Option<String>,
 }
 
 /// A whole file, with its source and backend entries, whose settings the adapters read.
@@ -137,6 +138,9 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &EntryKinds) -> Res
     set(&mut config.state_dir, file.state_dir.map(absolute));
     config.keymap = file.keymap.map(absolute).or(config.keymap.take());
     set(&mut config.mail, file.mail);
+    let in_file =
+        |key: String| if key.contains(':') { key } else { absolute(PathBuf::from(key)).display().to_string() };
+    set(&mut config.link_key, file.link_key.map(in_file));
     if let Some(mut requests) = file.requests {
         if !requests.store.is_empty() && !requests.store.contains("://") {
             requests.store = absolute(PathBuf::from(&requests.store)).display().to_string();

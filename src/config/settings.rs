@@ -14,6 +14,11 @@ pub struct Setting {
 pub const SETTINGS: &[Setting] = &[
     Setting { key: "person", variable: "WHARF_PERSON", words: "your name in links; default: your login" },
     Setting {
+        key: "link_key",
+        variable: "",
+        words: "the key that signs your links: a file, keyring:NAME or pkcs11:URI; default: one in the secret store that is made at first use",
+    },
+    Setting {
         key: "theme",
         variable: "WHARF_THEME",
         words: "a built-in theme, or NAME.toml in the themes folder beside the user file",

@@ -31,8 +31,8 @@ use wharf_core::{
         plan::{State, Workload},
     },
     portal::{Abilities, doctor::Finding},
+    ports::transfer_record::KeptTransfer,
     ports::{Ability, Listing},
-    transfer::record::KeptTransfer,
 };
 
 /// What is known of a source without asking it.

@@ -294,9 +294,13 @@ pub(crate) fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
             look: Box::new(|key| wharf::adapters::signing::look::describe_key(key.to_owned(), Arc::new(NoVault))),
             named: Arc::new(Vec::new),
             trusted: wharf::adapters::signing::trusted(&[]),
+            short: wharf::adapters::signing::SHORT,
         },
         ledger: Arc::new(wharf::adapters::store::ledger::LedgerFolder::new(
             &std::env::temp_dir().join(crate::lab::fresh("wharf-test-ledger")),
+        )),
+        contacts: Arc::new(wharf::adapters::store::contacts::ContactsFile::new(
+            &std::env::temp_dir().join(crate::lab::fresh("wharf-test-contacts")),
         )),
         transfer_log: Arc::new(wharf::adapters::store::transfers::TransferFolder::new(
             &std::env::temp_dir().join(crate::lab::fresh("wharf-test-transfers")),

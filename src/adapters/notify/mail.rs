@@ -19,6 +19,7 @@ use wharf_core::{
     config::{Config, Notify, Supplier},
     ports::{Notifier, store::DueNotice},
     request::notice::APPROVERS,
+    sharing::letter::Letter,
 };
 
 /// How long the mail server may take for an answer.
@@ -146,9 +147,37 @@ impl Notifier for Mail {
             .header(ContentType::TEXT_PLAIN)
             .body(body)
             .during(&what)?;
+        self.hand_on(letter, &what).await.map(|()| true)
+    }
+
+    async fn send(&self, _cx: &Context, letter: &Letter) -> Result<bool> {
+        let what = format!("send a letter to {}", clean::short(&letter.to, 100));
+        if letter.to.is_empty() {
+            return Ok(false);
+        }
+        let mailbox = |address: &str| -> Result<Mailbox> {
+            let hint = "write it like ada@example.org";
+            address.parse().map_err(|error| Error::usage(&what, format!("'{address}': {error}")).hint(hint))
+        };
+        let mut made = Message::builder()
+            .from(self.from.clone())
+            .to(mailbox(&letter.to)?)
+            .subject(clean::short(&letter.subject, 150))
+            .header(ContentType::TEXT_PLAIN);
+        if !letter.answers.is_empty() {
+            made = made.reply_to(mailbox(&letter.answers)?);
+        }
+        let made = made.body(letter.text.clone()).during(&what)?;
+        self.hand_on(made, &what).await.map(|()| true)
+    }
+}
+
+impl Mail {
+    /// Hands a letter to the server, or to `sendmail`.
+    async fn hand_on(&self, letter: Message, what: &str) -> Result<()> {
         match &self.transport {
-            Transport::Smtp(smtp) => smtp.send(letter).await.map_err(|error| smtp_error(&error, &what)).map(|_| true),
-            Transport::Sendmail => sendmail(&letter, &what).await.map(|()| true),
+            Transport::Smtp(smtp) => smtp.send(letter).await.map_err(|error| smtp_error(&error, what)).map(|_| ()),
+            Transport::Sendmail => sendmail(&letter, what).await,
         }
     }
 }

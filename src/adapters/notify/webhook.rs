@@ -12,11 +12,13 @@ use crate::shared::http::{AllowedServers, NextPage, Server, ServerAddress, Tls};
 use wharf_core::{
     base::{
         context::Context,
+        digest::Digest,
         error::{Error, Kind, Result},
         small_file, text,
     },
     config::Config,
     ports::{Notifier, store::DueNotice},
+    sharing::letter::Letter,
 };
 
 /// Sends notices to the site's webhook.
@@ -89,19 +91,34 @@ impl Notifier for Webhook {
     }
 
     async fn deliver(&self, _cx: &Context, due: &DueNotice) -> Result<bool> {
-        let what = format!("send a notice to {}", self.server.origin());
-        let key = self.key.as_ref().map_err(Clone::clone)?;
         let notice = &due.notice;
         let body = json!({"id": notice.id, "at": text::timestamp(notice.at), "to": notice.to, "topic": notice.topic,
             "title": notice.title, "words": notice.words, "request": notice.request, "warning": notice.warning});
-        let body = body.to_string();
+        self.post(&body.to_string(), &notice.id.to_string()).await.map(|()| true)
+    }
+
+    async fn send(&self, _cx: &Context, letter: &Letter) -> Result<bool> {
+        if !letter.to.is_empty() {
+            return Ok(false);
+        }
+        let body = json!({"at": text::timestamp(text::now()), "topic": "link", "title": letter.subject,
+            "words": letter.text, "link": letter.link});
+        self.post(&body.to_string(), &Digest::of(letter.link.as_bytes()).hex()[..16]).await.map(|()| true)
+    }
+}
+
+impl Webhook {
+    /// Posts a text, signed; the receiver knows a repetition by its number.
+    async fn post(&self, body: &str, number: &str) -> Result<()> {
+        let what = format!("send a notice to {}", self.server.origin());
+        let key = self.key.as_ref().map_err(Clone::clone)?;
         let signature = format!("sha256={}", text::hex(hmac::sign(key, body.as_bytes()).as_ref()));
         let sent = self.server.request(Method::POST, &self.place)?;
-        let sent = sent.header("Content-Type", "application/json").header("X-Wharf-Delivery", notice.id.to_string());
-        let answer = sent.header("X-Wharf-Signature-256", signature).body(body).send(&what).await?;
+        let sent = sent.header("Content-Type", "application/json").header("X-Wharf-Delivery", number.to_owned());
+        let answer = sent.header("X-Wharf-Signature-256", signature).body(body.to_owned()).send(&what).await?;
         let status = answer.status();
         if status.is_success() {
-            return Ok(true);
+            return Ok(());
         }
         let kind = if status.is_client_error() && status.as_u16() != 429 { Kind::Usage } else { Kind::Unavailable };
         Err(Error::new(kind, what, format!("it answered {status}")))

@@ -4,6 +4,7 @@ mod file;
 mod locked;
 pub mod look;
 mod pkcs11;
+mod short;
 mod write;
 
 use std::{path::Path, sync::Arc};
@@ -11,6 +12,7 @@ use std::{path::Path, sync::Arc};
 use futures_util::future::BoxFuture;
 
 pub use file::make;
+pub use short::SHORT;
 pub use write::write;
 
 use super::formats::keys::Keys;

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod choices;
+pub mod contacts;
 pub mod heads;
 pub mod ledger;
 pub mod memory;

@@ -20,8 +20,8 @@ use wharf_core::{
         error::{During, Error, Kind, Result},
         text,
     },
+    ports::transfer_record::{FORMAT, KeptTransfer, TransferRecord, TransferState, Wish},
     ports::{TakenTransfer, TransferLog},
-    transfer::record::{FORMAT, KeptTransfer, TransferRecord, TransferState, Wish},
 };
 
 /// How many transfers are kept that are at their end, the newest.

@@ -61,9 +61,9 @@ pub struct Sign {
 /// The arguments of `wharf key`: what to do with which key.
 #[derive(Debug, Args)]
 pub struct Key {
-    /// What to do.
+    /// What to do; without it, your portal key is printed, which signs the links that you send. It is made at first use.
     #[command(subcommand)]
-    pub verb: KeyVerb,
+    pub verb: Option<KeyVerb>,
 }
 
 /// What `wharf key` does.

@@ -20,7 +20,7 @@ pub use self::{
         Workload, Workloads,
     },
     requests::{Approve, Inbox, Reject, Request, Requests, RequestsVerb, Steward},
-    share::{Answer, Offers, OpenLink, Revoke, Share, Shares},
+    share::{Answer, Contacts, ContactsVerb, Offers, OpenLink, Revoke, Share, Shares},
     sources::{Login, Logout, Sources, SourcesVerb},
     transfers::{PaceOptions, Transfers, TransfersVerb},
 };
@@ -155,6 +155,8 @@ pub enum Verb {
     Sign(Sign),
     /// Create, import, show or delete signing keys.
     Key(Key),
+    /// List the people whose portal keys you know; add or remove one.
+    Contacts(Contacts),
     /// Show what was done here and under which verdict, or verify that the audit log was not changed.
     Audit(Audit),
     /// Request the admission of an image.

@@ -32,6 +32,12 @@ pub struct Share {
     /// Print how the image would be shared, and share nothing.
     #[arg(long, conflicts_with = "link")]
     pub plan: bool,
+    /// With --link: send it by the site's mail, too.
+    #[arg(long, value_name = "ADDRESS", requires = "link")]
+    pub mail: Vec<String>,
+    /// With --link: send it to the site's webhook, too.
+    #[arg(long, requires = "link")]
+    pub post: bool,
     /// With --link: print a QR code, too.
     #[arg(long, requires = "link")]
     pub qr: bool,
@@ -76,7 +82,7 @@ pub enum Answer {
     /// Accept an offer: the image appears in your project's list. For CLOUD/transfer/ID, the transfer key is asked for
     /// (or read from standard input), and the volume becomes your project's.
     Accept {
-        /// The offer's id.
+        /// The offer's id, or a link to the image that is offered.
         id: String,
     },
     /// Cancel a volume transfer that nobody has accepted yet.
@@ -96,4 +102,29 @@ pub enum Answer {
 pub struct OpenLink {
     /// The link, beginning with wharf:.
     pub link: String,
+}
+
+/// The arguments of `wharf contacts`: list all, or add or remove one.
+#[derive(Debug, Args)]
+pub struct Contacts {
+    /// What to do; without it, they are listed.
+    #[command(subcommand)]
+    pub verb: Option<ContactsVerb>,
+}
+
+/// What `wharf contacts` does.
+#[derive(Debug, Subcommand)]
+pub enum ContactsVerb {
+    /// Add somebody. Compare the key with what they tell you by another way: from then on, links signed with it are theirs.
+    Add {
+        /// What they are called; if it is the name in their links, a link in that name by another key is refused.
+        name: String,
+        /// What their 'wharf key' prints, or a link of theirs.
+        key: String,
+    },
+    /// Remove somebody.
+    Remove {
+        /// What they are called.
+        name: String,
+    },
 }

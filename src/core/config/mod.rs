@@ -82,6 +82,8 @@ pub struct Config {
     pub suppliers: Vec<Supplier>,
     /// This person's mail address; may be empty.
     pub mail: String,
+    /// The key that signs this person's links, as `--key` takes it; empty for one that is made at first use.
+    pub link_key: String,
     /// Files that were read, lowest priority first.
     pub files: Vec<PathBuf>,
     /// Settings in the files that could not be used, in words; the program starts without them.

@@ -4,8 +4,9 @@
 //! (`hash`). People give clouds their own names, so a link to a cloud's image contains the address of the identity
 //! service (`at`) and the region, which are looked up in the receiver's configuration.
 //!
-//! Links are text without secrets, so that they survive mail and chat. The field `sig` is kept unchanged: it is
-//! reserved for a signature, which must not be lost when a link is passed on.
+//! Links are text without secrets, so that they survive mail and chat. `sig` is the sender's signature over the whole link
+//! without it, and `by` the key that made it; both are short forms ([`ShortKeys`](crate::ports::signer::ShortKeys)). Fields
+//! that this version does not know are kept, so that the signature over them still fits.
 
 use std::{fmt, str::FromStr};
 
@@ -37,7 +38,11 @@ pub struct Link {
     pub sender: Option<String>,
     /// When the link ends, in seconds since 1970.
     pub until: Option<i64>,
-    /// A signature, which is kept but not read.
+    /// Fields that this version does not know, in their order.
+    pub others: Vec<(String, String)>,
+    /// The key that has signed it, in its short form.
+    pub key: Option<String>,
+    /// The signature by that key, in its short form.
     pub signature: Option<String>,
 }
 
@@ -81,6 +86,8 @@ impl Link {
             platform: pinned.platform.clone(),
             sender,
             until,
+            others: Vec::new(),
+            key: None,
             signature: None,
         }
     }
@@ -93,6 +100,11 @@ impl Link {
         // On a dark terminal, filled blocks are light.
         let mut drawing = code.render::<Dense1x2>();
         Ok(drawing.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(margin).build())
+    }
+
+    /// The text that a signature is over: the link without key and signature.
+    pub fn signed_text(&self) -> String {
+        Self { key: None, signature: None, ..self.clone() }.to_string()
     }
 
     /// The digest that it is pinned to.
@@ -132,14 +144,16 @@ impl fmt::Display for Link {
             ("platform", self.platform.as_ref().map(ToString::to_string)),
             ("from", self.sender.clone()),
             ("until", self.until.map(text::timestamp)),
-            ("sig", self.signature.clone()),
         ];
+        let signed = [("by", self.key.as_ref()), ("sig", self.signature.as_ref())];
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         for (key, value) in fields {
             if let Some(value) = value {
                 query.append_pair(key, &value);
             }
         }
+        query.extend_pairs(&self.others);
+        query.extend_pairs(signed.iter().filter_map(|(key, value)| Some((key, value.as_ref()?))));
         let query = query.finish();
         if query.is_empty() { Ok(()) } else { write!(f, "?{query}") }
     }
@@ -174,6 +188,8 @@ impl FromStr for Link {
             platform: None,
             sender: None,
             until: None,
+            others: Vec::new(),
+            key: None,
             signature: None,
         };
         let (mut address, mut region) = (None, None);
@@ -191,9 +207,10 @@ impl FromStr for Link {
                 "hash" => link.hash = Some(value.parse()?),
                 "at" => address = Some(value),
                 "region" => region = Some(value),
+                "by" => link.key = Some(value),
                 "sig" => link.signature = Some(value),
                 // Later versions may add fields: an unknown one is not trusted, but does not make the link invalid.
-                _ => {}
+                other => link.others.push((clean::line(other).into_owned(), value)),
             }
         }
         let in_cloud = matches!(link.reference, ImageRef::Glance { .. });
@@ -269,11 +286,13 @@ mod tests {
     #[test]
     fn a_link_reads_back_as_it_was_made() {
         let text = format!(
-            "wharf:oci://r.example:5000/physics/gromacs@{DIGEST}?tag=2024.1&platform=linux%2Famd64&from=Ada+L&until=2030-01-01T00%3A00%3A00Z&sig=abc"
+            "wharf:oci://r.example:5000/physics/gromacs@{DIGEST}?tag=2024.1&platform=linux%2Famd64&from=Ada+L&until=2030-01-01T00%3A00%3A00Z&later=x&by=key&sig=abc"
         );
         let link: Link = text.parse().unwrap();
         assert_eq!(link.tag.as_deref(), Some("2024.1"));
         assert_eq!(link.sender.as_deref(), Some("Ada L"));
+        assert_eq!((link.key.as_deref(), link.signature.as_deref()), (Some("key"), Some("abc")));
+        assert_eq!(link.signed_text(), text.trim_end_matches("&by=key&sig=abc"), "all of it is signed");
         assert!(!link.is_expired(0) && link.is_expired(i64::MAX));
         assert_eq!(link.to_string(), text);
     }

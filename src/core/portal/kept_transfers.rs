@@ -12,8 +12,11 @@ use crate::{
         pace::Pace,
     },
     image::reference::ImageRef,
-    ports::{TakenTransfer, TransferLog, content::Outcome},
-    transfer::record::{self, KeptTransfer, TransferRecord, TransferState, Wish},
+    ports::{
+        TakenTransfer, TransferLog,
+        content::Outcome,
+        transfer_record::{self as record, KeptTransfer, TransferRecord, TransferState, Wish},
+    },
 };
 
 /// How often a running transfer is written down, and looked for what somebody wants of it.

@@ -21,6 +21,7 @@ pub mod own_sources;
 pub mod requests;
 mod secrets;
 mod seen;
+pub mod senders;
 pub mod sharing;
 pub mod sign_in;
 pub mod signatures;
@@ -47,6 +48,7 @@ use own_sources::{AddingParts, OwnSources};
 use requests::Requests;
 use secrets::Secrets;
 use seen::Seen;
+use senders::Senders;
 use sharing::Sharing;
 use sign_in::Accounts;
 use signatures::Signing;
@@ -61,7 +63,7 @@ use super::{
     config::Config,
     image::short_names::ShortNames,
     ports::{
-        Audit, Cache, Checker, Editor, Launcher, Ledger, Notifier, Signers, TransferLog, Vault,
+        Audit, Cache, Checker, Editor, KeepContacts, Launcher, Ledger, Notifier, Signers, TransferLog, Vault,
         store::{Spool, Store},
         web::Web,
     },
@@ -101,6 +103,8 @@ pub struct PortalParts {
     pub open: Opener,
     /// Aliases and search registries for names without a registry, on this machine.
     pub short_names: ShortNames,
+    /// The people whose keys are known.
+    pub contacts: Arc<dyn KeepContacts>,
     /// The transfers that are kept until they are done.
     pub transfer_log: Arc<dyn TransferLog>,
     /// What was discovered at the start, and what was not.
@@ -119,6 +123,8 @@ pub struct Portal {
     pub journal: Arc<Journal>,
     /// Keys to sign with.
     pub keys: Arc<Keys>,
+    /// This person's portal key, and the people whose keys are known.
+    pub senders: Arc<Senders>,
     /// Signing in to and out of sources.
     pub accounts: Accounts,
     /// The notices of this person.
@@ -157,6 +163,7 @@ impl Portal {
             audit,
             cache,
             checkers,
+            contacts,
             editor,
             findings,
             launchers,
@@ -176,6 +183,8 @@ impl Portal {
         let journal = Arc::new(Journal::new(&config.person, audit, store.clone()));
 
         let keys = Arc::new(Keys::new(signers.clone(), secrets.clone(), journal.clone()));
+        let own = (signers.clone(), keys.clone(), secrets.clone());
+        let senders = Arc::new(Senders::new(own, contacts, (journal.clone(), notifiers.clone()), &config.link_key));
         let uses = Arc::new(Uses::new(&config.person, sources.clone(), store.clone(), spool));
 
         let seen = Arc::new(Seen::new(sources.clone(), cache.clone()));
@@ -215,7 +224,15 @@ impl Portal {
         Self {
             accounts: Accounts::new(sources.clone(), secrets.clone(), journal.clone()),
             inbox: Inbox::new(store.clone()),
-            catalog: Catalog::new(config.clone(), sources.clone(), cache.clone(), uses.clone(), journal.clone(), seen),
+            catalog: Catalog::new(
+                config.clone(),
+                sources.clone(),
+                cache.clone(),
+                (uses.clone(), senders.clone()),
+                journal.clone(),
+                seen,
+            ),
+            senders,
             signing: Signing::new(sources.clone(), signers.clone(), journal.clone()),
             fetching: Fetching::new(config.clone(), web, sources.clone(), transfers.clone(), journal.clone()),
             transfers,

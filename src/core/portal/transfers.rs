@@ -20,11 +20,11 @@ use crate::{
         names,
         reference::ImageRef,
     },
-    ports::{KnownAttachments, Launcher, Supply, content::Outcome, disks::Import, store::UseKind},
-    transfer::{
-        copy::{self, CopyEnd, Destination, Options},
-        record::TransferRecord,
+    ports::{
+        KnownAttachments, Launcher, Supply, content::Outcome, disks::Import, store::UseKind,
+        transfer_record::TransferRecord,
     },
+    transfer::copy::{self, CopyEnd, Destination, Options},
 };
 
 /// Copies images from one source to another.

@@ -9,6 +9,7 @@ use crate::{
     evidence::attachments::Attachments,
     image::{
         manifest::{Descriptor, RawManifest},
+        model::Platform,
         reference::ImageRef,
     },
 };
@@ -102,6 +103,25 @@ pub trait Content: Send + Sync {
     /// under its name. Repeated, it changes nothing. Errors: those of taking it; then nothing of it is there.
     async fn finish(&self, _cx: &Context, _at: &ImageRef) -> Result<()> {
         Ok(())
+    }
+}
+
+/// What is copied, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The platforms to copy; `None` copies the whole index, which keeps its digest.
+    pub platforms: Option<Vec<Platform>>,
+    /// Whether signatures, bills of materials and other attachments are copied too.
+    pub attachments: bool,
+    /// The number of blobs that are copied at the same time.
+    pub parallel: usize,
+    /// The person's reason for proceeding without an approval, where the policy permits that.
+    pub because: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { platforms: None, attachments: true, parallel: 4, because: None }
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod checker;
 pub mod choices;
+pub mod contacts;
 pub mod content;
 pub mod disks;
 pub mod editor;
@@ -17,6 +18,7 @@ pub mod sharer;
 pub mod signer;
 pub mod store;
 pub mod transfer_log;
+pub mod transfer_record;
 mod unsupported;
 pub mod upkeep;
 pub mod web;
@@ -25,6 +27,7 @@ pub use self::{
     catalog::{Catalog, Extent, Listing, SignInServer},
     checker::Checker,
     choices::SourceChoices,
+    contacts::KeepContacts,
     content::{BlobSource, Content, InMemory},
     disks::Disks,
     editor::{Editor, FileInEditor},

@@ -57,6 +57,20 @@ pub struct Signers {
     pub named: NamedKeys,
     /// The id of the policy's key that made a signature, of those that may admit images; `None` if none did.
     pub trusted: Trusted,
+    /// Keys and signatures as links have them.
+    pub short: ShortKeys,
+}
+
+/// Keys and signatures in their shortest form, for links: base64url (RFC 4648) without padding. A key is its compressed
+/// point (SEC 1, 2.3.3) or the 32 bytes of Ed25519 (RFC 8032), a signature its two numbers one after the other.
+#[derive(Debug, Clone, Copy)]
+pub struct ShortKeys {
+    /// The short form of a public key (PEM); `None` for keys that have none, like RSA.
+    pub of: fn(&str) -> Option<String>,
+    /// The short form of a signature, as a [`Signer`] makes it, by the key of this short form.
+    pub signature: fn(&str, &[u8]) -> Option<String>,
+    /// Whether the key of this short form has made a signature over a message. Text that is none of these gives `false`.
+    pub verifies: fn(&str, &[u8], &str) -> bool,
 }
 
 /// Makes a key pair on this curve, encrypted if a passphrase is given.

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{
-    base::{
-        checkpoint::{Checkpoint, Checkpoints},
-        error::Result,
-    },
-    transfer::record::{KeptTransfer, TransferRecord, Wish},
+use super::transfer_record::{KeptTransfer, TransferRecord, Wish};
+use crate::base::{
+    checkpoint::{Checkpoint, Checkpoints},
+    error::Result,
 };
 
 /// The transfers of this person that are kept. All calls may block.

@@ -1,5 +1,7 @@
-//! The data types of sharing: projects, shares, offers, receivers, names of copies.
+//! The data types of sharing: projects, shares, offers, receivers, senders of links, names of copies.
 
+pub mod letter;
 pub mod naming;
 pub mod offer;
 pub mod receiver;
+pub mod sender;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{fan::Fan, fetch, patience::Patience};
+pub use crate::ports::content::Options;
 use crate::ports::content::Outcome;
 use crate::{
     base::{
@@ -43,25 +44,6 @@ pub struct CopyEnd {
     pub content: Arc<dyn Content>,
     /// The image's reference there.
     pub at: ImageRef,
-}
-
-/// What is copied, and how.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The platforms to copy; `None` copies the whole index, which keeps its digest.
-    pub platforms: Option<Vec<Platform>>,
-    /// Whether signatures, bills of materials and other attachments are copied too.
-    pub attachments: bool,
-    /// The number of blobs that are copied at the same time.
-    pub parallel: usize,
-    /// The person's reason for proceeding without an approval, where the policy permits that.
-    pub because: Option<String>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { platforms: None, attachments: true, parallel: 4, because: None }
-    }
 }
 
 /// The manifests in the order of writing, and the blobs that they need.

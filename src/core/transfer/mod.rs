@@ -4,5 +4,4 @@ pub mod copy;
 mod fan;
 pub mod fetch;
 pub mod patience;
-pub mod record;
 pub mod sums;

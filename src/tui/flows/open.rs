@@ -42,11 +42,7 @@ pub fn link(state: &mut State, written: &str) -> Vec<Effect> {
     match written.parse::<Link>() {
         Ok(link) => {
             let mut page = image::Page::new(ImageTarget::Reference(link.reference.clone()));
-            let from = link.sender.as_ref().map_or_else(
-                || "opened from a link, which names no sender".to_owned(),
-                |sender| format!("opened from a link; it says it is from {sender} (not proven)"),
-            );
-            page.from_link = vec![(true, from)];
+            page.from_link = vec![(true, "opened from a link".to_owned())];
             if let Some(until) = link.until {
                 let past = link.is_expired(state.now);
                 let when = text::timestamp(until);

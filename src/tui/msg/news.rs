@@ -35,6 +35,7 @@ use wharf_core::{
         evidence::{Verified, about::AboutFindings, brief::Brief, diff::Diff, mending::Mend},
         own_sources::Trial,
     },
+    ports::transfer_record::KeptTransfer,
     ports::{CachedRows, Question, upkeep::Removal},
     request::{
         Caller, Group, Pace, QueueOverview, Request, RequestFilter,
@@ -44,7 +45,6 @@ use wharf_core::{
         offer::{Offer, Project, Share, SharePlan, VolumeTransfer},
         receiver::Receiver,
     },
-    transfer::record::KeptTransfer,
 };
 
 /// What the store knows about a row's image beside its evidence.

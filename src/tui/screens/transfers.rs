@@ -22,7 +22,7 @@ use crate::{
 use unicode_width::UnicodeWidthStr;
 use wharf_core::{
     base::{context::Part, error::Kind, text},
-    transfer::record::TransferState,
+    ports::transfer_record::TransferState,
 };
 
 /// The seconds that the line of blocks shows.

@@ -149,6 +149,45 @@ impl Key {
         pem::write("PUBLIC KEY", &self.der)
     }
 
+    /// The key in its shortest form: the compressed point of a key on P-256 or P-384 (SEC 1, 2.3.3), or the 32 bytes of an
+    /// Ed25519 key; `None` for others.
+    pub fn short(&self) -> Option<Vec<u8>> {
+        let size = match self.sort() {
+            "P-256" => 32,
+            "P-384" => 48,
+            "Ed25519" => return self.der.get(self.der.len().checked_sub(32)?..).map(<[u8]>::to_vec),
+            _ => return None,
+        };
+        let whole = self.der.get(self.der.len().checked_sub(2 * size + 1)?..)?;
+        match whole.split_first()? {
+            (0x04, numbers) => {
+                let (across, up) = numbers.split_at(size);
+                Some([&[0x02 | (up.last()? & 1)], across].concat())
+            }
+            _ => None,
+        }
+    }
+
+    /// The key of this shortest form.
+    pub fn from_short(bytes: &[u8]) -> Option<Self> {
+        /// The DER before a point in `SubjectPublicKeyInfo` (RFC 5480).
+        const P256_BEFORE: &[u8] = &[
+            0x30, 0x39, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+            0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x22, 0x00,
+        ];
+        const P384_BEFORE: &[u8] = &[
+            0x30, 0x46, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04,
+            0x00, 0x22, 0x03, 0x32, 0x00,
+        ];
+        let before = match (bytes.len(), bytes.first()?) {
+            (32, _) => return Self::from_ed25519(bytes),
+            (33, 0x02 | 0x03) => P256_BEFORE,
+            (49, 0x02 | 0x03) => P384_BEFORE,
+            _ => return None,
+        };
+        Self::from_der([before, bytes].concat())
+    }
+
     /// The Ed25519 key with these 32 bytes.
     pub fn from_ed25519(raw: &[u8]) -> Option<Self> {
         /// The DER before the key's bytes in `SubjectPublicKeyInfo` (RFC 8410).

@@ -1,10 +1,15 @@
 //! Links to images: making them, opening them, and checking the digest that they pin.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
 use super::{Catalog, opened::OpenedLink};
 use crate::{
     base::{
         context::Context,
         error::{Error, Kind, Result},
+        secret::Secret,
         text,
     },
     image::{
@@ -12,11 +17,25 @@ use crate::{
         model::{Image, Platform},
         reference::ImageRef,
     },
-    ports::store::UseKind,
+    ports::{Asker, Question, store::UseKind},
 };
 
+/// Answers no question: whoever makes a link is asked for nothing where nobody said so.
+struct Nobody;
+
+#[async_trait]
+impl Asker for Nobody {
+    async fn ask(&self, question: Question) -> Result<Secret> {
+        Err(Error::unsupported(question.words, "nobody can be asked here"))
+    }
+}
+
 impl Catalog {
-    /// Makes a link to what `reference` means now; `until` is its end, in seconds since 1970.
+    /// Makes a link to what `reference` means now, signed with this person's portal key; `until` is its end, in seconds since
+    /// 1970. Where no key can be had it is not signed, which becomes a trouble.
+    ///
+    /// # Errors
+    /// Those of the source; `Unsupported` where the image has no digest.
     pub async fn link(
         &self,
         cx: &Context,
@@ -35,11 +54,27 @@ impl Catalog {
             // The receiver's machine may be of another platform: leave that open unless the sender chose one.
             link.platform = None;
         }
-        Ok(link)
+        let asker = cx.asking.0.clone().unwrap_or_else(|| Arc::new(Nobody));
+        match self.senders.signed(asker, link.clone()).await {
+            Ok(signed) => Ok(signed),
+            Err(error) if error.kind == Kind::Cancelled => Err(error),
+            Err(error) => {
+                let hint = if error.hint.is_empty() { String::new() } else { format!(": {}", error.hint) };
+                self.journal.trouble(format!("the link is not signed: {}{hint}", error.why));
+                Ok(link)
+            }
+        }
     }
 
-    /// The image that a link names, and whether its tag means another image by now.
+    /// The image that a link names, who sent it, and whether its tag means another image by now.
+    ///
+    /// # Errors
+    /// `Integrity` for a link that was changed, or leads to other bytes; `Denied` for one in the name of a contact that is
+    /// not signed with their key; those of the source.
     pub async fn open_link(&self, cx: &Context, link: &Link) -> Result<OpenedLink> {
+        // Whoever tries to deceive has nobody asked at the place that they name.
+        let proof = self.senders.proof(link).await;
+        proof.usable("open the link", link.sender.as_deref())?;
         let image = self.linked(cx, link).await?;
         if let Some(pinned) = &image.pinned {
             self.uses.remember(UseKind::Given, &pinned.reference, &pinned.digest, "").await;
@@ -60,6 +95,7 @@ impl Catalog {
             now_at,
             expired: link.is_expired(text::now()),
             from: link.sender.clone(),
+            proof,
             until: link.until.map(text::timestamp),
         })
     }

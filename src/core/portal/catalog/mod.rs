@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 pub use opened::OpenedLink;
 
-use super::{journal::Journal, seen::Seen, sources::Sources, uses::Uses};
+use super::{journal::Journal, seen::Seen, senders::Senders, sources::Sources, uses::Uses};
 use crate::{
     base::{
         blocking::blocking,
@@ -57,6 +57,7 @@ pub struct Catalog {
     sources: Arc<Sources>,
     cache: Arc<dyn Cache>,
     uses: Arc<Uses>,
+    senders: Arc<Senders>,
     /// Only read: it tells which images the person has used.
     journal: Arc<Journal>,
     seen: Arc<Seen>,
@@ -70,11 +71,11 @@ impl Catalog {
         config: Arc<Config>,
         sources: Arc<Sources>,
         cache: Arc<dyn Cache>,
-        uses: Arc<Uses>,
+        (uses, senders): (Arc<Uses>, Arc<Senders>),
         journal: Arc<Journal>,
         seen: Arc<Seen>,
     ) -> Self {
-        Self { config, sources, cache, uses, journal, seen, learnt: Mutex::default() }
+        Self { config, sources, cache, uses, senders, journal, seen, learnt: Mutex::default() }
     }
 
     /// Lists one source. Growing sets of rows go to `out`, the last one complete; that is also kept for the next start.

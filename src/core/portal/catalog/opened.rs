@@ -1,6 +1,6 @@
 //! What a link points to now.
 
-use crate::{base::digest::Digest, image::model::Image};
+use crate::{base::digest::Digest, image::model::Image, sharing::sender::Proof};
 
 /// What a link points to now.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -15,6 +15,8 @@ pub struct OpenedLink {
     pub expired: bool,
     /// The sender's name, as the sender wrote it.
     pub from: Option<String>,
+    /// What is known of the sender.
+    pub proof: Proof,
     /// The end date that the sender set (RFC 3339).
     pub until: Option<String>,
 }

@@ -18,12 +18,9 @@ use crate::{
         reference::{ImageRef, Name},
     },
     portal::{journal::OpenEntry, sources::Source},
-    ports::{Sharer, cannot, store::UseKind},
+    ports::{Sharer, cannot, store::UseKind, transfer_record::TransferRecord},
     sharing::{naming::CopyName, offer::SharePlan, receiver::Receiver},
-    transfer::{
-        copy::{self, Options},
-        record::TransferRecord,
-    },
+    transfer::copy::{self, Options},
 };
 
 impl Sharing {

@@ -8,6 +8,7 @@
 //! | disk | `wharf disk image admission` | a steward |
 //! | approval of a disk | `wharf disk image approval` | an approver |
 //! | class | `wharf class approval` | an approver |
+//! | link | `wharf link` (not JSON) | a person, with their portal key |
 //! | taken back | `wharf admission taken back` | an approver, and the steward |
 
 use std::collections::BTreeMap;
@@ -21,7 +22,10 @@ use crate::{
         digest::Digest,
         error::{Error, Result},
     },
-    image::reference::{ImageRef, Name},
+    image::{
+        link::Link,
+        reference::{ImageRef, Name},
+    },
 };
 
 /// The type in cosign's payloads.
@@ -30,6 +34,8 @@ pub const CLASSIC: &str = "cosign container image signature";
 pub(super) const DISK: &str = "wharf disk image admission";
 const DISK_APPROVAL: &str = "wharf disk image approval";
 const CLASS: &str = "wharf class approval";
+/// No payload of another kind begins so: those are JSON.
+const LINK: &str = "wharf link";
 const TAKEN_BACK: &str = "wharf admission taken back";
 
 /// The place where something is admitted.
@@ -220,6 +226,11 @@ impl Statement {
     /// since tags move.
     pub fn for_image(name: &Name, digest: &Digest) -> Self {
         Self::build(CLASSIC, &AdmissionPlace::Repository(name.clone()), digest, &SignatureClaims::default(), None)
+    }
+
+    /// A person's signature of a link that they send.
+    pub fn for_link(link: &Link) -> Self {
+        Self { text: format!("{LINK}\n{}", link.signed_text()), says_more: false }
     }
 
     /// An approver's signature of a request. For a container image it is attached to the admitted image; for a disk

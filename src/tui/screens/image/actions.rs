@@ -81,6 +81,11 @@ impl Page {
             Some(false) => (true, "the tag still points here".to_owned()),
             None => (false, "the tag is gone, or there was none".to_owned()),
         };
+        let (proof, from) = (&opened.proof, opened.from.as_deref());
+        self.from_link.push((proof.is_known(), proof.words(from)));
+        if !proof.advice().is_empty() {
+            self.from_link.push((false, proof.advice().to_owned()));
+        }
         self.from_link.push(words);
         // The sender may use another name for the registry or cloud: the image's reference here is used from now on.
         self.target = ImageTarget::Reference(opened.image.reference.clone());

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::copy::Options;
+use super::content::{Options, Outcome};
 use crate::{
     base::{
         context::Note,
@@ -10,7 +10,6 @@ use crate::{
         text,
     },
     image::{model::Platform, reference::ImageRef},
-    ports::content::Outcome,
 };
 
 /// The format of the records that this program writes. Records of another format are left alone.

@@ -1,0 +1,47 @@
+//! What a `wharf:` link names, for the verbs that take a link in place of a reference.
+
+use super::output;
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{Error, Kind, Result},
+        text,
+    },
+    image::{link::Link, reference::ImageRef},
+    portal::{OpenedLink, Portal},
+};
+
+/// Whether a text is a link and not a reference.
+pub(crate) fn is_link(text: &str) -> bool {
+    text.trim_start().starts_with("wharf:")
+}
+
+/// Opens a link to do something with what it names, and tells who sent it.
+///
+/// # Errors
+/// `Denied` where it is past its date; those of opening it.
+pub(crate) async fn opened(portal: &Portal, cx: &Context, verb: &str, link: &Link) -> Result<OpenedLink> {
+    if link.is_expired(text::now()) {
+        let until = link.until.map(text::timestamp).unwrap_or_default();
+        return Err(Error::new(Kind::Denied, format!("{verb} a link"), format!("it is past its date, {until}"))
+            .hint(format!("ask the sender for a new one, or {verb} what it names: {}", link.reference)));
+    }
+    let opened = portal.catalog.open_link(cx, link).await?;
+    output::remark(&format!("a link: {}", opened.proof.words(opened.from.as_deref())));
+    Ok(opened)
+}
+
+/// The reference that was typed: a name, or that of the image that a link pins.
+///
+/// # Errors
+/// Those of names and of links.
+pub(crate) async fn reference(portal: &Portal, verb: &str, typed: &str) -> Result<ImageRef> {
+    if !is_link(typed) {
+        return portal.sources.resolve(typed).await;
+    }
+    let image = opened(portal, &Context::default(), verb, &typed.parse()?).await?.image;
+    image
+        .pinned
+        .map(|pinned| pinned.reference)
+        .ok_or_else(|| Error::unsupported(format!("{verb} a link"), "its digest is unknown"))
+}

@@ -1,0 +1,194 @@
+//! Who sends and who sent: this person's portal key, which signs their links, and the contacts whose keys are known.
+
+use std::sync::Arc;
+
+use super::{journal::Journal, keys::Keys, secrets::Secrets};
+use crate::{
+    base::{
+        blocking::blocking,
+        clean,
+        context::Context,
+        error::{During, Error, Result},
+        text,
+    },
+    image::link::Link,
+    ports::{Asker, KeepContacts, Keeps, Notifier, Signer, Signers, signer::Curve},
+    request::statement::Statement,
+    sharing::{
+        letter::Letter,
+        sender::{Contact, Contacts, Proof, fingerprint},
+    },
+};
+
+/// The portal key that is made at first use.
+const OWN: &str = "keyring:portal";
+
+/// This person's portal key, as others may see it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct PortalKey {
+    /// The key in its short form.
+    pub key: String,
+    /// What people compare.
+    pub fingerprint: String,
+    /// Where its private half is, in words.
+    pub kept: String,
+}
+
+/// Signs links, and tells who has signed one.
+pub struct Senders {
+    signers: Arc<Signers>,
+    keys: Arc<Keys>,
+    secrets: Arc<Secrets>,
+    contacts: Arc<dyn KeepContacts>,
+    journal: Arc<Journal>,
+    ways: Vec<Arc<dyn Notifier>>,
+    /// The key that signs links, as `--key` takes it; empty for one that is made at first use.
+    key: String,
+}
+
+impl Senders {
+    /// Links are signed with `key`, or with one that is made at first use where it is empty.
+    pub(super) fn new(
+        (signers, keys, secrets): (Arc<Signers>, Arc<Keys>, Arc<Secrets>),
+        contacts: Arc<dyn KeepContacts>,
+        (journal, ways): (Arc<Journal>, Vec<Arc<dyn Notifier>>),
+        key: &str,
+    ) -> Self {
+        Self { signers, keys, secrets, contacts, journal, ways, key: key.to_owned() }
+    }
+
+    /// This person's portal key; made now if there is none yet.
+    ///
+    /// # Errors
+    /// Those of opening it; `Unsupported` where no store keeps a key for good.
+    pub async fn own_key(&self, asker: Arc<dyn Asker>) -> Result<PortalKey> {
+        let (signer, key) = self.opened(asker).await?;
+        Ok(PortalKey { fingerprint: fingerprint(&key), key, kept: signer.describe() })
+    }
+
+    /// Signs a link with this person's portal key; made now if there is none yet.
+    ///
+    /// # Errors
+    /// Those of [`own_key`](Self::own_key), and of signing.
+    pub async fn signed(&self, asker: Arc<dyn Asker>, link: Link) -> Result<Link> {
+        let what = "sign the link";
+        let (signer, key) = self.opened(asker).await?;
+        let made = signer.sign(&Statement::for_link(&link)).await?;
+        let short = (self.signers.short.signature)(&key, &made);
+        let signature = short.ok_or_else(|| Error::failed(what, "the key made no signature that fits into a link"))?;
+        Ok(Link { key: Some(key), signature: Some(signature), ..link })
+    }
+
+    /// The portal key, and its short form.
+    async fn opened(&self, asker: Arc<dyn Asker>) -> Result<(Arc<dyn Signer>, String)> {
+        let what = "open your portal key";
+        let wanted = if self.key.is_empty() { OWN } else { &self.key };
+        let signer = match (self.signers.open)(wanted, asker.clone()).await {
+            Err(error) if self.key.is_empty() && error.kind == crate::base::error::Kind::NotFound => {
+                if self.secrets.keeps().await.is_none_or(|(keeps, _)| keeps != Keeps::ForGood) {
+                    return Err(Error::unsupported(what, "no secret store here keeps a key for good").hint(
+                        "set link_key to a key of yours ('wharf key new FILE.key'), or agree to a file: secret_file = true",
+                    ));
+                }
+                self.keys.make(asker.clone(), OWN, Curve::P256, false).await?;
+                (self.signers.open)(wanted, asker).await?
+            }
+            opened => opened?,
+        };
+        let key = (self.signers.short.of)(&signer.public_pem()).ok_or_else(|| {
+            Error::unsupported(what, "links are signed with keys on P-256 or P-384, or of Ed25519")
+                .hint("name another one: link_key")
+        })?;
+        let (contacts, own) = (self.contacts.clone(), key.clone());
+        let noted = move || {
+            contacts.change(&|known: &mut Contacts| {
+                known.own = Some(own.clone());
+                Ok(())
+            })
+        };
+        if let Err(error) = blocking(noted).await.during(what).and_then(|noted| noted) {
+            tracing::info!(%error, "your own key was not written down");
+        }
+        Ok((signer, key))
+    }
+
+    /// What is known of the sender of a link. Contacts nobody.
+    pub async fn proof(&self, link: &Link) -> Proof {
+        let verifies = self.signers.short.verifies;
+        let fits = |link: &Link| match (&link.key, &link.signature) {
+            (Some(key), Some(signature)) => verifies(key, Statement::for_link(link).bytes(), signature),
+            _ => false,
+        };
+        match self.contacts().await {
+            Ok(contacts) => contacts.judge(link, fits),
+            Err(error) => {
+                self.journal.trouble(format!("your contacts could not be read: {error}"));
+                Contacts::default().judge(link, fits)
+            }
+        }
+    }
+
+    /// Sends a letter by the site's mail, or to the site's webhook where it has no address.
+    ///
+    /// # Errors
+    /// `Unsupported` where the site has no such way, and those of sending.
+    pub async fn send(&self, cx: &Context, letter: &Letter) -> Result<()> {
+        let (way, to) =
+            if letter.to.is_empty() { ("webhook", "the site's webhook") } else { ("mail", letter.to.as_str()) };
+        let what = format!("send the link to {}", clean::short(to, 100));
+        let known = self.ways.iter().find(|known| known.name() == way).ok_or_else(|| {
+            Error::unsupported(&what, format!("the site has no {way}: [notify] {way}"))
+                .hint("copy the link and send it yourself")
+        })?;
+        let entry = self.journal.entry("send-link", format!("{} to {to}", letter.link));
+        let sending = async {
+            match cx.run(&what, known.send(cx, letter)).await? {
+                true => Ok(()),
+                false => Err(Error::unsupported(&what, "its receiver cannot be reached this way")),
+            }
+        };
+        self.journal.recorded(entry, sending).await
+    }
+
+    /// The people whose keys are known.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub async fn contacts(&self) -> Result<Contacts> {
+        let contacts = self.contacts.clone();
+        blocking(move || contacts.all()).await.during("read the contacts")?
+    }
+
+    /// Adds somebody by their key in its short form.
+    ///
+    /// # Errors
+    /// `Usage` where the name or the key is one of somebody else.
+    pub async fn add(&self, name: &str, key: &str) -> Result<Contact> {
+        let contact = Contact { name: name.trim().to_owned(), key: key.to_owned(), since: text::now() };
+        let entry = self.journal.entry("add-contact", format!("{name} ({})", fingerprint(key)));
+        let added = contact.clone();
+        self.changed(entry, move |known| known.add(added.clone())).await?;
+        Ok(contact)
+    }
+
+    /// Removes somebody by name.
+    ///
+    /// # Errors
+    /// `NotFound` where nobody has that name.
+    pub async fn remove(&self, name: &str) -> Result<()> {
+        let (what, entry) = (format!("remove the contact '{name}'"), self.journal.entry("remove-contact", name));
+        let name = name.to_owned();
+        let missing = move || Error::not_found(&what, "nobody has that name").hint("'wharf contacts' lists them");
+        self.changed(entry, move |known| if known.remove(&name) { Ok(()) } else { Err(missing()) }).await
+    }
+
+    async fn changed(
+        &self,
+        entry: crate::audit::Entry,
+        change: impl Fn(&mut Contacts) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let contacts = self.contacts.clone();
+        let changing = async { blocking(move || contacts.change(&change)).await.during("change the contacts")? };
+        self.journal.recorded(entry, changing).await.map(|_| ())
+    }
+}

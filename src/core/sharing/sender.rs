@@ -1,0 +1,298 @@
+//! Who sent a link: people are known by their portal keys, which somebody has added to the contacts.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::{
+        clean,
+        digest::Digest,
+        error::{Error, Result},
+    },
+    image::link::Link,
+};
+
+/// The most characters of a contact's name.
+const LONGEST: usize = 60;
+/// The most characters of a key in its short form.
+const LONGEST_KEY: usize = 100;
+/// What a key's line begins with.
+const LINE: &str = "wharf-key:";
+
+/// Somebody whose key is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// What they are called here.
+    pub name: String,
+    /// Their portal key in its short form.
+    pub key: String,
+    /// When they were added, in seconds since 1970.
+    pub since: i64,
+}
+
+/// The contacts of a person, and their own key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Contacts {
+    /// The person's own portal key in its short form, once it was made.
+    pub own: Option<String>,
+    /// Others, by name.
+    pub others: Vec<Contact>,
+}
+
+/// What is known of the sender of a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "sender")]
+pub enum Proof {
+    /// Nobody has signed it: anybody could have written it.
+    Unsigned,
+    /// The person themselves has signed it.
+    Own,
+    /// A contact has signed it.
+    Known {
+        /// What the contact is called.
+        name: String,
+    },
+    /// Somebody whose key is not among the contacts has signed it.
+    Unknown {
+        /// The key in its short form.
+        key: String,
+    },
+    /// It says that it is from a contact, and somebody else's key has signed it.
+    OtherKey {
+        /// The contact whose name it uses.
+        name: String,
+        /// The key in its short form.
+        key: String,
+    },
+    /// The signature does not fit: the link was changed after it was signed.
+    Changed,
+}
+
+impl Contacts {
+    /// What is known of the sender of a link. `fits` tells whether its signature is by its key, over all of it.
+    pub fn judge(&self, link: &Link, fits: impl Fn(&Link) -> bool) -> Proof {
+        let Some(key) = link.key.as_ref().filter(|_| link.signature.is_some()) else { return Proof::Unsigned };
+        if !fits(link) {
+            return Proof::Changed;
+        }
+        if self.own.as_ref() == Some(key) {
+            return Proof::Own;
+        }
+        if let Some(contact) = self.others.iter().find(|contact| contact.key == *key) {
+            return Proof::Known { name: contact.name.clone() };
+        }
+        let claimed = link.sender.as_deref().unwrap_or_default();
+        match self.named(claimed) {
+            Some(contact) => Proof::OtherKey { name: contact.name.clone(), key: key.clone() },
+            None => Proof::Unknown { key: key.clone() },
+        }
+    }
+
+    /// The contact of this name, however it is capitalised.
+    pub fn named(&self, name: &str) -> Option<&Contact> {
+        self.others.iter().find(|contact| contact.name.to_lowercase() == name.trim().to_lowercase())
+    }
+
+    /// Adds somebody.
+    ///
+    /// # Errors
+    /// `Usage` where the name or the key is one of somebody else: nobody's key is replaced silently.
+    pub fn add(&mut self, contact: Contact) -> Result<()> {
+        let what = format!("add the contact '{}'", clean::short(&contact.name, LONGEST));
+        let name = contact.name.trim();
+        if name.is_empty() || name.chars().count() > LONGEST || clean::line(name) != name {
+            return Err(Error::usage(what, format!("a name has 1 to {LONGEST} visible characters")));
+        }
+        if self.own.as_ref() == Some(&contact.key) {
+            return Err(Error::usage(what, "that is your own key"));
+        }
+        if let Some(known) = self.named(name) {
+            if known.key == contact.key {
+                return Ok(());
+            }
+            return Err(Error::usage(what, "somebody of that name is there, with another key").hint(format!(
+                "ask them by another way which key is theirs; then: wharf contacts remove {name}, and add them again"
+            )));
+        }
+        if let Some(known) = self.others.iter().find(|known| known.key == contact.key) {
+            return Err(Error::usage(what, format!("that is the key of '{}'", known.name))
+                .hint("remove that contact first, if the name is to be another"));
+        }
+        self.others.push(Contact { name: name.to_owned(), ..contact });
+        self.others.sort_by_key(|contact| contact.name.to_lowercase());
+        Ok(())
+    }
+
+    /// Removes somebody; `false` where nobody has that name.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let before = self.others.len();
+        let wanted = self.named(name).map(|contact| contact.name.clone());
+        self.others.retain(|contact| Some(&contact.name) != wanted.as_ref());
+        self.others.len() < before
+    }
+}
+
+impl Proof {
+    /// In words, with the name that the link itself gives.
+    pub fn words(&self, claimed: Option<&str>) -> String {
+        let says = claimed.map_or_else(
+            || "it names no sender".to_owned(),
+            |name| format!("it says that it is from {}", clean::short(name, LONGEST)),
+        );
+        match self {
+            Self::Unsigned => format!("{says} (not proven: it is not signed)"),
+            Self::Own => "from yourself (signed with your key)".to_owned(),
+            Self::Known { name } => match claimed.filter(|claimed| !claimed.eq_ignore_ascii_case(name)) {
+                Some(claimed) => {
+                    format!(
+                        "from {name} (signed with their key); there they are called {}",
+                        clean::short(claimed, LONGEST)
+                    )
+                }
+                None => format!("from {name} (signed with their key)"),
+            },
+            Self::Unknown { key } => format!("{says}, signed with a key that you do not know: {}", fingerprint(key)),
+            Self::OtherKey { name, key } => format!(
+                "{says}, but it is NOT signed with the key of your contact {name}: the key is {}",
+                fingerprint(key)
+            ),
+            Self::Changed => format!("{says}, but it was CHANGED after it was signed"),
+        }
+    }
+
+    /// What to do about it; empty where nothing is to be done.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Own | Self::Known { .. } => "",
+            Self::Unsigned => "ask the sender for a signed link: 'wharf share REF --link' makes one",
+            Self::Unknown { .. } => "ask them what 'wharf key' prints; if it is the same: wharf contacts add NAME LINK",
+            Self::OtherKey { .. } => "ask them by another way before you use it",
+            Self::Changed => "ask the sender for it again",
+        }
+    }
+
+    /// Whether it is known who sent it.
+    pub fn is_known(&self) -> bool {
+        matches!(self, Self::Own | Self::Known { .. })
+    }
+
+    /// Fails where somebody tries to deceive: such a link is shown, and nothing is done with it.
+    ///
+    /// # Errors
+    /// `Integrity` for a link that was changed, `Denied` for one in somebody else's name.
+    pub fn usable(&self, what: &str, claimed: Option<&str>) -> Result<()> {
+        let refused = |error: Error| Err(error.hint(self.advice()));
+        match self {
+            Self::Changed => refused(Error::new(crate::base::error::Kind::Integrity, what, self.words(claimed))),
+            Self::OtherKey { .. } => refused(Error::new(crate::base::error::Kind::Denied, what, self.words(claimed))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The begin of the SHA-256 of a key in its short form, as people compare it: `4f2a 91c0 5d3e 7712`.
+pub fn fingerprint(key: &str) -> String {
+    let digest = Digest::of(key.as_bytes());
+    let hex: Vec<char> = digest.hex().chars().take(16).collect();
+    hex.chunks(4).map(|four| four.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+}
+
+/// A key as a line that is sent to others.
+pub fn line(name: &str, key: &str) -> String {
+    format!("{LINE}{key} {name}").trim_end().to_owned()
+}
+
+/// The key in what somebody was sent: a line, a link, or a key alone.
+///
+/// # Errors
+/// `Usage` where it is none of these.
+pub fn key_in(given: &str) -> Result<String> {
+    let given = given.trim();
+    let what = format!("read the key '{}'", clean::short(given, LONGEST));
+    if given.starts_with("wharf:") {
+        let link: Link = given.parse()?;
+        return link
+            .key
+            .ok_or_else(|| Error::usage(what, "the link is not signed").hint("ask the sender for their key"));
+    }
+    let key = given.strip_prefix(LINE).unwrap_or(given).split_whitespace().next().unwrap_or_default();
+    let is_key = (20..=LONGEST_KEY).contains(&key.len())
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if is_key {
+        return Ok(key.to_owned());
+    }
+    Err(Error::usage(what, "it is no key").hint("'wharf key' prints yours as others need it: wharf-key:…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::error::Kind;
+
+    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn contacts() -> Contacts {
+        let others = vec![Contact { name: "Ada".into(), key: "ada-key".repeat(5), since: 1 }];
+        Contacts { own: Some("own-key".repeat(5)), others }
+    }
+
+    fn link(sender: &str, key: &str, signature: &str) -> Link {
+        format!("wharf:oci://r.example/a@{DIGEST}?tag=1&from={sender}&by={key}&sig={signature}").parse().unwrap()
+    }
+
+    /// A signature is right where it is the key that should have made it.
+    fn verifies(link: &Link) -> bool {
+        link.key == link.signature
+    }
+
+    #[test]
+    fn a_sender_is_known_by_the_key_and_by_nothing_else() {
+        let (ada, own, other) = ("ada-key".repeat(5), "own-key".repeat(5), "xyz-key".repeat(5));
+        let known = contacts();
+        for (sender, key, signature, proof, usable) in [
+            ("ada", &ada, &ada, Proof::Known { name: "Ada".into() }, true),
+            ("bob", &ada, &ada, Proof::Known { name: "Ada".into() }, true),
+            ("me", &own, &own, Proof::Own, true),
+            ("bob", &other, &other, Proof::Unknown { key: other.clone() }, true),
+            ("ada", &other, &other, Proof::OtherKey { name: "Ada".into(), key: other.clone() }, false),
+            ("ADA", &other, &other, Proof::OtherKey { name: "Ada".into(), key: other.clone() }, false),
+            ("ada", &ada, &other, Proof::Changed, false),
+        ] {
+            let link = link(sender, key, signature);
+            let judged = known.judge(&link, verifies);
+            assert_eq!(judged, proof, "{sender}");
+            assert_eq!(judged.usable("open", link.sender.as_deref()).is_ok(), usable, "{sender}");
+        }
+        let bare: Link = format!("wharf:oci://r.example/a@{DIGEST}?from=ada").parse().unwrap();
+        assert_eq!(known.judge(&bare, verifies), Proof::Unsigned);
+        assert!(Proof::Unsigned.words(Some("ada")).contains("not proven"));
+    }
+
+    #[test]
+    fn nobodys_key_is_replaced_silently() {
+        let mut known = contacts();
+        let contact = |name: &str, key: &str| Contact { name: name.into(), key: key.repeat(5), since: 2 };
+        known.add(contact("ada", "ada-key")).unwrap();
+        for (name, key) in
+            [("ADA", "new-key"), ("eve", "ada-key"), ("me", "own-key"), ("", "new-key"), ("a\u{1b}[m", "k")]
+        {
+            assert_eq!(known.add(contact(name, key)).unwrap_err().kind, Kind::Usage, "{name}");
+        }
+        known.add(contact("bob", "bob-key")).unwrap();
+        assert!(known.remove("Bob") && !known.remove("Bob"));
+        assert_eq!(known, contacts());
+    }
+
+    #[test]
+    fn a_key_is_read_from_whatever_somebody_was_sent() {
+        let key = "Abc-_123".repeat(5);
+        let link = link("ada", &key, "s");
+        for given in [key.clone(), line("ada l", &key), format!("  {}\n", line("", &key)), link.to_string()] {
+            assert_eq!(key_in(&given).unwrap(), key, "{given}");
+        }
+        for wrong in ["", "ada", "ssh-ed25519 AAAA", &"a".repeat(200), "wharf:oci://r/a:1"] {
+            assert!(key_in(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(fingerprint(&key).len(), 19);
+    }
+}
