@@ -64,14 +64,144 @@ fn a_link_is_launched_as_it_is_opened_and_says_who_sent_it_until_when() {
     assert_eq!(told["from"], "ada", "{told}");
     let plan = run(&["launch", &link, "--on", "local", "--plan"]);
     assert_eq!(plan.status.code(), Some(0), "{}", complained(&plan));
-    assert!(complained(&plan).contains("from ada (not proven"), "{}", complained(&plan));
+    assert!(complained(&plan).contains("from yourself (signed with your key)"), "{}", complained(&plan));
     assert!(said(&plan).contains("@sha256:"), "{}", said(&plan));
     let (before, after) = link.split_once("until=").unwrap();
     let past = format!("{before}until=2001{}", &after[4..]);
+    // Whoever changes the date breaks the signature: without one it is a link that nobody has signed.
+    let broken = run(&["launch", &past, "--on", "local", "--plan"]);
+    assert_eq!(broken.status.code(), Some(4), "{}", complained(&broken));
+    let past = past.split_once("&by=").unwrap().0.to_owned();
     let refused = run(&["launch", &past, "--on", "local", "--plan"]);
     assert_eq!(refused.status.code(), Some(4), "{}", complained(&refused));
     assert!(complained(&refused).contains("past its date"), "{}", complained(&refused));
     assert_eq!(run(&["open", &past]).status.code(), Some(0), "whoever looks is told");
+}
+
+/// A signed link to the starter image, from somebody of this name.
+fn sent(home: &Home, person: &str) -> String {
+    let shared = home.wharf(&["share", &lab::starter(), "--link"]).env("WHARF_PERSON", person).output().unwrap();
+    assert_eq!(shared.status.code(), Some(0), "{}", complained(&shared));
+    assert!(complained(&shared).contains("without Wharf") || said(&shared).contains("file:"), "{}", complained(&shared));
+    said(&shared).trim().to_owned()
+}
+
+#[test]
+fn a_sender_is_known_once_their_key_was_added_and_nobody_else_can_use_their_name() {
+    let (ada, bob, eve) = (Home::new(), Home::new(), Home::new());
+    let link = sent(&ada, "ada");
+    assert!(link.len() <= 500, "{} characters: {link}", link.len());
+    assert_eq!(sent(&ada, "ada").split_once("&sig=").unwrap().0, link.split_once("&sig=").unwrap().0, "one key");
+    let open = |link: &str| bob.run(&["open", link]);
+    let first = open(&link);
+    assert_eq!(first.status.code(), Some(0), "{}", complained(&first));
+    assert!(said(&first).contains("a key that you do not know"), "{}", said(&first));
+    assert!(complained(&first).contains("wharf contacts add"), "{}", complained(&first));
+    // What ada tells by another way is what the link shows.
+    let key = ada.wharf(&["key"]).env("WHARF_PERSON", "ada").output().unwrap();
+    let line = said(&key).trim().to_owned();
+    assert!(line.starts_with("wharf-key:") && line.ends_with(" ada"), "{line}");
+    let print = said(&first).lines().find_map(|line| line.split_once("know: ").map(|(_, print)| print.to_owned())).unwrap();
+    assert!(complained(&key).contains(&print), "{print} in {}", complained(&key));
+    let added = bob.run(&["contacts", "add", "Ada", &line]);
+    assert_eq!(added.status.code(), Some(0), "{}", complained(&added));
+    assert!(said(&open(&link)).contains("from Ada (signed with their key)"), "{}", said(&open(&link)));
+    assert!(said(&bob.run(&["contacts"])).contains(&print));
+    // Somebody else in her name, with a link that is right in itself.
+    let forged = sent(&eve, "ADA");
+    for verb in [vec!["open"], vec!["launch"], vec!["pull"]] {
+        let mut words = verb.clone();
+        words.push(&forged);
+        let refused = bob.run(&words);
+        assert_eq!(refused.status.code(), Some(4), "{verb:?}: {}", complained(&refused));
+        assert!(complained(&refused).contains("NOT signed with the key of your contact Ada"), "{}", complained(&refused));
+    }
+    let replaced = bob.run(&["contacts", "add", "ada", &forged]);
+    assert_eq!(replaced.status.code(), Some(2), "{}", complained(&replaced));
+    assert!(complained(&replaced).contains("with another key"), "{}", complained(&replaced));
+    // Any change of a signed link is seen: a field changed, added or left out.
+    let (before, after) = link.split_once("from=ada").unwrap();
+    for changed in [format!("{before}from=adam{after}"), link.replace("&by=", "&more=x&by="), link.replace("from=ada&", "")] {
+        let refused = open(&changed);
+        assert_eq!(refused.status.code(), Some(1), "{changed}: {}", said(&refused));
+        assert!(complained(&refused).contains("CHANGED"), "{}", complained(&refused));
+    }
+    let unsigned = link.split_once("&by=").unwrap().0;
+    assert!(said(&open(unsigned)).contains("not proven"), "{}", said(&open(unsigned)));
+    assert_eq!(bob.run(&["contacts", "remove", "ada"]).status.code(), Some(0));
+    assert!(said(&open(&link)).contains("a key that you do not know"));
+}
+
+#[test]
+fn a_link_is_copied_and_pulled_by_whoever_gets_it() {
+    let open = need!("WHARF_LAB_OPEN");
+    let source = format!("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{open}\"\n");
+    let (ada, bob) = (Home::configured(&source), Home::configured(&source));
+    let at = format!("{open}/{}:1", lab::fresh("links/copied"));
+    assert_eq!(ada.run(&["push", &lab::starter(), &at]).status.code(), Some(0));
+    let shared = ada.wharf(&["share", &at, "--link", "--until", "1h"]).env("WHARF_PERSON", "ada").output().unwrap();
+    let link = said(&shared).trim().to_owned();
+    assert!(link.len() <= 500, "{} characters: {link}", link.len());
+    let digest = link.split_once('@').unwrap().1.split_once('?').unwrap().0;
+    // Somebody without Wharf gets a line for the same bytes.
+    assert!(complained(&shared).contains(&format!("podman pull {}@{digest}", at.trim_end_matches(":1"))), "{}", complained(&shared));
+    let folder = bob.path("got").display().to_string();
+    let pulled = bob.run(&["pull", &link, &folder]);
+    assert_eq!(pulled.status.code(), Some(0), "{}", complained(&pulled));
+    assert!(said(&pulled).contains(digest) && complained(&pulled).contains("it says that it is from ada"));
+    let copied = bob.run(&["copy", &link, &format!("{open}/{}", lab::fresh("links/again"))]);
+    assert_eq!(copied.status.code(), Some(0), "{}", complained(&copied));
+    assert!(said(&copied).contains(":1\n") && said(&copied).contains(digest), "{}", said(&copied));
+}
+
+#[test]
+fn a_link_goes_out_by_the_sites_mail_with_lines_for_somebody_without_wharf() {
+    let _mail = need!("WHARF_LAB_MAIL");
+    let open = need!("WHARF_LAB_OPEN");
+    let home = Home::configured("");
+    let mut server = crate::site::Mail::new(home.folder.path());
+    server.start();
+    let config = format!(
+        "mail = \"ada@site.example\"\n[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{open}\"\n[notify]\nmail = \"smtp://127.0.0.1:{}\"\nfrom = \"wharf@site.example\"\n",
+        server.port
+    );
+    std::fs::write(home.path(".config/wharf/wharf.toml"), config).unwrap();
+    let at = format!("{open}/{}:1", lab::fresh("links/mailed"));
+    assert_eq!(home.run(&["push", &lab::starter(), &at]).status.code(), Some(0));
+    let sent = |to: &str| {
+        home.wharf(&["share", &at, "--link", "--mail", to]).env("WHARF_PERSON", "ada").output().unwrap()
+    };
+    let mailed = sent("bob@site.example");
+    assert_eq!(mailed.status.code(), Some(0), "{}", complained(&mailed));
+    let link = said(&mailed).trim().to_owned();
+    let letters = server.letters("bob@site.example");
+    let letter = letters.first().unwrap().replace("=3D", "=");
+    assert!(letter.contains("Subject: ada sends you") && letter.contains("Reply-To: ada@site.example"), "{letter}");
+    assert!(letter.contains(&link) && letter.contains("podman pull"), "{letter}");
+    // Nothing that is typed there becomes a header of its own.
+    for wrong in ["bob@site.example\nBcc: eve@site.example", "bob", "a@b.example, c@d.example"] {
+        let refused = sent(wrong);
+        assert_eq!(refused.status.code(), Some(2), "{wrong}: {}", complained(&refused));
+    }
+    assert!(server.letters("eve@site.example").is_empty());
+}
+
+#[test]
+fn where_no_store_keeps_a_key_a_link_is_made_without_a_signature_and_says_so() {
+    let home = Home::new();
+    let without = |words: &[&str]| home.wharf(words).env("WHARF_SECRET_FILE", "no").output().unwrap();
+    let shared = without(&["share", &lab::starter(), "--link"]);
+    assert_eq!(shared.status.code(), Some(0), "{}", complained(&shared));
+    if !said(&shared).contains("&sig=") {
+        assert!(complained(&shared).contains("the link is not signed"), "{}", complained(&shared));
+        // A key of one's own serves, too.
+        let key = home.path("own.key").display().to_string();
+        assert_eq!(home.run(&["key", "new", &key]).status.code(), Some(0));
+        let config = home.path("with-key.toml");
+        std::fs::write(&config, format!("link_key = \"{key}\"\n")).unwrap();
+        let signed = without(&["--config", &config.display().to_string(), "share", &lab::starter(), "--link"]);
+        assert!(said(&signed).contains("&sig="), "{}", complained(&signed));
+    }
 }
 
 /// Clouds of the lab, under names that the other person does not use.
@@ -99,6 +229,7 @@ fn a_clouds_link_is_opened_by_somebody_who_calls_the_cloud_otherwise_and_only_wi
     assert_eq!(pushed.status.code(), Some(0), "{}", complained(&pushed));
     let shared = run(&sender, &["share", &format!("glance://mine/{name}"), "--link"]);
     let link = said(&shared).trim().to_owned();
+    assert!(link.len() <= 500, "{} characters: {link}", link.len());
     assert!(!link.contains("mine") && link.contains("hash=sha512%3A") && link.contains("at=http"), "{link}");
     let opened = run(&receiver, &["open", &link, "--json"]);
     assert_eq!(opened.status.code(), Some(0), "{}", complained(&opened));
@@ -106,11 +237,13 @@ fn a_clouds_link_is_opened_by_somebody_who_calls_the_cloud_otherwise_and_only_wi
     // Another hash, another cloud.
     let (before, after) = link.split_once("hash=sha512%3A").unwrap();
     let flipped = if after.starts_with('0') { "1" } else { "0" };
+    // Without the signature, which would show that it was changed.
+    let after = after.split_once("&by=").unwrap().0;
     let other = format!("{before}hash=sha512%3A{flipped}{}", &after[1..]);
     let refused = run(&receiver, &["open", &other]);
     assert_eq!(refused.status.code(), Some(1), "{}", complained(&refused));
     assert!(complained(&refused).contains("not what the link is pinned to"), "{}", complained(&refused));
-    let nowhere = link.replace("at=http", "at=https");
+    let nowhere = link.split_once("&by=").unwrap().0.replace("at=http", "at=https");
     let unknown = run(&receiver, &["open", &nowhere]);
     assert_eq!(unknown.status.code(), Some(6), "{}", complained(&unknown));
     assert!(complained(&unknown).contains("none of your clouds"), "{}", complained(&unknown));
