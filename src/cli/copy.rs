@@ -25,6 +25,8 @@ pub(crate) fn options(copy_options: &CopyOptions) -> Result<Options> {
         attachments: !copy_options.bare,
         parallel: usize::from(copy_options.parallel),
         because: copy_options.because.clone(),
+        as_file: copy_options.form == "file",
+        ..Options::default()
     })
 }
 

@@ -7,7 +7,10 @@ use crate::args::Show;
 use wharf_core::{
     base::{context::Context, error::Result, text},
     catalog::tags::TagMove,
-    image::model::{Image, shown},
+    image::{
+        lineage::made_from,
+        model::{Image, shown},
+    },
     launch::form::join_words,
     portal::Portal,
 };
@@ -82,7 +85,11 @@ pub(crate) fn facts(image: &Image) -> Vec<(&'static str, String)> {
             .unwrap_or_default(),
     );
     add("size", text::size(image.size));
+    add("made from", text::with_short_digests(&made_from(image)));
     if let Some(disk) = &image.disk {
+        let least = [(disk.least_disk, "disk"), (disk.least_memory, "memory")];
+        let least = least.iter().filter(|(bytes, _)| *bytes > 0);
+        add("needs", least.map(|(bytes, of)| format!("{} of {of}", text::size(*bytes))).collect::<Vec<_>>().join(", "));
         add("disk", disk.virtual_size.map(text::size).unwrap_or_default());
         for warning in &disk.warnings {
             add("warning", warning.clone());

@@ -16,7 +16,7 @@ use wharf::{
 
 use crate::{
     clouds::Person,
-    lab::{self, Home, need},
+    lab::{self, Home, complained, need, said},
     launchers::{answers, supply, until_it_says},
 };
 
@@ -314,13 +314,119 @@ fn a_disk_goes_between_a_registry_and_a_cloud() {
     alice.json(&["copy", &image, &named]);
     let back = format!("{open}/{}:1", lab::fresh("zz/cloudy-back"));
     alice.json(&["copy", &named, &back]);
-    let there = |image: &str| alice.json(&["show", image])["pinned"]["digest"].clone();
-    assert_eq!(there(&image), there(&back), "one disk is one image, whichever way it came");
+    let there = |image: &str| alice.json(&["show", image])["layers"][0]["digest"].clone();
+    assert_eq!(there(&image), there(&back), "one disk is one layer, whichever way it came");
     let file = alice.home.path("again.img").display().to_string();
     alice.json(&["pull", &back, &file]);
     assert!(std::fs::read(&file).unwrap() == disk);
     let left = std::fs::read_dir(alice.home.path("cache/moving")).map_or(0, Iterator::count);
     assert_eq!(left, 0);
+    // What it was made of is told at each place, also beside the file.
+    let made_from = |image: &str| {
+        said(&alice.run(&["show", image])).lines().find(|line| line.starts_with("made from")).map(str::to_owned)
+    };
+    let in_cloud = made_from(&named).unwrap();
+    assert!(in_cloud.contains("wharf:oci://") && in_cloud.contains(image.trim_end_matches(":1")), "{in_cloud}");
+    assert!(made_from(&back).unwrap().contains("wharf:glance://"), "{:?}", made_from(&back));
+    if let Some(beside) = made_from(&format!("file:{file}")) {
+        assert!(beside.contains(back.trim_end_matches(":1")), "{beside}");
+    }
+}
+
+#[test]
+fn what_a_disk_needs_goes_with_it_and_it_becomes_a_volume() {
+    need!("WHARF_LAB_OPEN");
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let (home, open, _) = with_a_disk();
+    let alice = Person::new("alice", &clouds);
+    let config = alice.home.path(".config/wharf/wharf.toml");
+    let both = [&config, &home.path(".config/wharf/wharf.toml")].map(|file| std::fs::read_to_string(file).unwrap());
+    std::fs::write(&config, both.concat()).unwrap();
+    let (name, disk) = (lab::fresh("needs"), home.path("disk.img").display().to_string());
+    let made = crate::clouds::openstack(
+        &clouds,
+        "alice",
+        &[
+            "image",
+            "create",
+            "--disk-format",
+            "raw",
+            "--container-format",
+            "bare",
+            "--file",
+            &disk,
+            "--min-disk",
+            "1",
+            "--min-ram",
+            "64",
+            "--property",
+            "hw_firmware_type=uefi",
+            &name,
+        ],
+    );
+    let id = made["id"].as_str().unwrap().to_owned();
+    let image = format!("{open}/{}:1", lab::fresh("zz/needs"));
+    alice.json(&["copy", &format!("glance://site/{id}"), &image]);
+    let shown = alice.json(&["show", &image]);
+    let annotation =
+        |key: &str| shown["annotations"][format!("org.wharf.disk.{key}")].as_str().unwrap_or("").to_owned();
+    assert_eq!(
+        (annotation("min-disk"), annotation("min-memory")),
+        ((1_u64 << 30).to_string(), (64_u64 << 20).to_string())
+    );
+    assert_eq!(annotation("firmware"), "uefi");
+    assert_eq!(
+        (&shown["disk"]["least_disk"], &shown["disk"]["least_memory"]),
+        (&(1_u64 << 30).into(), &(64_u64 << 20).into())
+    );
+    // The hash that the cloud keeps is the one that is written.
+    let hash = made["properties"]["os_hash_value"].as_str().map_or_else(
+        || {
+            crate::clouds::openstack(&clouds, "alice", &["image", "show", &id])["properties"]["os_hash_value"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        },
+        str::to_owned,
+    );
+    assert_eq!(annotation("sha512"), hash);
+    let again = format!("glance://site/{}", lab::fresh("needs-again"));
+    alice.json(&["copy", &image, &again]);
+    let there = alice.json(&["show", &again]);
+    assert_eq!(
+        (&there["disk"]["least_disk"], &there["disk"]["least_memory"]),
+        (&(1_u64 << 30).into(), &(64_u64 << 20).into())
+    );
+    assert_eq!(there["annotations"]["hw_firmware_type"], "uefi");
+    // A volume of what is in a registry; the image between them is not left in the cloud.
+    let volume = lab::fresh("from-registry");
+    let copied = alice.json(&["copy", &image, &format!("volume://site/{volume}")]);
+    assert!(copied["outcome"]["moved"].as_u64().unwrap() > 0, "{copied}");
+    let shown = alice.json(&["show", &format!("volume://site/{volume}")]);
+    assert_eq!(shown["annotations"]["status"], "available", "{shown}");
+    let images = crate::clouds::openstack(&clouds, "alice", &["image", "list", "--name", &volume]);
+    assert_eq!(images.as_array().unwrap().len(), 0, "{images}");
+    let twice = alice.run(&["copy", &image, &format!("volume://site/{volume}")]);
+    assert_eq!(twice.status.code(), Some(2), "{}", complained(&twice));
+    alice.json(&["copy", &format!("glance://site/{id}"), &format!("volume://site/{volume}-own")]);
+}
+
+#[test]
+fn a_disk_is_written_as_an_artifact_with_the_file_itself_and_read_back() {
+    need!("WHARF_LAB_OPEN");
+    let (home, open, disk) = with_a_disk();
+    let image = format!("{open}/{}:1", lab::fresh("zz/as-file"));
+    let from = home.path("disk.img").display().to_string();
+    json(&home, &["push", &from, &image, "--as", "file"]);
+    let shown = json(&home, &["show", &image]);
+    assert_eq!((&shown["kind"], &shown["disk"]["format"]), (&"vm".into(), &"raw".into()), "{shown}");
+    // The layer is the file: whoever reads it needs no archive.
+    assert_eq!(shown["layers"][0]["digest"], digest(&disk), "{shown}");
+    let back = home.path("back.img").display().to_string();
+    json(&home, &["pull", &image, &back]);
+    assert!(std::fs::read(&back).unwrap() == disk);
+    let refused = refused(&home, &["push", &lab::starter(), &image, "--as", "file"], 1);
+    assert!(refused.contains("only disks"), "{refused}");
 }
 
 #[test]

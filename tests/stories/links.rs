@@ -82,7 +82,11 @@ fn a_link_is_launched_as_it_is_opened_and_says_who_sent_it_until_when() {
 fn sent(home: &Home, person: &str) -> String {
     let shared = home.wharf(&["share", &lab::starter(), "--link"]).env("WHARF_PERSON", person).output().unwrap();
     assert_eq!(shared.status.code(), Some(0), "{}", complained(&shared));
-    assert!(complained(&shared).contains("without Wharf") || said(&shared).contains("file:"), "{}", complained(&shared));
+    assert!(
+        complained(&shared).contains("without Wharf") || said(&shared).contains("file:"),
+        "{}",
+        complained(&shared)
+    );
     said(&shared).trim().to_owned()
 }
 
@@ -101,7 +105,8 @@ fn a_sender_is_known_once_their_key_was_added_and_nobody_else_can_use_their_name
     let key = ada.wharf(&["key"]).env("WHARF_PERSON", "ada").output().unwrap();
     let line = said(&key).trim().to_owned();
     assert!(line.starts_with("wharf-key:") && line.ends_with(" ada"), "{line}");
-    let print = said(&first).lines().find_map(|line| line.split_once("know: ").map(|(_, print)| print.to_owned())).unwrap();
+    let print =
+        said(&first).lines().find_map(|line| line.split_once("know: ").map(|(_, print)| print.to_owned())).unwrap();
     assert!(complained(&key).contains(&print), "{print} in {}", complained(&key));
     let added = bob.run(&["contacts", "add", "Ada", &line]);
     assert_eq!(added.status.code(), Some(0), "{}", complained(&added));
@@ -114,14 +119,20 @@ fn a_sender_is_known_once_their_key_was_added_and_nobody_else_can_use_their_name
         words.push(&forged);
         let refused = bob.run(&words);
         assert_eq!(refused.status.code(), Some(4), "{verb:?}: {}", complained(&refused));
-        assert!(complained(&refused).contains("NOT signed with the key of your contact Ada"), "{}", complained(&refused));
+        assert!(
+            complained(&refused).contains("NOT signed with the key of your contact Ada"),
+            "{}",
+            complained(&refused)
+        );
     }
     let replaced = bob.run(&["contacts", "add", "ada", &forged]);
     assert_eq!(replaced.status.code(), Some(2), "{}", complained(&replaced));
     assert!(complained(&replaced).contains("with another key"), "{}", complained(&replaced));
     // Any change of a signed link is seen: a field changed, added or left out.
     let (before, after) = link.split_once("from=ada").unwrap();
-    for changed in [format!("{before}from=adam{after}"), link.replace("&by=", "&more=x&by="), link.replace("from=ada&", "")] {
+    for changed in
+        [format!("{before}from=adam{after}"), link.replace("&by=", "&more=x&by="), link.replace("from=ada&", "")]
+    {
         let refused = open(&changed);
         assert_eq!(refused.status.code(), Some(1), "{changed}: {}", said(&refused));
         assert!(complained(&refused).contains("CHANGED"), "{}", complained(&refused));
@@ -144,7 +155,11 @@ fn a_link_is_copied_and_pulled_by_whoever_gets_it() {
     assert!(link.len() <= 500, "{} characters: {link}", link.len());
     let digest = link.split_once('@').unwrap().1.split_once('?').unwrap().0;
     // Somebody without Wharf gets a line for the same bytes.
-    assert!(complained(&shared).contains(&format!("podman pull {}@{digest}", at.trim_end_matches(":1"))), "{}", complained(&shared));
+    assert!(
+        complained(&shared).contains(&format!("podman pull {}@{digest}", at.trim_end_matches(":1"))),
+        "{}",
+        complained(&shared)
+    );
     let folder = bob.path("got").display().to_string();
     let pulled = bob.run(&["pull", &link, &folder]);
     assert_eq!(pulled.status.code(), Some(0), "{}", complained(&pulled));
@@ -168,9 +183,8 @@ fn a_link_goes_out_by_the_sites_mail_with_lines_for_somebody_without_wharf() {
     std::fs::write(home.path(".config/wharf/wharf.toml"), config).unwrap();
     let at = format!("{open}/{}:1", lab::fresh("links/mailed"));
     assert_eq!(home.run(&["push", &lab::starter(), &at]).status.code(), Some(0));
-    let sent = |to: &str| {
-        home.wharf(&["share", &at, "--link", "--mail", to]).env("WHARF_PERSON", "ada").output().unwrap()
-    };
+    let sent =
+        |to: &str| home.wharf(&["share", &at, "--link", "--mail", to]).env("WHARF_PERSON", "ada").output().unwrap();
     let mailed = sent("bob@site.example");
     assert_eq!(mailed.status.code(), Some(0), "{}", complained(&mailed));
     let link = said(&mailed).trim().to_owned();

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     formats::archive::REF_NAME,
-    shared::{partial, private},
+    shared::{origin, partial, private},
 };
 use wharf_core::{
     base::{
@@ -68,6 +68,26 @@ impl Content for Files {
             None => layout.resolve(tag, &what)?,
         };
         layout.manifest(&digest)
+    }
+
+    async fn manifest_as_file(&self, _cx: &Context, at: &ImageRef) -> Result<RawManifest> {
+        let what = format!("read {at}");
+        let (path, _) = self.path(at)?;
+        if !disk_file::is_there(path) {
+            return Err(Error::unsupported(what, "it is no disk file").hint("only disks are written with --as file"));
+        }
+        let packed = self.packed(path, &what).await?;
+        match at.digest().filter(|wanted| **wanted != packed.file) {
+            Some(wanted) => wanted.matches(&packed.artifact.digest, &what).map(|()| packed.artifact.clone()),
+            None => Ok(packed.artifact.clone()),
+        }
+    }
+
+    async fn note_origin(&self, _cx: &Context, at: &ImageRef, from: &str) {
+        if let Ok((path, _)) = self.path(at) {
+            let (path, from) = (path.to_owned(), from.to_owned());
+            let _ = blocking(move || origin::note(&path, &from)).await;
+        }
     }
 
     async fn blob(&self, _cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream> {

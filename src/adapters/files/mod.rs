@@ -21,7 +21,10 @@ use self::{last::Last, layout::Layout};
 use super::{
     formats::{container_disk::Packed, disk_header, sif},
     parts::{Parts, Surroundings},
-    shared::settings::{self, AdapterEntry},
+    shared::{
+        origin,
+        settings::{self, AdapterEntry},
+    },
 };
 use wharf_core::{
     base::{
@@ -166,7 +169,7 @@ impl Catalog for Files {
                 let lineage = sif::lineage(&path);
                 facts.details.extend(lineage.map(|from| ("made from".to_owned(), from)));
             }
-            facts.details.extend(fetched_from(&path).map(|from| ("fetched from".to_owned(), from)));
+            facts.details.extend(origin::of(&path).map(|from| ("fetched from".to_owned(), from)));
             Ok::<_, Error>(facts)
         };
         let facts = blocking(read).await.during(&what)??;
@@ -200,14 +203,6 @@ impl Catalog for Files {
         })?;
         Ok(Health { reachable: true, note: self.root.display().to_string(), ..Health::default() })
     }
-}
-
-/// The address that a file says it is from: browsers and `wharf fetch` note it in an attribute (freedesktop.org, "Common
-/// Extended Attributes"). Whoever may write the file may write that too.
-fn fetched_from(path: &Path) -> Option<String> {
-    let mut value = [0; 1024];
-    let length = rustix::fs::getxattr(path, "user.xdg.origin.url", &mut value).ok()?;
-    Some(clean::short(&String::from_utf8_lossy(value.get(..length)?), 400))
 }
 
 fn disk(reference: &ImageRef, facts: disk_header::Facts) -> Image {

@@ -50,7 +50,25 @@ pub struct Packed {
     pub manifest: RawManifest,
     /// The hash of the file alone.
     pub file: Digest,
+    /// The manifest of an artifact whose layer is the file alone, as ORAS has it, and the bytes of its configuration.
+    pub artifact: RawManifest,
 }
+
+/// The configuration of an artifact that has none (OCI image specification 1.1, "Guidance for an empty descriptor").
+pub const NO_CONFIG: &[u8] = b"{}";
+/// Its media type.
+pub const NO_CONFIG_TYPE: &str = "application/vnd.oci.empty.v1+json";
+/// The media type of a disk file as a layer, by its format (IANA has none for qcow2; this one is in use).
+fn file_type(format: &str) -> &'static str {
+    match format {
+        "qcow2" => "application/x-qemu-disk",
+        "vmdk" => "application/x-vmdk",
+        _ => "application/octet-stream",
+    }
+}
+
+/// The kind of artifact that a disk file alone is.
+const ARTIFACT: &str = "application/vnd.wharf.disk.v1";
 
 /// The beginning of the layer: the folder, and the header of the file in it.
 fn head(format: &str, size: u64) -> std::io::Result<Vec<u8>> {
@@ -115,8 +133,12 @@ pub fn pack(path: &Path, what: &str) -> Result<Packed> {
     let config = Bytes::from(serde_json::to_vec(&config).during(what)?);
     let own = own.finish();
     let described = Descriptor::blob(CONFIG, Digest::of(&config), config.len() as u64);
-    let manifest = manifest(&described, &layer, &annotations(&facts, &own, &cloud.finish()), what)?;
-    Ok(Packed { head: head.into(), size, layer, config: (described, config), manifest, file: own })
+    let annotations = annotations(&facts, &own, &cloud.finish());
+    let manifest = manifest(&described, &layer, &annotations, what)?;
+    let title = path.file_name().unwrap_or_default().to_string_lossy();
+    let alone = Descriptor::blob(file_type(&facts.format), own.clone(), size);
+    let artifact = artifact(&alone, &title, &annotations, what)?;
+    Ok(Packed { head: head.into(), size, layer, config: (described, config), manifest, file: own, artifact })
 }
 
 /// What is said of a disk, so that a list need not read it: all of it is made of the file alone.
@@ -130,6 +152,16 @@ fn annotations(facts: &disk_header::Facts, own: &Digest, cloud: &Digest) -> Valu
         all["org.wharf.disk.virtual-size"] = size.to_string().into();
     }
     all
+}
+
+/// An artifact with the file as its only layer, which carries the file's name.
+fn artifact(file: &Descriptor, title: &str, annotations: &Value, what: &str) -> Result<RawManifest> {
+    let empty = json!({"mediaType": NO_CONFIG_TYPE, "digest": Digest::of(NO_CONFIG), "size": NO_CONFIG.len()});
+    let layer = json!({"mediaType": file.media_type, "digest": file.digest, "size": file.size,
+        "annotations": {"org.opencontainers.image.title": title}});
+    let document = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": ARTIFACT, "config": empty,
+        "layers": [layer], "annotations": annotations});
+    RawManifest::new(None, serde_json::to_vec(&document).during(what)?.into(), what)
 }
 
 fn manifest(config: &Descriptor, layer: &Descriptor, annotations: &Value, what: &str) -> Result<RawManifest> {

@@ -11,6 +11,7 @@ use wharf_core::{
         error::{Error, Result},
     },
     image::{
+        lineage::DiskNeeds,
         manifest::Descriptor,
         model::{DiskFacts, Image, ImageKind},
         reference::ImageRef,
@@ -64,5 +65,6 @@ async fn look(cx: &Context, content: &dyn Content, at: &ImageRef, blob: &Descrip
 
 fn as_disk(image: Image, inside: Inside) -> Image {
     let disk = DiskFacts { in_image: inside.in_image, ..inside.facts.into_disk() };
+    let disk = DiskNeeds::add_to(disk, &image.annotations);
     Image { kind: ImageKind::Vm, disk: Some(disk), artifact: None, ..image }
 }

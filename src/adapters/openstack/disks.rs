@@ -112,7 +112,13 @@ impl Images {
     /// Glance cannot continue a broken upload, and notices late that it broke: each try creates a new image, and the
     /// unfinished one is removed.
     async fn send_bytes(&self, cx: &Context, what: &str, upload: &Upload) -> Result<(String, Digest)> {
-        let body = json!({"name": upload.name, "disk_format": upload.format, "container_format": "bare", "visibility": "private"});
+        let mut body = json!({"name": upload.name, "disk_format": upload.format, "container_format": "bare",
+            "visibility": "private", "min_disk": upload.needs.least_disk.div_ceil(1 << 30),
+            "min_ram": upload.needs.least_memory.div_ceil(1 << 20)});
+        for (name, value) in upload.needs.properties() {
+            // Glance keeps at most 255 characters of a property's value.
+            body[name] = clean::short(&value, 255).into();
+        }
         for again in 1.. {
             let request = Request::new(Method::POST, "images", Body::Json(body.clone()));
             let made: GlanceImage = self.cloud.json(what, Service::Image, request).await?;
@@ -186,6 +192,14 @@ impl Disks for Images {
         let size = image.size.unwrap_or(0);
         let outcome = if fresh { outcome(digest, size, 0) } else { outcome(digest, 0, size) };
         Ok((self.image_ref(&image.id), outcome))
+    }
+
+    async fn into_volume(&self, cx: &Context, image: &ImageRef, name: &str) -> Result<ImageRef> {
+        let what = format!("make a volume of {image}");
+        let ImageRef::Glance { image, .. } = image else { return Err(Error::usage(what, "it is no image of a cloud")) };
+        let found = cx.run(&what, self.find(&what, image)).await?;
+        let most = found.virtual_size.or(found.size).unwrap_or(0).div_ceil(1 << 30);
+        self.volume_of(cx, &what, (&found.id, found.min_disk.max(most).max(1)), name).await
     }
 
     async fn publish(&self, cx: &Context, reference: &ImageRef, published: &Published) -> Result<()> {

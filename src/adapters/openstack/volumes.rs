@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::{
     Images,
     answers::{self, GlanceImage, Listed, UniqueNames},
+    disks::PAUSE,
     service::{Body, Request, Service},
 };
 use crate::shared::http::{Part, encoded};
@@ -279,6 +280,54 @@ impl Images {
         }
         let name = format!("{} of volume {}", found.title(), found.id.get(..8).unwrap_or(&found.id));
         Ok((found, name))
+    }
+
+    /// Makes a volume of so many GiB of an image (Block Storage API v3, "Create a volume"), and waits until it is there.
+    pub async fn volume_of(
+        &self,
+        cx: &Context,
+        what: &str,
+        (image, size): (&str, u64),
+        name: &str,
+    ) -> Result<ImageRef> {
+        // A copy that is repeated must not make a second one.
+        match cx.run(what, self.find_block(what, "volumes", name)).await {
+            Err(error) if error.kind == Kind::NotFound => {}
+            Err(error) if error.kind != Kind::Usage => return Err(error),
+            _ => {
+                return Err(Error::usage(what, format!("there is a volume called '{}'", clean::short(name, 60)))
+                    .hint("choose another name"));
+            }
+        }
+        let body = json!({"volume": {"size": size, "name": name, "imageRef": image}});
+        let request = Request::new(Method::POST, "volumes", Body::Json(body));
+        let making = self.cloud.json::<BTreeMap<String, Block>>(what, Service::Volume, request);
+        let made = cx.run(what, making).await?.remove("volume");
+        let id = made.map(|made| made.id).filter(|id| text::is_uuid(id));
+        let id = id.ok_or_else(|| Error::failed(what, "the cloud names no volume"))?;
+        let waited = cx.unless_cancelled(what, self.until_available(cx, what, &id)).await;
+        if let Err(error) = waited {
+            // Nobody needs a volume that is not whole.
+            let path = format!("volumes/{id}");
+            let _ = self.cloud.send(what, Service::Volume, Request::new(Method::DELETE, &path, Body::None)).await;
+            return Err(error);
+        }
+        Ok(ImageRef::Volume { cloud: self.cloud.name.clone(), volume: id })
+    }
+
+    async fn until_available(&self, cx: &Context, what: &str, id: &str) -> Result<()> {
+        loop {
+            let now = self.find_block(what, "volumes", id).await?;
+            cx.progress.phase(format!("the volume is {}", clean::short(&now.status, 20)));
+            match now.status.as_str() {
+                "available" => return Ok(()),
+                "creating" | "downloading" => tokio::time::sleep(PAUSE).await,
+                other => {
+                    let why = format!("the cloud gave up on it: it is {}", clean::short(other, 30));
+                    return Err(Error::failed(what, why).hint("ask for a larger volume, or ask its administrators"));
+                }
+            }
+        }
     }
 
     /// The steps that make an image of a volume, its name in quotes, and the cost.

@@ -8,6 +8,7 @@ pub mod gpg;
 pub mod http;
 pub mod in_front;
 pub mod lines;
+pub mod origin;
 pub mod partial;
 pub mod private;
 pub mod room;

@@ -6,9 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{XattrFlags, fsetxattr};
-
-use crate::shared::private;
+use crate::shared::{origin as address, private};
 use wharf_core::{
     base::{
         blocking::blocking,
@@ -16,10 +14,6 @@ use wharf_core::{
     },
     ports::web::Arrived,
 };
-
-/// The attribute with the address that a file is from, as browsers write it (freedesktop.org, "Common Extended
-/// Attributes").
-const FROM: &str = "user.xdg.origin.url";
 
 /// Where the bytes lie before they are complete: its name begins with a dot, so that it is no image in a list.
 pub(super) fn partial(to: &Path) -> PathBuf {
@@ -53,7 +47,7 @@ pub(super) async fn put(arrived: Arrived, to: PathBuf, url: String) -> Result<()
             return Err(swapped());
         }
         // Not every file system keeps such a note.
-        let _ = fsetxattr(&*arrived.file, FROM, url.as_bytes(), XattrFlags::empty());
+        address::note_open(&*arrived.file, &url);
         private::put_new(from, &to).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => Error::usage(&task, "something is there").hint("name another file"),
             _ => Error::failed(&task, error),

@@ -66,6 +66,10 @@ pub struct CopyOptions {
     /// How many blobs are copied at a time.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
     pub parallel: u8,
+    /// Put a disk into a registry as a containerDisk, which every registry and engine takes, or as an artifact with the file
+    /// itself as its layer (ORAS).
+    #[arg(long = "as", value_name = "FORM", default_value = "disk", value_parser = ["disk", "file"])]
+    pub form: String,
     #[command(flatten)]
     pub pace: PaceOptions,
 }

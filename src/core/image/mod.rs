@@ -3,6 +3,7 @@
 pub mod artifact;
 pub mod configuration;
 pub mod document;
+pub mod lineage;
 pub mod link;
 pub mod manifest;
 mod manifest_model;

@@ -1,6 +1,6 @@
 //! Copying disk images between files and clouds: inspected before, hashed on the way, compared afterwards.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{evidence::Evidence, kept_transfers::BETWEEN, sources::Sources};
 use crate::{
@@ -10,7 +10,9 @@ use crate::{
     },
     config::Config,
     image::{
-        model::{DiskFacts, ImageKind, Platform},
+        lineage::{DiskNeeds, made_from},
+        link::Link,
+        model::{DiskFacts, Image, ImageKind, Platform},
         reference::ImageRef,
     },
     ports::{content::Outcome as Copied, disks::Upload},
@@ -41,24 +43,42 @@ impl DiskImages {
 
     /// Whether a copy between these references is one of a disk image.
     pub(super) fn are_meant(from: &ImageRef, to: &ImageRef) -> bool {
-        matches!(from, ImageRef::Glance { .. }) || matches!(to, ImageRef::Glance { .. })
+        matches!(from, ImageRef::Glance { .. }) || matches!(to, ImageRef::Glance { .. } | ImageRef::Volume { .. })
     }
 
     /// Copies a disk image: a file into a cloud, a cloud's image into a file, or between clouds. Gives the image's new
     /// reference, by its id if it is in a cloud now.
-    pub(super) async fn copy(&self, cx: &Context, from: &ImageRef, to: &ImageRef) -> Result<(ImageRef, Copied)> {
+    pub(super) async fn copy(
+        &self,
+        cx: &Context,
+        from: &ImageRef,
+        to: &ImageRef,
+        as_file: bool,
+    ) -> Result<(ImageRef, Copied)> {
+        self.copy_with(cx, from, to, (None, as_file)).await
+    }
+
+    /// The same, where it is known what the disk needs and was made of.
+    async fn copy_with(
+        &self,
+        cx: &Context,
+        from: &ImageRef,
+        to: &ImageRef,
+        (needs, as_file): (Option<&DiskNeeds>, bool),
+    ) -> Result<(ImageRef, Copied)> {
         let what = format!("copy {from} to {to}");
         match (from, to) {
             (ImageRef::File { path, .. }, ImageRef::Glance { image: name, .. }) => {
                 let source = self.sources.source(from)?;
                 let image = cx.run(&what, source.catalog.image(cx, from, None)).await?;
-                let Some(disk) = image.disk.filter(|_| image.kind == ImageKind::Vm) else {
+                let Some(disk) = image.disk.as_ref().filter(|_| image.kind == ImageKind::Vm) else {
                     return Err(Error::unsupported(what, "it is not a disk image")
                         .hint("clouds boot qcow2, raw and vmdk disks"));
                 };
                 refuse_references(&what, disk.refers, &disk.warnings)?;
                 let format = DiskFacts::format_in_cloud(&disk.format).to_owned();
-                let upload = Upload { name: name.clone(), file: path.into(), format, size: image.size };
+                let needs = needs.cloned().unwrap_or_else(|| DiskNeeds::of(&image, made_from(&image)));
+                let upload = Upload { name: name.clone(), file: path.into(), format, size: image.size, needs };
                 let disks = self.sources.disks(to, "upload to")?;
                 disks.upload(cx, &upload).await
             }
@@ -70,13 +90,24 @@ impl DiskImages {
                     let _ = tokio::fs::remove_file(file).await;
                     return Err(error);
                 }
+                self.note_origin(cx, from, to).await;
                 Ok((to.clone(), outcome))
             }
             (ImageRef::Glance { .. } | ImageRef::Oci(_), ImageRef::Glance { .. } | ImageRef::Oci(_)) => {
-                self.through_a_file(cx, from, to).await
+                self.through_a_file(cx, from, to, as_file).await
             }
+            (_, ImageRef::Volume { cloud, volume: name }) => self.into_volume(cx, from, (to, cloud, name)).await,
             (ImageRef::Oci(_), ImageRef::File { .. }) => Ok((to.clone(), self.write_file(cx, from, to, None).await?)),
-            (ImageRef::File { .. }, ImageRef::Oci(_)) => Ok((to.clone(), self.bytes(cx, from, to).await?)),
+            (ImageRef::File { .. }, ImageRef::Oci(_)) => {
+                let annotations = match needs {
+                    Some(needs) => needs.annotations(),
+                    None => {
+                        let image = cx.run(&what, self.sources.source(from)?.catalog.image(cx, from, None)).await?;
+                        DiskNeeds::of(&image, made_from(&image)).annotations()
+                    }
+                };
+                Ok((to.clone(), self.bytes(cx, from, to, (as_file, annotations)).await?))
+            }
             _ => Err(Error::unsupported(what, "disk images move between files, registries and clouds only")
                 .hint("wharf pull it into a file, then wharf push that file")),
         }
@@ -97,14 +128,21 @@ impl DiskImages {
             Error::unsupported(&what, "it is no disk of a machine").hint("name a folder or a .tar file")
         })?;
         let at = pinned.reference.with_digest(&pinned.manifest);
-        let mut copied = self.bytes(cx, &at, to).await?;
+        let mut copied = self.bytes(cx, &at, to, (false, BTreeMap::new())).await?;
+        self.note_origin(cx, from, to).await;
         copied.left.push("signatures and attachments: they are of the image, not of the file in it".to_owned());
         Ok(copied)
     }
 
     /// Copies an image between a file and a registry, without what is attached to it.
-    async fn bytes(&self, cx: &Context, from: &ImageRef, to: &ImageRef) -> Result<Copied> {
-        let options = Options { attachments: false, ..Options::default() };
+    async fn bytes(
+        &self,
+        cx: &Context,
+        from: &ImageRef,
+        to: &ImageRef,
+        (as_file, annotations): (bool, BTreeMap<String, String>),
+    ) -> Result<Copied> {
+        let options = Options { attachments: false, as_file, annotations, ..Options::default() };
         copy::copy(cx, &self.sources.place(from)?, &self.sources.place(to)?, &options).await
     }
 
@@ -115,18 +153,22 @@ impl DiskImages {
         cx: &Context,
         from: &ImageRef,
         to: &ImageRef,
+        as_file: bool,
     ) -> Result<(ImageRef, Copied)> {
         let what = format!("copy {from} to {to}");
-        let pinned = self.sources.image(cx, from, None).await?.pinned;
+        let image = self.sources.image(cx, from, None).await?;
+        let needs = DiskNeeds::of(&image, self.link_to(&image));
+        let pinned = image.pinned;
         let pinned = pinned.ok_or_else(|| Error::unsupported(&what, "the cloud keeps no hash of it"))?;
         let folder = self.config.cache_dir.join("moving");
         let path = folder.join(format!("{}.img", pinned.digest.hex()));
         let file = ImageRef::File { path: path.display().to_string(), tag: None, digest: None };
         cx.checkpoints.keep(BETWEEN, &path.display().to_string(), 0).await;
         if !path.exists() {
-            cx.unless_cancelled(&what, Box::pin(self.copy(cx, &pinned.reference, &file))).await?;
+            let fetching = Box::pin(self.copy_with(cx, &pinned.reference, &file, (None, false)));
+            cx.unless_cancelled(&what, fetching).await?;
         }
-        let (there, outcome) = Box::pin(self.copy(cx, &file, to)).await?;
+        let (there, outcome) = Box::pin(self.copy_with(cx, &file, to, (Some(&needs), as_file))).await?;
         let _ = tokio::fs::remove_file(&path).await;
         // Clouds keep the hash of the file; registries that of the image around it.
         let between_clouds = matches!((from, to), (ImageRef::Glance { .. }, ImageRef::Glance { .. }));
@@ -134,5 +176,49 @@ impl DiskImages {
             pinned.digest.matches(&outcome.digest, &what)?;
         }
         Ok((there, outcome))
+    }
+
+    /// Makes a volume of a disk. What is not in that cloud goes there as an image first, which is removed afterwards.
+    async fn into_volume(
+        &self,
+        cx: &Context,
+        from: &ImageRef,
+        (to, cloud, name): (&ImageRef, &str, &str),
+    ) -> Result<(ImageRef, Copied)> {
+        let disks = self.sources.disks(to, "make volumes in")?;
+        if let ImageRef::Glance { cloud: own, .. } = from
+            && own == cloud
+        {
+            let image = self.sources.image(cx, from, None).await?;
+            let digest = image
+                .pinned
+                .map(|pinned| pinned.digest)
+                .ok_or_else(|| Error::unsupported(format!("copy {from} to {to}"), "the cloud keeps no hash of it"))?;
+            let made = disks.into_volume(cx, from, name).await?;
+            return Ok((made, Copied { digest, moved: 0, spared: image.size, attachments: 0, left: Vec::new() }));
+        }
+        let between = ImageRef::Glance { cloud: cloud.to_owned(), image: name.to_owned() };
+        let (image, mut copied) = Box::pin(self.copy_with(cx, from, &between, (None, false))).await?;
+        let made = disks.into_volume(cx, &image, name).await;
+        // An image that was there before is not ours to remove.
+        if copied.moved > 0
+            && let Err(error) = disks.forget(cx, &image).await
+        {
+            copied.left.push(format!("{image}, of which the volume was made, is still there: {}", error.why));
+        }
+        Ok((made?, copied))
+    }
+
+    /// A link to an image, which means the same to everybody; empty where it has no digest.
+    fn link_to(&self, image: &Image) -> String {
+        let Some(pinned) = &image.pinned else { return String::new() };
+        let cloud = self.sources.source(&image.reference).ok().and_then(|source| source.catalog.cloud_place());
+        Link::to(pinned, cloud, None, None).to_string()
+    }
+
+    /// Notes beside a file which image it was made of.
+    async fn note_origin(&self, cx: &Context, from: &ImageRef, to: &ImageRef) {
+        let (Ok(image), Ok(place)) = (self.sources.image(cx, from, None).await, self.sources.place(to)) else { return };
+        place.content.note_origin(cx, to, &self.link_to(&image)).await;
     }
 }

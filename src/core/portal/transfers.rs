@@ -1,6 +1,6 @@
 //! Copying images between any two sources: judged first, recorded in the audit, and reported to the site's store.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,6 +16,7 @@ use crate::{
         error::{Error, Kind, Result},
     },
     image::{
+        lineage::{DiskNeeds, made_from},
         model::{Image, ImageKind},
         names,
         reference::ImageRef,
@@ -195,13 +196,23 @@ impl Transfers {
     /// Moves the bytes of an image that was judged.
     async fn moved(&self, cx: &Context, pinned: &ImageRef, to: &ImageRef, options: &Options) -> Result<Outcome> {
         if Self::moves_disk(pinned, to) {
-            return self.disks.copy(cx, pinned, to).await.map(|(_, outcome)| outcome);
+            return self.disks.copy(cx, pinned, to, options.as_file).await.map(|(_, outcome)| outcome);
         }
         if is_disk_file(to) && matches!(pinned, ImageRef::Oci(_)) {
             let platform = options.platforms.as_ref().and_then(|platforms| platforms.first());
             return self.disks.write_file(cx, pinned, to, platform).await;
         }
-        copy::copy(cx, &self.sources.place(pinned)?, &self.sources.place(to)?, options).await
+        let (source, there) = (self.sources.place(pinned)?, self.sources.place(to)?);
+        if !matches!((pinned, to), (ImageRef::File { .. }, ImageRef::Oci(_))) {
+            return copy::copy(cx, &source, &there, options).await;
+        }
+        // What a disk file needs and is from is written down with it.
+        let image = self.sources.image(cx, pinned, None).await?;
+        let annotations = match image.kind {
+            ImageKind::Vm => DiskNeeds::of(&image, made_from(&image)).annotations(),
+            _ => BTreeMap::new(),
+        };
+        copy::copy(cx, &source, &there, &Options { annotations, ..options.clone() }).await
     }
 
     /// Lets a kept transfer go on, as [`copy`](Self::copy) does: the policy is asked again.

@@ -1,5 +1,7 @@
 //! The port for reading and writing manifests and blobs by digest.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -42,6 +44,16 @@ pub trait Content: Send + Sync {
     /// nothing. Errors: `NotFound` where there is none, `Integrity` where the bytes differ, `NotAllowed` where the
     /// person may not read it.
     async fn manifest(&self, cx: &Context, at: &ImageRef) -> Result<RawManifest>;
+
+    /// The manifest of an artifact whose layer is the disk file `at` itself, as ORAS has it; its blobs are read as usual.
+    /// Changes nothing. Errors: `Unsupported` where `at` is no disk file.
+    async fn manifest_as_file(&self, _cx: &Context, at: &ImageRef) -> Result<RawManifest> {
+        Err(cannot(&at.to_string(), "make an artifact of"))
+    }
+
+    /// Notes beside what was written where it is from, if the place can: a link, or an address. Repeated, the last note
+    /// stays. Never fails: it is a note.
+    async fn note_origin(&self, _cx: &Context, _at: &ImageRef, _from: &str) {}
 
     /// A blob of the image `at`, from byte `from` on; the caller checks the digest. Changes nothing. Errors:
     /// `NotFound`, also in the middle of the stream, and `Unavailable` for a broken connection: the caller may resume
@@ -117,11 +129,22 @@ pub struct Options {
     pub parallel: usize,
     /// The person's reason for proceeding without an approval, where the policy permits that.
     pub because: Option<String>,
+    /// Whether a disk file becomes an artifact with the file itself as its layer (ORAS), and not a containerDisk.
+    pub as_file: bool,
+    /// Annotations that the copy of a single image gets besides its own: it is another image then, with another digest.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { platforms: None, attachments: true, parallel: 4, because: None }
+        Self {
+            platforms: None,
+            attachments: true,
+            parallel: 4,
+            because: None,
+            as_file: false,
+            annotations: BTreeMap::new(),
+        }
     }
 }
 

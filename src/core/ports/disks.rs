@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::content::Outcome;
 use crate::{
     base::{checkpoint::Checkpoint, context::Context, error::Result},
-    image::reference::ImageRef,
+    image::{lineage::DiskNeeds, reference::ImageRef},
 };
 
 /// A place that keeps disk images whose bytes can be sent and fetched.
@@ -25,6 +25,13 @@ pub trait Disks: Send + Sync {
     /// address is not fetched again. Errors: `Unsupported` where the place cannot fetch, `Failed` with the place's own
     /// words where it gave up.
     async fn import(&self, cx: &Context, import: &Import) -> Result<(ImageRef, Outcome)>;
+
+    /// Makes a volume of an image, and waits until the cloud has copied it. `name` is the volume's name. Repeated, there are
+    /// two volumes. Errors: `Unsupported` where the place has no volumes, `NotAllowed` where the quota is used up, `Failed`
+    /// with the place's own words where it gave up; then nothing is left.
+    async fn into_volume(&self, _cx: &Context, image: &ImageRef, _name: &str) -> Result<ImageRef> {
+        Err(cannot(&image.to_string(), "make a volume of"))
+    }
 
     /// Sets name, visibility and properties of one of the person's own images. Repeated, it changes nothing. Errors:
     /// `NotAllowed` for an image of somebody else, `NotFound` for one that is gone.
@@ -61,6 +68,8 @@ pub struct Upload {
     pub format: String,
     /// The file's size in bytes.
     pub size: u64,
+    /// What the disk needs, and what it was made of.
+    pub needs: DiskNeeds,
 }
 
 /// A disk image that a cloud fetches from the web.

@@ -36,6 +36,9 @@ pub struct TransferRecord {
     pub parallel: usize,
     /// The person's reason for proceeding without an approval.
     pub because: Option<String>,
+    /// Whether a disk file becomes an artifact with the file itself as its layer.
+    #[serde(default)]
+    pub as_file: bool,
     /// Who began it.
     pub person: String,
     /// When it was begun, in seconds since 1970.
@@ -114,6 +117,7 @@ impl TransferRecord {
             attachments: options.attachments,
             parallel: options.parallel,
             because: options.because.clone(),
+            as_file: options.as_file,
             person: person.to_owned(),
             began: now,
             changed: now,
@@ -129,6 +133,8 @@ impl TransferRecord {
             attachments: self.attachments,
             parallel: self.parallel,
             because: self.because.clone(),
+            as_file: self.as_file,
+            ..Options::default()
         }
     }
 
@@ -139,7 +145,7 @@ impl TransferRecord {
 
     /// Whether `wanted` is the same transfer: the same bytes to the same place.
     pub fn is_same(&self, wanted: &Self) -> bool {
-        let same = |one: &Self| (one.from.clone(), one.to.clone(), one.platforms.clone(), one.attachments);
+        let same = |one: &Self| (one.from.clone(), one.to.clone(), one.platforms.clone(), one.attachments, one.as_file);
         same(self) == same(wanted)
     }
 

@@ -22,6 +22,7 @@ use crate::{
     },
     config::Config,
     image::{
+        lineage::DiskNeeds,
         model::{DiskFacts, Image, ImageKind},
         reference::{ImageRef, is_on_the_web},
     },
@@ -104,12 +105,15 @@ impl DiskRequests {
             let source = self.sources.source(&origin)?;
             let from = source.disks.clone().ok_or_else(|| cannot(&source.name, "download from"))?;
             let wanted: Digest = request.asked.digest.parse()?;
-            cx.budget.expects(&what, self.sources.image(cx, &origin, None).await?.size)?;
+            let asked = self.sources.image(cx, &origin, None).await?;
+            cx.budget.expects(&what, asked.size)?;
             let fetched = from.download(cx, &origin, &file).await?;
             wanted.matches(&fetched.digest, &what)?;
             let header = self.describe_file(cx, &file).await?;
             let format = header.disk.as_ref().map_or("raw", |disk| disk.format.as_str()).to_owned();
-            let upload = Upload { name, file: file.clone(), format, size: header.size };
+            // What it was made of is not passed on: the admission says where it was asked for.
+            let needs = DiskNeeds::of(&asked, String::new());
+            let upload = Upload { name, file: file.clone(), format, size: header.size, needs };
             let (kept, _) = disks.upload(cx, &upload).await?;
             (origin, kept)
         };

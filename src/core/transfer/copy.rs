@@ -102,11 +102,33 @@ pub async fn copy_to_all(
 /// The manifest of what is copied, and all that it needs.
 async fn read_tree(cx: &Context, from: &CopyEnd, options: &Options) -> Result<(RawManifest, Tree)> {
     let what = format!("copy {}", from.at);
-    let top = from.content.manifest(cx, &from.at).await?;
+    let top = if options.as_file {
+        from.content.manifest_as_file(cx, &from.at).await?
+    } else {
+        from.content.manifest(cx, &from.at).await?
+    };
     let top = select(cx, from, top, options.platforms.as_deref(), &what).await?;
+    let top = annotated(top, &options.annotations, &what)?;
     let tree = collect(cx, from, top.clone(), &what).await?;
     cx.budget.expects(&what, tree.blobs.values().map(|blob| blob.size).fold(0, u64::saturating_add))?;
     Ok((top, tree))
+}
+
+/// The manifest of a single image with more annotations.
+fn annotated(top: RawManifest, more: &BTreeMap<String, String>, what: &str) -> Result<RawManifest> {
+    if more.is_empty() || !matches!(top.parsed(), Manifest::Image { .. }) {
+        return Ok(top);
+    }
+    let failed = |error| Error::failed(what, error);
+    let mut document: serde_json::Value = serde_json::from_slice(&top.bytes).map_err(failed)?;
+    let annotations = &mut document["annotations"];
+    if !annotations.is_object() {
+        *annotations = serde_json::json!({});
+    }
+    for (key, value) in more {
+        annotations[key] = value.clone().into();
+    }
+    RawManifest::new(Some(&top.media_type), serde_json::to_vec(&document).map_err(failed)?.into(), what)
 }
 
 /// Whether the copy to a destination goes on, or why not.

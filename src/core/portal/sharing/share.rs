@@ -242,7 +242,7 @@ impl Sharing {
         let image = self.sources.image(cx, &from, None).await?;
         let name = image.annotations.get("name").cloned().unwrap_or_else(|| from.title());
         let to = ImageRef::Glance { cloud: there.name.clone(), image: name };
-        let (there_now, outcome) = self.disks.through_a_file(cx, &from, &to).await?;
+        let (there_now, outcome) = self.disks.through_a_file(cx, &from, &to, false).await?;
         let theirs = there.sharer.as_ref().ok_or_else(|| cannot(&there.name, "share from"))?;
         let own = cx.run(&what, theirs.own(cx)).await?;
         let share = if project.is_empty() || own.name == project || own.id == project {

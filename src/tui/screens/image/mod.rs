@@ -31,6 +31,7 @@ use wharf_core::{
     base::{digest::Digest, error::Error, text},
     catalog::marks::Marks,
     image::{
+        lineage::made_from,
         model::{self, Image, Version},
         reference::ImageRef,
     },
@@ -307,6 +308,7 @@ impl Page {
             }
         };
         add("Reference", image.reference.to_string());
+        add("Made from", text::with_short_digests(&made_from(image)));
         if let Some(pinned) = &image.pinned {
             add("Digest", pinned.digest.to_string());
             if pinned.manifest != pinned.digest {
