@@ -184,7 +184,7 @@ const CORE: &[&[&str]] = &[
 const PORTAL: &[&[&str]] = &[
     &["answers", "described"],
     &["secrets", "sources", "journal"],
-    &["keys", "sign_in", "inbox", "uses", "seen", "signatures", "own_sources"],
+    &["keys", "sign_in", "inbox", "uses", "seen", "signatures", "own_sources", "locks"],
     &["senders"],
     &["catalog", "evidence"],
     &["kept_transfers", "stewardship"],

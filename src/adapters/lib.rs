@@ -190,6 +190,7 @@ fn built(config: Config, reach: http::AllowedServers, vault: Arc<dyn Vault>) -> 
         cache,
         store,
         ledger: Arc::new(store::ledger::LedgerFolder::new(&config.state_dir)),
+        lock_files: Arc::new(store::lock_files::FolderLocks),
         contacts: Arc::new(store::contacts::ContactsFile::new(&config.state_dir)),
         transfer_log: Arc::new(store::transfers::TransferFolder::new(&config.state_dir)),
         editor: Arc::new(text_editor::OwnEditor::new(&config.state_dir)),

@@ -13,7 +13,7 @@ pub(crate) async fn run(portal: &Portal, args: &Contacts, json: bool) -> Result<
     match &args.verb {
         None => return list(portal, json).await,
         Some(ContactsVerb::Add { name, key }) => {
-            let contact = portal.senders.add(name, &sender::key_in(key)?).await?;
+            let contact = portal.senders.add(name, key).await?;
             if json {
                 output::json(&contact)?;
             } else {

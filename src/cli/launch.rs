@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{again, linked, output, plans, progress, set, workloads};
+use super::{again, linked, lock, output, plans, progress, set, workloads};
 use crate::args::{Launch, PlanFormat};
 use wharf_core::{
     base::{
@@ -106,7 +106,13 @@ async fn image(portal: &Portal, args: &Launch, before: Option<&LaunchRecord>) ->
     match before {
         Some(record) => portal.launches.image_again(&cx, record, args.latest).await,
         None if linked::is_link(reference) => linked(portal, &cx, reference.parse()?, platform).await,
-        None => portal.sources.image(&cx, &portal.sources.resolve(reference).await?, platform.as_ref()).await,
+        None => {
+            let reference = portal.sources.resolve(reference).await?;
+            match lock::locked(portal, &cx, &reference, args, platform.as_ref()).await? {
+                Some(image) => Ok(image),
+                None => portal.sources.image(&cx, &reference, platform.as_ref()).await,
+            }
+        }
     }
 }
 
@@ -194,8 +200,13 @@ fn exit_code(state: &State) -> u8 {
 /// The image that a link pins, for the given platform, else for the one that the sender looked at. Fails if the link
 /// has expired.
 async fn linked(portal: &Portal, cx: &Context, mut link: Link, platform: Option<Platform>) -> Result<Image> {
-    link.platform = platform.or(link.platform);
-    Ok(linked::opened(portal, cx, "launch", &link).await?.image)
+    let opened = linked::opened(portal, cx, "launch", &link).await?;
+    if platform.is_none() || platform == link.platform {
+        return Ok(opened.image);
+    }
+    // The sender signed what they looked at; here another platform of the same image is wanted.
+    link.platform = platform;
+    portal.catalog.linked(cx, &link).await
 }
 
 /// A backend's plan, and with `shown` its form, which is left out if the backend cannot tell it.

@@ -15,6 +15,7 @@ mod inbox;
 mod key;
 mod launch;
 mod linked;
+mod lock;
 mod near;
 mod offers;
 mod output;
@@ -120,6 +121,7 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Verify(args) => verify::run(portal, args, json).await,
         Verb::Policy(args) => policy::run(portal, args, json).await,
         Verb::Key(args) => key::run(portal, args, json).await,
+        Verb::Lock(args) => lock::run(portal, args, json).await,
         Verb::Contacts(args) => contacts::run(portal, args, json).await,
         Verb::Sign(args) => sign::run(portal, args, json).await,
         Verb::Audit(args) => audit::run(portal, args, json).await,

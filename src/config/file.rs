@@ -153,7 +153,8 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &EntryKinds) -> Res
         merge(&mut config.requests, requests);
     }
     if let Some(transfers) = file.transfers {
-        config.transfers = transfers;
+        config.transfers.rate = transfers.rate.or(config.transfers.rate);
+        config.transfers.hours = transfers.hours.or(config.transfers.hours);
     }
     if let Some(mut notify) = file.notify {
         notify.webhook_secret = notify.webhook_secret.map(absolute);

@@ -299,6 +299,7 @@ pub(crate) fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
         ledger: Arc::new(wharf::adapters::store::ledger::LedgerFolder::new(
             &std::env::temp_dir().join(crate::lab::fresh("wharf-test-ledger")),
         )),
+        lock_files: Arc::new(wharf::adapters::store::lock_files::FolderLocks),
         contacts: Arc::new(wharf::adapters::store::contacts::ContactsFile::new(
             &std::env::temp_dir().join(crate::lab::fresh("wharf-test-contacts")),
         )),

@@ -52,6 +52,7 @@ mod layers;
 mod lending;
 mod libvirt;
 mod links;
+mod locks;
 mod machine_faults;
 mod mirrors;
 mod mistyped;

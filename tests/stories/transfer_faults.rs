@@ -287,6 +287,91 @@ async fn a_registry_that_is_busy_or_broken_for_a_moment_costs_a_pause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_of_which_all_has_arrived_is_completed_without_a_byte_more() {
+    let front = need!("WHARF_LAB_FRONT");
+    let closed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let shut = closed.clone();
+    // The registry takes every chunk, and then cannot complete the upload.
+    let proxy = proxy::before(&front, move |request| {
+        let completes = request.method == "PUT" && request.path.contains("/uploads/");
+        if completes && shut.load(Ordering::SeqCst) {
+            return Action::Answer("503 Service Unavailable".to_owned());
+        }
+        Action::Pass
+    })
+    .await;
+    // The source is a registry, too: nothing is asked of it behind its last byte.
+    let source = proxy::before(&front, |_| Action::Pass).await;
+    let home = home_with(&[&proxy.address, &source.address, &front]);
+    let from = layout(&home, 12 << 20).to_string();
+    let repository = lab::fresh("faults/whole-source");
+    assert_eq!(home.run(&["push", &from, &format!("{front}/{repository}:1")]).status.code(), Some(0));
+    let (at, to) = (format!("{}/{repository}:1", source.address), format!("{}/{repository}-copy:1", proxy.address));
+    let refused = home.run(&["copy", &at, &to]);
+    assert_ne!(refused.status.code(), Some(0));
+    assert!(complained(&refused).contains("wharf transfers resume"), "{}", complained(&refused));
+    closed.store(false, Ordering::SeqCst);
+    let before = proxy.up.load(Ordering::SeqCst);
+    let resumed = home.run(&["transfers", "resume"]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", complained(&resumed));
+    let again = proxy.up.load(Ordering::SeqCst) - before;
+    assert!(again < MIB, "{again} bytes were sent again");
+    assert!(is_there(&home, &proxy.address, &format!("{repository}-copy")).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_away_for_long_costs_the_upload_nothing() {
+    let front = need!("WHARF_LAB_FRONT");
+    let away = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let gone = away.clone();
+    let source = proxy::before(&front, move |request| {
+        let is_layer = to_cut(request, "GET") && gone.load(Ordering::SeqCst);
+        match request.before {
+            // The first look at the layer is at its beginning alone; then it breaks in the middle, and stays away.
+            1 if is_layer => Action::CutAnswer(9 * MIB),
+            2.. if is_layer => Action::Answer("503 Service Unavailable".to_owned()),
+            _ => Action::Pass,
+        }
+    })
+    .await;
+    let target = proxy::before(&front, |_| Action::Pass).await;
+    let home = home_with(&[&source.address, &target.address, &front]);
+    let from = layout(&home, 24 << 20).to_string();
+    let repository = lab::fresh("faults/away");
+    assert_eq!(home.run(&["push", &from, &format!("{front}/{repository}:1")]).status.code(), Some(0));
+    let (at, to) = (format!("{}/{repository}:1", source.address), format!("{}/{repository}-copy:1", target.address));
+    let broken = home.run(&["copy", &at, &to]);
+    assert_ne!(broken.status.code(), Some(0));
+    assert_eq!(target.count("DELETE", "/uploads/"), 0, "the upload is kept");
+    away.store(false, Ordering::SeqCst);
+    let before = target.up.load(Ordering::SeqCst);
+    let resumed = home.run(&["transfers", "resume"]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", complained(&resumed));
+    let again = target.up.load(Ordering::SeqCst) - before;
+    assert!(again < 17 * MIB, "{again} of 24 MiB were sent again");
+}
+
+#[test]
+fn a_transfer_goes_on_from_another_folder_and_into_the_same_place() {
+    let open = need!("WHARF_LAB_OPEN");
+    let home = home_with(&[&open]);
+    let from = layout(&home, 24 << 20).to_string();
+    let at = format!("{open}/{}:1", lab::fresh("faults/folder"));
+    assert_eq!(home.run(&["push", &from, &at]).status.code(), Some(0));
+    let (first, second) = (home.path("first"), home.path("second"));
+    std::fs::create_dir_all(&first).unwrap();
+    std::fs::create_dir_all(&second).unwrap();
+    let mut pull = home.wharf(&["pull", &at, "image", "--rate", "8M"]);
+    let mut child = pull.current_dir(&first).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until_it_has(&home, 4 * MIB);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let resumed = home.wharf(&["transfers", "resume"]).current_dir(&second).output().unwrap();
+    assert_eq!(resumed.status.code(), Some(0), "{}", complained(&resumed));
+    assert!(first.join("image/index.json").exists() && !second.join("image").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_takes_no_chunks_gets_the_blob_in_one_piece() {
     // As Google's Artifact Registry answers (containers/skopeo, issue 1101).
     let open = need!("WHARF_LAB_OPEN");

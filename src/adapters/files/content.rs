@@ -30,7 +30,7 @@ use wharf_core::{
         small_file,
     },
     image::{
-        manifest::{Descriptor, OCI_INDEX, RawManifest},
+        manifest::{Descriptor, Manifest, OCI_INDEX, RawManifest},
         names,
         reference::ImageRef,
     },
@@ -128,7 +128,10 @@ impl Content for Files {
         let fetched = self.fetch(cx, (&partial, Some(&path)), blob, source, &what).await;
         match fetched {
             // It gets its name while it is still locked.
-            Ok(Some(_locked)) => fs::rename(&partial, &path).await.during(&what),
+            Ok(Some(locked)) => {
+                let locked = locked.into_std().await;
+                blocking(move || partial::put(&locked, &partial, &path, true, &what)).await.during("put a layer")?
+            }
             Ok(None) => Ok(()),
             Err(error) => {
                 if error.kind == Kind::Integrity {
@@ -147,13 +150,11 @@ impl Content for Files {
         let (file, _) = self.path(at)?;
         let (Ok(digest), None) = (reached.part.parse::<Digest>(), self.sif_target(at)?.or(self.disk_target(at)?))
         else {
-            return match fs::remove_file(partial::of(file)).await {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).during(what),
-                _ => Ok(()),
-            };
+            let begun = partial::of(file);
+            return blocking(move || partial::remove(&begun)).await.during(what);
         };
-        let (folder, _) = self.target(at)?;
-        blocking(move || give_up(&folder, &digest)).await.during(what)
+        let (folder, archive) = self.target(at)?;
+        blocking(move || give_up(&folder, &digest, archive)).await.during(what)
     }
 
     async fn put_manifest(
@@ -169,6 +170,16 @@ impl Content for Files {
             return Ok(());
         }
         let (folder, archive) = self.target(at)?;
+        // Another transfer into the same folder may have been cancelled, and its layers with it.
+        if let Manifest::Image { config, layers, .. } = manifest.parsed() {
+            for blob in layers.iter().filter(|layer| !layer.is_foreign()).chain([config]) {
+                let there = fs::metadata(blob_path(&folder, &blob.digest)).await;
+                if !there.is_ok_and(|meta| meta.len() == blob.size) {
+                    return Err(Error::failed(what, format!("its layer {} is not there", blob.digest.short()))
+                        .hint("another transfer into this folder was cancelled: copy it again"));
+                }
+            }
+        }
         let path = blob_path(&folder, &manifest.digest);
         let (manifest, tag) = (manifest.clone(), tag.map(str::to_owned));
         let last = archive && tag.is_none();
@@ -272,38 +283,52 @@ impl Files {
             }
         };
         let mut file = fs::File::from_std(file);
-        file.set_len(have).await.during(what)?;
-        tokio::io::AsyncSeekExt::seek(&mut file, std::io::SeekFrom::Start(have)).await.during(what)?;
-        if have < blob.size || blob.size == 0 {
-            let mut stream = source.open(have).await?;
+        let mut have = have;
+        loop {
+            file.set_len(have).await.during(what)?;
+            tokio::io::AsyncSeekExt::seek(&mut file, std::io::SeekFrom::Start(have)).await.during(what)?;
             cx.progress.add_saved_bytes(have);
-            while let Some(chunk) = stream.try_next().await? {
-                if cx.shall_stop() {
-                    file.flush().await.during(what)?;
-                    return Err(Error::cancelled(what));
+            if have < blob.size || blob.size == 0 {
+                let mut stream = source.open(have).await?;
+                while let Some(chunk) = stream.try_next().await? {
+                    if cx.shall_stop() {
+                        file.flush().await.during(what)?;
+                        return Err(Error::cancelled(what));
+                    }
+                    hasher.update(&chunk);
+                    file.write_all(&chunk)
+                        .await
+                        .map_err(|error| Error::failed(what, error).hint("check the space left on that file system"))?;
                 }
-                hasher.update(&chunk);
-                file.write_all(&chunk)
-                    .await
-                    .map_err(|error| Error::failed(what, error).hint("check the space left on that file system"))?;
             }
-        } else {
-            cx.progress.add_saved_bytes(blob.size);
+            file.flush().await.during(what)?;
+            file.sync_data().await.during(what)?;
+            let found = std::mem::replace(&mut hasher, blob.digest.hasher()).finish();
+            match blob.digest.matches(&found, what) {
+                // What an earlier run has left may be of another image, or torn: all of it is fetched once more.
+                Err(_) if have > 0 => {
+                    cx.progress.take_back(have);
+                    have = 0;
+                }
+                compared => return compared.map(|()| Some(file)),
+            }
         }
-        file.flush().await.during(what)?;
-        file.sync_data().await.during(what)?;
-        blob.digest.matches(&hasher.finish(), what).map(|()| Some(file))
     }
 }
 
-/// Removes the begun part, and in a folder without an image the whole one, with folders that are empty then.
-fn give_up(folder: &Path, digest: &Digest) {
+/// Removes the begun part. In a folder without an image the whole one goes, too, with folders that are empty then; the
+/// folder in which an archive is gathered is ours alone.
+fn give_up(folder: &Path, digest: &Digest, archive: bool) {
     let path = blob_path(folder, digest);
-    let _ = std::fs::remove_file(path.with_extension("partial"));
-    if folder.join("index.json").exists() {
+    partial::remove(&path.with_extension("partial"));
+    if !archive && folder.join("index.json").exists() {
         return;
     }
     let _ = std::fs::remove_file(&path);
+    if archive {
+        let _ = std::fs::remove_file(folder.join("index.json"));
+    }
+    let _ = std::fs::remove_file(folder.join("oci-layout"));
     let inside = path.ancestors().skip(1).take_while(|parent| parent.starts_with(folder));
     for empty in inside {
         if std::fs::remove_dir(empty).is_err() {

@@ -111,7 +111,7 @@ impl Files {
                 ));
         }
         let partial = partial::of(path);
-        let _locked = self.arrive(cx, (path, &partial), blob, source, &what).await?;
+        let locked = self.arrive(cx, (path, &partial), blob, source, &what).await?;
         let (seen, task) = (partial.clone(), what.clone());
         let mut magic = [0; 42];
         let read = blocking(move || disk_header::open(&seen)?.read_exact(&mut magic).during(task).map(|()| magic));
@@ -121,7 +121,8 @@ impl Files {
                 Error::failed(what, "the registry calls it a SIF file, and it is none").hint("tell its publisher")
             );
         }
-        fs::rename(&partial, path).await.during(what)
+        let (locked, to) = (locked.into_std().await, path.to_owned());
+        blocking(move || partial::put(&locked, &partial, &to, false, &what)).await.during("put a file")?
     }
 }
 

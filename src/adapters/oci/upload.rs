@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{TryStreamExt, stream};
 use reqwest::{Body, Method, Response, StatusCode, header};
 use tokio::sync::Mutex;
 
@@ -12,7 +12,7 @@ use super::{
     Oci,
     client::{self, success},
 };
-use crate::shared::http::{self, NextPage, Origin, ServerAddress};
+use crate::shared::http::{self, Moving, NextPage, Origin, ServerAddress};
 use wharf_core::{
     base::{
         context::Context,
@@ -64,6 +64,8 @@ enum Break {
     Passing(Error),
     /// The registry takes no chunks.
     NoChunks(Error),
+    /// What an earlier run has sent is wrong, or the registry takes it for that.
+    Wrong(Error),
     /// It would fail again.
     Final(Error),
 }
@@ -96,7 +98,7 @@ impl Pieces {
 }
 
 /// A body of the next `length` bytes.
-fn body(pieces: &Arc<Mutex<Pieces>>, length: u64) -> Body {
+fn body(pieces: &Arc<Mutex<Pieces>>, length: u64, moving: &Arc<Moving>) -> Body {
     let stream = stream::unfold((pieces.clone(), length), |(pieces, left)| async move {
         if left == 0 {
             return None;
@@ -105,7 +107,7 @@ fn body(pieces: &Arc<Mutex<Pieces>>, length: u64) -> Body {
         let left = next.as_ref().map_or(0, |bytes| left - bytes.len() as u64);
         Some((next, (pieces, left)))
     });
-    Body::wrap_stream(stream.boxed())
+    moving.body(stream)
 }
 
 impl Oci {
@@ -122,19 +124,18 @@ impl Oci {
         let scopes = client::push(&name.repository);
         let sending = Sending { oci: self, cx, name, scopes, blob, source, what };
         let sent = sending.all().await;
-        // What can be taken up stays; anything else is given up.
-        let stays = |error: &Error| matches!(error.kind, Kind::Unavailable | Kind::Cancelled);
         if !sent.as_ref().is_err_and(stays) {
             cx.checkpoints.forget(blob.digest.as_str()).await;
         }
         sent
     }
 
-    /// The address of an upload that was written down, if it is one of this repository.
+    /// The address of an upload that was written down, if it is one of this registry.
     pub(super) fn upload_at(&self, name: &Name, written: &str) -> Result<Option<ServerAddress>> {
         let start = self.registry.address(&format!("v2/{}/blobs/uploads/", name.repository))?;
         Ok(match self.registry.server.next(&start, written) {
-            Some(NextPage::Here(place)) if place.url().path().starts_with(start.url().path()) => Some(place),
+            // Not every registry keeps its uploads below the repository. The list of transfers is this person's own.
+            Some(NextPage::Here(place)) => Some(place),
             _ => None,
         })
     }
@@ -192,18 +193,28 @@ impl Sending<'_> {
     /// Sends what the registry does not have yet, as often as the upload breaks and gets further, and completes it.
     async fn all(&self) -> Result<()> {
         let (mut patience, mut restarts, mut in_chunks) = (Patience::default(), 0, true);
-        let mut upload = self.taken_up().await;
+        let mut upload = self.taken_up().await?;
+        // What was there is counted as spared, until it turns out to be lost.
+        let mut spared = upload.as_ref().map_or(0, |upload| upload.sent);
         loop {
             let reached = upload.as_ref().map_or(0, |upload| upload.sent);
             let Err(broken) = self.once(&mut upload, in_chunks).await else { return Ok(()) };
             let error = match broken {
+                Break::Final(error) if stays(&error) => return Err(error),
                 Break::NoChunks(error) if in_chunks => {
                     tracing::info!(%error, "the registry takes no chunks: sending the blob in one piece");
                     self.give_up(upload.take()).await;
                     in_chunks = false;
                     continue;
                 }
-                Break::Final(error) | Break::NoChunks(error) => {
+                Break::Wrong(error) if restarts < RESTARTS => {
+                    tracing::warn!(%error, "what was sent before is not taken: sending the blob again");
+                    self.give_up(upload.take()).await;
+                    self.cx.progress.take_back(std::mem::take(&mut spared));
+                    restarts += 1;
+                    continue;
+                }
+                Break::Final(error) | Break::NoChunks(error) | Break::Wrong(error) => {
                     self.give_up(upload.take()).await;
                     return Err(error);
                 }
@@ -219,12 +230,18 @@ impl Sending<'_> {
             let Some(known) = upload.take() else { continue };
             upload = match self.state(&known).await {
                 Ok(state) => Some(state),
-                Err(error) if error.kind == Kind::Unavailable => Some(known),
+                Err(error) if !is_lost(&error) => {
+                    if !stays(&error) {
+                        return Err(error);
+                    }
+                    Some(known)
+                }
                 // Not every registry can take up an upload that broke off within a chunk: docker-registry before 3.0 cannot.
                 Err(error) if restarts < RESTARTS => {
                     tracing::warn!(%error, "the registry has lost the upload; sending the blob again");
                     restarts += 1;
                     self.cx.checkpoints.forget(self.blob.digest.as_str()).await;
+                    self.cx.progress.take_back(std::mem::take(&mut spared));
                     None
                 }
                 Err(error) => return Err(error),
@@ -238,19 +255,31 @@ impl Sending<'_> {
     }
 
     /// An upload that an earlier run has begun, if the registry still knows it.
-    async fn taken_up(&self) -> Option<Upload> {
-        let written = self.cx.checkpoints.last(self.blob.digest.as_str()).await?;
-        let address = self.oci.upload_at(self.name, &written.at).ok().flatten()?;
+    ///
+    /// # Errors
+    /// Those that may pass: the upload is not given up because the registry is busy.
+    async fn taken_up(&self) -> Result<Option<Upload>> {
+        let Some(written) = self.cx.checkpoints.last(self.blob.digest.as_str()).await else { return Ok(None) };
+        let Some(address) = self.oci.upload_at(self.name, &written.at).ok().flatten() else { return Ok(None) };
         let known = Upload { address, sent: written.bytes, least: 0 };
-        match self.state(&known).await {
-            Ok(upload) => {
-                self.cx.progress.add_saved_bytes(upload.sent);
-                Some(upload)
-            }
-            Err(error) => {
-                tracing::info!(%error, "the registry does not go on with an earlier upload");
-                self.cx.checkpoints.forget(self.blob.digest.as_str()).await;
-                None
+        let mut patience = Patience::default();
+        loop {
+            match self.state(&known).await {
+                Ok(upload) => {
+                    self.cx.progress.add_saved_bytes(upload.sent);
+                    return Ok(Some(upload));
+                }
+                Err(error) if is_lost(&error) => {
+                    tracing::info!(%error, "the registry does not go on with an earlier upload");
+                    self.cx.checkpoints.forget(self.blob.digest.as_str()).await;
+                    return Ok(None);
+                }
+                Err(error) => {
+                    let Some(pause) = patience.after(0).filter(|_| stays(&error) && !self.cx.shall_stop()) else {
+                        return Err(error);
+                    };
+                    self.cx.pause(self.what, pause).await?;
+                }
             }
         }
     }
@@ -336,7 +365,10 @@ impl Sending<'_> {
         let registry = &self.oci.registry;
         // The token may have ended since the last chunk; a body cannot be sent twice.
         registry.prepare(self.what, &self.scopes).await.map_err(sort)?;
-        let sendable = std::sync::Mutex::new(Some(body(pieces, length)));
+        // Outside of the hours in which bytes are moved, no request waits for them.
+        self.cx.pace.hours(&self.cx.progress).await;
+        let moving = Moving::new();
+        let sendable = std::sync::Mutex::new(Some(body(pieces, length, &moving)));
         let make = || {
             let body = sendable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take().ok_or_else(|| {
                 Error::new(Kind::Unavailable, self.what, "the registry wanted a new sign-in in the middle of an upload")
@@ -346,10 +378,12 @@ impl Sending<'_> {
                 .request(Method::PATCH, &upload.address)?
                 .header("Content-Type", "application/octet-stream")
                 .header("Content-Length", length.to_string())
+                .patient()
                 .body(body);
             Ok(if whole { request } else { request.header("Content-Range", format!("{}-{last}", upload.sent)) })
         };
-        let response = registry.send_signed(self.what, &self.scopes, &make).await.map_err(sort)?;
+        let sending = registry.send_signed(self.what, &self.scopes, &make);
+        let response = moving.watched(self.what, sending).await.map_err(sort)?;
         let status = response.status();
         if status.is_success() {
             let address = self.oci.location(self.what, &response, &upload.address).map_err(Break::Final)?;
@@ -363,14 +397,14 @@ impl Sending<'_> {
             // It has another number of bytes, has lost the upload, or is busy: it is asked how far it is.
             StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::NOT_FOUND if upload.sent > 0 => Break::Passing(error),
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Break::Passing(error),
-            StatusCode::NOT_IMPLEMENTED if !whole => Break::NoChunks(error),
+            StatusCode::NOT_IMPLEMENTED if !whole && upload.sent == 0 => Break::NoChunks(error),
             status if status.is_server_error() => Break::Passing(error),
             StatusCode::BAD_REQUEST
             | StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
             | StatusCode::LENGTH_REQUIRED
             | StatusCode::RANGE_NOT_SATISFIABLE
-                if !whole =>
+                if !whole && upload.sent == 0 =>
             {
                 Break::NoChunks(error)
             }
@@ -382,7 +416,7 @@ impl Sending<'_> {
     async fn complete(&self, upload: &Upload, is_taken_up: bool) -> std::result::Result<(), Break> {
         let address = upload.address.clone().with("digest", self.blob.digest.as_str());
         let registry = &self.oci.registry;
-        let make = || Ok(registry.request(Method::PUT, &address)?.header("Content-Length", "0"));
+        let make = || Ok(registry.request(Method::PUT, &address)?.header("Content-Length", "0").patient());
         // The registry hashes the whole blob before it answers, so large blobs get more time.
         let patience = self.cx.deadline.max(Duration::from_secs(60 + self.blob.size / (20 << 20)));
         let cx = self.cx.clone().with_deadline(patience);
@@ -396,9 +430,9 @@ impl Sending<'_> {
             Err(error) => match self.is_there().await {
                 true => Ok(()),
                 // What an earlier run has sent may be wrong: all of it is sent again, and compared on the way.
-                false if is_taken_up => {
+                false if is_taken_up && !stays(&error) => {
                     self.cx.checkpoints.forget(self.blob.digest.as_str()).await;
-                    Err(Break::Passing(error))
+                    Err(Break::Wrong(error))
                 }
                 false => Err(sort(error)),
             },
@@ -410,6 +444,16 @@ impl Sending<'_> {
     async fn is_there(&self) -> bool {
         self.oci.has_blob_here(self.cx, self.name, self.blob, self.what).await.unwrap_or(false)
     }
+}
+
+/// Whether the registry has lost an upload, by its answer to the question how far it is.
+fn is_lost(error: &Error) -> bool {
+    matches!(error.kind, Kind::NotFound | Kind::Failed)
+}
+
+/// Whether an upload that ended so can be taken up; any other is given up.
+fn stays(error: &Error) -> bool {
+    matches!(error.kind, Kind::Unavailable | Kind::Cancelled)
 }
 
 /// Whether an error may pass.

@@ -8,7 +8,6 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt};
-use reqwest::Body as HttpBody;
 use reqwest::Method;
 use serde_json::json;
 use tokio::{
@@ -84,7 +83,7 @@ impl Images {
         let file = fs::File::from_std(disk_header::open(&upload.file)?);
         let hasher = Arc::new(Mutex::new(Hasher::of("sha512")));
         let (hashing, progress) = (hasher.clone(), cx.progress.clone());
-        let pace = cx.pace.clone();
+        let (pace, moving) = (cx.pace.clone(), shared::Moving::new());
         let stream = tokio_util::io::ReaderStream::with_capacity(file, PIECE).then(move |chunk| {
             let (hashing, progress, pace) = (hashing.clone(), progress.clone(), pace.clone());
             async move {
@@ -100,8 +99,9 @@ impl Images {
             .bytes_request(Method::PUT, &format!("images/{id}/file"))
             .await?
             .header("Content-Type", "application/octet-stream")
-            .body(HttpBody::wrap_stream(stream));
-        let answer = request.send(what).await?;
+            .patient()
+            .body(moving.body(stream));
+        let answer = moving.watched(what, request.send(what)).await?;
         self.check(what, answer).await?;
         let hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(hasher.finish())
@@ -112,6 +112,10 @@ impl Images {
     /// Glance cannot continue a broken upload, and notices late that it broke: each try creates a new image, and the
     /// unfinished one is removed.
     async fn send_bytes(&self, cx: &Context, what: &str, upload: &Upload) -> Result<(String, Digest)> {
+        // An earlier run may have been killed: what it had begun cannot be taken up.
+        if let Some(reached) = cx.checkpoints.last(UPLOAD).await {
+            self.give_up(cx, &reached).await?;
+        }
         let mut body = json!({"name": upload.name, "disk_format": upload.format, "container_format": "bare",
             "visibility": "private", "min_disk": upload.needs.least_disk.div_ceil(1 << 30),
             "min_ram": upload.needs.least_memory.div_ceil(1 << 20)});
@@ -276,14 +280,22 @@ impl Disks for Images {
         private::make_parent(target)?;
         let partial = partial::of(target);
         cx.checkpoints.keep("download", &partial.display().to_string(), 0).await;
-        let (file, digest, had) = cx.unless_cancelled(&what, self.receive(cx, &what, &image, &partial)).await?;
+        let receiving = || self.receive(cx, &what, &image, &partial);
+        let (mut file, mut digest, mut had) = cx.unless_cancelled(&what, receiving()).await?;
+        if had > 0 && wanted.matches(&digest, &what).is_err() {
+            // What an earlier run has left may be of another image: all of it is fetched once more.
+            cx.progress.take_back(had);
+            file.set_len(0).await.during(&what)?;
+            drop(file);
+            (file, digest, had) = cx.unless_cancelled(&what, receiving()).await?;
+        }
         if let Err(error) = wanted.matches(&digest, &what) {
             let _ = fs::remove_file(&partial).await;
             return Err(error);
         }
         // It gets its name while it is still locked.
-        fs::rename(&partial, target).await.during(&what)?;
-        drop(file);
+        let (file, to, task) = (file.into_std().await, target.to_owned(), what.clone());
+        blocking(move || partial::put(&file, &partial, &to, true, &task)).await.during(&what)??;
         Ok(outcome(wanted, size - had.min(size), had))
     }
 }
@@ -348,6 +360,7 @@ impl Images {
             file.set_len(0).await.during(what)?;
             file.rewind().await.during(what)?;
             (*hasher, *arrived) = (image.hasher(), 0);
+            cx.progress.take_back(cx.progress.note().spared);
             cx.progress.set(0, image.size);
         }
         let mut stream = cx.budget.paced(shared::stream(answer, what.to_owned()), what);

@@ -10,12 +10,43 @@ use std::{
 use super::private;
 use wharf_core::base::{
     digest::Hasher,
-    error::{During, Kind, Result},
+    error::{During, Error, Kind, Result},
 };
 
 /// The file in which another arrives: the same name each time, so that a later try goes on from there.
 pub fn of(file: &Path) -> PathBuf {
     file.with_file_name(format!("{}.partial", file.file_name().unwrap_or_default().to_string_lossy()))
+}
+
+/// Gives a file that arrived its name, while it is still locked; `over` says whether it may replace another.
+///
+/// # Errors
+/// `Integrity` where another file lies under the partial name by now; `AlreadyExists` where something is there that must
+/// stay.
+pub fn put(file: &std::fs::File, partial: &Path, to: &Path, over: bool, what: &str) -> Result<()> {
+    if !is_at(file, partial) {
+        return Err(Error::new(Kind::Integrity, what, "somebody put another file in its place while it arrived")
+            .hint("use a folder that others cannot write to"));
+    }
+    if over { std::fs::rename(partial, to) } else { private::put_new(partial, to) }.during(what)
+}
+
+/// Removes a file that was begun, unless somebody writes it now.
+pub fn remove(partial: &Path) {
+    let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let opened = std::fs::OpenOptions::new().read(true).custom_flags(nofollow).open(partial);
+    if let Ok(file) = opened
+        && private::lock(&file, Duration::ZERO, "remove a file").is_ok()
+        && is_at(&file, partial)
+    {
+        let _ = std::fs::remove_file(partial);
+    }
+}
+
+/// Whether this open file is the one at a path.
+fn is_at(file: &std::fs::File, path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|meta| file.metadata().is_ok_and(|own| own.ino() == meta.ino() && own.dev() == meta.dev()))
 }
 
 /// The file that an earlier run has begun, with the hash of its bytes, at most the first `most`; a new one where

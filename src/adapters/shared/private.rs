@@ -235,21 +235,40 @@ pub fn read(path: &Path, most: u64) -> Option<Vec<u8>> {
     Some(bytes).filter(|bytes| bytes.len() as u64 <= most)
 }
 
+/// How an attempt to lock a file ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locking {
+    /// It is locked until it is closed.
+    Locked,
+    /// Another program has it.
+    Busy,
+    /// This file system has no locks.
+    Unsupported,
+}
+
+/// Locks a file until it is closed, waiting for at most `patience`; with `shared`, others may lock it so, too.
+pub fn try_lock(file: &File, patience: Duration, shared: bool, what: &str) -> Result<Locking> {
+    let end = Instant::now() + patience;
+    let how = if shared { FlockOperation::NonBlockingLockShared } else { FlockOperation::NonBlockingLockExclusive };
+    loop {
+        match flock(file, how) {
+            Err(Errno::WOULDBLOCK) if Instant::now() < end => std::thread::sleep(AGAIN),
+            Err(Errno::WOULDBLOCK) => return Ok(Locking::Busy),
+            Err(Errno::INTR) => {}
+            Ok(()) => return Ok(Locking::Locked),
+            Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK) => return Ok(Locking::Unsupported),
+            Err(error) => return Err(Error::failed(what, error)),
+        }
+    }
+}
+
 /// Locks a file until it is closed, waiting for at most `patience`. On a file system without locks nothing is locked:
 /// work under a lock must be correct without it, only slower.
 pub fn lock(file: &File, patience: Duration, what: &str) -> Result<()> {
-    let end = Instant::now() + patience;
-    loop {
-        match flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) if Instant::now() < end => std::thread::sleep(AGAIN),
-            Err(Errno::WOULDBLOCK) => {
-                return Err(Error::new(Kind::Unavailable, what, "another Wharf holds its lock")
-                    .hint("try again; if none runs, look for a process that has the file open"));
-            }
-            Err(Errno::INTR) => {}
-            Ok(()) | Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK) => return Ok(()),
-            Err(error) => return Err(Error::failed(what, error)),
-        }
+    match try_lock(file, patience, false, what)? {
+        Locking::Busy => Err(Error::new(Kind::Unavailable, what, "another Wharf holds its lock")
+            .hint("try again; if none runs, look for a process that has the file open")),
+        Locking::Locked | Locking::Unsupported => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use wharf_core::ports::signer::ShortKeys;
 const LONGEST: usize = 200;
 
 /// The functions for short forms.
-pub const SHORT: ShortKeys = ShortKeys { of, signature, verifies };
+pub const SHORT: ShortKeys = ShortKeys { of, is_key, signature, verifies };
 
 fn decoded(text: &str) -> Option<Vec<u8>> {
     (text.len() <= LONGEST).then(|| URL_SAFE_NO_PAD.decode(text).ok())?
@@ -17,6 +17,10 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
 
 fn of(pem: &str) -> Option<String> {
     Key::parse(pem)?.short().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn is_key(text: &str) -> bool {
+    decoded(text).is_some_and(|bytes| Key::from_short(&bytes).is_some())
 }
 
 fn signature(key: &str, made: &[u8]) -> Option<String> {

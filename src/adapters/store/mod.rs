@@ -5,6 +5,7 @@ pub mod choices;
 pub mod contacts;
 pub mod heads;
 pub mod ledger;
+pub mod lock_files;
 pub mod memory;
 pub mod shared;
 pub mod sqlite;

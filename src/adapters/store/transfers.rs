@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use crate::shared::private;
+use crate::shared::private::{self, Locking};
 use wharf_core::{
     base::{
         checkpoint::{Checkpoint, Checkpoints},
@@ -46,6 +46,8 @@ struct Taken {
     record: Mutex<TransferRecord>,
     parts: Mutex<BTreeMap<String, Checkpoint>>,
     shall_pause: AtomicBool,
+    /// Whether it was written how it ended.
+    ended: AtomicBool,
     _lock: File,
 }
 
@@ -105,16 +107,40 @@ fn read(path: &Path) -> Option<TransferRecord> {
     (kept.format == FORMAT && path.file_stem().is_some_and(|name| name == kept.id.as_str())).then_some(kept)
 }
 
+/// How long to wait for whoever only looks whether a transfer runs.
+const LOOKING: Duration = Duration::from_millis(500);
+/// Where nothing can be locked, a transfer that was written down less than so many seconds ago runs.
+const RECENT: i64 = 60;
+
+fn lock_file(record: &Path) -> Result<File> {
+    private::open(&record.with_extension("lock"), |options| options.create(true).truncate(false).read(true).write(true))
+}
+
 /// Locks a transfer; `None` where another program has it. The lock ends with the program, however that ends.
 fn lock(record: &Path) -> Result<Option<File>> {
     let what = format!("take {}", record.display());
-    let path = record.with_extension("lock");
-    let file = private::open(&path, |options| options.create(true).truncate(false).write(true))?;
-    match private::lock(&file, Duration::ZERO, &what) {
-        Ok(()) => Ok(Some(file)),
-        Err(error) if error.kind == Kind::Unavailable => Ok(None),
-        Err(error) => Err(error),
+    let file = lock_file(record)?;
+    let free = match private::try_lock(&file, LOOKING, false, &what)? {
+        Locking::Locked => true,
+        Locking::Busy => false,
+        Locking::Unsupported => !read(record).is_some_and(|kept| is_recent(&kept)),
+    };
+    Ok(free.then_some(file))
+}
+
+/// Whether a program carries a transfer out. Where that cannot be told, one does, so that nobody carries it out twice.
+fn runs(record: &Path, kept: &TransferRecord) -> bool {
+    let looked =
+        lock_file(record).and_then(|file| private::try_lock(&file, Duration::ZERO, true, "look at a transfer"));
+    match looked {
+        Ok(Locking::Locked) => false,
+        Ok(Locking::Unsupported) => is_recent(kept),
+        Ok(Locking::Busy) | Err(_) => true,
     }
+}
+
+fn is_recent(kept: &TransferRecord) -> bool {
+    matches!(kept.state, TransferState::Begun) && text::now().saturating_sub(kept.changed) < RECENT
 }
 
 impl Taken {
@@ -131,6 +157,7 @@ impl Taken {
             record: Mutex::new(record),
             parts: Mutex::new(parts),
             shall_pause: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             _lock: lock,
         }
     }
@@ -177,11 +204,17 @@ impl TakenTransfer for Taken {
 
     fn keep_record(&self, record: &TransferRecord) -> Result<()> {
         let bytes = serde_json::to_vec_pretty(record).during("write down a transfer")?;
+        let mut kept = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        // How far it was may be written late: how it ended stays.
+        let begun = record.state == TransferState::Begun;
+        if self.ended.fetch_or(!begun, Ordering::Relaxed) && begun {
+            return Ok(());
+        }
         private::write(&self.file, &bytes)?;
         if matches!(record.state, TransferState::Done | TransferState::Cancelled) {
             let _ = fs::remove_file(self.file.with_extension("parts"));
         }
-        *self.record.lock().unwrap_or_else(PoisonError::into_inner) = record.clone();
+        *kept = record.clone();
         Ok(())
     }
 
@@ -237,8 +270,7 @@ impl TransferLog for TransferFolder {
 
     fn all(&self) -> Result<Vec<KeptTransfer>> {
         let kept = |(file, record): (PathBuf, TransferRecord)| {
-            // One at its end cannot run; where that cannot be told, it is taken to run, so that nobody carries it out twice.
-            let runs = record.is_open() && lock(&file).map_or(true, |lock| lock.is_none());
+            let runs = record.is_open() && runs(&file, &record);
             KeptTransfer { record, runs }
         };
         Ok(self.records()?.into_iter().map(kept).collect())

@@ -47,6 +47,12 @@ pub struct Launch {
     /// Only prepare the image for the batch script in this folder, which the script of a plan has written.
     #[arg(long, value_name = "FOLDER", requires = "on", conflicts_with_all = ["plan", "again", "set", "follow"])]
     pub prepare: Option<PathBuf>,
+    /// Launch only what the lock file of this folder names.
+    #[arg(long, conflicts_with_all = ["again", "unlocked"])]
+    pub locked: bool,
+    /// Do not use the lock file of this folder.
+    #[arg(long)]
+    pub unlocked: bool,
     /// Platform, like linux/arm64; default: this machine's.
     #[arg(long)]
     pub platform: Option<String>,
@@ -185,4 +191,45 @@ pub struct CacheClear {
     /// Remove without asking.
     #[arg(long, conflicts_with = "plan")]
     pub yes: bool,
+}
+
+/// The arguments of `wharf lock`: list what is locked, or add, update or remove some.
+#[derive(Debug, Args)]
+pub struct Lock {
+    /// What to do; without it, what is locked here is listed.
+    #[command(subcommand)]
+    pub verb: Option<LockVerb>,
+}
+
+/// What `wharf lock` does.
+#[derive(Debug, Subcommand)]
+pub enum LockVerb {
+    /// Fix the bytes of images as they are now. Launches in this folder, and below it, use these from then on.
+    Add {
+        /// The images, by their tags.
+        #[arg(required = true)]
+        reference: Vec<String>,
+        /// The platform, like linux/arm64; default: whichever a launch needs.
+        #[arg(long)]
+        platform: Option<String>,
+    },
+    /// Show what has changed since in packages, findings and size, and take it if you say so.
+    Update {
+        /// The images; default: all.
+        reference: Vec<String>,
+        /// Take all without asking.
+        #[arg(long)]
+        yes: bool,
+        /// Compare what is known or found quickly; scan nothing.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Tell whether what is locked can be had, and whether its tags still mean it; change nothing.
+    Check,
+    /// Forget images.
+    Remove {
+        /// The images.
+        #[arg(required = true)]
+        reference: Vec<String>,
+    },
 }

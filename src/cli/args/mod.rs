@@ -16,8 +16,8 @@ pub use self::{
     evidence::{Audit, Key, KeyVerb, Policy, PolicyVerb, Sign, Verify},
     images::{Copy, CopyOptions, Diff, Fetch, Images, Prune, Pull, Push, RemoveImage, Show, Tag},
     launch::{
-        Cache, CacheClear, CacheVerb, Exec, Launch, Logs, PlanFormat, Resize, Snapshot, VolumeIn, WholeWorkload,
-        Workload, Workloads,
+        Cache, CacheClear, CacheVerb, Exec, Launch, Lock, LockVerb, Logs, PlanFormat, Resize, Snapshot, VolumeIn,
+        WholeWorkload, Workload, Workloads,
     },
     requests::{Approve, Inbox, Reject, Request, Requests, RequestsVerb, Steward},
     share::{Answer, Contacts, ContactsVerb, Offers, OpenLink, Revoke, Share, Shares},
@@ -155,6 +155,8 @@ pub enum Verb {
     Sign(Sign),
     /// Create, import, show or delete signing keys.
     Key(Key),
+    /// Fix the bytes of images in a file of this folder, so that launches there are the same next year.
+    Lock(Lock),
     /// List the people whose portal keys you know; add or remove one.
     Contacts(Contacts),
     /// Show what was done here and under which verdict, or verify that the audit log was not changed.

@@ -116,6 +116,19 @@ impl Progress {
         self.0.send_modify(|note| note.transfer = Some(id.to_owned()));
     }
 
+    /// Takes back bytes that seemed to be there and are moved after all.
+    pub fn take_back(&self, bytes: u64) {
+        self.0.send_modify(|note| {
+            note.done = note.done.saturating_sub(bytes);
+            note.spared = note.spared.saturating_sub(bytes);
+        });
+    }
+
+    /// Shows this in place of what was reported before.
+    pub fn show(&self, shown: Note) {
+        self.0.send_replace(shown);
+    }
+
     /// How far it is now.
     pub fn note(&self) -> Note {
         self.0.borrow().clone()

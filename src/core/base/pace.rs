@@ -171,13 +171,32 @@ impl Pace {
         Self(Some(Arc::new(Limits { rate, hours, next: Mutex::default(), minute })))
     }
 
-    /// Whether there is a limit at all.
-    pub fn is_limited(&self) -> bool {
-        self.0.is_some()
+    /// These limits, and for each that is not set the one of `other`. Where nothing is set here, both share one rate.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        let (Some(own), Some(others)) = (&self.0, &other.0) else {
+            return if self.0.is_some() { self.clone() } else { other.clone() };
+        };
+        Self::by_clock(own.rate.or(others.rate), own.hours.or(others.hours), own.minute)
     }
 
-    /// Waits until so many bytes may be moved. While the hours have not begun, the progress says so.
+    /// Waits until so many bytes may be moved.
     pub async fn take(&self, bytes: u64, progress: &Progress) {
+        self.hours(progress).await;
+        let Some(Rate(rate)) = self.0.as_ref().and_then(|limits| limits.rate) else { return };
+        let begin = {
+            let Some(limits) = &self.0 else { return };
+            let mut next = limits.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let begin = next.map_or(now, |next| next.max(now));
+            *next = Some(begin + Duration::from_secs_f64(bytes as f64 / rate as f64));
+            begin
+        };
+        tokio::time::sleep_until(begin).await;
+    }
+
+    /// Waits until bytes may be moved at all. While the hours have not begun, the progress says so.
+    pub async fn hours(&self, progress: &Progress) {
         let Some(limits) = &self.0 else { return };
         if let Some(hours) = limits.hours {
             let mut waited = false;
@@ -190,15 +209,6 @@ impl Pace {
                 progress.phase("going on");
             }
         }
-        let Some(Rate(rate)) = limits.rate else { return };
-        let begin = {
-            let mut next = limits.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            let begin = next.map_or(now, |next| next.max(now));
-            *next = Some(begin + Duration::from_secs_f64(bytes as f64 / rate as f64));
-            begin
-        };
-        tokio::time::sleep_until(begin).await;
     }
 }
 

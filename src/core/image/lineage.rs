@@ -18,12 +18,14 @@ pub const FROM: &str = "org.wharf.disk.from";
 pub const FROM_IN_CLOUD: &str = "wharf_from";
 /// Details of a file that tell what it was made of, and where it was fetched.
 const FROM_OF_FILES: [&str; 2] = ["made from", "fetched from"];
-/// The property by which Nova names the image of a machine that a snapshot was made of.
-const SNAPSHOT_OF: &str = "base_image_ref";
+/// The detail of a cloud's image that names the image of the machine that it is a snapshot of.
+const SNAPSHOT_OF: &str = "made from image";
 /// Annotations of a disk's needs: bytes, and words of Glance's properties.
 const LEAST_DISK: &str = "org.wharf.disk.min-disk";
 const LEAST_MEMORY: &str = "org.wharf.disk.min-memory";
 const FIRMWARE: &str = "org.wharf.disk.firmware";
+/// The detail of a cloud's image with its firmware.
+const FIRMWARE_DETAIL: &str = "firmware";
 const FIRMWARE_IN_CLOUD: &str = "hw_firmware_type";
 const ARCHITECTURE_IN_CLOUD: &str = "architecture";
 /// The most characters of what it was made of.
@@ -62,7 +64,7 @@ impl DiskNeeds {
     pub fn of(image: &Image, from: String) -> Self {
         let disk = image.disk.clone().unwrap_or_default();
         let told = |key: &str| image.annotations.get(key).cloned().unwrap_or_default();
-        let firmware = [FIRMWARE, FIRMWARE_IN_CLOUD].into_iter().map(told).find(|told| !told.is_empty());
+        let firmware = [FIRMWARE, FIRMWARE_DETAIL].into_iter().map(told).find(|told| !told.is_empty());
         let firmware = firmware.filter(|firmware| ["uefi", "bios"].contains(&firmware.as_str()));
         Self {
             least_disk: disk.least_disk,

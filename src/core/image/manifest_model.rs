@@ -68,6 +68,11 @@ impl Descriptor {
         Self { media_type: media_type.into(), digest, size, platform: None, artifact_type: None, data: None }
     }
 
+    /// Whether it is kept at another address by design (Windows base layers), and not copied.
+    pub fn is_foreign(&self) -> bool {
+        self.media_type.contains("foreign") || self.media_type.contains("nondistributable")
+    }
+
     /// Whether it means a manifest or an index, and no blob.
     pub fn is_manifest(&self) -> bool {
         ALL_TYPES.contains(&self.media_type.as_str())

@@ -9,6 +9,7 @@ pub mod kept;
 pub mod ledger;
 pub mod level;
 pub mod listing;
+pub mod lock;
 pub mod logs;
 pub mod mount;
 pub mod plan;

@@ -161,7 +161,9 @@ impl DiskImages {
         let pinned = image.pinned;
         let pinned = pinned.ok_or_else(|| Error::unsupported(&what, "the cloud keeps no hash of it"))?;
         let folder = self.config.cache_dir.join("moving");
-        let path = folder.join(format!("{}.img", pinned.digest.hex()));
+        // Each transfer has its own: another one may be cancelled, or done, while this one reads it.
+        let own = cx.progress.note().transfer.unwrap_or_else(|| "own".to_owned());
+        let path = folder.join(format!("{}-{own}.img", pinned.digest.hex()));
         let file = ImageRef::File { path: path.display().to_string(), tag: None, digest: None };
         cx.checkpoints.keep(BETWEEN, &path.display().to_string(), 0).await;
         if !path.exists() {

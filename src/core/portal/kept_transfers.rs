@@ -1,6 +1,10 @@
 //! Transfers that are kept from their first byte to their end, so that they go on after a break, a crash or a reboot.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use super::{journal::Journal, sources::Sources};
 use crate::{
@@ -89,6 +93,11 @@ impl KeptTransfers {
         self.meant(&kept.record.id).await
     }
 
+    /// How fast a call moves bytes: what it says itself, and where it says nothing what the configuration says.
+    pub(super) fn pace(&self, cx: &Context) -> Pace {
+        cx.pace.or(&self.pace)
+    }
+
     async fn open(&self, id: &str, verb: &str) -> Result<KeptTransfer> {
         let kept = self.meant(id).await?;
         if kept.record.is_open() {
@@ -108,7 +117,16 @@ impl KeptTransfers {
             tokio::time::sleep(LOOK / 4).await;
             let now = self.meant(&kept.record.id).await?;
             if !now.runs {
-                return Ok(now);
+                let done = match wish {
+                    Wish::Pause => true,
+                    Wish::Cancel => !now.record.is_open(),
+                };
+                return if done {
+                    Ok(now)
+                } else {
+                    let what = format!("cancel the transfer {}", now.record.id);
+                    Err(Error::new(Kind::Unavailable, what, "it ended before it was told").hint("cancel it again"))
+                };
             }
             if tokio::time::Instant::now() > end {
                 let what = format!("tell the program that carries out {}", kept.record.id);
@@ -125,14 +143,22 @@ impl KeptTransfers {
             let taken = taken.clone();
             blocking(move || taken.parts()).await.during("read a transfer")?
         };
-        let source = self.sources.source(&record.to)?;
+        let source = match self.sources.source(&record.to) {
+            Ok(source) => Some(source),
+            Err(error) => {
+                self.journal.trouble(format!("what it has left at its destination stays there: {}", error.why));
+                None
+            }
+        };
         for part in parts {
+            if part.part == BETWEEN {
+                let _ = tokio::fs::remove_file(&part.at).await;
+                let _ = tokio::fs::remove_file(format!("{}.partial", part.at)).await;
+                continue;
+            }
+            let Some(source) = &source else { continue };
             match (&record.to, &source.disks, &source.content) {
-                _ if part.part == BETWEEN => {
-                    let _ = tokio::fs::remove_file(&part.at).await;
-                    let _ = tokio::fs::remove_file(format!("{}.partial", part.at)).await;
-                }
-                (ImageRef::Glance { .. }, Some(disks), _) => disks.give_up(cx, &part).await?,
+                (ImageRef::Glance { .. } | ImageRef::Volume { .. }, Some(disks), _) => disks.give_up(cx, &part).await?,
                 (_, _, Some(content)) => content.give_up(cx, &record.to, &part).await?,
                 _ => {}
             }
@@ -152,7 +178,7 @@ impl KeptTransfers {
         wanted: TransferRecord,
         work: impl FnOnce(Context) -> F,
     ) -> Result<Outcome> {
-        let pace = if cx.pace.is_limited() { cx.pace.clone() } else { self.pace.clone() };
+        let pace = self.pace(cx);
         let log = self.log.clone();
         let taken = match blocking(move || log.take(&wanted)).await.during("begin a transfer").and_then(|taken| taken) {
             Ok(taken) => taken,
@@ -200,23 +226,29 @@ async fn watched(
     taken: &Arc<dyn TakenTransfer>,
     work: impl Future<Output = Result<Outcome>>,
 ) -> (Result<Outcome>, Option<Wish>) {
-    tokio::pin!(work);
-    let (mut wish, mut asked, mut seen) = (None, None, cx.progress.note());
+    let wish = Mutex::new(None);
+    let done = tokio::select! {
+        biased;
+        done = work => done,
+        never = looking(cx, taken, &wish) => match never {},
+    };
+    (done, wish.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Looks again and again what somebody wants of a transfer, and writes down how far it is. A slow disk does not stop the
+/// transfer itself.
+async fn looking(cx: &Context, taken: &Arc<dyn TakenTransfer>, wish: &Mutex<Option<Wish>>) -> Infallible {
+    let (mut asked, mut seen) = (None, cx.progress.note());
     loop {
-        tokio::select! {
-            done = &mut work => return (done, wish),
-            () = tokio::time::sleep(LOOK) => {}
-        }
+        tokio::time::sleep(LOOK).await;
         let reading = taken.clone();
-        let wanted = blocking(move || reading.wish()).await.ok().flatten();
-        if wanted.is_some() && wanted != wish {
-            wish = wanted;
+        if let Some(wanted) = blocking(move || reading.wish()).await.ok().flatten() {
+            *wish.lock().unwrap_or_else(PoisonError::into_inner) = Some(wanted);
             asked.get_or_insert_with(tokio::time::Instant::now);
-        }
-        match wish {
-            Some(Wish::Pause) => taken.pause(),
-            Some(Wish::Cancel) => cx.cancel.cancel(),
-            None => {}
+            match wanted {
+                Wish::Pause => taken.pause(),
+                Wish::Cancel => cx.cancel.cancel(),
+            }
         }
         if asked.is_some_and(|asked| asked.elapsed() > PATIENCE) {
             cx.cancel.cancel();

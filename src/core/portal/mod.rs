@@ -17,6 +17,7 @@ pub mod journal;
 pub mod kept_transfers;
 pub mod keys;
 pub mod launches;
+pub mod locks;
 pub mod own_sources;
 pub mod requests;
 mod secrets;
@@ -44,6 +45,7 @@ use journal::Journal;
 use kept_transfers::KeptTransfers;
 use keys::Keys;
 use launches::Launches;
+use locks::Locks;
 use own_sources::{AddingParts, OwnSources};
 use requests::Requests;
 use secrets::Secrets;
@@ -63,7 +65,8 @@ use super::{
     config::Config,
     image::short_names::ShortNames,
     ports::{
-        Audit, Cache, Checker, Editor, KeepContacts, Launcher, Ledger, Notifier, Signers, TransferLog, Vault,
+        Audit, Cache, Checker, Editor, KeepContacts, Launcher, Ledger, LockFiles, Notifier, Signers, TransferLog,
+        Vault,
         store::{Spool, Store},
         web::Web,
     },
@@ -103,6 +106,8 @@ pub struct PortalParts {
     pub open: Opener,
     /// Aliases and search registries for names without a registry, on this machine.
     pub short_names: ShortNames,
+    /// Lock files in the folders of projects.
+    pub lock_files: Arc<dyn LockFiles>,
     /// The people whose keys are known.
     pub contacts: Arc<dyn KeepContacts>,
     /// The transfers that are kept until they are done.
@@ -123,6 +128,8 @@ pub struct Portal {
     pub journal: Arc<Journal>,
     /// Keys to sign with.
     pub keys: Arc<Keys>,
+    /// The lock file of this folder.
+    pub locks: Arc<Locks>,
     /// This person's portal key, and the people whose keys are known.
     pub senders: Arc<Senders>,
     /// Signing in to and out of sources.
@@ -168,6 +175,7 @@ impl Portal {
             findings,
             launchers,
             ledger,
+            lock_files,
             notifiers,
             spool,
             store,
@@ -183,6 +191,7 @@ impl Portal {
         let journal = Arc::new(Journal::new(&config.person, audit, store.clone()));
 
         let keys = Arc::new(Keys::new(signers.clone(), secrets.clone(), journal.clone()));
+        let locks = Arc::new(Locks::new(lock_files, journal.clone()));
         let own = (signers.clone(), keys.clone(), secrets.clone());
         let senders = Arc::new(Senders::new(own, contacts, (journal.clone(), notifiers.clone()), &config.link_key));
         let uses = Arc::new(Uses::new(&config.person, sources.clone(), store.clone(), spool));
@@ -207,7 +216,7 @@ impl Portal {
             evidence.clone(),
             uses.clone(),
             journal.clone(),
-            (ledger, editor),
+            (ledger, editor, locks.clone()),
         ));
         let pace = Pace::new(config.transfers.rate, config.transfers.hours);
         let kept = Arc::new(KeptTransfers::new(transfer_log, sources.clone(), journal.clone(), pace));
@@ -233,6 +242,7 @@ impl Portal {
                 seen,
             ),
             senders,
+            locks,
             signing: Signing::new(sources.clone(), signers.clone(), journal.clone()),
             fetching: Fetching::new(config.clone(), web, sources.clone(), transfers.clone(), journal.clone()),
             transfers,

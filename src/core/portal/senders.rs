@@ -8,7 +8,7 @@ use crate::{
         blocking::blocking,
         clean,
         context::Context,
-        error::{During, Error, Result},
+        error::{During, Error, Kind, Result},
         text,
     },
     image::link::Link,
@@ -16,7 +16,7 @@ use crate::{
     request::statement::Statement,
     sharing::{
         letter::Letter,
-        sender::{Contact, Contacts, Proof, fingerprint},
+        sender::{Contact, Contacts, Proof, fingerprint, key_in},
     },
 };
 
@@ -73,10 +73,16 @@ impl Senders {
     pub async fn signed(&self, asker: Arc<dyn Asker>, link: Link) -> Result<Link> {
         let what = "sign the link";
         let (signer, key) = self.opened(asker).await?;
+        // What is signed is the link as others read it.
+        let link: Link = link.to_string().parse()?;
         let made = signer.sign(&Statement::for_link(&link)).await?;
         let short = (self.signers.short.signature)(&key, &made);
-        let signature = short.ok_or_else(|| Error::failed(what, "the key made no signature that fits into a link"))?;
-        Ok(Link { key: Some(key), signature: Some(signature), ..link })
+        let signed = short.map(|signature| Link { key: Some(key), signature: Some(signature), ..link });
+        let fits = |signed: &Link| signed.to_string().parse::<Link>().is_ok_and(|read| self.fits(&read));
+        signed.filter(fits).ok_or_else(|| {
+            Error::unsupported(what, "the key makes no signatures that links can carry")
+                .hint("name another one, on P-256: link_key")
+        })
     }
 
     /// The portal key, and its short form.
@@ -84,7 +90,16 @@ impl Senders {
         let what = "open your portal key";
         let wanted = if self.key.is_empty() { OWN } else { &self.key };
         let signer = match (self.signers.open)(wanted, asker.clone()).await {
-            Err(error) if self.key.is_empty() && error.kind == crate::base::error::Kind::NotFound => {
+            Err(error) if self.key.is_empty() && error.kind == Kind::NotFound => {
+                if let Some(known) = self.contacts().await?.own {
+                    let why = format!(
+                        "your key {} is in another secret store than the one that answers here",
+                        fingerprint(&known)
+                    );
+                    return Err(Error::not_found(what, why).hint(
+                        "unlock that store ('wharf doctor' says which one answers), or name a key of your own: link_key",
+                    ));
+                }
                 if self.secrets.keeps().await.is_none_or(|(keeps, _)| keeps != Keeps::ForGood) {
                     return Err(Error::unsupported(what, "no secret store here keeps a key for good").hint(
                         "set link_key to a key of yours ('wharf key new FILE.key'), or agree to a file: secret_file = true",
@@ -112,20 +127,22 @@ impl Senders {
         Ok((signer, key))
     }
 
-    /// What is known of the sender of a link. Contacts nobody.
-    pub async fn proof(&self, link: &Link) -> Proof {
-        let verifies = self.signers.short.verifies;
-        let fits = |link: &Link| match (&link.key, &link.signature) {
-            (Some(key), Some(signature)) => verifies(key, Statement::for_link(link).bytes(), signature),
-            _ => false,
-        };
-        match self.contacts().await {
-            Ok(contacts) => contacts.judge(link, fits),
-            Err(error) => {
-                self.journal.trouble(format!("your contacts could not be read: {error}"));
-                Contacts::default().judge(link, fits)
+    /// Whether the signature of a link is by its key, over all of it.
+    fn fits(&self, link: &Link) -> bool {
+        match (&link.key, &link.signature) {
+            (Some(key), Some(signature)) => {
+                (self.signers.short.verifies)(key, Statement::for_link(link).bytes(), signature)
             }
+            _ => false,
         }
+    }
+
+    /// What is known of the sender of a link. Asks no place.
+    ///
+    /// # Errors
+    /// Where the contacts cannot be read: then nobody can be told from anybody else.
+    pub async fn proof(&self, link: &Link) -> Result<Proof> {
+        Ok(self.contacts().await?.judge(link, |link| self.fits(link)))
     }
 
     /// Sends a letter by the site's mail, or to the site's webhook where it has no address.
@@ -159,11 +176,23 @@ impl Senders {
         blocking(move || contacts.all()).await.during("read the contacts")?
     }
 
-    /// Adds somebody by their key in its short form.
+    /// Adds somebody by what they were sent of theirs: their key, its line, or a link.
     ///
     /// # Errors
-    /// `Usage` where the name or the key is one of somebody else.
-    pub async fn add(&self, name: &str, key: &str) -> Result<Contact> {
+    /// `Usage` where it holds no key, and where the name or the key is one of somebody else; `Integrity` for a link that was
+    /// changed.
+    pub async fn add(&self, name: &str, given: &str) -> Result<Contact> {
+        let key = &key_in(given)?;
+        let what = format!("add the contact '{}'", clean::short(name, 60));
+        if given.trim().starts_with("wharf:") && !self.fits(&given.parse()?) {
+            return Err(Error::new(Kind::Integrity, what, "the link was changed after it was signed")
+                .hint("ask the sender for it again"));
+        }
+        if !(self.signers.short.is_key)(key) {
+            return Err(
+                Error::usage(what, "it is no key").hint("'wharf key' prints yours as others need it: wharf-key:…")
+            );
+        }
         let contact = Contact { name: name.trim().to_owned(), key: key.to_owned(), since: text::now() };
         let entry = self.journal.entry("add-contact", format!("{name} ({})", fingerprint(key)));
         let added = contact.clone();

@@ -1,8 +1,14 @@
 //! Copying images between any two sources: judged first, recorded in the audit, and reported to the site's store.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     disks::DiskImages, evidence::Evidence, journal::Journal, kept_transfers::KeptTransfers, sources::Sources,
@@ -11,9 +17,9 @@ use super::{
 use crate::{
     base::{
         clean,
-        context::Context,
+        context::{Context, Note, Progress},
         digest::Digest,
-        error::{Error, Kind, Result},
+        error::{During, Error, Kind, Result},
     },
     image::{
         lineage::{DiskNeeds, made_from},
@@ -40,12 +46,71 @@ pub struct Transfers {
     journal: Arc<Journal>,
 }
 
+/// How often the progress of several copies is shown.
+const SHOWN: Duration = Duration::from_millis(200);
+
 /// A destination that was admitted, and waits until all are.
 struct Waiting {
     cx: Context,
     from: CopyEnd,
     to: CopyEnd,
-    answer: oneshot::Sender<Result<Outcome>>,
+    answer: Mutex<Option<oneshot::Sender<Result<Outcome>>>>,
+}
+
+impl Waiting {
+    /// Whoever waited may have been cancelled.
+    fn answer(&self, result: Result<Outcome>) {
+        if let Some(answer) = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = answer.send(result);
+        }
+    }
+}
+
+/// Moves the bytes to all destinations that were admitted; each hears of its own result as soon as it is known.
+async fn moved_to_all(cx: &Context, mut waiting: mpsc::UnboundedReceiver<Waiting>, options: &Options) {
+    let mut all: Vec<Arc<Waiting>> = Vec::new();
+    while let Some(one) = waiting.recv().await {
+        let first = all.first().map(|first| first.from.at.clone());
+        // A tag may have moved between: nobody gets the image that was judged for somebody else.
+        if first.is_some_and(|first| first != one.from.at) {
+            let why = "its tag has moved while it was judged";
+            one.answer(Err(Error::new(Kind::Integrity, format!("copy {}", one.from.at), why).hint("copy it again")));
+            continue;
+        }
+        all.push(Arc::new(one));
+    }
+    let Some(from) = all.first().map(|first| first.from.clone()) else { return };
+    let destination = |one: Arc<Waiting>| {
+        let (cx, to) = (one.cx.clone(), one.to.clone());
+        Destination { cx, to, told: Some(Box::new(move |result| one.answer(result.clone()))) }
+    };
+    let destinations: Vec<Destination> = all.into_iter().map(destination).collect();
+    copy::copy_to_all(cx, &from, &destinations, options).await;
+}
+
+/// Shows how far several copies are together as the progress of one, for as long as they run.
+async fn shown_as_one(cx: &Context, notes: Vec<watch::Receiver<Note>>) -> Infallible {
+    loop {
+        tokio::time::sleep(SHOWN).await;
+        let mut all = Note::default();
+        for note in &notes {
+            let note = note.borrow().clone();
+            (all.done, all.spared, all.again) =
+                (all.done + note.done, all.spared + note.spared, all.again + note.again);
+            all.total = note.total.map(|total| all.total.unwrap_or(0) + total).or(all.total);
+            if all.phase.is_empty() {
+                all.phase = note.phase;
+            }
+        }
+        cx.progress.show(all);
+    }
+}
+
+/// A path from the root: whoever goes on with a transfer may be in another folder.
+fn from_root(reference: &ImageRef) -> Result<ImageRef> {
+    let ImageRef::File { path, tag, digest } = reference else { return Ok(reference.clone()) };
+    let path = std::path::absolute(path).during(format!("find {path}"))?.display().to_string();
+    Ok(ImageRef::File { path, tag: tag.clone(), digest: digest.clone() })
 }
 
 /// Where a SIF file shall be written, if this is the destination.
@@ -97,34 +162,31 @@ impl Transfers {
         to: &[ImageRef],
         options: &Options,
     ) -> Vec<Result<Outcome>> {
-        let (ready, mut waiting) = mpsc::unbounded_channel();
+        let (ready, waiting) = mpsc::unbounded_channel();
+        let (contexts, notes): (Vec<Context>, Vec<_>) = to
+            .iter()
+            .map(|_| {
+                let (progress, notes) = Progress::channel();
+                (Context { progress, ..cx.clone() }, notes)
+            })
+            .unzip();
         let copies: Vec<_> = to
             .iter()
-            .map(|to| {
-                // Each has its own progress: together they are shown as one.
-                let cx = Context { progress: cx.progress.clone(), ..cx.clone() };
+            .zip(&contexts)
+            .map(|(to, cx)| {
                 let together = (!Self::is_written_alone(from, to)).then(|| ready.clone());
-                async move { self.copy_with(&cx, from, to, options, together).await }
+                async move { self.copy_with(cx, from, to, options, together).await }
             })
             .collect();
         drop(ready);
-        let moving = async {
-            let mut all: Vec<Waiting> = Vec::new();
-            while let Some(one) = waiting.recv().await {
-                all.push(one);
-            }
-            let Some(first) = all.first() else { return };
-            let from = first.from.clone();
-            let (destinations, answers): (Vec<_>, Vec<_>) =
-                all.into_iter().map(|one| (Destination { cx: one.cx, to: one.to }, one.answer)).unzip();
-            let results = copy::copy_to_all(cx, &from, &destinations, options).await;
-            for (answer, result) in answers.into_iter().zip(results) {
-                // Whoever waited may have been cancelled.
-                let _ = answer.send(result);
-            }
-        };
-        let (results, ()) = tokio::join!(futures_util::future::join_all(copies), moving);
-        results
+        // The bytes are read for all of them: no faster than this person and the site want it.
+        let reading = Context { pace: self.kept.pace(cx), ..cx.clone() };
+        let all =
+            async { tokio::join!(futures_util::future::join_all(copies), moved_to_all(&reading, waiting, options)).0 };
+        tokio::select! {
+            results = all => results,
+            never = shown_as_one(cx, notes) => match never {},
+        }
     }
 
     /// Whether a destination is written in a way of its own, and not as the blobs of an image.
@@ -140,6 +202,7 @@ impl Transfers {
         options: &Options,
         together: Option<mpsc::UnboundedSender<Waiting>>,
     ) -> Result<Outcome> {
+        let (from, to) = (&from_root(from)?, &from_root(to)?);
         // Places that cannot do this are told before the policy is asked.
         if !Self::moves_disk(from, to) {
             self.sources.place(from)?;
@@ -186,6 +249,7 @@ impl Transfers {
     ) -> Result<Outcome> {
         let what = format!("copy {pinned} to {to}");
         let (answer, result) = oneshot::channel();
+        let answer = Mutex::new(Some(answer));
         let one = Waiting { cx, from: self.sources.place(pinned)?, to: self.sources.place(to)?, answer };
         together.send(one).map_err(|_| Error::cancelled(&what))?;
         // The copy begins when nobody else can come any more.

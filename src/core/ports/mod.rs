@@ -12,6 +12,7 @@ pub mod disks;
 pub mod editor;
 pub mod keep;
 pub mod launcher;
+pub mod lock_files;
 pub mod notifier;
 pub mod runtime;
 pub mod sharer;
@@ -33,6 +34,7 @@ pub use self::{
     editor::{Editor, FileInEditor},
     keep::{Audit, Cache, CachedRows, Keeps, Ledger, Vault},
     launcher::{Ability, Changes, KnownAttachments, Launcher, Listed, Supply, Terminal},
+    lock_files::LockFiles,
     notifier::Notifier,
     runtime::{Description, Process, Runtime},
     sharer::Sharer,

@@ -67,6 +67,8 @@ pub struct Signers {
 pub struct ShortKeys {
     /// The short form of a public key (PEM); `None` for keys that have none, like RSA.
     pub of: fn(&str) -> Option<String>,
+    /// Whether a text is the short form of a key.
+    pub is_key: fn(&str) -> bool,
     /// The short form of a signature, as a [`Signer`] makes it, by the key of this short form.
     pub signature: fn(&str, &[u8]) -> Option<String>,
     /// Whether the key of this short form has made a signature over a message. Text that is none of these gives `false`.

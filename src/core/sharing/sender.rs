@@ -45,6 +45,11 @@ pub struct Contacts {
 pub enum Proof {
     /// Nobody has signed it: anybody could have written it.
     Unsigned,
+    /// It says that it is from a contact, and nobody has signed it.
+    Stripped {
+        /// The contact whose name it uses.
+        name: String,
+    },
     /// The person themselves has signed it.
     Own,
     /// A contact has signed it.
@@ -71,7 +76,14 @@ pub enum Proof {
 impl Contacts {
     /// What is known of the sender of a link. `fits` tells whether its signature is by its key, over all of it.
     pub fn judge(&self, link: &Link, fits: impl Fn(&Link) -> bool) -> Proof {
-        let Some(key) = link.key.as_ref().filter(|_| link.signature.is_some()) else { return Proof::Unsigned };
+        let claimed = link.sender.as_deref().unwrap_or_default();
+        let Some(key) = link.key.as_ref().filter(|_| link.signature.is_some()) else {
+            // Whoever has their key does not take a link without their signature for theirs.
+            return match self.named(claimed) {
+                Some(contact) => Proof::Stripped { name: contact.name.clone() },
+                None => Proof::Unsigned,
+            };
+        };
         if !fits(link) {
             return Proof::Changed;
         }
@@ -81,7 +93,6 @@ impl Contacts {
         if let Some(contact) = self.others.iter().find(|contact| contact.key == *key) {
             return Proof::Known { name: contact.name.clone() };
         }
-        let claimed = link.sender.as_deref().unwrap_or_default();
         match self.named(claimed) {
             Some(contact) => Proof::OtherKey { name: contact.name.clone(), key: key.clone() },
             None => Proof::Unknown { key: key.clone() },
@@ -141,6 +152,7 @@ impl Proof {
         );
         match self {
             Self::Unsigned => format!("{says} (not proven: it is not signed)"),
+            Self::Stripped { name } => format!("{says}, but it is NOT signed, and you know the key of {name}"),
             Self::Own => "from yourself (signed with your key)".to_owned(),
             Self::Known { name } => match claimed.filter(|claimed| !claimed.eq_ignore_ascii_case(name)) {
                 Some(claimed) => {
@@ -164,6 +176,7 @@ impl Proof {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Own | Self::Known { .. } => "",
+            Self::Stripped { .. } => "ask them for a signed link: 'wharf share REF --link' makes one",
             Self::Unsigned => "ask the sender for a signed link: 'wharf share REF --link' makes one",
             Self::Unknown { .. } => "ask them what 'wharf key' prints; if it is the same: wharf contacts add NAME LINK",
             Self::OtherKey { .. } => "ask them by another way before you use it",
@@ -184,7 +197,9 @@ impl Proof {
         let refused = |error: Error| Err(error.hint(self.advice()));
         match self {
             Self::Changed => refused(Error::new(crate::base::error::Kind::Integrity, what, self.words(claimed))),
-            Self::OtherKey { .. } => refused(Error::new(crate::base::error::Kind::Denied, what, self.words(claimed))),
+            Self::OtherKey { .. } | Self::Stripped { .. } => {
+                refused(Error::new(crate::base::error::Kind::Denied, what, self.words(claimed)))
+            }
             _ => Ok(()),
         }
     }
@@ -264,7 +279,9 @@ mod tests {
             assert_eq!(judged.usable("open", link.sender.as_deref()).is_ok(), usable, "{sender}");
         }
         let bare: Link = format!("wharf:oci://r.example/a@{DIGEST}?from=ada").parse().unwrap();
-        assert_eq!(known.judge(&bare, verifies), Proof::Unsigned);
+        assert_eq!(known.judge(&bare, verifies), Proof::Stripped { name: "Ada".into() });
+        assert!(known.judge(&bare, verifies).usable("open", Some("ada")).is_err());
+        assert_eq!(Contacts::default().judge(&bare, verifies), Proof::Unsigned);
         assert!(Proof::Unsigned.words(Some("ada")).contains("not proven"));
     }
 

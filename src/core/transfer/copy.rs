@@ -58,11 +58,24 @@ pub struct Destination {
     pub cx: Context,
     /// The destination.
     pub to: CopyEnd,
+    /// Told of the result as soon as it is known, also while others are copied to.
+    pub told: Option<Told>,
+}
+
+/// Is told of the result of a copy.
+pub type Told = Box<dyn Fn(&Result<Outcome>) + Send + Sync>;
+
+impl Destination {
+    fn tell(&self, result: &Result<Outcome>) {
+        if let Some(told) = &self.told {
+            told(result);
+        }
+    }
 }
 
 /// Copies `from` to `to`. It can be repeated: what is there already is not copied again.
 pub async fn copy(cx: &Context, from: &CopyEnd, to: &CopyEnd, options: &Options) -> Result<Outcome> {
-    let only = [Destination { cx: cx.clone(), to: to.clone() }];
+    let only = [Destination { cx: cx.clone(), to: to.clone(), told: None }];
     let mut copied = copy_to_all(cx, from, &only, options).await;
     copied.pop().unwrap_or_else(|| Err(Error::failed(format!("copy {}", from.at), "it has no destination")))
 }
@@ -80,7 +93,13 @@ pub async fn copy_to_all(
     let begun: Vec<Note> = destinations.iter().map(|one| one.cx.progress.note()).collect();
     let (top, tree) = match read_tree(cx, from, options).await {
         Ok(read) => read,
-        Err(error) => return destinations.iter().map(|_| Err(error.clone())).collect(),
+        Err(error) => {
+            let failed = |one: &Destination| {
+                one.tell(&Err(error.clone()));
+                Err(error.clone())
+            };
+            return destinations.iter().map(failed).collect();
+        }
     };
     let states: Vec<State> = destinations.iter().map(|_| State::new(Ok(()))).collect();
     let total = tree.blobs.values().map(|blob| blob.size).fold(0, u64::saturating_add);
@@ -137,7 +156,19 @@ type State = Mutex<Result<()>>;
 /// Writes the manifests of an image whose blobs are there, and then what is attached to it.
 async fn end(
     from: &CopyEnd,
-    Destination { cx, to }: &Destination,
+    one: &Destination,
+    tree: &Tree,
+    known: (&RawManifest, Result<()>, Note),
+    options: &Options,
+) -> Result<Outcome> {
+    let result = ended(from, one, tree, known, options).await;
+    one.tell(&result);
+    result
+}
+
+async fn ended(
+    from: &CopyEnd,
+    Destination { cx, to, .. }: &Destination,
     tree: &Tree,
     (top, state, begun): (&RawManifest, Result<()>, Note),
     options: &Options,
@@ -167,8 +198,8 @@ async fn end(
     cx.progress.phase("finishing");
     to.content.finish(cx, &to.at).await?;
     let now = cx.progress.note();
-    let spared = now.spared - begun.spared;
-    let moved = (now.done - begun.done).saturating_sub(spared) + (now.again - begun.again);
+    let spared = now.spared.saturating_sub(begun.spared);
+    let moved = now.done.saturating_sub(begun.done).saturating_sub(spared) + now.again.saturating_sub(begun.again);
     Ok(Outcome { digest: top.digest.clone(), moved, spared, attachments, left })
 }
 
@@ -183,7 +214,7 @@ async fn copy_attached(
     let what = format!("copy attachment {at}");
     let manifest = from.content.manifest(cx, at).await?;
     let tree = collect(cx, from, manifest, &what).await?;
-    let only = [Destination { cx: cx.clone(), to: to.clone() }];
+    let only = [Destination { cx: cx.clone(), to: to.clone(), told: None }];
     let state = [State::new(Ok(()))];
     put_blobs(cx, from, &only, &state, (&tree, parallel)).await;
     let [state] = state;
@@ -240,10 +271,7 @@ async fn collect(cx: &Context, from: &CopyEnd, top: RawManifest, what: &str) -> 
     tree.manifests.push(top);
     for manifest in &tree.manifests {
         let Manifest::Image { config, layers, .. } = manifest.parsed() else { continue };
-        // Foreign layers (Windows base layers) are kept at another address by design, and are not copied.
-        let foreign =
-            |blob: &Descriptor| blob.media_type.contains("foreign") || blob.media_type.contains("nondistributable");
-        for blob in layers.iter().filter(|layer| !foreign(layer)).chain([config]) {
+        for blob in layers.iter().filter(|layer| !layer.is_foreign()).chain([config]) {
             // A digest means one blob: of two sizes, one is wrong.
             let known = tree.blobs.entry(blob.digest.clone()).or_insert_with(|| blob.clone());
             if known.size != blob.size {
@@ -278,7 +306,8 @@ async fn put_blob_to_all(
     states: &[State],
     blob: &Descriptor,
 ) {
-    let failed = |state: &State, error: Error| {
+    let failed = |one: &Destination, state: &State, error: Error| {
+        one.tell(&Err(error.clone()));
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.is_ok() {
             *state = Err(error);
@@ -293,21 +322,21 @@ async fn put_blob_to_all(
         match there {
             Ok(true) => {}
             Ok(false) => missing.push((one, state)),
-            Err(error) => failed(state, error),
+            Err(error) => failed(one, state, error),
         }
     }
     let fan = (missing.len() > 1).then(|| Fan::new(cx, from, blob, missing.len()));
     let puts: Vec<_> = missing.iter().map(|(one, _)| put_blob(from, one, blob, fan.as_ref())).collect();
     let done = futures_util::future::join_all(puts).await;
-    for ((_, state), done) in missing.into_iter().zip(done) {
+    for ((one, state), done) in missing.into_iter().zip(done) {
         if let Err(error) = done {
-            failed(state, error);
+            failed(one, state, error);
         }
     }
 }
 
 /// Whether a blob is at a destination, or could be mounted there.
-async fn is_there(from: &CopyEnd, Destination { cx, to }: &Destination, blob: &Descriptor) -> Result<bool> {
+async fn is_there(from: &CopyEnd, Destination { cx, to, .. }: &Destination, blob: &Descriptor) -> Result<bool> {
     let what = format!("look for {} in {}", blob.digest.short(), to.content.place());
     cx.unless_cancelled(&what, async {
         let there =
@@ -323,7 +352,7 @@ async fn is_there(from: &CopyEnd, Destination { cx, to }: &Destination, blob: &D
 
 async fn put_blob(
     from: &CopyEnd,
-    Destination { cx, to }: &Destination,
+    Destination { cx, to, .. }: &Destination,
     blob: &Descriptor,
     fan: Option<&Arc<Fan>>,
 ) -> Result<()> {
@@ -407,7 +436,8 @@ struct Reading {
 
 impl Reading {
     async fn open(&mut self) -> Result<()> {
-        while self.inner.is_none() {
+        // Behind the last byte there is nothing to ask for.
+        while self.inner.is_none() && !(self.check.blob.size > 0 && self.check.is_whole()) {
             let check = &self.check;
             match self.from.content.blob(&check.cx, &self.from.at, &check.blob, check.position).await {
                 Ok(stream) => self.inner = Some(stream),
@@ -420,7 +450,7 @@ impl Reading {
     async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
             self.open().await?;
-            let Some(stream) = &mut self.inner else { continue };
+            let Some(stream) = &mut self.inner else { return self.check.end().map(|()| None) };
             match stream.try_next().await {
                 Ok(Some(chunk)) => {
                     self.check.cx.pace.take(chunk.len() as u64, &self.check.cx.progress).await;
@@ -429,6 +459,8 @@ impl Reading {
                 }
                 Ok(None) if self.check.is_whole() => return self.check.end().map(|()| None),
                 Ok(None) => self.broke(self.check.short()).await?,
+                // All of it has come: how the connection ends does not matter.
+                Err(_) if self.check.is_whole() => return self.check.end().map(|()| None),
                 Err(error) => self.broke(error).await?,
             }
         }

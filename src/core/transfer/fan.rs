@@ -14,6 +14,7 @@ use super::copy::{CopyEnd, VerifiedBlob};
 use crate::{
     base::{
         context::{Context, Progress},
+        digest::{Digest, Hasher},
         error::Result,
     },
     image::manifest::Descriptor,
@@ -119,6 +120,8 @@ struct Reading {
     alone: Option<ByteStream>,
     own: VerifiedBlob,
     name: String,
+    digest: Digest,
+    hasher: Hasher,
     size: u64,
     position: u64,
     progress: Progress,
@@ -130,12 +133,13 @@ impl Reading {
             match pieces.recv().await {
                 Some(piece) => {
                     let piece = piece?;
+                    self.hasher.update(&piece);
                     self.position += piece.len() as u64;
                     self.progress.add(piece.len() as u64);
                     self.progress.part(&self.name, self.position, self.size);
                     return Ok(Some(piece));
                 }
-                None if self.position >= self.size => return Ok(None),
+                None if self.position >= self.size => return self.compared().map(|()| None),
                 // The common read went on without this one, or ended: the rest is read alone.
                 None => self.pieces = None,
             }
@@ -143,10 +147,21 @@ impl Reading {
         if self.alone.is_none() {
             self.alone = Some(self.own.open(self.position).await?);
         }
-        match &mut self.alone {
-            Some(stream) => stream.try_next().await,
-            None => Ok(None),
+        let next = match &mut self.alone {
+            Some(stream) => stream.try_next().await?,
+            None => None,
+        };
+        match &next {
+            Some(piece) => self.hasher.update(piece),
+            None => self.compared()?,
         }
+        Ok(next)
+    }
+
+    /// The bytes came in two ways: only together they have the digest.
+    fn compared(&self) -> Result<()> {
+        let what = format!("read blob {}", self.name);
+        self.digest.matches(&self.hasher.clone().finish(), &what)
     }
 }
 
@@ -162,6 +177,8 @@ impl BlobSource for FanReader {
             alone: None,
             own,
             name: fan.blob.digest.short().to_owned(),
+            digest: fan.blob.digest.clone(),
+            hasher: fan.blob.digest.hasher(),
             size: fan.blob.size,
             position: 0,
             progress: self.cx.progress.clone(),

@@ -43,6 +43,7 @@ pub fn link(state: &mut State, written: &str) -> Vec<Effect> {
         Ok(link) => {
             let mut page = image::Page::new(ImageTarget::Reference(link.reference.clone()));
             page.from_link = vec![(true, "opened from a link".to_owned())];
+            page.link = Some(link.clone());
             if let Some(until) = link.until {
                 let past = link.is_expired(state.now);
                 let when = text::timestamp(until);

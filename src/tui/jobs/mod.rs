@@ -176,6 +176,11 @@ impl Jobs {
         self.reads.insert(slot, (number, task));
     }
 
+    /// Work that goes to its end whatever is pressed meanwhile, and is no job of its own.
+    fn beside<F: Future<Output = ()> + Send + 'static>(&self, work: impl FnOnce(Post) -> F) {
+        spawned(work(Post { out: self.out.clone(), read: None }).boxed());
+    }
+
     fn end(&mut self, slot: Slot) {
         if let Some((_, task)) = self.reads.remove(&slot) {
             task.abort();

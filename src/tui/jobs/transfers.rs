@@ -23,11 +23,11 @@ impl Jobs {
                     tokio::time::sleep(AGAIN).await;
                 }
             }),
-            TransferEffect::Pause(id) => self.read(Slot::TransferChange, move |post| async move {
+            TransferEffect::Pause(id) => self.beside(move |post| async move {
                 let paused = portal.kept_transfers.pause(&id).await;
                 post.send(JobNews::Told(paused.map(|_| "paused: it can go on at any time".to_owned()))).await;
             }),
-            TransferEffect::Cancel(id) => self.read(Slot::TransferChange, move |post| async move {
+            TransferEffect::Cancel(id) => self.beside(move |post| async move {
                 let cancelled = portal.kept_transfers.cancel(&Context::default(), &id).await;
                 post.send(JobNews::Told(cancelled.map(|_| "cancelled: nothing of it is left".to_owned()))).await;
             }),

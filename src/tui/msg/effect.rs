@@ -361,8 +361,6 @@ pub enum Slot {
     Offers,
     /// The kept transfers.
     Transfers,
-    /// Pausing or cancelling a kept transfer.
-    TransferChange,
     /// A page of the requests.
     Requests,
     /// All about one request.

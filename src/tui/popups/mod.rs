@@ -64,6 +64,8 @@ pub enum Ask {
 pub enum Confirmation {
     /// Leave Wharf although jobs run.
     Quit,
+    /// Give up a transfer, by its id.
+    CancelTransfer(String),
     /// Remove a workload with its logs.
     Remove(SeenRow<WorkloadId>),
     /// Answer a question of the core, by its number.

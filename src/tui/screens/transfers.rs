@@ -17,7 +17,7 @@ use crate::{
     },
     model::{Job, Model},
     msg::{Effect, Slot, TransferEffect},
-    popups::Popup,
+    popups::{Confirmation, Popup},
 };
 use unicode_width::UnicodeWidthStr;
 use wharf_core::{
@@ -264,8 +264,10 @@ impl super::page::Page for Page {
                         TransferEffect::Pause(id)
                     }
                     Action::Remove => {
-                        model.say("cancelling it, and removing what it has left");
-                        TransferEffect::Cancel(id)
+                        let title = job.map(|job| job.title.clone()).unwrap_or_default();
+                        let question = format!("Cancel '{title}'? What was moved so far is removed.");
+                        model.popups.push(Popup::Confirm { question, sure: Confirmation::CancelTransfer(id) });
+                        return Vec::new();
                     }
                     _ => {
                         let title = job.map(|job| job.title.clone()).unwrap_or_default();

@@ -10,7 +10,10 @@ use crate::{
         input::{Input, leaves},
         list::{ListCursor, SeenRow},
     },
-    msg::{Effect, ImageEffect, LinkWish, ListEffect, Navigation, RequestInput, RunEffect, ShareEffect, Slot},
+    msg::{
+        Effect, ImageEffect, LinkWish, ListEffect, Navigation, RequestInput, RunEffect, ShareEffect, Slot,
+        TransferEffect,
+    },
     popups::{
         self, Ask, Confirmation, Popup, adding, conditions,
         pick::{Outcome, Purpose},
@@ -321,6 +324,10 @@ fn confirmed(state: &mut State, sure: Confirmation, yes: bool) -> Vec<Effect> {
             // When the loop ends, it cancels all jobs.
             state.quit = true;
             Vec::new()
+        }
+        Confirmation::CancelTransfer(id) => {
+            state.say("cancelling it, and removing what it has left");
+            vec![Effect::Transfer(TransferEffect::Cancel(id))]
         }
         Confirmation::Give(target) => share::create_transfer(state, target),
         Confirmation::Withdraw(seen) => request::speak(state, seen, RequestInput::Withdrawn),

@@ -4,6 +4,7 @@
 mod answers;
 mod errors;
 mod https;
+mod moving;
 pub mod origin;
 mod pages;
 mod reach;
@@ -18,6 +19,7 @@ pub use self::{
     answers::{body, counted_json, json, parse, stream},
     errors::{causes, no_answer, refused, why_no_answer},
     https::https_client,
+    moving::Moving,
     origin::{Origin, address},
     pages::{Allowance, Part, next_link, next_page},
     reach::AllowedServers,

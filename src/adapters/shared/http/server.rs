@@ -7,7 +7,7 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, header, redirect};
+use reqwest::{Body, Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, header, redirect};
 use url::Url;
 
 use super::{
@@ -57,6 +57,8 @@ pub struct Server {
     origin: Origin,
     tls: Tls,
     own: OnceLock<Client>,
+    /// Without a limit for the time until an answer begins: that time has all of a body in it.
+    patient: OnceLock<Client>,
     visitor: Visitor,
 }
 
@@ -80,7 +82,7 @@ impl Server {
             base.set_path(&format!("{}/", base.path()));
         }
         let visitor = Visitor::new(Tls { identity: None, ..tls.clone() }, reach);
-        Ok(Self { base, origin, tls, own: OnceLock::new(), visitor })
+        Ok(Self { base, origin, tls, own: OnceLock::new(), patient: OnceLock::new(), visitor })
     }
 
     /// The server at an address as people write it, https if it has no scheme. `what` says for whom, in errors.
@@ -157,10 +159,18 @@ impl Server {
         }
     }
 
+    fn patient_client(&self, what: &str) -> Result<&Client> {
+        if let Some(client) = self.patient.get() {
+            return Ok(client);
+        }
+        let client = made(&self.tls, builder(), what)?;
+        Ok(self.patient.get_or_init(|| client))
+    }
+
     /// A new request, not sent yet.
     pub fn request(&self, method: Method, place: &ServerAddress) -> Result<Request<'_>> {
         let client = self.client(&format!("connect to {}", self.origin))?;
-        Ok(Request { server: self, builder: client.request(method, place.0.clone()) })
+        Ok(Request { server: self, builder: client.request(method, place.0.clone()), patient: false })
     }
 
     /// A new GET request, not sent yet.
@@ -173,6 +183,7 @@ impl Server {
 pub struct Request<'a> {
     server: &'a Server,
     builder: RequestBuilder,
+    patient: bool,
 }
 
 impl Request<'_> {
@@ -180,6 +191,13 @@ impl Request<'_> {
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.builder = self.builder.header(name, value.as_ref());
+        self
+    }
+
+    /// The answer may take as long as the caller waits: for large bodies, and where the server has much to do first.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.patient = true;
         self
     }
 
@@ -228,7 +246,7 @@ impl Request<'_> {
     /// credentials. If another server asks for a sign-in, that is an error.
     pub async fn send(self, what: &str) -> Result<Response> {
         let server = self.server;
-        let client = server.client(what)?;
+        let client = if self.patient { server.patient_client(what)? } else { server.client(what)? };
         let mut request = self.builder.build().map_err(|error| no_answer(what, &error))?;
         for _ in 0..MOST_REDIRECTS {
             let again = request.try_clone();
@@ -343,10 +361,17 @@ impl Visitor {
 
 /// A client with a time limit for every step that follows no redirects itself. Proxies come from the environment.
 fn client(tls: &Tls, what: &str) -> Result<Client> {
-    let builder = Client::builder()
+    made(tls, builder().read_timeout(Duration::from_secs(30)), what)
+}
+
+fn made(tls: &Tls, builder: ClientBuilder, what: &str) -> Result<Client> {
+    tls.apply(builder, what)?.build().map_err(|error| no_answer(what, &error))
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
         .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(5))
-        .read_timeout(Duration::from_secs(30))
         .pool_max_idle_per_host(32)
         .tcp_nodelay(true)
         // Bytes are hashed and counted as they were sent.
@@ -355,6 +380,5 @@ fn client(tls: &Tls, what: &str) -> Result<Client> {
         .no_zstd()
         .no_deflate()
         .referer(false)
-        .redirect(redirect::Policy::none());
-    tls.apply(builder, what)?.build().map_err(|error| no_answer(what, &error))
+        .redirect(redirect::Policy::none())
 }

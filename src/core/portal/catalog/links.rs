@@ -66,6 +66,19 @@ impl Catalog {
         }
     }
 
+    /// A link to an image without sender, end and signature: it only says which bytes are meant.
+    ///
+    /// # Errors
+    /// `Unsupported` where the image has no digest.
+    pub fn plain_link(&self, image: &Image) -> Result<Link> {
+        let reference = &image.reference;
+        let pinned = image.pinned.as_ref().ok_or_else(|| {
+            Error::unsupported(format!("link to {reference}"), "its digest is unknown, so it cannot be pinned")
+        })?;
+        let cloud = self.sources.source(reference)?.catalog.cloud_place();
+        Ok(Link { platform: None, ..Link::to(pinned, cloud, None, None) })
+    }
+
     /// The image that a link names, who sent it, and whether its tag means another image by now.
     ///
     /// # Errors
@@ -73,7 +86,7 @@ impl Catalog {
     /// not signed with their key; those of the source.
     pub async fn open_link(&self, cx: &Context, link: &Link) -> Result<OpenedLink> {
         // Whoever tries to deceive has nobody asked at the place that they name.
-        let proof = self.senders.proof(link).await;
+        let proof = self.senders.proof(link).await?;
         proof.usable("open the link", link.sender.as_deref())?;
         let image = self.linked(cx, link).await?;
         if let Some(pinned) = &image.pinned {

@@ -16,6 +16,7 @@ use super::{
     answers::{BACKEND, HealthAnswer, ask},
     evidence::Evidence,
     journal::Journal,
+    locks::Locks,
     sources::Sources,
     uses::Uses,
 };
@@ -47,6 +48,7 @@ pub struct Launches {
     journal: Arc<Journal>,
     ledger: Arc<dyn Ledger>,
     editor: Arc<dyn Editor>,
+    locks: Arc<Locks>,
 }
 
 impl Launches {
@@ -58,9 +60,9 @@ impl Launches {
         evidence: Arc<Evidence>,
         uses: Arc<Uses>,
         journal: Arc<Journal>,
-        (ledger, editor): (Arc<dyn Ledger>, Arc<dyn Editor>),
+        (ledger, editor, locks): (Arc<dyn Ledger>, Arc<dyn Editor>, Arc<Locks>),
     ) -> Self {
-        Self { config, sources, launchers, evidence, uses, journal, ledger, editor }
+        Self { config, sources, launchers, evidence, uses, journal, ledger, editor, locks }
     }
 
     /// The names of all backends.
@@ -196,6 +198,7 @@ impl Launches {
         let launch = LaunchFacts { privileged: plan.privileged, isolation: plan.isolation };
         let gate = self.evidence.gate_for(image, &self.evidence.judged_by_what_is_there(image).await, launch);
         plan.risks.push(Evidence::risk(&gate));
+        self.locks.tell_in(&mut plan, image).await;
         Ok((plan, gate))
     }
 

@@ -397,6 +397,15 @@ impl page::Page for Page {
                 self.turn_pane(self.panes().len().saturating_sub(1));
                 return Vec::new();
             }
+            Action::Refresh if self.link.is_some() => {
+                let Some(link) = self.link.take() else { return Vec::new() };
+                return vec![Effect::Go(Navigation::Back), Effect::Go(Navigation::Link(link.to_string()))];
+            }
+            // A link that was refused names nothing that could be used.
+            _ if self.link.is_some() && self.image.is_none() => {
+                model.say("the link is not opened: there is nothing to do that with");
+                return Vec::new();
+            }
             Action::Refresh => {
                 let platform = self.platform.take();
                 *self = Self { platform, ..Self::new(self.target()) };

@@ -32,6 +32,7 @@ use wharf_core::{
     catalog::marks::Marks,
     image::{
         lineage::made_from,
+        link::Link,
         model::{self, Image, Version},
         reference::ImageRef,
     },
@@ -115,6 +116,8 @@ pub struct Page {
     pub at: ListCursor,
     /// What is said about the link that the page was opened from; `true` for good news.
     pub from_link: Vec<(bool, String)>,
+    /// The link that the page was opened from: it is opened again with its proof, never by its reference alone.
+    pub link: Option<Link>,
     /// The tags of the last read of version details, of which some may not have arrived.
     pub asked: Vec<String>,
     /// Whether the launch screen opens as soon as the image has arrived.
@@ -154,6 +157,7 @@ impl Page {
             pane: Pane::Overview,
             at: ListCursor::default(),
             from_link: Vec::new(),
+            link: None,
             asked: Vec::new(),
             launch_next: false,
             platform: None,

@@ -25,7 +25,9 @@ pub(super) fn arrived(state: &mut State, news: JobNews) -> Vec<Effect> {
             let clock = state.clock;
             state.jobs.change(|jobs| {
                 // What an earlier run has begun goes on in this job.
-                jobs.retain(|job| job.own || note.transfer.is_none() || job.transfer() != note.transfer.as_deref());
+                jobs.retain(|job| {
+                    job.id == id || note.transfer.is_none() || job.transfer() != note.transfer.as_deref()
+                });
                 if let Some(job) = jobs.iter_mut().find(|job| job.id == id) {
                     job.speed.note(clock, note.done.saturating_sub(note.spared));
                     job.note = note;

@@ -1,0 +1,115 @@
+//! Lock files: launches in a folder use the bytes that it names, and a change is looked at before it is taken.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::lab::{self, Home, complained, need, said};
+
+/// A home with the lab's registry, and an image there that runs: the starter.
+fn with_an_image(open: &str) -> (Home, String) {
+    let home = Home::configured(&format!("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{open}\"\n"));
+    let at = format!("{open}/{}:1", lab::fresh("locks/image"));
+    let pushed = home.run(&["push", &lab::starter(), &at]);
+    assert_eq!(pushed.status.code(), Some(0), "{}", complained(&pushed));
+    (home, at)
+}
+
+struct Project {
+    home: Home,
+    folder: std::path::PathBuf,
+}
+
+impl Project {
+    fn new(home: Home) -> Self {
+        let folder = home.path("paper");
+        std::fs::create_dir_all(folder.join(".git")).unwrap();
+        std::fs::create_dir_all(folder.join("analysis/deep")).unwrap();
+        Self { home, folder }
+    }
+
+    fn run(&self, below: &str, words: &[&str]) -> std::process::Output {
+        self.home.wharf(words).current_dir(self.folder.join(below)).output().unwrap()
+    }
+
+    fn done(&self, words: &[&str]) -> String {
+        let output = self.run("", words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", complained(&output));
+        said(&output)
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.folder.join("wharf.lock")
+    }
+}
+
+#[test]
+fn a_launch_uses_the_bytes_that_are_locked_until_somebody_has_looked_at_others() {
+    let open = need!("WHARF_LAB_OPEN");
+    let (home, at) = with_an_image(&open);
+    let project = Project::new(home);
+    assert!(project.done(&["lock"]).contains("there is no wharf.lock here"));
+    let added = project.done(&["lock", "add", &at]);
+    assert!(added.contains("wharf.lock"), "{added}");
+    let text = std::fs::read_to_string(project.file()).unwrap();
+    let digest =
+        text.lines().find_map(|line| line.strip_prefix("digest = \"")).unwrap().trim_end_matches('"').to_owned();
+    assert!(text.contains(&format!("name = \"oci://{at}\"")) && text.contains("link = \"wharf:oci://"), "{text}");
+    // The tag means something else from now on.
+    project.done(&["copy", &format!("{open}/library/alpine:latest"), &at]);
+    let planned = |below: &str, more: &[&str]| {
+        let mut words = vec!["launch", &at, "--on", "local", "--plan"];
+        words.extend(more);
+        project.run(below, &words)
+    };
+    for below in ["", "analysis/deep"] {
+        let plan = planned(below, &[]);
+        assert_eq!(plan.status.code(), Some(0), "{}", complained(&plan));
+        assert!(said(&plan).contains(&digest) && said(&plan).contains("these are the bytes that"), "{}", said(&plan));
+        assert!(complained(&plan).contains("wharf.lock"), "{}", complained(&plan));
+    }
+    // Whoever wants the other one says so, and is told.
+    let unlocked = planned("", &["--unlocked"]);
+    assert!(said(&unlocked).contains("NOT the bytes that"), "{} {}", said(&unlocked), complained(&unlocked));
+    let checked = project.done(&["lock", "check"]);
+    assert!(checked.contains("its tag has moved since"), "{checked}");
+    // Without a terminal nobody can say yes: nothing is taken.
+    let refused = project.run("", &["lock", "update", "--quick"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    assert!(said(&refused).contains("verdict"), "{}", said(&refused));
+    assert_eq!(std::fs::read_to_string(project.file()).unwrap(), text);
+    let taken = project.done(&["lock", "update", "--quick", "--yes"]);
+    assert!(taken.contains("->"), "{taken}");
+    assert!(!std::fs::read_to_string(project.file()).unwrap().contains(&digest));
+    assert!(project.done(&["lock", "update", "--quick"]).contains("is the same"));
+    project.done(&["lock", "remove", &at]);
+    let denied = planned("", &["--locked"]);
+    assert_eq!(denied.status.code(), Some(4), "{}", complained(&denied));
+}
+
+#[test]
+fn a_lock_file_that_somebody_else_could_have_written_or_changed_is_not_used() {
+    let open = need!("WHARF_LAB_OPEN");
+    let (home, at) = with_an_image(&open);
+    let project = Project::new(home);
+    project.done(&["lock", "add", &at]);
+    let launch = || project.run("", &["launch", &at, "--on", "local", "--plan"]);
+    let text = std::fs::read_to_string(project.file()).unwrap();
+    std::fs::set_permissions(project.file(), std::fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(complained(&launch()).contains("others could have written it"), "{}", complained(&launch()));
+    std::fs::set_permissions(project.file(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let digest = text.lines().find_map(|line| line.strip_prefix("digest = \"")).unwrap().trim_end_matches('"');
+    let other = format!("sha256:{}", "0".repeat(64));
+    for (broken, code) in [
+        (text.replacen(&format!("\"{digest}\""), &format!("\"{other}\""), 1), 1),
+        (text.replace(digest, &other), 6),
+        ("version = 1\n[[image]]\n".to_owned(), 2),
+        ("not TOML".to_owned(), 2),
+    ] {
+        std::fs::write(project.file(), &broken).unwrap();
+        let refused = launch();
+        assert_eq!(refused.status.code(), Some(code), "{broken}: {}", complained(&refused));
+    }
+    // A folder above the project is nobody's.
+    std::fs::write(project.file(), &text).unwrap();
+    std::fs::rename(project.file(), project.home.path("wharf.lock")).unwrap();
+    assert!(!complained(&launch()).contains("wharf.lock"), "{}", complained(&launch()));
+}
