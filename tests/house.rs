@@ -190,7 +190,7 @@ const PORTAL: &[&[&str]] = &[
     &["kept_transfers", "stewardship"],
     &["disks"],
     &["transfers", "launches", "upkeep"],
-    &["sharing", "fetching"],
+    &["sharing", "fetching", "mirroring"],
     &["requests"],
     &["doctor"],
     &["mod"],

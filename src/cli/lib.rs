@@ -16,6 +16,7 @@ mod key;
 mod launch;
 mod linked;
 mod lock;
+mod mirror;
 mod near;
 mod offers;
 mod output;
@@ -146,6 +147,7 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Offers(args) => offers::run(portal, args, json).await,
         Verb::Open(args) => share::open(portal, args, json).await,
         Verb::Copy(args) => copy::run(portal, args, json).await,
+        Verb::Mirror(args) => mirror::run(portal, args, json).await,
         Verb::Transfers(args) => transfers::run(portal, args, json).await,
         Verb::Pull(args) => copy::pull(portal, args, json).await,
         Verb::Fetch(args) => fetch::run(portal, args, json).await,

@@ -54,6 +54,7 @@ mod libvirt;
 mod links;
 mod locks;
 mod machine_faults;
+mod mirroring;
 mod mirrors;
 mod mistyped;
 mod mounted;

@@ -72,7 +72,7 @@ enum Deleted {
 impl Oci {
     /// The digest of a tag or digest and whether it is an index. The manifest is read only if the registry's headers do
     /// not tell.
-    async fn head(&self, cx: &Context, name: &Name) -> Result<(Digest, bool)> {
+    pub(super) async fn head(&self, cx: &Context, name: &Name) -> Result<(Digest, bool)> {
         let what = format!("look at {}", ImageRef::Oci(name.clone()));
         let url = self.registry.address(&format!("v2/{}/manifests/{}", name.repository, name.selector()))?;
         let accept = ALL_TYPES.join(", ");

@@ -22,7 +22,7 @@ pub use self::{
     requests::{Approve, Inbox, Reject, Request, Requests, RequestsVerb, Steward},
     share::{Answer, Contacts, ContactsVerb, Offers, OpenLink, Revoke, Share, Shares},
     sources::{Login, Logout, Sources, SourcesVerb},
-    transfers::{PaceOptions, Transfers, TransfersVerb},
+    transfers::{Mirror, PaceOptions, Transfers, TransfersVerb},
 };
 
 /// The minus sign that `core::query` reads as "leave out". clap would take a word with `-` for a flag.
@@ -131,6 +131,9 @@ pub enum Verb {
     Copy(Copy),
     /// List copies that run, wait or have ended; pause one, let it go on, or cancel it.
     Transfers(Transfers),
+    /// Keep images of other registries in the site's, by digest and with their signatures. Runs until a signal, as a
+    /// service of the steward's account.
+    Mirror(Mirror),
     /// Copy an image into a file or folder (OCI layout).
     Pull(Pull),
     /// Copy an image from a file or folder to a registry, an engine or a cloud.

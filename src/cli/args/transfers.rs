@@ -1,6 +1,8 @@
 //! Verbs for copies that run, wait or have ended.
 
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
 use wharf_core::base::pace::{Hours, Rate};
 
 /// The arguments of `wharf transfers`: list all, or pause, resume or cancel some.
@@ -47,4 +49,19 @@ pub struct PaceOptions {
     /// Move bytes at these hours of the day only, like 20:00-06:00.
     #[arg(long, value_name = "HOURS")]
     pub hours: Option<Hours>,
+}
+
+/// The arguments of `wharf mirror`: which list, once or again and again.
+#[derive(Debug, Args)]
+pub struct Mirror {
+    /// The list: into = "HOST/PROJECT", and for each [[image]] name and tags; platforms, to, and for all of them every,
+    /// rate, hours and largest_mib may be set.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Go through it once, and exit.
+    #[arg(long)]
+    pub once: bool,
+    /// Print what would go where, and copy nothing.
+    #[arg(long, conflicts_with = "once")]
+    pub plan: bool,
 }

@@ -18,6 +18,7 @@ pub mod kept_transfers;
 pub mod keys;
 pub mod launches;
 pub mod locks;
+pub mod mirroring;
 pub mod own_sources;
 pub mod requests;
 mod secrets;
@@ -46,6 +47,7 @@ use kept_transfers::KeptTransfers;
 use keys::Keys;
 use launches::Launches;
 use locks::Locks;
+use mirroring::Mirroring;
 use own_sources::{AddingParts, OwnSources};
 use requests::Requests;
 use secrets::Secrets;
@@ -146,6 +148,8 @@ pub struct Portal {
     pub transfers: Arc<Transfers>,
     /// The transfers that are kept until they are done.
     pub kept_transfers: Arc<KeptTransfers>,
+    /// Keeping images of other registries in the site's.
+    pub mirroring: Mirroring,
     /// Fetching images from the web.
     pub fetching: Fetching,
     /// Launching images, and managing workloads.
@@ -244,6 +248,7 @@ impl Portal {
             senders,
             locks,
             signing: Signing::new(sources.clone(), signers.clone(), journal.clone()),
+            mirroring: Mirroring::new(sources.clone(), transfers.clone()),
             fetching: Fetching::new(config.clone(), web, sources.clone(), transfers.clone(), journal.clone()),
             transfers,
             kept_transfers: kept,

@@ -45,6 +45,12 @@ pub trait Content: Send + Sync {
     /// person may not read it.
     async fn manifest(&self, cx: &Context, at: &ImageRef) -> Result<RawManifest>;
 
+    /// The digest of the manifest or index that `at` names, with as little as the place can tell it with. Changes nothing.
+    /// Errors as for [`manifest`](Self::manifest).
+    async fn digest(&self, cx: &Context, at: &ImageRef) -> Result<Digest> {
+        Ok(self.manifest(cx, at).await?.digest)
+    }
+
     /// The manifest of an artifact whose layer is the disk file `at` itself, as ORAS has it; its blobs are read as usual.
     /// Changes nothing. Errors: `Unsupported` where `at` is no disk file.
     async fn manifest_as_file(&self, _cx: &Context, at: &ImageRef) -> Result<RawManifest> {

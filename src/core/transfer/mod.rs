@@ -3,5 +3,6 @@
 pub mod copy;
 mod fan;
 pub mod fetch;
+pub mod mirror;
 pub mod patience;
 pub mod sums;

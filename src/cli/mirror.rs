@@ -1,0 +1,63 @@
+//! `wharf mirror`: keeps images of other registries in the site's, once or again and again.
+
+use std::{path::Path, time::Duration};
+
+use super::{output, progress};
+use crate::args::Mirror;
+use wharf_core::{
+    base::{
+        error::{During, Result},
+        small_file, text,
+    },
+    portal::{Portal, mirroring::Mirrored},
+    transfer::mirror::{MirrorImage, MirrorList},
+};
+
+/// Goes through the list once, or until a signal. The list is read anew for each round.
+pub(crate) async fn run(portal: &Portal, args: &Mirror, json: bool) -> Result<u8> {
+    let cx = progress::context();
+    loop {
+        let list = list(&args.file)?;
+        if args.plan {
+            for image in &list.images {
+                output::line(&format!("{} -> {}", image.from, image.to))?;
+            }
+            return Ok(0);
+        }
+        let results = portal.mirroring.round(&cx, &list, &|image, result| told(image, result, json)).await;
+        portal.journal.troubles().iter().for_each(|trouble| output::remark(trouble));
+        let bad = results.iter().filter(|one| matches!(one, Mirrored::Failed { .. } | Mirrored::Later { .. })).count();
+        if args.once || cx.cancel.is_cancelled() {
+            return Ok(u8::from(bad > 0));
+        }
+        let pause = Duration::from_secs(u64::try_from(list.every).unwrap_or(u64::MAX));
+        if cx.pause("wait for the next round", pause).await.is_err() {
+            return Ok(0);
+        }
+    }
+}
+
+fn list(file: &Path) -> Result<MirrorList> {
+    let what = format!("read {}", file.display());
+    MirrorList::parse(&small_file::text(file).during(&what)?, &what)
+}
+
+/// Prints a line for each image that was not the same, with its time: a service's journal shows this.
+fn told(image: &MirrorImage, result: &Mirrored, json: bool) {
+    if json {
+        let _ = output::json_line(&serde_json::json!({"from": image.from, "to": image.to, "mirrored": result}));
+        return;
+    }
+    let at = text::timestamp(text::now());
+    let words = match result {
+        Mirrored::Same => return,
+        Mirrored::Copied { outcome } => {
+            let attached = text::plural(outcome.attachments as u64, "attachment", "attachments");
+            format!("copied {}, {}, {attached}", outcome.digest, outcome.describe())
+        }
+        Mirrored::Later { why } => format!("later: {why}"),
+        Mirrored::Failed { why, hint } if hint.is_empty() => format!("failed: {why}"),
+        Mirrored::Failed { why, hint } => format!("failed: {why}; {hint}"),
+    };
+    let _ = output::line(&format!("{at} {}: {words}", image.from));
+}

@@ -1,0 +1,99 @@
+//! A site's mirror: images of another registry, by digest and with what is attached to them.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::{
+    lab::{self, Home, complained, need, said},
+    proxy::{self, Action},
+    transfers::layout,
+};
+
+fn home(hosts: &[&str], list: &str) -> Home {
+    let source = |host: &&str| {
+        format!("[[source]]\nname = \"{}\"\ntype = \"oci\"\nurl = \"http://{host}\"\n", host.replace(':', "-"))
+    };
+    let home = Home::configured(&hosts.iter().map(source).collect::<String>());
+    std::fs::write(home.path("mirror.toml"), list).unwrap();
+    home
+}
+
+fn round(home: &Home) -> (Option<i32>, Vec<serde_json::Value>) {
+    let list = home.path("mirror.toml").display().to_string();
+    let output = home.run(&["mirror", &list, "--once", "--json"]);
+    let lines = said(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (output.status.code(), lines)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_copies_what_has_changed_with_its_attachments_and_nothing_else() {
+    let open = need!("WHARF_LAB_OPEN");
+    let outside = proxy::before(&open, |_| Action::Pass).await;
+    let (repository, project) = (lab::fresh("outside/tool"), lab::fresh("mirror"));
+    let list = format!(
+        "into = \"{open}/{project}\"\n[[image]]\nname = \"{}/{repository}\"\ntags = [\"1\", \"2\"]\nto = \"tool\"\n",
+        outside.address
+    );
+    let home = home(&[&open, &outside.address], &list);
+    let from = layout(&home, 2 << 20).to_string();
+    for tag in ["1", "2"] {
+        assert_eq!(home.run(&["push", &from, &format!("{open}/{repository}:{tag}")]).status.code(), Some(0));
+    }
+    let key = home.path("own.key").display().to_string();
+    assert_eq!(home.run(&["key", "new", &key]).status.code(), Some(0));
+    let signed = home.run(&["sign", &format!("{open}/{repository}:1"), "--key", &key]);
+    assert_eq!(signed.status.code(), Some(0), "{}", complained(&signed));
+    let (code, first) = round(&home);
+    assert_eq!((code, first.len()), (Some(0), 2), "{first:?}");
+    assert!(first.iter().all(|one| one["mirrored"]["result"] == "copied"), "{first:?}");
+    assert!(first.iter().any(|one| one["mirrored"]["outcome"]["attachments"] == 1), "{first:?}");
+    let shown = home.run(&["show", &format!("{open}/{project}/tool:1")]);
+    assert_eq!(shown.status.code(), Some(0), "{}", complained(&shown));
+    // Where nothing has changed, no manifest is read outside: registries count those.
+    let before = outside.count("GET", "/manifests/");
+    let (code, second) = round(&home);
+    assert_eq!(code, Some(0));
+    assert!(second.iter().all(|one| one["mirrored"]["result"] == "same"), "{second:?}");
+    assert_eq!(outside.count("GET", "/manifests/"), before);
+    // A tag that moves is followed.
+    let newer = layout(&home, 3 << 20).to_string();
+    assert_eq!(home.run(&["push", &newer, &format!("{open}/{repository}:2")]).status.code(), Some(0));
+    let (_, third) = round(&home);
+    let results: Vec<&str> = third.iter().map(|one| one["mirrored"]["result"].as_str().unwrap()).collect();
+    assert_eq!(results.iter().filter(|one| **one == "copied").count(), 1, "{third:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_is_asked_too_often_is_left_alone_and_a_large_image_is_not_taken() {
+    let open = need!("WHARF_LAB_OPEN");
+    let (asked, busy) = (std::sync::Arc::new(AtomicUsize::new(0)), std::sync::Arc::new(AtomicBool::new(true)));
+    let (count, shut) = (asked.clone(), busy.clone());
+    let outside = proxy::before(&open, move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        if shut.load(Ordering::SeqCst) {
+            return Action::Answer("429 Too Many Requests\r\nRetry-After: 3600".to_owned());
+        }
+        Action::Pass
+    })
+    .await;
+    let (repository, project) = (lab::fresh("outside/busy"), lab::fresh("mirror"));
+    let tags: Vec<String> = (0..40).map(|tag| format!("\"{tag}\"")).collect();
+    let list = format!(
+        "into = \"{open}/{project}\"\nlargest_mib = 1\n[[image]]\nname = \"{}/{repository}\"\ntags = [{}]\n",
+        outside.address,
+        tags.join(", ")
+    );
+    let home = home(&[&open, &outside.address], &list);
+    let from = layout(&home, 2 << 20).to_string();
+    assert_eq!(home.run(&["push", &from, &format!("{open}/{repository}:0")]).status.code(), Some(0));
+    let (code, results) = round(&home);
+    assert_eq!(code, Some(1));
+    assert!(results.iter().all(|one| one["mirrored"]["result"] == "later"), "{results:?}");
+    // Only those that were under way already ask; the other 36 do not.
+    let requests = asked.load(Ordering::SeqCst);
+    assert!(requests <= 4 * 6, "{requests} requests to a registry that wants none");
+    busy.store(false, Ordering::SeqCst);
+    let (_, results) = round(&home);
+    let large = results.iter().find(|one| one["from"].as_str().unwrap().ends_with(":0")).unwrap();
+    assert_eq!(large["mirrored"]["result"], "failed", "{large}");
+    assert!(large["mirrored"]["why"].as_str().unwrap().contains("are not taken"), "{large}");
+}
