@@ -93,6 +93,7 @@ mod screens;
 mod scripted;
 mod secrets;
 mod seed;
+mod sent;
 mod sharing;
 mod sif;
 mod sign_in;
