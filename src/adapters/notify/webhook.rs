@@ -114,7 +114,7 @@ impl Webhook {
         let key = self.key.as_ref().map_err(Clone::clone)?;
         let signature = format!("sha256={}", text::hex(hmac::sign(key, body.as_bytes()).as_ref()));
         let sent = self.server.request(Method::POST, &self.place)?;
-        let sent = sent.header("Content-Type", "application/json").header("X-Wharf-Delivery", number.to_owned());
+        let sent = sent.header("Content-Type", "application/json").header("X-Wharf-Delivery", number);
         let answer = sent.header("X-Wharf-Signature-256", signature).body(body.to_owned()).send(&what).await?;
         let status = answer.status();
         if status.is_success() {

@@ -198,7 +198,7 @@ impl Disks for Images {
         Ok((self.image_ref(&image.id), outcome))
     }
 
-    async fn into_volume(&self, cx: &Context, image: &ImageRef, name: &str) -> Result<ImageRef> {
+    async fn make_volume(&self, cx: &Context, image: &ImageRef, name: &str) -> Result<ImageRef> {
         let what = format!("make a volume of {image}");
         let ImageRef::Glance { image, .. } = image else { return Err(Error::usage(what, "it is no image of a cloud")) };
         let found = cx.run(&what, self.find(&what, image)).await?;

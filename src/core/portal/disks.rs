@@ -96,7 +96,7 @@ impl DiskImages {
             (ImageRef::Glance { .. } | ImageRef::Oci(_), ImageRef::Glance { .. } | ImageRef::Oci(_)) => {
                 self.through_a_file(cx, from, to, as_file).await
             }
-            (_, ImageRef::Volume { cloud, volume: name }) => self.into_volume(cx, from, (to, cloud, name)).await,
+            (_, ImageRef::Volume { cloud, volume: name }) => self.make_volume(cx, from, (to, cloud, name)).await,
             (ImageRef::Oci(_), ImageRef::File { .. }) => Ok((to.clone(), self.write_file(cx, from, to, None).await?)),
             (ImageRef::File { .. }, ImageRef::Oci(_)) => {
                 let annotations = match needs {
@@ -181,7 +181,7 @@ impl DiskImages {
     }
 
     /// Makes a volume of a disk. What is not in that cloud goes there as an image first, which is removed afterwards.
-    async fn into_volume(
+    async fn make_volume(
         &self,
         cx: &Context,
         from: &ImageRef,
@@ -196,12 +196,12 @@ impl DiskImages {
                 .pinned
                 .map(|pinned| pinned.digest)
                 .ok_or_else(|| Error::unsupported(format!("copy {from} to {to}"), "the cloud keeps no hash of it"))?;
-            let made = disks.into_volume(cx, from, name).await?;
+            let made = disks.make_volume(cx, from, name).await?;
             return Ok((made, Copied { digest, moved: 0, spared: image.size, attachments: 0, left: Vec::new() }));
         }
         let between = ImageRef::Glance { cloud: cloud.to_owned(), image: name.to_owned() };
         let (image, mut copied) = Box::pin(self.copy_with(cx, from, &between, (None, false))).await?;
-        let made = disks.into_volume(cx, &image, name).await;
+        let made = disks.make_volume(cx, &image, name).await;
         // An image that was there before is not ours to remove.
         if copied.moved > 0
             && let Err(error) = disks.forget(cx, &image).await

@@ -185,7 +185,7 @@ impl KeptTransfers {
             Err(error) => {
                 tracing::warn!(%error, "a transfer is not kept");
                 self.journal.trouble(format!("not kept, so that it cannot go on after a break: {error}"));
-                return work(Context { pace, ..cx.clone() }).await;
+                return Box::pin(work(Context { pace, ..cx.clone() })).await;
             }
         };
         let id = taken.record().id;
@@ -196,7 +196,7 @@ impl KeptTransfers {
             pace,
             ..cx.clone()
         };
-        let (done, wish) = watched(&own, &taken, work(own.clone())).await;
+        let (done, wish) = watched(&own, &taken, Box::pin(work(own.clone()))).await;
         if wish == Some(Wish::Cancel) && done.is_err() {
             // The person's own context, in which nothing is cancelled.
             self.give_up(&Context { cancel: cx.cancel.clone(), ..Context::default() }, &taken).await?;

@@ -170,35 +170,19 @@ pub struct Portal {
 impl Portal {
     /// Builds all use cases from the parts, lowest layer first; contacts nobody.
     pub fn new(parts: PortalParts) -> Self {
-        let PortalParts {
-            audit,
-            cache,
-            checkers,
-            contacts,
-            editor,
-            findings,
-            launchers,
-            ledger,
-            lock_files,
-            notifiers,
-            spool,
-            store,
-            transfer_log,
-            vault,
-            web,
-            ..
-        } = parts;
+        let (cache, store, notifiers, checkers) = (parts.cache, parts.store, parts.notifiers, parts.checkers);
         let config = Arc::new(parts.config);
         let signers = Arc::new(parts.signers);
         let sources = Arc::new(Sources::new(parts.sources, parts.open, parts.short_names).chosen_by_person(&config));
-        let secrets = Arc::new(Secrets::new(vault));
-        let journal = Arc::new(Journal::new(&config.person, audit, store.clone()));
+        let secrets = Arc::new(Secrets::new(parts.vault));
+        let journal = Arc::new(Journal::new(&config.person, parts.audit, store.clone()));
 
         let keys = Arc::new(Keys::new(signers.clone(), secrets.clone(), journal.clone()));
-        let locks = Arc::new(Locks::new(lock_files, journal.clone()));
+        let locks = Arc::new(Locks::new(parts.lock_files, journal.clone()));
         let own = (signers.clone(), keys.clone(), secrets.clone());
-        let senders = Arc::new(Senders::new(own, contacts, (journal.clone(), notifiers.clone()), &config.link_key));
-        let uses = Arc::new(Uses::new(&config.person, sources.clone(), store.clone(), spool));
+        let senders =
+            Arc::new(Senders::new(own, parts.contacts, (journal.clone(), notifiers.clone()), &config.link_key));
+        let uses = Arc::new(Uses::new(&config.person, sources.clone(), store.clone(), parts.spool));
 
         let seen = Arc::new(Seen::new(sources.clone(), cache.clone()));
 
@@ -212,18 +196,18 @@ impl Portal {
             seen.clone(),
         ));
         let disks = Arc::new(DiskImages::new(config.clone(), sources.clone(), evidence.clone()));
-        let sif_maker = launchers.iter().find(|launcher| launcher.makes_sif()).cloned();
+        let sif_maker = parts.launchers.iter().find(|launcher| launcher.makes_sif()).cloned();
         let launches = Arc::new(Launches::new(
             config.clone(),
             sources.clone(),
-            launchers,
+            parts.launchers,
             evidence.clone(),
             uses.clone(),
             journal.clone(),
-            (ledger, editor, locks.clone()),
+            (parts.ledger, parts.editor, locks.clone()),
         ));
         let pace = Pace::new(config.transfers.rate, config.transfers.hours);
-        let kept = Arc::new(KeptTransfers::new(transfer_log, sources.clone(), journal.clone(), pace));
+        let kept = Arc::new(KeptTransfers::new(parts.transfer_log, sources.clone(), journal.clone(), pace));
         let sharing = Arc::new(Sharing::new(
             (sources.clone(), kept.clone()),
             evidence.clone(),
@@ -234,22 +218,16 @@ impl Portal {
         ));
         let moving = (evidence.clone(), disks, sif_maker, kept.clone());
         let transfers = Arc::new(Transfers::new(sources.clone(), moving, uses.clone(), journal.clone()));
+        let told = (uses, senders.clone());
         Self {
             accounts: Accounts::new(sources.clone(), secrets.clone(), journal.clone()),
             inbox: Inbox::new(store.clone()),
-            catalog: Catalog::new(
-                config.clone(),
-                sources.clone(),
-                cache.clone(),
-                (uses.clone(), senders.clone()),
-                journal.clone(),
-                seen,
-            ),
+            catalog: Catalog::new(config.clone(), sources.clone(), cache.clone(), told, journal.clone(), seen),
             senders,
             locks,
             signing: Signing::new(sources.clone(), signers.clone(), journal.clone()),
             mirroring: Mirroring::new(sources.clone(), transfers.clone()),
-            fetching: Fetching::new(config.clone(), web, sources.clone(), transfers.clone(), journal.clone()),
+            fetching: Fetching::new(config.clone(), parts.web, sources.clone(), transfers.clone(), journal.clone()),
             transfers,
             kept_transfers: kept,
             upkeep: Upkeep::new(config.clone(), sources.clone(), journal.clone()),
@@ -281,7 +259,7 @@ impl Portal {
                 cache,
                 store,
                 notifiers,
-                findings,
+                findings: parts.findings,
             },
             own_sources: OwnSources::new(config.clone(), sources.clone(), journal.clone(), parts.adding),
             sources,

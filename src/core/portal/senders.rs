@@ -159,10 +159,10 @@ impl Senders {
         })?;
         let entry = self.journal.entry("send-link", format!("{} to {to}", letter.link));
         let sending = async {
-            match cx.run(&what, known.send(cx, letter)).await? {
-                true => Ok(()),
-                false => Err(Error::unsupported(&what, "its receiver cannot be reached this way")),
+            if cx.run(&what, known.send(cx, letter)).await? {
+                return Ok(());
             }
+            Err(Error::unsupported(&what, "its receiver cannot be reached this way"))
         };
         self.journal.recorded(entry, sending).await
     }

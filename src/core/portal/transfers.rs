@@ -113,6 +113,9 @@ fn from_root(reference: &ImageRef) -> Result<ImageRef> {
     Ok(ImageRef::File { path, tag: tag.clone(), digest: digest.clone() })
 }
 
+/// What moves and judges images, what makes SIF files of them if something here does, and the list of transfers.
+pub(super) type Moving = (Arc<Evidence>, Arc<DiskImages>, Option<Arc<dyn Launcher>>, Arc<KeptTransfers>);
+
 /// Where a SIF file shall be written, if this is the destination.
 fn sif_file(to: &ImageRef) -> Option<&Path> {
     let ImageRef::File { path, .. } = to else { return None };
@@ -128,12 +131,7 @@ impl Transfers {
     /// Copies between these sources, gated by the policy.
     pub(super) fn new(
         sources: Arc<Sources>,
-        (evidence, disks, sif_maker, kept): (
-            Arc<Evidence>,
-            Arc<DiskImages>,
-            Option<Arc<dyn Launcher>>,
-            Arc<KeptTransfers>,
-        ),
+        (evidence, disks, sif_maker, kept): Moving,
         uses: Arc<Uses>,
         journal: Arc<Journal>,
     ) -> Self {
@@ -150,7 +148,7 @@ impl Transfers {
     /// # Errors
     /// Those of reading and writing, and of the gate if the policy holds the image back.
     pub async fn copy(&self, cx: &Context, from: &ImageRef, to: &ImageRef, options: &Options) -> Result<Outcome> {
-        self.copy_with(cx, from, to, options, None).await
+        Box::pin(self.copy_with(cx, from, to, options, None)).await
     }
 
     /// Copies an image to several destinations at once, and reads each byte once. Each has its own result, in their order.
@@ -175,7 +173,7 @@ impl Transfers {
             .zip(&contexts)
             .map(|(to, cx)| {
                 let together = (!Self::is_written_alone(from, to)).then(|| ready.clone());
-                async move { self.copy_with(cx, from, to, options, together).await }
+                async move { Box::pin(self.copy_with(cx, from, to, options, together)).await }
             })
             .collect();
         drop(ready);

@@ -29,7 +29,7 @@ pub trait Disks: Send + Sync {
     /// Makes a volume of an image, and waits until the cloud has copied it. `name` is the volume's name. Repeated, there are
     /// two volumes. Errors: `Unsupported` where the place has no volumes, `NotAllowed` where the quota is used up, `Failed`
     /// with the place's own words where it gave up; then nothing is left.
-    async fn into_volume(&self, _cx: &Context, image: &ImageRef, _name: &str) -> Result<ImageRef> {
+    async fn make_volume(&self, _cx: &Context, image: &ImageRef, _name: &str) -> Result<ImageRef> {
         Err(cannot(&image.to_string(), "make a volume of"))
     }
 

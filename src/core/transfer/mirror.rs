@@ -160,7 +160,7 @@ mod tests {
         };
         let into = "into = \"r.example/mirror\"\n";
         for wrong in [
-            "".to_owned(),
+            String::new(),
             image("debian", "12", ""),
             format!("into = \"r.example\"\n{}", image("debian", "12", "")),
             format!("{into}{}", image("debian", "1 2", "")),

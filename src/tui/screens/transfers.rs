@@ -153,7 +153,7 @@ fn job_text(job: &Job, now: i64) -> String {
         Some(Err(error)) if error.kind == Kind::Cancelled => "■ cancelled".to_owned(),
         Some(Err(error)) => error.full_text(),
     };
-    let layers: String = job.note.moving.iter().filter(|_| job.runs()).map(|part| layer(part)).collect();
+    let layers: String = job.note.moving.iter().filter(|_| job.runs()).map(layer).collect();
     let id = job.transfer().map(|id| format!("transfer {id}\n")).unwrap_or_default();
     format!("{}\n{id}begun {}\n\n{how}{layers}", job.title, text::ago(job.started, now))
 }
