@@ -442,11 +442,12 @@ const RECORDS: &[&str] = &[".recorded(", ".recorded_as(", ".recorded_with("];
 
 /// Functions that change something and write no entry themselves, and why.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
-    ("portal/disks.rs", "copy", "transfers and sharing write down every copy"),
+    ("portal/disks.rs", "copy_with", "transfers and sharing write down every copy"),
+    ("portal/disks.rs", "make_volume", "transfers write down every copy"),
+    ("portal/transfers.rs", "moved", "`copy_with` writes it down"),
     ("portal/disks.rs", "bytes", "whoever copies a disk writes the entry"),
     ("portal/evidence/mod.rs", "check", "it asks a registry to scan: no image is changed"),
     ("portal/sharing/share.rs", "share_as_fits", "its only caller, `share_to`, writes it down"),
-    ("portal/sharing/share.rs", "copy_into", "its only caller is `share_as_fits`"),
     ("portal/sharing/share.rs", "share_elsewhere", "its only caller is `share_as_fits`"),
     ("portal/sharing/share.rs", "snapshot", "`Launches::snapshot` writes it down"),
     ("portal/sign_in.rs", "agree_to_server", "its only caller, `sign_in`, writes it down"),
@@ -541,6 +542,7 @@ fn front_ends_hold_no_port() {
 const SLEEPS: &[(&str, &str)] = &[
     ("bad_input.rs", "a server that never answers"),
     ("launchers.rs", "between two looks at a condition"),
+    ("proxy.rs", "a server that answers late"),
     ("slurm.rs", "between two looks at a condition"),
     ("stores.rs", "between two looks at a condition"),
     ("wire.rs", "a wire that is slow"),

@@ -68,7 +68,7 @@ pub(crate) async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &C
     let from = linked::reference(portal, "copy", from).await?;
     to = named(&from, to);
     let started = std::time::Instant::now();
-    let outcome = portal.transfers.copy(&paced(&copy_options.pace), &from, &to, &options(copy_options)?).await?;
+    let outcome = portal.transfers.copy(&paced(&copy_options.pace)?, &from, &to, &options(copy_options)?).await?;
     if json {
         output::json(&serde_json::json!({"from": from, "to": to, "outcome": outcome}))?;
     } else {
@@ -91,7 +91,7 @@ pub(crate) async fn run(portal: &Portal, args: &Copy, json: bool) -> Result<u8> 
     let from = linked::reference(portal, "copy", &args.reference).await?;
     let destinations: Vec<ImageRef> = destinations.into_iter().map(|to| named(&from, to)).collect();
     let started = std::time::Instant::now();
-    let (cx, options) = (paced(&args.options.pace), options(&args.options)?);
+    let (cx, options) = (paced(&args.options.pace)?, options(&args.options)?);
     let results = portal.transfers.copy_to_all(&cx, &from, &destinations, &options).await;
     let mut answers = output::Results::under_key(json, "copies");
     for (to, result) in destinations.iter().zip(results) {
@@ -104,8 +104,13 @@ pub(crate) async fn run(portal: &Portal, args: &Copy, json: bool) -> Result<u8> 
 }
 
 /// The context of a copy, no faster than this.
-pub(crate) fn paced(pace: &PaceOptions) -> Context {
-    Context { pace: Pace::new(pace.rate, pace.hours), ..progress::context() }
+///
+/// # Errors
+/// `Usage` for what is no rate, and for what are no hours.
+pub(crate) fn paced(pace: &PaceOptions) -> Result<Context> {
+    let rate = pace.rate.as_deref().map(str::parse).transpose()?;
+    let hours = pace.hours.as_deref().map(str::parse).transpose()?;
+    Ok(Context { pace: Pace::new(rate, hours), ..progress::context() })
 }
 
 /// The destination with the tag of the image, where it has none and can have one.

@@ -32,7 +32,7 @@ pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u
             plan(portal, &reference, &to, json).await
         } else {
             let shared =
-                portal.sharing.share_to(&copy::paced(&args.options.pace), &reference, &to, None, &options).await;
+                portal.sharing.share_to(&copy::paced(&args.options.pace)?, &reference, &to, None, &options).await;
             shared.and_then(|shared| print_share(&shared, json).map(|()| result(&name, &shared)))
         };
         results.add(&name, answer);

@@ -32,7 +32,7 @@ pub(crate) async fn run(portal: &Portal, args: &Transfers, json: bool) -> Result
         TransfersVerb::Resume { id, pace } => {
             let ids = if id.is_empty() { waiting(portal, json).await? } else { id.clone() };
             for id in &ids {
-                let resumed = resume(portal, id, &paced(pace), json).await;
+                let resumed = resume(portal, id, &paced(pace)?, json).await;
                 results.add(id, resumed);
             }
         }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
-use wharf_core::base::pace::{Hours, Rate};
 
 /// The arguments of `wharf transfers`: list all, or pause, resume or cancel some.
 #[derive(Debug, Args)]
@@ -45,16 +44,16 @@ pub enum TransfersVerb {
 pub struct PaceOptions {
     /// Move at most this many bytes a second, like 50M.
     #[arg(long, value_name = "RATE")]
-    pub rate: Option<Rate>,
+    pub rate: Option<String>,
     /// Move bytes at these hours of the day only, like 20:00-06:00.
     #[arg(long, value_name = "HOURS")]
-    pub hours: Option<Hours>,
+    pub hours: Option<String>,
 }
 
 /// The arguments of `wharf mirror`: which list, once or again and again.
 #[derive(Debug, Args)]
 pub struct Mirror {
-    /// The list: into = "HOST/PROJECT", and for each [[image]] name and tags; platforms, to, and for all of them every,
+    /// The list: into = "HOST/PROJECT", and name and tags in an entry for each image; platforms, to, and for all of them every,
     /// rate, hours and largest_mib may be set.
     #[arg(value_hint = ValueHint::FilePath)]
     pub file: PathBuf,

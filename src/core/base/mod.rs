@@ -13,6 +13,7 @@ pub mod error;
 pub mod json;
 pub mod mistakes;
 pub mod pace;
+pub mod progress;
 pub mod quote;
 pub mod secret;
 pub mod severity;

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    context::Progress,
     error::{Error, Result},
+    progress::Progress,
     text,
 };
 

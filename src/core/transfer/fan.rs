@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
 
-use super::copy::{CopyEnd, VerifiedBlob};
+use super::blob::{CopyEnd, VerifiedBlob};
 use crate::{
     base::{
         context::{Context, Progress},

@@ -172,7 +172,7 @@ mod tests {
         ] {
             assert!(MirrorList::parse(&wrong, "read").is_err(), "{wrong}");
         }
-        let list = MirrorList::parse(&format!("{into}every = \"1s\"\n"), "read").unwrap();
+        let list = MirrorList::parse(&format!("{into}every = \"1min\"\n"), "read").unwrap();
         assert_eq!(list.every, SHORTEST);
     }
 }
