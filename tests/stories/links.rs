@@ -153,7 +153,7 @@ fn a_link_is_copied_and_pulled_by_whoever_gets_it() {
     let open = need!("WHARF_LAB_OPEN");
     let source = format!("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{open}\"\n");
     let (ada, bob) = (Home::configured(&source), Home::configured(&source));
-    let at = format!("{open}/{}:1", lab::fresh("links/copied"));
+    let at = format!("{open}/{}:1", lab::fresh("zz/links/copied"));
     assert_eq!(ada.run(&["push", &lab::starter(), &at]).status.code(), Some(0));
     let shared = ada.wharf(&["share", &at, "--link", "--until", "1h"]).env("WHARF_PERSON", "ada").output().unwrap();
     let link = said(&shared).trim().to_owned();
@@ -172,7 +172,7 @@ fn a_link_is_copied_and_pulled_by_whoever_gets_it() {
     // Another platform than the sender's is no change of the link.
     let planned = bob.run(&["launch", &link, "--platform", "linux/amd64", "--on", "local", "--plan"]);
     assert!(!complained(&planned).contains("CHANGED"), "{}", complained(&planned));
-    let copied = bob.run(&["copy", &link, &format!("{open}/{}", lab::fresh("links/again"))]);
+    let copied = bob.run(&["copy", &link, &format!("{open}/{}", lab::fresh("zz/links/again"))]);
     assert_eq!(copied.status.code(), Some(0), "{}", complained(&copied));
     assert!(said(&copied).contains(":1\n") && said(&copied).contains(digest), "{}", said(&copied));
 }
@@ -189,7 +189,7 @@ fn a_link_goes_out_by_the_sites_mail_with_lines_for_somebody_without_wharf() {
         server.port
     );
     std::fs::write(home.path(".config/wharf/wharf.toml"), config).unwrap();
-    let at = format!("{open}/{}:1", lab::fresh("links/mailed"));
+    let at = format!("{open}/{}:1", lab::fresh("zz/links/mailed"));
     assert_eq!(home.run(&["push", &lab::starter(), &at]).status.code(), Some(0));
     let sent =
         |to: &str| home.wharf(&["share", &at, "--link", "--mail", to]).env("WHARF_PERSON", "ada").output().unwrap();

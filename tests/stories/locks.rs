@@ -7,7 +7,7 @@ use crate::lab::{self, Home, complained, need, said};
 /// A home with the lab's registry, and an image there that runs: the starter.
 fn with_an_image(open: &str) -> (Home, String) {
     let home = Home::configured(&format!("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{open}\"\n"));
-    let at = format!("{open}/{}:1", lab::fresh("locks/image"));
+    let at = format!("{open}/{}:1", lab::fresh("zz/locks/image"));
     let pushed = home.run(&["push", &lab::starter(), &at]);
     assert_eq!(pushed.status.code(), Some(0), "{}", complained(&pushed));
     (home, at)

@@ -28,7 +28,7 @@ fn round(home: &Home) -> (Option<i32>, Vec<serde_json::Value>) {
 async fn a_round_copies_what_has_changed_with_its_attachments_and_nothing_else() {
     let open = need!("WHARF_LAB_OPEN");
     let outside = proxy::before(&open, |_| Action::Pass).await;
-    let (repository, project) = (lab::fresh("outside/tool"), lab::fresh("mirror"));
+    let (repository, project) = (lab::fresh("zz/outside/tool"), lab::fresh("zz/mirror"));
     let list = format!(
         "into = \"{open}/{project}\"\n[[image]]\nname = \"{}/{repository}\"\ntags = [\"1\", \"2\"]\nto = \"tool\"\n",
         outside.address
@@ -75,7 +75,7 @@ async fn a_registry_that_is_asked_too_often_is_left_alone_and_a_large_image_is_n
         Action::Pass
     })
     .await;
-    let (repository, project) = (lab::fresh("outside/busy"), lab::fresh("mirror"));
+    let (repository, project) = (lab::fresh("zz/outside/busy"), lab::fresh("zz/mirror"));
     let tags: Vec<String> = (0..40).map(|tag| format!("\"{tag}\"")).collect();
     let list = format!(
         "into = \"{open}/{project}\"\nlargest_mib = 1\n[[image]]\nname = \"{}/{repository}\"\ntags = [{}]\n",

@@ -85,7 +85,7 @@ async fn a_machine_goes_from_adas_project_to_bobs_by_a_registry_and_a_signed_lin
     let snapshot = made["image"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
     assert!(done(&ada, "ada", &["show", &snapshot]).contains("made from"), "its lineage is told");
     // Into the registry, over a connection that breaks, and a link to it.
-    let at = format!("{}/{}:1", proxy.address, lab::fresh("sent/machine"));
+    let at = format!("{}/{}:1", proxy.address, lab::fresh("zz/sent/machine"));
     let pushed = json(&ada, "ada", &["copy", &snapshot, &at]);
     let link = done(&ada, "ada", &["share", &at, "--link", "--until", "7d"]).trim().to_owned();
     assert!(link.len() <= 500, "{} characters: {link}", link.len());

@@ -88,7 +88,7 @@ async fn an_upload_that_is_cut_at_every_tenth_loses_a_chunk_each_time_and_no_mor
     let size = 64 * MIB;
     let from = layout(&home, usize::try_from(size).unwrap());
     let proxy = proxy::before(&front, at_each_tenth(size, "PATCH")).await;
-    let repository = lab::fresh("faults/tenths");
+    let repository = lab::fresh("zz/faults/tenths");
     let to: ImageRef = format!("{}/{repository}:1", proxy.address).parse().unwrap();
     copied(&home, &[&proxy.address], &from, &to).await.unwrap();
     let up = proxy.up.load(Ordering::SeqCst);
@@ -103,7 +103,7 @@ async fn a_download_that_is_cut_at_every_tenth_moves_each_byte_once() {
     let home = Home::new();
     let size = 64 * MIB;
     let from = layout(&home, usize::try_from(size).unwrap());
-    let there: ImageRef = format!("{open}/{}:1", lab::fresh("faults/down")).parse().unwrap();
+    let there: ImageRef = format!("{open}/{}:1", lab::fresh("zz/faults/down")).parse().unwrap();
     copied(&home, &[&open], &from, &there).await.unwrap();
     let proxy = proxy::before(&open, at_each_tenth(size, "GET")).await;
     let at: ImageRef = there.to_string().replace(&open, &proxy.address).parse().unwrap();
@@ -147,7 +147,7 @@ async fn a_killed_upload_goes_on_where_it_was_in_another_program() {
     let proxy = proxy::before(&front, |_| Action::Pass).await;
     let home = home_with(&[&proxy.address]);
     let from = layout(&home, 48 << 20);
-    let repository = lab::fresh("faults/killed-up");
+    let repository = lab::fresh("zz/faults/killed-up");
     let to = format!("{}/{repository}:1", proxy.address);
     let (from, rate) = (from.to_string(), "12M");
     let mut child = begun(&home, &["copy", &from, &to, "--rate", rate]);
@@ -176,7 +176,7 @@ async fn a_killed_download_goes_on_where_it_was_in_another_program() {
     let proxy = proxy::before(&open, |_| Action::Pass).await;
     let home = home_with(&[&proxy.address, &open]);
     let from = layout(&home, 48 << 20).to_string();
-    let repository = lab::fresh("faults/killed-down");
+    let repository = lab::fresh("zz/faults/killed-down");
     let up = home.run(&["push", &from, &format!("{open}/{repository}:1")]);
     assert_eq!(up.status.code(), Some(0), "{}", complained(&up));
     let at = format!("{}/{repository}:1", proxy.address);
@@ -205,7 +205,7 @@ async fn one_program_pauses_and_cancels_what_another_carries_out() {
     let proxy = proxy::before(&front, |_| Action::Pass).await;
     let home = home_with(&[&proxy.address]);
     let from = layout(&home, 48 << 20).to_string();
-    let repository = lab::fresh("faults/paused");
+    let repository = lab::fresh("zz/faults/paused");
     let to = format!("{}/{repository}:1", proxy.address);
     let child = begun(&home, &["copy", &from, &to, "--rate", "12M"]);
     let id = until_it_has(&home, 8 * MIB)["id"].as_str().unwrap().to_owned();
@@ -238,7 +238,7 @@ async fn a_cancelled_download_leaves_no_file_and_no_folder() {
     let open = need!("WHARF_LAB_OPEN");
     let home = home_with(&[&open]);
     let from = layout(&home, 32 << 20).to_string();
-    let at = format!("{open}/{}:1", lab::fresh("faults/cancelled"));
+    let at = format!("{open}/{}:1", lab::fresh("zz/faults/cancelled"));
     assert_eq!(home.run(&["push", &from, &at]).status.code(), Some(0));
     for (file, name) in [("down", "down"), ("down.tar", "down.tar.partial")] {
         let mut child = begun(&home, &["pull", &at, &home.path(file).display().to_string(), "--rate", "8M"]);
@@ -278,7 +278,7 @@ async fn a_registry_that_is_busy_or_broken_for_a_moment_costs_a_pause() {
         let home = Home::new();
         let from = layout(&home, 12 << 20);
         let proxy = proxy::before(&front, once("PATCH", "/blobs/uploads/", answer)).await;
-        let repository = lab::fresh("faults/busy");
+        let repository = lab::fresh("zz/faults/busy");
         let to: ImageRef = format!("{}/{repository}:1", proxy.address).parse().unwrap();
         let copied = copied(&home, &[&proxy.address], &from, &to).await;
         assert!(copied.is_ok(), "{answer}: {}", copied.unwrap_err());
@@ -304,7 +304,7 @@ async fn an_upload_of_which_all_has_arrived_is_completed_without_a_byte_more() {
     let source = proxy::before(&front, |_| Action::Pass).await;
     let home = home_with(&[&proxy.address, &source.address, &front]);
     let from = layout(&home, 12 << 20).to_string();
-    let repository = lab::fresh("faults/whole-source");
+    let repository = lab::fresh("zz/faults/whole-source");
     assert_eq!(home.run(&["push", &from, &format!("{front}/{repository}:1")]).status.code(), Some(0));
     let (at, to) = (format!("{}/{repository}:1", source.address), format!("{}/{repository}-copy:1", proxy.address));
     let refused = home.run(&["copy", &at, &to]);
@@ -337,7 +337,7 @@ async fn a_source_that_is_away_for_long_costs_the_upload_nothing() {
     let target = proxy::before(&front, |_| Action::Pass).await;
     let home = home_with(&[&source.address, &target.address, &front]);
     let from = layout(&home, 24 << 20).to_string();
-    let repository = lab::fresh("faults/away");
+    let repository = lab::fresh("zz/faults/away");
     assert_eq!(home.run(&["push", &from, &format!("{front}/{repository}:1")]).status.code(), Some(0));
     let (at, to) = (format!("{}/{repository}:1", source.address), format!("{}/{repository}-copy:1", target.address));
     let broken = home.run(&["copy", &at, &to]);
@@ -356,7 +356,7 @@ fn a_transfer_goes_on_from_another_folder_and_into_the_same_place() {
     let open = need!("WHARF_LAB_OPEN");
     let home = home_with(&[&open]);
     let from = layout(&home, 24 << 20).to_string();
-    let at = format!("{open}/{}:1", lab::fresh("faults/folder"));
+    let at = format!("{open}/{}:1", lab::fresh("zz/faults/folder"));
     assert_eq!(home.run(&["push", &from, &at]).status.code(), Some(0));
     let (first, second) = (home.path("first"), home.path("second"));
     std::fs::create_dir_all(&first).unwrap();
@@ -385,7 +385,7 @@ async fn a_registry_that_takes_no_chunks_gets_the_blob_in_one_piece() {
         Action::Pass
     };
     let proxy = proxy::before(&open, refuses).await;
-    let repository = lab::fresh("faults/whole");
+    let repository = lab::fresh("zz/faults/whole");
     let to: ImageRef = format!("{}/{repository}:1", proxy.address).parse().unwrap();
     copied(&home, &[&proxy.address], &from, &to).await.unwrap();
     assert!(is_there(&home, &open, &repository).await);
@@ -398,7 +398,7 @@ async fn pulled_through(
     let open = lab::part("WHARF_LAB_OPEN").unwrap();
     let home = Home::new();
     let from = layout(&home, 8 << 20);
-    let there: ImageRef = format!("{open}/{}:1", lab::fresh("faults/pulled")).parse().unwrap();
+    let there: ImageRef = format!("{open}/{}:1", lab::fresh("zz/faults/pulled")).parse().unwrap();
     copied(&home, &[&open], &from, &there).await.unwrap();
     let proxy = proxy::before(&open, rule).await;
     let at: ImageRef = there.to_string().replace(&open, &proxy.address).parse().unwrap();
@@ -450,7 +450,7 @@ async fn a_redirect_to_another_host_and_a_delay_are_followed() {
 async fn a_tag_that_moves_between_two_calls_changes_nothing_of_a_copy() {
     let open = need!("WHARF_LAB_OPEN");
     let home = Home::new();
-    let repository = lab::fresh("faults/moved");
+    let repository = lab::fresh("zz/faults/moved");
     let at: ImageRef = format!("{open}/{repository}:1").parse().unwrap();
     let first = copied(&home, &[&open], &layout(&home, 1 << 20), &at).await.unwrap().digest;
     let other: ImageRef = format!("{open}/{repository}:2").parse().unwrap();
@@ -479,7 +479,7 @@ fn a_disk_that_is_full_at_any_write_leaves_nothing_visible_and_the_rest_comes_la
     let open = need!("WHARF_LAB_OPEN");
     let home = home_with(&[&open]);
     let from = layout(&home, 8 << 20).to_string();
-    let at = format!("{open}/{}:1", lab::fresh("faults/full"));
+    let at = format!("{open}/{}:1", lab::fresh("zz/faults/full"));
     assert_eq!(home.run(&["push", &from, &at]).status.code(), Some(0));
     // Files may have so many KiB at most: writes behind that fail, as on a file system that is full.
     for most in [64, 1024, 7 * 1024] {
@@ -507,7 +507,7 @@ async fn two_transfers_of_one_blob_to_one_folder_make_one_whole_image() {
     let proxy = proxy::before(&open, |_| Action::Pass).await;
     let home = home_with(&[&open, &proxy.address]);
     let from = layout(&home, 24 << 20).to_string();
-    let repository = lab::fresh("faults/both");
+    let repository = lab::fresh("zz/faults/both");
     assert_eq!(home.run(&["push", &from, &format!("{open}/{repository}:1")]).status.code(), Some(0));
     let at = format!("{}/{repository}:1", proxy.address);
     let folder = home.path("down").display().to_string();
@@ -528,7 +528,7 @@ async fn several_destinations_get_one_read() {
     let proxy = proxy::before(&open, |_| Action::Pass).await;
     let home = home_with(&[&open, &front, &proxy.address]);
     let from = layout(&home, 32 << 20).to_string();
-    let repository = lab::fresh("faults/many");
+    let repository = lab::fresh("zz/faults/many");
     assert_eq!(home.run(&["push", &from, &format!("{open}/{repository}:1")]).status.code(), Some(0));
     let at = format!("{}/{repository}:1", proxy.address);
     let targets = [
@@ -559,7 +559,7 @@ async fn an_upload_that_is_written_down_for_another_place_is_not_gone_on_with() 
     let elsewhere = proxy::before(&open, |_| Action::Answer("204 No Content\r\nRange: 0-99999999".to_owned())).await;
     let home = home_with(&[&front]);
     let from = layout(&home, 24 << 20).to_string();
-    let repository = lab::fresh("faults/elsewhere");
+    let repository = lab::fresh("zz/faults/elsewhere");
     let to = format!("{front}/{repository}:1");
     let mut child = begun(&home, &["copy", &from, &to, "--rate", "8M"]);
     let one = until_it_has(&home, 8 * MIB);
@@ -581,7 +581,7 @@ fn a_rate_holds_for_all_that_a_program_moves() {
     let home = home_with(&[&open]);
     let from = layout(&home, 8 << 20).to_string();
     let began = Instant::now();
-    let copied = home.run(&["copy", &from, &format!("{open}/{}:1", lab::fresh("faults/rate")), "--rate", "4M"]);
+    let copied = home.run(&["copy", &from, &format!("{open}/{}:1", lab::fresh("zz/faults/rate")), "--rate", "4M"]);
     assert!(copied.status.success(), "{}", complained(&copied));
     assert!(began.elapsed() > Duration::from_millis(1900), "8 MiB at 4 MiB a second take two seconds");
     for (option, value) in [("--rate", "fast"), ("--hours", "20-06")] {
