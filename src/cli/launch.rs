@@ -100,6 +100,14 @@ fn given(args: &Launch) -> Result<Answers> {
 
 /// The image that is named, or that was launched before.
 async fn image(portal: &Portal, args: &Launch, before: Option<&LaunchRecord>) -> Result<Image> {
+    let image = named_image(portal, args, before).await?;
+    if args.locked {
+        lock::must_be_locked(portal, &image).await?;
+    }
+    Ok(image)
+}
+
+async fn named_image(portal: &Portal, args: &Launch, before: Option<&LaunchRecord>) -> Result<Image> {
     let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
     let cx = Context::default();
     let reference = args.reference.as_deref().unwrap_or_default();

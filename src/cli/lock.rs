@@ -31,7 +31,7 @@ pub(crate) async fn run(portal: &Portal, args: &Args, json: bool) -> Result<u8> 
 /// The image that the lock file of this folder names for a launch; `None` where it names none.
 ///
 /// # Errors
-/// `Denied` with `--locked` for an image that it does not name, `Integrity` where its place has other bytes.
+/// `Integrity` where its place has other bytes; those of reading the file.
 pub(crate) async fn locked(
     portal: &Portal,
     cx: &Context,
@@ -43,17 +43,38 @@ pub(crate) async fn locked(
     if args.unlocked || reference.digest().is_some() {
         return Ok(None);
     }
-    let Some((path, image)) = portal.locks.find(reference).await? else {
-        if args.locked {
-            return Err(Error::new(Kind::Denied, format!("launch {reference}"), "no lock file here names it")
-                .hint(format!("'wharf lock add {reference}' adds it")));
-        }
-        return Ok(None);
-    };
-    output::remark(&format!("{}: {} of {}", path.display(), image.digest, image.locked));
+    let Some((path, image)) = portal.locks.find(reference).await? else { return Ok(None) };
     let mut link = image.link(&format!("read {}", path.display()))?;
+    output::remark(&format!(
+        "{} names {} of {}, locked {}",
+        path.display(),
+        image.digest,
+        link.reference,
+        image.locked
+    ));
     link.platform = platform.cloned().or(link.platform);
     portal.catalog.linked(cx, &link).await.map(Some)
+}
+
+/// Fails unless the lock file of this folder names these bytes, however the image was named.
+///
+/// # Errors
+/// `Denied` where it does not.
+pub(crate) async fn must_be_locked(portal: &Portal, image: &Image) -> Result<()> {
+    let here = portal.locks.here().await?;
+    let digest = image.pinned.as_ref().map(|pinned| &pinned.digest);
+    let of_this = |one: &LockedImage| {
+        let same_place = one.link("read the lock").is_ok_and(|link| {
+            link.reference.without_version() == image.reference.without_version() || link.cloud.is_some()
+        });
+        Some(&one.digest) == digest && same_place
+    };
+    if here.is_some_and(|(_, lock)| lock.images.iter().any(of_this)) {
+        return Ok(());
+    }
+    let reference = &image.reference;
+    Err(Error::new(Kind::Denied, format!("launch {reference}"), "no lock file here names these bytes")
+        .hint(format!("'wharf lock add {reference}' adds them")))
 }
 
 async fn list(portal: &Portal, json: bool) -> Result<u8> {
@@ -188,7 +209,11 @@ async fn check(portal: &Portal, json: bool) -> Result<u8> {
             let link = known.link("check the lock")?;
             portal.catalog.linked(&Context::default(), &link).await?;
             let reference: ImageRef = known.name.parse()?;
-            let today = portal.sources.image(&Context::default(), &reference, link.platform.as_ref()).await.ok();
+            let today = match portal.sources.image(&Context::default(), &reference, link.platform.as_ref()).await {
+                Ok(image) => Some(image),
+                Err(error) if error.kind == Kind::NotFound => None,
+                Err(error) => return Err(error),
+            };
             let moved = today.and_then(|image| image.pinned).map(|pinned| pinned.digest != known.digest);
             if !json {
                 let tag = match moved {

@@ -16,8 +16,8 @@ use wharf_core::{
 /// Goes through the list once, or until a signal. The list is read anew for each round.
 pub(crate) async fn run(portal: &Portal, args: &Mirror, json: bool) -> Result<u8> {
     let cx = progress::context();
+    let mut list = read_list(&args.file)?;
     loop {
-        let list = list(&args.file)?;
         if args.plan {
             for image in &list.images {
                 output::line(&format!("{} -> {}", image.from, image.to))?;
@@ -27,17 +27,25 @@ pub(crate) async fn run(portal: &Portal, args: &Mirror, json: bool) -> Result<u8
         let results = portal.mirroring.round(&cx, &list, &|image, result| told(image, result, json)).await;
         portal.journal.troubles().iter().for_each(|trouble| output::remark(trouble));
         let bad = results.iter().filter(|one| matches!(one, Mirrored::Failed { .. } | Mirrored::Later { .. })).count();
-        if args.once || cx.cancel.is_cancelled() {
+        if cx.cancel.is_cancelled() {
+            return Ok(0);
+        }
+        if args.once {
             return Ok(u8::from(bad > 0));
         }
         let pause = Duration::from_secs(u64::try_from(list.every).unwrap_or(u64::MAX));
         if cx.pause("wait for the next round", pause).await.is_err() {
             return Ok(0);
         }
+        // Somebody may be writing it just now: the service goes on with the last one that could be read.
+        match read_list(&args.file) {
+            Ok(newer) => list = newer,
+            Err(error) => output::remark(&format!("the list stays as it was: {error}")),
+        }
     }
 }
 
-fn list(file: &Path) -> Result<MirrorList> {
+fn read_list(file: &Path) -> Result<MirrorList> {
     let what = format!("read {}", file.display());
     MirrorList::parse(&small_file::text(file).during(&what)?, &what)
 }
@@ -53,7 +61,8 @@ fn told(image: &MirrorImage, result: &Mirrored, json: bool) {
         Mirrored::Same => return,
         Mirrored::Copied { outcome } => {
             let attached = text::plural(outcome.attachments as u64, "attachment", "attachments");
-            format!("copied {}, {}, {attached}", outcome.digest, outcome.describe())
+            let left: String = outcome.left.iter().map(|left| format!("; left behind: {left}")).collect();
+            format!("copied {}, {}, {attached}{left}", outcome.digest, outcome.describe())
         }
         Mirrored::Later { why } => format!("later: {why}"),
         Mirrored::Failed { why, hint } if hint.is_empty() => format!("failed: {why}"),

@@ -9,7 +9,7 @@ use wharf_core::{
         text,
     },
     image::{link::Link, reference::ImageRef},
-    portal::Portal,
+    portal::{Portal, sharing::given::SharedByMe},
     ports::{Question, QuestionKind},
     sharing::offer::{Offer, TransferKey},
 };
@@ -35,6 +35,32 @@ pub(crate) async fn shares(portal: &Portal, reference: &str, json: bool) -> Resu
         })
         .collect();
     output::table(&["PROJECT", "STANDS", "SINCE", "ID"], &rows)?;
+    Ok(0)
+}
+
+/// Lists what this person has shared.
+pub(crate) async fn shared(portal: &Portal, json: bool) -> Result<u8> {
+    let all = portal.sharing.shared_by_me(&Context::default()).await?;
+    if json {
+        output::json(&all)?;
+        return Ok(0);
+    }
+    if all.is_empty() {
+        output::line(
+            "you have shared nothing with Wharf here: 'wharf share REF --to PROJECT' does, '--link' makes a link",
+        )?;
+        return Ok(0);
+    }
+    let now = text::now();
+    let row = |one: &SharedByMe| {
+        let given = &one.given;
+        let standing = one.standing.clone().unwrap_or_else(|| "not told".to_owned());
+        let what = text::with_short_digests(&given.what);
+        vec![what, given.to.clone(), text::ago(given.since, now), standing, one.id.clone().unwrap_or_default()]
+    };
+    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    output::fitting_table(&[("SHARED", 2), ("WITH", 1), ("SINCE", 0), ("STANDS", 0), ("ID", 1)], &rows)?;
+    output::remark("'wharf revoke ID' takes a share back; a copy is removed with 'wharf remove-image' where it is");
     Ok(0)
 }
 

@@ -4,6 +4,7 @@ use super::kit::list::{Row, SeenRow};
 use wharf_core::{
     base::text,
     launch::plan::{Plan, Workload},
+    portal::sharing::given::SharedByMe,
     request::{Id, Request},
     sharing::offer::{Offer, Share},
 };
@@ -34,6 +35,17 @@ impl Row for Offer {
     fn edition(&self) -> String {
         // The same offer may be given another name or another image by its giver.
         format!("{} {} {}", self.title, self.reference, self.from.id)
+    }
+}
+
+impl Row for SharedByMe {
+    type Id = String;
+    /// The id by which it is taken back, where it has one.
+    fn id(&self) -> String {
+        self.id.clone().unwrap_or_else(|| format!("{} {}", self.given.what, self.given.to))
+    }
+    fn called(&self) -> String {
+        self.given.to.clone()
     }
 }
 

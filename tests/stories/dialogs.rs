@@ -686,3 +686,35 @@ fn a_file_that_nobody_has_read_whole_yet_is_launched_from_its_page() {
     press(&mut state, "l");
     assert!(matches!(state.screen(), Screen::Launch(_)), "its plan hashes it");
 }
+
+#[test]
+fn what_was_shared_is_under_a_tab_of_the_offers_and_taken_back_with_one_key() {
+    use wharf::core::{
+        portal::sharing::given::SharedByMe,
+        sharing::given::{Given, Way},
+    };
+    let mut state = state();
+    press(&mut state, "5");
+    assert_eq!(press(&mut state, "tab"), [Effect::Share(ShareEffect::SharedByMe)]);
+    let shared = |to: &str, id: Option<&str>| SharedByMe {
+        given: Given {
+            what: "glance://site/x".into(),
+            reference: "glance://site/x".parse().ok(),
+            to: to.into(),
+            way: Way::Share,
+            since: 0,
+        },
+        standing: Some("accepted".into()),
+        id: id.map(str::to_owned),
+    };
+    let all = vec![shared("biology", Some("site/x/b")), shared("chemistry", None)];
+    update(&mut state, Msg::Share(ShareNews::SharedByMe(Ok(all))));
+    let drawn = crate::screens::draw(&mut state, (80, 24));
+    assert!(drawn.contains("Shared by you") && drawn.contains("biology") && drawn.contains("accepted"), "{drawn}");
+    press(&mut state, "x");
+    assert!(crate::screens::draw(&mut state, (80, 24)).contains("Take it back from biology?"));
+    press(&mut state, "esc j");
+    crate::screens::draw(&mut state, (80, 24));
+    assert!(press(&mut state, "x").is_empty(), "a copy has nothing to take back");
+    assert_eq!(press(&mut state, "tab"), [Effect::Share(ShareEffect::Offers)]);
+}

@@ -270,3 +270,32 @@ fn a_clouds_link_is_opened_by_somebody_who_calls_the_cloud_otherwise_and_only_wi
     assert_eq!(unknown.status.code(), Some(6), "{}", complained(&unknown));
     assert!(complained(&unknown).contains("none of your clouds"), "{}", complained(&unknown));
 }
+
+#[test]
+fn what_was_shared_is_listed_with_how_it_stands_today() {
+    let open = need!("WHARF_LAB_OPEN");
+    let source = format!("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{open}\"\n");
+    let home = Home::configured(&source);
+    let shared = || -> Vec<serde_json::Value> {
+        let listed = home.run(&["shared", "--json"]);
+        assert_eq!(listed.status.code(), Some(0), "{}", complained(&listed));
+        serde_json::from_slice(&listed.stdout).unwrap()
+    };
+    assert!(said(&home.run(&["shared"])).contains("you have shared nothing"));
+    let (name, project) = (lab::fresh("given"), lab::fresh("zz-biology"));
+    let at = format!("{open}/zz/{name}:1");
+    assert_eq!(home.run(&["push", &lab::starter(), &at]).status.code(), Some(0));
+    for _ in 0..2 {
+        let done = home.run(&["share", &at, "--to", &project]);
+        assert_eq!(done.status.code(), Some(0), "{}", complained(&done));
+    }
+    let all = shared();
+    assert_eq!(all.len(), 1, "twice with the same project is once: {all:?}");
+    assert_eq!((&all[0]["to"], &all[0]["standing"]), (&project.as_str().into(), &"there".into()), "{all:?}");
+    let copy = format!("{open}/{project}/{name}:1");
+    let removed = home.run(&["remove-image", &copy, "--yes"]);
+    assert_eq!(removed.status.code(), Some(0), "{}", complained(&removed));
+    assert_eq!(shared()[0]["standing"], "gone");
+    let table = said(&home.run(&["shared"]));
+    assert!(table.contains("SHARED") && table.contains(&project), "{table}");
+}

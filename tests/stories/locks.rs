@@ -83,6 +83,14 @@ fn a_launch_uses_the_bytes_that_are_locked_until_somebody_has_looked_at_others()
     project.done(&["lock", "remove", &at]);
     let denied = planned("", &["--locked"]);
     assert_eq!(denied.status.code(), Some(4), "{}", complained(&denied));
+    // Nor by a digest, nor by a link, where the file names others.
+    project.done(&["lock", "add", &at]);
+    let name = at.trim_end_matches(":1");
+    let link = project.done(&["share", &at, "--link"]).trim().to_owned();
+    for (named, code) in [(format!("{name}@{digest}"), 4), (link, 0), (at.clone(), 0)] {
+        let planned = project.run("", &["launch", &named, "--on", "local", "--plan", "--locked"]);
+        assert_eq!(planned.status.code(), Some(code), "{named}: {}", complained(&planned));
+    }
 }
 
 #[test]
@@ -101,6 +109,8 @@ fn a_lock_file_that_somebody_else_could_have_written_or_changed_is_not_used() {
     for (broken, code) in [
         (text.replacen(&format!("\"{digest}\""), &format!("\"{other}\""), 1), 1),
         (text.replace(digest, &other), 6),
+        // Another repository under the name, which no tag and no registry ever had there.
+        (text.replacen(&format!("wharf:oci://{open}/zz"), &format!("wharf:oci://{open}/yy"), 1), 1),
         ("version = 1\n[[image]]\n".to_owned(), 2),
         ("not TOML".to_owned(), 2),
     ] {

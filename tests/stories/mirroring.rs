@@ -54,6 +54,12 @@ async fn a_round_copies_what_has_changed_with_its_attachments_and_nothing_else()
     assert_eq!(code, Some(0));
     assert!(second.iter().all(|one| one["mirrored"]["result"] == "same"), "{second:?}");
     assert_eq!(outside.count("GET", "/manifests/"), before);
+    // What is signed after the round is signed here after the next one.
+    let signed = home.run(&["sign", &format!("{open}/{repository}:2"), "--key", &key]);
+    assert_eq!(signed.status.code(), Some(0), "{}", complained(&signed));
+    let (_, later) = round(&home);
+    let two = later.iter().find(|one| one["from"].as_str().unwrap().ends_with(":2")).unwrap();
+    assert_eq!(two["mirrored"]["outcome"]["attachments"], 1, "{two}");
     // A tag that moves is followed.
     let newer = layout(&home, 3 << 20).to_string();
     assert_eq!(home.run(&["push", &newer, &format!("{open}/{repository}:2")]).status.code(), Some(0));

@@ -350,6 +350,9 @@ fn new_file(path: &Path, what: &str) -> Result<std::fs::File> {
 
 fn add_to_index(folder: &Path, tag: Option<&str>, manifest: &RawManifest, what: &str) -> Result<()> {
     let path = folder.join("index.json");
+    // Two transfers into one folder must not lose either's image.
+    let held = std::fs::File::open(folder).during(what)?;
+    private::lock(&held, private::PATIENCE, what)?;
     let mut index: serde_json::Value = match small_file::bytes(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes).during(what)?,
         // An index that is there but cannot be read must not be replaced by one without its images.

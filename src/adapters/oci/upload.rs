@@ -29,6 +29,8 @@ const SMALL: u64 = 4 << 20;
 const LARGEST: u64 = 32 << 20;
 /// Into how many chunks a blob is cut where neither of these is reached.
 const CHUNKS: u64 = 256;
+/// How long the registry may take nothing of a chunk, or not answer after its last byte.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often an upload may begin again from its first byte.
 const RESTARTS: u32 = 8;
 
@@ -383,7 +385,7 @@ impl Sending<'_> {
             Ok(if whole { request } else { request.header("Content-Range", format!("{}-{last}", upload.sent)) })
         };
         let sending = registry.send_signed(self.what, &self.scopes, &make);
-        let response = moving.watched(self.what, sending).await.map_err(sort)?;
+        let response = moving.watched(self.what, PATIENCE, sending).await.map_err(sort)?;
         let status = response.status();
         if status.is_success() {
             let address = self.oci.location(self.what, &response, &upload.address).map_err(Break::Final)?;

@@ -20,6 +20,7 @@ use super::{
     answers::GlanceImage,
     cloud::TOKEN,
     service::{Body, Request, Service},
+    volumes::VOLUME,
 };
 use crate::{
     formats::disk_header,
@@ -38,7 +39,7 @@ use wharf_core::{
     ports::{
         Disks,
         content::Outcome,
-        disks::{Import, Published, Upload},
+        disks::{FOR_VOLUME, Import, Published, Upload},
     },
     transfer::patience::Patience,
 };
@@ -101,7 +102,9 @@ impl Images {
             .header("Content-Type", "application/octet-stream")
             .patient()
             .body(moving.body(stream));
-        let answer = moving.watched(what, request.send(what)).await?;
+        // Where all of it is gathered before it is passed on, the answer takes longer.
+        let patience = Duration::from_secs(120 + upload.size / (20 << 20));
+        let answer = moving.watched(what, patience, request.send(what)).await?;
         self.check(what, answer).await?;
         let hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(hasher.finish())
@@ -198,11 +201,11 @@ impl Disks for Images {
         Ok((self.image_ref(&image.id), outcome))
     }
 
-    async fn make_volume(&self, cx: &Context, image: &ImageRef, name: &str) -> Result<ImageRef> {
+    async fn make_volume(&self, cx: &Context, image: &ImageRef, (name, least): (&str, u64)) -> Result<ImageRef> {
         let what = format!("make a volume of {image}");
         let ImageRef::Glance { image, .. } = image else { return Err(Error::usage(what, "it is no image of a cloud")) };
         let found = cx.run(&what, self.find(&what, image)).await?;
-        let most = found.virtual_size.or(found.size).unwrap_or(0).div_ceil(1 << 30);
+        let most = found.virtual_size.or(found.size).unwrap_or(0).max(least).div_ceil(1 << 30);
         self.volume_of(cx, &what, (&found.id, found.min_disk.max(most).max(1)), name).await
     }
 
@@ -248,10 +251,13 @@ impl Disks for Images {
     }
 
     async fn give_up(&self, cx: &Context, reached: &Checkpoint) -> Result<()> {
-        if reached.part != UPLOAD {
-            return Ok(());
-        }
         let what = format!("remove what is left of an upload to {}", self.cloud.name);
+        match reached.part.as_str() {
+            UPLOAD => {}
+            FOR_VOLUME => return self.forget(cx, &self.image_ref(&reached.at)).await,
+            VOLUME => return self.remove_begun_volume(&what, &reached.at).await,
+            _ => return Ok(()),
+        }
         match cx.run(&what, self.find(&what, &reached.at)).await {
             Ok(image) if ["queued", "saving"].contains(&image.status.as_str()) => {
                 self.delete_incomplete(&what, &image.id).await;

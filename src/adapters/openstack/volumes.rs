@@ -1,6 +1,6 @@
 //! Volumes, their snapshots and backups (Block Storage API v3): listing them, and making images of volumes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -27,7 +27,13 @@ use wharf_core::{
         model::{DiskFacts, Image, ImageKind, RunConfig},
         reference::ImageRef,
     },
+    transfer::patience::Patience,
 };
+
+/// The part of a transfer that is a volume of this cloud.
+pub(super) const VOLUME: &str = "volume";
+/// How long to wait until a volume that is begun can be removed.
+const REMOVING: Duration = Duration::from_secs(120);
 
 /// A volume, snapshot or backup; `size` is in GiB.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -290,6 +296,19 @@ impl Images {
         (image, size): (&str, u64),
         name: &str,
     ) -> Result<ImageRef> {
+        let id = match cx.checkpoints.last(VOLUME).await {
+            // An earlier run has begun it.
+            Some(reached) => reached.at,
+            None => self.begun_volume(cx, what, (image, size), name).await?,
+        };
+        cx.checkpoints.keep(VOLUME, &id, 0).await;
+        cx.unless_cancelled(what, self.until_available(cx, what, &id)).await?;
+        cx.checkpoints.forget(VOLUME).await;
+        Ok(ImageRef::Volume { cloud: self.cloud.name.clone(), volume: id })
+    }
+
+    /// Begins a volume; gives its id.
+    async fn begun_volume(&self, cx: &Context, what: &str, (image, size): (&str, u64), name: &str) -> Result<String> {
         // A copy that is repeated must not make a second one.
         match cx.run(what, self.find_block(what, "volumes", name)).await {
             Err(error) if error.kind == Kind::NotFound => {}
@@ -304,29 +323,49 @@ impl Images {
         let making = self.cloud.json::<BTreeMap<String, Block>>(what, Service::Volume, request);
         let made = cx.run(what, making).await?.remove("volume");
         let id = made.map(|made| made.id).filter(|id| text::is_uuid(id));
-        let id = id.ok_or_else(|| Error::failed(what, "the cloud names no volume"))?;
-        let waited = cx.unless_cancelled(what, self.until_available(cx, what, &id)).await;
-        if let Err(error) = waited {
-            // Nobody needs a volume that is not whole.
-            let path = format!("volumes/{id}");
-            let _ = self.cloud.send(what, Service::Volume, Request::new(Method::DELETE, &path, Body::None)).await;
-            return Err(error);
-        }
-        Ok(ImageRef::Volume { cloud: self.cloud.name.clone(), volume: id })
+        id.ok_or_else(|| Error::failed(what, "the cloud names no volume"))
     }
 
     async fn until_available(&self, cx: &Context, what: &str, id: &str) -> Result<()> {
+        let mut patience = Patience::default();
         loop {
-            let now = self.find_block(what, "volumes", id).await?;
+            let now = match self.find_block(what, "volumes", id).await {
+                Ok(now) => now,
+                Err(error) => {
+                    let pause = patience.after(0).filter(|_| error.kind == Kind::Unavailable);
+                    tokio::time::sleep(pause.ok_or(error)?).await;
+                    continue;
+                }
+            };
             cx.progress.phase(format!("the volume is {}", clean::short(&now.status, 20)));
             match now.status.as_str() {
                 "available" => return Ok(()),
                 "creating" | "downloading" => tokio::time::sleep(PAUSE).await,
                 other => {
                     let why = format!("the cloud gave up on it: it is {}", clean::short(other, 30));
-                    return Err(Error::failed(what, why).hint("ask for a larger volume, or ask its administrators"));
+                    return Err(Error::failed(what, why)
+                        .hint(format!("remove it: wharf remove-image volume://{}/{id}", self.cloud.name)));
                 }
             }
+        }
+    }
+
+    /// Removes a volume that was begun and shall not be; while the cloud copies it, it cannot be removed.
+    pub async fn remove_begun_volume(&self, what: &str, id: &str) -> Result<()> {
+        let end = tokio::time::Instant::now() + REMOVING;
+        loop {
+            match self.find_block(what, "volumes", id).await {
+                Err(error) if error.kind == Kind::NotFound => return Ok(()),
+                Ok(now) if !matches!(now.status.as_str(), "creating" | "downloading") => break,
+                _ if tokio::time::Instant::now() > end => break,
+                _ => tokio::time::sleep(PAUSE).await,
+            }
+        }
+        let path = format!("volumes/{id}");
+        let request = Request::new(Method::DELETE, &path, Body::None);
+        match self.cloud.send(what, Service::Volume, request).await {
+            Err(error) if error.kind != Kind::NotFound => Err(error),
+            _ => Ok(()),
         }
     }
 

@@ -24,7 +24,8 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// The time between two attempts to take a lock.
 const AGAIN: Duration = Duration::from_millis(20);
 
-fn user_id() -> u32 {
+/// The user that this program runs as.
+pub fn user_id() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
@@ -128,13 +129,17 @@ fn check_parents(folder: &Path, what: &str) -> Result<()> {
         return Ok(());
     }
     let mode = link.mode();
-    // By custom, a user's own group has the same number as the user.
-    let own_group = link.gid() == 0 || (link.gid() == user_id() && link.gid() == rustix::process::getegid().as_raw());
-    let by_others = mode & 0o002 != 0 || (mode & 0o020 != 0 && !own_group);
-    if by_others && mode & 0o1000 == 0 {
+    if others_write(&link) && mode & 0o1000 == 0 {
         return Err(refused(what, format!("others may write to {}", folder.display())));
     }
     Ok(())
+}
+
+/// Whether somebody besides this user and root may write to a file or folder, by its rights.
+pub fn others_write(meta: &Metadata) -> bool {
+    // By custom, a user's own group has the same number as the user.
+    let own_group = meta.gid() == 0 || (meta.gid() == user_id() && meta.gid() == rustix::process::getegid().as_raw());
+    meta.mode() & 0o002 != 0 || (meta.mode() & 0o020 != 0 && !own_group)
 }
 
 /// Whether a file or folder belongs to this user or to root.

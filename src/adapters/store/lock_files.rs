@@ -2,18 +2,17 @@
 //! it names: one that others could have written is refused.
 
 use std::{
-    fs,
-    io::ErrorKind,
-    os::unix::fs::MetadataExt,
+    fs::{self, File, OpenOptions},
+    io::{ErrorKind, Read, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
+use rustix::{fs::OFlags, io::Errno};
+
 use crate::shared::private;
 use wharf_core::{
-    base::{
-        error::{During, Error, Kind, Result},
-        small_file,
-    },
+    base::error::{During, Error, Kind, Result},
     launch::lock::{LARGEST, NAME},
     ports::LockFiles,
 };
@@ -29,11 +28,17 @@ impl LockFiles for FolderLocks {
         let here = self.here()?;
         let home = std::env::home_dir();
         for folder in here.ancestors().take(DEEPEST) {
-            if let Some(text) = read(&folder.join(NAME))? {
-                return Ok(Some((folder.join(NAME), text)));
+            let path = folder.join(NAME);
+            // Where others may write, a file of theirs is nothing to us: they could keep us from launching anything.
+            let meta = folder.metadata().during("look for a lock file")?;
+            let is_ours = private::is_mine_or_roots(&meta) && !private::others_write(&meta);
+            if is_ours || path.symlink_metadata().is_ok_and(|file| file.uid() == private::user_id()) {
+                if let Some(text) = read(&path)? {
+                    return Ok(Some((path, text)));
+                }
             }
             // The project ends with its repository; above the home folder is nobody's project.
-            if folder.join(".git").exists() || Some(folder) == home.as_deref() {
+            if !is_ours || folder.join(".git").exists() || Some(folder) == home.as_deref() {
                 break;
             }
         }
@@ -47,8 +52,16 @@ impl LockFiles for FolderLocks {
     fn write(&self, path: &Path, text: &str) -> Result<()> {
         let what = format!("write {}", path.display());
         let partial = private::beside(path, "partial");
-        fs::write(&partial, text).during(&what)?;
+        // Whatever the umask is, nobody else may write it: else it would not be used.
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&partial).during(&what)?;
+        file.write_all(text.as_bytes()).during(&what)?;
         fs::rename(&partial, path).during(what)
+    }
+
+    fn hold(&self) -> Result<Box<dyn Send>> {
+        let folder = File::open(self.here()?).during("lock this folder")?;
+        private::lock(&folder, private::PATIENCE, "lock this folder")?;
+        Ok(Box::new(folder))
     }
 }
 
@@ -61,24 +74,32 @@ impl FolderLocks {
 /// The text of a lock file, if there is one.
 fn read(path: &Path) -> Result<Option<String>> {
     let what = format!("read {}", path.display());
-    let meta = match path.symlink_metadata() {
+    let refused = |why: &str, hint: &str| Err(Error::new(Kind::NotAllowed, &what, why).hint(hint.to_owned()));
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
+    let file = match opened {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            return refused("it is a link", "put a file there, or use --unlocked");
+        }
         found => found.during(&what)?,
     };
-    let refused = |why: &str, hint: &str| Err(Error::new(Kind::NotAllowed, &what, why).hint(hint.to_owned()));
+    let meta = file.metadata().during(&what)?;
     if !meta.is_file() {
         return refused("it is no regular file", "put a file there, or use --unlocked");
     }
-    if !private::is_mine_or_roots(&meta) || meta.mode() & 0o022 != 0 {
+    if !private::is_mine_or_roots(&meta) || private::others_write(&meta) {
         return refused(
             "others could have written it",
             "make a copy of your own that nobody else can write (chmod go-w), or use --unlocked",
         );
     }
-    if meta.len() > LARGEST {
+    let mut text = String::new();
+    file.take(LARGEST + 1).read_to_string(&mut text).during(&what)?;
+    if text.len() as u64 > LARGEST {
         return refused("it is too large", "take it back from where it was published");
     }
-    small_file::text(path).during(what).map(Some)
+    Ok(Some(text))
 }
 
 #[cfg(test)]
@@ -92,9 +113,9 @@ mod tests {
         let path = folder.path().join(NAME);
         assert_eq!(read(&path).unwrap(), None);
         FolderLocks.write(&path, "version = 1\n").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o644, "whatever the umask is");
         assert_eq!(read(&path).unwrap().as_deref(), Some("version = 1\n"));
-        for mode in [0o664, 0o646, 0o666] {
+        for mode in [0o646, 0o666] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(read(&path).unwrap_err().kind, Kind::NotAllowed, "{mode:o}");
         }

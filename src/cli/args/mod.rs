@@ -121,6 +121,8 @@ pub enum Verb {
     Share(Share),
     /// Show who may use an image of a cloud.
     Shares(Shares),
+    /// List what you have shared: with whom, since when, and how it stands.
+    Shared,
     /// Take back a share, the admission of an image, or the approval of a class.
     Revoke(Revoke),
     /// List what other projects offer to yours; accept or reject an offer.

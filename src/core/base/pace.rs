@@ -137,9 +137,9 @@ fn minute_now() -> u16 {
     u16::try_from(now.hour()).unwrap_or(0) * 60 + u16::try_from(now.minute()).unwrap_or(0)
 }
 
-/// How fast, and when. Clones share one rate.
+/// How fast, and when. Clones share one rate. Of several limits each rate holds, and the hours of the first that has some.
 #[derive(Clone, Default)]
-pub struct Pace(Option<Arc<Limits>>);
+pub struct Pace(Vec<Arc<Limits>>);
 
 struct Limits {
     rate: Option<Rate>,
@@ -151,10 +151,7 @@ struct Limits {
 
 impl fmt::Debug for Pace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(limits) => write!(f, "{:?} {:?}", limits.rate, limits.hours),
-            None => f.write_str("no limit"),
-        }
+        f.debug_list().entries(self.0.iter().map(|limits| (limits.rate, limits.hours))).finish()
     }
 }
 
@@ -168,39 +165,37 @@ impl Pace {
         if rate.is_none() && hours.is_none() {
             return Self::default();
         }
-        Self(Some(Arc::new(Limits { rate, hours, next: Mutex::default(), minute })))
+        Self(vec![Arc::new(Limits { rate, hours, next: Mutex::default(), minute })])
     }
 
-    /// These limits, and for each that is not set the one of `other`. Where nothing is set here, both share one rate.
+    /// These limits, and those of `other` besides: the slower rate holds, and the hours of `other` where there are none here.
     #[must_use]
-    pub fn or(&self, other: &Self) -> Self {
-        let (Some(own), Some(others)) = (&self.0, &other.0) else {
-            return if self.0.is_some() { self.clone() } else { other.clone() };
-        };
-        Self::by_clock(own.rate.or(others.rate), own.hours.or(others.hours), own.minute)
+    pub fn and(&self, other: &Self) -> Self {
+        Self(self.0.iter().chain(&other.0).cloned().collect())
     }
 
     /// Waits until so many bytes may be moved.
     pub async fn take(&self, bytes: u64, progress: &Progress) {
         self.hours(progress).await;
-        let Some(Rate(rate)) = self.0.as_ref().and_then(|limits| limits.rate) else { return };
-        let begin = {
-            let Some(limits) = &self.0 else { return };
-            let mut next = limits.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            let begin = next.map_or(now, |next| next.max(now));
-            *next = Some(begin + Duration::from_secs_f64(bytes as f64 / rate as f64));
-            begin
-        };
-        tokio::time::sleep_until(begin).await;
+        for limits in &self.0 {
+            let Some(Rate(rate)) = limits.rate else { continue };
+            let begin = {
+                let mut next = limits.next.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = Instant::now();
+                let begin = next.map_or(now, |next| next.max(now));
+                *next = Some(begin + Duration::from_secs_f64(bytes as f64 / rate as f64));
+                begin
+            };
+            tokio::time::sleep_until(begin).await;
+        }
     }
 
     /// Waits until bytes may be moved at all. While the hours have not begun, the progress says so.
     pub async fn hours(&self, progress: &Progress) {
-        let Some(limits) = &self.0 else { return };
-        if let Some(hours) = limits.hours {
+        let timed = self.0.iter().find_map(|limits| Some((limits.hours?, limits.minute)));
+        if let Some((hours, minute)) = timed {
             let mut waited = false;
-            while !hours.hold((limits.minute)()) {
+            while !hours.hold(minute()) {
                 waited = true;
                 progress.phase(format!("waiting until {}", clock(hours.from)));
                 tokio::time::sleep(LOOK).await;

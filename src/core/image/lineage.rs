@@ -51,12 +51,28 @@ pub fn made_from(image: &Image) -> String {
     let told = |key: &str| image.annotations.get(key).filter(|value| !value.is_empty());
     let is_file = matches!(image.reference, ImageRef::File { .. });
     let file = is_file.then(|| FROM_OF_FILES.into_iter().find_map(told)).flatten();
-    let named = told(FROM).or_else(|| told(FROM_IN_CLOUD)).or(file).map(|from| clean::short(from, LONGEST));
+    let named = told(FROM).or_else(|| told(FROM_IN_CLOUD)).or(file).map(|from| public(from));
     let snapshot = || match &image.reference {
         ImageRef::Glance { cloud, .. } => Some(format!("glance://{cloud}/{}", told(SNAPSHOT_OF)?)),
         _ => None,
     };
     named.or_else(snapshot).unwrap_or_default()
+}
+
+/// What may be published of where something is from: of an address on the web, no account and no query, in which tokens
+/// often are.
+fn public(from: &str) -> String {
+    let from = clean::short(from, LONGEST);
+    match url::Url::parse(&from) {
+        Ok(mut url) if url.has_host() && url.scheme() != "wharf" => {
+            url.set_query(None);
+            url.set_fragment(None);
+            // Neither fails for an address with a host.
+            let _ = (url.set_username(""), url.set_password(None));
+            url.to_string()
+        }
+        _ => from,
+    }
 }
 
 impl DiskNeeds {
@@ -121,6 +137,18 @@ impl DiskNeeds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tokens_and_accounts_of_an_address_are_not_published() {
+        for (from, told) in [
+            ("https://ada:secret@x.example/disk.img?user=1&_auth_=abc#x", "https://x.example/disk.img"),
+            ("ftp://x.example/a.img", "ftp://x.example/a.img"),
+            ("wharf:oci://r.example/a@sha256:1?tag=1", "wharf:oci://r.example/a@sha256:1?tag=1"),
+            ("docker.io/library/alpine:3", "docker.io/library/alpine:3"),
+        ] {
+            assert_eq!(public(from), told);
+        }
+    }
 
     #[test]
     fn needs_survive_the_way_through_a_registry() {

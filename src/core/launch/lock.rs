@@ -65,7 +65,11 @@ impl Default for Lock {
 pub fn name_of(reference: &ImageRef) -> String {
     let mut bare = reference.clone();
     match &mut bare {
-        ImageRef::Oci(name) | ImageRef::Engine(name) => name.digest = None,
+        ImageRef::Oci(name) | ImageRef::Engine(name) => {
+            name.digest = None;
+            // What has no tag means this one.
+            name.tag.get_or_insert_with(|| "latest".to_owned());
+        }
         ImageRef::File { digest, .. } => *digest = None,
         _ => {}
     }
@@ -134,6 +138,13 @@ impl LockedImage {
     pub fn link(&self, what: &str) -> Result<Link> {
         let name = clean::short(&self.name, 100);
         let link: Link = self.link.parse().map_err(|error: Error| error.during(format!("{what}: {name}")))?;
+        // Who wrote the file decides which bytes of a repository are used, not which repository.
+        let is_elsewhere =
+            matches!(link.reference, ImageRef::Oci(_) | ImageRef::Engine(_)) && name_of(&link.reference) != self.name;
+        if is_elsewhere {
+            return Err(Error::new(Kind::Integrity, what, format!("{name}: its link leads to another image"))
+                .hint("take the file back from where it was published, or add the image again"));
+        }
         if link.digest() == Some(&self.digest) && link.signature.is_none() {
             return Ok(link);
         }
@@ -171,6 +182,8 @@ mod tests {
         let at = |text: &str| text.parse::<ImageRef>().unwrap();
         assert_eq!(lock.find(&at(&format!("r.example/a:1@{DIGEST}"))).unwrap().verdict, "ask");
         assert!(lock.find(&at("r.example/a:2")).is_none());
+        lock.put(locked("c:latest"));
+        assert!(lock.find(&at("r.example/c")).is_some(), "without a tag it is the latest");
         assert!(lock.remove(&at("r.example/a:1")) && !lock.remove(&at("r.example/a:1")));
     }
 
@@ -179,6 +192,8 @@ mod tests {
         let other = DIGEST.replace("e3b0", "0000");
         for (change, to, kind) in [
             (format!("\"{DIGEST}\""), format!("\"{other}\""), Kind::Integrity),
+            ("wharf:oci://r.example/a@".to_owned(), "wharf:oci://evil.example/a@".to_owned(), Kind::Integrity),
+            ("wharf:oci://r.example/a@".to_owned(), "wharf:oci://r.example/b@".to_owned(), Kind::Integrity),
             ("version = 1".to_owned(), "version = 2".to_owned(), Kind::Usage),
             ("locked = ".to_owned(), "lucked = ".to_owned(), Kind::Usage),
             ("wharf:oci".to_owned(), "http:oci".to_owned(), Kind::Usage),

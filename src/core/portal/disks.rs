@@ -15,7 +15,10 @@ use crate::{
         model::{DiskFacts, Image, ImageKind, Platform},
         reference::ImageRef,
     },
-    ports::{content::Outcome as Copied, disks::Upload},
+    ports::{
+        content::Outcome as Copied,
+        disks::{FOR_VOLUME, Upload},
+    },
     transfer::copy::{self, Options},
 };
 
@@ -163,15 +166,17 @@ impl DiskImages {
         let folder = self.config.cache_dir.join("moving");
         // Each transfer has its own: another one may be cancelled, or done, while this one reads it.
         let own = cx.progress.note().transfer.unwrap_or_else(|| "own".to_owned());
-        let path = folder.join(format!("{}-{own}.img", pinned.digest.hex()));
+        let folder = folder.join(format!("{}-{own}", pinned.digest.hex()));
+        // Artifacts have this name in them: it is the same each time.
+        let path = folder.join("disk.img");
         let file = ImageRef::File { path: path.display().to_string(), tag: None, digest: None };
-        cx.checkpoints.keep(BETWEEN, &path.display().to_string(), 0).await;
+        cx.checkpoints.keep(BETWEEN, &folder.display().to_string(), 0).await;
         if !path.exists() {
             let fetching = Box::pin(self.copy_with(cx, &pinned.reference, &file, (None, false)));
             cx.unless_cancelled(&what, fetching).await?;
         }
         let (there, outcome) = Box::pin(self.copy_with(cx, &file, to, (Some(&needs), as_file))).await?;
-        let _ = tokio::fs::remove_file(&path).await;
+        let _ = tokio::fs::remove_dir_all(&folder).await;
         // Clouds keep the hash of the file; registries that of the image around it.
         let between_clouds = matches!((from, to), (ImageRef::Glance { .. }, ImageRef::Glance { .. }));
         if between_clouds && outcome.digest.algorithm() == pinned.digest.algorithm() {
@@ -188,27 +193,35 @@ impl DiskImages {
         (to, cloud, name): (&ImageRef, &str, &str),
     ) -> Result<(ImageRef, Copied)> {
         let disks = self.sources.disks(to, "make volumes in")?;
-        if let ImageRef::Glance { cloud: own, .. } = from
-            && own == cloud
-        {
-            let image = self.sources.image(cx, from, None).await?;
-            let digest = image
-                .pinned
-                .map(|pinned| pinned.digest)
-                .ok_or_else(|| Error::unsupported(format!("copy {from} to {to}"), "the cloud keeps no hash of it"))?;
-            let made = disks.make_volume(cx, from, name).await?;
-            return Ok((made, Copied { digest, moved: 0, spared: image.size, attachments: 0, left: Vec::new() }));
+        let what = format!("copy {from} to {to}");
+        let source = self.sources.image(cx, from, None).await?;
+        let least = source.disk.as_ref().map_or(0, |disk| disk.virtual_size.unwrap_or(0).max(disk.least_disk));
+        if matches!(from, ImageRef::Glance { cloud: own, .. } if own == cloud) {
+            let digest = source.pinned.map(|pinned| pinned.digest);
+            let digest = digest.ok_or_else(|| Error::unsupported(what, "the cloud keeps no hash of it"))?;
+            let made = disks.make_volume(cx, from, (name, least)).await?;
+            return Ok((made, Copied { digest, moved: 0, spared: source.size, attachments: 0, left: Vec::new() }));
         }
         let between = ImageRef::Glance { cloud: cloud.to_owned(), image: name.to_owned() };
         let (image, mut copied) = Box::pin(self.copy_with(cx, from, &between, (None, false))).await?;
-        let made = disks.make_volume(cx, &image, name).await;
-        // An image that was there before is not ours to remove.
-        if copied.moved > 0
-            && let Err(error) = disks.forget(cx, &image).await
-        {
-            copied.left.push(format!("{image}, of which the volume was made, is still there: {}", error.why));
+        let (ImageRef::Glance { image: id, .. } | ImageRef::Volume { volume: id, .. }) = &image else {
+            return Err(Error::failed(what, "the cloud names no image"));
+        };
+        // An image that was there before is not ours to remove; one that an earlier run has sent is.
+        let known = cx.checkpoints.last(FOR_VOLUME).await.is_some_and(|reached| reached.at == *id);
+        let is_ours = copied.moved > 0 || known;
+        if is_ours {
+            cx.checkpoints.keep(FOR_VOLUME, id, 0).await;
         }
-        Ok((made?, copied))
+        let made = disks.make_volume(cx, &image, (name, least)).await?;
+        if is_ours {
+            // Also where the person does not wait any more.
+            match disks.forget(&Context::default(), &image).await {
+                Ok(()) => cx.checkpoints.forget(FOR_VOLUME).await,
+                Err(error) => copied.left.push(format!("{image}, of which the volume was made: {}", error.why)),
+            }
+        }
+        Ok((made, copied))
     }
 
     /// A link to an image, which means the same to everybody; empty where it has no digest.

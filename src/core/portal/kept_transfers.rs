@@ -27,6 +27,8 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a transfer that shall pause has to get to where it can go on.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often at least a running transfer is written down.
+const ALIVE: Duration = Duration::from_secs(20);
 /// How long to wait for another program to do what it was told.
 const ANSWER: Duration = Duration::from_secs(40);
 
@@ -95,7 +97,7 @@ impl KeptTransfers {
 
     /// How fast a call moves bytes: what it says itself, and where it says nothing what the configuration says.
     pub(super) fn pace(&self, cx: &Context) -> Pace {
-        cx.pace.or(&self.pace)
+        cx.pace.and(&self.pace)
     }
 
     async fn open(&self, id: &str, verb: &str) -> Result<KeptTransfer> {
@@ -152,8 +154,7 @@ impl KeptTransfers {
         };
         for part in parts {
             if part.part == BETWEEN {
-                let _ = tokio::fs::remove_file(&part.at).await;
-                let _ = tokio::fs::remove_file(format!("{}.partial", part.at)).await;
+                let _ = tokio::fs::remove_dir_all(&part.at).await;
                 continue;
             }
             let Some(source) = &source else { continue };
@@ -239,6 +240,7 @@ async fn watched(
 /// transfer itself.
 async fn looking(cx: &Context, taken: &Arc<dyn TakenTransfer>, wish: &Mutex<Option<Wish>>) -> Infallible {
     let (mut asked, mut seen) = (None, cx.progress.note());
+    let mut written_at = tokio::time::Instant::now();
     loop {
         tokio::time::sleep(LOOK).await;
         let reading = taken.clone();
@@ -254,7 +256,9 @@ async fn looking(cx: &Context, taken: &Arc<dyn TakenTransfer>, wish: &Mutex<Opti
             cx.cancel.cancel();
         }
         let note = cx.progress.note();
-        if note != seen {
+        // Where nothing can be locked, what is written again and again is what shows that it runs.
+        if note != seen || written_at.elapsed() > ALIVE {
+            written_at = tokio::time::Instant::now();
             let mut record = taken.record();
             record.note(&note);
             if let Err(error) = written(taken, record).await {

@@ -55,6 +55,8 @@ impl Locks {
     /// # Errors
     /// Those of [`here`](Self::here), of the change and of writing; then nothing has changed.
     pub async fn change(&self, words: &str, change: impl FnOnce(&mut Lock) -> Result<()>) -> Result<PathBuf> {
+        let holder = self.files.clone();
+        let _held = blocking(move || holder.hold()).await.during("lock this folder")??;
         let (path, mut lock) = match self.here().await? {
             Some(found) => found,
             None => (self.files.new_path()?, Lock::default()),

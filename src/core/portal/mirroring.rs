@@ -1,7 +1,7 @@
 //! A site's mirror: images of other registries, kept in the site's own by digest, with their signatures.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{sources::Sources, transfers::Transfers};
 use crate::{
     base::{
-        budget::{Budget, Limits},
+        budget::{Budget, Exceeded, Limits},
         context::Context,
         digest::Digest,
         error::{Error, Kind, Result},
@@ -60,8 +60,8 @@ pub enum Mirrored {
 pub struct Mirroring {
     sources: Arc<Sources>,
     transfers: Arc<Transfers>,
-    /// What each copy was made of last, by this program.
-    made_of: Mutex<HashMap<ImageRef, Digest>>,
+    /// What each copy was made of last, by this program, and what it is.
+    made_of: Mutex<HashMap<ImageRef, (Digest, Digest)>>,
 }
 
 impl Mirroring {
@@ -83,24 +83,30 @@ impl Mirroring {
         let works: Vec<_> = list
             .images
             .iter()
-            .map(|image| {
+            .enumerate()
+            .map(|(at, image)| {
                 let (busy, pace) = (&busy, pace.clone());
                 async move {
-                    let host = image.from.name().map(|name| name.host.clone()).unwrap_or_default();
+                    let host = host_of(image);
                     let known = busy.lock().unwrap_or_else(PoisonError::into_inner).get(&host).cloned();
                     let result = match known {
                         Some(why) => Mirrored::Later { why },
-                        None => self.one(&Context { pace, ..cx.clone() }, image, list.largest).await,
+                        None => Box::pin(self.one(&Context { pace, ..cx.clone() }, image, list.largest)).await,
                     };
                     if let Mirrored::Later { why } = &result {
                         busy.lock().unwrap_or_else(PoisonError::into_inner).insert(host, why.clone());
                     }
-                    told(image, &result);
-                    result
+                    if !cx.cancel.is_cancelled() {
+                        told(image, &result);
+                    }
+                    (at, result)
                 }
             })
             .collect();
-        stream::iter(works).buffered(AT_ONCE).collect().await
+        // One that is slow keeps nobody else waiting.
+        let mut all: Vec<(usize, Mirrored)> = stream::iter(works).buffer_unordered(AT_ONCE).collect().await;
+        all.sort_by_key(|(at, _)| *at);
+        all.into_iter().map(|(_, result)| result).collect()
     }
 
     async fn one(&self, cx: &Context, image: &MirrorImage, largest: u64) -> Mirrored {
@@ -109,8 +115,16 @@ impl Mirroring {
         let what = format!("mirror {}", image.from);
         match cx.budget.run(&what, self.copied(&cx, image)).await {
             Ok(None) => Mirrored::Same,
-            Ok(Some(outcome)) => Mirrored::Copied { outcome },
-            Err(error) if is_too_often(&error) => Mirrored::Later { why: error.why },
+            // What is attached comes in the next round, when its registry answers again.
+            Ok(Some(outcome)) => match outcome.left.iter().find(|left| left.contains(TOO_OFTEN)) {
+                Some(left) => Mirrored::Later { why: left.clone() },
+                None => Mirrored::Copied { outcome },
+            },
+            Err(error) if is_too_often(&error, &host_of(image)) => Mirrored::Later { why: error.why },
+            Err(error) if cx.budget.exceeded() == Some(Exceeded::Size) => Mirrored::Failed {
+                why: format!("{}: {}", error.what, error.why),
+                hint: "set largest_mib in the list".to_owned(),
+            },
             Err(error) => Mirrored::Failed { why: format!("{}: {}", error.what, error.why), hint: error.hint },
         }
     }
@@ -121,27 +135,55 @@ impl Mirroring {
         // One small question, which registries do not count as a pull.
         let outside = cx.run(&what, self.sources.place(&image.from)?.content.digest(cx, &image.from)).await?;
         let known = self.made_of.lock().unwrap_or_else(PoisonError::into_inner).get(&image.to).cloned();
-        let inside = match cx.run(&what, self.sources.place(&image.to)?.content.digest(cx, &image.to)).await {
+        let there = self.sources.place(&image.to)?;
+        let inside = match cx.run(&what, there.content.digest(cx, &image.to)).await {
             Ok(digest) => Some(digest),
-            Err(error) if error.kind == Kind::NotFound => None,
+            // Some registries answer so for what does not exist yet; writing will show.
+            Err(error) if matches!(error.kind, Kind::NotFound | Kind::NotAllowed) => None,
             Err(error) => return Err(error),
         };
         // Some platforms alone have another digest than all of them: then what was copied last counts.
-        let same =
-            if image.platforms.is_empty() { inside.as_ref() == Some(&outside) } else { known == Some(outside.clone()) };
-        if inside.is_some() && same {
+        let same = match (&inside, image.platforms.is_empty()) {
+            (None, _) => false,
+            (Some(inside), true) => *inside == outside,
+            (Some(inside), false) => known == Some((outside.clone(), inside.clone())),
+        };
+        if let Some(inside) = inside.filter(|_| same)
+            && !self.misses_attachments(cx, image, &inside).await?
+        {
             return Ok(None);
         }
         let options =
             Options { platforms: (!image.platforms.is_empty()).then(|| image.platforms.clone()), ..Options::default() };
         let from = image.from.with_digest(&outside);
         let outcome = self.transfers.copy(cx, &from, &image.to, &options).await?;
-        self.made_of.lock().unwrap_or_else(PoisonError::into_inner).insert(image.to.clone(), outside);
+        let made = (outside, outcome.digest.clone());
+        self.made_of.lock().unwrap_or_else(PoisonError::into_inner).insert(image.to.clone(), made);
         Ok(Some(outcome))
+    }
+
+    /// Whether something is attached to these bytes outside that is not attached to them here: signatures often come after
+    /// the image.
+    async fn misses_attachments(&self, cx: &Context, image: &MirrorImage, digest: &Digest) -> Result<bool> {
+        let (outside, inside) = (self.sources.place(&image.from)?, self.sources.place(&image.to)?);
+        let theirs = outside.content.attached(cx, &image.from, digest).await?;
+        if theirs.found.is_empty() {
+            return Ok(false);
+        }
+        let ours = inside.content.attached(cx, &image.to, digest).await?;
+        let have: BTreeSet<_> = ours.found.iter().filter_map(|one| one.at.digest()).collect();
+        Ok(theirs.found.iter().filter_map(|one| one.at.digest()).any(|digest| !have.contains(digest)))
     }
 }
 
-/// Whether a registry has answered that it is asked too often (RFC 6585, 429).
-fn is_too_often(error: &Error) -> bool {
-    error.kind == Kind::Unavailable && error.why.contains("too many requests")
+/// What an error says where a registry is asked too often (RFC 6585, 429).
+const TOO_OFTEN: &str = "too many requests";
+
+/// Whether this registry has answered that it is asked too often.
+fn is_too_often(error: &Error, host: &str) -> bool {
+    error.kind == Kind::Unavailable && error.why.contains(TOO_OFTEN) && error.what.contains(host)
+}
+
+fn host_of(image: &MirrorImage) -> String {
+    image.from.name().map(|name| name.host.clone()).unwrap_or_default()
 }

@@ -114,6 +114,9 @@ impl Senders {
             Error::unsupported(what, "links are signed with keys on P-256 or P-384, or of Ed25519")
                 .hint("name another one: link_key")
         })?;
+        if !self.key.is_empty() {
+            return Ok((signer, key));
+        }
         let (contacts, own) = (self.contacts.clone(), key.clone());
         let noted = move || {
             contacts.change(&|known: &mut Contacts| {

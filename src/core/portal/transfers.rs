@@ -189,7 +189,8 @@ impl Transfers {
 
     /// Whether a destination is written in a way of its own, and not as the blobs of an image.
     fn is_written_alone(from: &ImageRef, to: &ImageRef) -> bool {
-        Self::moves_disk(from, to) || sif_file(to).is_some() || is_disk_file(to)
+        // A disk file is described in its own copy alone.
+        Self::moves_disk(from, to) || sif_file(to).is_some() || is_disk_file(to) || is_disk_file(from)
     }
 
     async fn copy_with(

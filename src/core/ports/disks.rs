@@ -13,6 +13,9 @@ use crate::{
     image::{lineage::DiskNeeds, reference::ImageRef},
 };
 
+/// The part of a transfer that is an image of a cloud for a volume alone: it is removed when the volume is there.
+pub const FOR_VOLUME: &str = "image-for-volume";
+
 /// A place that keeps disk images whose bytes can be sent and fetched.
 #[async_trait]
 pub trait Disks: Send + Sync {
@@ -26,10 +29,11 @@ pub trait Disks: Send + Sync {
     /// words where it gave up.
     async fn import(&self, cx: &Context, import: &Import) -> Result<(ImageRef, Outcome)>;
 
-    /// Makes a volume of an image, and waits until the cloud has copied it. `name` is the volume's name. Repeated, there are
-    /// two volumes. Errors: `Unsupported` where the place has no volumes, `NotAllowed` where the quota is used up, `Failed`
-    /// with the place's own words where it gave up; then nothing is left.
-    async fn make_volume(&self, _cx: &Context, image: &ImageRef, _name: &str) -> Result<ImageRef> {
+    /// Makes a volume of an image, and waits until the cloud has copied it. The volume gets this name, and at least so many
+    /// bytes. Repeated within a transfer, the volume that was begun is waited for. Errors: `Usage` where there is a volume of
+    /// that name, `Unsupported` where the place has no volumes, `NotAllowed` where the quota is used up, `Failed` with the
+    /// place's own words where it gave up.
+    async fn make_volume(&self, _cx: &Context, image: &ImageRef, _named: (&str, u64)) -> Result<ImageRef> {
         Err(cannot(&image.to_string(), "make a volume of"))
     }
 

@@ -11,6 +11,8 @@ pub trait LockFiles: Send + Sync {
     fn find(&self) -> Result<Option<(PathBuf, String)>>;
     /// Where a new lock file goes: this folder.
     fn new_path(&self) -> Result<PathBuf>;
+    /// Keeps other programs from changing a lock file of this folder until what is returned is dropped.
+    fn hold(&self) -> Result<Box<dyn Send>>;
     /// Writes a lock file, whole or not at all. Repeated, it changes nothing.
     fn write(&self, path: &Path, text: &str) -> Result<()>;
 }

@@ -110,6 +110,9 @@ impl MirrorList {
                 if !inside || list.into.split_once('/').is_none_or(|(_, project)| project.is_empty()) {
                     return Err(wrong(format!("'{target}' is not below into = \"{}\" (HOST/PROJECT)", list.into)));
                 }
+                if images.iter().any(|known: &MirrorImage| known.to == to) {
+                    return Err(wrong(format!("two images go to '{target}'")));
+                }
                 images.push(MirrorImage { from, to, platforms: image.platforms.clone() });
             }
         }
@@ -167,6 +170,7 @@ mod tests {
             format!("{into}{}", image("file:/etc/passwd", "12", "")),
             format!("{into}{}", image("debian", "12", "../other")),
             format!("{into}{}", image("debian@sha256:12", "12", "")),
+            format!("{into}{}{}", image("debian", "12", "one"), image("ubuntu", "12", "one")),
             format!("{into}every = \"soon\"\n"),
             format!("{into}speed = 3\n"),
         ] {

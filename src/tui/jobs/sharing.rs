@@ -25,6 +25,9 @@ impl Jobs {
                 let (offers, failed) = portal.sharing.offers(&Context::default()).await;
                 post.send(ShareNews::Offers(offers, failed)).await;
             }),
+            ShareEffect::SharedByMe => self.read(Slot::SharedByMe, move |post| async move {
+                post.send(ShareNews::SharedByMe(portal.sharing.shared_by_me(&Context::default()).await)).await;
+            }),
             ShareEffect::Projects(source) => self.read(Slot::Projects, move |post| async move {
                 let projects = portal.sharing.projects(&Context::default(), &source).await;
                 post.send(ShareNews::Projects(source, projects)).await;

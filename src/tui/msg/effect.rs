@@ -227,6 +227,8 @@ pub enum ShareEffect {
     Revoke { job: u64, share: SeenRow<String> },
     /// Read the offers of other projects.
     Offers,
+    /// Read what this person has shared.
+    SharedByMe,
     /// Accept or reject an offer, as a job.
     AnswerOffer { job: u64, offer: SeenRow<String>, accept: bool },
     /// Create a transfer of a volume, as a job: the receiver needs its key.
@@ -359,6 +361,8 @@ pub enum Slot {
     Shares,
     /// The offers of all sources.
     Offers,
+    /// What this person has shared.
+    SharedByMe,
     /// The kept transfers.
     Transfers,
     /// A page of the requests.

@@ -34,6 +34,7 @@ use wharf_core::{
         OpenedLink,
         evidence::{Verified, about::AboutFindings, brief::Brief, diff::Diff, mending::Mend},
         own_sources::Trial,
+        sharing::given::SharedByMe,
     },
     ports::transfer_record::KeptTransfer,
     ports::{CachedRows, Question, upkeep::Removal},
@@ -164,6 +165,8 @@ pub enum ShareNews {
     Shares(Result<Vec<Share>>),
     /// Offers of other projects, and the sources that did not answer.
     Offers(Vec<Offer>, Vec<(String, Error)>),
+    /// What this person has shared, and how it stands.
+    SharedByMe(Result<Vec<SharedByMe>>),
     /// The projects of a source that an image can be shared with.
     Projects(String, Result<Vec<Project>>),
     /// How an image would be shared with each receiver, or why it cannot be.

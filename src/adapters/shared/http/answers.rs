@@ -1,12 +1,17 @@
 //! Reading answers within limits.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use reqwest::Response;
 
 use super::errors::no_answer;
 use wharf_core::{
-    base::error::{Error, Kind, Result},
+    base::{
+        context::timed_out,
+        error::{Error, Kind, Result},
+    },
     ports::ByteStream,
 };
 
@@ -21,14 +26,20 @@ pub async fn body(response: Response, limit: usize, what: &str) -> Result<Bytes>
     }
     let mut bytes = BytesMut::new();
     let mut stream = response.bytes_stream();
-    while let Some(chunk) = stream.try_next().await.map_err(|error| no_answer(what, &error))? {
+    loop {
+        // A client that waits for long uploads has no limit of its own.
+        let next = tokio::time::timeout(SILENCE, stream.try_next()).await;
+        let next = next.map_err(|_| timed_out(what, SILENCE))?.map_err(|error| no_answer(what, &error))?;
+        let Some(chunk) = next else { return Ok(bytes.freeze()) };
         if bytes.len() + chunk.len() > limit {
             return Err(too_long());
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes.freeze())
 }
+
+/// How long an answer that is read as a whole may say nothing.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// The answer as a stream with Wharf's errors.
 pub fn stream(response: Response, what: String) -> ByteStream {

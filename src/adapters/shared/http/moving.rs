@@ -16,8 +16,6 @@ use reqwest::Body;
 
 use wharf_core::base::{context::timed_out, error::Result};
 
-/// How long the other side may take nothing, or not answer.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -54,11 +52,17 @@ impl Moving {
         Body::wrap_stream(watched)
     }
 
-    /// Sends until there is an answer.
+    /// Sends until there is an answer. The other side may take nothing, or not answer after the last piece, for as long as
+    /// `patience`.
     ///
     /// # Errors
-    /// Those of sending; `Unavailable` where the other side takes nothing, or does not answer after the last piece.
-    pub async fn watched<T>(&self, what: &str, sending: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Those of sending; `Unavailable` where it takes longer.
+    pub async fn watched<T>(
+        &self,
+        what: &str,
+        patience: Duration,
+        sending: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         tokio::pin!(sending);
         loop {
             tokio::select! {
@@ -66,8 +70,8 @@ impl Moving {
                 () = tokio::time::sleep(LOOK) => {}
             }
             let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            if !self.waits.load(Ordering::Relaxed) && last.elapsed() > PATIENCE {
-                return Err(timed_out(what, PATIENCE));
+            if !self.waits.load(Ordering::Relaxed) && last.elapsed() > patience {
+                return Err(timed_out(what, patience));
             }
         }
     }

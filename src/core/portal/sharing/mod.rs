@@ -1,5 +1,6 @@
 //! Shares and offers: who may use an image, and which offers wait for an answer.
 
+pub mod given;
 mod share;
 mod shared;
 

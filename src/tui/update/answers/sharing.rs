@@ -23,6 +23,11 @@ pub(super) fn arrived(state: &mut State, news: ShareNews) -> Vec<Effect> {
                 page.arrived(offers, failed);
             }
         }
+        ShareNews::SharedByMe(shared) => {
+            if let Some(page) = topmost!(state, Screen::Offers) {
+                page.shared_arrived(shared);
+            }
+        }
         ShareNews::Projects(source, projects) => share::projects_arrived(state, &source, projects),
         ShareNews::SharePlans(target, plans) => share::planned(state, &target, plans),
         ShareNews::Holders(target, holders) => share::holders_arrived(state, &target, holders),
