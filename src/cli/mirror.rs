@@ -61,8 +61,9 @@ fn told(image: &MirrorImage, result: &Mirrored, json: bool) {
         Mirrored::Same => return,
         Mirrored::Copied { outcome } => {
             let attached = text::plural(outcome.attachments as u64, "attachment", "attachments");
-            let left: String = outcome.left.iter().map(|left| format!("; left behind: {left}")).collect();
-            format!("copied {}, {}, {attached}{left}", outcome.digest, outcome.describe())
+            let parts = [format!("{}, {attached}", outcome.describe())].into_iter();
+            let parts = parts.chain(outcome.left.iter().map(|left| format!("left behind: {left}")));
+            format!("copied {}, {}", outcome.digest, parts.collect::<Vec<_>>().join("; "))
         }
         Mirrored::Later { why } => format!("later: {why}"),
         Mirrored::Failed { why, hint } if hint.is_empty() => format!("failed: {why}"),
