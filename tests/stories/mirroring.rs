@@ -55,7 +55,9 @@ async fn a_round_copies_what_has_changed_with_its_attachments_and_nothing_else()
     assert!(second.iter().all(|one| one["mirrored"]["result"] == "same"), "{second:?}");
     assert_eq!(outside.count("GET", "/manifests/"), before);
     // What is signed after the round is signed here after the next one.
-    let signed = home.run(&["sign", &format!("{open}/{repository}:2"), "--key", &key]);
+    let other = home.path("other.key").display().to_string();
+    assert_eq!(home.run(&["key", "new", &other]).status.code(), Some(0));
+    let signed = home.run(&["sign", &format!("{open}/{repository}:2"), "--key", &other]);
     assert_eq!(signed.status.code(), Some(0), "{}", complained(&signed));
     let (_, later) = round(&home);
     let two = later.iter().find(|one| one["from"].as_str().unwrap().ends_with(":2")).unwrap();

@@ -18,9 +18,13 @@ use crate::{
         error::{Error, Kind, Result},
         pace::Pace,
     },
+    evidence::attachments::Attachments,
     image::reference::ImageRef,
     ports::content::{Options, Outcome},
-    transfer::mirror::{MirrorImage, MirrorList},
+    transfer::{
+        blob::CopyEnd,
+        mirror::{MirrorImage, MirrorList},
+    },
 };
 
 /// How many images are looked at, or copied, at the same time.
@@ -171,9 +175,21 @@ impl Mirroring {
             return Ok(false);
         }
         let ours = inside.content.attached(cx, &image.to, digest).await?;
-        let have: BTreeSet<_> = ours.found.iter().filter_map(|one| one.at.digest()).collect();
-        Ok(theirs.found.iter().filter_map(|one| one.at.digest()).any(|digest| !have.contains(digest)))
+        let have = digests(cx, &inside, &ours).await?;
+        Ok(!digests(cx, &outside, &theirs).await?.is_subset(&have))
     }
+}
+
+/// The digests of what is attached; what has a tag of its own may have changed under it.
+async fn digests(cx: &Context, place: &CopyEnd, attached: &Attachments) -> Result<BTreeSet<Digest>> {
+    let mut all = BTreeSet::new();
+    for one in &attached.found {
+        all.insert(match one.at.digest() {
+            Some(digest) => digest.clone(),
+            None => cx.run("look at what is attached", place.content.digest(cx, &one.at)).await?,
+        });
+    }
+    Ok(all)
 }
 
 /// What an error says where a registry is asked too often (RFC 6585, 429).
