@@ -10,7 +10,6 @@ use tokio::sync::mpsc;
 use super::{
     Images,
     answers::{self, GlanceImage, Listed, UniqueNames},
-    disks::PAUSE,
     service::{Body, Request, Service},
 };
 use crate::shared::http::{Part, encoded};
@@ -32,6 +31,8 @@ use wharf_core::{
 
 /// The part of a transfer that is a volume of this cloud.
 pub(super) const VOLUME: &str = "volume";
+/// The pause between looks at a volume whose status changes.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How long to wait until a volume that is begun can be removed.
 const REMOVING: Duration = Duration::from_secs(120);
 
