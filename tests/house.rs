@@ -442,7 +442,7 @@ const RECORDS: &[&str] = &[".recorded(", ".recorded_as(", ".recorded_with("];
 
 /// Functions that change something and write no entry themselves, and why.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
-    ("portal/disks.rs", "copy_with", "transfers and sharing write down every copy"),
+    ("portal/disks.rs", "send_file", "transfers and sharing write down every copy"),
     ("portal/transfers.rs", "moved", "`copy_with` writes it down"),
     ("portal/disks.rs", "bytes", "whoever copies a disk writes the entry"),
     ("portal/evidence/mod.rs", "check", "it asks a registry to scan: no image is changed"),

@@ -12,10 +12,7 @@ use wharf_core::{
         error::{Error, Result},
         text,
     },
-    launch::{
-        form::parse_bytes,
-        kept::{ClearRule, Clearing, KeptImage},
-    },
+    launch::kept::{ClearRule, Clearing, KeptImage},
     portal::Portal,
 };
 
@@ -84,7 +81,8 @@ fn rule(args: &CacheClear) -> Result<ClearRule> {
             .ok_or_else(|| Error::usage(what, format!("'{given}' is no span of time")).hint("write 30d, 12w or 48h"))
     });
     let keep_under = args.keep_under.as_deref().map(|given| {
-        parse_bytes(given).ok_or_else(|| Error::usage(what, format!("'{given}' is no size")).hint("write 20G or 500M"))
+        text::parse_bytes(given)
+            .ok_or_else(|| Error::usage(what, format!("'{given}' is no size")).hint("write 20G or 500M"))
     });
     Ok(ClearRule { older_than: older_than.transpose()?, keep_under: keep_under.transpose()? })
 }

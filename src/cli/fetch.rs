@@ -8,7 +8,6 @@ use wharf_core::{
         error::{Error, Result},
         text,
     },
-    launch::form::parse_bytes,
     portal::{
         Portal,
         fetching::{Compared, FetchOrder},
@@ -56,7 +55,7 @@ pub(crate) async fn run(portal: &Portal, args: &Fetch, json: bool) -> Result<u8>
         }
         return Ok(0);
     };
-    let most = parse_bytes(&args.at_most).ok_or_else(|| {
+    let most = text::parse_bytes(&args.at_most).ok_or_else(|| {
         Error::usage(format!("--at-most {}", args.at_most), "it is no size").hint("write a size like 20G")
     })?;
     let order = FetchOrder {

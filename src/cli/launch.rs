@@ -11,7 +11,7 @@ use wharf_core::{
         error::{Error, Kind, Result},
     },
     image::{
-        link::Link,
+        link::{Link, is_link},
         model::{Image, Platform},
     },
     launch::{
@@ -113,7 +113,7 @@ async fn named_image(portal: &Portal, args: &Launch, before: Option<&LaunchRecor
     let reference = args.reference.as_deref().unwrap_or_default();
     match before {
         Some(record) => portal.launches.image_again(&cx, record, args.latest).await,
-        None if linked::is_link(reference) => linked(portal, &cx, reference.parse()?, platform).await,
+        None if is_link(reference) => linked(portal, &cx, reference.parse()?, platform).await,
         None => {
             let reference = portal.sources.resolve(reference).await?;
             match lock::locked(portal, &cx, &reference, args, platform.as_ref()).await? {

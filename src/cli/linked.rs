@@ -7,14 +7,12 @@ use wharf_core::{
         error::{Error, Kind, Result},
         text,
     },
-    image::{link::Link, reference::ImageRef},
+    image::{
+        link::{Link, is_link},
+        reference::ImageRef,
+    },
     portal::{OpenedLink, Portal},
 };
-
-/// Whether a text is a link and not a reference.
-pub(crate) fn is_link(text: &str) -> bool {
-    text.trim_start().starts_with("wharf:")
-}
 
 /// Opens a link to do something with what it names, and tells who sent it.
 ///

@@ -1,5 +1,7 @@
 //! `wharf lock`, and what it means for a launch.
 
+use std::path::PathBuf;
+
 use super::{ask, linked, output, progress};
 use crate::args::{Launch, Lock as Args, LockVerb};
 use wharf_core::{
@@ -106,7 +108,7 @@ async fn now(portal: &Portal, reference: &ImageRef, platform: Option<&Platform>)
         Error::unsupported(format!("lock {reference}"), "its digest is unknown: nothing says which bytes it is")
     })?;
     let verified = portal.evidence.verify_image(&cx, &image, Freshness::Now, true).await?;
-    let link = Link { platform: platform.cloned(), ..portal.catalog.plain_link(&image)? };
+    let link = Link { platform: platform.cloned(), ..portal.sources.link_to(&image)? };
     Ok(LockedImage {
         name: name_of(reference),
         digest,
@@ -117,6 +119,15 @@ async fn now(portal: &Portal, reference: &ImageRef, platform: Option<&Platform>)
     })
 }
 
+/// Writes an image into the lock file of this folder; gives the file's path.
+async fn put(portal: &Portal, words: &str, image: &LockedImage) -> Result<PathBuf> {
+    let change = portal.locks.change(words, |lock| {
+        lock.put(image.clone());
+        Ok(())
+    });
+    change.await
+}
+
 async fn add(portal: &Portal, references: &[String], platform: Option<&str>, json: bool) -> Result<u8> {
     let platform = platform.map(str::parse::<Platform>).transpose()?;
     let mut results = output::Results::under_key(json, "image");
@@ -124,13 +135,7 @@ async fn add(portal: &Portal, references: &[String], platform: Option<&str>, jso
         let added = async {
             let reference = linked::reference(portal, "lock", typed).await?;
             let image = now(portal, &reference, platform.as_ref()).await?;
-            let path = portal
-                .locks
-                .change(&format!("add {} {}", image.name, image.digest), |lock| {
-                    lock.put(image.clone());
-                    Ok(())
-                })
-                .await?;
+            let path = put(portal, &format!("add {} {}", image.name, image.digest), &image).await?;
             if !json {
                 let (digest, verdict) = (&image.digest, &image.verdict);
                 output::line(&format!("{} is {digest} in {} ({verdict})", image.name, path.display()))?;
@@ -186,13 +191,7 @@ async fn update(portal: &Portal, references: &[String], (yes, quick): (bool, boo
             let taken = ask::confirm(format!("lock {} as it is now?", known.name), "update the lock", yes).await?;
             if taken {
                 let words = format!("update {} {} -> {}", known.name, known.digest, image.digest);
-                portal
-                    .locks
-                    .change(&words, |lock| {
-                        lock.put(image.clone());
-                        Ok(())
-                    })
-                    .await?;
+                put(portal, &words, &image).await?;
             }
             Ok(serde_json::json!({"image": known.name, "before": known.digest, "digest": image.digest,
                 "changed": true, "taken": taken, "diff": diff.ok()}))

@@ -8,7 +8,10 @@ use wharf_core::{
         error::{Error, Result},
         text,
     },
-    image::{link::Link, reference::ImageRef},
+    image::{
+        link::{Link, is_link},
+        reference::ImageRef,
+    },
     portal::{Portal, sharing::given::SharedByMe},
     ports::{Question, QuestionKind},
     sharing::offer::{Offer, TransferKey},
@@ -70,7 +73,7 @@ pub(crate) async fn run(portal: &Portal, args: &Offers, json: bool) -> Result<u8
     match &args.answer {
         None => list(portal, &cx, json).await,
         Some(Answer::Accept { id }) if id.contains("/transfer/") => accept_transfer(portal, &cx, id, json).await,
-        Some(Answer::Accept { id }) if linked::is_link(id) => {
+        Some(Answer::Accept { id }) if is_link(id) => {
             let id = offer_of(portal, &cx, &id.parse()?).await?;
             answer(portal, &cx, &id, true, json).await
         }

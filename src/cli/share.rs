@@ -78,9 +78,9 @@ async fn plan(portal: &Portal, reference: &ImageRef, to: &Receiver, json: bool) 
 async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -> Result<u8> {
     let until = args.until.as_deref().map(text::parse_future_time).transpose()?;
     let platform = args.options.platform.first().map(|platform| platform.parse()).transpose()?;
-    let link =
-        portal.catalog.link(&Context::default().asking(ask::asker()), reference, platform.as_ref(), until).await?;
-    let kind = portal.sources.image(&Context::default(), reference, platform.as_ref()).await?.kind;
+    let cx = Context::default().asking(ask::asker());
+    let image = portal.sources.image(&cx, reference, platform.as_ref()).await?;
+    let (link, kind) = (portal.catalog.link(&cx, &image, platform.as_ref(), until).await?, image.kind);
     for to in args.mail.iter().map(String::as_str).chain(args.post.then_some("")) {
         let config = portal.config();
         let letter = Letter::new(&link, kind, &config.person, (to, &config.mail));

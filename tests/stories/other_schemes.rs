@@ -94,7 +94,7 @@ async fn an_image_of_another_scheme_is_shown_judged_launched_linked_and_copied_l
     let users = store.users(pinned.digest.as_str()).await.unwrap();
     assert_eq!(users.iter().map(|used| used.reference.as_str()).collect::<Vec<_>>(), [workload.image.as_str()]);
 
-    let link: Link = portal.catalog.link(&cx, &reference, None, None).await.unwrap().to_string().parse().unwrap();
+    let link: Link = portal.catalog.link(&cx, &image, None, None).await.unwrap().to_string().parse().unwrap();
     assert_eq!((&link.reference, link.digest()), (&pinned.reference, Some(&pinned.digest)));
     assert_eq!(portal.catalog.open_link(&cx, &link).await.unwrap().image.pinned, Some(pinned.clone()));
 

@@ -213,8 +213,9 @@ async fn a_link_pins_a_digest_and_says_when_its_tag_has_moved() {
         .copy(&cx, &reference(&format!("{open}/physics/gromacs:2022.5")), &at, &Options::default())
         .await
         .unwrap();
+    let image = portal.sources.image(&cx, &at, None).await.unwrap();
     let link: wharf::core::image::link::Link =
-        portal.catalog.link(&cx, &at, None, None).await.unwrap().to_string().parse().unwrap();
+        portal.catalog.link(&cx, &image, None, None).await.unwrap().to_string().parse().unwrap();
     assert_eq!(portal.catalog.open_link(&cx, &link).await.unwrap().moved, Some(false));
     portal
         .transfers

@@ -125,22 +125,11 @@ impl Content for Files {
         let partial = path.with_extension("partial");
         private::make_parent(&path)?;
         cx.checkpoints.keep(blob.digest.as_str(), &partial.display().to_string(), 0).await;
-        let fetched = self.fetch(cx, (&partial, Some(&path)), blob, source, &what).await;
-        match fetched {
-            // It gets its name while it is still locked.
-            Ok(Some(locked)) => {
-                let locked = locked.into_std().await;
-                blocking(move || partial::put(&locked, &partial, &path, true, &what)).await.during("put a layer")?
-            }
-            Ok(None) => Ok(()),
-            Err(error) => {
-                if error.kind == Kind::Integrity {
-                    // The bytes so far are wrong: they must not be continued.
-                    let _ = fs::remove_file(&partial).await;
-                }
-                Err(error)
-            }
-        }
+        let fetched = self.fetch(cx, (&partial, Some(&path)), blob, source, &what).await?;
+        let Some(locked) = fetched else { return Ok(()) };
+        // It gets its name while it is still locked.
+        let locked = locked.into_std().await;
+        blocking(move || partial::put(&locked, &partial, &path, true, &what)).await.during("put a layer")?
     }
 
     /// Removes what a transfer that was given up has left: the file of a part that is not whole, and where no image was
@@ -247,17 +236,29 @@ impl Files {
         }
         private::make_parent(path)?;
         cx.checkpoints.keep(blob.digest.as_str(), &partial.display().to_string(), 0).await;
-        let fetched = self.fetch(cx, (partial, None), blob, source, what).await;
-        if fetched.as_ref().is_err_and(|error| error.kind == Kind::Integrity) {
-            // The bytes so far are wrong: they must not be continued.
-            let _ = fs::remove_file(partial).await;
-        }
-        fetched?.ok_or_else(|| Error::failed(what, "another transfer has written it").hint("look at what is there"))
+        let fetched = self.fetch(cx, (partial, None), blob, source, what).await?;
+        fetched.ok_or_else(|| Error::failed(what, "another transfer has written it").hint("look at what is there"))
     }
 
-    /// Has a blob arrive in `partial`, which stays locked as long as the file is held. `None` where another transfer has
-    /// put the same blob in its place, `whole`, in the meantime.
+    /// Has a blob arrive in `partial`, which stays locked as long as the file is held, and goes if its bytes are wrong.
+    /// `None` where another transfer has put the same blob in its place, `whole`, in the meantime.
     async fn fetch(
+        &self,
+        cx: &Context,
+        places: (&Path, Option<&Path>),
+        blob: &Descriptor,
+        source: &dyn BlobSource,
+        what: &str,
+    ) -> Result<Option<fs::File>> {
+        let fetched = self.received(cx, places, blob, source, what).await;
+        if fetched.as_ref().is_err_and(|error| error.kind == Kind::Integrity) {
+            // The bytes so far are wrong: they must not be continued.
+            let _ = fs::remove_file(places.0).await;
+        }
+        fetched
+    }
+
+    async fn received(
         &self,
         cx: &Context,
         (partial, whole): (&Path, Option<&Path>),

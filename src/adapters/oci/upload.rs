@@ -460,7 +460,7 @@ fn stays(error: &Error) -> bool {
 
 /// Whether an error may pass.
 fn sort(error: Error) -> Break {
-    if matches!(error.kind, Kind::Unavailable | Kind::Cancelled) { Break::Passing(error) } else { Break::Final(error) }
+    if stays(&error) { Break::Passing(error) } else { Break::Final(error) }
 }
 
 /// How many bytes a registry has by the `Range` header of its answer. `0-1023` means 1024 bytes. An upload without bytes

@@ -23,8 +23,8 @@ pub fn note_open(file: impl AsFd, from: &str) {
 
 /// Notes where the file at a path is from, if it is a regular file.
 pub fn note(path: &Path, from: &str) {
-    let nofollow = i32::try_from(OFlags::NOFOLLOW.bits() | OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(nofollow).open(path);
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path);
     if let Ok(file) = file
         && file.metadata().is_ok_and(|meta| meta.is_file())
     {

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::fs::OFlags;
+
 use super::private;
 use wharf_core::base::{
     digest::Hasher,
@@ -24,7 +26,7 @@ pub fn of(file: &Path) -> PathBuf {
 /// `Integrity` where another file lies under the partial name by now; `AlreadyExists` where something is there that must
 /// stay.
 pub fn put(file: &std::fs::File, partial: &Path, to: &Path, over: bool, what: &str) -> Result<()> {
-    if !is_at(file, partial) {
+    if !leads_to(partial, file) {
         return Err(Error::new(Kind::Integrity, what, "somebody put another file in its place while it arrived")
             .hint("use a folder that others cannot write to"));
     }
@@ -33,38 +35,40 @@ pub fn put(file: &std::fs::File, partial: &Path, to: &Path, over: bool, what: &s
 
 /// Removes a file that was begun, unless somebody writes it now.
 pub fn remove(partial: &Path) {
-    let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    let opened = std::fs::OpenOptions::new().read(true).custom_flags(nofollow).open(partial);
+    let opened =
+        std::fs::OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(partial);
     if let Ok(file) = opened
         && private::lock(&file, Duration::ZERO, "remove a file").is_ok()
-        && is_at(&file, partial)
+        && leads_to(partial, &file)
     {
         let _ = std::fs::remove_file(partial);
     }
 }
 
-/// Whether this open file is the one at a path.
-fn is_at(file: &std::fs::File, path: &Path) -> bool {
+/// Whether a path leads to this open file.
+pub fn leads_to(path: &Path, file: &std::fs::File) -> bool {
     path.symlink_metadata()
         .is_ok_and(|meta| file.metadata().is_ok_and(|own| own.ino() == meta.ino() && own.dev() == meta.dev()))
 }
 
-/// The file that an earlier run has begun, with the hash of its bytes, at most the first `most`; a new one where
-/// there is none. `None` while another transfer writes it. Its name is known, and others may write into its folder: what is a link, has another name besides,
-/// or belongs to somebody else is not continued but replaced.
+/// The file that an earlier run has begun, with the hash of its bytes, at most the first `most`; a new one where there is
+/// none. `None` while another transfer writes it. Its name is known, and others may write into its folder: what is a link,
+/// has another name besides, or belongs to somebody else is not continued but replaced.
 pub fn continued(
     path: &Path,
     most: u64,
     mut hasher: Hasher,
     what: &str,
 ) -> Result<Option<(std::fs::File, Hasher, u64)>> {
-    let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let mut options = std::fs::OpenOptions::new();
     options.read(true).write(true).mode(private::file_mode(path));
-    let there = options.clone().custom_flags(nofollow).open(path).and_then(|file| Ok((file.metadata()?, file)));
-    let me = rustix::process::geteuid().as_raw();
+    let there = options
+        .clone()
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
+        .and_then(|file| Ok((file.metadata()?, file)));
     let (mut file, most) = match there {
-        Ok((meta, file)) if meta.is_file() && meta.uid() == me && meta.nlink() == 1 => (file, most),
+        Ok((meta, file)) if meta.is_file() && meta.uid() == private::user_id() && meta.nlink() == 1 => (file, most),
         _ => {
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).during(what),
@@ -80,9 +84,7 @@ pub fn continued(
         return if error.kind == Kind::Unavailable { Ok(None) } else { Err(error) };
     }
     // Whoever held the lock may have given the file its name, or removed it.
-    let is_same =
-        path.symlink_metadata().is_ok_and(|meta| Some(meta.ino()) == file.metadata().ok().map(|own| own.ino()));
-    if !is_same {
+    if !leads_to(path, &file) {
         return Ok(None);
     }
     let have = most.min(file.metadata().during(what)?.len());

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use crate::shared::samples;
-use wharf_core::launch::{
-    duration::parse_duration,
-    form::parse_bytes,
-    usage::{Usage, percent},
+use wharf_core::{
+    base::text::parse_bytes,
+    launch::{
+        duration::parse_duration,
+        usage::{Usage, percent},
+    },
 };
 
 /// The last answer for each job.

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use super::locked_file::LockedFile;
 use crate::shared::private;
 use wharf_core::{
     base::error::{During, Error, Result},
@@ -30,13 +31,13 @@ const PRESETS: usize = 200;
 /// The ledger in a folder.
 pub struct LedgerFolder {
     launches: PathBuf,
-    presets: PathBuf,
+    presets: LockedFile<Vec<Preset>>,
 }
 
 impl LedgerFolder {
     /// A ledger in this state folder, whose files are made when they are needed.
     pub fn new(state: &Path) -> Self {
-        Self { launches: state.join("launches"), presets: state.join("presets.json") }
+        Self { launches: state.join("launches"), presets: LockedFile::new(state.join("presets.json"), LARGEST) }
     }
 
     /// The files of the records, the newest first, with the times of their last change.
@@ -92,31 +93,20 @@ impl Ledger for LedgerFolder {
 
     fn keep_preset(&self, preset: &Preset) -> Result<()> {
         let what = format!("keep the preset '{}'", preset.name);
-        if let Some(folder) = self.presets.parent() {
-            private::folder(folder)?;
-        }
-        // Two programs that keep one at the same time must not lose either.
-        let lock = self.presets.with_extension("lock");
-        let lock = private::open(&lock, |options| options.create(true).truncate(false).write(true))?;
-        private::lock(&lock, private::PATIENCE, &what)?;
-        let mut all = self.presets()?;
-        all.retain(|known| known.name != preset.name);
-        if all.len() >= PRESETS {
-            return Err(Error::failed(what, format!("{PRESETS} are kept already"))
-                .hint(format!("remove some from {}", self.presets.display())));
-        }
-        all.push(preset.clone());
-        all.sort_by(|one, other| one.name.cmp(&other.name));
-        private::write(&self.presets, &serde_json::to_vec_pretty(&all).during(&what)?)
+        let kept = self.presets.change(&what, |all| {
+            all.retain(|known| known.name != preset.name);
+            if all.len() >= PRESETS {
+                return Err(Error::failed(&what, format!("{PRESETS} are kept already"))
+                    .hint(format!("remove some from {}", self.presets.path().display())));
+            }
+            all.push(preset.clone());
+            all.sort_by(|one, other| one.name.cmp(&other.name));
+            Ok(())
+        });
+        kept.map(|_| ())
     }
 
     fn presets(&self) -> Result<Vec<Preset>> {
-        let what = format!("read {}", self.presets.display());
-        if !self.presets.exists() {
-            return Ok(Vec::new());
-        }
-        let bytes = private::read(&self.presets, LARGEST)
-            .ok_or_else(|| Error::failed(&what, "it is no file of this person, or too large"))?;
-        serde_json::from_slice(&bytes).during(what)
+        self.presets.read()
     }
 }

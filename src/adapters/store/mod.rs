@@ -6,6 +6,7 @@ pub mod contacts;
 pub mod heads;
 pub mod ledger;
 pub mod lock_files;
+mod locked_file;
 pub mod memory;
 pub mod shared;
 pub mod sqlite;

@@ -84,20 +84,19 @@ impl TransferFolder {
     }
 
     /// Removes what is too old or too much. What cannot be removed is tried again the next time.
-    fn prune(&self) -> Result<()> {
+    fn prune(records: &[(PathBuf, TransferRecord)]) {
         let now = text::now();
         let mut ended = 0;
-        for (path, record) in self.records()? {
+        for (path, record) in records {
             let age = now.saturating_sub(record.changed);
             ended += usize::from(!record.is_open());
             let is_old = if record.is_open() { age > OPEN } else { age > LONGEST || ended > MOST };
-            if is_old && lock(&path).is_ok_and(|lock| lock.is_some()) {
+            if is_old && lock(path).is_ok_and(|lock| lock.is_some()) {
                 for ending in ENDINGS {
                     let _ = fs::remove_file(path.with_extension(ending));
                 }
             }
         }
-        Ok(())
     }
 }
 
@@ -234,13 +233,13 @@ impl TakenTransfer for Taken {
 impl TransferLog for TransferFolder {
     fn take(&self, wanted: &TransferRecord) -> Result<Arc<dyn TakenTransfer>> {
         private::folder(&self.folder)?;
-        let same = self.records()?.into_iter().filter(|(_, kept)| kept.is_open() && kept.is_same(wanted));
-        for (file, kept) in same {
-            if let Some(lock) = lock(&file)? {
+        let known = self.records()?;
+        for (file, kept) in known.iter().filter(|(_, kept)| kept.is_open() && kept.is_same(wanted)) {
+            if let Some(lock) = lock(file)? {
                 // Another program may have ended it until now.
-                let Some(now) = read(&file).filter(TransferRecord::is_open) else { continue };
-                let taken = Taken::of(file, now, lock);
-                let again = TransferRecord { id: kept.id, began: kept.began, ..wanted.clone() };
+                let Some(now) = read(file).filter(TransferRecord::is_open) else { continue };
+                let taken = Taken::of(file.clone(), now, lock);
+                let again = TransferRecord { id: kept.id.clone(), began: kept.began, ..wanted.clone() };
                 taken.keep_record(&again)?;
                 return Ok(Arc::new(taken));
             }
@@ -252,7 +251,7 @@ impl TransferLog for TransferFolder {
             lock(&file)?.ok_or_else(|| Error::failed("begin a transfer", "its id is taken").hint("try again"))?;
         let taken = Taken::of(file, record.clone(), lock);
         taken.keep_record(&record)?;
-        self.prune()?;
+        Self::prune(&known);
         Ok(Arc::new(taken))
     }
 

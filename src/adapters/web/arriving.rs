@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use super::{opened::Opened, place};
-use crate::shared::{private, room};
+use crate::shared::{partial, private, room};
 use wharf_core::{
     base::{
         blocking::blocking,
@@ -126,7 +126,7 @@ fn locked(at: &Path, what: &str) -> Result<File> {
         }
         private::lock(&file, ALONE, what)?;
         // Whoever had it before may have put it into its place meanwhile: that file is not touched.
-        if place::leads_to(at, &file) {
+        if partial::leads_to(at, &file) {
             return Ok(file);
         }
     }

@@ -1,12 +1,8 @@
 //! Where a file lies while it arrives, and where it is put then.
 
-use std::{
-    fs::{File, Metadata},
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use crate::shared::{origin as address, private};
+use crate::shared::{origin as address, partial::leads_to, private};
 use wharf_core::{
     base::{
         blocking::blocking,
@@ -25,12 +21,6 @@ pub(super) fn partial(to: &Path) -> PathBuf {
 pub(super) fn origin(partial: &Path) -> PathBuf {
     let name = partial.file_name().unwrap_or_default().to_string_lossy();
     partial.with_file_name(format!("{name}.json"))
-}
-
-/// Whether a path leads to this open file.
-pub(super) fn leads_to(path: &Path, file: &File) -> bool {
-    let same = |there: &Metadata, open: &Metadata| there.dev() == open.dev() && there.ino() == open.ino();
-    matches!((path.symlink_metadata(), file.metadata()), (Ok(there), Ok(open)) if same(&there, &open))
 }
 
 /// See [`Web::put`](wharf_core::ports::web::Web::put).

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
@@ -21,8 +21,8 @@ const LOOK: Duration = Duration::from_secs(20);
 const MINUTES: u16 = 24 * 60;
 
 /// Bytes a second: `50M`, `512 KiB`, `1G`; each unit is 1024 of the one below.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Rate(u64);
 
 impl FromStr for Rate {
@@ -33,19 +33,8 @@ impl FromStr for Rate {
             Error::usage(format!("read the rate '{given}'"), "it is not a number of bytes a second")
                 .hint("write it like 500K, 50M or 1G")
         };
-        let written = given.trim().trim_end_matches("/s");
-        let digits = written.find(|c: char| !c.is_ascii_digit()).unwrap_or(written.len());
-        let (number, unit) = written.split_at(digits);
-        let shift = text::binary_shift(&unit.trim().to_lowercase());
-        let bytes = number.parse::<u64>().ok().zip(shift);
-        let bytes = bytes.and_then(|(number, shift)| number.checked_mul(1_u64.checked_shl(shift)?));
+        let bytes = text::parse_bytes(given.trim().trim_end_matches("/s"));
         bytes.filter(|bytes| *bytes >= 1024).map(Self).ok_or_else(wrong)
-    }
-}
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&text::rate(self.0, 1.0))
     }
 }
 
@@ -57,15 +46,9 @@ impl TryFrom<String> for Rate {
     }
 }
 
-impl From<Rate> for String {
-    fn from(rate: Rate) -> Self {
-        rate.0.to_string()
-    }
-}
-
 /// Hours of each day, in local time: `20:00-06:00`. They may go past midnight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Hours {
     /// The first minute of the day.
     from: u16,
@@ -117,12 +100,6 @@ impl TryFrom<String> for Hours {
 
     fn try_from(given: String) -> Result<Self> {
         given.parse()
-    }
-}
-
-impl From<Hours> for String {
-    fn from(hours: Hours) -> Self {
-        hours.to_string()
     }
 }
 

@@ -68,6 +68,16 @@ pub fn binary_shift(unit: &str) -> Option<u32> {
     }
 }
 
+/// The bytes that `512M`, `2G`, `2GiB` or `1024` mean, in binary units; `None` if it is no size.
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text.get(..digits)?.parse().ok()?;
+    // Nothing that is launched or kept has petabytes.
+    let shift = binary_shift(&text.get(digits..)?.trim().to_ascii_lowercase()).filter(|shift| *shift <= 40)?;
+    number.checked_mul(1 << shift)
+}
+
 /// A number with three significant digits, without zeros at its end: `22.1`, `32`, `0.25`.
 pub fn three_digits(value: f64) -> String {
     let digits = match value.abs() {

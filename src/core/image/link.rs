@@ -74,6 +74,11 @@ impl CloudPlace {
     }
 }
 
+/// Whether a text is a link, and not a reference.
+pub fn is_link(text: &str) -> bool {
+    text.trim_start().starts_with("wharf:")
+}
+
 impl Link {
     /// A link to `pinned`; `cloud` is the place of a cloud's image.
     pub fn to(pinned: &Pinned, cloud: Option<CloudPlace>, sender: Option<String>, until: Option<i64>) -> Self {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::base::{
     error::{Error, Result},
-    text::binary_shift,
+    text::parse_bytes,
 };
 
 /// What sort of answer a field takes.
@@ -325,16 +325,6 @@ impl Form {
         }
         Ok(answers)
     }
-}
-
-/// The bytes that `512M`, `2G`, `2GiB` or `1024` mean, in binary units; `None` if it is no size.
-pub fn parse_bytes(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text.get(..digits)?.parse().ok()?;
-    // Nothing that is launched or kept has petabytes.
-    let shift = binary_shift(&text.get(digits..)?.trim().to_ascii_lowercase()).filter(|shift| *shift <= 40)?;
-    number.checked_mul(1 << shift)
 }
 
 /// Splits text at white space as a shell does, with single and double quotes and backslashes. Nothing is expanded.

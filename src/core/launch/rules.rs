@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     duration::parse_duration,
-    form::{Answers, Field, FieldKind, Form, parse_bytes},
+    form::{Answers, Field, FieldKind, Form},
 };
-use crate::base::error::{Error, Result};
+use crate::base::{
+    error::{Error, Result},
+    text::parse_bytes,
+};
 
 /// A value as it is written in a file: a text, a number, or true and false for yes and no.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,6 @@ use crate::{
     config::Config,
     image::{
         lineage::{DiskNeeds, made_from},
-        link::Link,
         model::{DiskFacts, Image, ImageKind, Platform},
         reference::ImageRef,
     },
@@ -49,7 +48,7 @@ impl DiskImages {
         matches!(from, ImageRef::Glance { .. }) || matches!(to, ImageRef::Glance { .. } | ImageRef::Volume { .. })
     }
 
-    /// Copies a disk image: a file into a cloud, a cloud's image into a file, or between clouds. Gives the image's new
+    /// Copies a disk image into a cloud, a cloud's image into a file or a registry, or between clouds. Gives the image's new
     /// reference, by its id if it is in a cloud now.
     pub(super) async fn copy(
         &self,
@@ -58,62 +57,65 @@ impl DiskImages {
         to: &ImageRef,
         as_file: bool,
     ) -> Result<(ImageRef, Copied)> {
-        self.copy_with(cx, from, to, (None, as_file)).await
-    }
-
-    /// The same, where it is known what the disk needs and was made of.
-    async fn copy_with(
-        &self,
-        cx: &Context,
-        from: &ImageRef,
-        to: &ImageRef,
-        (needs, as_file): (Option<&DiskNeeds>, bool),
-    ) -> Result<(ImageRef, Copied)> {
-        let what = format!("copy {from} to {to}");
         match (from, to) {
-            (ImageRef::File { path, .. }, ImageRef::Glance { image: name, .. }) => {
-                let source = self.sources.source(from)?;
-                let image = cx.run(&what, source.catalog.image(cx, from, None)).await?;
-                let Some(disk) = image.disk.as_ref().filter(|_| image.kind == ImageKind::Vm) else {
-                    return Err(Error::unsupported(what, "it is not a disk image")
-                        .hint("clouds boot qcow2, raw and vmdk disks"));
-                };
-                refuse_references(&what, disk.refers, &disk.warnings)?;
-                let format = DiskFacts::format_in_cloud(&disk.format).to_owned();
-                let needs = needs.cloned().unwrap_or_else(|| DiskNeeds::of(&image, made_from(&image)));
-                let upload = Upload { name: name.clone(), file: path.into(), format, size: image.size, needs };
-                let disks = self.sources.disks(to, "upload to")?;
-                disks.upload(cx, &upload).await
-            }
-            (ImageRef::Glance { .. }, ImageRef::File { path, .. }) => {
-                let disks = self.sources.disks(from, "download from")?;
-                let file = Path::new(path);
-                let outcome = disks.download(cx, from, file).await?;
-                if let Err(error) = self.evidence.data_fits(cx, from, file).await {
-                    let _ = tokio::fs::remove_file(file).await;
-                    return Err(error);
+            (ImageRef::File { .. }, ImageRef::Glance { .. }) => self.send_file(cx, from, to, None).await,
+            (ImageRef::Glance { .. }, ImageRef::File { .. }) => {
+                let outcome = self.download(cx, from, to).await?;
+                if let Ok(image) = self.sources.image(cx, from, None).await {
+                    self.note_origin(cx, &image, to).await;
                 }
-                self.note_origin(cx, from, to).await;
                 Ok((to.clone(), outcome))
             }
             (ImageRef::Glance { .. } | ImageRef::Oci(_), ImageRef::Glance { .. } | ImageRef::Oci(_)) => {
                 self.through_a_file(cx, from, to, as_file).await
             }
             (_, ImageRef::Volume { cloud, volume: name }) => self.make_volume(cx, from, (to, cloud, name)).await,
-            (ImageRef::Oci(_), ImageRef::File { .. }) => Ok((to.clone(), self.write_file(cx, from, to, None).await?)),
-            (ImageRef::File { .. }, ImageRef::Oci(_)) => {
-                let annotations = match needs {
-                    Some(needs) => needs.annotations(),
-                    None => {
-                        let image = cx.run(&what, self.sources.source(from)?.catalog.image(cx, from, None)).await?;
-                        DiskNeeds::of(&image, made_from(&image)).annotations()
-                    }
-                };
-                Ok((to.clone(), self.bytes(cx, from, to, (as_file, annotations)).await?))
-            }
-            _ => Err(Error::unsupported(what, "disk images move between files, registries and clouds only")
-                .hint("wharf pull it into a file, then wharf push that file")),
+            _ => Err(Error::unsupported(
+                format!("copy {from} to {to}"),
+                "disk images move between files, registries and clouds only",
+            )
+            .hint("wharf pull it into a file, then wharf push that file")),
         }
+    }
+
+    /// Sends a disk file to a cloud, which is told what the disk needs and was made of: by the file, or as `needs` says.
+    async fn send_file(
+        &self,
+        cx: &Context,
+        from: &ImageRef,
+        to: &ImageRef,
+        needs: Option<DiskNeeds>,
+    ) -> Result<(ImageRef, Copied)> {
+        let what = format!("copy {from} to {to}");
+        let (ImageRef::File { path, .. }, ImageRef::Glance { image: name, .. }) = (from, to) else {
+            return Err(Error::unsupported(what, "only files are sent to clouds"));
+        };
+        let source = self.sources.source(from)?;
+        let image = cx.run(&what, source.catalog.image(cx, from, None)).await?;
+        let Some(disk) = image.disk.as_ref().filter(|_| image.kind == ImageKind::Vm) else {
+            return Err(
+                Error::unsupported(what, "it is not a disk image").hint("clouds boot qcow2, raw and vmdk disks")
+            );
+        };
+        refuse_references(&what, disk.refers, &disk.warnings)?;
+        let format = DiskFacts::format_in_cloud(&disk.format).to_owned();
+        let needs = needs.unwrap_or_else(|| DiskNeeds::of(&image, made_from(&image)));
+        let upload = Upload { name: name.clone(), file: path.into(), format, size: image.size, needs };
+        self.sources.disks(to, "upload to")?.upload(cx, &upload).await
+    }
+
+    /// Writes a cloud's image as a file, which stays only if its signature fits its bytes.
+    async fn download(&self, cx: &Context, from: &ImageRef, to: &ImageRef) -> Result<Copied> {
+        let ImageRef::File { path, .. } = to else {
+            return Err(Error::unsupported(format!("copy {from} to {to}"), "it is written as a file only"));
+        };
+        let file = Path::new(path);
+        let outcome = self.sources.disks(from, "download from")?.download(cx, from, file).await?;
+        if let Err(error) = self.evidence.data_fits(cx, from, file).await {
+            let _ = tokio::fs::remove_file(file).await;
+            return Err(error);
+        }
+        Ok(outcome)
     }
 
     /// Writes the disk in an image of a registry as a file.
@@ -124,17 +126,21 @@ impl DiskImages {
         to: &ImageRef,
         platform: Option<&Platform>,
     ) -> Result<Copied> {
-        let what = format!("copy {from} to {to}");
         let image = self.sources.image(cx, from, platform).await?;
-        let pinned = image.pinned.filter(|_| image.kind == ImageKind::Vm);
-        let pinned = pinned.ok_or_else(|| {
-            Error::unsupported(&what, "it is no disk of a machine").hint("name a folder or a .tar file")
-        })?;
-        let at = pinned.reference.with_digest(&pinned.manifest);
-        let mut copied = self.bytes(cx, &at, to, (false, BTreeMap::new())).await?;
-        self.note_origin(cx, from, to).await;
+        let mut copied = self.write_disk(cx, &image, to).await?;
+        self.note_origin(cx, &image, to).await;
         copied.left.push("signatures and attachments: they are of the image, not of the file in it".to_owned());
         Ok(copied)
+    }
+
+    async fn write_disk(&self, cx: &Context, image: &Image, to: &ImageRef) -> Result<Copied> {
+        let pinned = image.pinned.as_ref().filter(|_| image.kind == ImageKind::Vm);
+        let pinned = pinned.ok_or_else(|| {
+            Error::unsupported(format!("copy {} to {to}", image.reference), "it is no disk of a machine")
+                .hint("name a folder or a .tar file")
+        })?;
+        let at = pinned.reference.with_digest(&pinned.manifest);
+        self.bytes(cx, &at, to, (false, BTreeMap::new())).await
     }
 
     /// Copies an image between a file and a registry, without what is attached to it.
@@ -161,7 +167,7 @@ impl DiskImages {
         let what = format!("copy {from} to {to}");
         let image = self.sources.image(cx, from, None).await?;
         let needs = DiskNeeds::of(&image, self.link_to(&image));
-        let pinned = image.pinned;
+        let pinned = image.pinned.as_ref();
         let pinned = pinned.ok_or_else(|| Error::unsupported(&what, "the cloud keeps no hash of it"))?;
         let folder = self.config.cache_dir.join("moving");
         // Each transfer has its own: another one may be cancelled, or done, while this one reads it.
@@ -172,10 +178,18 @@ impl DiskImages {
         let file = ImageRef::File { path: path.display().to_string(), tag: None, digest: None };
         cx.checkpoints.keep(BETWEEN, &folder.display().to_string(), 0).await;
         if !path.exists() {
-            let fetching = Box::pin(self.copy_with(cx, &pinned.reference, &file, (None, false)));
+            let fetching = async {
+                match from {
+                    ImageRef::Glance { .. } => self.download(cx, &pinned.reference, &file).await,
+                    _ => self.write_disk(cx, &image, &file).await,
+                }
+            };
             cx.unless_cancelled(&what, fetching).await?;
         }
-        let (there, outcome) = Box::pin(self.copy_with(cx, &file, to, (Some(&needs), as_file))).await?;
+        let (there, outcome) = match to {
+            ImageRef::Glance { .. } => self.send_file(cx, &file, to, Some(needs)).await?,
+            _ => (to.clone(), self.bytes(cx, &file, to, (as_file, needs.annotations())).await?),
+        };
         let _ = tokio::fs::remove_dir_all(&folder).await;
         // Clouds keep the hash of the file; registries that of the image around it.
         let between_clouds = matches!((from, to), (ImageRef::Glance { .. }, ImageRef::Glance { .. }));
@@ -203,8 +217,8 @@ impl DiskImages {
             return Ok((made, Copied { digest, moved: 0, spared: source.size, attachments: 0, left: Vec::new() }));
         }
         let between = ImageRef::Glance { cloud: cloud.to_owned(), image: name.to_owned() };
-        let (image, mut copied) = Box::pin(self.copy_with(cx, from, &between, (None, false))).await?;
-        let (ImageRef::Glance { image: id, .. } | ImageRef::Volume { volume: id, .. }) = &image else {
+        let (image, mut copied) = Box::pin(self.copy(cx, from, &between, false)).await?;
+        let ImageRef::Glance { image: id, .. } = &image else {
             return Err(Error::failed(what, "the cloud names no image"));
         };
         // An image that was there before is not ours to remove; one that an earlier run has sent is.
@@ -226,14 +240,13 @@ impl DiskImages {
 
     /// A link to an image, which means the same to everybody; empty where it has no digest.
     fn link_to(&self, image: &Image) -> String {
-        let Some(pinned) = &image.pinned else { return String::new() };
-        let cloud = self.sources.source(&image.reference).ok().and_then(|source| source.catalog.cloud_place());
-        Link::to(pinned, cloud, None, None).to_string()
+        self.sources.link_to(image).map(|link| link.to_string()).unwrap_or_default()
     }
 
     /// Notes beside a file which image it was made of.
-    async fn note_origin(&self, cx: &Context, from: &ImageRef, to: &ImageRef) {
-        let (Ok(image), Ok(place)) = (self.sources.image(cx, from, None).await, self.sources.place(to)) else { return };
-        place.content.note_origin(cx, to, &self.link_to(&image)).await;
+    async fn note_origin(&self, cx: &Context, image: &Image, to: &ImageRef) {
+        if let Ok(place) = self.sources.place(to) {
+            place.content.note_origin(cx, to, &self.link_to(image)).await;
+        }
     }
 }

@@ -18,7 +18,6 @@ use crate::{
     image::reference::ImageRef,
     ports::{
         TakenTransfer, TransferLog,
-        content::Outcome,
         transfer_record::{self as record, KeptTransfer, TransferRecord, TransferState, Wish},
     },
 };
@@ -173,12 +172,12 @@ impl KeptTransfers {
     ///
     /// # Errors
     /// Those of the work; `Cancelled` where somebody paused or cancelled it.
-    pub(super) async fn carried_out<F: Future<Output = Result<Outcome>>>(
+    pub(super) async fn carried_out<T, F: Future<Output = Result<T>>>(
         &self,
         cx: &Context,
         wanted: TransferRecord,
         work: impl FnOnce(Context) -> F,
-    ) -> Result<Outcome> {
+    ) -> Result<T> {
         let pace = self.pace(cx);
         let log = self.log.clone();
         let taken = match blocking(move || log.take(&wanted)).await.during("begin a transfer").and_then(|taken| taken) {
@@ -222,11 +221,11 @@ impl KeptTransfers {
 }
 
 /// Does the work, while it is written down how far it is, and looked for what somebody wants of it.
-async fn watched(
+async fn watched<T>(
     cx: &Context,
     taken: &Arc<dyn TakenTransfer>,
-    work: impl Future<Output = Result<Outcome>>,
-) -> (Result<Outcome>, Option<Wish>) {
+    work: impl Future<Output = Result<T>>,
+) -> (Result<T>, Option<Wish>) {
     let wish = Mutex::new(None);
     let done = tokio::select! {
         biased;

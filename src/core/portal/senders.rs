@@ -11,7 +11,7 @@ use crate::{
         error::{During, Error, Kind, Result},
         text,
     },
-    image::link::Link,
+    image::link::{Link, is_link},
     ports::{Asker, KeepContacts, Keeps, Notifier, Signer, Signers, signer::Curve},
     request::statement::Statement,
     sharing::{
@@ -187,7 +187,7 @@ impl Senders {
     pub async fn add(&self, name: &str, given: &str) -> Result<Contact> {
         let key = &key_in(given)?;
         let what = format!("add the contact '{}'", clean::short(name, 60));
-        if given.trim().starts_with("wharf:") && !self.fits(&given.parse()?) {
+        if is_link(given) && !self.fits(&given.parse()?) {
             return Err(Error::new(Kind::Integrity, what, "the link was changed after it was signed")
                 .hint("ask the sender for it again"));
         }

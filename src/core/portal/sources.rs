@@ -16,6 +16,7 @@ use crate::{
     },
     config::Config,
     image::{
+        link::Link,
         model::{Image, Pinned, Platform},
         reference::{ImageRef, short_name},
         short_names::ShortNames,
@@ -279,6 +280,19 @@ impl Sources {
         let image = cx.run(&format!("show {reference}"), source.catalog.image(cx, reference, platform)).await?;
         self.described.remember(&image, text::now());
         Ok(image)
+    }
+
+    /// A link to an image without sender, end and signature: it only says which bytes are meant.
+    ///
+    /// # Errors
+    /// `Unsupported` where the image has no digest.
+    pub fn link_to(&self, image: &Image) -> Result<Link> {
+        let reference = &image.reference;
+        let pinned = image.pinned.as_ref().ok_or_else(|| {
+            Error::unsupported(format!("link to {reference}"), "its digest is unknown, so it cannot be pinned")
+        })?;
+        let cloud = self.source(reference)?.catalog.cloud_place();
+        Ok(Link::to(pinned, cloud, None, None))
     }
 
     /// The image of a plan, by its digest. What a registry has under a digest cannot change, so it is not read again where

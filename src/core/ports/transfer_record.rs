@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::content::{Options, Outcome};
+use super::content::Options;
 use crate::{
     base::{
         context::Note,
@@ -156,7 +156,7 @@ impl TransferRecord {
     }
 
     /// Takes over how it ended.
-    pub fn ended(&mut self, ended: &Result<Outcome>) {
+    pub fn ended<T>(&mut self, ended: &Result<T>) {
         self.changed = text::now();
         self.state = match ended {
             Ok(_) => TransferState::Done,
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!((one.word(), one.waits()), ("interrupted", true));
         one.runs = true;
         assert_eq!((one.word(), one.waits()), ("running", false));
-        one.record.ended(&Err(Error::new(Kind::Unavailable, "copy", "no answer")));
+        one.record.ended::<()>(&Err(Error::new(Kind::Unavailable, "copy", "no answer")));
         one.runs = false;
         assert_eq!((one.word(), one.waits()), ("failed", true));
     }

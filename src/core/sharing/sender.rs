@@ -8,7 +8,7 @@ use crate::{
         digest::Digest,
         error::{Error, Result},
     },
-    image::link::Link,
+    image::link::{Link, is_link},
 };
 
 /// The most characters of a contact's name.
@@ -224,7 +224,7 @@ pub fn line(name: &str, key: &str) -> String {
 pub fn key_in(given: &str) -> Result<String> {
     let given = given.trim();
     let what = format!("read the key '{}'", clean::short(given, LONGEST));
-    if given.starts_with("wharf:") {
+    if is_link(given) {
         let link: Link = given.parse()?;
         return link
             .key

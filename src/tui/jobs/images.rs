@@ -112,7 +112,9 @@ impl Jobs {
                 let link = async {
                     let platform = wish.platform.as_ref().map(|platform| platform.parse()).transpose()?;
                     let at = resolve(&portal, &wish.target)?;
-                    let link = portal.catalog.link(&Context::default(), &at, platform.as_ref(), wish.until).await?;
+                    let cx = Context::default();
+                    let image = portal.sources.image(&cx, &at, platform.as_ref()).await?;
+                    let link = portal.catalog.link(&cx, &image, platform.as_ref(), wish.until).await?;
                     let code = link.code(false).unwrap_or_default();
                     Ok((link, code))
                 };

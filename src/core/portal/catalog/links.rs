@@ -15,7 +15,6 @@ use crate::{
     image::{
         link::Link,
         model::{Image, Platform},
-        reference::ImageRef,
     },
     ports::{Asker, Question, store::UseKind},
 };
@@ -31,25 +30,20 @@ impl Asker for Nobody {
 }
 
 impl Catalog {
-    /// Makes a link to what `reference` means now, signed with this person's portal key; `until` is its end, in seconds since
-    /// 1970. Where no key can be had it is not signed, which becomes a trouble.
+    /// Makes a link to an image, for `platform` only if the sender chose one, signed with this person's portal key; `until` is
+    /// its end, in seconds since 1970. Where no key can be had it is not signed, which becomes a trouble.
     ///
     /// # Errors
-    /// Those of the source; `Unsupported` where the image has no digest.
+    /// `Unsupported` where the image has no digest.
     pub async fn link(
         &self,
         cx: &Context,
-        reference: &ImageRef,
+        image: &Image,
         platform: Option<&Platform>,
         until: Option<i64>,
     ) -> Result<Link> {
-        let image = self.sources.image(cx, reference, platform).await?;
-        let pinned = image.pinned.ok_or_else(|| {
-            Error::unsupported(format!("link to {reference}"), "its digest is unknown, so it cannot be pinned")
-        })?;
         let sender = (!self.config.person.is_empty()).then(|| self.config.person.clone());
-        let cloud = self.sources.source(reference)?.catalog.cloud_place();
-        let mut link = Link::to(&pinned, cloud, sender, until);
+        let mut link = Link { sender, until, ..self.sources.link_to(image)? };
         if platform.is_none() {
             // The receiver's machine may be of another platform: leave that open unless the sender chose one.
             link.platform = None;
@@ -64,19 +58,6 @@ impl Catalog {
                 Ok(link)
             }
         }
-    }
-
-    /// A link to an image without sender, end and signature: it only says which bytes are meant.
-    ///
-    /// # Errors
-    /// `Unsupported` where the image has no digest.
-    pub fn plain_link(&self, image: &Image) -> Result<Link> {
-        let reference = &image.reference;
-        let pinned = image.pinned.as_ref().ok_or_else(|| {
-            Error::unsupported(format!("link to {reference}"), "its digest is unknown, so it cannot be pinned")
-        })?;
-        let cloud = self.sources.source(reference)?.catalog.cloud_place();
-        Ok(Link { platform: None, ..Link::to(pinned, cloud, None, None) })
     }
 
     /// The image that a link names, who sent it, and whether its tag means another image by now.

@@ -1,7 +1,7 @@
 //! The ways to share an image: a copy inside a registry, a grant, publishing to everybody, or a copy into another
 //! cloud. Each is planned first: the steps, the cost, the rights that it needs, and what the receiver must do.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::{
     Sharing,
@@ -242,16 +242,10 @@ impl Sharing {
         let image = self.sources.image(cx, &from, None).await?;
         let name = image.annotations.get("name").cloned().unwrap_or_else(|| from.title());
         let to = ImageRef::Glance { cloud: there.name.clone(), image: name };
-        let made = Mutex::new(None);
         let wanted = TransferRecord::new(&from, &to, &Options::default(), self.journal.person());
-        let moving = self.kept.carried_out(cx, wanted, async |cx| {
-            let (there, outcome) = self.disks.through_a_file(&cx, &from, &to, false).await?;
-            *made.lock().unwrap_or_else(PoisonError::into_inner) = Some(there);
-            Ok(outcome)
-        });
-        let outcome = moving.await?;
-        let there_now = made.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let there_now = there_now.ok_or_else(|| Error::failed(&what, "the cloud names no image"))?;
+        let moving =
+            self.kept.carried_out(cx, wanted, async |cx| self.disks.through_a_file(&cx, &from, &to, false).await);
+        let (there_now, outcome) = moving.await?;
         let theirs = there.sharer.as_ref().ok_or_else(|| cannot(&there.name, "share from"))?;
         let own = cx.run(&what, theirs.own(cx)).await?;
         let share = if project.is_empty() || own.name == project || own.id == project {

@@ -22,7 +22,7 @@ use crate::{
     },
     screens::page::Page,
 };
-use wharf_core::base::error::Error;
+use wharf_core::{base::error::Error, image::link::is_link};
 
 impl Catalog {
     fn use_filter(&self, model: &mut Model) -> Vec<Effect> {
@@ -286,7 +286,7 @@ impl Page for Catalog {
     }
 
     fn paste(&mut self, text: &str, _model: &mut Model) -> Result<Vec<Effect>, String> {
-        if text.trim_start().starts_with("wharf:") {
+        if is_link(text) {
             fits(text)?;
             return Ok(vec![Effect::Go(Navigation::Link(text.trim().to_owned()))]);
         }
