@@ -12,30 +12,28 @@ use wharf::core::base::digest::Digest;
 
 use crate::lab::{self, Home, complained, need, said};
 
-/// A TLS server in front of a socket, which passes everything on.
+/// A TLS server in front of a socket, which passes everything on. One thread does all of it: Python's connections over
+/// TLS may not be read and written by two threads at a time.
 const FRONT: &str = r#"
-import socket, ssl, sys, threading
+import asyncio, ssl, sys
 cert, key, ca, path = sys.argv[1:]
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(cert, key); context.load_verify_locations(ca); context.verify_mode = ssl.CERT_REQUIRED
-listener = socket.socket(); listener.bind(("127.0.0.1", 0)); listener.listen(64)
-print(listener.getsockname()[1], flush=True)
-def pump(one, other):
+async def pump(source, target):
     try:
-        while data := one.recv(65536): other.sendall(data)
-    except (OSError, ValueError): pass
-    # What ends on one side ends on the other as it should: with TLS's own farewell.
-    try: other.unwrap() if isinstance(other, ssl.SSLSocket) else other.shutdown(socket.SHUT_WR)
-    except (OSError, ValueError): pass
-def serve(plain):
-    try: near = context.wrap_socket(plain, server_side=True)
-    except (OSError, ssl.SSLError): return plain.close()
-    far = socket.socket(socket.AF_UNIX); far.connect(path)
-    threading.Thread(target=pump, args=(near, far), daemon=True).start(); pump(far, near)
-def accept():
-    while True: threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-threading.Thread(target=accept, daemon=True).start()
-sys.stdin.read()
+        while data := await source.read(65536): target.write(data); await target.drain()
+    except OSError: pass
+    # What ends on one side ends on the other.
+    target.close()
+async def serve(near, to_near):
+    far, to_far = await asyncio.open_unix_connection(path)
+    await asyncio.gather(pump(near, to_far), pump(far, to_near))
+async def front():
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    # The end of the test is the end of this.
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+asyncio.run(front())
 "#;
 
 /// A TLS server that ends with its test.
