@@ -25,6 +25,8 @@ pub type MakeRegistry = fn(&AdapterEntry<Registry>, &Surroundings) -> Result<Sou
 
 /// Opens a source for a reference that no configured source owns.
 pub type OpenReference = fn(&ImageRef, &Surroundings) -> Result<Source>;
+/// The same, which may remember what it has opened.
+type Opener = Arc<dyn Fn(&ImageRef, &Surroundings) -> Result<Source> + Send + Sync>;
 
 /// What adapters are given to make sources with.
 pub struct Surroundings {
@@ -59,7 +61,7 @@ pub struct Parts {
     /// Checks that make evidence of images.
     pub checkers: Vec<Arc<dyn Checker>>,
     /// How to open references that no source owns, by their scheme.
-    openers: Vec<(&'static str, OpenReference)>,
+    openers: Vec<(&'static str, Opener)>,
     /// What was discovered, and what was not.
     pub findings: Vec<Finding>,
 }
@@ -148,8 +150,12 @@ impl Parts {
     /// Registers a scheme: `open` makes the source for its references that no registered source owns, or fails with
     /// what is wrong about them. A scheme that the core does not read itself is known from then on, wherever a reference
     /// can be given.
-    pub fn opens(&mut self, scheme: &'static str, open: OpenReference) {
-        self.openers.push((scheme, open));
+    pub fn opens(
+        &mut self,
+        scheme: &'static str,
+        open: impl Fn(&ImageRef, &Surroundings) -> Result<Source> + Send + Sync + 'static,
+    ) {
+        self.openers.push((scheme, Arc::new(open)));
     }
 
     /// Opens references that no source owns.

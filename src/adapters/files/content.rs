@@ -39,6 +39,8 @@ use wharf_core::{
 
 /// How long to wait until a file that another transfer writes is looked at again.
 const AGAIN: Duration = Duration::from_millis(300);
+/// How many bytes are copied for each write.
+const WRITTEN_AT_ONCE: usize = 128 << 10;
 
 #[async_trait]
 impl Content for Files {
@@ -284,6 +286,8 @@ impl Files {
             }
         };
         let mut file = fs::File::from_std(file);
+        // Many blobs arrive at once: each holds little.
+        file.set_max_buf_size(WRITTEN_AT_ONCE);
         let mut have = have;
         loop {
             file.set_len(have).await.during(what)?;

@@ -109,6 +109,16 @@ impl Files {
         }
     }
 
+    /// The hash of a file. One that can be put into an image is described for that in the same reading.
+    async fn file_digest(&self, path: &Path, what: &str) -> Result<Digest> {
+        if disk_file::is_there(path)
+            && let Ok(packed) = self.packed(path, what).await
+        {
+            return Ok(packed.file.clone());
+        }
+        hash(path, what).await
+    }
+
     async fn layout(&self, path: &Path) -> Result<Arc<Layout>> {
         let (file, scratch) = (path.to_owned(), self.scratch.clone());
         let what = format!("read {}", path.display());
@@ -182,7 +192,7 @@ impl Catalog for Files {
         if image.pinned.is_some() || !path.is_file() {
             return Ok(image.clone());
         }
-        let digest = hash(path, &what).await?;
+        let digest = self.file_digest(path, &what).await?;
         let reference = image.reference.clone();
         let pinned = Pinned { reference, digest: digest.clone(), platform: None, manifest: digest };
         Ok(Image { pinned: Some(pinned), ..image.clone() })
@@ -268,7 +278,9 @@ fn from_address(typed: &str) -> Option<ConfigEntry> {
 /// Registers the starter catalog, the configured folders of images, and `file:` references.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     // A path is its own address: no folder needs to be configured for it.
-    parts.opens("file", |_, around| Ok(source("file", Path::new("."), "named in a reference", true, around)));
+    // One for all: what was made of a file that took long to read is read once.
+    let anywhere = source("file", Path::new("."), "named in a reference", true, around);
+    parts.opens("file", move |_, _| Ok(anywhere.clone()));
     match starter(around) {
         Ok(source) if config.discover => parts.sources.push(source),
         Ok(_) => {}

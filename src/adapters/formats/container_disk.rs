@@ -4,7 +4,7 @@
 //!
 //! KubeVirt, "Container Disk"; OCI image specification 1.1.
 
-use std::{io::Read, path::Path};
+use std::path::Path;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::disk_header::{self, KERNEL};
 use wharf_core::{
     base::{
-        digest::{Digest, Hasher},
+        digest::{self, Digest, Hasher},
         error::{During, Error, Result},
     },
     image::{
@@ -32,8 +32,6 @@ const RIGHTS: u32 = 0o440;
 /// The bytes of a block of an archive, and of its end.
 const BLOCK: u64 = 512;
 const END: u64 = 2 * BLOCK;
-/// What is read at once.
-const PART: usize = 1 << 20;
 
 /// A disk file in the form in which it is put into an image.
 #[derive(Debug, Clone)]
@@ -106,20 +104,12 @@ pub fn tail(size: u64) -> u64 {
 pub fn pack(path: &Path, what: &str) -> Result<Packed> {
     let facts = disk_header::inspect(path)?;
     refuse_references(what, facts.refers, &facts.warnings)?;
-    let mut file = disk_header::open(path)?;
+    let file = disk_header::open(path)?;
     let head = head(&facts.format, facts.size).during(what)?;
-    let [mut layer, mut own] = [Hasher::default(), Hasher::default()];
-    let mut cloud = Hasher::of("sha512");
-    layer.update(&head);
-    let (mut part, mut size) = (vec![0; PART], 0u64);
-    loop {
-        let count = file.read(&mut part).during(what)?;
-        let Some(bytes) = part.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
-        size += count as u64;
-        for hasher in [&mut layer, &mut own, &mut cloud] {
-            hasher.update(bytes);
-        }
-    }
+    let mut hashers = [Hasher::default(), Hasher::default()];
+    hashers[0].update(&head);
+    let size = digest::hash_all(file, &mut hashers).during(what)?;
+    let [mut layer, own] = hashers;
     if size != facts.size {
         return Err(Error::failed(what, "it was changed while it was read").hint("try again when nobody writes it"));
     }
@@ -133,7 +123,7 @@ pub fn pack(path: &Path, what: &str) -> Result<Packed> {
     let config = Bytes::from(serde_json::to_vec(&config).during(what)?);
     let own = own.finish();
     let described = Descriptor::blob(CONFIG, Digest::of(&config), config.len() as u64);
-    let annotations = annotations(&facts, &own, &cloud.finish());
+    let annotations = annotations(&facts, &own);
     let manifest = manifest(&described, &layer, &annotations, what)?;
     let title = path.file_name().unwrap_or_default().to_string_lossy();
     let alone = Descriptor::blob(file_type(&facts.format), own.clone(), size);
@@ -142,11 +132,10 @@ pub fn pack(path: &Path, what: &str) -> Result<Packed> {
 }
 
 /// What is said of a disk, so that a list need not read it: all of it is made of the file alone.
-fn annotations(facts: &disk_header::Facts, own: &Digest, cloud: &Digest) -> Value {
+fn annotations(facts: &disk_header::Facts, own: &Digest) -> Value {
     let mut all = json!({
         "org.wharf.disk.format": facts.format,
         "org.wharf.disk.sha256": own.hex(),
-        "org.wharf.disk.sha512": cloud.hex(),
     });
     if let Some(size) = facts.virtual_size {
         all["org.wharf.disk.virtual-size"] = size.to_string().into();
@@ -201,7 +190,7 @@ mod tests {
         let header = file.header();
         assert_eq!((header.uid().unwrap(), header.mode().unwrap()), (107, 0o440));
         let mut inside = Vec::new();
-        file.read_to_end(&mut inside).unwrap();
+        std::io::Read::read_to_end(&mut file, &mut inside).unwrap();
         assert!(inside == bytes && entries.next().is_none());
         // The same file is the same image, wherever it is and whatever it is called.
         let copy = folder.path().join("b.raw");

@@ -12,6 +12,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::{
     content::Part,
+    lanes::Lanes,
     pulls::{self, Pull},
     source::{Oci, OtherRegistries},
     trust,
@@ -67,7 +68,8 @@ impl Oci {
             Arc::new(self.registry.mirror_client(what, &key.0, pull.insecure)?)
         };
         let (name, elsewhere) = (self.name.clone(), Self::none());
-        let there = Arc::new(Self { registry, name, repositories: Vec::new(), elsewhere });
+        let lanes = Lanes::default();
+        let there = Arc::new(Self { registry, name, repositories: Vec::new(), elsewhere, lanes });
         opened.insert(key, there.clone());
         Ok(there)
     }

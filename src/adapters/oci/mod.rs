@@ -11,6 +11,7 @@ pub mod credentials;
 mod discover;
 mod disks;
 mod elsewhere;
+mod lanes;
 mod pulls;
 pub mod referrers;
 mod registries;
@@ -81,7 +82,13 @@ fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec
     let address = registry.server.base().to_string();
     let abilities =
         Abilities { copies: Copies::Registry(registry.host.clone()), answers_anyone: true, ..Abilities::default() };
-    let oci = Arc::new(Oci { registry, name: name.to_owned(), repositories, elsewhere: Arc::default() });
+    let oci = Arc::new(Oci {
+        registry,
+        name: name.to_owned(),
+        repositories,
+        elsewhere: Arc::default(),
+        lanes: lanes::Lanes::default(),
+    });
     Source {
         name: name.to_owned(),
         adapter: "oci",

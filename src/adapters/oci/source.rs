@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::client::Registry;
+use super::{client::Registry, lanes::Lanes};
 
 /// A registry as source: its catalog and its content, over one connection.
 pub struct Oci {
@@ -18,6 +18,8 @@ pub struct Oci {
     pub(super) repositories: Vec<String>,
     /// The other registries that images are pulled from.
     pub(super) elsewhere: Arc<OtherRegistries>,
+    /// The blobs that are sent to it.
+    pub(super) lanes: Lanes,
 }
 
 /// How long a mirror that failed is not asked again.

@@ -23,12 +23,13 @@ use wharf_core::{
     transfer::patience::Patience,
 };
 
-/// Blobs up to this size are sent in one piece.
-const SMALL: u64 = 4 << 20;
+/// Blobs up to this size are sent in one piece; larger ones in chunks of at least this size. Registries that keep their
+/// blobs in S3 can add nothing to a smaller part, and copy all that came before.
+const SMALL: u64 = 5 << 20;
 /// The largest chunk: what is lost at most when a connection breaks.
 const LARGEST: u64 = 32 << 20;
 /// Into how many chunks a blob is cut where neither of these is reached.
-const CHUNKS: u64 = 256;
+const CHUNKS: u64 = 128;
 /// How long the registry may take nothing of a chunk, or not answer after its last byte.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often an upload may begin again from its first byte.
@@ -200,7 +201,13 @@ impl Sending<'_> {
         let mut spared = upload.as_ref().map_or(0, |upload| upload.sent);
         loop {
             let reached = upload.as_ref().map_or(0, |upload| upload.sent);
-            let Err(broken) = self.once(&mut upload, in_chunks).await else { return Ok(()) };
+            let lane = self.oci.lanes.enter().await;
+            let sent = self.once(&mut upload, in_chunks).await;
+            drop(lane);
+            let Err(broken) = sent else {
+                self.oci.lanes.came_through();
+                return Ok(());
+            };
             let error = match broken {
                 Break::Final(error) if stays(&error) => return Err(error),
                 Break::NoChunks(error) if in_chunks => {
@@ -227,6 +234,7 @@ impl Sending<'_> {
             }
             let reached = upload.as_ref().map_or(0, |upload| upload.sent).max(reached);
             let Some(pause) = patience.after(reached) else { return Err(error) };
+            self.oci.lanes.broke();
             tracing::warn!(%error, reached, "an upload broke; taking it up again");
             self.cx.pause(self.what, pause).await?;
             let Some(known) = upload.take() else { continue };
@@ -311,6 +319,10 @@ impl Sending<'_> {
 
     /// Sends the rest and completes the upload, unless it breaks. `upload` says how far it is in either case.
     async fn once(&self, upload: &mut Option<Upload>, in_chunks: bool) -> std::result::Result<(), Break> {
+        // It may have waited for others.
+        if self.cx.shall_stop() {
+            return Err(Break::Passing(Error::cancelled(self.what)));
+        }
         let mut going = match upload.take() {
             Some(going) => going,
             None => self.begun().await.map_err(sort)?,
@@ -476,7 +488,7 @@ mod tests {
 
     #[test]
     fn chunks_grow_with_the_blob_and_lose_little() {
-        for (size, chunk) in [(1, SMALL), (100 << 20, SMALL), (2 << 30, 8 << 20), (100 << 30, LARGEST)] {
+        for (size, chunk) in [(1, SMALL), (100 << 20, SMALL), (2 << 30, 16 << 20), (100 << 30, LARGEST)] {
             assert_eq!(chunk_of(size, 0), chunk, "{size}");
         }
         assert_eq!(chunk_of(1 << 20, 64 << 20), 64 << 20, "a registry may want larger ones");

@@ -7,7 +7,7 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek, SeekFrom},
+    io::{Seek, SeekFrom},
     os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::Arc,
@@ -25,7 +25,7 @@ use wharf_core::{
     base::{
         blocking::blocking,
         context::Context,
-        digest::{Digest, Hasher},
+        digest::{self, Digest, Hasher},
         error::{During, Error, Kind, Result},
         small_file, text,
     },
@@ -40,8 +40,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long another fetch of the same file is waited for.
 const ALONE: Duration = Duration::from_secs(2);
-/// What is read at once for the digests.
-const BLOCK: usize = 1 << 20;
 
 /// From where a file arrives.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,15 +223,7 @@ async fn next(cx: &Context, bytes: &mut wharf_core::ports::ByteStream, what: &st
 /// The digests of a file, both in one reading.
 fn digests(mut file: &File, what: &str) -> Result<[Digest; 2]> {
     file.seek(SeekFrom::Start(0)).during(what)?;
-    let (mut short, mut long) = (Hasher::of("sha256"), Hasher::of("sha512"));
-    let mut block = vec![0; BLOCK];
-    loop {
-        match file.read(&mut block).during(what)? {
-            0 => return Ok([short.finish(), long.finish()]),
-            count => {
-                short.update(&block[..count]);
-                long.update(&block[..count]);
-            }
-        }
-    }
+    let mut hashers = [Hasher::of("sha256"), Hasher::of("sha512")];
+    digest::hash_all(file, &mut hashers).during(what)?;
+    Ok(hashers.map(Hasher::finish))
 }
