@@ -12,8 +12,8 @@ use wharf_core::{
 pub(crate) async fn run(portal: &Portal, args: &Contacts, json: bool) -> Result<u8> {
     match &args.verb {
         None => return list(portal, json).await,
-        Some(ContactsVerb::Add { name, key }) => {
-            let contact = portal.senders.add(name, key).await?;
+        Some(ContactsVerb::Add { name, key, mail }) => {
+            let contact = portal.senders.add(name, key, mail.as_deref()).await?;
             if json {
                 output::json(&contact)?;
             } else {
@@ -44,8 +44,11 @@ async fn list(portal: &Portal, json: bool) -> Result<u8> {
         return Ok(0);
     }
     let now = text::now();
-    let row = |one: &sender::Contact| vec![one.name.clone(), sender::fingerprint(&one.key), text::ago(one.since, now)];
+    let row = |one: &sender::Contact| {
+        let mail = one.mail.clone().unwrap_or_default();
+        vec![one.name.clone(), sender::fingerprint(&one.key), mail, text::ago(one.since, now)]
+    };
     let rows: Vec<Vec<String>> = contacts.others.iter().map(row).collect();
-    output::table(&["NAME", "KEY", "ADDED"], &rows)?;
+    output::table(&["NAME", "KEY", "MAIL", "ADDED"], &rows)?;
     Ok(0)
 }

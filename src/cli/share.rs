@@ -3,13 +3,18 @@
 use super::{ask, copy, offers, output, progress, show};
 use crate::args::{OpenLink, Share};
 use wharf_core::{
-    base::{context::Context, error::Result, text},
+    base::{
+        context::Context,
+        error::{Error, Result},
+        text,
+    },
     image::{link::Link, reference::ImageRef},
     portal::{Portal, sharing::ShareResult},
     sharing::{
-        letter::{Letter, plain_lines},
-        receiver::Receiver,
+        letter::plain_lines,
+        receiver::{Receiver, Terms},
     },
+    transfer::copy::Options,
 };
 
 /// Shares an image with projects, plans that, makes a link, or gives a volume away.
@@ -22,17 +27,26 @@ pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u
         return offers::create_transfer(portal, &reference, json).await;
     }
     let everybody = args.community.then_some(Receiver::Community).or(args.public.then_some(Receiver::Public));
-    let receivers = args.to.iter().map(|project| Receiver::Project(project.clone())).chain(everybody);
+    let receivers: Vec<Receiver> = args.to.iter().map(|to| Receiver::typed(to)).chain(everybody).collect();
+    let until = args.until.as_deref().map(text::parse_future_time).transpose()?;
+    if until.is_some() && !receivers.iter().any(|to| matches!(to, Receiver::Person(_))) {
+        return Err(Error::usage(
+            "share it for a while",
+            "--until is the end of a link: projects keep it until it is taken back",
+        )
+        .hint("leave --until away, or share it with a person or by --link"));
+    }
+    let terms = Terms { until, named: None };
     let options = copy::options(&args.options)?;
     let mut results = output::Results::new(json);
     // One after the other: several at once would only wait for each other in the cloud.
     for to in receivers {
         let name = to.to_string();
         let answer = if args.plan {
-            plan(portal, &reference, &to, json).await
+            plan(portal, &reference, (&to, &terms), &options, json).await
         } else {
-            let shared =
-                portal.sharing.share_to(&copy::paced(&args.options.pace)?, &reference, &to, None, &options).await;
+            let cx = copy::paced(&args.options.pace)?.asking(ask::asker());
+            let shared = portal.sharing.share_to(&cx, &reference, &to, &terms, &options).await;
             shared.and_then(|shared| print_share(&shared, json).map(|()| result(&name, &shared)))
         };
         results.add(&name, answer);
@@ -64,8 +78,15 @@ pub(crate) fn result(project: &str, shared: &ShareResult) -> serde_json::Value {
 }
 
 /// Prints how the image would be shared with a receiver.
-async fn plan(portal: &Portal, reference: &ImageRef, to: &Receiver, json: bool) -> Result<serde_json::Value> {
-    let plan = portal.sharing.share_plan(&progress::context(), reference, None, to, None).await?;
+async fn plan(
+    portal: &Portal,
+    reference: &ImageRef,
+    (to, terms): (&Receiver, &Terms),
+    options: &Options,
+    json: bool,
+) -> Result<serde_json::Value> {
+    let platform = options.platforms.as_deref().and_then(<[_]>::first);
+    let plan = portal.sharing.share_plan(&progress::context(), reference, platform, to, terms).await?;
     if !json {
         output::line(&format!("{to}: {}", plan.cost))?;
         output::line(&format!("   needs {}", plan.rights))?;
@@ -82,9 +103,7 @@ async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -
     let image = portal.sources.image(&cx, reference, platform.as_ref()).await?;
     let (link, kind) = (portal.catalog.link(&cx, &image, platform.as_ref(), until).await?, image.kind);
     for to in args.mail.iter().map(String::as_str).chain(args.post.then_some("")) {
-        let config = portal.config();
-        let letter = Letter::new(&link, kind, &config.person, (to, &config.mail));
-        portal.senders.send(&Context::default(), &letter).await?;
+        portal.senders.send(&Context::default(), &portal.senders.letter(&link, kind, to)).await?;
         output::remark(&format!("sent to {}", if to.is_empty() { "the site's webhook" } else { to }));
     }
     if json {

@@ -200,6 +200,26 @@ fn a_link_goes_out_by_the_sites_mail_with_lines_for_somebody_without_wharf() {
     let letter = letters.first().unwrap().replace("=3D", "=");
     assert!(letter.contains("Subject: ada sends you") && letter.contains("Reply-To: ada@site.example"), "{letter}");
     assert!(letter.contains(&link) && letter.contains("podman pull"), "{letter}");
+    // The same among the receivers of a share: with a plan, beside a project, each with its own result.
+    let at_all = |words: &[&str]| {
+        let arguments = [&["share", at.as_str(), "--to", "carol@site.example", "zz-others", "--json"], words].concat();
+        home.wharf(&arguments).env("WHARF_PERSON", "ada").output().unwrap()
+    };
+    let planned = at_all(&["--until", "7d", "--plan"]);
+    assert_eq!(planned.status.code(), Some(0), "{}", complained(&planned));
+    assert!(
+        said(&planned).contains("by the site's mail") && said(&planned).contains("good until"),
+        "{}",
+        said(&planned)
+    );
+    assert!(server.letters("carol@site.example").is_empty(), "a plan sends nothing");
+    let shared = at_all(&["--until", "7d"]);
+    assert_eq!(shared.status.code(), Some(0), "{}", complained(&shared));
+    let letters = server.letters("carol@site.example");
+    assert!(letters.first().unwrap().contains("It is good until"), "{letters:?}");
+    assert!(said(&home.run(&["shared"])).contains("carol@site.example"), "{}", said(&home.run(&["shared"])));
+    let to_project = home.run(&["share", &at, "--to", "zz-others", "--until", "7d"]);
+    assert_eq!(to_project.status.code(), Some(2), "a project keeps it: {}", complained(&to_project));
     // Nothing that is typed there becomes a header of its own.
     for wrong in ["bob@site.example\nBcc: eve@site.example", "bob", "a@b.example, c@d.example"] {
         let refused = sent(wrong);

@@ -7,7 +7,7 @@ use wharf::core::{
         Portal,
         sharing::{CopyResult, ShareResult},
     },
-    sharing::receiver::Receiver,
+    sharing::receiver::{Receiver, Terms},
     transfer::copy::Options,
 };
 
@@ -20,7 +20,8 @@ fn reference(text: &str) -> ImageRef {
 /// Shares an image by copying it into a project.
 async fn share(portal: &Portal, from: &ImageRef, project: &str) -> CopyResult {
     let to = Receiver::Project(project.to_owned());
-    match portal.sharing.share_to(&Context::default(), from, &to, None, &Options::default()).await.unwrap() {
+    match portal.sharing.share_to(&Context::default(), from, &to, &Terms::default(), &Options::default()).await.unwrap()
+    {
         ShareResult::Shared(copied) => copied,
         other => panic!("{other:?}"),
     }

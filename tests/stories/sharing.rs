@@ -6,7 +6,8 @@ use wharf::{
         image::link::Link,
         sharing::{
             offer::{Project, SharePlan},
-            receiver::Receiver,
+            receiver::{Receiver, Terms},
+            sender::{Contact, Contacts},
         },
     },
     tui::{
@@ -164,9 +165,65 @@ fn a_typed_project_is_marked_by_enter_and_shared_by_the_next() {
 }
 
 #[test]
+fn people_are_receivers_beside_projects_and_get_a_link_until_the_chosen_end() {
+    let mut state = state();
+    assert!(press(&mut state, "j s").contains(&Effect::Share(ShareEffect::Contacts)));
+    let contact = |name: &str, mail: Option<&str>| Contact {
+        name: name.into(),
+        key: "k".repeat(40),
+        since: 1,
+        mail: mail.map(str::to_owned),
+    };
+    let others = vec![contact("Bob", Some("bob@site.example")), contact("Eve", None)];
+    update(&mut state, Msg::Share(ShareNews::Contacts(Ok(Contacts { own: None, others }))));
+    for size in [(80, 24), (120, 40)] {
+        let drawn = draw(&mut state, size);
+        assert!(drawn.contains("Bob (person)"), "{drawn}");
+        insta::assert_snapshot!(format!("share-persons-{}x{}", size.0, size.1), drawn);
+    }
+    // Of a contact only the key is known: nothing can be sent there, and it says what to do.
+    assert!(press(&mut state, "e v e enter").is_empty());
+    assert!(draw(&mut state, (80, 24)).contains("wharf contacts add NAME KEY --mail"));
+    press(&mut state, "ctrl-u b o b");
+    let bob = Receiver::Person("bob@site.example".into());
+    assert_eq!(asked(&press(&mut state, "enter")).1, std::slice::from_ref(&bob));
+    // Whoever is no contact is typed; projects are marked beside them.
+    press(&mut state, "c a r o l @ s i t e . e x a m p l e");
+    let carol = Receiver::Person("carol@site.example".into());
+    assert_eq!(asked(&press(&mut state, "enter")).1, [bob.clone(), carol.clone()]);
+    let three = press(&mut state, "b i o l o g y enter");
+    assert_eq!(asked(&three).1, [bob, carol, project("biology")]);
+    assert_eq!(until(&three), Some(state.now + 30 * 86_400));
+    answer(&mut state, asked(&three), |_| Ok(fake::share_plan()));
+    // Another end is another plan.
+    press(&mut state, "tab tab tab");
+    let sooner = press(&mut state, "left");
+    assert_eq!((until(&sooner), asked(&sooner).1.len()), (Some(state.now + 7 * 86_400), 3));
+    press(&mut state, "tab");
+    assert!(press(&mut state, "enter").is_empty(), "its plan is not there yet");
+    answer(&mut state, asked(&sooner), |_| Ok(fake::share_plan()));
+    let effects = (0..9).map(|_| press(&mut state, "enter")).find(|effects| !effects.is_empty()).unwrap();
+    assert_eq!(shared(&effects).len(), 3, "each has its own result");
+    let ends = effects.iter().filter_map(|effect| match effect {
+        Effect::Share(ShareEffect::Share { terms, .. }) => Some(terms.until),
+        _ => None,
+    });
+    assert!(ends.into_iter().all(|end| end == Some(state.now + 7 * 86_400)));
+}
+
+/// The end of links in the last effect that asks for plans.
+fn until(effects: &[Effect]) -> Option<i64> {
+    effects.iter().rev().find_map(|effect| match effect {
+        Effect::Share(ShareEffect::SharePlans(_, _, _, terms)) => terms.until,
+        _ => None,
+    })
+}
+
+#[test]
 fn a_link_is_made_where_it_is_seen_and_copied() {
     let mut state = state();
-    assert!(press(&mut state, "j s").is_empty(), "a narrow screen has no place for it");
+    let opened = press(&mut state, "j s");
+    assert_eq!(opened, [Effect::Share(ShareEffect::Contacts)], "a narrow screen has no place for it");
     let made = wish(&press(&mut state, "tab tab tab"));
     assert_eq!(made.until, Some(state.now + 30 * 86_400));
     // Another end makes another link; the one before is not shown any more.
@@ -184,7 +241,7 @@ fn a_link_is_made_where_it_is_seen_and_copied() {
 #[test]
 fn a_link_is_made_once_the_terminal_is_wide_enough_for_it() {
     let mut state = state();
-    assert!(press(&mut state, "j s").is_empty());
+    assert_eq!(press(&mut state, "j s"), [Effect::Share(ShareEffect::Contacts)]);
     let effects = update(&mut state, Msg::Resize(120, 40));
     let made = wish(&effects);
     assert!(update(&mut state, Msg::Resize(130, 40)).is_empty(), "once");
@@ -203,7 +260,12 @@ fn of_two_dialogs_the_lower_one_asks_again_for_what_it_waits_for() {
     assert!(
         matches!(
             effects.as_slice(),
-            [Effect::Leave(_), Effect::Share(ShareEffect::Projects(_)), Effect::Share(ShareEffect::Holders(_))]
+            [
+                Effect::Leave(_),
+                Effect::Share(ShareEffect::Projects(_)),
+                Effect::Share(ShareEffect::Holders(_)),
+                Effect::Share(ShareEffect::Contacts)
+            ]
         ),
         "one dialog's reads replace another's: {effects:?}"
     );
@@ -217,7 +279,10 @@ fn another_platform_has_a_plan_and_a_link_of_its_own() {
     let Some(Popup::Share(dialog)) = state.popups.last_mut() else { panic!("{:?}", state.popups) };
     dialog.platforms.push(Some("linux/arm64".into()));
     let one = press(&mut state, "_");
-    assert!(matches!(one.last(), Some(Effect::Share(ShareEffect::SharePlans(_, None, _, None)))), "{one:?}");
+    assert!(
+        matches!(one.last(), Some(Effect::Share(ShareEffect::SharePlans(_, None, _, Terms { named: None, .. })))),
+        "{one:?}"
+    );
     let made = wish(&press(&mut state, "tab tab tab"));
     let effects = press(&mut state, "tab tab right");
     assert!(matches!(effects.first(), Some(Effect::Leave(slots)) if slots.contains(&Slot::Link)), "{effects:?}");
@@ -263,7 +328,7 @@ fn a_late_list_of_projects_changes_nothing_that_a_key_means() {
 /// The name under which a copy is asked for, by the last effect that asks for plans.
 fn named(effects: &[Effect]) -> Option<String> {
     let named = effects.iter().rev().find_map(|effect| match effect {
-        Effect::Share(ShareEffect::SharePlans(_, _, _, named)) => Some(named.as_ref().map(ToString::to_string)),
+        Effect::Share(ShareEffect::SharePlans(_, _, _, terms)) => Some(terms.named.as_ref().map(ToString::to_string)),
         _ => None,
     });
     named.unwrap_or_else(|| panic!("no plan is asked for: {effects:?}"))
@@ -293,7 +358,7 @@ fn a_copy_gets_the_name_that_is_typed_and_its_plan_is_made_for_that_name() {
     }
     let effects = (0..5).map(|_| press(&mut state, "enter")).find(|effects| !effects.is_empty()).unwrap();
     let name = effects.iter().find_map(|effect| match effect {
-        Effect::Share(ShareEffect::Share { named, .. }) => Some(named.as_ref().map(ToString::to_string)),
+        Effect::Share(ShareEffect::Share { terms, .. }) => Some(terms.named.as_ref().map(ToString::to_string)),
         _ => None,
     });
     assert_eq!(name, Some(Some("md/gmx:1".to_owned())));

@@ -39,6 +39,11 @@ struct KeystoneProject {
     name: String,
 }
 
+/// Clouds grant images to projects; people are sent links.
+fn no_person(what: &str) -> Error {
+    Error::unsupported(what, "clouds share images with projects, not with persons")
+}
+
 impl Images {
     /// The reference of an image in this cloud.
     pub fn image_ref(&self, id: &str) -> ImageRef {
@@ -54,7 +59,7 @@ impl Images {
         let already = match to {
             Receiver::Project(_) => matches!(found.visibility.as_str(), "public" | "community"),
             Receiver::Community => found.visibility == "public",
-            Receiver::Public => false,
+            Receiver::Public | Receiver::Person(_) => false,
         };
         if already {
             return Err(Error::usage(
@@ -134,6 +139,7 @@ impl Images {
                 (vec![turn("community")], "finds it by searching for it, or by its id; it is in no list by itself")
             }
             Receiver::Public => (vec![turn("public")], "has it in its list at once, as every project has"),
+            Receiver::Person(_) => return Err(no_person(what)),
         })
     }
 
@@ -242,14 +248,16 @@ impl Sharer for Images {
         // The receiver must be known before anything is created for it.
         let project = match to {
             Receiver::Project(wanted) => Some(self.project_named(cx, &what, wanted).await?),
-            _ => None,
+            Receiver::Person(_) => return Err(no_person(&what)),
+            Receiver::Community | Receiver::Public => None,
         };
         let reference = self.image_to_share(cx, reference).await?;
         let image = self.shareable(&what, &reference, to).await?;
         let visibility = match (to, project) {
             (_, Some(project)) => return self.add_member(&what, &image, project).await,
             (Receiver::Public, None) => "public",
-            (_, None) => "community",
+            (Receiver::Community, None) => "community",
+            (_, None) => return Err(no_person(&what)),
         };
         self.set_visibility(&what, &image, visibility).await?;
         Ok(self.share_of_everybody(&image.id, visibility))

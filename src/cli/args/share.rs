@@ -10,9 +10,9 @@ use super::images::CopyOptions;
 pub struct Share {
     /// The image.
     pub reference: String,
-    /// A project of the same registry or cloud, HOST/PROJECT of another registry, or CLOUD/PROJECT of another cloud.
-    /// May be given several times.
-    #[arg(long, value_name = "PROJECT", num_args = 1.., required_unless_present_any = ["link", "give", "community", "public"])]
+    /// A project of the same registry or cloud, HOST/PROJECT of another registry, CLOUD/PROJECT of another cloud, or a
+    /// person's mail address, which gets a link. May be given several times.
+    #[arg(long, value_name = "RECEIVER", num_args = 1.., required_unless_present_any = ["link", "give", "community", "public"])]
     pub to: Vec<String>,
     /// Share an image of a cloud with everybody there who searches for it or has its id.
     #[arg(long, conflicts_with = "link")]
@@ -26,8 +26,8 @@ pub struct Share {
     /// Print a link instead.
     #[arg(long, conflicts_with = "to")]
     pub link: bool,
-    /// With --link: when the link ends, as a time or like 7d, 12h.
-    #[arg(long, value_name = "WHEN", requires = "link")]
+    /// When the link ends, as a time or like 7d, 12h: with --link, or --to a person.
+    #[arg(long, value_name = "WHEN")]
     pub until: Option<String>,
     /// Print how the image would be shared, and share nothing.
     #[arg(long, conflicts_with = "link")]
@@ -121,6 +121,9 @@ pub enum ContactsVerb {
         name: String,
         /// What their 'wharf key' prints, or a link of theirs.
         key: String,
+        /// Their mail address: then they can be chosen where an image is shared.
+        #[arg(long, value_name = "ADDRESS")]
+        mail: Option<String>,
     },
     /// Remove somebody.
     Remove {

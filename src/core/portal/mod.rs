@@ -180,8 +180,7 @@ impl Portal {
         let keys = Arc::new(Keys::new(signers.clone(), secrets.clone(), journal.clone()));
         let locks = Arc::new(Locks::new(parts.lock_files, journal.clone()));
         let own = (signers.clone(), keys.clone(), secrets.clone());
-        let senders =
-            Arc::new(Senders::new(own, parts.contacts, (journal.clone(), notifiers.clone()), &config.link_key));
+        let senders = Arc::new(Senders::new(own, parts.contacts, (journal.clone(), notifiers.clone()), config.clone()));
         let uses = Arc::new(Uses::new(&config.person, sources.clone(), store.clone(), parts.spool));
 
         let seen = Arc::new(Seen::new(sources.clone(), cache.clone()));
@@ -209,7 +208,7 @@ impl Portal {
         let pace = Pace::new(config.transfers.rate, config.transfers.hours);
         let kept = Arc::new(KeptTransfers::new(parts.transfer_log, sources.clone(), journal.clone(), pace));
         let sharing = Arc::new(Sharing::new(
-            (sources.clone(), kept.clone()),
+            (sources.clone(), kept.clone(), senders.clone()),
             evidence.clone(),
             disks.clone(),
             launches.clone(),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::{journal::Journal, keys::Keys, secrets::Secrets};
 use crate::{
     base::{
@@ -9,10 +11,15 @@ use crate::{
         clean,
         context::Context,
         error::{During, Error, Kind, Result},
+        secret::Secret,
         text,
     },
-    image::link::{Link, is_link},
-    ports::{Asker, KeepContacts, Keeps, Notifier, Signer, Signers, signer::Curve},
+    config::Config,
+    image::{
+        link::{Link, is_link},
+        model::{ImageKind, Platform},
+    },
+    ports::{Asker, KeepContacts, Keeps, Notifier, Question, Signer, Signers, signer::Curve},
     request::statement::Statement,
     sharing::{
         letter::Letter,
@@ -22,6 +29,16 @@ use crate::{
 
 /// The portal key that is made at first use.
 const OWN: &str = "keyring:portal";
+
+/// Answers no question: whoever makes a link is asked for nothing where nobody said so.
+struct Nobody;
+
+#[async_trait]
+impl Asker for Nobody {
+    async fn ask(&self, question: Question) -> Result<Secret> {
+        Err(Error::unsupported(question.words, "nobody can be asked here"))
+    }
+}
 
 /// This person's portal key, as others may see it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -42,19 +59,18 @@ pub struct Senders {
     contacts: Arc<dyn KeepContacts>,
     journal: Arc<Journal>,
     ways: Vec<Arc<dyn Notifier>>,
-    /// The key that signs links, as `--key` takes it; empty for one that is made at first use.
-    key: String,
+    config: Arc<Config>,
 }
 
 impl Senders {
-    /// Links are signed with `key`, or with one that is made at first use where it is empty.
+    /// Links are signed with the configured key, or with one that is made at first use where none is.
     pub(super) fn new(
         (signers, keys, secrets): (Arc<Signers>, Arc<Keys>, Arc<Secrets>),
         contacts: Arc<dyn KeepContacts>,
         (journal, ways): (Arc<Journal>, Vec<Arc<dyn Notifier>>),
-        key: &str,
+        config: Arc<Config>,
     ) -> Self {
-        Self { signers, keys, secrets, contacts, journal, ways, key: key.to_owned() }
+        Self { signers, keys, secrets, contacts, journal, ways, config }
     }
 
     /// This person's portal key; made now if there is none yet.
@@ -88,9 +104,10 @@ impl Senders {
     /// The portal key, and its short form.
     async fn opened(&self, asker: Arc<dyn Asker>) -> Result<(Arc<dyn Signer>, String)> {
         let what = "open your portal key";
-        let wanted = if self.key.is_empty() { OWN } else { &self.key };
+        let own = self.config.link_key.is_empty();
+        let wanted = if own { OWN } else { &self.config.link_key };
         let signer = match (self.signers.open)(wanted, asker.clone()).await {
-            Err(error) if self.key.is_empty() && error.kind == Kind::NotFound => {
+            Err(error) if own && error.kind == Kind::NotFound => {
                 if let Some(known) = self.contacts().await?.own {
                     let why = format!(
                         "your key {} is in another secret store than the one that answers here",
@@ -114,7 +131,7 @@ impl Senders {
             Error::unsupported(what, "links are signed with keys on P-256 or P-384, or of Ed25519")
                 .hint("name another one: link_key")
         })?;
-        if !self.key.is_empty() {
+        if !own {
             return Ok((signer, key));
         }
         let (contacts, own) = (self.contacts.clone(), key.clone());
@@ -148,6 +165,43 @@ impl Senders {
         Ok(self.contacts().await?.judge(link, |link| self.fits(link)))
     }
 
+    /// Makes a link of what an image is at: for `platform` only if the sender chose one, signed with this person's portal
+    /// key; `until` is its end, in seconds since 1970. Where no key can be had it is not signed, which becomes a trouble.
+    ///
+    /// # Errors
+    /// `Cancelled` where the person cancels a question about the key.
+    pub async fn link(&self, cx: &Context, to: Link, platform: Option<&Platform>, until: Option<i64>) -> Result<Link> {
+        let sender = (!self.config.person.is_empty()).then(|| self.config.person.clone());
+        // The receiver's machine may be of another platform: that is left open unless the sender chose one.
+        let link = Link { sender, until, platform: to.platform.clone().filter(|_| platform.is_some()), ..to };
+        let asker = cx.asking.0.clone().unwrap_or_else(|| Arc::new(Nobody));
+        match self.signed(asker, link.clone()).await {
+            Ok(signed) => Ok(signed),
+            Err(error) if error.kind == Kind::Cancelled => Err(error),
+            Err(error) => {
+                let hint = if error.hint.is_empty() { String::new() } else { format!(": {}", error.hint) };
+                self.journal.trouble(format!("the link is not signed: {}{hint}", error.why));
+                Ok(link)
+            }
+        }
+    }
+
+    /// A letter of this person about a link; without an address for the site's webhook.
+    pub fn letter(&self, link: &Link, kind: ImageKind, to: &str) -> Letter {
+        Letter::new(link, kind, &self.config.person, (to, &self.config.mail))
+    }
+
+    /// The way of sending by this name.
+    ///
+    /// # Errors
+    /// `Unsupported` where the site has none.
+    pub fn way(&self, name: &str, what: &str) -> Result<&Arc<dyn Notifier>> {
+        self.ways.iter().find(|known| known.name() == name).ok_or_else(|| {
+            Error::unsupported(what, format!("the site has no {name}: [notify] {name}"))
+                .hint("copy the link and send it yourself")
+        })
+    }
+
     /// Sends a letter by the site's mail, or to the site's webhook where it has no address.
     ///
     /// # Errors
@@ -156,10 +210,7 @@ impl Senders {
         let (way, to) =
             if letter.to.is_empty() { ("webhook", "the site's webhook") } else { ("mail", letter.to.as_str()) };
         let what = format!("send the link to {}", clean::short(to, 100));
-        let known = self.ways.iter().find(|known| known.name() == way).ok_or_else(|| {
-            Error::unsupported(&what, format!("the site has no {way}: [notify] {way}"))
-                .hint("copy the link and send it yourself")
-        })?;
+        let known = self.way(way, &what)?;
         let entry = self.journal.entry("send-link", format!("{} to {to}", letter.link));
         let sending = async {
             if cx.run(&what, known.send(cx, letter)).await? {
@@ -179,12 +230,12 @@ impl Senders {
         blocking(move || contacts.all()).await.during("read the contacts")?
     }
 
-    /// Adds somebody by what they were sent of theirs: their key, its line, or a link.
+    /// Adds somebody by what they were sent of theirs: their key, its line, or a link; with their mail address, if it is known.
     ///
     /// # Errors
-    /// `Usage` where it holds no key, and where the name or the key is one of somebody else; `Integrity` for a link that was
+    /// `Usage` where it holds no key, for what is no address, and where the name or the key is one of somebody else; `Integrity` for a link that was
     /// changed.
-    pub async fn add(&self, name: &str, given: &str) -> Result<Contact> {
+    pub async fn add(&self, name: &str, given: &str, mail: Option<&str>) -> Result<Contact> {
         let key = &key_in(given)?;
         let what = format!("add the contact '{}'", clean::short(name, 60));
         if is_link(given) && !self.fits(&given.parse()?) {
@@ -196,7 +247,12 @@ impl Senders {
                 Error::usage(what, "it is no key").hint("'wharf key' prints yours as others need it: wharf-key:…")
             );
         }
-        let contact = Contact { name: name.trim().to_owned(), key: key.to_owned(), since: text::now() };
+        let contact = Contact {
+            name: name.trim().to_owned(),
+            key: key.to_owned(),
+            since: text::now(),
+            mail: mail.map(str::to_owned),
+        };
         let entry = self.journal.entry("add-contact", format!("{name} ({})", fingerprint(key)));
         let added = contact.clone();
         self.changed(entry, move |known| known.add(added.clone())).await?;

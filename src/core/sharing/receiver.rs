@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::naming::CopyName;
+
 /// The receiver of a share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -14,16 +16,50 @@ pub enum Receiver {
     Community,
     /// Everybody in the cloud; the image is in their lists.
     Public,
+    /// A person, by their mail address: they are sent a signed link.
+    Person(String),
+}
+
+/// What a person has chosen about a share besides its receivers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// What a copy is called there; `None` where it keeps the name of the image.
+    pub named: Option<CopyName>,
+    /// When the link to a person ends, in seconds since 1970; `None` without an end.
+    pub until: Option<i64>,
 }
 
 impl Receiver {
     const COMMUNITY: &'static str = ":community";
     const PUBLIC: &'static str = ":public";
+    /// Before the address of a person (RFC 6068).
+    const PERSON: &'static str = "mailto:";
+
+    /// A receiver as somebody types it: a mail address is a person, anything else a project.
+    pub fn typed(text: &str) -> Self {
+        let text = text.trim();
+        if is_mail_address(text) { Self::Person(text.to_owned()) } else { Self::from(text) }
+    }
+}
+
+/// Whether a text is a mail address as people write it: `ada@physics.example.org`.
+pub fn is_mail_address(text: &str) -> bool {
+    let is_part = |part: &str| {
+        let known = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
+        !part.is_empty() && part.chars().all(known) && !part.starts_with('.') && !part.ends_with('.')
+    };
+    let is_domain = |domain: &str| {
+        domain.contains('.')
+            && domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-'))
+            && domain.chars().all(|c| c.is_alphanumeric() || ".-".contains(c))
+    };
+    text.len() <= 254 && text.split_once('@').is_some_and(|(local, domain)| is_part(local) && is_domain(domain))
 }
 
 impl fmt::Display for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Person(address) => return write!(f, "{}{address}", Self::PERSON),
             Self::Project(name) => name,
             Self::Community => Self::COMMUNITY,
             Self::Public => Self::PUBLIC,
@@ -31,13 +67,47 @@ impl fmt::Display for Receiver {
     }
 }
 
-/// `:community` and `:public`; everything else is a project.
+/// `:community`, `:public`, and `mailto:ADDRESS` for a person; everything else is a project.
 impl From<&str> for Receiver {
     fn from(text: &str) -> Self {
         match text {
             Self::COMMUNITY => Self::Community,
             Self::PUBLIC => Self::Public,
-            project => Self::Project(project.to_owned()),
+            text => match text.strip_prefix(Self::PERSON).filter(|address| is_mail_address(address)) {
+                Some(address) => Self::Person(address.to_owned()),
+                None => Self::Project(text.to_owned()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_address_is_a_person_and_everything_else_a_project() {
+        for (typed, is_person) in [
+            ("bob@example.org", true),
+            (" bob+wharf@phys.example.org ", true),
+            ("bjørn@example.org", true),
+            ("biology", false),
+            ("r.example:5000/biology", false),
+            ("bob@localhost", false),
+            ("@example.org", false),
+            ("bob@", false),
+            ("bob@example.org,eve@example.org", false),
+            ("bob@example.org\nBcc: eve@example.org", false),
+            ("bob@@example.org", false),
+            ("Bob <bob@example.org>", false),
+            ("bob@example..org", false),
+        ] {
+            assert_eq!(matches!(Receiver::typed(typed), Receiver::Person(_)), is_person, "{typed}");
+        }
+        for receiver in
+            [Receiver::Person("bob@example.org".into()), Receiver::Community, Receiver::Project("a@b".into())]
+        {
+            assert_eq!(Receiver::from(receiver.to_string().as_str()), receiver);
         }
     }
 }

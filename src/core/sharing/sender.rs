@@ -9,6 +9,7 @@ use crate::{
         error::{Error, Result},
     },
     image::link::{Link, is_link},
+    sharing::receiver::is_mail_address,
 };
 
 /// The most characters of a contact's name.
@@ -27,6 +28,9 @@ pub struct Contact {
     pub key: String,
     /// When they were added, in seconds since 1970.
     pub since: i64,
+    /// Their mail address, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<String>,
 }
 
 /// The contacts of a person, and their own key.
@@ -117,8 +121,14 @@ impl Contacts {
         if self.own.as_ref() == Some(&contact.key) {
             return Err(Error::usage(what, "that is your own key"));
         }
-        if let Some(known) = self.named(name) {
+        if let Some(mail) = contact.mail.as_deref().filter(|mail| !is_mail_address(mail)) {
+            return Err(Error::usage(what, format!("'{}' is no mail address", clean::short(mail, LONGEST))));
+        }
+        let called = |known: &&mut Contact| known.name.to_lowercase() == name.to_lowercase();
+        if let Some(known) = self.others.iter_mut().find(called) {
             if known.key == contact.key {
+                // Added again, somebody can get an address.
+                known.mail = contact.mail.or(known.mail.take());
                 return Ok(());
             }
             return Err(Error::usage(what, "somebody of that name is there, with another key").hint(format!(
@@ -247,7 +257,7 @@ mod tests {
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn contacts() -> Contacts {
-        let others = vec![Contact { name: "Ada".into(), key: "ada-key".repeat(5), since: 1 }];
+        let others = vec![Contact { name: "Ada".into(), key: "ada-key".repeat(5), since: 1, mail: None }];
         Contacts { own: Some("own-key".repeat(5)), others }
     }
 
@@ -288,7 +298,7 @@ mod tests {
     #[test]
     fn nobodys_key_is_replaced_silently() {
         let mut known = contacts();
-        let contact = |name: &str, key: &str| Contact { name: name.into(), key: key.repeat(5), since: 2 };
+        let contact = |name: &str, key: &str| Contact { name: name.into(), key: key.repeat(5), since: 2, mail: None };
         known.add(contact("ada", "ada-key")).unwrap();
         for (name, key) in
             [("ADA", "new-key"), ("eve", "ada-key"), ("me", "own-key"), ("", "new-key"), ("a\u{1b}[m", "k")]

@@ -21,9 +21,9 @@ use wharf_core::{
     image::{model::ImageKind, reference::ImageRef},
     ports::Listing,
     sharing::{
-        naming::CopyName,
         offer::{Project, Share, SharePlan, TransferKey, VolumeTransfer},
-        receiver::Receiver,
+        receiver::{Receiver, Terms},
+        sender::{Contact, Contacts},
     },
 };
 
@@ -31,6 +31,8 @@ use wharf_core::{
 const GIVE: &str = ":give";
 /// The value of the choice that shares a snapshot with nobody.
 const NOBODY: &str = ":nobody";
+/// What stands beside a contact that cannot be sent anything.
+const NO_MAIL: &str = "no mail address";
 
 fn item(label: &str, note: &str, value: &str) -> Item {
     Item { label: label.to_owned(), note: note.to_owned(), value: value.to_owned(), disabled: None }
@@ -124,7 +126,9 @@ fn open(state: &mut State, mut dialog: Sharing) -> Vec<Effect> {
         },
     };
     state.popups.push(Popup::Share(Box::new(dialog)));
-    link_where_seen(state)
+    let mut effects = vec![Effect::Share(ShareEffect::Contacts)];
+    effects.extend(link_where_seen(state));
+    effects
 }
 
 /// Makes the link if the open dialog has a place for it on the screen, and none was asked for.
@@ -151,6 +155,7 @@ pub fn next(state: &mut State) -> Vec<Effect> {
     if dialog.keeps_holders && dialog.holders.is_none() {
         effects.push(Effect::Share(ShareEffect::Holders(dialog.target.clone())));
     }
+    effects.extend((!dialog.knows_contacts).then_some(Effect::Share(ShareEffect::Contacts)));
     effects.extend(link_where_seen(state));
     effects
 }
@@ -223,7 +228,7 @@ fn registry_projects(state: &State, own: &str, base: &str) -> Vec<Target> {
 }
 
 /// What the dialog reads; it ends with it.
-pub const READS: [Slot; 4] = [Slot::SharePlans, Slot::Holders, Slot::Link, Slot::Projects];
+pub const READS: [Slot; 5] = [Slot::SharePlans, Slot::Holders, Slot::Link, Slot::Projects, Slot::Contacts];
 
 /// The open dialog.
 fn dialog(state: &mut State) -> Option<&mut Sharing> {
@@ -273,6 +278,22 @@ pub fn projects_arrived(state: &mut State, source: &str, projects: Result<Vec<Pr
     }
 }
 
+/// Adds the people whose keys are known behind the other receivers.
+pub fn contacts_arrived(state: &mut State, contacts: Result<Contacts>) {
+    let (Ok(contacts), Some(dialog)) = (contacts, dialog(state)) else { return };
+    let person = |contact: &Contact| match &contact.mail {
+        Some(mail) => receiver(
+            &format!("{} (person)", contact.name),
+            mail,
+            &Receiver::Person(mail.clone()).to_string(),
+            Way::Link,
+        ),
+        None => receiver(&format!("{} (person)", contact.name), NO_MAIL, "", Way::Link),
+    };
+    dialog.knows_contacts = true;
+    dialog.put_last(&contacts.others.iter().map(person).collect::<Vec<_>>());
+}
+
 /// Takes who has the image.
 pub fn holders_arrived(state: &mut State, target: &ImageTarget, holders: Result<Vec<Share>>) {
     if seen(state).is_none_or(|dialog| dialog.target != *target) {
@@ -292,14 +313,14 @@ pub fn after_job(state: &State) -> Option<Effect> {
 }
 
 /// Other receivers are marked: asks for their plans, or leaves those that were asked for.
-pub fn marked(dialog: &Sharing) -> Vec<Effect> {
+pub fn marked(dialog: &Sharing, now: i64) -> Vec<Effect> {
     if dialog.marked.is_empty() {
         return vec![Effect::Leave(&[Slot::SharePlans])];
     }
     // Without a name that could be used there is nothing to plan.
-    let Ok(named) = dialog.copy_name() else { return vec![Effect::Leave(&[Slot::SharePlans])] };
+    let Ok(terms) = dialog.terms(now) else { return vec![Effect::Leave(&[Slot::SharePlans])] };
     let platform = dialog.chosen_platform().map(str::to_owned);
-    vec![Effect::Share(ShareEffect::SharePlans(dialog.target.clone(), platform, dialog.to(), named))]
+    vec![Effect::Share(ShareEffect::SharePlans(dialog.target.clone(), platform, dialog.to(), terms))]
 }
 
 /// Shows the plans in the dialog that waits for them.
@@ -328,7 +349,7 @@ pub fn waits_for_link(state: &State, made: &LinkWish) -> bool {
 pub fn link_made(state: &mut State, answer: Result<(wharf_core::image::link::Link, String)>) {
     let Some(dialog) = dialog(state) else { return };
     dialog.link = match answer {
-        Ok((link, code)) => Link::Made(link.to_string(), code),
+        Ok((link, code)) => Link::Made { text: link.to_string(), code, is_signed: link.signature.is_some() },
         Err(error) => Link::Failed(error),
     };
 }
@@ -361,7 +382,7 @@ pub fn plans_confirmed(
     state: &mut State,
     target: &ImageTarget,
     platform: Option<&str>,
-    named: Option<&CopyName>,
+    terms: &Terms,
     to: Vec<Receiver>,
 ) -> Vec<Effect> {
     let words = target.label();
@@ -369,8 +390,8 @@ pub fn plans_confirmed(
     to.into_iter()
         .map(|to| {
             let job = state.job(format!("share {words} with {}", lines::name(&to)));
-            let (target, platform, named) = (target.clone(), platform.map(str::to_owned), named.cloned());
-            Effect::Share(ShareEffect::Share { job, target, platform, to, named })
+            let (target, platform, terms) = (target.clone(), platform.map(str::to_owned), terms.clone());
+            Effect::Share(ShareEffect::Share { job, target, platform, to, terms })
         })
         .collect()
 }

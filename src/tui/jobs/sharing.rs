@@ -32,7 +32,10 @@ impl Jobs {
                 let projects = portal.sharing.projects(&Context::default(), &source).await;
                 post.send(ShareNews::Projects(source, projects)).await;
             }),
-            ShareEffect::SharePlans(target, platform, to, named) => {
+            ShareEffect::Contacts => self.read(Slot::Contacts, move |post| async move {
+                post.send(ShareNews::Contacts(portal.senders.contacts().await)).await;
+            }),
+            ShareEffect::SharePlans(target, platform, to, terms) => {
                 self.read(Slot::SharePlans, move |post| async move {
                     // Another mark soon after this one replaces the read before anybody was asked.
                     tokio::time::sleep(GLANCE).await;
@@ -41,9 +44,9 @@ impl Jobs {
                         let at = &resolve(&portal, &target)?;
                         let platform = platform.as_deref().map(str::parse::<Platform>).transpose()?;
                         let platform = platform.as_ref();
-                        let (portal, cx, named) = (&portal, &cx, named.as_ref());
+                        let (portal, cx, terms) = (&portal, &cx, &terms);
                         let plans = to.clone().into_iter().map(|to| async move {
-                            let plan = portal.sharing.share_plan(cx, at, platform, &to, named).await;
+                            let plan = portal.sharing.share_plan(cx, at, platform, &to, terms).await;
                             (to, plan)
                         });
                         Ok(stream::iter(plans).buffered(LOOKS).collect::<Vec<_>>().await)
@@ -89,10 +92,10 @@ impl Jobs {
                 };
                 Ok((done, None))
             }),
-            ShareEffect::Share { job, target, platform, to, named } => self.write(job, move |cx| async move {
+            ShareEffect::Share { job, target, platform, to, terms } => self.write(job, move |cx| async move {
                 let at = resolve(&portal, &target)?;
                 let options = options_for(platform)?;
-                let shared = portal.sharing.share_to(&cx, &at, &to, named.as_ref(), &options).await?;
+                let shared = portal.sharing.share_to(&cx, &at, &to, &terms, &options).await?;
                 Ok((format!("shared: {}", shared.describe()), None))
             }),
         }

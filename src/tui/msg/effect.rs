@@ -30,7 +30,7 @@ use wharf_core::{
     },
     ports::upkeep::Removal,
     request::{Id, RequestFilter},
-    sharing::{naming::CopyName, receiver::Receiver},
+    sharing::receiver::{Receiver, Terms},
 };
 
 /// What a screen asks `update` to do outside of the screen itself.
@@ -217,12 +217,14 @@ pub enum ShareEffect {
     Shares(ImageRef),
     /// Read which projects of a source the person can see.
     Projects(String),
-    /// Plan how the image would be shared with each receiver; copies under this name, if one was chosen.
-    SharePlans(ImageTarget, Option<String>, Vec<Receiver>, Option<CopyName>),
+    /// Plan how the image would be shared with each receiver.
+    SharePlans(ImageTarget, Option<String>, Vec<Receiver>, Terms),
+    /// Read the people whose keys are known, for the dialog that shares an image.
+    Contacts,
     /// Read who may use an image, for the dialog that shares it.
     Holders(ImageTarget),
-    /// Share an image, as a job; one platform only and a copy under another name, if these were chosen.
-    Share { job: u64, target: ImageTarget, platform: Option<String>, to: Receiver, named: Option<CopyName> },
+    /// Share an image, as a job; one platform only, if one was chosen.
+    Share { job: u64, target: ImageTarget, platform: Option<String>, to: Receiver, terms: Terms },
     /// Revoke a share, as a job.
     Revoke { job: u64, share: SeenRow<String> },
     /// Read the offers of other projects.
@@ -385,6 +387,8 @@ pub enum Slot {
     SharePlans,
     /// Who may use the image that is about to be shared.
     Holders,
+    /// The people whose keys are known.
+    Contacts,
     /// What removing images would do.
     Removals,
     /// The evidence of the shown image.

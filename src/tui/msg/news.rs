@@ -45,6 +45,7 @@ use wharf_core::{
     sharing::{
         offer::{Offer, Project, Share, SharePlan, VolumeTransfer},
         receiver::Receiver,
+        sender::Contacts,
     },
 };
 
@@ -173,6 +174,8 @@ pub enum ShareNews {
     SharePlans(ImageTarget, Vec<(Receiver, Result<SharePlan>)>),
     /// Who may use the image that is about to be shared.
     Holders(ImageTarget, Result<Vec<Share>>),
+    /// The people whose keys are known.
+    Contacts(Result<Contacts>),
     /// A transfer of a volume was created; its key is shown only this once.
     Given(VolumeTransfer),
 }

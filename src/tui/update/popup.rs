@@ -175,6 +175,7 @@ pub(super) fn picked(state: &mut State, outcome: Outcome) -> Vec<Effect> {
 
 /// Does what a key or a click in the dialog that shares an image has led to.
 pub(super) fn sharing(state: &mut State, outcome: dialog::Outcome) -> Vec<Effect> {
+    let now = state.now;
     let Some(Popup::Share(open)) = state.popups.last_mut() else { return Vec::new() };
     match outcome {
         dialog::Outcome::Stay => Vec::new(),
@@ -183,23 +184,23 @@ pub(super) fn sharing(state: &mut State, outcome: dialog::Outcome) -> Vec<Effect
             share::next(state)
         }
         dialog::Outcome::Plan => {
-            let mut effects = share::marked(open);
+            let mut effects = share::marked(open, now);
             effects.extend(share::link_where_seen(state));
             effects
         }
         dialog::Outcome::OtherPlatform => {
             let mut effects = vec![Effect::Leave(&[Slot::Link])];
-            effects.extend(share::marked(open));
+            effects.extend(share::marked(open, now));
             effects.extend(share::link_where_seen(state));
             effects
         }
         dialog::Outcome::Go(receivers) => {
             let (target, platform) = (open.target.clone(), open.chosen_platform().map(str::to_owned));
-            // The plan that was shown is for this name: without one it was never made.
-            let Ok(named) = open.copy_name() else { return Vec::new() };
+            // The plan that was shown is for these: without a name it was never made.
+            let Ok(terms) = open.terms(now) else { return Vec::new() };
             state.popups.pop();
             let mut effects = share::next(state);
-            effects.extend(share::plans_confirmed(state, &target, platform.as_deref(), named.as_ref(), receivers));
+            effects.extend(share::plans_confirmed(state, &target, platform.as_deref(), &terms, receivers));
             effects
         }
         dialog::Outcome::Give => {
@@ -208,6 +209,11 @@ pub(super) fn sharing(state: &mut State, outcome: dialog::Outcome) -> Vec<Effect
             share::ask_to_give(state, target)
         }
         dialog::Outcome::Link => share::make_link(state),
+        dialog::Outcome::OtherEnd => {
+            let mut effects = share::marked(open, now);
+            effects.extend(share::make_link(state));
+            effects
+        }
         dialog::Outcome::Copy(link) => {
             "copied, where the terminal allows it".clone_into(&mut open.remark);
             vec![Effect::Copy(link)]

@@ -1,33 +1,18 @@
 //! Links to images: making them, opening them, and checking the digest that they pin.
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
-
 use super::{Catalog, opened::OpenedLink};
 use crate::{
     base::{
         context::Context,
         error::{Error, Kind, Result},
-        secret::Secret,
         text,
     },
     image::{
         link::Link,
         model::{Image, Platform},
     },
-    ports::{Asker, Question, store::UseKind},
+    ports::store::UseKind,
 };
-
-/// Answers no question: whoever makes a link is asked for nothing where nobody said so.
-struct Nobody;
-
-#[async_trait]
-impl Asker for Nobody {
-    async fn ask(&self, question: Question) -> Result<Secret> {
-        Err(Error::unsupported(question.words, "nobody can be asked here"))
-    }
-}
 
 impl Catalog {
     /// Makes a link to an image, for `platform` only if the sender chose one, signed with this person's portal key; `until` is
@@ -42,22 +27,7 @@ impl Catalog {
         platform: Option<&Platform>,
         until: Option<i64>,
     ) -> Result<Link> {
-        let sender = (!self.config.person.is_empty()).then(|| self.config.person.clone());
-        let mut link = Link { sender, until, ..self.sources.link_to(image)? };
-        if platform.is_none() {
-            // The receiver's machine may be of another platform: leave that open unless the sender chose one.
-            link.platform = None;
-        }
-        let asker = cx.asking.0.clone().unwrap_or_else(|| Arc::new(Nobody));
-        match self.senders.signed(asker, link.clone()).await {
-            Ok(signed) => Ok(signed),
-            Err(error) if error.kind == Kind::Cancelled => Err(error),
-            Err(error) => {
-                let hint = if error.hint.is_empty() { String::new() } else { format!(": {}", error.hint) };
-                self.journal.trouble(format!("the link is not signed: {}{hint}", error.why));
-                Ok(link)
-            }
-        }
+        self.senders.link(cx, self.sources.link_to(image)?, platform, until).await
     }
 
     /// The image that a link names, who sent it, and whether its tag means another image by now.

@@ -1,6 +1,7 @@
 //! Shares and offers: who may use an image, and which offers wait for an answer.
 
 pub mod given;
+mod person;
 mod share;
 mod shared;
 
@@ -10,7 +11,7 @@ pub use shared::{CopyResult, ShareResult};
 
 use super::{
     disks::DiskImages, evidence::Evidence, journal::Journal, kept_transfers::KeptTransfers, launches::Launches,
-    sources::Sources, uses::Uses,
+    senders::Senders, sources::Sources, uses::Uses,
 };
 use crate::{
     base::{
@@ -30,6 +31,7 @@ use crate::{
 pub struct Sharing {
     sources: Arc<Sources>,
     kept: Arc<KeptTransfers>,
+    senders: Arc<Senders>,
     evidence: Arc<Evidence>,
     disks: Arc<DiskImages>,
     launches: Arc<Launches>,
@@ -40,14 +42,14 @@ pub struct Sharing {
 impl Sharing {
     /// Shares of images at these sources, gated by the policy.
     pub(super) fn new(
-        (sources, kept): (Arc<Sources>, Arc<KeptTransfers>),
+        (sources, kept, senders): (Arc<Sources>, Arc<KeptTransfers>, Arc<Senders>),
         evidence: Arc<Evidence>,
         disks: Arc<DiskImages>,
         launches: Arc<Launches>,
         uses: Arc<Uses>,
         journal: Arc<Journal>,
     ) -> Self {
-        Self { sources, kept, evidence, disks, launches, uses, journal }
+        Self { sources, kept, senders, evidence, disks, launches, uses, journal }
     }
 
     /// The port of the source with which the id of a share or offer begins.

@@ -19,7 +19,11 @@ use crate::{
     },
     portal::{journal::OpenEntry, sources::Source},
     ports::{Sharer, cannot, store::UseKind, transfer_record::TransferRecord},
-    sharing::{naming::CopyName, offer::SharePlan, receiver::Receiver},
+    sharing::{
+        naming::CopyName,
+        offer::SharePlan,
+        receiver::{Receiver, Terms},
+    },
     transfer::copy::{self, Options},
 };
 
@@ -62,16 +66,20 @@ impl Sharing {
         other.then_some((there, project))
     }
 
-    /// How a share would be made: of one platform, or of all; a copy also under another name. Changes nothing.
+    /// How a share would be made: of one platform, or of all. Changes nothing.
     pub async fn share_plan(
         &self,
         cx: &Context,
         reference: &ImageRef,
         platform: Option<&Platform>,
         to: &Receiver,
-        named: Option<&CopyName>,
+        terms: &Terms,
     ) -> Result<SharePlan> {
         let what = format!("plan a share of {reference}");
+        let named = terms.named.as_ref();
+        if let Receiver::Person(address) = to {
+            return self.person_plan(cx, reference, platform, (address, terms.until)).await;
+        }
         let Ok(sharer) = self.sources.sharer(reference) else {
             return self.copy_plan(cx, reference, platform, to, named).await;
         };
@@ -143,15 +151,21 @@ impl Sharing {
         })
     }
 
-    /// Shares an image; a copy also under another name. Repeated, it changes nothing.
+    /// Shares an image. Repeated, it changes nothing, but a person gets a link again.
     pub async fn share_to(
         &self,
         cx: &Context,
         reference: &ImageRef,
         to: &Receiver,
-        named: Option<&CopyName>,
+        terms: &Terms,
         options: &Options,
     ) -> Result<ShareResult> {
+        if let Receiver::Person(address) = to {
+            let platform = options.platforms.as_deref().and_then(<[Platform]>::first);
+            let image = self.sources.image(cx, reference, platform).await?;
+            return self.send_to_person(cx, &image, platform, (address, terms.until)).await;
+        }
+        let named = terms.named.as_ref();
         let name = named.map(|named| format!(" as {named}")).unwrap_or_default();
         let entry = self.journal.open_entry("share", format!("{reference} with {to}{name}"));
         let sharing = self.share_as_fits(cx, &entry, reference, (to, named), options);
@@ -224,7 +238,7 @@ impl Sharing {
         let mut results = Vec::new();
         for receiver in to {
             cx.progress.phase(format!("sharing it with {receiver}"));
-            results.push(self.share_to(cx, &image, receiver, None, &Options::default()).await);
+            results.push(self.share_to(cx, &image, receiver, &Terms::default(), &Options::default()).await);
         }
         Ok((image, results))
     }

@@ -32,6 +32,13 @@ pub enum ShareResult {
         /// The grant; `None` if the copy went into the person's own project.
         share: Option<Share>,
     },
+    /// A link was sent to a person.
+    Sent {
+        /// Their mail address.
+        person: String,
+        /// The link.
+        link: String,
+    },
 }
 
 fn standing(share: &Share) -> String {
@@ -51,6 +58,7 @@ impl ShareResult {
                 copied.outcome.attachments
             ),
             Self::Share(share) => standing(share),
+            Self::Sent { person, .. } => format!("✓ {person}: the link was sent"),
             Self::Elsewhere { reference, outcome, share } => {
                 let share = share.as_ref().map(|share| format!("; {}", standing(share))).unwrap_or_default();
                 format!("✓ {reference} ({}){share}", outcome.describe())

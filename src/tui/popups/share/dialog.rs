@@ -16,7 +16,11 @@ use wharf_core::{
         badge::Badge,
         error::{Error, Result},
     },
-    sharing::{naming::CopyName, offer::Share, receiver::Receiver},
+    sharing::{
+        naming::CopyName,
+        offer::Share,
+        receiver::{Receiver, Terms},
+    },
 };
 
 /// A part of the dialog, which the keys go to.
@@ -49,6 +53,8 @@ pub enum Way {
     Publish,
     /// The volume itself is given away.
     Give,
+    /// A person is sent a link.
+    Link,
 }
 
 impl Way {
@@ -61,6 +67,7 @@ impl Way {
             Self::AsImage => "as image",
             Self::Publish => "published",
             Self::Give => "given",
+            Self::Link => "by link",
         }
     }
 
@@ -73,6 +80,7 @@ impl Way {
             Self::AsImage => "the cloud makes an image of it, once, and grants that",
             Self::Publish => "no bytes move; everybody in the cloud may use it",
             Self::Give => "you lose it; its key is shown once",
+            Self::Link => "a signed link by mail; it gives no right to read it",
         }
     }
 }
@@ -130,8 +138,15 @@ pub enum Link {
     None,
     /// It is being made.
     Asked(LinkWish),
-    /// It is there: its text and its QR code.
-    Made(String, String),
+    /// It is there.
+    Made {
+        /// What is sent.
+        text: String,
+        /// Its QR code.
+        code: String,
+        /// Whether it is signed.
+        is_signed: bool,
+    },
     /// It cannot be made.
     Failed(Error),
 }
@@ -166,6 +181,8 @@ pub struct Sharing {
     pub keeps_holders: bool,
     /// Whether the cloud has told its projects.
     pub knows_projects: bool,
+    /// Whether the contacts are among the receivers.
+    pub knows_contacts: bool,
     /// What is known of the image already.
     pub known: Facts,
     /// The platforms to choose from; `None` is all of them.
@@ -211,6 +228,7 @@ impl Sharing {
             cloud,
             keeps_holders: false,
             knows_projects: false,
+            knows_contacts: false,
             known: Facts::default(),
             platforms: vec![None],
             platform: 0,
@@ -251,6 +269,19 @@ impl Sharing {
             return Ok(None);
         }
         self.wished.text.parse().map(Some)
+    }
+
+    /// What was chosen besides the receivers.
+    ///
+    /// # Errors
+    /// Where what was typed is no name for a copy.
+    pub fn terms(&self, now: i64) -> Result<Terms> {
+        Ok(Terms { named: self.copy_name()?, until: self.ends.until(now) })
+    }
+
+    /// Whether a person is marked, who gets a link.
+    pub(super) fn sends_links(&self) -> bool {
+        self.to().iter().any(|to| matches!(to, Receiver::Person(_)))
     }
 
     /// The name of a copy was edited: what was planned was for the one before.
@@ -350,14 +381,26 @@ impl Sharing {
         self.at = ListCursor::default();
     }
 
+    /// Adds receivers that arrived later behind the others. Marks stay, and so does the selection.
+    pub fn put_last(&mut self, new: &[Target]) {
+        // Whoever was typed has a name now.
+        let typed = |target: &Target| !target.value.is_empty() && receivers_have(new, &target.value);
+        let known = self.receivers.iter().filter(|target| !typed(target));
+        self.arrange(known.chain(new).cloned().collect());
+    }
+
     /// Adds receivers that arrived later before the others. Marks stay, and so does the selection.
     pub fn put_first(&mut self, new: Vec<Target>) {
+        let known = self.receivers.iter();
+        // One that was typed has its name now.
+        let late: Vec<Target> = known.filter(|old| !receivers_have(&new, &old.value)).cloned().collect();
+        self.arrange(new.into_iter().chain(late).collect());
+    }
+
+    /// Shows other receivers; the selection stays on the same one.
+    fn arrange(&mut self, receivers: Vec<Target>) {
         let stood = self.selected().map(|target| target.value.clone()).filter(|_| self.at.selected > 0);
         let typed = self.at.selected >= self.shown.len() && self.typed().is_some();
-        let mut receivers = new;
-        let late = std::mem::take(&mut self.receivers);
-        // One that was typed has its name now.
-        receivers.extend(late.into_iter().filter(|old| !receivers_have(&receivers, &old.value)).collect::<Vec<_>>());
         self.receivers = receivers;
         self.narrow();
         let place = |value: String| self.shown.iter().position(|at| self.receivers[*at].value == value);

@@ -31,6 +31,8 @@ pub enum Outcome {
     Give,
     /// Make the link.
     Link,
+    /// Another end is chosen: make the link anew, and plan anew for persons.
+    OtherEnd,
     /// Copy the link.
     Copy(String),
     /// Take the selected share back.
@@ -156,10 +158,14 @@ impl Sharing {
         match key.code {
             KeyCode::Left | KeyCode::Right => {
                 self.ends = self.ends.turned(key.code == KeyCode::Right);
+                if self.sends_links() {
+                    (self.plans, self.top, self.read) = (None, 0, 0);
+                    return Outcome::OtherEnd;
+                }
                 Outcome::Link
             }
             KeyCode::Char('y' | 'c') => match &self.link {
-                Link::Made(link, _) => Outcome::Copy(link.clone()),
+                Link::Made { text, .. } => Outcome::Copy(text.clone()),
                 _ => Outcome::Stay,
             },
             _ => Outcome::Stay,
@@ -181,10 +187,18 @@ impl Sharing {
     fn mark(&mut self) -> Outcome {
         let value = match self.selected() {
             Some(target) if target.way == Way::Give => return Outcome::Give,
+            // A contact without an address.
+            Some(target) if target.value.is_empty() => {
+                "no address of theirs is known: wharf contacts add NAME KEY --mail ADDRESS"
+                    .clone_into(&mut self.remark);
+                return Outcome::Stay;
+            }
             Some(target) => target.value.clone(),
             None => {
                 let Some(typed) = self.typed().map(str::to_owned) else { return Outcome::Stay };
+                let to = Receiver::typed(&typed);
                 let way = match &self.cloud {
+                    _ if matches!(to, Receiver::Person(_)) => Way::Link,
                     Some(_) if typed.contains('/') => Way::Copy,
                     Some(_) if !self.keeps_holders => Way::AsImage,
                     Some(_) => Way::Grant,
@@ -192,8 +206,9 @@ impl Sharing {
                     None => Way::Mount,
                 };
                 let note = "as typed".to_owned();
-                self.receivers.push(Target { label: typed.clone(), note, value: typed.clone(), way, named: false });
-                typed
+                let value = to.to_string();
+                self.receivers.push(Target { label: typed, note, value: value.clone(), way, named: false });
+                value
             }
         };
         match self.marked.iter().position(|marked| *marked == value) {

@@ -126,7 +126,7 @@ impl Sharing {
         let (typed, column) = self.input.window(width.saturating_sub(2));
         let field = if self.input.text.is_empty() {
             Span::styled(
-                fit("type to narrow, or a project that is not listed", width.saturating_sub(2)),
+                fit("type to narrow; another project, or a mail address", width.saturating_sub(2)),
                 theme.style("dim"),
             )
         } else {
@@ -298,9 +298,13 @@ impl Sharing {
             Link::None => lines.push(Line::styled("tab makes it", theme.style("dim"))),
             Link::Asked(_) => lines.push(Line::styled("being made…", theme.style("dim"))),
             Link::Failed(error) => lines.extend(failure(error, width, theme)),
-            Link::Made(link, code) => {
-                lines.extend(wrap(link, width).into_iter().map(|part| Line::styled(part, theme.style("text"))));
-                let words = "not signed, and no secret in it: who has it still needs the right to pull";
+            Link::Made { text, code, is_signed } => {
+                lines.extend(wrap(text, width).into_iter().map(|part| Line::styled(part, theme.style("text"))));
+                let words = if *is_signed {
+                    "signed, and no secret in it: who has it still needs the right to pull"
+                } else {
+                    "not signed, and no secret in it: who has it still needs the right to pull"
+                };
                 lines.extend(wrap(words, width).into_iter().map(|part| Line::styled(part, theme.style("dim"))));
                 let columns = code.lines().map(UnicodeWidthStr::width).max().unwrap_or(0);
                 let needs = lines.len() + 1 + code.lines().count();

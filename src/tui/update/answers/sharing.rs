@@ -31,6 +31,7 @@ pub(super) fn arrived(state: &mut State, news: ShareNews) -> Vec<Effect> {
         ShareNews::Projects(source, projects) => share::projects_arrived(state, &source, projects),
         ShareNews::SharePlans(target, plans) => share::planned(state, &target, plans),
         ShareNews::Holders(target, holders) => share::holders_arrived(state, &target, holders),
+        ShareNews::Contacts(contacts) => share::contacts_arrived(state, contacts),
         ShareNews::Given(given) => share::given(state, &given),
     }
     Vec::new()
