@@ -25,7 +25,11 @@ impl Screen {
     }
 
     pub(crate) fn run(argv: &[&str], columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
-        let home = Home::new();
+        Self::at_home(Home::new(), argv, columns, rows, variables)
+    }
+
+    /// The screens of somebody with this home, who has used them before.
+    pub(crate) fn at_home(home: Home, argv: &[&str], columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
         // The first page of a newcomer has a story of its own.
         let state = home.path(".local/state/wharf");
         std::fs::create_dir_all(&state).unwrap();

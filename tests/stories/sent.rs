@@ -8,6 +8,8 @@ use crate::{
     clouds::{Person, disk, openstack},
     lab::{self, complained, need, said},
     proxy::{self, Action, Proxy, Request},
+    pty::Screen,
+    site::Mail,
 };
 
 /// Somebody whose only cloud is `entry` of the lab, under this name, with these registries.
@@ -115,4 +117,141 @@ async fn a_machine_goes_from_adas_project_to_bobs_by_a_registry_and_a_signed_lin
     let hash =
         |person: &Person<'_>, name: &str, image: &str| json(person, name, &["show", image])["pinned"]["digest"].clone();
     assert_eq!(hash(&ada, "ada", &snapshot), hash(&bob, "bob", &copy));
+    done(&ada, "ada", &["remove", &server]);
+    done(&bob, "bob", &["remove", running["id"].as_str().unwrap()]);
+}
+
+/// The screens of a person, as they are at their desk.
+fn screens(person: Person<'_>, as_whom: &str) -> Screen {
+    // The folders that the command line has, too.
+    let [cache, state] = ["cache", "state"].map(|name| person.home.path(name).display().to_string());
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::write(format!("{state}/welcome"), "closed\n").unwrap();
+    let variables = [
+        ("WHARF_DISCOVER", "no"),
+        ("WHARF_SECRET_FILE", "yes"),
+        ("WHARF_PERSON", as_whom),
+        ("WHARF_CACHE_DIR", cache.as_str()),
+        ("WHARF_STATE_DIR", state.as_str()),
+    ];
+    let screen = Screen::at_home(person.home, &[env!("CARGO_BIN_EXE_wharf")], 100, 30, &variables);
+    screen.until("Images");
+    screen
+}
+
+/// Narrows the list of images to the only one that these words fit.
+fn find(screen: &mut Screen, words: &str) {
+    screen.keys("1");
+    screen.until("[1 Images");
+    screen.keys(&format!("/\u{15}{words}\r"));
+    screen.until(&format!("/ {words}"));
+    screen.until(" 1 of ");
+}
+
+/// Moves down to the row that begins with these words: others run here, too.
+fn select(screen: &mut Screen, words: &str) {
+    for _ in 0..100 {
+        if screen.text().contains(&format!("▌ {words}")) {
+            return;
+        }
+        let before = screen.text();
+        screen.keys("j");
+        screen.read("", |text| (text != before).then_some(()));
+    }
+    panic!("'{words}' is no row:\n{}", screen.text());
+}
+
+/// The link in a letter, whose lines are folded for mail (RFC 2045, 6.7).
+fn link_in(letter: &str) -> String {
+    let whole = letter.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=");
+    let at = whole.find("wharf:oci://").unwrap_or_else(|| panic!("no link in it: {letter}"));
+    whole[at..].split_whitespace().next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_way_by_keys_in_two_terminals() {
+    let (clouds, front) = (need!("WHARF_LAB_CLOUDS"), need!("WHARF_LAB_FRONT"));
+    let _mail = need!("WHARF_LAB_MAIL");
+    let proxy = registry(&front).await;
+    let ada = person("alice", "physics", &clouds, &[&proxy.address]);
+    let bob = person("bob", "home-cloud", &clouds, &[&proxy.address]);
+    let mut server = Mail::new(ada.home.folder.path());
+    server.start();
+    let file = ada.home.path(".config/wharf/wharf.toml");
+    let mail = format!("[notify]\nmail = \"smtp://127.0.0.1:{}\"\nfrom = \"wharf@site.example\"\n", server.port);
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + &mail).unwrap();
+    // A machine of ada's runs, and bob has her key.
+    let (disk_file, name) = (ada.home.path("machine.raw"), lab::fresh("keys"));
+    disk(&disk_file);
+    let own = format!("glance://physics/{name}");
+    done(&ada, "ada", &["push", &disk_file.display().to_string(), &own]);
+    // Short, so that no column cuts it.
+    let machine = format!("ada-{}", &name[name.len() - 9..]);
+    done(&ada, "ada", &["launch", &own, "--on", "physics", "--set", &format!("name={machine}")]);
+    let key = done(&ada, "ada", &["key"]);
+    done(&bob, "bob", &["contacts", "add", "Ada", key.trim()]);
+    // Ada makes an image of it, copies that into the registry, and sends a link to bob.
+    let mut ada = screens(ada, "ada");
+    ada.keys("2");
+    ada.until("[2 Workloads");
+    ada.until(&machine);
+    select(&mut ada, &machine);
+    ada.answers("I");
+    ada.until("Name of the image of");
+    ada.answers(&format!("\u{15}{name}-image\r"));
+    ada.until("nobody  it stays in your project");
+    ada.answers("\r");
+    ada.until("is glance://physics/");
+    find(&mut ada, &format!("{name}-image"));
+    ada.answers("C");
+    ada.until("into a file here");
+    ada.until(", biology  oci://");
+    let repository = lab::fresh("zz/sent/by-keys");
+    ada.answers(&format!("{}/{repository}:1\r", proxy.address));
+    ada.until("MiB moved");
+    find(&mut ada, &repository);
+    ada.answers("s");
+    ada.until("1 To whom");
+    ada.answers("bob@site.example\r");
+    ada.until("✓ can be done");
+    ada.until("by the site's mail");
+    ada.answers("\r");
+    ada.until("the link was sent");
+    let link = link_in(server.letters("bob@site.example").first().unwrap());
+    assert!(link.len() <= 500 && link.contains("&sig="), "{link}");
+    // Bob opens it, sees who sent it and what the policy says, copies it into his cloud, and boots it.
+    let mut bob = screens(bob, "bob");
+    bob.keys("p");
+    bob.until("Paste a link");
+    bob.answers(&format!("\u{1b}[200~{link}\u{1b}[201~\r"));
+    bob.until("from Ada (signed with their key)");
+    bob.until("the tag still points here");
+    bob.until("Verdict");
+    bob.answers("C");
+    bob.until("to the cloud home-cloud");
+    let copy = lab::fresh("from-ada");
+    bob.answers(&format!("glance://home-cloud/{copy}\r"));
+    bob.until("MiB moved");
+    find(&mut bob, &format!("source:home-cloud {copy}"));
+    bob.answers("l");
+    bob.until("What happens");
+    bob.until("L launch now");
+    bob.answers("L");
+    bob.until("● running on home-cloud");
+    let servers = openstack(&clouds, "bob", &["server", "list", "--name", &copy]);
+    assert_eq!(servers[0]["Status"], "ACTIVE", "{servers}");
+    let cuts = |method: &str| proxy.count(method, "/blobs/");
+    assert!(cuts("PATCH") > 1 && cuts("GET") > 2, "{} {}", cuts("PATCH"), cuts("GET"));
+    // Both remove what they have started: from its page, and from the list.
+    bob.answers("x");
+    bob.until("with its");
+    bob.answers("y");
+    bob.until("removed");
+    ada.keys("2");
+    ada.until("[2 Workloads");
+    select(&mut ada, &machine);
+    ada.answers("x");
+    ada.until("with its");
+    ada.answers("y");
+    ada.until("removed");
 }

@@ -91,13 +91,19 @@ pub fn copy_to(state: &mut State, target: ImageTarget, platform: Option<String>)
     state.pick(dialog)
 }
 
-/// Where a disk image can be copied: clouds other than its own, and a file. `None` for other images.
+/// Where a disk image can be copied: clouds and registries other than its own, and a file. `None` for other images.
 fn disk_destinations(state: &State, target: &ImageTarget, name: &str) -> Option<Vec<Item>> {
     let (kind, home) = match target {
         ImageTarget::Row { source, name, .. } => (state.catalog.kind(source, name)?, source.clone()),
         ImageTarget::Reference(ImageRef::Glance { cloud, .. }) => (ImageKind::Vm, cloud.clone()),
-        ImageTarget::Reference(ImageRef::File { .. }) => match state.screen() {
-            Screen::Image(page) => (page.image.as_ref()?.kind, String::new()),
+        ImageTarget::Reference(at @ (ImageRef::File { .. } | ImageRef::Oci(_))) => match state.screen() {
+            Screen::Image(page) => {
+                let host = at.name().map(|name| name.host.as_str());
+                let of = state.sources.iter().find(|known| host.is_some() && known.registry() == host);
+                // A registry of no source is named by its host: its disks are not here yet.
+                let named = of.map(|known| known.name.clone()).or_else(|| host.map(str::to_owned));
+                (page.image.as_ref()?.kind, named.unwrap_or_default())
+            }
             _ => return None,
         },
         ImageTarget::Reference(_) => return None,
@@ -120,12 +126,33 @@ fn disk_destinations(state: &State, target: &ImageTarget, name: &str) -> Option<
             Item { label: format!("to the cloud {}", known.name), note: value.clone(), value, disabled: None }
         })
         .collect();
-    let of_cloud = state.sources.iter().any(|known| known.holds_disks && known.name == home);
-    if of_cloud {
+    // What is a file here already needs no other one.
+    if !home.is_empty() {
         let value = format!("file:./{name}");
         items.push(Item { label: "into a file here".into(), note: value.clone(), value, disabled: None });
     }
+    items.extend(registries_for_disk(state, &home, stem));
     Some(items)
+}
+
+/// The registries that a disk of another place can be put into, below their projects where these are known.
+fn registries_for_disk(state: &State, home: &str, stem: &str) -> Vec<Item> {
+    let repository = names::as_repository(stem);
+    let mut items = Vec::new();
+    for known in state.sources.iter().filter(|known| known.name != home && known.listing != Listing::SearchOnly) {
+        let Copies::Registry(host) = &known.abilities.copies else { continue };
+        let projects = state.catalog.projects(&known.name);
+        let mut offer = |label: String, value: String| {
+            items.push(Item { label, note: value.clone(), value, disabled: None });
+        };
+        if projects.is_empty() {
+            offer(format!("to {}", known.name), format!("oci://{host}/{repository}:latest"));
+        }
+        for project in projects {
+            offer(format!("to {}, {project}", known.name), format!("oci://{host}/{project}/{repository}:latest"));
+        }
+    }
+    items
 }
 
 /// A URL was typed: opens the choice of the cloud that fetches it.
@@ -152,6 +179,31 @@ pub fn import(state: &mut State, url: String, destination: String) -> Vec<Effect
     state.changing.push((job, cloud));
     state.say_begun("the cloud fetches it");
     vec![Effect::Image(ImageEffect::Import { job, url, destination })]
+}
+
+/// Copies an image, as a job; the list that it is in then is read again.
+pub fn copy(state: &mut State, target: ImageTarget, platform: Option<String>, destination: String) -> Vec<Effect> {
+    let job = state.job(format!("copy {} to {destination}", target.label()));
+    if let Some(source) = source_of(state, &destination) {
+        state.changing.push((job, source));
+    }
+    state.say_begun("copying");
+    vec![Effect::Image(ImageEffect::CopyTo { job, target, platform, destination })]
+}
+
+/// The name of the source that a reference is in.
+fn source_of(state: &State, typed: &str) -> Option<String> {
+    let in_folder = |source: &&SourceLine, path: &str| {
+        source.abilities.copies == Copies::Folder && std::path::Path::new(path).starts_with(&source.address)
+    };
+    let found = match typed.parse().ok()? {
+        ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. } => return Some(cloud),
+        ImageRef::Engine(name) => return Some(name.host),
+        ImageRef::Oci(name) => state.sources.iter().find(|source| source.registry() == Some(name.host.as_str())),
+        ImageRef::File { path, .. } => state.sources.iter().find(|source| in_folder(source, &path)),
+        _ => None,
+    };
+    found.map(|source| source.name.clone())
 }
 
 /// Opens the choice of facets by which the list can be narrowed.

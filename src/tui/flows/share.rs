@@ -390,10 +390,31 @@ pub fn plans_confirmed(
     to.into_iter()
         .map(|to| {
             let job = state.job(format!("share {words} with {}", lines::name(&to)));
+            if let Some(source) = gets_a_copy(state, target, &to) {
+                state.changing.push((job, source));
+            }
             let (target, platform, terms) = (target.clone(), platform.map(str::to_owned), terms.clone());
             Effect::Share(ShareEffect::Share { job, target, platform, to, terms })
         })
         .collect()
+}
+
+/// The name of the source that has a copy more after such a share.
+fn gets_a_copy(state: &State, target: &ImageTarget, to: &Receiver) -> Option<String> {
+    let Receiver::Project(project) = to else { return None };
+    let there = project.split_once('/').map(|(place, _)| place);
+    let named = |known: &&SourceLine| there.is_some_and(|there| known.name == there || known.registry() == Some(there));
+    if let Some(known) = state.sources.iter().find(named) {
+        return Some(known.name.clone());
+    }
+    let own = match target {
+        ImageTarget::Row { source, .. } => state.sources.iter().find(|known| known.name == *source)?,
+        ImageTarget::Reference(ImageRef::Oci(name)) => {
+            state.sources.iter().find(|known| known.registry() == Some(name.host.as_str()))?
+        }
+        ImageTarget::Reference(_) => return None,
+    };
+    own.registry().map(|_| own.name.clone())
 }
 
 /// Creates a transfer of a volume, as a job.

@@ -258,11 +258,7 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
         }
         Purpose::Again(open) => again::chosen(state, open, first),
         Purpose::Import(url) => copy::import(state, url, first),
-        Purpose::CopyTo(target, platform) => {
-            let job = state.job(format!("copy {} to {first}", target.label()));
-            state.say_begun("copying");
-            vec![Effect::Image(ImageEffect::CopyTo { job, target, platform, destination: first })]
-        }
+        Purpose::CopyTo(target, platform) => copy::copy(state, target, platform, first),
         Purpose::Platform => match state.stack.last_mut() {
             Some(Screen::Image(page)) => page.choose_platform(first),
             _ => Vec::new(),

@@ -4,7 +4,7 @@ use ratatui::{Frame, layout::Rect, text::Line};
 
 use super::{
     Page,
-    columns::{ADDRESS, BACKEND, PLOTS_FROM, WorkloadRow, columns},
+    columns::{ADDRESS, BACKEND, PLOTS_FROM, Used, WorkloadRow, columns},
     regions::Regions,
 };
 use crate::{
@@ -76,7 +76,9 @@ impl Page {
             ADDRESS => reached,
             _ => true,
         };
-        let columns = columns(area.width >= PLOTS_FROM);
+        // Where nothing is measured the names have the room.
+        let measured = all.iter().any(|one| matches!(self.usage(one), Used::Told(_)));
+        let columns = columns(measured && area.width >= PLOTS_FROM);
         let shown = table::fitting(&columns, area.width, wanted);
         let height = usize::from(parts.rows.height);
         let top = self.rows.window(height);
