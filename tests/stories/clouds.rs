@@ -459,6 +459,21 @@ fn an_image_goes_into_another_cloud_and_its_hash_is_the_same_there() {
     // A share with a project there; nothing is left on this machine.
     let further = alice.json(&["share", &named, "--to", &format!("other/{}", alice.project())]);
     assert_eq!(further[0]["elsewhere"]["share"]["standing"], "pending", "{further}");
+    // Into a project of a registry: an image there that is the same disk.
+    if let Some(registry) = lab::part("WHARF_LAB_OPEN") {
+        let project = format!("{registry}/{}", lab::fresh("zz-disks"));
+        let plan = lab::said(&alice.run(&["share", &named, "--to", &project, "--plan"]));
+        assert!(plan.contains("compare its hash") && plan.contains(&format!("put it into oci://{project}/")), "{plan}");
+        let shared = alice.json(&["share", &named, "--to", &project]);
+        let copy = shared[0]["elsewhere"]["reference"].as_str().unwrap_or_else(|| panic!("{shared}")).to_owned();
+        let shown = alice.json(&["show", &copy]);
+        assert_eq!(
+            (shown["kind"].as_str(), shown["annotations"]["org.wharf.disk.format"].as_str()),
+            (Some("vm"), Some("raw")),
+            "{shown}"
+        );
+        assert!(lab::said(&alice.run(&["show", &copy])).contains("made from"));
+    }
     let left = std::fs::read_dir(alice.home.path("cache/moving")).map_or(0, Iterator::count);
     assert_eq!(left, 0);
 }

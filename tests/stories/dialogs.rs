@@ -436,7 +436,11 @@ fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
     let mut state = with_clouds();
     assert!(matches!(
         press(&mut state, "j s").as_slice(),
-        [Effect::Share(ShareEffect::Projects(lab)), Effect::Share(ShareEffect::Holders(_))] if lab == "lab"
+        [
+            Effect::Share(ShareEffect::Projects(lab)),
+            Effect::Share(ShareEffect::Holders(_)),
+            Effect::Share(ShareEffect::Contacts)
+        ] if lab == "lab"
     ));
     let projects = vec![Project { name: "biology".into(), id: "b".repeat(32) }];
     update(&mut state, Msg::Share(ShareNews::Projects("lab".into(), Ok(projects))));
@@ -485,7 +489,7 @@ fn a_volume_is_given_away_after_a_warning_and_its_key_is_shown_once() {
     crate::keys::run(&mut state, effects);
     assert!(matches!(
         press(&mut state, "s").as_slice(),
-        [Effect::Share(ShareEffect::Projects(lab))] if lab == "lab"
+        [Effect::Share(ShareEffect::Projects(lab)), Effect::Share(ShareEffect::Contacts)] if lab == "lab"
     ));
     assert_eq!(labels(&state)[0], "give it away = :give");
     assert!(matches!(press(&mut state, "enter").as_slice(), [Effect::Leave(_)]), "only the dialog's reads end");

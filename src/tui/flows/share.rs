@@ -104,6 +104,9 @@ pub fn share(state: &mut State, target: ImageTarget, platform: Option<String>) -
         receivers.push(receiver("public", public, &Receiver::Public.to_string(), Way::Publish));
     }
     receivers.extend(other_clouds(state, &cloud));
+    if kind != ImageKind::Volume {
+        receivers.extend(registry_projects(state, "", &target.label()));
+    }
     let mut title = format!("Share {}", title(state, &target));
     if kind == ImageKind::Volume {
         title.push_str(" (projects get an image of it)");

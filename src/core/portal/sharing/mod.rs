@@ -2,6 +2,7 @@
 
 pub mod given;
 mod person;
+mod registry;
 mod share;
 mod shared;
 

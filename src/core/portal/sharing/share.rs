@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Sharing,
+    registry::in_registry,
     shared::{CopyResult, ShareResult},
 };
 use crate::{
@@ -36,10 +37,7 @@ impl Sharing {
             return Err(Error::unsupported(what, "only images in registries and clouds are shared into projects")
                 .hint("copy it to a registry first: wharf copy"));
         };
-        let (host, path) = match project.split_once('/') {
-            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
-            _ => (name.host.as_str(), project),
-        };
+        let (host, path) = in_registry(project).unwrap_or((name.host.as_str(), project));
         let to = Name {
             host: host.to_owned(),
             repository: format!(
@@ -87,6 +85,9 @@ impl Sharing {
         if let Receiver::Project(project) = to {
             if let Some((there, project)) = self.elsewhere(reference, project) {
                 return self.elsewhere_plan(cx, reference, there, project).await;
+            }
+            if let Some(to) = self.place_in_registry(cx, reference, project).await? {
+                return self.registry_plan(reference, &to);
             }
         }
         cx.run(&what, sharer.plan(cx, reference, to)).await
@@ -201,6 +202,9 @@ impl Sharing {
         if let Receiver::Project(project) = to {
             if let Some((there, project)) = self.elsewhere(reference, project) {
                 return self.share_elsewhere(cx, reference, &sharer, there, project).await;
+            }
+            if let Some((to, _)) = self.place_in_registry(cx, reference, project).await? {
+                return self.copy_into_registry(cx, (reference, &pinned), &to, options).await;
             }
         }
         let what = format!("share {reference} to '{to}'");

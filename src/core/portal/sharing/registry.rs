@@ -1,0 +1,71 @@
+//! Sharing a cloud's image into a project of a registry: it becomes a disk image there, as a copy.
+
+use super::{Sharing, shared::ShareResult};
+use crate::{
+    base::{
+        context::Context,
+        error::{Error, Result},
+        text,
+    },
+    image::{names, reference::ImageRef},
+    ports::transfer_record::TransferRecord,
+    sharing::offer::SharePlan,
+    transfer::copy::Options,
+};
+
+/// The registry's host and the project, where a receiver is named so.
+pub(super) fn in_registry(project: &str) -> Option<(&str, &str)> {
+    let (host, path) = project.split_once('/')?;
+    (host.contains(['.', ':']) || host == "localhost").then_some((host, path))
+}
+
+impl Sharing {
+    /// Where a cloud's image goes that is shared with `HOST/PROJECT`; `None` for other images and receivers.
+    ///
+    /// # Errors
+    /// Those of reading the image, and of names that no registry has.
+    pub(super) async fn place_in_registry(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        project: &str,
+    ) -> Result<Option<(ImageRef, u64)>> {
+        let (ImageRef::Glance { .. }, Some((host, path))) = (reference, in_registry(project)) else { return Ok(None) };
+        let image = self.sources.image(cx, reference, None).await?;
+        let name = image.annotations.get("name").cloned().unwrap_or_else(|| reference.title());
+        let to = format!("oci://{host}/{}/{}:latest", path.trim_matches('/'), names::as_repository(&name));
+        let what = format!("share {reference} to '{project}'");
+        let to = to.parse().map_err(|error: Error| error.during(what))?;
+        Ok(Some((to, image.size)))
+    }
+
+    /// How such a copy would be made.
+    pub(super) fn registry_plan(&self, reference: &ImageRef, (to, size): &(ImageRef, u64)) -> Result<SharePlan> {
+        let size = text::size(*size);
+        Ok(SharePlan {
+            steps: vec![
+                format!("download {size} from {}, and compare its hash", self.sources.source(reference)?.name),
+                format!("look at its header, and put it into {to}"),
+            ],
+            cost: format!("{size} move through this machine, twice"),
+            rights: format!("to push to {}", to.name().map_or("", |name| name.repository.as_str())),
+            receiver: "sees it in its list at once".into(),
+        })
+    }
+
+    /// Makes such a copy.
+    pub(super) async fn copy_into_registry(
+        &self,
+        cx: &Context,
+        (from, pinned): (&ImageRef, &ImageRef),
+        to: &ImageRef,
+        options: &Options,
+    ) -> Result<ShareResult> {
+        let from = if matches!(pinned, ImageRef::Glance { .. }) { pinned } else { from };
+        let wanted = TransferRecord::new(from, to, options, self.journal.person());
+        let moving =
+            self.kept.carried_out(cx, wanted, async |cx| self.disks.through_a_file(&cx, from, to, false).await);
+        let (reference, outcome) = moving.await?;
+        Ok(ShareResult::Elsewhere { reference, outcome, share: None })
+    }
+}
