@@ -54,6 +54,16 @@ impl Files {
         self.packed.of(path, pack).await
     }
 
+    /// The hash of a file. One that can be put into an image is described for that in the same reading.
+    pub(super) async fn file_digest(&self, path: &Path, what: &str) -> Result<Digest> {
+        if is_there(path)
+            && let Ok(packed) = self.packed(path, what).await
+        {
+            return Ok(packed.file.clone());
+        }
+        super::hash(path, what).await
+    }
+
     /// The manifest of the disk file at this path. `wanted` is the digest of the manifest or of the file, if one is pinned.
     pub(super) async fn disk_manifest(&self, path: &Path, wanted: Option<&Digest>, what: &str) -> Result<RawManifest> {
         let packed = self.packed(path, what).await?;

@@ -109,16 +109,6 @@ impl Files {
         }
     }
 
-    /// The hash of a file. One that can be put into an image is described for that in the same reading.
-    async fn file_digest(&self, path: &Path, what: &str) -> Result<Digest> {
-        if disk_file::is_there(path)
-            && let Ok(packed) = self.packed(path, what).await
-        {
-            return Ok(packed.file.clone());
-        }
-        hash(path, what).await
-    }
-
     async fn layout(&self, path: &Path) -> Result<Arc<Layout>> {
         let (file, scratch) = (path.to_owned(), self.scratch.clone());
         let what = format!("read {}", path.display());

@@ -201,7 +201,7 @@ fn source_of(state: &State, typed: &str) -> Option<String> {
         ImageRef::Engine(name) => return Some(name.host),
         ImageRef::Oci(name) => state.sources.iter().find(|source| source.registry() == Some(name.host.as_str())),
         ImageRef::File { path, .. } => state.sources.iter().find(|source| in_folder(source, &path)),
-        _ => None,
+        ImageRef::Other(_) => None,
     };
     found.map(|source| source.name.clone())
 }
