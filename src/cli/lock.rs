@@ -230,23 +230,25 @@ async fn check(portal: &Portal, json: bool) -> Result<u8> {
 }
 
 async fn remove(portal: &Portal, references: &[String], json: bool) -> Result<u8> {
+    let mut results = output::Results::under_key(json, "image");
     for typed in references {
-        let reference = portal.sources.resolve(typed).await?;
-        let path = portal
-            .locks
-            .change(&format!("remove {}", name_of(&reference)), |lock| {
+        let removed = async {
+            let reference = portal.sources.resolve(typed).await?;
+            let name = name_of(&reference);
+            let words = format!("remove {name}");
+            let change = portal.locks.change(&words, |lock| {
                 if lock.remove(&reference) {
                     return Ok(());
                 }
                 Err(Error::not_found("change the lock", format!("it does not name {typed}")))
-            })
-            .await?;
-        if !json {
-            output::line(&format!("{} is not locked any more ({})", name_of(&reference), path.display()))?;
-        }
+            });
+            let path = change.await?;
+            if !json {
+                output::line(&format!("{name} is not locked any more ({})", path.display()))?;
+            }
+            Ok(serde_json::json!({"image": name, "done": "removed", "file": path}))
+        };
+        results.add(typed, removed.await);
     }
-    if json {
-        output::json(&serde_json::json!({"images": references, "done": "removed"}))?;
-    }
-    Ok(0)
+    results.finish()
 }

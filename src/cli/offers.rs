@@ -57,9 +57,8 @@ pub(crate) async fn shared(portal: &Portal, json: bool) -> Result<u8> {
     let now = text::now();
     let row = |one: &SharedByMe| {
         let given = &one.given;
-        let standing = one.standing.clone().unwrap_or_else(|| "not told".to_owned());
         let what = text::with_short_digests(&given.what);
-        vec![what, given.to.clone(), text::ago(given.since, now), standing, one.id.clone().unwrap_or_default()]
+        vec![what, given.to.clone(), text::ago(given.since, now), one.words(now), one.id.clone().unwrap_or_default()]
     };
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
     output::fitting_table(&[("SHARED", 2), ("WITH", 1), ("SINCE", 0), ("STANDS", 0), ("ID", 1)], &rows)?;

@@ -27,7 +27,10 @@ pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u
         return offers::create_transfer(portal, &reference, json).await;
     }
     let everybody = args.community.then_some(Receiver::Community).or(args.public.then_some(Receiver::Public));
-    let receivers: Vec<Receiver> = args.to.iter().map(|to| Receiver::typed(to)).chain(everybody).collect();
+    let mut receivers: Vec<Receiver> = everybody.into_iter().collect();
+    for typed in args.to.iter().rev() {
+        receivers.insert(0, portal.sharing.receiver(&Context::default(), &reference, typed).await);
+    }
     let until = args.until.as_deref().map(text::parse_future_time).transpose()?;
     if until.is_some() && !receivers.iter().any(|to| matches!(to, Receiver::Person(_))) {
         return Err(Error::usage(

@@ -80,3 +80,26 @@ fn what_it_says_of_scans_and_signatures_is_asserted_by_the_source_and_a_scan_can
         assert!(words.contains("asserted by the source"), "{words}");
     }
 }
+
+#[test]
+fn what_was_shared_says_when_it_was_last_pulled() {
+    let host = need!("WHARF_LAB_HARBOR");
+    let (ada, bob) = (person(&host), person(&host));
+    let (name, project) = (lab::fresh("pulled"), lab::fresh("zz-given"));
+    let at = format!("{host}/zz/{name}:1");
+    for words in [&["copy", &lab::starter(), &at][..], &["share", &at, "--to", &project]] {
+        let done = ada.run(words);
+        assert_eq!(done.status.code(), Some(0), "{words:?}: {}", lab::complained(&done));
+    }
+    let said = || lab::said(&ada.run(&["shared"]));
+    // Looking at it pulls nothing, however often.
+    for _ in 0..2 {
+        assert!(said().contains("there, not pulled yet"), "{}", said());
+    }
+    assert_eq!(json(&ada, &["shared"])[0]["pulled"], "never");
+    let pulled = bob.run(&["pull", &format!("{host}/{project}/{name}:1"), &bob.path("copy").display().to_string()]);
+    assert_eq!(pulled.status.code(), Some(0), "{}", lab::complained(&pulled));
+    assert!(said().contains("there, pulled just now"), "{}", said());
+    let shared = json(&ada, &["shared"]);
+    assert!(shared[0]["pulled"]["at"].as_str().unwrap().starts_with("20"), "{shared}");
+}

@@ -220,6 +220,19 @@ fn a_link_goes_out_by_the_sites_mail_with_lines_for_somebody_without_wharf() {
     assert!(said(&home.run(&["shared"])).contains("carol@site.example"), "{}", said(&home.run(&["shared"])));
     let to_project = home.run(&["share", &at, "--to", "zz-others", "--until", "7d"]);
     assert_eq!(to_project.status.code(), Some(2), "a project keeps it: {}", complained(&to_project));
+    // The policy is asked before anything is sent; a link that nobody can know for hers is not sent either.
+    let before = server.letters("carol@site.example").len();
+    let file = home.path(".config/wharf/wharf.toml");
+    let open_site = std::fs::read_to_string(&file).unwrap();
+    let strict = "[policy]\nname = \"site\"\nenforce = true\n[policy.signature]\nmissing = \"deny\"\n";
+    std::fs::write(&file, format!("{open_site}{strict}")).unwrap();
+    let denied = home.run(&["share", &at, "--to", "carol@site.example"]);
+    assert_eq!(denied.status.code(), Some(4), "{}", complained(&denied));
+    std::fs::write(&file, format!("link_key = \"{}\"\n{open_site}", home.path("no.key").display())).unwrap();
+    let unsigned = home.run(&["share", &at, "--to", "carol@site.example"]);
+    assert_ne!(unsigned.status.code(), Some(0), "{}", complained(&unsigned));
+    assert_eq!(server.letters("carol@site.example").len(), before);
+    std::fs::write(&file, open_site).unwrap();
     // Nothing that is typed there becomes a header of its own.
     for wrong in ["bob@site.example\nBcc: eve@site.example", "bob", "a@b.example, c@d.example"] {
         let refused = sent(wrong);

@@ -211,6 +211,20 @@ fn people_are_receivers_beside_projects_and_get_a_link_until_the_chosen_end() {
     assert!(ends.into_iter().all(|end| end == Some(state.now + 7 * 86_400)));
 }
 
+#[test]
+fn a_typed_address_is_nobody_elses_however_similar() {
+    let mut state = state();
+    press(&mut state, "j s");
+    let contact =
+        Contact { name: "Johannes".into(), key: "k".repeat(40), since: 1, mail: Some("johannes@x.example.org".into()) };
+    update(&mut state, Msg::Share(ShareNews::Contacts(Ok(Contacts { own: None, others: vec![contact] }))));
+    let typed = asked(&press(&mut state, "a n n @ x . e x a m p l e . o r g enter"));
+    assert_eq!(typed.1, [Receiver::Person("ann@x.example.org".into())]);
+    press(&mut state, "esc j s");
+    let whole = asked(&press(&mut state, "j o h a n n e s @ x . e x a m p l e . o r g enter"));
+    assert_eq!(whole.1, [Receiver::Person("johannes@x.example.org".into())]);
+}
+
 /// The end of links in the last effect that asks for plans.
 fn until(effects: &[Effect]) -> Option<i64> {
     effects.iter().rev().find_map(|effect| match effect {

@@ -26,7 +26,7 @@ use crate::{
 
 const MIB: u64 = 1 << 20;
 /// The smallest chunk of an upload.
-const CHUNK: u64 = 4 * MIB;
+const CHUNK: u64 = 5 * MIB;
 
 fn to_cut(request: &Request, method: &str) -> bool {
     request.method == method && request.path.contains("/blobs/")
@@ -328,7 +328,7 @@ async fn a_source_that_is_away_for_long_costs_the_upload_nothing() {
         let is_layer = to_cut(request, "GET") && gone.load(Ordering::SeqCst);
         match request.before {
             // The first look at the layer is at its beginning alone; then it breaks in the middle, and stays away.
-            1 if is_layer => Action::CutAnswer(9 * MIB),
+            1 if is_layer => Action::CutAnswer(12 * MIB),
             2.. if is_layer => Action::Answer("503 Service Unavailable".to_owned()),
             _ => Action::Pass,
         }

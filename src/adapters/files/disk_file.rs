@@ -51,7 +51,7 @@ impl Files {
     pub(super) async fn packed(&self, path: &Path, what: &str) -> Result<Arc<Packed>> {
         let (file, task) = (path.to_owned(), what.to_owned());
         let pack = async { Ok(Arc::new(blocking(move || container_disk::pack(&file, &task)).await.during(what)??)) };
-        self.packed.of(path, pack).await
+        self.known.packed.of(path, pack).await
     }
 
     /// The hash of a file. One that can be put into an image is described for that in the same reading.

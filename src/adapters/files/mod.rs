@@ -56,6 +56,12 @@ pub struct Files {
     scratch: PathBuf,
     /// The archive that was opened last, because opening one takes as long as reading all of it.
     opened: Last<Arc<Layout>>,
+    known: Arc<Known>,
+}
+
+/// What was made of files that took long to read.
+#[derive(Default)]
+struct Known {
     /// The file that was hashed last.
     hashed: Last<Digest>,
     /// The disk file that was described as an image last.
@@ -64,11 +70,15 @@ pub struct Files {
 
 /// A source for a folder. With `everything` it also takes paths outside of the folder.
 pub fn source(name: &str, folder: &Path, origin: &str, everything: bool, around: &Surroundings) -> Source {
-    let files = Arc::new(Files::new(name, folder, everything, &around.cache_dir));
+    source_of(Files::new(name, folder, everything, &around.cache_dir), origin)
+}
+
+fn source_of(files: Files, origin: &str) -> Source {
+    let files = Arc::new(files);
     Source {
-        name: name.to_owned(),
+        name: files.name.clone(),
         adapter: "files",
-        address: folder.display().to_string(),
+        address: files.root.display().to_string(),
         origin: origin.to_owned(),
         user: None,
         abilities: Abilities { copies: Copies::Folder, is_local: true, ..Abilities::default() },
@@ -97,8 +107,7 @@ impl Files {
             everything,
             scratch: cache.join("archives"),
             opened: Last::default(),
-            hashed: Last::default(),
-            packed: Last::default(),
+            known: Arc::default(),
         }
     }
 
@@ -268,9 +277,12 @@ fn from_address(typed: &str) -> Option<ConfigEntry> {
 /// Registers the starter catalog, the configured folders of images, and `file:` references.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     // A path is its own address: no folder needs to be configured for it.
-    // One for all: what was made of a file that took long to read is read once.
-    let anywhere = source("file", Path::new("."), "named in a reference", true, around);
-    parts.opens("file", move |_, _| Ok(anywhere.clone()));
+    // What is opened one after the other knows the same.
+    let known = Arc::<Known>::default();
+    parts.opens("file", move |_, around| {
+        let files = Files { known: known.clone(), ..Files::new("file", Path::new("."), true, &around.cache_dir) };
+        Ok(source_of(files, "named in a reference"))
+    });
     match starter(around) {
         Ok(source) if config.discover => parts.sources.push(source),
         Ok(_) => {}

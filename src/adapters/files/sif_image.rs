@@ -61,7 +61,7 @@ fn manifest(hash: &Digest, size: u64, what: &str) -> Result<RawManifest> {
 impl Files {
     /// The hash of a file, computed again only after it was changed.
     async fn hash(&self, path: &Path, what: &str) -> Result<Digest> {
-        self.hashed.of(path, super::hash(path, what)).await
+        self.known.hashed.of(path, super::hash(path, what)).await
     }
 
     /// The manifest of the SIF file at this path. `wanted` is the digest of the manifest or of the file, if one is

@@ -48,6 +48,8 @@ pub(super) struct Artifact {
     pub digest: String,
     pub size: u64,
     pub push_time: String,
+    /// The year 1 where nobody has pulled it.
+    pub pull_time: String,
     pub tags: Option<Vec<Tag>>,
     /// The scans of the artifact, by the media type of the report.
     pub scan_overview: Option<BTreeMap<String, Overview>>,

@@ -24,7 +24,7 @@ use wharf_core::{
     },
     catalog::rows::Row,
     image::{
-        model::Health,
+        model::{Health, LastPull},
         reference::{self, ImageRef},
     },
     ports::{Catalog, Extent, Listing},
@@ -142,6 +142,21 @@ impl Front for Arc<Harbor> {
 
     fn describes_cheaply(&self) -> bool {
         true
+    }
+
+    async fn last_pull(&self, cx: &Context, reference: &ImageRef) -> Result<Option<LastPull>> {
+        let Some((name, (project, rest))) = reference.name().and_then(|name| Some((name, split(&name.repository)?)))
+        else {
+            return Ok(None);
+        };
+        let path = format!(
+            "projects/{}/repositories/{}/artifacts/{}",
+            encode_twice(project),
+            encode_twice(rest),
+            name.selector()
+        );
+        let artifact: Artifact = self.api.get(cx, &format!("ask when {reference} was pulled"), &path).await?;
+        Ok(Some(text::parse_timestamp(&artifact.pull_time).map_or(LastPull::Never, LastPull::At)))
     }
 
     async fn health(&self, cx: &Context) -> Result<Health> {

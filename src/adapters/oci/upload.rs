@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use super::{
     Oci,
     client::{self, success},
+    lanes::Lane,
 };
 use crate::shared::http::{self, Moving, NextPage, Origin, ServerAddress};
 use wharf_core::{
@@ -32,6 +33,8 @@ const LARGEST: u64 = 32 << 20;
 const CHUNKS: u64 = 128;
 /// How long the registry may take nothing of a chunk, or not answer after its last byte.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often whoever waits for others looks whether to stop.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often an upload may begin again from its first byte.
 const RESTARTS: u32 = 8;
 
@@ -201,13 +204,14 @@ impl Sending<'_> {
         let mut spared = upload.as_ref().map_or(0, |upload| upload.sent);
         loop {
             let reached = upload.as_ref().map_or(0, |upload| upload.sent);
-            let lane = self.oci.lanes.enter().await;
+            let lane = self.lane().await?;
             let sent = self.once(&mut upload, in_chunks).await;
-            drop(lane);
-            let Err(broken) = sent else {
+            if sent.is_ok() {
                 self.oci.lanes.came_through();
-                return Ok(());
-            };
+            }
+            // Whoever waits sees what that has changed.
+            drop(lane);
+            let Err(broken) = sent else { return Ok(()) };
             let error = match broken {
                 Break::Final(error) if stays(&error) => return Err(error),
                 Break::NoChunks(error) if in_chunks => {
@@ -256,6 +260,21 @@ impl Sending<'_> {
                 }
                 Err(error) => return Err(error),
             };
+        }
+    }
+
+    /// Waits until the blob may be sent.
+    ///
+    /// # Errors
+    /// `Cancelled` where it shall stop before.
+    async fn lane(&self) -> Result<Lane> {
+        loop {
+            if let Ok(lane) = tokio::time::timeout(LOOK, self.oci.lanes.enter()).await {
+                return Ok(lane);
+            }
+            if self.cx.shall_stop() {
+                return Err(Error::cancelled(self.what));
+            }
         }
     }
 
@@ -319,10 +338,6 @@ impl Sending<'_> {
 
     /// Sends the rest and completes the upload, unless it breaks. `upload` says how far it is in either case.
     async fn once(&self, upload: &mut Option<Upload>, in_chunks: bool) -> std::result::Result<(), Break> {
-        // It may have waited for others.
-        if self.cx.shall_stop() {
-            return Err(Break::Passing(Error::cancelled(self.what)));
-        }
         let mut going = match upload.take() {
             Some(going) => going,
             None => self.begun().await.map_err(sort)?,

@@ -8,7 +8,7 @@ use wharf_core::{
     base::{context::Context, error::Result, secret::Credentials},
     catalog::rows::Row,
     image::{
-        model::{Health, Image, Platform, Version},
+        model::{Health, Image, LastPull, Platform, Version},
         reference::ImageRef,
     },
     ports::{Catalog, Extent, Listing, SignInServer},
@@ -32,6 +32,11 @@ pub trait Front: Send + Sync {
     /// See [`Catalog::health`].
     async fn health(&self, cx: &Context) -> Result<Health> {
         self.registry().health(cx).await
+    }
+
+    /// See [`Catalog::last_pull`].
+    async fn last_pull(&self, cx: &Context, reference: &ImageRef) -> Result<Option<LastPull>> {
+        self.registry().last_pull(cx, reference).await
     }
 }
 
@@ -82,6 +87,10 @@ impl<T: Front> Catalog for InFront<T> {
 
     async fn health(&self, cx: &Context) -> Result<Health> {
         self.0.health(cx).await
+    }
+
+    async fn last_pull(&self, cx: &Context, reference: &ImageRef) -> Result<Option<LastPull>> {
+        self.0.last_pull(cx, reference).await
     }
 
     async fn credentials(&self, reference: &ImageRef) -> Option<Credentials> {

@@ -27,7 +27,7 @@ pub struct Share {
     #[arg(long, conflicts_with = "to")]
     pub link: bool,
     /// When the link ends, as a time or like 7d, 12h: with --link, or --to a person.
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", conflicts_with = "give")]
     pub until: Option<String>,
     /// Print how the image would be shared, and share nothing.
     #[arg(long, conflicts_with = "link")]

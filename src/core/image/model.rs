@@ -349,6 +349,16 @@ impl Image {
     }
 }
 
+/// When an image was last pulled from its place, by whomever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastPull {
+    /// Nobody has pulled it yet.
+    Never,
+    /// At this time, in seconds since 1970.
+    At(i64),
+}
+
 /// A version of an image: a tag and what it means, as far as known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Version {

@@ -30,6 +30,11 @@ use crate::{
 /// The portal key that is made at first use.
 const OWN: &str = "keyring:portal";
 
+/// Who is asked about the key.
+fn asker(cx: &Context) -> Arc<dyn Asker> {
+    cx.asking.0.clone().unwrap_or_else(|| Arc::new(Nobody))
+}
+
 /// Answers no question: whoever makes a link is asked for nothing where nobody said so.
 struct Nobody;
 
@@ -165,17 +170,34 @@ impl Senders {
         Ok(self.contacts().await?.judge(link, |link| self.fits(link)))
     }
 
-    /// Makes a link of what an image is at: for `platform` only if the sender chose one, signed with this person's portal
-    /// key; `until` is its end, in seconds since 1970. Where no key can be had it is not signed, which becomes a trouble.
+    /// A link of this person: for `platform` only if they chose one; `until` is its end, in seconds since 1970.
+    fn own_link(&self, to: Link, platform: Option<&Platform>, until: Option<i64>) -> Link {
+        let sender = (!self.config.person.is_empty()).then(|| self.config.person.clone());
+        // The receiver's machine may be of another platform: that is left open unless the sender chose one.
+        Link { sender, until, platform: to.platform.clone().filter(|_| platform.is_some()), ..to }
+    }
+
+    /// The same, signed with this person's portal key.
+    ///
+    /// # Errors
+    /// Those of [`signed`](Self::signed).
+    pub async fn signed_link(
+        &self,
+        cx: &Context,
+        to: Link,
+        platform: Option<&Platform>,
+        until: Option<i64>,
+    ) -> Result<Link> {
+        self.signed(asker(cx), self.own_link(to, platform, until)).await
+    }
+
+    /// The same; where no key can be had it is not signed, which becomes a trouble.
     ///
     /// # Errors
     /// `Cancelled` where the person cancels a question about the key.
     pub async fn link(&self, cx: &Context, to: Link, platform: Option<&Platform>, until: Option<i64>) -> Result<Link> {
-        let sender = (!self.config.person.is_empty()).then(|| self.config.person.clone());
-        // The receiver's machine may be of another platform: that is left open unless the sender chose one.
-        let link = Link { sender, until, platform: to.platform.clone().filter(|_| platform.is_some()), ..to };
-        let asker = cx.asking.0.clone().unwrap_or_else(|| Arc::new(Nobody));
-        match self.signed(asker, link.clone()).await {
+        let link = self.own_link(to, platform, until);
+        match self.signed(asker(cx), link.clone()).await {
             Ok(signed) => Ok(signed),
             Err(error) if error.kind == Kind::Cancelled => Err(error),
             Err(error) => {
@@ -207,18 +229,20 @@ impl Senders {
     /// # Errors
     /// `Unsupported` where the site has no such way, and those of sending.
     pub async fn send(&self, cx: &Context, letter: &Letter) -> Result<()> {
+        let to = if letter.to.is_empty() { "the site's webhook" } else { &letter.to };
+        let entry = self.journal.entry("send-link", format!("{} to {to}", letter.link));
+        self.journal.recorded(entry, self.deliver(cx, letter)).await
+    }
+
+    /// The same, for whoever writes the entry of the audit.
+    pub(super) async fn deliver(&self, cx: &Context, letter: &Letter) -> Result<()> {
         let (way, to) =
             if letter.to.is_empty() { ("webhook", "the site's webhook") } else { ("mail", letter.to.as_str()) };
         let what = format!("send the link to {}", clean::short(to, 100));
-        let known = self.way(way, &what)?;
-        let entry = self.journal.entry("send-link", format!("{} to {to}", letter.link));
-        let sending = async {
-            if cx.run(&what, known.send(cx, letter)).await? {
-                return Ok(());
-            }
-            Err(Error::unsupported(&what, "its receiver cannot be reached this way"))
-        };
-        self.journal.recorded(entry, sending).await
+        if cx.run(&what, self.way(way, &what)?.send(cx, letter)).await? {
+            return Ok(());
+        }
+        Err(Error::unsupported(&what, "its receiver cannot be reached this way"))
     }
 
     /// The people whose keys are known.
@@ -253,10 +277,11 @@ impl Senders {
             since: text::now(),
             mail: mail.map(str::to_owned),
         };
-        let entry = self.journal.entry("add-contact", format!("{name} ({})", fingerprint(key)));
+        let at = mail.map(|mail| format!(", {mail}")).unwrap_or_default();
+        let entry = self.journal.entry("add-contact", format!("{name} ({}{at})", fingerprint(key)));
         let added = contact.clone();
-        self.changed(entry, move |known| known.add(added.clone())).await?;
-        Ok(contact)
+        let known = self.changed(entry, move |known| known.add(added.clone())).await?;
+        Ok(known.named(name).cloned().unwrap_or(contact))
     }
 
     /// Removes somebody by name.
@@ -267,16 +292,17 @@ impl Senders {
         let (what, entry) = (format!("remove the contact '{name}'"), self.journal.entry("remove-contact", name));
         let name = name.to_owned();
         let missing = move || Error::not_found(&what, "nobody has that name").hint("'wharf contacts' lists them");
-        self.changed(entry, move |known| if known.remove(&name) { Ok(()) } else { Err(missing()) }).await
+        let change = move |known: &mut Contacts| if known.remove(&name) { Ok(()) } else { Err(missing()) };
+        self.changed(entry, change).await.map(|_| ())
     }
 
     async fn changed(
         &self,
         entry: crate::audit::Entry,
         change: impl Fn(&mut Contacts) -> Result<()> + Send + 'static,
-    ) -> Result<()> {
+    ) -> Result<Contacts> {
         let contacts = self.contacts.clone();
         let changing = async { blocking(move || contacts.change(&change)).await.during("change the contacts")? };
-        self.journal.recorded(entry, changing).await.map(|_| ())
+        self.journal.recorded(entry, changing).await
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     catalog::rows::Row,
     image::{
         link::CloudPlace,
-        model::{Health, Image, Platform, Version},
+        model::{Health, Image, LastPull, Platform, Version},
         reference::ImageRef,
     },
 };
@@ -110,6 +110,12 @@ pub trait Catalog: Send + Sync {
     /// again. Errors: those of [`image`](Self::image).
     async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
         Ok(Version::from_image(&self.image(cx, reference, None).await?))
+    }
+
+    /// When an image was last pulled; `None` where the source does not keep that. Changes nothing; repeated, it reads again.
+    /// Errors: `NotFound` where there is no such image.
+    async fn last_pull(&self, _cx: &Context, _reference: &ImageRef) -> Result<Option<LastPull>> {
+        Ok(None)
     }
 
     /// The vault's key for this source's secret; `None` where nobody signs in. The same in every call; contacts nobody.

@@ -38,19 +38,26 @@ impl Receiver {
     /// A receiver as somebody types it: a mail address is a person, anything else a project.
     pub fn typed(text: &str) -> Self {
         let text = text.trim();
-        if is_mail_address(text) { Self::Person(text.to_owned()) } else { Self::from(text) }
+        let address = text.strip_prefix(Self::PERSON).unwrap_or(text);
+        if is_mail_address(address) { Self::Person(address.to_owned()) } else { Self::Project(text.to_owned()) }
     }
+}
+
+/// The registry's host and the project, where a receiver is named so: `HOST/PROJECT`.
+pub fn in_registry(project: &str) -> Option<(&str, &str)> {
+    let (host, path) = project.split_once('/')?;
+    (host.contains(['.', ':']) || host == "localhost").then_some((host, path))
 }
 
 /// Whether a text is a mail address as people write it: `ada@physics.example.org`.
 pub fn is_mail_address(text: &str) -> bool {
     let is_part = |part: &str| {
         let known = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
-        !part.is_empty() && part.chars().all(known) && !part.starts_with('.') && !part.ends_with('.')
+        part.chars().all(known) && part.split('.').all(|word| !word.is_empty())
     };
     let is_domain = |domain: &str| {
         domain.contains('.')
-            && domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-'))
+            && domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
             && domain.chars().all(|c| c.is_alphanumeric() || ".-".contains(c))
     };
     text.len() <= 254 && text.split_once('@').is_some_and(|(local, domain)| is_part(local) && is_domain(domain))
@@ -90,6 +97,8 @@ mod tests {
         for (typed, is_person) in [
             ("bob@example.org", true),
             (" bob+wharf@phys.example.org ", true),
+            ("mailto:bob@example.org", true),
+            (":public", false),
             ("bjørn@example.org", true),
             ("biology", false),
             ("r.example:5000/biology", false),
@@ -101,6 +110,8 @@ mod tests {
             ("bob@@example.org", false),
             ("Bob <bob@example.org>", false),
             ("bob@example..org", false),
+            ("b..ob@example.org", false),
+            ("bob@example-.org", false),
         ] {
             assert_eq!(matches!(Receiver::typed(typed), Receiver::Person(_)), is_person, "{typed}");
         }

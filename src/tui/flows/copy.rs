@@ -1,5 +1,7 @@
 //! Dialogs of several steps: copying, importing, narrowing the list, signing in.
 
+use std::path::Path;
+
 use super::share;
 use crate::{
     model::SourceLine,
@@ -11,7 +13,7 @@ use crate::{
     state::{Screen, State},
 };
 use wharf_core::{
-    base::text,
+    base::{digest::is_tag, text},
     image::names,
     image::{
         model::ImageKind,
@@ -42,9 +44,10 @@ pub fn copy_to(state: &mut State, target: ImageTarget, platform: Option<String>)
             }
         },
     };
-    if let Some(items) = disk_destinations(state, &target, &name) {
-        let mut dialog =
-            Pick::new(format!("Copy {} (or type where to)", target.label()), Purpose::CopyTo(target, None), items);
+    if let Some(items) = disk_destinations(state, &target, &name, tag.as_deref()) {
+        let chosen = share::platform_remark(platform.as_deref());
+        let title = format!("Copy {}{chosen} (or type where to)", target.label());
+        let mut dialog = Pick::new(title, Purpose::CopyTo(target, platform), items);
         dialog.free = true;
         return state.pick(dialog);
     }
@@ -92,64 +95,75 @@ pub fn copy_to(state: &mut State, target: ImageTarget, platform: Option<String>)
 }
 
 /// Where a disk image can be copied: clouds and registries other than its own, and a file. `None` for other images.
-fn disk_destinations(state: &State, target: &ImageTarget, name: &str) -> Option<Vec<Item>> {
+fn disk_destinations(state: &State, target: &ImageTarget, name: &str, tag: Option<&str>) -> Option<Vec<Item>> {
+    let page = match state.screen() {
+        Screen::Image(page) => page.image.as_ref(),
+        _ => None,
+    };
     let (kind, home) = match target {
-        ImageTarget::Row { source, name, .. } => (state.catalog.kind(source, name)?, source.clone()),
-        ImageTarget::Reference(ImageRef::Glance { cloud, .. }) => (ImageKind::Vm, cloud.clone()),
-        ImageTarget::Reference(at @ (ImageRef::File { .. } | ImageRef::Oci(_))) => match state.screen() {
-            Screen::Image(page) => {
-                let host = at.name().map(|name| name.host.as_str());
-                let of = state.sources.iter().find(|known| host.is_some() && known.registry() == host);
-                // A registry of no source is named by its host: its disks are not here yet.
-                let named = of.map(|known| known.name.clone()).or_else(|| host.map(str::to_owned));
-                (page.image.as_ref()?.kind, named.unwrap_or_default())
-            }
-            _ => return None,
-        },
+        ImageTarget::Row { source, name, .. } => {
+            (state.catalog.kind(source, name)?, state.sources.iter().find(|known| known.name == *source))
+        }
+        ImageTarget::Reference(ImageRef::Glance { cloud, .. }) => {
+            (ImageKind::Vm, state.sources.iter().find(|known| known.name == *cloud))
+        }
+        ImageTarget::Reference(at @ (ImageRef::File { .. } | ImageRef::Oci(_))) => (page?.kind, state.source_of(at)),
         ImageTarget::Reference(_) => return None,
     };
     if kind != ImageKind::Vm {
         return None;
     }
-    let name = match state.screen() {
-        Screen::Image(page) => page.image.as_ref().and_then(|image| image.annotations.get("name").cloned()),
-        _ => None,
-    }
-    .unwrap_or_else(|| name.rsplit('/').next().unwrap_or(name).to_owned());
-    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
-    let mut items: Vec<Item> = state
-        .sources
-        .iter()
-        .filter(|known| known.holds_disks && known.name != home)
-        .map(|known| {
-            let value = format!("glance://{}/{stem}", known.name);
-            Item { label: format!("to the cloud {}", known.name), note: value.clone(), value, disabled: None }
-        })
-        .collect();
+    let home_name = home.map(|home| home.name.as_str());
+    let name = page
+        .and_then(|image| image.annotations.get("name").cloned())
+        .unwrap_or_else(|| name.rsplit('/').next().unwrap_or(name).to_owned());
+    let is_file = names::is_disk_file(Path::new(&name));
+    let stem = name.rsplit_once('.').filter(|_| is_file).map_or(name.as_str(), |(stem, _)| stem);
+    let to_cloud = |known: &SourceLine| {
+        let value = format!("glance://{}/{stem}", known.name);
+        Item { label: format!("to the cloud {}", known.name), note: value.clone(), value, disabled: None }
+    };
+    let clouds = state.sources.iter().filter(|known| known.holds_disks && Some(known.name.as_str()) != home_name);
+    let mut items: Vec<Item> = clouds.map(to_cloud).collect();
+    let is_local = home.is_some_and(|home| home.abilities.is_local)
+        || matches!(target, ImageTarget::Reference(ImageRef::File { .. }));
     // What is a file here already needs no other one.
-    if !home.is_empty() {
-        let value = format!("file:./{name}");
+    if !is_local {
+        let in_registry = home.is_some_and(|home| home.registry().is_some())
+            || matches!(target, ImageTarget::Reference(ImageRef::Oci(_)));
+        // By its ending the file is a disk, and no folder with an image in it.
+        let format = page.and_then(|image| image.disk.as_ref()).map(|disk| disk.format.as_str());
+        let ending = match format {
+            _ if !in_registry || is_file => "",
+            Some("qcow2") => ".qcow2",
+            _ => ".img",
+        };
+        let value = format!("file:./{name}{ending}");
         items.push(Item { label: "into a file here".into(), note: value.clone(), value, disabled: None });
     }
-    items.extend(registries_for_disk(state, &home, stem));
+    // The lists of clouds name their formats and rights where registries have tags.
+    let tag = tag.filter(|_| home.is_none_or(|home| home.registry().is_some()));
+    let tag = tag.filter(|tag| is_tag(tag)).unwrap_or("latest");
+    items.extend(registries_for_disk(state, home_name, stem, tag));
     Some(items)
 }
 
 /// The registries that a disk of another place can be put into, below their projects where these are known.
-fn registries_for_disk(state: &State, home: &str, stem: &str) -> Vec<Item> {
+fn registries_for_disk(state: &State, home: Option<&str>, stem: &str, tag: &str) -> Vec<Item> {
     let repository = names::as_repository(stem);
     let mut items = Vec::new();
-    for known in state.sources.iter().filter(|known| known.name != home && known.listing != Listing::SearchOnly) {
+    let listed = |known: &&SourceLine| Some(known.name.as_str()) != home && known.listing != Listing::SearchOnly;
+    for known in state.sources.iter().filter(listed) {
         let Copies::Registry(host) = &known.abilities.copies else { continue };
         let projects = state.catalog.projects(&known.name);
         let mut offer = |label: String, value: String| {
             items.push(Item { label, note: value.clone(), value, disabled: None });
         };
         if projects.is_empty() {
-            offer(format!("to {}", known.name), format!("oci://{host}/{repository}:latest"));
+            offer(format!("to {}", known.name), format!("oci://{host}/{repository}:{tag}"));
         }
         for project in projects {
-            offer(format!("to {}, {project}", known.name), format!("oci://{host}/{project}/{repository}:latest"));
+            offer(format!("to {}, {project}", known.name), format!("oci://{host}/{project}/{repository}:{tag}"));
         }
     }
     items
@@ -194,12 +208,12 @@ pub fn copy(state: &mut State, target: ImageTarget, platform: Option<String>, de
 /// The name of the source that a reference is in.
 fn source_of(state: &State, typed: &str) -> Option<String> {
     let in_folder = |source: &&SourceLine, path: &str| {
-        source.abilities.copies == Copies::Folder && std::path::Path::new(path).starts_with(&source.address)
+        source.abilities.copies == Copies::Folder && Path::new(path).starts_with(&source.address)
     };
     let found = match typed.parse().ok()? {
         ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. } => return Some(cloud),
         ImageRef::Engine(name) => return Some(name.host),
-        ImageRef::Oci(name) => state.sources.iter().find(|source| source.registry() == Some(name.host.as_str())),
+        at @ ImageRef::Oci(_) => state.source_of(&at),
         ImageRef::File { path, .. } => state.sources.iter().find(|source| in_folder(source, &path)),
         ImageRef::Other(_) => None,
     };

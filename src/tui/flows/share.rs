@@ -11,14 +11,14 @@ use crate::{
     popups::{
         Ask, Confirmation, Popup,
         pick::{Item, Pick, Purpose},
-        share::{Facts, Link, Part, Sharing, Target, WIDE, Way, lines},
+        share::{Facts, Link, NO_MAIL, Part, Sharing, Target, WIDE, Way, lines},
     },
     rows::WorkloadId,
     state::{Screen, State},
 };
 use wharf_core::{
     base::{error::Result, secret::Secret, text},
-    image::{model::ImageKind, reference::ImageRef},
+    image::{model::ImageKind, names, reference::ImageRef},
     ports::Listing,
     sharing::{
         offer::{Project, Share, SharePlan, TransferKey, VolumeTransfer},
@@ -31,8 +31,6 @@ use wharf_core::{
 const GIVE: &str = ":give";
 /// The value of the choice that shares a snapshot with nobody.
 const NOBODY: &str = ":nobody";
-/// What stands beside a contact that cannot be sent anything.
-const NO_MAIL: &str = "no mail address";
 
 fn item(label: &str, note: &str, value: &str) -> Item {
     Item { label: label.to_owned(), note: note.to_owned(), value: value.to_owned(), disabled: None }
@@ -105,7 +103,7 @@ pub fn share(state: &mut State, target: ImageTarget, platform: Option<String>) -
     }
     receivers.extend(other_clouds(state, &cloud));
     if kind != ImageKind::Volume {
-        receivers.extend(registry_projects(state, "", &target.label()));
+        receivers.extend(registry_projects(state, "", &names::as_repository(&title(state, &target))));
     }
     let mut title = format!("Share {}", title(state, &target));
     if kind == ImageKind::Volume {
@@ -113,6 +111,8 @@ pub fn share(state: &mut State, target: ImageTarget, platform: Option<String>) -
     }
     let mut dialog = Sharing::new(title, target.clone(), Some(cloud.clone()), receivers);
     dialog.keeps_holders = kind != ImageKind::Volume;
+    // A volume has no digest that a link could pin.
+    dialog.knows_contacts = kind == ImageKind::Volume;
     let mut effects = vec![Effect::Share(ShareEffect::Projects(cloud))];
     effects.extend(dialog.keeps_holders.then(|| Effect::Share(ShareEffect::Holders(target))));
     effects.extend(open(state, dialog));
@@ -128,8 +128,10 @@ fn open(state: &mut State, mut dialog: Sharing) -> Vec<Effect> {
             ImageTarget::Reference(_) => Facts::default(),
         },
     };
+    dialog.opened = state.now;
+    let asks_people = !dialog.knows_contacts;
     state.popups.push(Popup::Share(Box::new(dialog)));
-    let mut effects = vec![Effect::Share(ShareEffect::Contacts)];
+    let mut effects: Vec<Effect> = asks_people.then_some(Effect::Share(ShareEffect::Contacts)).into_iter().collect();
     effects.extend(link_where_seen(state));
     effects
 }
@@ -172,10 +174,7 @@ pub fn platform_remark(platform: Option<&str>) -> String {
 fn share_by_copy(state: &mut State, target: ImageTarget, platform: Option<String>) -> Vec<Effect> {
     let home = match &target {
         ImageTarget::Row { source, .. } => state.sources.iter().find(|known| known.name == *source),
-        ImageTarget::Reference(ImageRef::Oci(name)) => {
-            state.sources.iter().find(|known| known.registry() == Some(name.host.as_str()))
-        }
-        ImageTarget::Reference(_) => None,
+        ImageTarget::Reference(reference) => state.source_of(reference),
     };
     let own = match (home.and_then(SourceLine::registry), &target) {
         (Some(host), _) => host.to_owned(),
@@ -291,7 +290,10 @@ pub fn contacts_arrived(state: &mut State, contacts: Result<Contacts>) {
             &Receiver::Person(mail.clone()).to_string(),
             Way::Link,
         ),
-        None => receiver(&format!("{} (person)", contact.name), NO_MAIL, "", Way::Link),
+        None => {
+            let value = format!("{NO_MAIL}{}", contact.name);
+            receiver(&format!("{} (person)", contact.name), "no mail address", &value, Way::Link)
+        }
     };
     dialog.knows_contacts = true;
     dialog.put_last(&contacts.others.iter().map(person).collect::<Vec<_>>());
@@ -316,12 +318,12 @@ pub fn after_job(state: &State) -> Option<Effect> {
 }
 
 /// Other receivers are marked: asks for their plans, or leaves those that were asked for.
-pub fn marked(dialog: &Sharing, now: i64) -> Vec<Effect> {
+pub fn marked(dialog: &Sharing) -> Vec<Effect> {
     if dialog.marked.is_empty() {
         return vec![Effect::Leave(&[Slot::SharePlans])];
     }
     // Without a name that could be used there is nothing to plan.
-    let Ok(terms) = dialog.terms(now) else { return vec![Effect::Leave(&[Slot::SharePlans])] };
+    let Ok(terms) = dialog.terms() else { return vec![Effect::Leave(&[Slot::SharePlans])] };
     let platform = dialog.chosen_platform().map(str::to_owned);
     vec![Effect::Share(ShareEffect::SharePlans(dialog.target.clone(), platform, dialog.to(), terms))]
 }
@@ -412,10 +414,7 @@ fn gets_a_copy(state: &State, target: &ImageTarget, to: &Receiver) -> Option<Str
     }
     let own = match target {
         ImageTarget::Row { source, .. } => state.sources.iter().find(|known| known.name == *source)?,
-        ImageTarget::Reference(ImageRef::Oci(name)) => {
-            state.sources.iter().find(|known| known.registry() == Some(name.host.as_str()))?
-        }
-        ImageTarget::Reference(_) => return None,
+        ImageTarget::Reference(reference) => state.source_of(reference)?,
     };
     own.registry().map(|_| own.name.clone())
 }

@@ -80,7 +80,8 @@ impl Page {
                 .draw(frame, area, theme);
         }
         let width = area.width as usize;
-        let (with, since, stands) = (24.min(width / 4), 10, 12);
+        let stands = if all.iter().any(|one| one.pulled.is_some()) { 24 } else { 12 };
+        let (with, since) = (24.min(width / 4), 10);
         let what = width.saturating_sub(with + since + stands + 2);
         let head = [cell("SHARED", what), cell("WITH", with), cell("SINCE", since), cell("STANDS", stands)].concat();
         put(frame, row(area, 0), Line::styled(format!(" {head}"), theme.style("dim")));
@@ -95,7 +96,7 @@ impl Page {
                 Span::styled(format!(" {}", cell(&name, what)), theme.style("text")),
                 Span::styled(cell(&one.given.to, with), theme.style("text")),
                 Span::styled(cell(&text::age(one.given.since, model.now), since), theme.style("dim")),
-                Span::styled(cell(one.standing.as_deref().unwrap_or("not told"), stands), theme.style("dim")),
+                Span::styled(cell(&one.words(model.now), stands), theme.style("dim")),
             ]);
             let place = row(lines, (number - top) as u16);
             put(frame, place, select(line, self.shared.selected_index() == Some(number), theme));

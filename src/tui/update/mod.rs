@@ -244,13 +244,12 @@ fn pasted(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
     if let Some(why) = state.popup_refuses(&KeyEvent::from(KeyCode::Char(' '))) {
         return Err(why.to_owned());
     }
-    let now = state.now;
     match state.popups.last_mut() {
         Some(Popup::Line { input, .. }) => input.paste(text)?,
         Some(Popup::Conditions(form)) => form.paste(text)?,
         Some(Popup::Share(dialog)) => {
             if dialog.paste(text)? {
-                return Ok(share::marked(dialog, now));
+                return Ok(share::marked(dialog));
             }
         }
         Some(Popup::Pick(pick)) => {

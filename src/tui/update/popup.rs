@@ -175,7 +175,6 @@ pub(super) fn picked(state: &mut State, outcome: Outcome) -> Vec<Effect> {
 
 /// Does what a key or a click in the dialog that shares an image has led to.
 pub(super) fn sharing(state: &mut State, outcome: dialog::Outcome) -> Vec<Effect> {
-    let now = state.now;
     let Some(Popup::Share(open)) = state.popups.last_mut() else { return Vec::new() };
     match outcome {
         dialog::Outcome::Stay => Vec::new(),
@@ -184,20 +183,20 @@ pub(super) fn sharing(state: &mut State, outcome: dialog::Outcome) -> Vec<Effect
             share::next(state)
         }
         dialog::Outcome::Plan => {
-            let mut effects = share::marked(open, now);
+            let mut effects = share::marked(open);
             effects.extend(share::link_where_seen(state));
             effects
         }
         dialog::Outcome::OtherPlatform => {
             let mut effects = vec![Effect::Leave(&[Slot::Link])];
-            effects.extend(share::marked(open, now));
+            effects.extend(share::marked(open));
             effects.extend(share::link_where_seen(state));
             effects
         }
         dialog::Outcome::Go(receivers) => {
             let (target, platform) = (open.target.clone(), open.chosen_platform().map(str::to_owned));
             // The plan that was shown is for these: without a name it was never made.
-            let Ok(terms) = open.terms(now) else { return Vec::new() };
+            let Ok(terms) = open.terms() else { return Vec::new() };
             state.popups.pop();
             let mut effects = share::next(state);
             effects.extend(share::plans_confirmed(state, &target, platform.as_deref(), &terms, receivers));
@@ -210,7 +209,7 @@ pub(super) fn sharing(state: &mut State, outcome: dialog::Outcome) -> Vec<Effect
         }
         dialog::Outcome::Link => share::make_link(state),
         dialog::Outcome::OtherEnd => {
-            let mut effects = share::marked(open, now);
+            let mut effects = share::marked(open);
             effects.extend(share::make_link(state));
             effects
         }

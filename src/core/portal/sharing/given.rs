@@ -9,11 +9,12 @@ use crate::{
     base::{
         context::Context,
         error::{Kind, Result},
+        text,
     },
-    image::reference::ImageRef,
+    image::{model::LastPull, reference::ImageRef},
     sharing::{
         given::{Given, Way, given},
-        receiver::Receiver,
+        receiver::{Receiver, in_registry},
     },
 };
 
@@ -30,8 +31,22 @@ pub struct SharedByMe {
     pub given: Given,
     /// How it stands, in words; `None` where that cannot be told.
     pub standing: Option<String>,
+    /// When it was last pulled, where the place of the copy keeps that.
+    pub pulled: Option<LastPull>,
     /// The id by which it is taken back, where it has one.
     pub id: Option<String>,
+}
+
+impl SharedByMe {
+    /// How it stands, and when it was last pulled, in words.
+    pub fn words(&self, now: i64) -> String {
+        let standing = self.standing.as_deref().unwrap_or("not told");
+        match self.pulled {
+            None => standing.to_owned(),
+            Some(LastPull::Never) => format!("{standing}, not pulled yet"),
+            Some(LastPull::At(at)) => format!("{standing}, pulled {}", text::ago(at, now)),
+        }
+    }
 }
 
 impl Sharing {
@@ -47,12 +62,19 @@ impl Sharing {
 
     async fn standing(&self, cx: &Context, given: Given) -> SharedByMe {
         let reference = given.reference.clone().filter(|_| given.way == Way::Share);
+        let mut pulled = None;
         let (standing, id) = match reference {
-            Some(reference) if self.shares_by_grant(&reference) => self.granted(cx, &reference, &given.to).await,
-            Some(reference) => (self.copied_there(cx, &reference, &given.to).await, None),
+            Some(reference) if self.shares_by_grant(&reference) && in_registry(&given.to).is_none() => {
+                self.granted(cx, &reference, &given.to).await
+            }
+            Some(reference) => {
+                let (there, last) = self.copied_there(cx, &reference, &given.to).await.unzip();
+                pulled = last.flatten();
+                (there, None)
+            }
             None => (None, None),
         };
-        SharedByMe { given, standing, id }
+        SharedByMe { given, standing, pulled, id }
     }
 
     /// How a grant stands: what its receiver has answered, or that it was taken back.
@@ -72,17 +94,24 @@ impl Sharing {
         }
     }
 
-    /// Whether the copy that was made is still there.
-    async fn copied_there(&self, cx: &Context, reference: &ImageRef, to: &str) -> Option<String> {
+    /// Whether the copy that was made is still there, and when it was last pulled.
+    async fn copied_there(&self, cx: &Context, reference: &ImageRef, to: &str) -> Option<(String, Option<LastPull>)> {
         let (project, named) = match to.split_once(" as ") {
             Some((project, named)) => (project, Some(named.parse().ok()?)),
             None => (to, None),
         };
-        let there = Self::destination(reference, project, named.as_ref()).ok()?;
+        let there = match self.place_in_registry(cx, reference, project).await.ok()? {
+            Some((there, _)) => there,
+            None => Self::destination(reference, project, named.as_ref()).ok()?,
+        };
         let place = self.sources.place(&there).ok()?;
         match cx.run("look for a copy", place.content.digest(cx, &there)).await {
-            Ok(_) => Some("there".to_owned()),
-            Err(error) if error.kind == Kind::NotFound => Some("gone".to_owned()),
+            Ok(_) => {
+                let source = self.sources.source(&there).ok()?;
+                let pulled = cx.run("ask when it was pulled", source.catalog.last_pull(cx, &there)).await;
+                Some(("there".to_owned(), pulled.ok().flatten()))
+            }
+            Err(error) if error.kind == Kind::NotFound => Some(("gone".to_owned(), None)),
             Err(_) => None,
         }
     }

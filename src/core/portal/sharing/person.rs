@@ -3,11 +3,9 @@
 use super::{Sharing, shared::ShareResult};
 use crate::{
     base::{context::Context, error::Result, text},
-    image::{
-        model::{Image, Platform},
-        reference::ImageRef,
-    },
-    sharing::offer::SharePlan,
+    image::{model::Platform, reference::ImageRef},
+    sharing::{offer::SharePlan, receiver::Receiver},
+    transfer::copy::Options,
 };
 
 impl Sharing {
@@ -34,16 +32,40 @@ impl Sharing {
         })
     }
 
-    /// Sends a link to a person.
+    /// Sends a signed link to a person, if the policy lets the image pass.
     pub(super) async fn send_to_person(
         &self,
         cx: &Context,
-        image: &Image,
-        platform: Option<&Platform>,
+        reference: &ImageRef,
+        options: &Options,
         (address, until): (&str, Option<i64>),
     ) -> Result<ShareResult> {
-        let link = self.senders.link(cx, self.sources.link_to(image)?, platform, until).await?;
-        self.senders.send(cx, &self.senders.letter(&link, image.kind, address)).await?;
+        self.senders.way("mail", &format!("send a link to {reference}"))?;
+        let platform = options.platforms.as_deref().and_then(<[Platform]>::first);
+        let image = self.sources.image(cx, reference, platform).await?;
+        let link = self.senders.signed_link(cx, self.sources.link_to(&image)?, platform, until).await?;
+        let entry = self.journal.open_entry("send-link", format!("{link} to {address}"));
+        let sending = async {
+            // The very image that the link is pinned to is judged, whatever the tag means by now.
+            let pinned = image.pinned.as_ref().map_or(reference, |pinned| &pinned.reference);
+            self.evidence.admit_copy(cx, &entry, (pinned, pinned), options).await?;
+            self.senders.deliver(cx, &self.senders.letter(&link, image.kind, address)).await
+        };
+        self.journal.recorded_as(&entry, sending).await?;
         Ok(ShareResult::Sent { person: address.to_owned(), link: link.to_string() })
+    }
+
+    /// The receiver that somebody has typed: a mail address is a person, unless the cloud has a project of that name.
+    pub async fn receiver(&self, cx: &Context, reference: &ImageRef, typed: &str) -> Receiver {
+        let receiver = Receiver::typed(typed);
+        let (Receiver::Person(address), Ok(source)) = (&receiver, self.sources.source(reference)) else {
+            return receiver;
+        };
+        let projects = match &source.sharer {
+            Some(_) => self.projects(cx, &source.name).await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let is_project = projects.iter().any(|project| project.name == *address);
+        if is_project { Receiver::Project(address.clone()) } else { receiver }
     }
 }

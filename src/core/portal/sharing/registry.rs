@@ -4,20 +4,14 @@ use super::{Sharing, shared::ShareResult};
 use crate::{
     base::{
         context::Context,
-        error::{Error, Result},
+        error::{Error, Kind, Result},
         text,
     },
     image::{names, reference::ImageRef},
     ports::transfer_record::TransferRecord,
-    sharing::offer::SharePlan,
+    sharing::{offer::SharePlan, receiver::in_registry},
     transfer::copy::Options,
 };
-
-/// The registry's host and the project, where a receiver is named so.
-pub(super) fn in_registry(project: &str) -> Option<(&str, &str)> {
-    let (host, path) = project.split_once('/')?;
-    (host.contains(['.', ':']) || host == "localhost").then_some((host, path))
-}
 
 impl Sharing {
     /// Where a cloud's image goes that is shared with `HOST/PROJECT`; `None` for other images and receivers.
@@ -40,12 +34,23 @@ impl Sharing {
     }
 
     /// How such a copy would be made.
-    pub(super) fn registry_plan(&self, reference: &ImageRef, (to, size): &(ImageRef, u64)) -> Result<SharePlan> {
+    pub(super) async fn registry_plan(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        (to, size): &(ImageRef, u64),
+    ) -> Result<SharePlan> {
         let size = text::size(*size);
+        let place = self.sources.place(to)?;
+        let before = match cx.run("look what is there", place.content.digest(cx, to)).await {
+            Ok(digest) => format!(", which means {} until then", digest.short()),
+            Err(error) if error.kind == Kind::NotFound => String::new(),
+            Err(error) => return Err(error),
+        };
         Ok(SharePlan {
             steps: vec![
                 format!("download {size} from {}, and compare its hash", self.sources.source(reference)?.name),
-                format!("look at its header, and put it into {to}"),
+                format!("look at its header, and put it into {to}{before}"),
             ],
             cost: format!("{size} move through this machine, twice"),
             rights: format!("to push to {}", to.name().map_or("", |name| name.repository.as_str())),
@@ -63,8 +68,9 @@ impl Sharing {
     ) -> Result<ShareResult> {
         let from = if matches!(pinned, ImageRef::Glance { .. }) { pinned } else { from };
         let wanted = TransferRecord::new(from, to, options, self.journal.person());
-        let moving =
-            self.kept.carried_out(cx, wanted, async |cx| self.disks.through_a_file(&cx, from, to, false).await);
+        let moving = self
+            .kept
+            .carried_out(cx, wanted, async |cx| self.disks.through_a_file(&cx, from, to, options.as_file).await);
         let (reference, outcome) = moving.await?;
         Ok(ShareResult::Elsewhere { reference, outcome, share: None })
     }

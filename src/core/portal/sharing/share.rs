@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::{
     Sharing,
-    registry::in_registry,
     shared::{CopyResult, ShareResult},
 };
 use crate::{
@@ -23,7 +22,7 @@ use crate::{
     sharing::{
         naming::CopyName,
         offer::SharePlan,
-        receiver::{Receiver, Terms},
+        receiver::{Receiver, Terms, in_registry},
     },
     transfer::copy::{self, Options},
 };
@@ -87,7 +86,7 @@ impl Sharing {
                 return self.elsewhere_plan(cx, reference, there, project).await;
             }
             if let Some(to) = self.place_in_registry(cx, reference, project).await? {
-                return self.registry_plan(reference, &to);
+                return self.registry_plan(cx, reference, &to).await;
             }
         }
         cx.run(&what, sharer.plan(cx, reference, to)).await
@@ -162,9 +161,7 @@ impl Sharing {
         options: &Options,
     ) -> Result<ShareResult> {
         if let Receiver::Person(address) = to {
-            let platform = options.platforms.as_deref().and_then(<[Platform]>::first);
-            let image = self.sources.image(cx, reference, platform).await?;
-            return self.send_to_person(cx, &image, platform, (address, terms.until)).await;
+            return self.send_to_person(cx, reference, options, (address, terms.until)).await;
         }
         let named = terms.named.as_ref();
         let name = named.map(|named| format!(" as {named}")).unwrap_or_default();

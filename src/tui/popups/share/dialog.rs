@@ -23,6 +23,9 @@ use wharf_core::{
     },
 };
 
+/// What the value of a contact without an address begins with.
+pub const NO_MAIL: &str = ":no-mail/";
+
 /// A part of the dialog, which the keys go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -207,6 +210,8 @@ pub struct Sharing {
     pub read: usize,
     /// The part that the keys go to.
     pub part: Part,
+    /// When the dialog was opened, in seconds since 1970: links to persons end so long after it.
+    pub opened: i64,
     /// How long the link is good.
     pub ends: Ends,
     /// The link.
@@ -241,6 +246,7 @@ impl Sharing {
             top: 0,
             read: 0,
             part: Part::To,
+            opened: 0,
             ends: Ends(3),
             link: Link::None,
             holders: None,
@@ -271,12 +277,13 @@ impl Sharing {
         self.wished.text.parse().map(Some)
     }
 
-    /// What was chosen besides the receivers.
+    /// What was chosen besides the receivers: the same as long as nothing is chosen anew, so that the plan that was read
+    /// is what is done.
     ///
     /// # Errors
     /// Where what was typed is no name for a copy.
-    pub fn terms(&self, now: i64) -> Result<Terms> {
-        Ok(Terms { named: self.copy_name()?, until: self.ends.until(now) })
+    pub fn terms(&self) -> Result<Terms> {
+        Ok(Terms { named: self.copy_name()?, until: self.ends.until(self.opened) })
     }
 
     /// Whether a person is marked, who gets a link.
@@ -341,7 +348,8 @@ impl Sharing {
     /// The typed text, if no receiver is exactly that.
     pub fn typed(&self) -> Option<&str> {
         let text = self.input.text.trim();
-        let is = |target: &Target| target.label == text || target.value == text;
+        let value = Receiver::typed(text).to_string();
+        let is = |target: &Target| target.label == text || target.value == text || target.value == value;
         (!text.is_empty() && !self.receivers.iter().any(is)).then_some(text)
     }
 
@@ -379,12 +387,19 @@ impl Sharing {
         scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
         self.shown = scored.into_iter().map(|(_, index)| index).collect();
         self.at = ListCursor::default();
+        // Somebody whose address only looks like the typed one is somebody else.
+        let person = Receiver::typed(words);
+        if matches!(person, Receiver::Person(_)) {
+            let value = person.to_string();
+            let is = |at: &usize| self.receivers.get(*at).is_some_and(|target| target.value == value);
+            self.at.selected = self.shown.iter().position(is).unwrap_or(self.shown.len());
+        }
     }
 
     /// Adds receivers that arrived later behind the others. Marks stay, and so does the selection.
     pub fn put_last(&mut self, new: &[Target]) {
         // Whoever was typed has a name now.
-        let typed = |target: &Target| !target.value.is_empty() && receivers_have(new, &target.value);
+        let typed = |target: &Target| receivers_have(new, &target.value);
         let known = self.receivers.iter().filter(|target| !typed(target));
         self.arrange(known.chain(new).cloned().collect());
     }
@@ -413,6 +428,10 @@ impl Sharing {
 
     /// Whether a receiver has been granted the image, in words.
     pub fn held(&self, target: &Target) -> Option<String> {
+        // What people were sent is no grant.
+        if target.way == Way::Link {
+            return None;
+        }
         if let Some(Ok(holders)) = &self.holders {
             let is = |share: &&Share| share.project.id == target.value || share.project.name == target.value;
             if let Some(share) = holders.iter().find(is) {

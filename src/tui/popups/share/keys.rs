@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 
 use super::{
-    dialog::{Link, Part, Sharing, Target, Way, turned},
+    dialog::{Link, NO_MAIL, Part, Sharing, Target, Way, turned},
     lines::folded,
     regions::regions,
 };
@@ -12,7 +12,7 @@ use crate::{
     kit::{action::Action, list::Scrollable},
     popups::scroll::scrolled,
 };
-use wharf_core::sharing::receiver::Receiver;
+use wharf_core::sharing::receiver::{Receiver, in_registry};
 
 /// What the dialog's owner has to do after a key.
 #[derive(Debug, PartialEq, Eq)]
@@ -188,7 +188,7 @@ impl Sharing {
         let value = match self.selected() {
             Some(target) if target.way == Way::Give => return Outcome::Give,
             // A contact without an address.
-            Some(target) if target.value.is_empty() => {
+            Some(target) if target.value.starts_with(NO_MAIL) => {
                 "no address of theirs is known: wharf contacts add NAME KEY --mail ADDRESS"
                     .clone_into(&mut self.remark);
                 return Outcome::Stay;
@@ -202,7 +202,7 @@ impl Sharing {
                     Some(_) if typed.contains('/') => Way::Copy,
                     Some(_) if !self.keeps_holders => Way::AsImage,
                     Some(_) => Way::Grant,
-                    None if is_elsewhere(&typed) => Way::Copy,
+                    None if in_registry(&typed).is_some() => Way::Copy,
                     None => Way::Mount,
                 };
                 let note = "as typed".to_owned();
@@ -269,9 +269,4 @@ impl Sharing {
             None => Outcome::Stay,
         }
     }
-}
-
-/// Whether a project is named with the host of another registry.
-fn is_elsewhere(project: &str) -> bool {
-    project.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost")
 }

@@ -19,7 +19,10 @@ use crate::{
     },
     model::Model,
 };
-use wharf_core::{base::text, launch::plan::Workload};
+use wharf_core::{
+    base::text,
+    launch::plan::{State, Workload},
+};
 
 impl Page {
     /// Draws the list, what is known of the selected workload, and the backends that did not answer.
@@ -77,7 +80,8 @@ impl Page {
             _ => true,
         };
         // Where nothing is measured the names have the room.
-        let measured = all.iter().any(|one| matches!(self.usage(one), Used::Told(_)));
+        let measured =
+            all.iter().any(|one| one.state == State::OutOfMemory || matches!(self.usage(one), Used::Told(_)));
         let columns = columns(measured && area.width >= PLOTS_FROM);
         let shown = table::fitting(&columns, area.width, wanted);
         let height = usize::from(parts.rows.height);
