@@ -14,7 +14,7 @@ use wharf_core::{
         context::Context,
         error::{Kind, Result},
     },
-    image::reference::ImageRef,
+    image::reference::{ImageRef, Name},
     ports::Catalog,
 };
 
@@ -57,6 +57,12 @@ pub(super) fn encode_twice(name: &str) -> String {
 /// The project and the rest of a repository's name; `None` without a slash.
 pub(super) fn split(repository: &str) -> Option<(&str, &str)> {
     repository.split_once('/')
+}
+
+/// The path of an artifact, given by tag or digest; `None` if the name has no project.
+pub(super) fn artifact_path(name: &Name, selector: &str) -> Option<String> {
+    let (project, rest) = split(&name.repository)?;
+    Some(format!("projects/{}/repositories/{}/artifacts/{selector}", encode_twice(project), encode_twice(rest)))
 }
 
 impl Api {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::{
     Harbor,
     answers::{Artifact, Project, Quota, Repository, SystemInfo, User},
-    api::{encode_twice, split},
+    api::{artifact_path, encode_twice, split},
 };
 use crate::shared::{
     http::{Allowance, Part},
@@ -145,16 +145,8 @@ impl Front for Arc<Harbor> {
     }
 
     async fn last_pull(&self, cx: &Context, reference: &ImageRef) -> Result<Option<LastPull>> {
-        let Some((name, (project, rest))) = reference.name().and_then(|name| Some((name, split(&name.repository)?)))
-        else {
-            return Ok(None);
-        };
-        let path = format!(
-            "projects/{}/repositories/{}/artifacts/{}",
-            encode_twice(project),
-            encode_twice(rest),
-            name.selector()
-        );
+        let path = reference.name().and_then(|name| artifact_path(name, name.selector()));
+        let Some(path) = path else { return Ok(None) };
         let artifact: Artifact = self.api.get(cx, &format!("ask when {reference} was pulled"), &path).await?;
         Ok(Some(text::parse_timestamp(&artifact.pull_time).map_or(LastPull::Never, LastPull::At)))
     }

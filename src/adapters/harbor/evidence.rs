@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     answers::{AllowList, Artifact, Overview, Project},
-    api::{Api, encode_twice, split},
+    api::{Api, artifact_path, encode_twice, split},
 };
 use crate::formats::{exploited::Catalogues, reports};
 use wharf_core::{
@@ -55,13 +55,8 @@ struct HarborArtifact<'a> {
 impl HarborEvidence {
     fn place<'a>(&'a self, name: &'a Name, pinned: &Pinned) -> Option<HarborArtifact<'a>> {
         let api = self.servers.get(&name.host)?;
-        let (project, rest) = split(&name.repository)?;
-        let path = format!(
-            "projects/{}/repositories/{}/artifacts/{}",
-            encode_twice(project),
-            encode_twice(rest),
-            pinned.manifest
-        );
+        let (project, _) = split(&name.repository)?;
+        let path = artifact_path(name, pinned.manifest.as_str())?;
         Some(HarborArtifact { api, project, path, what: format!("ask {} about {}", name.host, name.repository) })
     }
 

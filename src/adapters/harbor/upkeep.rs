@@ -6,7 +6,7 @@ use reqwest::Method;
 use super::{
     Harbor,
     answers::Artifact,
-    api::{encode_twice, split},
+    api::artifact_path,
 };
 use wharf_core::{
     base::{
@@ -20,12 +20,6 @@ use wharf_core::{
     ports::{Upkeep, cannot, upkeep::Removal},
 };
 
-/// The API path of an artifact, given by tag or digest; `None` if the name has no project.
-fn path(name: &Name, selector: &str) -> Option<String> {
-    let (project, repository) = split(&name.repository)?;
-    Some(format!("projects/{project}/repositories/{}/artifacts/{selector}", encode_twice(repository)))
-}
-
 fn name_of<'a>(reference: &'a ImageRef, what: &str) -> Result<&'a Name> {
     match reference {
         ImageRef::Oci(name) => Ok(name),
@@ -35,7 +29,7 @@ fn name_of<'a>(reference: &'a ImageRef, what: &str) -> Result<&'a Name> {
 
 impl Harbor {
     async fn artifact(&self, cx: &Context, name: &Name, what: &str) -> Result<Artifact> {
-        let path = path(name, name.selector()).ok_or_else(|| Error::usage(what, "it is in no project"))?;
+        let path = artifact_path(name, name.selector()).ok_or_else(|| Error::usage(what, "it is in no project"))?;
         let with = "with_tag=true&with_accessory=true&with_immutable_status=true";
         self.api.get(cx, what, &format!("{path}?{with}")).await
     }
@@ -98,8 +92,8 @@ impl Upkeep for Harbor {
         let name = name_of(reference, &what)?;
         let bad = || Error::usage(&what, "it is in no project");
         let path = match (&name.digest, &name.tag) {
-            (Some(digest), _) => path(name, digest.as_str()).ok_or_else(bad)?,
-            (None, Some(tag)) => format!("{}/tags/{tag}", path(name, tag).ok_or_else(bad)?),
+            (Some(digest), _) => artifact_path(name, digest.as_str()).ok_or_else(bad)?,
+            (None, Some(tag)) => format!("{}/tags/{tag}", artifact_path(name, tag).ok_or_else(bad)?),
             (None, None) => return Err(Error::usage(what, "it names all versions")),
         };
         match self.api.send(cx, &what, Method::DELETE, &path).await {
