@@ -3,11 +3,7 @@
 use async_trait::async_trait;
 use reqwest::Method;
 
-use super::{
-    Harbor,
-    answers::Artifact,
-    api::artifact_path,
-};
+use super::{Harbor, answers::Artifact, api::artifact_path};
 use wharf_core::{
     base::{
         clean,
