@@ -272,10 +272,25 @@ pub fn span(given: &str) -> Option<i64> {
 }
 
 /// A time in the future, in seconds since 1970: from now by `7d`, `12h`, `30min`, or RFC 3339.
+///
+/// # Errors
+/// `Usage` for what is no time, is past already, or is so late that no date can be written for it (after the year 9999).
 pub fn parse_future_time(given: &str) -> Result<i64> {
-    span(given).map(|span| now().saturating_add(span)).or_else(|| parse_timestamp(given)).ok_or_else(|| {
-        Error::usage(format!("--until {given}"), "not a time").hint("write 7d, 12h or 2030-01-31T12:00:00Z")
-    })
+    future_time(given, now())
+}
+
+fn future_time(given: &str, now: i64) -> Result<i64> {
+    let wrong = |why| Error::usage(format!("--until {given}"), why).hint("write 7d, 12h or 2030-01-31T12:00:00Z");
+    let dated = |given: &str| given.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second);
+    let time = span(given).map(|span| now.saturating_add(span)).or_else(|| dated(given));
+    let time = time.ok_or_else(|| wrong("not a time"))?;
+    if time <= now {
+        return Err(wrong("that is past already"));
+    }
+    if parse_timestamp(&timestamp(time)) != Some(time) {
+        return Err(wrong("that is too far away to be written as a date"));
+    }
+    Ok(time)
 }
 
 /// A time in the past, in seconds since 1970: `7d`, `12h` or `30min` ago, or RFC 3339.
@@ -293,6 +308,17 @@ pub fn now() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_lies_ahead_and_can_be_written_as_a_date() {
+        let now = 1_800_000_000;
+        for (given, after) in [("30min", 1800), ("7d", 604_800), ("2030-01-31T12:00:00Z", 96_091_200)] {
+            assert_eq!(future_time(given, now).unwrap(), now + after, "{given}");
+        }
+        for given in ["", "0d", "0min", "2020-01-01T00:00:00Z", "999999w", "99999999999999999999d", "-1d", "soon", "7"] {
+            assert_eq!(future_time(given, now).unwrap_err().kind, crate::base::error::Kind::Usage, "{given}");
+        }
+    }
 
     #[test]
     fn sizes_keep_three_figures() {

@@ -138,10 +138,13 @@ impl LockedImage {
     pub fn link(&self, what: &str) -> Result<Link> {
         let name = clean::short(&self.name, 100);
         let link: Link = self.link.parse().map_err(|error: Error| error.during(format!("{what}: {name}")))?;
-        // Who wrote the file decides which bytes of a repository are used, not which repository.
-        let is_elsewhere =
-            matches!(link.reference, ImageRef::Oci(_) | ImageRef::Engine(_)) && name_of(&link.reference) != self.name;
-        if is_elsewhere {
+        // Who wrote the file decides which bytes of a repository are used, not which repository. A cloud's image has its id
+        // in the link and its name in the file, so only the place is compared: a cloud.
+        let leads_there = match &link.reference {
+            ImageRef::Glance { .. } => self.name.parse().is_ok_and(|name| matches!(name, ImageRef::Glance { .. })),
+            other => name_of(other) == self.name,
+        };
+        if !leads_there {
             return Err(Error::new(Kind::Integrity, what, format!("{name}: its link leads to another image"))
                 .hint("take the file back from where it was published, or add the image again"));
         }
@@ -194,6 +197,8 @@ mod tests {
             (format!("\"{DIGEST}\""), format!("\"{other}\""), Kind::Integrity),
             ("wharf:oci://r.example/a@".to_owned(), "wharf:oci://evil.example/a@".to_owned(), Kind::Integrity),
             ("wharf:oci://r.example/a@".to_owned(), "wharf:oci://r.example/b@".to_owned(), Kind::Integrity),
+            ("wharf:oci://r.example/a@".to_owned(), "wharf:file:a@".to_owned(), Kind::Integrity),
+            ("wharf:oci://r.example/a@".to_owned(), "wharf:docker://engine/a@".to_owned(), Kind::Integrity),
             ("version = 1".to_owned(), "version = 2".to_owned(), Kind::Usage),
             ("locked = ".to_owned(), "lucked = ".to_owned(), Kind::Usage),
             ("wharf:oci".to_owned(), "http:oci".to_owned(), Kind::Usage),
