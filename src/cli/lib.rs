@@ -143,7 +143,7 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Cache(args) => cache::run(portal, args, json).await,
         Verb::Share(args) => share::share(portal, args, json).await,
         Verb::Shares(args) => offers::shares(portal, &args.reference, json).await,
-        Verb::Shared => offers::shared(portal, json).await,
+        Verb::Shared(args) => offers::shared(portal, args, json).await,
         Verb::Revoke(args) => revoke::run(portal, args, json).await,
         Verb::Offers(args) => offers::run(portal, args, json).await,
         Verb::Open(args) => share::open(portal, args, json).await,

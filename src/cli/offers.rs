@@ -1,7 +1,7 @@
 //! `wharf shares` and `wharf offers`.
 
 use super::{ask, linked, output};
-use crate::args::{Answer, Offers};
+use crate::args::{Answer, Offers, Shared};
 use wharf_core::{
     base::{
         context::Context,
@@ -41,9 +41,12 @@ pub(crate) async fn shares(portal: &Portal, reference: &str, json: bool) -> Resu
     Ok(0)
 }
 
-/// Lists what this person has shared.
-pub(crate) async fn shared(portal: &Portal, json: bool) -> Result<u8> {
+/// Lists what this person has shared, or takes back what is past its end.
+pub(crate) async fn shared(portal: &Portal, args: &Shared, json: bool) -> Result<u8> {
     let all = portal.sharing.shared_by_me(&Context::default()).await?;
+    if args.take_back_ended {
+        return take_back_ended(portal, &all, json).await;
+    }
     if json {
         output::json(&all)?;
         return Ok(0);
@@ -63,7 +66,36 @@ pub(crate) async fn shared(portal: &Portal, json: bool) -> Result<u8> {
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
     output::fitting_table(&[("SHARED", 2), ("WITH", 1), ("SINCE", 0), ("STANDS", 0), ("ID", 1)], &rows)?;
     output::remark("'wharf revoke ID' takes a share back; a copy is removed with 'wharf remove-image' where it is");
+    let overdue = all.iter().filter(|one| one.is_overdue(now)).count() as u64;
+    if overdue > 0 {
+        let which = text::plural(overdue, "share is", "shares are");
+        output::remark(&format!("{which} past the end: 'wharf shared --take-back-ended' takes them back"));
+    }
     Ok(0)
+}
+
+/// Takes back what is past its end, each with a result of its own.
+async fn take_back_ended(portal: &Portal, all: &[SharedByMe], json: bool) -> Result<u8> {
+    let (cx, now) = (Context::default(), text::now());
+    let mut results = output::Results::new(json);
+    for one in all.iter().filter(|one| one.is_overdue(now)) {
+        let name = format!("{} from {}", text::with_short_digests(&one.given.what), one.given.to);
+        let taken = async {
+            match (portal.sharing.take_back(&cx, one).await?, &one.given.digest) {
+                (Some(copy), Some(digest)) => portal.upkeep.remove_copy(&cx, &copy, digest).await?,
+                _ => {}
+            }
+            if !json {
+                output::line(&format!("✓ took {name} back"))?;
+            }
+            Ok(serde_json::json!({"shared": one.given.what, "with": one.given.to, "done": "taken back"}))
+        };
+        results.add(&name, taken.await);
+    }
+    if !json && results.is_empty() {
+        output::line("nothing that you have shared is past its end")?;
+    }
+    results.finish()
 }
 
 /// Lists the offers that wait for an answer, or accepts, rejects or cancels one.

@@ -232,6 +232,11 @@ impl Results {
         });
     }
 
+    /// Whether nothing was added.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// Prints the results if they are JSON; returns the exit code, which is that of the first failure.
     pub(crate) fn finish(self) -> Result<u8> {
         if self.json {

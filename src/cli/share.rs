@@ -3,11 +3,7 @@
 use super::{ask, copy, offers, output, progress, show};
 use crate::args::{OpenLink, Share};
 use wharf_core::{
-    base::{
-        context::Context,
-        error::{Error, Result},
-        text,
-    },
+    base::{context::Context, error::Result, text},
     image::{link::Link, reference::ImageRef},
     portal::{Portal, sharing::ShareResult},
     sharing::{
@@ -32,13 +28,6 @@ pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u
         receivers.insert(0, portal.sharing.receiver(&Context::default(), &reference, typed).await);
     }
     let until = args.until.as_deref().map(text::parse_future_time).transpose()?;
-    if until.is_some() && !receivers.iter().any(|to| matches!(to, Receiver::Person(_))) {
-        return Err(Error::usage(
-            "share it for a while",
-            "--until is the end of a link: projects keep it until it is taken back",
-        )
-        .hint("leave --until away, or share it with a person or by --link"));
-    }
     let terms = Terms { until, named: None };
     let options = copy::options(&args.options)?;
     let mut results = output::Results::new(json);

@@ -707,12 +707,16 @@ fn what_was_shared_is_under_a_tab_of_the_offers_and_taken_back_with_one_key() {
             to: to.into(),
             way: Way::Share,
             since: 0,
+            until: None,
+            digest: None,
         },
         standing: Some("accepted".into()),
         pulled: None,
         id: id.map(str::to_owned),
+        copy: None,
     };
-    let all = vec![shared("biology", Some("site/x/b")), shared("chemistry", None)];
+    let copied = SharedByMe { copy: "r.example/zz/x:1".parse().ok(), ..shared("geology", None) };
+    let all = vec![shared("biology", Some("site/x/b")), shared("chemistry", None), copied];
     update(&mut state, Msg::Share(ShareNews::SharedByMe(Ok(all))));
     let drawn = crate::screens::draw(&mut state, (80, 24));
     assert!(drawn.contains("Shared by you") && drawn.contains("biology") && drawn.contains("accepted"), "{drawn}");
@@ -720,6 +724,11 @@ fn what_was_shared_is_under_a_tab_of_the_offers_and_taken_back_with_one_key() {
     assert!(crate::screens::draw(&mut state, (80, 24)).contains("Take it back from biology?"));
     press(&mut state, "esc j");
     crate::screens::draw(&mut state, (80, 24));
-    assert!(press(&mut state, "x").is_empty(), "a copy has nothing to take back");
+    assert!(press(&mut state, "x").is_empty(), "it is gone: there is nothing to take back");
+    press(&mut state, "j");
+    crate::screens::draw(&mut state, (80, 24));
+    let asked = press(&mut state, "x");
+    assert!(matches!(&asked[..], [Effect::Image(ImageEffect::Removals(of))] if of.len() == 1), "{asked:?}");
+    press(&mut state, "esc");
     assert_eq!(press(&mut state, "tab"), [Effect::Share(ShareEffect::Offers)]);
 }

@@ -28,6 +28,7 @@ mod dialogs;
 mod disks;
 mod doctor;
 mod editing;
+mod ended_shares;
 mod engine_tls;
 mod everywhere;
 mod executed;

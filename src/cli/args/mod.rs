@@ -20,7 +20,7 @@ pub use self::{
         WholeWorkload, Workload, Workloads,
     },
     requests::{Approve, Inbox, Reject, Request, Requests, RequestsVerb, Steward},
-    share::{Answer, Contacts, ContactsVerb, Offers, OpenLink, Revoke, Share, Shares},
+    share::{Answer, Contacts, ContactsVerb, Offers, OpenLink, Revoke, Share, Shared, Shares},
     sources::{Login, Logout, Sources, SourcesVerb},
     transfers::{Mirror, PaceOptions, Transfers, TransfersVerb},
 };
@@ -122,7 +122,7 @@ pub enum Verb {
     /// Show who may use an image of a cloud.
     Shares(Shares),
     /// List what you have shared: with whom, since when, and how it stands.
-    Shared,
+    Shared(Shared),
     /// Take back a share, the admission of an image, or the approval of a class.
     Revoke(Revoke),
     /// List what other projects offer to yours; accept or reject an offer.

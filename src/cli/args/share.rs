@@ -26,7 +26,8 @@ pub struct Share {
     /// Print a link instead.
     #[arg(long, conflicts_with = "to")]
     pub link: bool,
-    /// When the link ends, as a time or like 7d, 12h: with --link, or --to a person.
+    /// When it ends, as a time or like 7d, 12h. A link ends by itself; what was shared with projects is then taken back by
+    /// 'wharf shared --take-back-ended'.
     #[arg(long, value_name = "WHEN", conflicts_with = "give")]
     pub until: Option<String>,
     /// Print how the image would be shared, and share nothing.
@@ -50,6 +51,14 @@ pub struct Share {
 pub struct Shares {
     /// The image.
     pub reference: String,
+}
+
+/// The arguments of `wharf shared`.
+#[derive(Debug, Args)]
+pub struct Shared {
+    /// Take back what is past its end: grants are revoked, and copies that are still what was shared are removed.
+    #[arg(long)]
+    pub take_back_ended: bool,
 }
 
 /// The arguments of `wharf revoke`: which share, admission or class, and why.

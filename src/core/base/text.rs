@@ -315,7 +315,8 @@ mod tests {
         for (given, after) in [("30min", 1800), ("7d", 604_800), ("2030-01-31T12:00:00Z", 96_091_200)] {
             assert_eq!(future_time(given, now).unwrap(), now + after, "{given}");
         }
-        for given in ["", "0d", "0min", "2020-01-01T00:00:00Z", "999999w", "99999999999999999999d", "-1d", "soon", "7"] {
+        for given in ["", "0d", "0min", "2020-01-01T00:00:00Z", "999999w", "99999999999999999999d", "-1d", "soon", "7"]
+        {
             assert_eq!(future_time(given, now).unwrap_err().kind, crate::base::error::Kind::Usage, "{given}");
         }
     }

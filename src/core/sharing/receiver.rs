@@ -25,7 +25,8 @@ pub enum Receiver {
 pub struct Terms {
     /// What a copy is called there; `None` where it keeps the name of the image.
     pub named: Option<CopyName>,
-    /// When the link to a person ends, in seconds since 1970; `None` without an end.
+    /// When it ends, in seconds since 1970; `None` without an end. A link ends by itself; a grant or a copy is then shown
+    /// as past its end to whoever shared it, and is taken back in one go.
     pub until: Option<i64>,
 }
 

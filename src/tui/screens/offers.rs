@@ -80,7 +80,8 @@ impl Page {
                 .draw(frame, area, theme);
         }
         let width = area.width as usize;
-        let stands = if all.iter().any(|one| one.pulled.is_some()) { 24 } else { 12 };
+        let told = all.iter().map(|one| one.words(model.now).chars().count() + 1).max().unwrap_or(0);
+        let stands = told.clamp(12, (width / 3).max(12));
         let (with, since) = (24.min(width / 4), 10);
         let what = width.saturating_sub(with + since + stands + 2);
         let head = [cell("SHARED", what), cell("WITH", with), cell("SINCE", since), cell("STANDS", stands)].concat();
@@ -96,7 +97,10 @@ impl Page {
                 Span::styled(format!(" {}", cell(&name, what)), theme.style("text")),
                 Span::styled(cell(&one.given.to, with), theme.style("text")),
                 Span::styled(cell(&text::age(one.given.since, model.now), since), theme.style("dim")),
-                Span::styled(cell(&one.words(model.now), stands), theme.style("dim")),
+                Span::styled(
+                    cell(&one.words(model.now), stands),
+                    theme.style(if one.is_overdue(model.now) { "warning" } else { "dim" }),
+                ),
             ]);
             let place = row(lines, (number - top) as u16);
             put(frame, place, select(line, self.shared.selected_index() == Some(number), theme));
@@ -196,8 +200,8 @@ impl super::page::Page for Page {
             let why = match action {
                 Action::Accept | Action::Take => "here is what you have shared: tab shows what others offer",
                 Action::Reject | Action::Open if selected.is_none() => "nothing is selected: ↑ ↓ choose one",
-                Action::Reject if selected.is_some_and(|one| one.id.is_none()) => {
-                    "there is nothing to take back: a copy is removed where it is, and a link cannot be"
+                Action::Reject if selected.is_some_and(|one| !one.can_be_taken_back()) => {
+                    "there is nothing to take back: it is gone, or was a link, which cannot be"
                 }
                 Action::Open if selected.is_some_and(|one| one.given.reference.is_none()) => {
                     "it is a link that was sent"
@@ -289,7 +293,14 @@ impl Page {
                 let target = ImageTarget::Reference(reference);
                 vec![Effect::Go(Navigation::Image { target, platform: None, launch: false })]
             }
-            Action::Reject if selected.id.is_some() => {
+            Action::Reject if selected.id.is_none() => match (&selected.copy, model.act_on(self.shared.seen_one())) {
+                // A copy is taken back by removing it; what that means is shown first.
+                (Some(copy), Some(_)) => {
+                    vec![Effect::Go(Navigation::Remove(vec![ImageTarget::Reference(copy.clone())]))]
+                }
+                _ => Vec::new(),
+            },
+            Action::Reject => {
                 if let Some(share) = model.act_on(self.shared.seen_one()) {
                     let question = format!("Take it back from {}? What it launched keeps running.", share.called());
                     model.popups.push(Popup::Confirm { question, sure: Confirmation::Revoke(share) });

@@ -20,6 +20,7 @@ use crate::{
     portal::{journal::OpenEntry, sources::Source},
     ports::{Sharer, cannot, store::UseKind, transfer_record::TransferRecord},
     sharing::{
+        given,
         naming::CopyName,
         offer::SharePlan,
         receiver::{Receiver, Terms, in_registry},
@@ -72,11 +73,26 @@ impl Sharing {
         to: &Receiver,
         terms: &Terms,
     ) -> Result<SharePlan> {
-        let what = format!("plan a share of {reference}");
-        let named = terms.named.as_ref();
         if let Receiver::Person(address) = to {
             return self.person_plan(cx, reference, platform, (address, terms.until)).await;
         }
+        let mut plan = self.plan_as_fits(cx, reference, platform, (to, terms.named.as_ref())).await?;
+        if let Some(end) = terms.until {
+            let end = text::timestamp(end);
+            plan.steps
+                .push(format!("note its end, {end}: then 'wharf shared' shows it, and takes it back if you say so"));
+        }
+        Ok(plan)
+    }
+
+    async fn plan_as_fits(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        platform: Option<&Platform>,
+        (to, named): (&Receiver, Option<&CopyName>),
+    ) -> Result<SharePlan> {
+        let what = format!("plan a share of {reference}");
         let Ok(sharer) = self.sources.sharer(reference) else {
             return self.copy_plan(cx, reference, platform, to, named).await;
         };
@@ -165,7 +181,7 @@ impl Sharing {
         }
         let named = terms.named.as_ref();
         let name = named.map(|named| format!(" as {named}")).unwrap_or_default();
-        let entry = self.journal.open_entry("share", format!("{reference} with {to}{name}"));
+        let entry = self.journal.open_entry("share", given::subject(reference, &format!("{to}{name}"), terms.until));
         let sharing = self.share_as_fits(cx, &entry, reference, (to, named), options);
         let shared = self.journal.recorded_as(&entry, sharing).await?;
         if let Some(digest) = entry.digest() {

@@ -7,6 +7,7 @@ use crate::ports::upkeep::{Removal, Removed};
 use crate::{
     base::{
         context::Context,
+        digest::Digest,
         error::{Error, Kind, Result},
     },
     image::reference::ImageRef,
@@ -74,6 +75,21 @@ impl Upkeep {
             done.push(self.journal.recorded(entry, self.remove_as_told(cx, told, now)).await);
         }
         done
+    }
+
+    /// Removes a copy that this person has made, if it still is the image of this digest; what is gone counts as removed.
+    pub async fn remove_copy(&self, cx: &Context, copy: &ImageRef, digest: &Digest) -> Result<()> {
+        let what = format!("remove {copy}");
+        match self.removals(cx, std::slice::from_ref(copy)).await.pop() {
+            Some(Ok(removal)) if removal.digest.as_ref() == Some(digest) => {
+                let done = self.remove_images(cx, &[removal]).await.pop();
+                done.unwrap_or_else(|| Err(Error::failed(what, "it was not looked at"))).map(|_| ())
+            }
+            Some(Ok(_)) => Err(Error::failed(what, "its name means another image by now: nothing was removed")),
+            Some(Err(error)) if error.kind == Kind::NotFound => Ok(()),
+            Some(Err(error)) => Err(error),
+            None => Err(Error::failed(what, "it was not looked at")),
+        }
     }
 
     /// Removes exactly what was shown, if the new computation `now` is the same.

@@ -1,0 +1,93 @@
+//! Shares with an end: links end by themselves; grants and copies are shown as past their end, and taken back in one go.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{
+    clouds::{Person, disk},
+    lab::{self, Home, need},
+};
+use wharf::core::audit;
+
+/// Puts the ends of all shares in an audit into the past, as if the time had gone by.
+fn end_all(file: &Path) {
+    let written = std::fs::read_to_string(file).unwrap();
+    let (mut text, mut last) = (String::new(), None);
+    for (_, line) in audit::read(&written).lines {
+        let mut entry = line.entry;
+        if let Some((share, _)) = entry.subject.split_once(" until ") {
+            entry.subject = format!("{share} until 2020-01-01T00:00:00Z");
+        }
+        let line = audit::next(last.as_ref(), entry).unwrap();
+        text.push_str(&serde_json::to_string(&line).unwrap());
+        text.push('\n');
+        last = Some(line);
+    }
+    std::fs::write(file, text).unwrap();
+}
+
+fn json(said: &std::process::Output) -> Value {
+    assert_eq!(said.status.code(), Some(0), "{}", lab::complained(said));
+    serde_json::from_slice(&said.stdout).unwrap_or_else(|_| panic!("{}", lab::said(said)))
+}
+
+#[test]
+fn a_copy_that_is_past_its_end_is_removed_unless_somebody_has_put_another_image_there() {
+    let host = need!("WHARF_LAB_OPEN");
+    let home = Home::new();
+    let (name, project) = (lab::fresh("ended"), lab::fresh("zz-ended"));
+    let at = format!("{host}/zz/{name}:1");
+    let (theirs, other) = (format!("{host}/{project}/{name}:1"), format!("{host}/{project}/kept:1"));
+    json(&home.run(&["copy", &format!("{host}/physics/gromacs:2024.1"), &at, "--json"]));
+    let planned = home.run(&["share", &at, "--to", &project, "--until", "7d", "--plan"]);
+    assert!(lab::said(&planned).contains("note its end, 20"), "{}", lab::said(&planned));
+    json(&home.run(&["share", &at, "--to", &project, "--until", "7d", "--json"]));
+    let shared = json(&home.run(&["shared", "--json"]));
+    assert!(shared[0]["until"].is_string() && shared[0]["copy"].is_string(), "{shared}");
+    assert!(lab::said(&home.run(&["shared"])).contains("until 20"), "{}", lab::said(&home.run(&["shared"])));
+    // Before the end, nothing is taken back.
+    let early = home.run(&["shared", "--take-back-ended"]);
+    assert!(lab::said(&early).contains("nothing that you have shared is past its end"), "{}", lab::said(&early));
+    assert_eq!(home.run(&["show", &theirs]).status.code(), Some(0));
+    end_all(&home.path("state/audit.jsonl"));
+    let listed = home.run(&["shared"]);
+    assert!(lab::said(&listed).contains("! past its end, there"), "{}", lab::said(&listed));
+    assert!(lab::complained(&listed).contains("1 share is past the end"), "{}", lab::complained(&listed));
+    // Somebody has put another image under that name meanwhile: it stays.
+    json(&home.run(&["copy", &theirs, &other, "--json"]));
+    json(&home.run(&["copy", &format!("{host}/physics/lammps:stable"), &theirs, "--json"]));
+    let left = home.run(&["shared", "--take-back-ended"]);
+    assert!(lab::said(&left).contains("nothing that you have shared"), "{}", lab::said(&left));
+    assert_eq!(home.run(&["show", &theirs]).status.code(), Some(0));
+    json(&home.run(&["copy", &other, &theirs, "--json"]));
+    let taken = home.run(&["shared", "--take-back-ended"]);
+    assert_eq!(taken.status.code(), Some(0), "{}", lab::complained(&taken));
+    assert!(lab::said(&taken).contains(&format!("from {project} back")), "{}", lab::said(&taken));
+    assert_eq!(home.run(&["show", &theirs]).status.code(), Some(6), "the copy is gone");
+    assert_eq!(home.run(&["show", &at]).status.code(), Some(0), "and the image is not");
+    assert!(lab::said(&home.run(&["shared"])).contains("ended, gone"), "{}", lab::said(&home.run(&["shared"])));
+}
+
+#[test]
+fn grants_of_a_cloud_that_are_past_their_end_are_revoked_also_those_to_everybody() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let (alice, bob) = (Person::new("alice", &clouds), Person::new("bob", &clouds));
+    let file = alice.home.path("ended.raw");
+    disk(&file);
+    let (one, all) = (lab::fresh("ended"), lab::fresh("ended-for-all"));
+    for (name, receiver) in [(&one, &["--to", bob.project().as_str()][..]), (&all, &["--community"])] {
+        let named = format!("glance://site/{name}");
+        alice.json(&["push", file.to_str().unwrap(), &named]);
+        alice.json(&[&["share", &named, "--until", "1h"], receiver].concat());
+    }
+    let shared = alice.json(&["shared"]);
+    assert!(shared.as_array().unwrap().iter().all(|one| one["id"].is_string()), "{shared}");
+    end_all(&alice.home.path("state/audit.jsonl"));
+    let taken = alice.json(&["shared", "--take-back-ended"]);
+    assert_eq!(taken.as_array().unwrap().len(), 2, "{taken}");
+    for name in [&one, &all] {
+        assert_eq!(alice.json(&["shares", &format!("glance://site/{name}")]), serde_json::json!([]), "{name}");
+    }
+    assert!(lab::said(&alice.run(&["shared"])).matches("taken back").count() == 2);
+}
