@@ -25,6 +25,7 @@ use super::{
 };
 use wharf_core::{
     base::{
+        badge::Scan,
         blocking::blocking,
         clean,
         context::Context,
@@ -32,9 +33,9 @@ use wharf_core::{
         text,
     },
     config::Config,
-    evidence::record::{CheckedBy, Kind, Outcome, Record},
+    evidence::record::{CheckedBy, Counts, Kind, Outcome, Record},
     image::{
-        model::Image,
+        model::{Image, ImageKind, Pinned},
         reference::{DOCKER_HUB, ImageRef},
     },
     portal::doctor::State,
@@ -352,6 +353,9 @@ impl Checker for Scanner {
         let ImageRef::Oci(name) = &pinned.reference else { return Ok(Vec::new()) };
         let what = format!("scan {}", pinned.reference);
         let make = self.make.name();
+        if image.kind == ImageKind::Vm {
+            return Ok(vec![Record { reason: format!("{make} does not look into disks"), ..unread(pinned, make) }]);
+        }
         // By the digest of the platform's manifest: what is scanned is what would be launched.
         let target = format!("{}/{}@{}", name.host, name.repository, pinned.manifest);
         let plain = self.plain.contains(&name.host);
@@ -406,6 +410,20 @@ impl Checker for Scanner {
         records.extend(software.map(|outcome| record(outcome, seen)));
         Ok(records)
     }
+}
+
+/// The result for what a scanner cannot read. The layer around a disk holds nothing of what would run: packages that lie
+/// beside the disk, to be found, would say "clean" of another thing.
+fn unread(pinned: &Pinned, make: &str) -> Record {
+    let outcome = Outcome::Scan {
+        state: Scan::Unsupported,
+        counts: Counts::default(),
+        packages: 0,
+        scanned: Some(text::now()),
+        database: None,
+        worst: Vec::new(),
+    };
+    Record::now(pinned, CheckedBy::Wharf, make, outcome, VALID)
 }
 
 /// Registers the scanner that is installed, unless other users could change it.

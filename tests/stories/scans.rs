@@ -175,6 +175,15 @@ fn findings_a_clean_image_and_one_that_the_scanner_does_not_know_are_three_thing
     assert_eq!(pushed.status.code(), Some(0));
     let (code, scan, said) = unknown.verify();
     assert_eq!((code, &scan["state"]), (Some(3), &"unsupported".into()), "{said}");
+    // Nor is the layer around a disk asked about the disk.
+    let disk = Scanning::new(&open, ANY_AGE);
+    let file = disk.home.path("disk.raw");
+    crate::clouds::disk(&file);
+    let pushed = disk.home.run(&["push", file.to_str().unwrap(), &disk.image()]);
+    assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
+    let (code, scan, said) = disk.verify();
+    assert_eq!((code, &scan["state"]), (Some(3), &"unsupported".into()), "{said}");
+    assert!(said.contains("does not look into disks"), "{said}");
 }
 
 #[test]
