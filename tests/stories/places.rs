@@ -98,6 +98,27 @@ async fn a_reader_may_read_and_is_told_that_writing_is_not_allowed() {
 }
 
 #[tokio::test]
+async fn a_share_that_could_not_be_pushed_is_not_planned_and_trying_leaves_nothing() {
+    let (open, token) = (need!("WHARF_LAB_OPEN"), need!("WHARF_LAB_TOKEN"));
+    let home = Home::new();
+    let (cx, from) = (Context::default(), reference(&format!("{open}/physics/gromacs:2024.1")));
+    let project = lab::fresh("zz-planned");
+    let to = Receiver::Project(format!("{token}/{project}"));
+    for (account, secret, may) in [("reader", "readpass", false), ("lab", "labpass", true)] {
+        lab::vault(&home).set(&token, account, &Secret::new(secret)).unwrap();
+        let portal = lab::portal(&home, vec![lab::registry("open", &open), lab::registry("token", &token)]);
+        let planned = portal.sharing.share_plan(&cx, &from, None, &to, &Terms::default()).await;
+        match planned {
+            Ok(_) => assert!(may, "{account}"),
+            Err(error) => assert!(!may && error.kind == Kind::NotAllowed, "{account}: {error}"),
+        }
+    }
+    let destination = reference(&format!("{token}/{project}/gromacs:2024.1"));
+    let portal = lab::portal(&home, vec![lab::registry("token", &token)]);
+    assert_eq!(portal.sources.image(&cx, &destination, None).await.unwrap_err().kind, Kind::NotFound);
+}
+
+#[tokio::test]
 async fn layouts_and_archives_keep_what_they_are_given() {
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("none", "127.0.0.1:1")]);

@@ -33,6 +33,18 @@ impl Sharing {
         Ok(Some((to, image.size)))
     }
 
+    /// Tries whether this person may push there, and leaves nothing: a plan that cannot be carried out is none.
+    ///
+    /// # Errors
+    /// `NotAllowed` where they may not, and those of reaching the registry.
+    pub(super) async fn may_push(&self, cx: &Context, to: &ImageRef) -> Result<()> {
+        let place = self.sources.place(to)?;
+        match cx.run(&format!("push to {to}"), place.content.may_write(cx, to)).await {
+            Err(error) if error.kind == Kind::Unsupported => Ok(()),
+            tried => tried,
+        }
+    }
+
     /// How such a copy would be made.
     pub(super) async fn registry_plan(
         &self,
@@ -41,6 +53,7 @@ impl Sharing {
         (to, size): &(ImageRef, u64),
     ) -> Result<SharePlan> {
         let size = text::size(*size);
+        self.may_push(cx, to).await?;
         let place = self.sources.place(to)?;
         let before = match cx.run("look what is there", place.content.digest(cx, to)).await {
             Ok(digest) => format!(", which means {} until then", digest.short()),

@@ -119,6 +119,7 @@ impl Sharing {
         let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
         let destination = Self::destination(reference, project, named)?;
         let image = self.sources.image(cx, reference, platform).await?;
+        self.may_push(cx, &destination).await?;
         let inside = destination.name().map(|name| &name.host) == reference.name().map(|name| &name.host);
         let digest = image.pinned.as_ref().map_or("the manifest", |pinned| pinned.digest.short());
         Ok(SharePlan {
