@@ -142,6 +142,11 @@ fn a_sender_is_known_once_their_key_was_added_and_nobody_else_can_use_their_name
     let stripped = open(unsigned);
     assert_eq!(stripped.status.code(), Some(4), "{}", said(&stripped));
     assert!(complained(&stripped).contains("NOT signed, and you know the key of Ada"), "{}", complained(&stripped));
+    // A name that looks like hers: in Cyrillic, in wide letters, with a letter more that is not seen.
+    for like in ["%D0%90da", "%EF%BD%81%EF%BD%84%EF%BD%81", "a%E2%80%8Bda"] {
+        let refused = open(&unsigned.replace("from=ada", &format!("from={like}")));
+        assert_eq!(refused.status.code(), Some(4), "{like}: {}", said(&refused));
+    }
     let stranger = unsigned.replace("from=ada", "from=zoe");
     assert!(said(&open(&stranger)).contains("not proven"), "{}", said(&open(&stranger)));
     assert_eq!(bob.run(&["contacts", "remove", "ada"]).status.code(), Some(0));

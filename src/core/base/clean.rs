@@ -21,6 +21,11 @@ fn is_plain(c: char) -> bool {
             | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'))
 }
 
+/// Whether a character is not seen, or stands for one that was not.
+pub(super) fn is_hidden(c: char) -> bool {
+    c == MARK || !is_plain(c)
+}
+
 /// Whether an invisible character belongs to the one before it: a joiner inside a word of a script that uses joiners,
 /// or between the parts of an emoji; a variation selector after an emoji or ideograph. Elsewhere it could hide in a
 /// name. (Unicode Standard, 23.2 and 23.4; RFC 5892, appendix A; UTS #51, section 2.)

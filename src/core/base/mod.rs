@@ -11,6 +11,7 @@ pub mod context;
 pub mod digest;
 pub mod error;
 pub mod json;
+pub mod lookalike;
 pub mod mistakes;
 pub mod pace;
 pub mod progress;

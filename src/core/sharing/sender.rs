@@ -7,6 +7,7 @@ use crate::{
         clean,
         digest::Digest,
         error::{Error, Result},
+        lookalike::{folded, look_alike},
     },
     image::link::{Link, is_link},
     sharing::receiver::is_mail_address,
@@ -83,7 +84,7 @@ impl Contacts {
         let claimed = link.sender.as_deref().unwrap_or_default();
         let Some(key) = link.key.as_ref().filter(|_| link.signature.is_some()) else {
             // Whoever has their key does not take a link without their signature for theirs.
-            return match self.named(claimed) {
+            return match self.claimed(claimed) {
                 Some(contact) => Proof::Stripped { name: contact.name.clone() },
                 None => Proof::Unsigned,
             };
@@ -97,25 +98,33 @@ impl Contacts {
         if let Some(contact) = self.others.iter().find(|contact| contact.key == *key) {
             return Proof::Known { name: contact.name.clone() };
         }
-        match self.named(claimed) {
+        match self.claimed(claimed) {
             Some(contact) => Proof::OtherKey { name: contact.name.clone(), key: key.clone() },
             None => Proof::Unknown { key: key.clone() },
         }
     }
 
-    /// The contact of this name, however it is capitalised.
+    /// The contact of this name, however it is capitalised and in whichever normal form its letters are.
     pub fn named(&self, name: &str) -> Option<&Contact> {
-        self.others.iter().find(|contact| contact.name.to_lowercase() == name.trim().to_lowercase())
+        let exactly = self.others.iter().find(|contact| contact.name == name.trim());
+        let wanted = folded(name);
+        exactly.or_else(|| self.others.iter().find(|contact| !wanted.is_empty() && folded(&contact.name) == wanted))
+    }
+
+    /// The contact for whom people take a name that they see.
+    fn claimed(&self, name: &str) -> Option<&Contact> {
+        self.named(name).or_else(|| self.others.iter().find(|contact| look_alike(&contact.name, name)))
     }
 
     /// Adds somebody.
     ///
     /// # Errors
-    /// `Usage` where the name or the key is one of somebody else: nobody's key is replaced silently.
+    /// `Usage` where the key is one of somebody else, or the name, or one that looks like it: nobody's key is replaced
+    /// silently, and nobody is taken for another.
     pub fn add(&mut self, contact: Contact) -> Result<()> {
         let what = format!("add the contact '{}'", clean::short(&contact.name, LONGEST));
         let name = contact.name.trim();
-        if name.is_empty() || name.chars().count() > LONGEST || clean::line(name) != name {
+        if folded(name).is_empty() || name.chars().count() > LONGEST || clean::line(name) != name {
             return Err(Error::usage(what, format!("a name has 1 to {LONGEST} visible characters")));
         }
         if self.own.as_ref() == Some(&contact.key) {
@@ -124,7 +133,7 @@ impl Contacts {
         if let Some(mail) = contact.mail.as_deref().filter(|mail| !is_mail_address(mail)) {
             return Err(Error::usage(what, format!("'{}' is no mail address", clean::short(mail, LONGEST))));
         }
-        let called = |known: &&mut Contact| known.name.to_lowercase() == name.to_lowercase();
+        let called = |known: &&mut Contact| folded(&known.name) == folded(name);
         if let Some(known) = self.others.iter_mut().find(called) {
             if known.key == contact.key {
                 // Added again, somebody can get an address.
@@ -138,6 +147,10 @@ impl Contacts {
         if let Some(known) = self.others.iter().find(|known| known.key == contact.key) {
             return Err(Error::usage(what, format!("that is the key of '{}'", known.name))
                 .hint("remove that contact first, if the name is to be another"));
+        }
+        if let Some(known) = self.claimed(name) {
+            return Err(Error::usage(what, format!("that name looks like the one of '{}'", known.name))
+                .hint("give them a name that you can tell from it"));
         }
         self.others.push(Contact { name: name.to_owned(), ..contact });
         self.others.sort_by_key(|contact| contact.name.to_lowercase());
@@ -164,7 +177,7 @@ impl Proof {
             Self::Unsigned => format!("{says} (not proven: it is not signed)"),
             Self::Stripped { name } => format!("{says}, but it is NOT signed, and you know the key of {name}"),
             Self::Own => "from yourself (signed with your key)".to_owned(),
-            Self::Known { name } => match claimed.filter(|claimed| !claimed.eq_ignore_ascii_case(name)) {
+            Self::Known { name } => match claimed.filter(|claimed| folded(claimed) != folded(name)) {
                 Some(claimed) => {
                     format!(
                         "from {name} (signed with their key); there they are called {}",
@@ -296,13 +309,48 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_looks_like_a_contacts_is_taken_for_it() {
+        let contact = |name: &str, key: &str| Contact { name: name.into(), key: key.repeat(5), since: 1, mail: None };
+        let mut known = Contacts::default();
+        for (name, key) in [("Zo\u{eb}", "zoe-key"), ("Ian", "ian-key"), ("Ada", "ada-key")] {
+            known.add(contact(name, key)).unwrap();
+        }
+        let other = "xyz-key".repeat(5);
+        for (claimed, name) in [
+            ("Zoe%CC%88", "Zo\u{eb}"),
+            ("ZOE%CC%88", "Zo\u{eb}"),
+            ("lan", "Ian"),
+            ("%D0%90da", "Ada"),
+            ("Ada%C2%A0", "Ada"),
+            ("A%E2%80%8Bda", "Ada"),
+        ] {
+            let bare: Link = format!("wharf:oci://r.example/a@{DIGEST}?from={claimed}").parse().unwrap();
+            assert_eq!(known.judge(&bare, verifies), Proof::Stripped { name: name.into() }, "{claimed}");
+            let signed = link(claimed, &other, &other);
+            let proof = Proof::OtherKey { name: name.into(), key: other.clone() };
+            assert_eq!(known.judge(&signed, verifies), proof, "{claimed}");
+        }
+        for name in ["Zoe\u{308}", "lan", "\u{410}da"] {
+            assert_eq!(known.add(contact(name, "new-key")).unwrap_err().kind, Kind::Usage, "{name}");
+        }
+        known.add(contact("Zoe\u{308}", "zoe-key")).unwrap();
+        assert_eq!(known.others.len(), 3, "the same name with the same key is the same contact");
+        assert!(!known.remove("lan") && known.remove("zoe\u{308}"), "only a name of theirs removes somebody");
+    }
+
+    #[test]
     fn nobodys_key_is_replaced_silently() {
         let mut known = contacts();
         let contact = |name: &str, key: &str| Contact { name: name.into(), key: key.repeat(5), since: 2, mail: None };
         known.add(contact("ada", "ada-key")).unwrap();
-        for (name, key) in
-            [("ADA", "new-key"), ("eve", "ada-key"), ("me", "own-key"), ("", "new-key"), ("a\u{1b}[m", "k")]
-        {
+        for (name, key) in [
+            ("ADA", "new-key"),
+            ("eve", "ada-key"),
+            ("me", "own-key"),
+            ("", "new-key"),
+            ("\u{fffd}", "k"),
+            ("a\u{1b}[m", "k"),
+        ] {
             assert_eq!(known.add(contact(name, key)).unwrap_err().kind, Kind::Usage, "{name}");
         }
         known.add(contact("bob", "bob-key")).unwrap();
