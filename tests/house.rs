@@ -427,6 +427,7 @@ const WRITES: &[&str] = &[
     "copy::copy(cx",
     "signatures.sign(",
     "signatures.add(",
+    "secrets.add(",
     "secrets.set(",
     "secrets.delete(",
     "store.submit(",

@@ -154,6 +154,30 @@ fn a_sender_is_known_once_their_key_was_added_and_nobody_else_can_use_their_name
 }
 
 #[test]
+fn of_several_first_links_at_once_all_are_signed_with_the_same_key() {
+    let home = Home::new();
+    let share = || {
+        let mut one = home.wharf(&["share", &lab::starter(), "--link"]);
+        one.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let all: Vec<_> = (0..4).map(|_| share()).collect();
+    let keys: std::collections::BTreeSet<String> = all
+        .into_iter()
+        .map(|one| {
+            let output = one.wait_with_output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "{}", complained(&output));
+            let link = said(&output).trim().to_owned();
+            link.split_once("&by=").map(|(_, key)| key.split('&').next().unwrap().to_owned()).unwrap_or_default()
+        })
+        .collect();
+    // Where no store keeps a key for good, none is signed.
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    assert_eq!(home.run(&["key"]).status.success(), keys.iter().all(|key| !key.is_empty()));
+    let key = said(&home.run(&["key"]));
+    assert!(keys.iter().all(|one| key.contains(one.as_str())), "{keys:?} {key}");
+}
+
+#[test]
 fn a_link_is_copied_and_pulled_by_whoever_gets_it() {
     let open = need!("WHARF_LAB_OPEN");
     let source = format!("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{open}\"\n");

@@ -18,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use crate::shared::private;
 use wharf_core::{
     base::{error::Result, secret::Secret},
     ports::{Keeps, Vault},
@@ -83,6 +84,15 @@ impl Keeper {
     }
 }
 
+/// Keeps a secret in a store of several programs, unless one is there: under a lock, since a keyring has no such step.
+fn added(store: &dyn Vault, state_dir: &Path, place: &str, account: &str, secret: &Secret) -> Result<bool> {
+    private::folder(state_dir)?;
+    let lock =
+        private::open(&state_dir.join("secrets.lock"), |options| options.create(true).truncate(false).write(true))?;
+    private::lock(&lock, private::PATIENCE, &format!("keep the secret of {place}"))?;
+    store.add(place, account, secret)
+}
+
 fn choose(state_dir: &Path, file_agreed: bool) -> ChosenVault {
     let mut refused = Vec::new();
     match stores::secret_service(BUS_PATIENCE) {
@@ -146,6 +156,15 @@ impl Vault for Keeper {
         kept
     }
 
+    fn add(&self, place: &str, account: &str, secret: &Secret) -> Result<bool> {
+        let kept = match self.chosen().store {
+            Store::Lasting(store) => added(&*store, &self.state_dir, place, account, secret),
+            Store::Memory(memory) => memory.add(place, account, secret),
+        };
+        self.changed();
+        kept
+    }
+
     fn delete(&self, place: &str) -> Result<()> {
         let gone = self.chosen().store.vault().delete(place);
         self.changed();
@@ -181,8 +200,41 @@ impl Vault for Memory {
         Ok(())
     }
 
+    fn add(&self, place: &str, account: &str, secret: &Secret) -> Result<bool> {
+        let mut all = self.all();
+        let is_free = !all.contains_key(place);
+        if is_free {
+            all.insert(place.to_owned(), (account.to_owned(), secret.clone()));
+        }
+        Ok(is_free)
+    }
+
     fn delete(&self, place: &str) -> Result<()> {
         self.all().remove(place);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_that_keep_a_secret_at_once_one_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let keeps = |number: usize| {
+            let store = file::File::open(folder.path()).unwrap();
+            added(&store, folder.path(), "signing key portal", "portal", &Secret::new(number.to_string())).unwrap()
+        };
+        let kept: Vec<usize> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|number| (number, scope.spawn(move || keeps(number)))).collect();
+            all.into_iter().filter_map(|(number, one)| one.join().unwrap().then_some(number)).collect()
+        });
+        let there = file::File::open(folder.path()).unwrap().get("signing key portal").unwrap();
+        assert_eq!(kept.len(), 1);
+        assert_eq!(there, Some(("portal".into(), Secret::new(kept[0].to_string()))));
+        let memory = Memory::default();
+        assert!(memory.add("a", "b", &Secret::new("1")).unwrap() && !memory.add("a", "b", &Secret::new("2")).unwrap());
+        assert_eq!(memory.get("a").unwrap(), Some(("b".into(), Secret::new("1"))));
     }
 }

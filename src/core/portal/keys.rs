@@ -90,6 +90,11 @@ fn check_name(name: &str) -> Result<()> {
     }
 }
 
+fn taken(name: &str, what: &str) -> Error {
+    Error::usage(what, "there is one of that name")
+        .hint(format!("choose another name, or forget it: wharf key forget {name}"))
+}
+
 /// Answers with a passphrase that was typed just before; passes all other questions on.
 struct KnownPassphrase(Secret, Arc<dyn Asker>);
 
@@ -199,11 +204,7 @@ impl Keys {
     }
 
     async fn is_free(&self, name: &str, what: &str) -> Result<()> {
-        if self.secrets.get(&vault_key(name), what).await?.is_none() {
-            return Ok(());
-        }
-        Err(Error::usage(what, "there is one of that name")
-            .hint(format!("choose another name, or forget it: wharf key forget {name}")))
+        if self.secrets.get(&vault_key(name), what).await?.is_none() { Ok(()) } else { Err(taken(name, what)) }
     }
 
     /// Keeps a private key (PEM) in the secret store. An existing key is never replaced.
@@ -213,8 +214,10 @@ impl Keys {
         let what = format!("keep the key '{name}'");
         let place = vault_key(name);
         let keeping = async {
-            self.is_free(name, &what).await?;
-            self.secrets.set(&place, name, &pem, &what).await?;
+            // Looked at and kept as one step: another program may keep one of that name at the same time.
+            if !self.secrets.add(&place, name, &pem, &what).await? {
+                return Err(taken(name, &what));
+            }
             let key = format!("{KEYRING}{name}");
             // The kept key is opened to try it; one that cannot be opened is forgotten again.
             let mut half = match self.public_half(asker.clone(), &key).await {

@@ -57,6 +57,13 @@ impl Secrets {
         blocking(move || vault.set(&place, &account, &secret)).await.during(what)?
     }
 
+    /// The same, unless a secret is there: `false` where one is, also where another program keeps one at the same time.
+    pub(super) async fn add(&self, place: &str, account: &str, secret: &Secret, what: &str) -> Result<bool> {
+        let (vault, place, account, secret) =
+            (self.vault.clone(), place.to_owned(), account.to_owned(), secret.clone());
+        blocking(move || vault.add(&place, &account, &secret)).await.during(what)?
+    }
+
     /// Forgets the secret for a place; where there is none, it does nothing.
     pub(super) async fn delete(&self, place: &str, what: &str) -> Result<()> {
         let (vault, place) = (self.vault.clone(), place.to_owned());

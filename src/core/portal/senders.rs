@@ -112,24 +112,7 @@ impl Senders {
         let own = self.config.link_key.is_empty();
         let wanted = if own { OWN } else { &self.config.link_key };
         let signer = match (self.signers.open)(wanted, asker.clone()).await {
-            Err(error) if own && error.kind == Kind::NotFound => {
-                if let Some(known) = self.contacts().await?.own {
-                    let why = format!(
-                        "your key {} is in another secret store than the one that answers here",
-                        fingerprint(&known)
-                    );
-                    return Err(Error::not_found(what, why).hint(
-                        "unlock that store ('wharf doctor' says which one answers), or name a key of your own: link_key",
-                    ));
-                }
-                if self.secrets.keeps().await.is_none_or(|(keeps, _)| keeps != Keeps::ForGood) {
-                    return Err(Error::unsupported(what, "no secret store here keeps a key for good").hint(
-                        "set link_key to a key of yours ('wharf key new FILE.key'), or agree to a file: secret_file = true",
-                    ));
-                }
-                self.keys.make(asker.clone(), OWN, Curve::P256, false).await?;
-                (self.signers.open)(wanted, asker).await?
-            }
+            Err(error) if own && error.kind == Kind::NotFound => self.made(what, asker).await?,
             opened => opened?,
         };
         let key = (self.signers.short.of)(&signer.public_pem()).ok_or_else(|| {
@@ -150,6 +133,30 @@ impl Senders {
             tracing::info!(%error, "your own key was not written down");
         }
         Ok((signer, key))
+    }
+
+    /// Makes the portal key and opens it; where another program has made it meanwhile, that one.
+    async fn made(&self, what: &str, asker: Arc<dyn Asker>) -> Result<Arc<dyn Signer>> {
+        if let Some(known) = self.contacts().await?.own {
+            // It may have been made and written down since nobody found it.
+            let opened = (self.signers.open)(OWN, asker).await;
+            let why =
+                format!("your key {} is in another secret store than the one that answers here", fingerprint(&known));
+            let elsewhere = Error::not_found(what, why)
+                .hint("unlock that store ('wharf doctor' says which one answers), or name a key of your own: link_key");
+            return opened.map_err(|error| if error.kind == Kind::NotFound { elsewhere } else { error });
+        }
+        if self.secrets.keeps().await.is_none_or(|(keeps, _)| keeps != Keeps::ForGood) {
+            return Err(Error::unsupported(what, "no secret store here keeps a key for good").hint(
+                "set link_key to a key of yours ('wharf key new FILE.key'), or agree to a file: secret_file = true",
+            ));
+        }
+        let made = self.keys.make(asker.clone(), OWN, Curve::P256, false).await;
+        match ((self.signers.open)(OWN, asker).await, made) {
+            (Ok(opened), _) => Ok(opened),
+            (Err(_), Err(refused)) => Err(refused),
+            (Err(error), Ok(_)) => Err(error),
+        }
     }
 
     /// Whether the signature of a link is by its key, over all of it.

@@ -133,6 +133,14 @@ pub trait Vault: Send + Sync {
     /// Keeps the secret of `account` at `place`, in place of the previous one. After: [`get`](Self::get) gives it.
     /// Repeated, it changes nothing. Errors: it is not kept; the previous one may still be.
     fn set(&self, place: &str, account: &str, secret: &Secret) -> Result<()>;
+    /// Keeps a secret unless there is one at `place`: `false` where there is, and then nothing has changed. Errors: it is not
+    /// kept. A store of several programs does so that of two at once only one keeps its secret.
+    fn add(&self, place: &str, account: &str, secret: &Secret) -> Result<bool> {
+        if self.get(place)?.is_some() {
+            return Ok(false);
+        }
+        self.set(place, account, secret).map(|()| true)
+    }
     /// Forgets the secret for `place`. Where there is none, it does nothing. Errors: the secret may still be kept.
     fn delete(&self, place: &str) -> Result<()>;
 }
