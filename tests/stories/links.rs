@@ -154,6 +154,34 @@ fn a_sender_is_known_once_their_key_was_added_and_nobody_else_can_use_their_name
 }
 
 #[test]
+fn the_configured_key_is_ones_own_before_it_has_signed_and_after_it_was_changed() {
+    let (home, other) = (Home::new(), Home::new());
+    let configured = |home: &Home, name: &str, words: &[&str]| {
+        let config = home.path(&format!("{name}.toml"));
+        std::fs::write(&config, format!("link_key = \"{}\"\n", home.path(name).display())).unwrap();
+        home.run(&[&["--config", &config.display().to_string()], words].concat())
+    };
+    for name in ["first.key", "second.key"] {
+        assert_eq!(home.run(&["key", "new", &home.path(name).display().to_string()]).status.code(), Some(0));
+    }
+    let shared = configured(&home, "first.key", &["share", &lab::starter(), "--link"]);
+    let link = said(&shared).trim().to_owned();
+    assert!(link.contains("&sig="), "{}", complained(&shared));
+    for name in ["first.key", "second.key"] {
+        let opened = said(&configured(&home, name, &["open", &link]));
+        assert!(opened.contains("from yourself"), "{name}: {opened}");
+        let refused = configured(&home, name, &["contacts", "add", "Ada", &link]);
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+        assert!(complained(&refused).contains("your own key"), "{}", complained(&refused));
+    }
+    // On another machine, to which only the key was taken.
+    std::fs::copy(home.path("first.key"), other.path("first.key")).unwrap();
+    assert!(said(&configured(&other, "first.key", &["open", &link])).contains("from yourself"));
+    assert_eq!(configured(&other, "first.key", &["contacts", "add", "Ada", &link]).status.code(), Some(2));
+    assert!(said(&other.run(&["open", &link])).contains("a key that you do not know"));
+}
+
+#[test]
 fn of_several_first_links_at_once_all_are_signed_with_the_same_key() {
     let home = Home::new();
     let share = || {

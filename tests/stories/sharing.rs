@@ -175,7 +175,7 @@ fn people_are_receivers_beside_projects_and_get_a_link_until_the_chosen_end() {
         mail: mail.map(str::to_owned),
     };
     let others = vec![contact("Bob", Some("bob@site.example")), contact("Eve", None)];
-    update(&mut state, Msg::Share(ShareNews::Contacts(Ok(Contacts { own: None, others }))));
+    update(&mut state, Msg::Share(ShareNews::Contacts(Ok(Contacts { others, ..Contacts::default() }))));
     for size in [(80, 24), (120, 40)] {
         let drawn = draw(&mut state, size);
         assert!(drawn.contains("Bob (person)"), "{drawn}");
@@ -217,7 +217,7 @@ fn a_typed_address_is_nobody_elses_however_similar() {
     press(&mut state, "j s");
     let contact =
         Contact { name: "Johannes".into(), key: "k".repeat(40), since: 1, mail: Some("johannes@x.example.org".into()) };
-    update(&mut state, Msg::Share(ShareNews::Contacts(Ok(Contacts { own: None, others: vec![contact] }))));
+    update(&mut state, Msg::Share(ShareNews::Contacts(Ok(Contacts { others: vec![contact], ..Contacts::default() }))));
     let typed = asked(&press(&mut state, "a n n @ x . e x a m p l e . o r g enter"));
     assert_eq!(typed.1, [Receiver::Person("ann@x.example.org".into())]);
     press(&mut state, "esc j s");

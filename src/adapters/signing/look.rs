@@ -4,7 +4,7 @@ use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
-use super::{file, pkcs11};
+use super::{file, pkcs11, short};
 use crate::formats::{certificates, keys::Key};
 use wharf_core::{
     base::{
@@ -62,14 +62,15 @@ fn look_at(key: &str, vault: &dyn Vault) -> Result<KeyInfo> {
     let found = key_info(place, file::public_half(&what, &pem)?);
     // The public half of an encrypted key may be in a file beside it.
     match (found.locked, Key::load(&path.with_added_extension("pub"))) {
-        (true, Ok(public)) => Ok(KeyInfo { id: Some(public.id.clone()), curve: public.sort(), ..found }),
+        (true, Ok(public)) => Ok(KeyInfo { locked: true, ..key_info(found.place, Some(public)) }),
         _ => Ok(found),
     }
 }
 
 fn key_info(place: String, public: Option<Key>) -> KeyInfo {
     let curve = public.as_ref().map_or("", Key::sort);
-    KeyInfo { place, locked: public.is_none(), curve, id: public.map(|key| key.id) }
+    let short = public.as_ref().and_then(short::of_key);
+    KeyInfo { place, locked: public.is_none(), curve, short, id: public.map(|key| key.id) }
 }
 
 /// The text of a key file; fails if other users may read it.

@@ -12,6 +12,7 @@ use cryptoki::{
     types::AuthPin,
 };
 
+use super::short;
 use crate::formats::keys::Key;
 use wharf_core::{
     base::{
@@ -94,6 +95,7 @@ pub(super) fn describe_key(uri: &str) -> Result<KeyInfo> {
     Ok(KeyInfo {
         place: format!("the key {} of {token}", clean::short(read.object.as_deref().unwrap_or("in hardware"), 60)),
         curve: public.as_ref().map_or("", Key::sort),
+        short: public.as_ref().and_then(short::of_key),
         id: public.map(|key| key.id),
         locked: true,
     })

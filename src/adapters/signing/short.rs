@@ -16,7 +16,12 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
 }
 
 fn of(pem: &str) -> Option<String> {
-    Key::parse(pem)?.short().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+    of_key(&Key::parse(pem)?)
+}
+
+/// The short form of a key, if it has one.
+pub(super) fn of_key(key: &Key) -> Option<String> {
+    key.short().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
 }
 
 fn is_key(text: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Who sends and who sent: this person's portal key, which signs their links, and the contacts whose keys are known.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -29,6 +29,9 @@ use crate::{
 
 /// The portal key that is made at first use.
 const OWN: &str = "keyring:portal";
+
+/// How long a look at the configured key may take: it may be in hardware.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Who is asked about the key.
 fn asker(cx: &Context) -> Arc<dyn Asker> {
@@ -119,13 +122,14 @@ impl Senders {
             Error::unsupported(what, "links are signed with keys on P-256 or P-384, or of Ed25519")
                 .hint("name another one: link_key")
         })?;
-        if !own {
-            return Ok((signer, key));
-        }
-        let (contacts, own) = (self.contacts.clone(), key.clone());
+        let (contacts, noting) = (self.contacts.clone(), key.clone());
         let noted = move || {
             contacts.change(&|known: &mut Contacts| {
-                known.own = Some(own.clone());
+                if own {
+                    known.note_made(&noting)
+                } else {
+                    known.note_own(&noting)
+                }
                 Ok(())
             })
         };
@@ -169,12 +173,22 @@ impl Senders {
         }
     }
 
+    /// The configured portal key in its short form, as far as that is seen without a passphrase or a PIN. It counts as the
+    /// person's own also where it has signed nothing yet.
+    async fn configured(&self) -> Option<String> {
+        let named = Some(&self.config.link_key).filter(|named| !named.is_empty())?;
+        let looked = tokio::time::timeout(LOOK, (self.signers.look)(named)).await;
+        looked.ok()?.inspect_err(|error| tracing::info!(%error, "the configured key was not looked at")).ok()?.short
+    }
+
     /// What is known of the sender of a link. Asks no place.
     ///
     /// # Errors
     /// Where the contacts cannot be read: then nobody can be told from anybody else.
     pub async fn proof(&self, link: &Link) -> Result<Proof> {
-        Ok(self.contacts().await?.judge(link, |link| self.fits(link)))
+        let proof = self.contacts().await?.judge(link, |link| self.fits(link));
+        let (Proof::Unknown { key } | Proof::OtherKey { key, .. }) = &proof else { return Ok(proof) };
+        Ok(if self.configured().await.as_ref() == Some(key) { Proof::Own } else { proof })
     }
 
     /// A link of this person: for `platform` only if they chose one; `until` is its end, in seconds since 1970.
@@ -286,8 +300,14 @@ impl Senders {
         };
         let at = mail.map(|mail| format!(", {mail}")).unwrap_or_default();
         let entry = self.journal.entry("add-contact", format!("{name} ({}{at})", fingerprint(key)));
-        let added = contact.clone();
-        let known = self.changed(entry, move |known| known.add(added.clone())).await?;
+        let (added, configured) = (contact.clone(), self.configured().await);
+        let change = move |known: &mut Contacts| {
+            if let Some(own) = &configured {
+                known.note_own(own);
+            }
+            known.add(added.clone())
+        };
+        let known = self.changed(entry, change).await?;
         Ok(known.named(name).cloned().unwrap_or(contact))
     }
 

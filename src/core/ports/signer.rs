@@ -143,6 +143,8 @@ pub struct KeyInfo {
     pub place: String,
     /// SHA-256 of its public half, in hexadecimal; `None` where a passphrase or a PIN hides that.
     pub id: Option<String>,
+    /// Its public half in its short form; `None` as for `id`, and for keys that have none.
+    pub short: Option<String>,
     /// The curve: `P-256`; empty where that is hidden.
     pub curve: &'static str,
     /// Whether it needs a passphrase or a PIN before it signs.

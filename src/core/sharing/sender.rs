@@ -34,12 +34,15 @@ pub struct Contact {
     pub mail: Option<String>,
 }
 
-/// The contacts of a person, and their own key.
+/// The contacts of a person, and their own keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Contacts {
     /// The person's own portal key in its short form, once it was made.
     pub own: Option<String>,
+    /// Their other keys: earlier ones, and those that `link_key` has named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_own: Vec<String>,
     /// Others, by name.
     pub others: Vec<Contact>,
 }
@@ -92,7 +95,7 @@ impl Contacts {
         if !fits(link) {
             return Proof::Changed;
         }
-        if self.own.as_ref() == Some(key) {
+        if self.is_own(key) {
             return Proof::Own;
         }
         if let Some(contact) = self.others.iter().find(|contact| contact.key == *key) {
@@ -101,6 +104,26 @@ impl Contacts {
         match self.claimed(claimed) {
             Some(contact) => Proof::OtherKey { name: contact.name.clone(), key: key.clone() },
             None => Proof::Unknown { key: key.clone() },
+        }
+    }
+
+    /// Whether a key is one of the person's own.
+    pub fn is_own(&self, key: &str) -> bool {
+        self.own.as_deref() == Some(key) || self.other_own.iter().any(|own| own == key)
+    }
+
+    /// Notes the portal key that was made here; one that was there before stays the person's own.
+    pub fn note_made(&mut self, key: &str) {
+        if self.own.as_deref() != Some(key) {
+            self.other_own.retain(|own| own != key);
+            self.other_own.extend(self.own.replace(key.to_owned()));
+        }
+    }
+
+    /// Notes another key of the person's own.
+    pub fn note_own(&mut self, key: &str) {
+        if !self.is_own(key) {
+            self.other_own.push(key.to_owned());
         }
     }
 
@@ -127,7 +150,7 @@ impl Contacts {
         if folded(name).is_empty() || name.chars().count() > LONGEST || clean::line(name) != name {
             return Err(Error::usage(what, format!("a name has 1 to {LONGEST} visible characters")));
         }
-        if self.own.as_ref() == Some(&contact.key) {
+        if self.is_own(&contact.key) {
             return Err(Error::usage(what, "that is your own key"));
         }
         if let Some(mail) = contact.mail.as_deref().filter(|mail| !is_mail_address(mail)) {
@@ -271,7 +294,7 @@ mod tests {
 
     fn contacts() -> Contacts {
         let others = vec![Contact { name: "Ada".into(), key: "ada-key".repeat(5), since: 1, mail: None }];
-        Contacts { own: Some("own-key".repeat(5)), others }
+        Contacts { own: Some("own-key".repeat(5)), others, ..Contacts::default() }
     }
 
     fn link(sender: &str, key: &str, signature: &str) -> Link {
@@ -336,6 +359,26 @@ mod tests {
         known.add(contact("Zoe\u{308}", "zoe-key")).unwrap();
         assert_eq!(known.others.len(), 3, "the same name with the same key is the same contact");
         assert!(!known.remove("lan") && known.remove("zoe\u{308}"), "only a name of theirs removes somebody");
+    }
+
+    #[test]
+    fn every_key_of_ones_own_is_ones_own_and_nobody_elses() {
+        let [made, configured, newer] = ["own-key", "cfg-key", "new-key"].map(|key| key.repeat(5));
+        let old = format!(r#"{{"own": "{made}", "others": []}}"#);
+        let mut known: Contacts = serde_json::from_str(&old).unwrap();
+        assert_eq!(serde_json::to_value(&known).unwrap(), serde_json::from_str::<serde_json::Value>(&old).unwrap());
+        known.note_own(&made);
+        known.note_own(&configured);
+        known.note_made(&newer);
+        known.note_made(&newer);
+        assert_eq!((known.own.as_ref(), &known.other_own), (Some(&newer), &vec![configured.clone(), made.clone()]));
+        for key in [made, configured, newer] {
+            assert_eq!(known.judge(&link("me", &key, &key), verifies), Proof::Own);
+            let contact = Contact { name: "Ada".into(), key, since: 1, mail: None };
+            assert_eq!(known.add(contact).unwrap_err().kind, Kind::Usage);
+        }
+        known.note_made(&"own-key".repeat(5));
+        assert_eq!(known.other_own.len(), 2, "each key is there once: {known:?}");
     }
 
     #[test]

@@ -376,7 +376,7 @@ mod tests {
 
     #[expect(clippy::unnecessary_wraps, reason = "what is looked at is a result")]
     fn key_info(id: Option<&str>, curve: &'static str, locked: bool) -> Result<KeyInfo> {
-        Ok(KeyInfo { place: "the key in k".into(), id: id.map(str::to_owned), curve, locked })
+        Ok(KeyInfo { place: "the key in k".into(), id: id.map(str::to_owned), short: None, curve, locked })
     }
 
     #[test]
