@@ -1,6 +1,6 @@
 //! Lock files: launches in a folder use the bytes that it names, and a change is looked at before it is taken.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{os::unix::fs::PermissionsExt, process::Stdio};
 
 use crate::lab::{self, Home, complained, need, said};
 
@@ -91,6 +91,32 @@ fn a_launch_uses_the_bytes_that_are_locked_until_somebody_has_looked_at_others()
         let planned = project.run("", &["launch", &named, "--on", "local", "--plan", "--locked"]);
         assert_eq!(planned.status.code(), Some(code), "{named}: {}", complained(&planned));
     }
+}
+
+#[test]
+fn two_who_add_to_one_lock_file_from_different_folders_lose_nothing() {
+    let open = need!("WHARF_LAB_OPEN");
+    let (home, at) = with_an_image(&open);
+    let project = Project::new(home);
+    project.done(&["lock", "add", &at]);
+    let names: Vec<String> = (0..4).map(|number| format!("{}-{number}:1", at.trim_end_matches(":1"))).collect();
+    for name in &names {
+        project.done(&["copy", &at, name]);
+    }
+    let below = ["analysis", "analysis/deep", "", "analysis"];
+    let add = |(folder, name): (&str, &String)| {
+        let mut one = project.home.wharf(&["lock", "add", name]);
+        one.current_dir(project.folder.join(folder)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let all: Vec<_> = below.into_iter().zip(&names).map(add).collect();
+    for mut one in all {
+        assert!(one.wait().unwrap().success());
+    }
+    let text = std::fs::read_to_string(project.file()).unwrap();
+    for name in &names {
+        assert!(text.contains(&format!("name = \"oci://{name}\"")), "{name} is lost: {text}");
+    }
+    assert!(!project.folder.join("analysis/wharf.lock").exists());
 }
 
 #[test]

@@ -58,9 +58,12 @@ impl LockFiles for FolderLocks {
         fs::rename(&partial, path).during(what)
     }
 
-    fn hold(&self) -> Result<Box<dyn Send>> {
-        let folder = File::open(self.here()?).during("lock this folder")?;
-        private::lock(&folder, private::PATIENCE, "lock this folder")?;
+    fn hold(&self, path: &Path) -> Result<Box<dyn Send>> {
+        let what = format!("lock {}", path.display());
+        // The file is exchanged when it is written, so its folder is locked: one lock for all folders below.
+        let parent = path.parent().ok_or_else(|| Error::failed(&what, "it is in no folder"))?;
+        let folder = File::open(parent).during(&what)?;
+        private::lock(&folder, private::PATIENCE, &what)?;
         Ok(Box::new(folder))
     }
 }
@@ -106,6 +109,21 @@ fn read(path: &Path) -> Result<Option<String>> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn who_holds_a_lock_file_holds_it_from_every_folder() {
+        let project = tempfile::tempdir().unwrap();
+        let path = project.path().join(NAME);
+        let free = || {
+            let folder = File::open(project.path()).unwrap();
+            let locked = private::try_lock(&folder, std::time::Duration::ZERO, false, "look").unwrap();
+            !matches!(locked, private::Locking::Busy)
+        };
+        let held = FolderLocks.hold(&path).unwrap();
+        assert!(!free(), "the folder of the file is locked, wherever the program was started");
+        drop(held);
+        assert!(free());
+    }
 
     #[test]
     fn a_lock_file_that_others_could_have_written_is_refused() {

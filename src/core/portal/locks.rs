@@ -6,7 +6,7 @@ use super::journal::Journal;
 use crate::{
     base::{
         blocking::blocking,
-        error::{During, Result},
+        error::{During, Error, Kind, Result},
     },
     image::{model::Image, reference::ImageRef},
     launch::{
@@ -16,6 +16,9 @@ use crate::{
     },
     ports::LockFiles,
 };
+
+/// How often a lock file is looked for, where others make or remove one at the same time.
+const TRIES: usize = 5;
 
 /// Reads and writes the lock file of this folder.
 pub struct Locks {
@@ -55,18 +58,38 @@ impl Locks {
     /// # Errors
     /// Those of [`here`](Self::here), of the change and of writing; then nothing has changed.
     pub async fn change(&self, words: &str, change: impl FnOnce(&mut Lock) -> Result<()>) -> Result<PathBuf> {
-        let holder = self.files.clone();
-        let _held = blocking(move || holder.hold()).await.during("lock this folder")??;
-        let (path, mut lock) = match self.here().await? {
-            Some(found) => found,
-            None => (self.files.new_path()?, Lock::default()),
-        };
+        let (_held, path, mut lock) = self.held().await?;
         change(&mut lock)?;
         let (files, to, text) = (self.files.clone(), path.clone(), lock.text()?);
         let entry = self.journal.entry("lock", format!("{words} in {}", path.display()));
         let writing = async { blocking(move || files.write(&to, &text)).await.during("write a lock file")? };
         self.journal.recorded(entry, writing).await?;
         Ok(path)
+    }
+
+    /// The lock file of this folder, or a new one in it, which nobody else changes as long as the first is kept.
+    async fn held(&self) -> Result<(Box<dyn Send>, PathBuf, Lock)> {
+        let what = "hold a lock file";
+        let mut place = self.place().await?.0;
+        for _ in 0..TRIES {
+            let (holder, path) = (self.files.clone(), place);
+            let held = blocking(move || holder.hold(&path).map(|held| (held, path))).await.during(what)??;
+            let (found, lock) = self.place().await?;
+            if found == held.1 {
+                return Ok((held.0, found, lock));
+            }
+            // Another one was made in between, which counts from now on.
+            place = found;
+        }
+        Err(Error::new(Kind::Unavailable, what, "other programs go on making other ones").hint("try again"))
+    }
+
+    /// Where the lock file of this folder is, or goes, and what it says.
+    async fn place(&self) -> Result<(PathBuf, Lock)> {
+        match self.here().await? {
+            Some(found) => Ok(found),
+            None => Ok((self.files.new_path()?, Lock::default())),
+        }
     }
 
     /// Tells in a plan whether the lock file of this folder names other bytes than those that would be launched.

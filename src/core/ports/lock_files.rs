@@ -11,8 +11,9 @@ pub trait LockFiles: Send + Sync {
     fn find(&self) -> Result<Option<(PathBuf, String)>>;
     /// Where a new lock file goes: this folder.
     fn new_path(&self) -> Result<PathBuf>;
-    /// Keeps other programs from changing a lock file of this folder until what is returned is dropped.
-    fn hold(&self) -> Result<Box<dyn Send>>;
+    /// Keeps other programs from changing the lock file at this path until what is returned is dropped, also where there is
+    /// none yet. Whoever holds it reads it afterwards: it may have changed until then.
+    fn hold(&self, path: &Path) -> Result<Box<dyn Send>>;
     /// Writes a lock file, whole or not at all. Repeated, it changes nothing.
     fn write(&self, path: &Path, text: &str) -> Result<()>;
 }
