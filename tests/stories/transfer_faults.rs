@@ -320,6 +320,37 @@ async fn an_upload_of_which_all_has_arrived_is_completed_without_a_byte_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_taken_up_with_chunks_that_are_refused_begins_again() {
+    let front = need!("WHARF_LAB_FRONT");
+    let (stage, refused) = (std::sync::Arc::new(AtomicU64::new(0)), std::sync::Arc::new(AtomicU64::new(0)));
+    let (now, count) = (stage.clone(), refused.clone());
+    // The registry fails after a chunk; later it takes none of that size for the upload that it has begun.
+    let proxy = proxy::before(&front, move |request| {
+        let chunk = request.method == "PATCH" && request.length > 4096;
+        match now.load(Ordering::SeqCst) {
+            0 if chunk => now.store(1, Ordering::SeqCst),
+            1 if chunk => return Action::Answer("503 Service Unavailable".to_owned()),
+            2 if chunk && count.fetch_add(1, Ordering::SeqCst) == 0 => {
+                return Action::Answer("400 Bad Request".to_owned());
+            }
+            _ => {}
+        }
+        Action::Pass
+    })
+    .await;
+    let home = home_with(&[&proxy.address, &front]);
+    let from = layout(&home, 24 << 20).to_string();
+    let repository = lab::fresh("zz/faults/chunk-size");
+    let broken = home.run(&["copy", &from, &format!("{}/{repository}:1", proxy.address)]);
+    assert!(complained(&broken).contains("wharf transfers resume"), "{}", complained(&broken));
+    stage.store(2, Ordering::SeqCst);
+    let resumed = home.run(&["transfers", "resume"]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", complained(&resumed));
+    assert!(refused.load(Ordering::SeqCst) > 1, "a chunk was refused, and others came after it");
+    assert!(is_there(&home, &proxy.address, &repository).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_is_away_for_long_costs_the_upload_nothing() {
     let front = need!("WHARF_LAB_FRONT");
     let away = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));

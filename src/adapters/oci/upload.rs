@@ -38,6 +38,16 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How often an upload may begin again from its first byte.
 const RESTARTS: u32 = 8;
 
+/// The largest chunk that a registry may want at least. Where one names more, chunks are sent as if it had named none, and a
+/// registry that takes none of them gets the blob in one piece.
+const MOST_WANTED: u64 = 1 << 30;
+
+/// The smallest chunk that a registry takes, by its `OCI-Chunk-Min-Length` or what was written down of it; 0 where there is no
+/// such limit.
+fn least_chunk(told: u64) -> u64 {
+    if told > MOST_WANTED { 0 } else { told }
+}
+
 /// How many bytes are sent at a time of a blob of this size; the registry may want more.
 fn chunk_of(size: u64, least: u64) -> u64 {
     (size / CHUNKS).clamp(SMALL, LARGEST).max(least)
@@ -182,7 +192,7 @@ impl Oci {
         let response = cx.run(what, self.registry.send(what, scopes, make)).await?;
         let response = success(what, response).await?;
         let least = response.headers().get("oci-chunk-min-length").and_then(|value| value.to_str().ok());
-        let least = least.and_then(|least| least.trim().parse().ok()).unwrap_or(0);
+        let least = least.and_then(|least| least.trim().parse().ok()).map_or(0, least_chunk);
         let address = self.location(what, &response, start)?;
         let address = address.ok_or_else(|| Error::failed(what, "the registry gave no upload address"))?;
         Ok((address, least))
@@ -290,7 +300,7 @@ impl Sending<'_> {
     async fn taken_up(&self) -> Result<Option<Upload>> {
         let Some(written) = self.cx.checkpoints.last(self.blob.digest.as_str()).await else { return Ok(None) };
         let Some(address) = self.oci.upload_at(self.name, &written.at).ok().flatten() else { return Ok(None) };
-        let known = Upload { address, sent: written.bytes, least: 0 };
+        let known = Upload { address, sent: written.bytes, least: least_chunk(written.least) };
         let mut patience = Patience::default();
         loop {
             match self.state(&known).await {
@@ -354,7 +364,7 @@ impl Sending<'_> {
             }
             let length = chunk.min(size - going.sent);
             let whole = length == size;
-            let sent = self.chunk(&going, &pieces, length, whole).await;
+            let sent = self.chunk(&going, &pieces, length, (whole, is_taken_up)).await;
             if let Some(error) = pieces.lock().await.broken.take() {
                 return Err(Break::Final(error));
             }
@@ -363,7 +373,8 @@ impl Sending<'_> {
             if size == 0 {
                 break;
             }
-            self.cx.checkpoints.keep(self.blob.digest.as_str(), going.address.url().as_str(), going.sent).await;
+            let (at, reached) = (going.address.url().as_str(), (going.sent, going.least));
+            self.cx.checkpoints.keep_pieces(self.blob.digest.as_str(), at, reached).await;
         }
         // The source compares the digest at its end.
         let end = pieces.lock().await.next(1).await;
@@ -389,7 +400,7 @@ impl Sending<'_> {
         upload: &Upload,
         pieces: &Arc<Mutex<Pieces>>,
         length: u64,
-        whole: bool,
+        (whole, is_taken_up): (bool, bool),
     ) -> std::result::Result<Upload, Break> {
         let registry = &self.oci.registry;
         // The token may have ended since the last chunk; a body cannot be sent twice.
@@ -422,23 +433,7 @@ impl Sending<'_> {
         let Err(error) = success(self.what, response).await else {
             return Err(Break::Final(Error::failed(self.what, "the registry changed its answer")));
         };
-        Err(match status {
-            // It has another number of bytes, has lost the upload, or is busy: it is asked how far it is.
-            StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::NOT_FOUND if upload.sent > 0 => Break::Passing(error),
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Break::Passing(error),
-            StatusCode::NOT_IMPLEMENTED if !whole && upload.sent == 0 => Break::NoChunks(error),
-            status if status.is_server_error() => Break::Passing(error),
-            StatusCode::BAD_REQUEST
-            | StatusCode::NOT_FOUND
-            | StatusCode::METHOD_NOT_ALLOWED
-            | StatusCode::LENGTH_REQUIRED
-            | StatusCode::RANGE_NOT_SATISFIABLE
-                if !whole && upload.sent == 0 =>
-            {
-                Break::NoChunks(error)
-            }
-            _ => Break::Final(error),
-        })
+        Err(refused(status, error, upload.sent, (whole, is_taken_up)))
     }
 
     /// Completes an upload. If the answer is lost, the blob may be there.
@@ -490,6 +485,29 @@ fn sort(error: Error) -> Break {
     if stays(&error) { Break::Passing(error) } else { Break::Final(error) }
 }
 
+/// What it means that a registry refuses a chunk with this status, after it has taken `sent` bytes.
+fn refused(status: StatusCode, error: Error, sent: u64, (whole, is_taken_up): (bool, bool)) -> Break {
+    match status {
+        // It has another number of bytes, has lost the upload, or is busy: it is asked how far it is.
+        StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::NOT_FOUND if sent > 0 => Break::Passing(error),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Break::Passing(error),
+        StatusCode::NOT_IMPLEMENTED if !whole && sent == 0 => Break::NoChunks(error),
+        status if status.is_server_error() => Break::Passing(error),
+        StatusCode::BAD_REQUEST
+        | StatusCode::NOT_FOUND
+        | StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::LENGTH_REQUIRED
+        | StatusCode::RANGE_NOT_SATISFIABLE
+            if !whole && sent == 0 =>
+        {
+            Break::NoChunks(error)
+        }
+        // Only whoever begins an upload is told how large its chunks must be.
+        StatusCode::BAD_REQUEST if is_taken_up => Break::Wrong(error),
+        _ => Break::Final(error),
+    }
+}
+
 /// How many bytes a registry has by the `Range` header of its answer. `0-1023` means 1024 bytes. An upload without bytes
 /// also says `0-0`, so that one is sent from the start.
 fn received(range: &str) -> u64 {
@@ -507,6 +525,39 @@ mod tests {
             assert_eq!(chunk_of(size, 0), chunk, "{size}");
         }
         assert_eq!(chunk_of(1 << 20, 64 << 20), 64 << 20, "a registry may want larger ones");
+    }
+
+    #[test]
+    fn a_registry_may_want_larger_chunks_within_reason() {
+        for (told, least) in
+            [(0, 0), (16 << 20, 16 << 20), (MOST_WANTED, MOST_WANTED), (MOST_WANTED + 1, 0), (u64::MAX, 0)]
+        {
+            assert_eq!(least_chunk(told), least, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_refused_chunk_of_an_upload_that_was_taken_up_begins_it_again() {
+        let means = |status: u16, sent: u64, is_taken_up: bool| {
+            let status = StatusCode::from_u16(status).unwrap();
+            match refused(status, Error::failed("upload", "refused"), sent, (false, is_taken_up)) {
+                Break::Passing(_) => "passing",
+                Break::NoChunks(_) => "no chunks",
+                Break::Wrong(_) => "wrong",
+                Break::Final(_) => "final",
+            }
+        };
+        for (status, sent, is_taken_up, meaning) in [
+            (400, 5, true, "wrong"),
+            (400, 5, false, "final"),
+            (400, 0, false, "no chunks"),
+            (403, 5, true, "final"),
+            (413, 5, true, "final"),
+            (416, 5, true, "passing"),
+            (503, 5, true, "passing"),
+        ] {
+            assert_eq!(means(status, sent, is_taken_up), meaning, "{status} {sent} {is_taken_up}");
+        }
     }
 
     #[test]

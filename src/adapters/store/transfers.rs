@@ -296,7 +296,7 @@ mod tests {
     fn a_transfer_that_waits_is_taken_up_with_what_it_reached_and_a_held_one_is_not() {
         let state = tempfile::tempdir().unwrap();
         let list = TransferFolder::new(state.path());
-        let reached = Checkpoint { part: "sha256:aa".into(), at: "http://r/1".into(), bytes: 7 };
+        let reached = Checkpoint { part: "sha256:aa".into(), at: "http://r/1".into(), bytes: 7, least: 0 };
         let first = list.take(&wanted("1")).unwrap();
         first.keep(&reached).unwrap();
         let other = list.take(&wanted("1")).unwrap();

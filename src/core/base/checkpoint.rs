@@ -15,6 +15,14 @@ pub struct Checkpoint {
     pub at: String,
     /// How many bytes of it are there.
     pub bytes: u64,
+    /// The smallest piece that its place takes, in bytes; 0 where it has named none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub least: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Keeps the checkpoints of one transfer. Its calls may block.
@@ -48,7 +56,12 @@ impl OptionalCheckpoints {
 
     /// Writes down how far a part is. What cannot be written only costs time if the program ends.
     pub async fn keep(&self, part: &str, at: &str, bytes: u64) {
-        let reached = Checkpoint { part: part.to_owned(), at: at.to_owned(), bytes };
+        self.keep_pieces(part, at, (bytes, 0)).await;
+    }
+
+    /// The same of a part whose place takes no pieces smaller than the second number, in bytes.
+    pub async fn keep_pieces(&self, part: &str, at: &str, (bytes, least): (u64, u64)) {
+        let reached = Checkpoint { part: part.to_owned(), at: at.to_owned(), bytes, least };
         self.written(move |kept| kept.keep(&reached)).await;
     }
 
@@ -70,5 +83,20 @@ impl OptionalCheckpoints {
             Ok(Err(error)) => tracing::warn!(%error, "a checkpoint was not written"),
             Err(error) => tracing::warn!(%error, "a checkpoint was not written"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_of_an_earlier_version_is_read() {
+        let old = r#"{"part":"sha256:aa","at":"http://r/1","bytes":7}"#;
+        let read: Checkpoint = serde_json::from_str(old).unwrap();
+        assert_eq!((read.bytes, read.least), (7, 0));
+        assert_eq!(serde_json::to_string(&read).unwrap(), old);
+        let told = Checkpoint { least: 5, ..read };
+        assert_eq!(serde_json::from_str::<Checkpoint>(&serde_json::to_string(&told).unwrap()).unwrap(), told);
     }
 }
