@@ -329,6 +329,14 @@ fn a_disk_goes_between_a_registry_and_a_cloud() {
     let in_cloud = made_from(&named).unwrap();
     assert!(in_cloud.contains("wharf:oci://") && in_cloud.contains(image.trim_end_matches(":1")), "{in_cloud}");
     assert!(made_from(&back).unwrap().contains("wharf:glance://"), "{:?}", made_from(&back));
+    // A link with the hash that Glance keeps is longer than a property: it comes through whole.
+    let twice = format!("glance://site/{}", lab::fresh("cloudy-twice"));
+    alice.json(&["copy", &named, &twice]);
+    let told = &alice.json(&["show", &twice])["annotations"];
+    let words = |key: &str| told[key].as_str().unwrap_or_default();
+    let link = [words("wharf_from"), words("wharf_from_1"), words("wharf_from_2")].concat();
+    let link: wharf::core::image::link::Link = link.parse().unwrap();
+    assert!(link.hash.is_some() && link.cloud.is_some(), "{link}");
     if let Some(beside) = made_from(&format!("file:{file}")) {
         assert!(beside.contains(back.trim_end_matches(":1")), "{beside}");
     }

@@ -123,8 +123,7 @@ impl Images {
             "visibility": "private", "min_disk": upload.needs.least_disk.div_ceil(1 << 30),
             "min_ram": upload.needs.least_memory.div_ceil(1 << 20)});
         for (name, value) in upload.needs.properties() {
-            // Glance keeps at most 255 characters of a property's value.
-            body[name] = clean::short(&value, 255).into();
+            body[name] = value.into();
         }
         for again in 1.. {
             let request = Request::new(Method::POST, "images", Body::Json(body.clone()));

@@ -14,7 +14,7 @@ use wharf_core::base::clean;
 /// The attribute.
 const ORIGIN: &str = "user.xdg.origin.url";
 /// The most characters of it.
-const LONGEST: usize = 500;
+const LONGEST: usize = 1000;
 
 /// Notes where an open file is from.
 pub fn note_open(file: impl AsFd, from: &str) {
@@ -34,7 +34,7 @@ pub fn note(path: &Path, from: &str) {
 
 /// Where a file is from, as it says.
 pub fn of(path: &Path) -> Option<String> {
-    let mut value = [0; 2 * LONGEST];
+    let mut value = [0; LONGEST];
     let length = getxattr(path, ORIGIN, &mut value).ok()?;
     Some(clean::short(&String::from_utf8_lossy(value.get(..length)?), LONGEST))
 }

@@ -2,11 +2,12 @@
 //! So both are kept when it goes from one to the other.
 //!
 //! What it was made of is a link without sender (`wharf:…`), or the address of a file on the web. It is a claim of whoever
-//! wrote it, and is told as one.
+//! wrote it, and is told as one. It is never cut: half a link is none, and half an address is another one.
 
 use std::collections::BTreeMap;
 
 use super::{
+    link::{Link, is_link},
     model::{DiskFacts, Image},
     reference::ImageRef,
 };
@@ -16,6 +17,10 @@ use crate::base::clean;
 pub const FROM: &str = "org.wharf.disk.from";
 /// The property of the same in a cloud.
 pub const FROM_IN_CLOUD: &str = "wharf_from";
+/// The properties of its halves, where it is too long for one: so neither is taken for the whole.
+const HALVES_IN_CLOUD: [&str; 2] = ["wharf_from_1", "wharf_from_2"];
+/// The most characters of a property that Glance keeps.
+const LONGEST_IN_CLOUD: usize = 255;
 /// Details of a file that tell what it was made of, and where it was fetched.
 const FROM_OF_FILES: [&str; 2] = ["made from", "fetched from"];
 /// The detail of a cloud's image that names the image of the machine that it is a snapshot of.
@@ -28,7 +33,7 @@ const FIRMWARE: &str = "org.wharf.disk.firmware";
 const FIRMWARE_DETAIL: &str = "firmware";
 const FIRMWARE_IN_CLOUD: &str = "hw_firmware_type";
 const ARCHITECTURE_IN_CLOUD: &str = "architecture";
-/// The most characters of what it was made of.
+/// The most characters of what it was made of, where that is no link.
 const LONGEST: usize = 500;
 
 /// What a disk needs, and what it was made of.
@@ -48,22 +53,34 @@ pub struct DiskNeeds {
 
 /// What an image says that it was made of; empty if it says nothing.
 pub fn made_from(image: &Image) -> String {
-    let told = |key: &str| image.annotations.get(key).filter(|value| !value.is_empty());
-    let is_file = matches!(image.reference, ImageRef::File { .. });
-    let file = is_file.then(|| FROM_OF_FILES.into_iter().find_map(told)).flatten();
-    let named = told(FROM).or_else(|| told(FROM_IN_CLOUD)).or(file).map(|from| public(from));
-    let snapshot = || match &image.reference {
-        ImageRef::Glance { cloud, .. } => Some(format!("glance://{cloud}/{}", told(SNAPSHOT_OF)?)),
-        _ => None,
-    };
-    named.or_else(snapshot).unwrap_or_default()
+    let named = claimed(&image.annotations, matches!(image.reference, ImageRef::File { .. }));
+    match (&image.reference, image.annotations.get(SNAPSHOT_OF)) {
+        (ImageRef::Glance { cloud, .. }, Some(of)) if named.is_empty() && !of.is_empty() => {
+            format!("glance://{cloud}/{of}")
+        }
+        _ => named,
+    }
+}
+
+fn claimed(annotations: &BTreeMap<String, String>, is_file: bool) -> String {
+    let told = |key: &str| annotations.get(key).filter(|value| !value.is_empty()).cloned();
+    let halves = || Some([told(HALVES_IN_CLOUD[0])?, told(HALVES_IN_CLOUD[1])?].concat());
+    let file = || is_file.then(|| FROM_OF_FILES.into_iter().find_map(told)).flatten();
+    let from = told(FROM).or_else(|| told(FROM_IN_CLOUD)).or_else(halves).or_else(file);
+    from.map(|from| public(&from)).unwrap_or_default()
 }
 
 /// What may be published of where something is from: of an address on the web, no account and no query, in which tokens
-/// often are.
+/// often are. Of what was cut on its way, nothing.
 fn public(from: &str) -> String {
-    let from = clean::short(from, LONGEST);
-    match url::Url::parse(&from) {
+    if from.trim_end().ends_with('…') {
+        return String::new();
+    }
+    if is_link(from) {
+        return from.parse::<Link>().map(|link| clean::line(&link.to_string()).into_owned()).unwrap_or_default();
+    }
+    let from = clean::line(from).trim().to_owned();
+    let told = match url::Url::parse(&from) {
         Ok(mut url) if url.has_host() && url.scheme() != "wharf" => {
             url.set_query(None);
             url.set_fragment(None);
@@ -72,6 +89,38 @@ fn public(from: &str) -> String {
             url.to_string()
         }
         _ => from,
+    };
+    if told.chars().count() > LONGEST { String::new() } else { told }
+}
+
+/// A link of at most so many characters if it can be one: the bytes that are meant are found without its region and its tag.
+fn shortened(from: &str, most: usize) -> String {
+    let Ok(link) = from.parse::<Link>() else { return from.to_owned() };
+    if from.chars().count() <= most {
+        return from.to_owned();
+    }
+    // A signature would not fit any more.
+    let mut link = Link { sender: None, until: None, key: None, signature: None, ..link };
+    if let Some(cloud) = &mut link.cloud {
+        cloud.region = None;
+    }
+    let with_tag = link.to_string();
+    if with_tag.chars().count() <= most { with_tag } else { Link { tag: None, ..link }.to_string() }
+}
+
+/// What something was made of as properties of a cloud's image: one, or two halves; none where it is longer.
+fn in_cloud(from: &str) -> Vec<(&'static str, String)> {
+    let from = shortened(from, LONGEST_IN_CLOUD);
+    if from.chars().count() <= LONGEST_IN_CLOUD {
+        return vec![(FROM_IN_CLOUD, from)];
+    }
+    // Each half is cleaned by itself when it is read, which must change nothing.
+    let is_plain = from.bytes().all(|byte| byte.is_ascii_graphic());
+    match from.split_at_checked(LONGEST_IN_CLOUD) {
+        Some((first, second)) if is_plain && second.len() <= LONGEST_IN_CLOUD => {
+            HALVES_IN_CLOUD.into_iter().zip([first.to_owned(), second.to_owned()]).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -103,7 +152,7 @@ impl DiskNeeds {
         all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
-    /// As properties of an image in a cloud, without those that Glance has as fields.
+    /// As properties of an image in a cloud, without those that Glance has as fields. None is longer than Glance keeps.
     pub fn properties(&self) -> Vec<(String, String)> {
         // Glance's words are the kernel's (uname -m).
         let architecture = match self.architecture.as_str() {
@@ -111,14 +160,12 @@ impl DiskNeeds {
             "arm64" => "aarch64",
             other => other,
         };
-        let all = [
-            (FIRMWARE_IN_CLOUD, self.firmware.as_str()),
-            (ARCHITECTURE_IN_CLOUD, architecture),
-            (FROM_IN_CLOUD, self.from.as_str()),
-        ];
-        all.into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        let needs =
+            [(FIRMWARE_IN_CLOUD, self.firmware.clone()), (ARCHITECTURE_IN_CLOUD, architecture.to_owned())].into_iter();
+        needs
+            .chain(in_cloud(&self.from))
+            .filter(|(_, value)| !value.is_empty() && value.chars().count() <= LONGEST_IN_CLOUD)
+            .map(|(key, value)| (key.to_owned(), value))
             .collect()
     }
 
@@ -138,12 +185,77 @@ impl DiskNeeds {
 mod tests {
     use super::*;
 
+    const SHA256: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    /// What a cloud's image says after an upload of something that was made of this.
+    fn through_a_cloud(from: &str) -> String {
+        let needs = DiskNeeds { from: from.to_owned(), ..DiskNeeds::default() };
+        let properties = needs.properties();
+        assert!(properties.iter().all(|(_, value)| value.chars().count() <= 255), "{properties:?}");
+        claimed(&properties.into_iter().map(|(key, value)| (key, clean::short(&value, 400))).collect(), false)
+    }
+
+    /// A link to a cloud's image with the hash that Glance keeps.
+    fn of_a_cloud(host: &str, region: &str) -> String {
+        let (hash, id) = (format!("sha512%3A{}", "0123456789abcdef".repeat(8)), "0b5f3a70-1111-2222-3333-444455556666");
+        format!("wharf:glance://{host}/{id}?hash={hash}&at=https%3A%2F%2F{host}%3A5000%2Fv3&region={region}")
+    }
+
+    #[test]
+    fn a_link_is_never_cut_on_its_way_through_a_cloud() {
+        let short = format!("wharf:oci://r.example/a@{SHA256}?tag=1");
+        assert_eq!(through_a_cloud(&short), short);
+        for link in [of_a_cloud("c.example", "RegionOne"), of_a_cloud("cloud.science.university.example.org", "one")] {
+            assert!(link.len() > LONGEST_IN_CLOUD, "{link}");
+            let (sent, came): (Link, Link) = (link.parse().unwrap(), through_a_cloud(&link).parse().unwrap());
+            assert_eq!((came.digest(), &came.reference), (sent.digest(), &sent.reference));
+            assert!(came.cloud.unwrap().is_same_as(&sent.cloud.unwrap()));
+        }
+        // What fits nowhere is left out, and so is what somebody has cut, or of which a half is missing.
+        let endless = format!("wharf:oci://r.example/{}@{SHA256}", "a".repeat(600));
+        assert_eq!(through_a_cloud(&endless), "");
+        assert_eq!(through_a_cloud(&format!("https://x.example/{}", "é".repeat(250))), "");
+        let link = of_a_cloud("cloud.science.university.example.org", "one");
+        let halves: BTreeMap<String, String> =
+            DiskNeeds { from: link.clone(), ..DiskNeeds::default() }.properties().into_iter().collect();
+        assert_eq!(halves.len(), 2, "{halves:?}");
+        for (key, value) in halves {
+            assert_eq!(claimed(&BTreeMap::from([(key, value)]), false), "");
+        }
+        let cut = BTreeMap::from([(FROM_IN_CLOUD.to_owned(), clean::short(&link, 255))]);
+        assert_eq!(claimed(&cut, false), "");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_comes_out_of_a_cloud_is_what_went_in_or_nothing(
+            host in "[a-z]{1,60}(\\.[a-z]{1,60}){1,3}",
+            path in "[a-z]{1,300}",
+            tag in "[a-z0-9]{1,100}",
+            region in "[A-Za-z0-9 é]{1,100}",
+        ) {
+            for link in [of_a_cloud(&host, &region), format!("wharf:oci://{host}/{path}@{SHA256}?tag={tag}")] {
+                let came = through_a_cloud(&link);
+                if !came.is_empty() {
+                    let (sent, came): (Link, Link) = (link.parse().unwrap(), came.parse().unwrap());
+                    proptest::prop_assert_eq!(came.digest(), sent.digest());
+                    proptest::prop_assert_eq!(came.reference.without_version(), sent.reference.without_version());
+                }
+            }
+        }
+    }
+
     #[test]
     fn tokens_and_accounts_of_an_address_are_not_published() {
+        let link = format!("wharf:oci://r.example/a@{SHA256}?tag=1");
         for (from, told) in [
             ("https://ada:secret@x.example/disk.img?user=1&_auth_=abc#x", "https://x.example/disk.img"),
             ("ftp://x.example/a.img", "ftp://x.example/a.img"),
-            ("wharf:oci://r.example/a@sha256:1?tag=1", "wharf:oci://r.example/a@sha256:1?tag=1"),
+            (&*link, &*link),
+            ("wharf:oci://r.example/a@sha256:e3b0c4…", ""),
+            ("wharf:oci://r.example/a@sha256:e3b0c4", ""),
+            ("https://x.example/a/very/long/na…", ""),
+            (&*format!("https://x.example/{}", "a".repeat(LONGEST)), ""),
             ("docker.io/library/alpine:3", "docker.io/library/alpine:3"),
         ] {
             assert_eq!(public(from), told);
