@@ -41,21 +41,14 @@ pub(crate) async fn locked(
     args: &Launch,
     platform: Option<&Platform>,
 ) -> Result<Option<Image>> {
-    // Whoever names a digest has said which bytes they mean.
-    if args.unlocked || reference.digest().is_some() {
+    if args.unlocked {
         return Ok(None);
     }
-    let Some((path, image)) = portal.locks.find(reference).await? else { return Ok(None) };
-    let mut link = image.link(&format!("read {}", path.display()))?;
-    output::remark(&format!(
-        "{} names {} of {}, locked {}",
-        path.display(),
-        image.digest,
-        link.reference,
-        image.locked
-    ));
-    link.platform = platform.cloned().or(link.platform);
-    portal.catalog.linked(cx, &link).await.map(Some)
+    let here = portal.catalog.locked_here(cx, reference, platform).await?;
+    Ok(here.map(|here| {
+        output::remark(&here.words(None));
+        here.image
+    }))
 }
 
 /// Fails unless the lock file of this folder names these bytes, however the image was named.

@@ -2,7 +2,21 @@
 
 use std::{os::unix::fs::PermissionsExt, process::Stdio};
 
-use crate::lab::{self, Home, complained, need, said};
+use wharf::{
+    core::launch::lock::{LockedHere, LockedImage},
+    tui::{
+        msg::{Effect, ImageNews, Msg, RunEffect, RunNews},
+        state::{Screen, State},
+        update::update,
+    },
+};
+
+use crate::{
+    fake,
+    keys::{launching, press, state},
+    lab::{self, Home, complained, need, said},
+    pty, screens,
+};
 
 /// A home with the lab's registry, and an image there that runs: the starter.
 fn with_an_image(open: &str) -> (Home, String) {
@@ -91,6 +105,95 @@ fn a_launch_uses_the_bytes_that_are_locked_until_somebody_has_looked_at_others()
         let planned = project.run("", &["launch", &named, "--on", "local", "--plan", "--locked"]);
         assert_eq!(planned.status.code(), Some(code), "{named}: {}", complained(&planned));
     }
+}
+
+/// What a lock file says that names other bytes than the tag has now.
+fn locked_here() -> LockedHere {
+    let digest: wharf::core::base::digest::Digest = format!("sha256:{}", "5a".repeat(32)).parse().unwrap();
+    let at = format!("oci://lab.example/physics/gromacs@{digest}");
+    let mut image = fake::image(at.parse().unwrap());
+    if let Some(pinned) = &mut image.pinned {
+        pinned.digest = digest.clone();
+    }
+    let locked = LockedImage {
+        name: "oci://lab.example/physics/gromacs:latest".into(),
+        digest,
+        platform: None,
+        verdict: "allow".into(),
+        locked: "2026-11-30T00:00:00Z".into(),
+        link: format!("wharf:{at}?tag=latest"),
+    };
+    LockedHere { path: "/home/ada/paper/wharf.lock".into(), locked, image }
+}
+
+/// The digest that the shown launch screen would launch.
+fn launched(state: &State) -> String {
+    let Screen::Launch(page) = state.screen() else { panic!("not launching") };
+    page.image.pinned.as_ref().unwrap().digest.to_string()
+}
+
+#[test]
+fn a_launch_screen_has_the_bytes_of_the_lock_file_unless_the_person_wants_others() {
+    let mut state = state();
+    press(&mut state, "j l");
+    let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
+    let asked = update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image)))));
+    let reads_lock = |effects: &[Effect]| {
+        let form = effects.iter().find_map(|one| match one {
+            Effect::Run(RunEffect::Form { lock, .. }) => Some(lock.is_some()),
+            _ => None,
+        });
+        form.expect("a form is asked for")
+    };
+    assert!(reads_lock(&asked), "{asked:?}");
+    let (tag, locked) = (format!("sha256:{}", "4f".repeat(32)), format!("sha256:{}", "5a".repeat(32)));
+    update(&mut state, Msg::Run(RunNews::Locked(Box::new(Ok(Some(locked_here()))))));
+    assert_eq!(launched(&state), locked);
+    let shown = screens::draw(&mut state, (140, 50));
+    for part in ["Version", "as in wharf.lock", "by /home/ada/paper/wharf.lock", "the tag has moved since"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!reads_lock(&press(&mut state, "j right")));
+    assert_eq!(launched(&state), tag);
+    let shown = screens::draw(&mut state, (140, 50));
+    assert!(shown.contains("as it is now") && shown.contains("! not by"), "{shown}");
+    press(&mut state, "right");
+    assert_eq!(launched(&state), locked);
+    // Where the file cannot be used nothing is launched, unless the person says so.
+    let refused = || Err(wharf::core::base::error::Error::failed("read wharf.lock", "others could have written it"));
+    let mut state = crate::keys::state();
+    launching(&mut state);
+    update(&mut state, Msg::Run(RunNews::Locked(Box::new(refused()))));
+    let shown = screens::draw(&mut state, (140, 50));
+    assert!(shown.contains("others could have written it"), "{shown}");
+    assert!(!reads_lock(&press(&mut state, "j right")), "the person has said so");
+    assert!(reads_lock(&press(&mut state, "right")), "it is read again");
+}
+
+#[test]
+fn the_screens_launch_what_is_locked_in_the_folder_that_they_were_started_in() {
+    let open = need!("WHARF_LAB_OPEN");
+    let (home, at) = with_an_image(&open);
+    let here = |words: &[&str]| {
+        let output = home.wharf(words).current_dir(home.folder.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", complained(&output));
+    };
+    here(&["lock", "add", &at]);
+    here(&["copy", &format!("{open}/library/alpine:latest"), &at]);
+    let name = at.rsplit('/').next().unwrap().trim_end_matches(":1").to_owned();
+    // A terminal that names no folder begins in the home folder.
+    let argv = [env!("CARGO_BIN_EXE_wharf")];
+    let mut screen = pty::Screen::at_home(home, &argv, 120, 40, &[("WHARF_DISCOVER", "no")]);
+    screen.until("Images");
+    screen.keys(&format!("/{name}\r"));
+    screen.until(" 1 of ");
+    screen.keys("l");
+    screen.until("as in wharf.lock");
+    screen.until("the tag has moved since");
+    screen.until("these are the bytes that");
+    screen.keys("j\u{1b}[C");
+    screen.until("as it is now");
+    screen.until("NOT the bytes that");
 }
 
 #[test]

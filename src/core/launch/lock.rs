@@ -3,6 +3,8 @@
 //! It is TOML, and lies in the folder of a project beside what it is published with. An image is kept as a link without
 //! sender: it means the same to everybody, also where clouds and registries have other names.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
         error::{Error, Kind, Result},
         text,
     },
-    image::{link::Link, reference::ImageRef},
+    image::{link::Link, model::Image, reference::ImageRef},
 };
 
 /// The file's name.
@@ -131,6 +133,16 @@ impl Lock {
 }
 
 impl LockedImage {
+    /// Which bytes the file at `path` names, and what has become of the tag, where it is known what that means `today`.
+    fn words(&self, path: &Path, today: Option<&Digest>) -> String {
+        let words = format!("by {}: {}, locked {}", path.display(), self.digest, clean::short(&self.locked, 40));
+        match today {
+            Some(now) if *now != self.digest => format!("{words}; the tag has moved since, to {now}"),
+            Some(_) => format!("{words}; the tag still means it"),
+            None => words,
+        }
+    }
+
     /// The link by which it is found, which leads to the digest that is written beside it.
     ///
     /// # Errors
@@ -153,6 +165,24 @@ impl LockedImage {
         }
         Err(Error::new(Kind::Integrity, what, format!("{name}: its link and its digest are not of the same image"))
             .hint("take the file back from where it was published, or add the image again"))
+    }
+}
+
+/// What the lock file of this folder says of an image that was named by its tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedHere {
+    /// The lock file.
+    pub path: PathBuf,
+    /// What it says.
+    pub locked: LockedImage,
+    /// The image that it names.
+    pub image: Image,
+}
+
+impl LockedHere {
+    /// Which bytes are used and why; with `today`, the digest that the tag has now, also what has become of the tag.
+    pub fn words(&self, today: Option<&Digest>) -> String {
+        self.locked.words(&self.path, today)
     }
 }
 
@@ -188,6 +218,19 @@ mod tests {
         lock.put(locked("c:latest"));
         assert!(lock.find(&at("r.example/c")).is_some(), "without a tag it is the latest");
         assert!(lock.remove(&at("r.example/a:1")) && !lock.remove(&at("r.example/a:1")));
+    }
+
+    #[test]
+    fn what_is_launched_by_a_lock_file_is_said_with_what_became_of_the_tag() {
+        let words = |today: Option<&str>| {
+            let today = today.map(|today| today.parse().unwrap());
+            locked("a:1").words(Path::new("/home/ada/paper/wharf.lock"), today.as_ref())
+        };
+        let by = format!("by /home/ada/paper/wharf.lock: {DIGEST}, locked 2026-11-30T00:00:00Z");
+        assert_eq!(words(None), by);
+        assert_eq!(words(Some(DIGEST)), format!("{by}; the tag still means it"));
+        let other = DIGEST.replace("e3b0", "0000");
+        assert_eq!(words(Some(&other)), format!("{by}; the tag has moved since, to {other}"));
     }
 
     #[test]

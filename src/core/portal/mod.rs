@@ -217,7 +217,7 @@ impl Portal {
         ));
         let moving = (evidence.clone(), disks, sif_maker, kept.clone());
         let transfers = Arc::new(Transfers::new(sources.clone(), moving, uses.clone(), journal.clone()));
-        let told = (uses, senders.clone());
+        let told = (uses, senders.clone(), locks.clone());
         Self {
             accounts: Accounts::new(sources.clone(), secrets.clone(), journal.clone()),
             inbox: Inbox::new(store.clone()),

@@ -29,9 +29,9 @@ pub fn open_image(state: &mut State, target: ImageTarget, platform: Option<Strin
     vec![Effect::Image(ImageEffect::Image { target, platform })]
 }
 
-/// Opens the launch screen of an image and asks the first backend for its form.
-pub fn launch(state: &mut State, image: Image) -> Vec<Effect> {
-    let page = launch::Page::new(image, state.backends.clone());
+/// Opens the launch screen of an image, for one platform if that was chosen, and asks the first backend for its form.
+pub fn launch(state: &mut State, image: Image, platform: Option<String>) -> Vec<Effect> {
+    let page = launch::Page::new(image, state.backends.clone()).by_lock_file(platform);
     let asks = page.ask_form();
     state.stack.push(Screen::Launch(Box::new(page)));
     vec![asks]

@@ -5,7 +5,7 @@ use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::PathBu
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::{Jobs, describing, effects::GLANCE, following, post::Post};
-use crate::msg::{EarlierLaunch, RunEffect, RunNews, Slot};
+use crate::msg::{EarlierLaunch, LockWish, RunEffect, RunNews, Slot};
 use wharf_core::{
     base::{
         blocking::blocking,
@@ -14,6 +14,7 @@ use wharf_core::{
         error::{During, Result},
         text,
     },
+    image::model::Image,
     launch::{ledger::LaunchAgain, logs::LogRange, plan::Workload, usage::WorkloadId},
     portal::Portal,
 };
@@ -29,7 +30,8 @@ impl Jobs {
     pub(super) fn start_running(&mut self, effect: RunEffect) {
         let portal = self.portal.clone();
         match effect {
-            RunEffect::Form { backend, image } => self.read(Slot::Form, move |post| async move {
+            RunEffect::Form { backend, image, lock } => self.read(Slot::Form, move |post| async move {
+                let Some(image) = to_launch(&portal, image, lock, &post).await else { return };
                 let form = portal.launches.form(&Context::default(), &backend, &image).await;
                 post.send(RunNews::Form(form.map(|form| (backend, form)))).await;
             }),
@@ -154,6 +156,24 @@ async fn finish(portal: &Portal, cx: &Context, key: &str) -> Result<(String, Opt
     portal.launches.still_fits(cx, &record.plan).await?;
     let workload = portal.launches.launch(cx, &record.plan, None).await?;
     Ok((format!("{} is there on {}", workload.name, workload.backend), Some(workload)))
+}
+
+/// The image whose form is asked for: with `lock` that which the lock file of this folder names in its place, which is told.
+/// `None` where it cannot be had, which is told, too.
+async fn to_launch(portal: &Portal, image: Box<Image>, lock: Option<LockWish>, post: &Post) -> Option<Box<Image>> {
+    let Some(LockWish { platform }) = lock else { return Some(image) };
+    let locked = async {
+        let platform = platform.map(|platform| platform.parse()).transpose()?;
+        portal.catalog.locked_here(&Context::default(), &image.reference, platform.as_ref()).await
+    };
+    let locked = locked.await;
+    let chosen = match &locked {
+        Ok(Some(here)) => Some(Box::new(here.image.clone())),
+        Ok(None) => Some(image),
+        Err(_) => None,
+    };
+    post.send(RunNews::Locked(Box::new(locked))).await;
+    chosen
 }
 
 /// What is needed to launch something again.

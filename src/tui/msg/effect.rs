@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::subject::{
-    DescribedWorkload, EarlierLaunch, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets,
+    DescribedWorkload, EarlierLaunch, Ids, ImageTarget, LinkWish, LockWish, PeekedRow, RequestInput, SharedRowSets,
 };
 use crate::{
     kept::output::Switches,
@@ -45,8 +45,8 @@ pub enum Navigation {
     /// Open the page of an image, for one platform if that was chosen; with `launch`, the launch screen as soon as the image
     /// has arrived.
     Image { target: ImageTarget, platform: Option<String>, launch: bool },
-    /// Open the launch screen of an image.
-    Launch(Box<Image>),
+    /// Open the launch screen of an image; the platform, if the person chose one.
+    Launch(Box<Image>, Option<String>),
     /// Open the image of a `wharf:` link.
     Link(String),
     /// Share an image; the chosen platform only, if there is one.
@@ -287,8 +287,9 @@ pub enum SourceEffect {
 /// Launching, and what is done with workloads.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunEffect {
-    /// Ask a backend for the launch form of an image.
-    Form { backend: String, image: Box<Image> },
+    /// Ask a backend for the launch form of an image; with `lock` for that which the lock file of this folder names in its
+    /// place, which is told first.
+    Form { backend: String, image: Box<Image>, lock: Option<LockWish> },
     /// Make the plan of a launch from the form's answers.
     Plan { backend: String, image: Box<Image>, answers: Answers },
     /// Read the launches that are kept, to choose one.

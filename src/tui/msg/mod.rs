@@ -15,7 +15,9 @@ pub use self::{
         Slot, SourceEffect, TransferEffect,
     },
     news::{ImageNews, JobNews, ListNews, Peek, RequestNews, RunNews, ShareNews, SourceNews},
-    subject::{DescribedWorkload, EarlierLaunch, Ids, ImageTarget, LinkWish, PeekedRow, RequestInput, SharedRowSets},
+    subject::{
+        DescribedWorkload, EarlierLaunch, Ids, ImageTarget, LinkWish, LockWish, PeekedRow, RequestInput, SharedRowSets,
+    },
 };
 
 /// Something that happened: an event of the terminal, or news from a job.

@@ -26,6 +26,7 @@ use wharf_core::{
         form::{Answers, Form},
         ledger::{LaunchAgain, LaunchRecord},
         listing::BackendList,
+        lock::LockedHere,
         plan::{Plan, Workload},
         room::Gate,
         usage::Usage,
@@ -127,6 +128,8 @@ pub enum ImageNews {
 /// What has become known of launches and workloads.
 #[derive(Debug)]
 pub enum RunNews {
+    /// The image that the lock file of this folder names in place of the one to be launched, if it names one.
+    Locked(Box<Result<Option<LockedHere>>>),
     /// The launch form of a backend, with the backend's name.
     Form(Result<(String, Form)>),
     /// The launches that are kept, the newest first.

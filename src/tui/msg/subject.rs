@@ -70,6 +70,13 @@ pub struct LinkWish {
     pub until: Option<i64>,
 }
 
+/// To launch the bytes that the lock file of this folder names, where it names the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockWish {
+    /// The chosen platform, like `linux/arm64`; that of the file if `None`.
+    pub platform: Option<String>,
+}
+
 impl ImageTarget {
     /// The image's name in messages, before it has been resolved to a reference.
     pub fn label(&self) -> String {

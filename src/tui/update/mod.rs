@@ -88,7 +88,7 @@ fn navigate(state: &mut State, go: Navigation) -> Vec<Effect> {
         Navigation::Do(action) => commands::run(state, action),
         Navigation::WaitingKeys => resume(state),
         Navigation::Image { target, platform, launch } => open::open_image(state, target, platform, launch),
-        Navigation::Launch(image) => open::launch(state, *image),
+        Navigation::Launch(image, platform) => open::launch(state, *image, platform),
         Navigation::Link(text) => open::link(state, &text),
         Navigation::Again(of) => again::ask(state, of),
         Navigation::Workload(workload) => open::workload(state, *workload),

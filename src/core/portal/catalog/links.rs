@@ -10,7 +10,9 @@ use crate::{
     image::{
         link::Link,
         model::{Image, Platform},
+        reference::ImageRef,
     },
+    launch::lock::LockedHere,
     ports::store::UseKind,
 };
 
@@ -62,6 +64,28 @@ impl Catalog {
             proof,
             until: link.until.map(text::timestamp),
         })
+    }
+
+    /// The image that the lock file of this folder names for `reference`, for `platform` if the person chose one, else for
+    /// that of the file. `None` where the file does not name it, and for a reference with a digest: that says which bytes are
+    /// meant.
+    ///
+    /// # Errors
+    /// `Integrity` where its place has other bytes; those of reading the file.
+    pub async fn locked_here(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        platform: Option<&Platform>,
+    ) -> Result<Option<LockedHere>> {
+        if reference.digest().is_some() {
+            return Ok(None);
+        }
+        let Some((path, locked)) = self.locks.find(reference).await? else { return Ok(None) };
+        let mut link = locked.link(&format!("read {}", path.display()))?;
+        link.platform = platform.cloned().or(link.platform);
+        let image = self.linked(cx, &link).await?;
+        Ok(Some(LockedHere { path, locked, image }))
     }
 
     /// The image that a link is pinned to; fails unless it has exactly that digest.

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 pub use opened::OpenedLink;
 
-use super::{journal::Journal, seen::Seen, senders::Senders, sources::Sources, uses::Uses};
+use super::{journal::Journal, locks::Locks, seen::Seen, senders::Senders, sources::Sources, uses::Uses};
 use crate::{
     base::{
         blocking::blocking,
@@ -58,6 +58,7 @@ pub struct Catalog {
     cache: Arc<dyn Cache>,
     uses: Arc<Uses>,
     senders: Arc<Senders>,
+    locks: Arc<Locks>,
     /// Only read: it tells which images the person has used.
     journal: Arc<Journal>,
     seen: Arc<Seen>,
@@ -71,11 +72,11 @@ impl Catalog {
         config: Arc<Config>,
         sources: Arc<Sources>,
         cache: Arc<dyn Cache>,
-        (uses, senders): (Arc<Uses>, Arc<Senders>),
+        (uses, senders, locks): (Arc<Uses>, Arc<Senders>, Arc<Locks>),
         journal: Arc<Journal>,
         seen: Arc<Seen>,
     ) -> Self {
-        Self { config, sources, cache, uses, senders, journal, seen, learnt: Mutex::default() }
+        Self { config, sources, cache, uses, senders, locks, journal, seen, learnt: Mutex::default() }
     }
 
     /// Lists one source. Growing sets of rows go to `out`, the last one complete; that is also kept for the next start.

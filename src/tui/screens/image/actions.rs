@@ -415,7 +415,7 @@ impl page::Page for Page {
             Action::OlderVersion => return self.go_to_neighbour(true),
             Action::NewerVersion => return self.go_to_neighbour(false),
             Action::Launch => match &self.image {
-                Some(image) => Navigation::Launch(Box::new(image.clone())),
+                Some(image) => Navigation::Launch(Box::new(image.clone()), self.platform.clone()),
                 None => return Vec::new(),
             },
             Action::LaunchAllowed => {

@@ -41,7 +41,8 @@ impl Page {
 
     /// Asks the chosen backend for its form.
     pub fn ask_form(&self) -> Effect {
-        Effect::Run(RunEffect::Form { backend: self.backend_name(), image: Box::new(self.image.clone()) })
+        let image = Box::new(self.image.clone());
+        Effect::Run(RunEffect::Form { backend: self.backend_name(), image, lock: self.lock.wish() })
     }
 
     /// A backend's form has arrived, or the reason why there is none.
@@ -146,7 +147,8 @@ impl Page {
         if !self.turn_value(forward) {
             return Vec::new();
         }
-        if self.line() == FormLine::Backend { vec![self.ask_form()] } else { self.replan() }
+        // The answers of another backend, or of other bytes, are asked for anew.
+        if matches!(self.line(), FormLine::Backend | FormLine::Lock) { vec![self.ask_form()] } else { self.replan() }
     }
 
     /// Carries out the shown plan, as a job.

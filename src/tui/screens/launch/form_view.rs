@@ -82,6 +82,7 @@ impl Page {
         }
         let name = match self.line() {
             FormLine::Backend => "Backend",
+            FormLine::Lock => "Version",
             FormLine::Title(number) => self.sections().get(number).map_or("", |section| section.title),
             question @ FormLine::Question(..) => self.question(question).map_or("", |field| field.label),
         };
@@ -95,6 +96,7 @@ impl Page {
         let field = self.field();
         let turns = match self.line() {
             FormLine::Backend => self.backends.len() > 1,
+            FormLine::Lock => true,
             FormLine::Title(_) => false,
             FormLine::Question(..) => field.is_some_and(turns),
         };
@@ -139,6 +141,10 @@ impl Page {
         let field = self.question(line);
         let (label, value, turned, others) = match field {
             Some(field) => (field.label, self.answer(field), turns(field), self.others(field)),
+            None if line == FormLine::Lock => {
+                let (value, other) = self.lock.choice();
+                ("Version", value.to_owned(), true, vec![other.to_owned()])
+            }
             None => ("Backend", self.backend_name(), self.backends.len() > 1, self.other_backends()),
         };
         let label = Span::styled(format!(" {} ", fit(label, LABEL)), theme.style("dim"));
@@ -182,6 +188,7 @@ impl Page {
         match self.line() {
             FormLine::Backend if self.backends.len() > 1 => "where it runs: ← → choose another",
             FormLine::Backend => "where it runs",
+            FormLine::Lock => "the bytes that wharf.lock of this folder names, or those that the name means now",
             FormLine::Title(number) => self.sections().get(number).map_or("", |section| section.help),
             question @ FormLine::Question(..) => self.question(question).map_or("", |field| field.help),
         }

@@ -4,6 +4,7 @@ mod actions;
 mod again;
 mod form_view;
 mod gate_view;
+mod locked;
 mod notes;
 mod plan_view;
 mod regions;
@@ -36,6 +37,8 @@ use wharf_core::{
 pub enum FormLine {
     /// The choice of the backend.
     Backend,
+    /// The choice between the bytes of the lock file of this folder and those of today.
+    Lock,
     /// The title of a section, by its number.
     Title(usize),
     /// A question: the number of its section, and its number in that section.
@@ -81,6 +84,8 @@ pub struct Page {
     before_presets: Answers,
     /// The launch that is made again; `None` for a new one.
     again: Option<again::Again>,
+    /// What the lock file of this folder says about the image.
+    lock: locked::Lock,
     /// The titles of the last form's sections, and whether they were folded.
     pub folded: Vec<(&'static str, bool)>,
 }
@@ -112,6 +117,7 @@ impl Page {
             preset: None,
             before_presets: Answers::default(),
             again: None,
+            lock: locked::Lock::default(),
             folded: Vec::new(),
         }
     }
@@ -149,11 +155,12 @@ impl Page {
         self.backends.get(self.backend).cloned().unwrap_or_default()
     }
 
-    /// The lines of the form as shown: the backend, then each section. Titles are shown if there are several sections;
+    /// The lines of the form as shown: the backend, the lock file if it names the image, then each section. Titles are shown if there are several sections;
     /// a folded section has only its title.
     pub fn lines(&self) -> Vec<FormLine> {
         let sections = self.sections();
         let mut lines = vec![FormLine::Backend];
+        lines.extend(self.lock.is_shown().then_some(FormLine::Lock));
         for (number, section) in sections.iter().enumerate() {
             lines.extend((sections.len() > 1).then_some(FormLine::Title(number)));
             if sections.len() < 2 || !section.folded {
@@ -181,7 +188,7 @@ impl Page {
     fn question(&self, line: FormLine) -> Option<&Field> {
         match line {
             FormLine::Question(section, at) => self.sections().get(section)?.fields.get(at),
-            FormLine::Backend | FormLine::Title(_) => None,
+            FormLine::Backend | FormLine::Lock | FormLine::Title(_) => None,
         }
     }
 
@@ -192,7 +199,7 @@ impl Page {
 
     /// Whether the selected line belongs to a section that can be folded.
     pub fn may_fold(&self) -> bool {
-        self.sections().len() > 1 && self.line() != FormLine::Backend
+        self.sections().len() > 1 && matches!(self.line(), FormLine::Title(_) | FormLine::Question(..))
     }
 
     /// Folds or unfolds the section of the selected line, and selects its title.
@@ -236,6 +243,14 @@ impl Page {
         }
     }
 
+    /// Drops the form and the plan: another form is asked for. Sections that the person folded or unfolded stay so.
+    fn drop_form(&mut self) {
+        self.folded = self.sections().iter().map(|section| (section.title, section.folded)).collect();
+        self.form = None;
+        self.plan = None;
+        self.error = None;
+    }
+
     /// Chooses the next or previous value of the selected line; `true` if it changed.
     pub fn turn_value(&mut self, forward: bool) -> bool {
         if self.line() == FormLine::Backend {
@@ -249,11 +264,12 @@ impl Page {
                 return false;
             }
             (self.backend, self.forward) = (next, forward);
-            self.folded = self.sections().iter().map(|section| (section.title, section.folded)).collect();
-            self.form = None;
-            self.plan = None;
-            self.error = None;
+            self.drop_form();
             self.chosen = true;
+            return true;
+        }
+        if self.line() == FormLine::Lock {
+            self.turn_lock();
             return true;
         }
         let Some(field) = self.field() else { return false };

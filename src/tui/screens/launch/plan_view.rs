@@ -115,6 +115,11 @@ impl Page {
             rule(&mut rows, "Again", &again.of());
             rows.extend(plain(again.lines(theme)));
         }
+        let told = self.lock.lines(theme);
+        if !told.is_empty() {
+            rule(&mut rows, "Version", "");
+            rows.extend(plain(told));
+        }
         rule(&mut rows, "What it may do", "");
         if let Some(error) = &self.error {
             rows.extend(plain(failure(error, width, theme)));

@@ -13,6 +13,11 @@ use wharf_core::{base::error::Kind, launch::plan::Workload};
 pub(super) fn arrived(state: &mut State, news: RunNews) -> Vec<Effect> {
     let now = state.now;
     match news {
+        RunNews::Locked(result) => {
+            if let Some(page) = topmost!(state, Screen::Launch) {
+                page.lock_arrived(*result);
+            }
+        }
         RunNews::Form(result) => {
             if let Some(page) = topmost!(state, Screen::Launch) {
                 return page.form_arrived(result, &mut state.model);
