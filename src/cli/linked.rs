@@ -4,7 +4,7 @@ use super::output;
 use wharf_core::{
     base::{
         context::Context,
-        error::{Error, Kind, Result},
+        error::{Error, Result},
         text,
     },
     image::{
@@ -19,11 +19,7 @@ use wharf_core::{
 /// # Errors
 /// `Denied` where it is past its date; those of opening it.
 pub(crate) async fn opened(portal: &Portal, cx: &Context, verb: &str, link: &Link) -> Result<OpenedLink> {
-    if link.is_expired(text::now()) {
-        let until = link.until.map(text::timestamp).unwrap_or_default();
-        return Err(Error::new(Kind::Denied, format!("{verb} a link"), format!("it is past its date, {until}"))
-            .hint(format!("ask the sender for a new one, or {verb} what it names: {}", link.reference)));
-    }
+    link.not_past(verb, text::now())?;
     let opened = portal.catalog.open_link(cx, link).await?;
     output::remark(&format!("a link: {}", opened.proof.words(opened.from.as_deref())));
     Ok(opened)

@@ -849,6 +849,23 @@ fn a_pasted_link_opens() {
 }
 
 #[test]
+fn what_a_link_past_its_date_names_is_looked_at_and_nothing_else() {
+    let mut state = state();
+    let digest = "4f".repeat(32);
+    let past = format!("wharf:oci://lab.example/physics/gromacs@sha256:{digest}?until=1990-01-01T00:00:00Z");
+    update(&mut state, Msg::Paste(past));
+    let image = fake::image(format!("lab.example/physics/gromacs@sha256:{digest}").parse().unwrap());
+    update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image)))));
+    for key in ["l", "C", "s", "y"] {
+        let effects = press(&mut state, key);
+        assert!(matches!(state.screen(), Screen::Image(_)) && effects.is_empty(), "{key}: {effects:?}");
+        let told = &state.notice.as_ref().unwrap().text;
+        assert!(told.contains("past its date, 1990-01-01") && told.contains("ask the sender"), "{key}: {told}");
+    }
+    assert!(press(&mut state, "v").iter().any(|one| matches!(one, Effect::Image(ImageEffect::Verify { .. }))));
+}
+
+#[test]
 fn a_key_that_cannot_be_used_says_why() {
     let mut state = state();
     press(&mut state, "2");

@@ -17,7 +17,7 @@ use super::{
 use crate::base::{
     clean,
     digest::Digest,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     text,
 };
 
@@ -123,6 +123,19 @@ impl Link {
             ImageRef::Glance { image, .. } => ImageRef::Glance { cloud: cloud.to_owned(), image: image.clone() },
             other => other.clone(),
         }
+    }
+
+    /// Fails if the link has ended at `now`: then it can be looked at, but nothing is done (`verb`) with what it names.
+    ///
+    /// # Errors
+    /// `Denied`, with the date.
+    pub fn not_past(&self, verb: &str, now: i64) -> Result<()> {
+        if !self.is_expired(now) {
+            return Ok(());
+        }
+        let until = self.until.map(text::timestamp).unwrap_or_default();
+        Err(Error::new(Kind::Denied, format!("{verb} a link"), format!("it is past its date, {until}"))
+            .hint(format!("ask the sender for a new one, or {verb} what it names: {}", self.reference)))
     }
 
     /// Whether the link has ended at `now`.
@@ -299,6 +312,10 @@ mod tests {
         assert_eq!((link.key.as_deref(), link.signature.as_deref()), (Some("key"), Some("abc")));
         assert_eq!(link.signed_text(), text.trim_end_matches("&by=key&sig=abc"), "all of it is signed");
         assert!(!link.is_expired(0) && link.is_expired(i64::MAX));
+        assert!(link.not_past("launch", 0).is_ok());
+        let past = link.not_past("launch", i64::MAX).unwrap_err();
+        assert!(past.kind == Kind::Denied && past.why.ends_with("2030-01-01T00:00:00Z"), "{past}");
+        assert!(past.hint.contains("launch what it names: oci://r.example:5000/physics/gromacs"), "{past}");
         assert_eq!(link.to_string(), text);
     }
 

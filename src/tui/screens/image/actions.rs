@@ -256,6 +256,20 @@ impl Page {
         }
     }
 
+    /// Why nothing is done with what the link names that the page was opened from, where it is past its date. It can be looked
+    /// at all the same.
+    fn past_link(&self, action: Action, now: i64) -> Option<String> {
+        let verb = match action {
+            Action::Launch => "launch",
+            Action::CopyTo => "copy",
+            Action::Share | Action::Link => "share",
+            Action::Request => "request",
+            _ => return None,
+        };
+        let error = self.link.as_ref()?.not_past(verb, now).err()?;
+        Some(format!("{}: {}", error.why, error.hint))
+    }
+
     /// Why an action that needs the image cannot be used with it; `None` if it can.
     fn refuses(&self, action: Action) -> Option<&'static str> {
         let image = self.image.as_ref();
@@ -346,6 +360,9 @@ impl page::Page for Page {
     }
 
     fn disabled(&self, action: Action, model: &Model) -> Option<String> {
+        if let Some(why) = self.past_link(action, model.now) {
+            return Some(why);
+        }
         let why = match action {
             Action::Compare if self.selected_tag().is_none() => Some("choose a version in the Versions pane first"),
             Action::Filter | Action::Sort if !self.lists() => Some("for the Scan and Software panes"),
