@@ -5,7 +5,11 @@ use crate::args::{OpenLink, Share};
 use wharf_core::{
     base::{context::Context, error::Result, text},
     image::{link::Link, reference::ImageRef},
-    portal::{Portal, sharing::ShareResult},
+    portal::{
+        OpenedLink, Portal,
+        evidence::{Freshness, Verified},
+        sharing::ShareResult,
+    },
     sharing::{
         letter::plain_lines,
         receiver::{Receiver, Terms},
@@ -118,8 +122,10 @@ async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -
 pub(crate) async fn open(portal: &Portal, args: &OpenLink, json: bool) -> Result<u8> {
     let link: Link = args.link.parse()?;
     let opened = portal.catalog.open_link(&Context::default(), &link).await?;
+    // Who opens a link decides by it: what the policy says now counts, and where nobody can say, that is told.
+    let verified = portal.evidence.verify_image(&progress::context(), &opened.image, Freshness::Now, true).await;
     if json {
-        output::json(&opened)?;
+        output::json(&opened_object(&opened, &verified)?)?;
         return Ok(0);
     }
     output::line(&format!("{:<12} {}", "sender", opened.proof.words(link.sender.as_deref())))?;
@@ -140,8 +146,34 @@ pub(crate) async fn open(portal: &Portal, args: &OpenLink, json: bool) -> Result
         let past = if opened.expired { ": it is past its date" } else { "" };
         output::line(&format!("{:<12} {until}{past}", "until"))?;
     }
+    print_verdict(&verified)?;
     for (label, value) in show::facts(&opened.image) {
         output::line(&format!("{label:<12} {value}"))?;
     }
     Ok(0)
+}
+
+/// Prints what the policy says of the image of a link, with its grounds, or why nobody can say.
+fn print_verdict(verified: &Result<Verified>) -> Result<()> {
+    let verified = match verified {
+        Ok(verified) => verified,
+        Err(error) => return output::line(&format!("{:<12} not known: {}", "verdict", error.why)),
+    };
+    output::line(&format!("{:<12} {}", "verdict", verified.verdict_line()))?;
+    let reasons = &verified.judgement.reasons;
+    reasons.iter().try_for_each(|reason| output::line(&format!("{:<12} {} [{}]", "", reason.words, reason.rule)))
+}
+
+/// What a link points to as JSON, with the policy's judgement; `null` with the reason where nobody can say.
+fn opened_object(opened: &OpenedLink, verified: &Result<Verified>) -> Result<serde_json::Value> {
+    let failed = |error| Error::failed("write what the link points to", error);
+    let mut object = serde_json::to_value(opened).map_err(failed)?;
+    let judgement = verified.as_ref().ok().map(|verified| &verified.judgement);
+    if let Some(object) = object.as_object_mut() {
+        object.insert("judgement".to_owned(), serde_json::to_value(judgement).map_err(failed)?);
+        if let Err(error) = verified {
+            object.insert("judgement_unknown".to_owned(), error.why.clone().into());
+        }
+    }
+    Ok(object)
 }

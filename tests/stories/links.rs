@@ -62,6 +62,10 @@ fn a_link_is_launched_as_it_is_opened_and_says_who_sent_it_until_when() {
     let until = told["until"].as_str().unwrap();
     assert!(until.ends_with('Z') && until.contains('T'), "{until}");
     assert_eq!(told["from"], "ada", "{told}");
+    // What the policy says is told with it, as 'wharf verify' says it.
+    assert!(told["judgement"]["verdict"].is_string() && told["judgement_unknown"].is_null(), "{told}");
+    let words = said(&run(&["open", &link]));
+    assert!(words.lines().any(|line| line.starts_with("verdict ") && line.contains("by the policy '")), "{words}");
     let plan = run(&["launch", &link, "--on", "local", "--plan"]);
     assert_eq!(plan.status.code(), Some(0), "{}", complained(&plan));
     assert!(complained(&plan).contains("from yourself (signed with your key)"), "{}", complained(&plan));

@@ -82,11 +82,16 @@ impl Verified {
         Marks { trust: Trust { signature, ..Trust::default() }, scan, verdict: self.judgement.verdict }
     }
 
+    /// The verdict and by which policy, in a line.
+    pub fn verdict_line(&self) -> String {
+        format!("{} by the policy '{}'", badge(self.judgement.verdict.badge()), self.judgement.policy)
+    }
+
     /// The verdict, the evidence, the rules and the next step as text, the same on the screen and the command line.
     pub fn explain(&self, now: i64) -> String {
         let judgement = &self.judgement;
         let mut lines = Text::default();
-        lines.line(format!("{} by the policy '{}'", badge(judgement.verdict.badge()), judgement.policy));
+        lines.line(self.verdict_line());
         for reason in &judgement.reasons {
             let sign = reason.verdict.badge().sign;
             let step = if reason.step.is_empty() { String::new() } else { format!(" → {}", reason.step) };
