@@ -118,8 +118,7 @@ pub(crate) async fn run(portal: &Portal, args: &Offers, json: bool) -> Result<u8
 async fn offer_of(portal: &Portal, cx: &Context, link: &Link) -> Result<String> {
     let image = linked::opened(portal, cx, "accept", link).await?.image;
     let (offers, _) = portal.sharing.offers(cx).await;
-    let is_it = |offer: &&Offer| !offer.outgoing && offer.reference == image.reference;
-    offers.iter().find(is_it).map(|offer| offer.id.clone()).ok_or_else(|| {
+    offers.iter().find(|offer| offer.is_of(&image.reference)).map(|offer| offer.id.clone()).ok_or_else(|| {
         Error::not_found("accept a link", format!("{} is not offered to your project now", image.reference))
             .hint("it may be in your list already; 'wharf offers' shows what is offered")
     })

@@ -11,11 +11,12 @@ use wharf::{
         },
         catalog::rows::RowSet,
         image::model::{Image, ImageKind, Version},
-        portal::{Abilities, Copies},
+        portal::{Abilities, Copies, OpenedLink},
         ports::{Question, QuestionKind, upkeep::Removal},
         sharing::{
-            offer::{Project, VolumeTransfer},
+            offer::{Offer, Project, VolumeTransfer},
             receiver::Receiver,
+            sender::Proof,
         },
     },
     tui::{
@@ -398,13 +399,9 @@ fn a_click_chooses_in_a_popup_and_outside_of_it_nothing_happens() {
     assert_eq!(state.catalog.input.text, "project:physics");
 }
 
-#[test]
-fn offers_are_answered_with_one_key_and_what_that_changes_is_asked_for_again() {
-    use wharf::core::sharing::offer::Offer;
-    let mut state = state();
-    assert_eq!(press(&mut state, "5"), [Effect::Share(ShareEffect::Offers)]);
-    assert!(press(&mut state, "a").is_empty(), "nothing is there yet");
-    let offer = Offer {
+/// The offer of another project at the lab's cloud.
+fn an_offer() -> Offer {
+    Offer {
         id: "site/x".into(),
         source: "lab".into(),
         title: "snap".into(),
@@ -414,8 +411,50 @@ fn offers_are_answered_with_one_key_and_what_that_changes_is_asked_for_again() {
         note: String::new(),
         ignored: "it stays usable by its id".into(),
         outgoing: false,
+    }
+}
+
+#[test]
+fn what_an_opened_link_names_is_accepted_on_its_page_where_it_is_offered() {
+    let mut state = with_clouds();
+    let hash = "4f".repeat(32);
+    let link = format!("wharf:glance://cloud.example/x?hash=sha256:{hash}&at=https://cloud.example/v3");
+    update(&mut state, Msg::Paste(link));
+    let opened = OpenedLink {
+        image: fake::image("glance://site/x".parse().unwrap()),
+        moved: None,
+        now_at: None,
+        expired: false,
+        from: Some("zoe".into()),
+        proof: Proof::Unsigned,
+        until: None,
     };
-    update(&mut state, Msg::Share(ShareNews::Offers(vec![offer], Vec::new())));
+    let effects = update(&mut state, Msg::Image(ImageNews::Opened(Box::new(Ok(opened)))));
+    assert!(effects.contains(&Effect::Share(ShareEffect::Offers)), "{effects:?}");
+    assert!(press(&mut state, "a").is_empty(), "nobody offers it yet");
+    let others = Offer { reference: "glance://site/y".parse().unwrap(), ..an_offer() };
+    update(&mut state, Msg::Share(ShareNews::Offers(vec![others], Vec::new())));
+    assert!(press(&mut state, "a").is_empty(), "it is another image");
+    update(&mut state, Msg::Share(ShareNews::Offers(vec![an_offer()], Vec::new())));
+    let shown = crate::screens::draw(&mut state, (140, 50));
+    assert!(shown.contains("biology (b) offers it to your project"), "{shown}");
+    let effects = press(&mut state, "a");
+    let [Effect::Share(ShareEffect::AnswerOffer { job, accept: true, offer })] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(offer.id(), "site/x");
+    let after = update(&mut state, Msg::Job(JobNews::JobDone(*job, Ok(("accepted".into(), None)))));
+    assert!(after.contains(&Effect::Share(ShareEffect::Offers)), "{after:?}");
+    update(&mut state, Msg::Share(ShareNews::Offers(Vec::new(), Vec::new())));
+    assert!(press(&mut state, "a").is_empty(), "it is accepted");
+}
+
+#[test]
+fn offers_are_answered_with_one_key_and_what_that_changes_is_asked_for_again() {
+    let mut state = state();
+    assert_eq!(press(&mut state, "5"), [Effect::Share(ShareEffect::Offers)]);
+    assert!(press(&mut state, "a").is_empty(), "nothing is there yet");
+    update(&mut state, Msg::Share(ShareNews::Offers(vec![an_offer()], Vec::new())));
     let effects = press(&mut state, "a");
     let [Effect::Share(ShareEffect::AnswerOffer { job, accept: true, .. })] = effects.as_slice() else {
         panic!("{effects:?}")

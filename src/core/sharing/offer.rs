@@ -117,6 +117,13 @@ pub struct Offer {
     pub outgoing: bool,
 }
 
+impl Offer {
+    /// Whether it offers this image to this person's project.
+    pub fn is_of(&self, image: &ImageRef) -> bool {
+        !self.outgoing && self.reference == *image
+    }
+}
+
 /// A transfer of a volume that was just created. Its key is shown once and stored nowhere.
 #[derive(Debug, Clone)]
 pub struct VolumeTransfer {

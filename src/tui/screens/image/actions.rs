@@ -8,7 +8,7 @@ use crate::{
         action::Action,
         input::Input,
         layout::Alone,
-        list::{CursorLines, ListCursor, ScrollArea},
+        list::{CursorLines, DrawnItem, ListCursor, ScrollArea},
         theme::Theme,
         widgets::below,
     },
@@ -89,7 +89,8 @@ impl Page {
         self.from_link.push(words);
         // The sender may use another name for the registry or cloud: the image's reference here is used from now on.
         self.target = ImageTarget::Reference(opened.image.reference.clone());
-        self.arrived(Ok(opened.image))
+        let offers = self.reads_offers(&opened.image.reference);
+        self.arrived(Ok(opened.image)).into_iter().chain(offers).collect()
     }
 
     /// Takes the evidence, unless it is that of another image.
@@ -264,6 +265,7 @@ impl Page {
             Action::CopyTo => "copy",
             Action::Share | Action::Link => "share",
             Action::Request => "request",
+            Action::Accept => "accept",
             _ => return None,
         };
         let error = self.link.as_ref()?.not_past(verb, now).err()?;
@@ -321,6 +323,7 @@ impl page::Page for Page {
             A::NextPane,
             A::Launch,
             A::LaunchAllowed,
+            A::Accept,
             A::Share,
             A::Link,
             A::CopyTo,
@@ -352,6 +355,7 @@ impl page::Page for Page {
             Action::Filter | Action::Sort => !self.lists(),
             Action::Preview => !self.lists_findings(model.now),
             Action::LaunchAllowed => self.way_out().is_err(),
+            Action::Accept => self.offer_words().is_none(),
             Action::OlderVersion => self.neighbour(true).is_err(),
             Action::NewerVersion => self.neighbour(false).is_err(),
             Action::Compare => self.pane != Pane::Versions,
@@ -369,6 +373,7 @@ impl page::Page for Page {
             Action::Preview if !self.lists_findings(model.now) => Some("for findings, in the Scan pane"),
             Action::Revoke if self.selected_share().is_none() => Some("choose a share in the Shares pane first"),
             Action::LaunchAllowed => self.way_out().err(),
+            Action::Accept if self.offer_words().is_none() => Some("no link was opened here to what is offered to you"),
             Action::OlderVersion => self.neighbour(true).err(),
             Action::NewerVersion => self.neighbour(false).err(),
             Action::Open if self.pane != Pane::Versions => Some("open works on a version, in the Versions pane"),
@@ -440,6 +445,7 @@ impl page::Page for Page {
                 let target = ImageTarget::Reference(reference.clone());
                 return vec![Effect::Go(Navigation::Image { target, platform: self.platform.clone(), launch: true })];
             }
+            Action::Accept => return self.accept(model),
             Action::Share => Navigation::Share(self.target(), self.platform.clone()),
             Action::CopyTo => Navigation::Copy(self.target(), self.platform.clone()),
             Action::Tag => Navigation::Tag(self.action_target()),
@@ -486,13 +492,19 @@ impl page::Page for Page {
         tab.is_some()
     }
 
+    fn drawn(&mut self, _model: &Model) {
+        // What is offered stands in the overview.
+        self.offer.iter_mut().filter(|_| self.pane == Pane::Overview).for_each(DrawnItem::drawn);
+    }
+
     fn after_job(&self, changed: bool) -> Vec<Effect> {
         let tags = self
             .image
             .as_ref()
             .filter(|_| changed)
             .map(|image| Effect::Image(ImageEffect::Tags(image.reference.clone())));
-        self.reads_shares().into_iter().chain(tags).collect()
+        let offers = self.offer.as_ref().and_then(|offer| self.reads_offers(&offer.reference));
+        self.reads_shares().into_iter().chain(tags).chain(offers).collect()
     }
 
     fn wants(&mut self, model: &Model) -> Vec<Effect> {
@@ -514,6 +526,7 @@ impl page::Page for Page {
     }
 
     fn leave(&self) -> &'static [Slot] {
-        &[Slot::Image, Slot::Tags, Slot::Versions, Slot::Shares, Slot::Link, Slot::Verify, Slot::AboutFindings]
+        use Slot as S;
+        &[S::Image, S::Tags, S::Versions, S::Shares, S::Offers, S::Link, S::Verify, S::AboutFindings]
     }
 }

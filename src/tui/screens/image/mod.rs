@@ -6,6 +6,7 @@ mod besides;
 mod evidence;
 mod finding;
 mod findings;
+mod offered;
 mod order;
 mod overview;
 mod scan;
@@ -21,7 +22,7 @@ use std::collections::HashMap;
 use crate::{
     kit::{
         layout::Alone,
-        list::{ListCursor, NotSeen, Rows, Scrollable, SeenRow},
+        list::{DrawnItem, ListCursor, NotSeen, Rows, Scrollable, SeenRow},
         theme::Theme,
     },
     model::Model,
@@ -38,7 +39,7 @@ use wharf_core::{
     },
     launch::form::join_words,
     portal::evidence::{Verified, mending::Mend},
-    sharing::offer::Share,
+    sharing::offer::{Offer, Share},
 };
 
 /// Width of a label in the overview, in columns.
@@ -118,6 +119,8 @@ pub struct Page {
     pub from_link: Vec<(bool, String)>,
     /// The link that the page was opened from: it is opened again with its proof, never by its reference alone.
     pub link: Option<Link>,
+    /// The offer of the image to one of the person's projects, where the page was opened from a link.
+    pub offer: Option<DrawnItem<Offer>>,
     /// The tags of the last read of version details, of which some may not have arrived.
     pub asked: Vec<String>,
     /// Whether the launch screen opens as soon as the image has arrived.
@@ -158,6 +161,7 @@ impl Page {
             at: ListCursor::default(),
             from_link: Vec::new(),
             link: None,
+            offer: None,
             asked: Vec::new(),
             launch_next: false,
             platform: None,

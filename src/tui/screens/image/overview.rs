@@ -81,6 +81,7 @@ impl Page {
             let (sign, role) = if *fine { ("✓", "good") } else { ("!", "caution") };
             left.push(Line::styled(format!("{sign} {words}"), theme.style(role)));
         }
+        left.extend(self.offer_words().map(|words| Line::styled(format!("✓ {words}"), theme.style("good"))));
         if alone == Alone::Other {
             left.extend(self.standing(image, columns, around, theme, now));
             return (Vec::new(), left);

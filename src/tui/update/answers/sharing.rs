@@ -19,6 +19,9 @@ pub(super) fn arrived(state: &mut State, news: ShareNews) -> Vec<Effect> {
             if let Some(page) = topmost!(state, Screen::Inbox) {
                 page.offered(state.model.offered);
             }
+            if let Some(page) = topmost!(state, Screen::Image) {
+                page.offered(&offers);
+            }
             if let Some(page) = topmost!(state, Screen::Offers) {
                 page.arrived(offers, failed);
             }
