@@ -107,6 +107,32 @@ impl Link {
         Ok(drawing.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(margin).build())
     }
 
+    /// The link in so few characters that it can be sent, [`MOST_SENT`], where `more` are added to it yet. If it takes that it
+    /// is without what only describes it: the sender's name, then the tag. All that says which bytes are meant, and until
+    /// when, stays.
+    ///
+    /// # Errors
+    /// `Unsupported` where even that is too long.
+    pub fn fitted(mut self, more: usize) -> Result<Self> {
+        let is_long = |link: &Self| link.to_string().len() + more > MOST_SENT;
+        if is_long(&self) {
+            self.sender = None;
+        }
+        if is_long(&self) {
+            self.tag = None;
+            if let ImageRef::Oci(name) | ImageRef::Engine(name) = &mut self.reference {
+                name.tag = None;
+            }
+        }
+        if !is_long(&self) {
+            return Ok(self);
+        }
+        let what = format!("make a link to {}", clean::short(&self.reference.to_string(), 100));
+        let length = self.to_string().len() + more;
+        let why = format!("it would have {length} characters: more than {MOST_SENT} are cut by mail and chats");
+        Err(Error::unsupported(what, why).hint("copy the image to a place with a shorter name, and share that"))
+    }
+
     /// The text that a signature is over: the link without key and signature.
     pub fn signed_text(&self) -> String {
         Self { key: None, signature: None, ..self.clone() }.to_string()
@@ -177,7 +203,9 @@ impl fmt::Display for Link {
     }
 }
 
-/// Most characters of a link.
+/// Most characters of a link that Wharf makes, signed: mail and chats leave it whole, and its QR code can be scanned.
+pub const MOST_SENT: usize = 500;
+/// Most characters of a link that is read: later versions may add fields.
 const LONGEST: usize = 4096;
 /// The most characters that are read of what was typed or pasted, line breaks and margins among them.
 const MOST_TYPED: usize = 4 * LONGEST;
@@ -299,6 +327,35 @@ mod tests {
         assert!(link(&"é".repeat(600)).is_ok());
         let error = link(&"é".repeat(1500)).unwrap_err();
         assert!(error.why.contains("longer"), "{error}");
+    }
+
+    #[test]
+    fn a_link_that_is_sent_is_short_whatever_the_image_and_its_sender_are_called() {
+        let more = 9 + 44 + 86;
+        let digests = [DIGEST.to_owned(), format!("sha512:{}", "ab".repeat(64))];
+        for (digest, long) in digests.iter().flat_map(|digest| (1..450).step_by(7).map(move |long| (digest, long))) {
+            let query =
+                format!("tag={}&platform=linux%2Famd64&until=2030-01-01T00%3A00%3A00Z", "t".repeat(long / 4 + 1));
+            let text = format!("wharf:oci://r.example/{}@{digest}?{query}&from={}", "n".repeat(long), "é".repeat(long));
+            let whole: Link = text.parse().unwrap();
+            let bare = Link { sender: None, tag: None, ..whole.clone() }.to_string();
+            match whole.clone().fitted(more) {
+                Ok(link) => {
+                    let written = link.to_string();
+                    assert!(written.len() + more <= MOST_SENT, "{written}");
+                    assert_eq!(written.parse::<Link>().unwrap(), link);
+                    assert_eq!(link.digest(), whole.digest());
+                    assert_eq!((&link.platform, link.until), (&whole.platform, whole.until));
+                    assert!(link.tag.is_some() || link.sender.is_none(), "the name goes first: {written}");
+                }
+                Err(error) => assert!(
+                    bare.len() + more > MOST_SENT && error.why.contains("more than 500") && !error.hint.is_empty(),
+                    "{error}"
+                ),
+            }
+        }
+        let short: Link = format!("wharf:oci://r.example/a@{DIGEST}?tag=1&from=ada").parse().unwrap();
+        assert_eq!(short.clone().fitted(more).unwrap(), short, "nothing is left out without need");
     }
 
     #[test]

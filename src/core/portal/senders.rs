@@ -48,6 +48,12 @@ impl Asker for Nobody {
     }
 }
 
+/// The most characters that this key and its signature add to a link. Both are written in the same way, and a signature has
+/// less than twice the bytes of a key.
+fn signed_room(key: &str) -> usize {
+    "&by=&sig=".len() + 3 * key.len()
+}
+
 /// This person's portal key, as others may see it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PortalKey {
@@ -90,13 +96,20 @@ impl Senders {
         Ok(PortalKey { fingerprint: fingerprint(&key), key, kept: signer.describe() })
     }
 
-    /// Signs a link with this person's portal key; made now if there is none yet.
+    /// Signs a link with this person's portal key; made now if there is none yet. What only describes the link is left out
+    /// if it would be too long.
     ///
     /// # Errors
-    /// Those of [`own_key`](Self::own_key), and of signing.
+    /// `Unsupported` where it is too long all the same; those of [`own_key`](Self::own_key), and of signing.
     pub async fn signed(&self, asker: Arc<dyn Asker>, link: Link) -> Result<Link> {
-        let what = "sign the link";
         let (signer, key) = self.opened(asker).await?;
+        let link = link.fitted(signed_room(&key))?;
+        self.signed_by(signer.as_ref(), key, link).await
+    }
+
+    /// Signs a link with an opened key.
+    async fn signed_by(&self, signer: &dyn Signer, key: String, link: Link) -> Result<Link> {
+        let what = "sign the link";
         // What is signed is the link as others read it.
         let link: Link = link.to_string().parse()?;
         let made = signer.sign(&Statement::for_link(&link)).await?;
@@ -215,16 +228,24 @@ impl Senders {
     /// The same; where no key can be had it is not signed, which becomes a trouble.
     ///
     /// # Errors
-    /// `Cancelled` where the person cancels a question about the key.
+    /// `Cancelled` where the person cancels a question about the key; `Unsupported` where it would be too long to be sent.
     pub async fn link(&self, cx: &Context, to: Link, platform: Option<&Platform>, until: Option<i64>) -> Result<Link> {
         let link = self.own_link(to, platform, until);
-        match self.signed(asker(cx), link.clone()).await {
+        let signed = match self.opened(asker(cx)).await {
+            // A link that is too long is refused: leaving the signature out is no way to shorten it.
+            Ok((signer, key)) => {
+                let link = link.clone().fitted(signed_room(&key))?;
+                self.signed_by(signer.as_ref(), key, link).await
+            }
+            Err(error) => Err(error),
+        };
+        match signed {
             Ok(signed) => Ok(signed),
             Err(error) if error.kind == Kind::Cancelled => Err(error),
             Err(error) => {
                 let hint = if error.hint.is_empty() { String::new() } else { format!(": {}", error.hint) };
                 self.journal.trouble(format!("the link is not signed: {}{hint}", error.why));
-                Ok(link)
+                link.fitted(0)
             }
         }
     }
