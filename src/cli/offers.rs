@@ -14,7 +14,7 @@ use wharf_core::{
     },
     portal::{Portal, sharing::given::SharedByMe},
     ports::{Question, QuestionKind},
-    sharing::offer::{Offer, TransferKey},
+    sharing::offer::TransferKey,
 };
 
 /// Lists the projects that an image is shared with.

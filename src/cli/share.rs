@@ -3,7 +3,7 @@
 use super::{ask, copy, offers, output, progress, show};
 use crate::args::{OpenLink, Share};
 use wharf_core::{
-    base::{context::Context, error::Result, text},
+    base::{context::Context, error::{Error, Result}, text},
     image::{link::Link, reference::ImageRef},
     portal::{
         OpenedLink, Portal,
@@ -29,7 +29,7 @@ pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u
     let everybody = args.community.then_some(Receiver::Community).or(args.public.then_some(Receiver::Public));
     let mut receivers: Vec<Receiver> = everybody.into_iter().collect();
     for typed in args.to.iter().rev() {
-        receivers.insert(0, portal.sharing.receiver(&Context::default(), &reference, typed).await);
+        receivers.insert(0, portal.sharing.receiver(&Context::default(), &reference, typed).await?);
     }
     let until = args.until.as_deref().map(text::parse_future_time).transpose()?;
     let terms = Terms { until, named: None };
@@ -56,6 +56,9 @@ fn print_share(shared: &ShareResult, json: bool) -> Result<()> {
         return Ok(());
     }
     output::line(&shared.describe())?;
+    if let ShareResult::Handed { link, .. } = shared {
+        output::exact(link)?;
+    }
     if let ShareResult::Shared(copied) = shared {
         copied.outcome.left.iter().for_each(|left| output::remark(&format!("left behind: {left}")));
     }

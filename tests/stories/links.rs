@@ -116,6 +116,18 @@ fn a_sender_is_known_once_their_key_was_added_and_nobody_else_can_use_their_name
     assert_eq!(added.status.code(), Some(0), "{}", complained(&added));
     assert!(said(&open(&link)).contains("from Ada (signed with their key)"), "{}", said(&open(&link)));
     assert!(said(&bob.run(&["contacts"])).contains(&print));
+    // She has no address here: the link is made, and handed over. By a key it is the same.
+    for to in ["Ada", "contact:ada", line.as_str()] {
+        let handed = bob.run(&["share", &lab::starter(), "--to", to]);
+        assert_eq!(handed.status.code(), Some(0), "{to}: {}", complained(&handed));
+        let words = said(&handed);
+        assert!(words.contains("Ada: the link is made, and you hand it over"), "{words}");
+        assert!(words.lines().any(|line| line.starts_with("wharf:file:") && line.contains("&sig=")), "{words}");
+    }
+    let planned = bob.run(&["share", &lab::starter(), "--to", "Ada", "--plan"]);
+    assert!(said(&planned).contains("no mail address of Ada is known"), "{} {}", said(&planned), complained(&planned));
+    let nobody = bob.run(&["share", &lab::starter(), "--to", "contact:zoe"]);
+    assert_eq!(nobody.status.code(), Some(6), "{}", complained(&nobody));
     // Somebody else in her name, with a link that is right in itself.
     let forged = sent(&eve, "ADA");
     for verb in [vec!["open"], vec!["launch"], vec!["pull"]] {

@@ -181,10 +181,12 @@ fn people_are_receivers_beside_projects_and_get_a_link_until_the_chosen_end() {
         assert!(drawn.contains("Bob (person)"), "{drawn}");
         insta::assert_snapshot!(format!("share-persons-{}x{}", size.0, size.1), drawn);
     }
-    // Of a contact only the key is known: nothing can be sent there, and it says what to do.
-    assert!(press(&mut state, "e v e enter").is_empty());
-    assert!(draw(&mut state, (80, 24)).contains("wharf contacts add NAME KEY --mail"));
-    press(&mut state, "ctrl-u b o b");
+    // Of a contact only the key is known: a link is made, which the person hands over.
+    let eve = Receiver::Contact("Eve".into());
+    assert_eq!(asked(&press(&mut state, "e v e enter")).1, std::slice::from_ref(&eve));
+    // Once more takes the mark away.
+    press(&mut state, "e v e enter");
+    press(&mut state, "b o b");
     let bob = Receiver::Person("bob@site.example".into());
     assert_eq!(asked(&press(&mut state, "enter")).1, std::slice::from_ref(&bob));
     // Whoever is no contact is typed; projects are marked beside them.
@@ -209,6 +211,16 @@ fn people_are_receivers_beside_projects_and_get_a_link_until_the_chosen_end() {
         _ => None,
     });
     assert!(ends.into_iter().all(|end| end == Some(state.now + 7 * 86_400)));
+}
+
+#[test]
+fn a_link_for_a_contact_without_an_address_is_shown_to_be_handed_over() {
+    let mut state = state();
+    let link = "wharf:oci://r.example/a".to_owned();
+    update(&mut state, Msg::Share(ShareNews::Handed("Eve".into(), link.clone())));
+    let shown = draw(&mut state, (80, 24));
+    assert!(shown.contains("hand this link over") && shown.contains(&link), "{shown}");
+    assert!(press(&mut state, "c").contains(&Effect::Copy(link)));
 }
 
 #[test]

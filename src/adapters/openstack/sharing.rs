@@ -59,7 +59,7 @@ impl Images {
         let already = match to {
             Receiver::Project(_) => matches!(found.visibility.as_str(), "public" | "community"),
             Receiver::Community => found.visibility == "public",
-            Receiver::Public | Receiver::Person(_) => false,
+            Receiver::Public | Receiver::Person(_) | Receiver::Contact(_) => false,
         };
         if already {
             return Err(Error::usage(
@@ -139,7 +139,7 @@ impl Images {
                 (vec![turn("community")], "finds it by searching for it, or by its id; it is in no list by itself")
             }
             Receiver::Public => (vec![turn("public")], "has it in its list at once, as every project has"),
-            Receiver::Person(_) => return Err(no_person(what)),
+            Receiver::Person(_) | Receiver::Contact(_) => return Err(no_person(what)),
         })
     }
 
@@ -248,7 +248,7 @@ impl Sharer for Images {
         // The receiver must be known before anything is created for it.
         let project = match to {
             Receiver::Project(wanted) => Some(self.project_named(cx, &what, wanted).await?),
-            Receiver::Person(_) => return Err(no_person(&what)),
+            Receiver::Person(_) | Receiver::Contact(_) => return Err(no_person(&what)),
             Receiver::Community | Receiver::Public => None,
         };
         let reference = self.image_to_share(cx, reference).await?;

@@ -11,7 +11,7 @@ pub struct Share {
     /// The image.
     pub reference: String,
     /// A project of the same registry or cloud, HOST/PROJECT of another registry, CLOUD/PROJECT of another cloud, or a
-    /// person's mail address, which gets a link. May be given several times.
+    /// person, who gets a link: their mail address, or a contact by name or key. May be given several times.
     #[arg(long, value_name = "RECEIVER", num_args = 1.., required_unless_present_any = ["link", "give", "community", "public"])]
     pub to: Vec<String>,
     /// Share an image of a cloud with everybody there who searches for it or has its id.

@@ -2,6 +2,7 @@
 
 pub mod given;
 pub mod letter;
+pub mod meant;
 pub mod naming;
 pub mod offer;
 pub mod receiver;

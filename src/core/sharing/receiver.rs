@@ -18,6 +18,8 @@ pub enum Receiver {
     Public,
     /// A person, by their mail address: they are sent a signed link.
     Person(String),
+    /// A contact whose mail address is not known, by name: a signed link to hand over to them is made.
+    Contact(String),
 }
 
 /// What a person has chosen about a share besides its receivers.
@@ -35,6 +37,13 @@ impl Receiver {
     const PUBLIC: &'static str = ":public";
     /// Before the address of a person (RFC 6068).
     const PERSON: &'static str = "mailto:";
+    /// Before the name of a contact.
+    pub const CONTACT: &'static str = "contact:";
+
+    /// Whether it is a person, who gets a link, and no place.
+    pub fn is_person(&self) -> bool {
+        matches!(self, Self::Person(_) | Self::Contact(_))
+    }
 
     /// A receiver as somebody types it: a mail address is a person, anything else a project.
     pub fn typed(text: &str) -> Self {
@@ -68,6 +77,7 @@ impl fmt::Display for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Person(address) => return write!(f, "{}{address}", Self::PERSON),
+            Self::Contact(name) => return write!(f, "{}{name}", Self::CONTACT),
             Self::Project(name) => name,
             Self::Community => Self::COMMUNITY,
             Self::Public => Self::PUBLIC,
@@ -75,7 +85,7 @@ impl fmt::Display for Receiver {
     }
 }
 
-/// `:community`, `:public`, and `mailto:ADDRESS` for a person; everything else is a project.
+/// `:community`, `:public`, `mailto:ADDRESS` and `contact:NAME` for a person; everything else is a project.
 impl From<&str> for Receiver {
     fn from(text: &str) -> Self {
         match text {
@@ -83,7 +93,10 @@ impl From<&str> for Receiver {
             Self::PUBLIC => Self::Public,
             text => match text.strip_prefix(Self::PERSON).filter(|address| is_mail_address(address)) {
                 Some(address) => Self::Person(address.to_owned()),
-                None => Self::Project(text.to_owned()),
+                None => match text.strip_prefix(Self::CONTACT) {
+                    Some(name) => Self::Contact(name.to_owned()),
+                    None => Self::Project(text.to_owned()),
+                },
             },
         }
     }
@@ -116,9 +129,12 @@ mod tests {
         ] {
             assert_eq!(matches!(Receiver::typed(typed), Receiver::Person(_)), is_person, "{typed}");
         }
-        for receiver in
-            [Receiver::Person("bob@example.org".into()), Receiver::Community, Receiver::Project("a@b".into())]
-        {
+        for receiver in [
+            Receiver::Person("bob@example.org".into()),
+            Receiver::Contact("Ada L".into()),
+            Receiver::Community,
+            Receiver::Project("a@b".into()),
+        ] {
             assert_eq!(Receiver::from(receiver.to_string().as_str()), receiver);
         }
     }

@@ -18,7 +18,7 @@ const LONGEST: usize = 60;
 /// The most characters of a key in its short form.
 const LONGEST_KEY: usize = 100;
 /// What a key's line begins with.
-const LINE: &str = "wharf-key:";
+pub(super) const LINE: &str = "wharf-key:";
 
 /// Somebody whose key is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use crate::{
     popups::{
         Ask, Confirmation, Popup,
         pick::{Item, Pick, Purpose},
-        share::{Facts, Link, NO_MAIL, Part, Sharing, Target, WIDE, Way, lines},
+        share::{Facts, Link, Part, Sharing, Target, WIDE, Way, lines},
     },
     rows::WorkloadId,
     state::{Screen, State},
@@ -21,6 +21,7 @@ use wharf_core::{
     image::{model::ImageKind, names, reference::ImageRef},
     ports::Listing,
     sharing::{
+        meant,
         offer::{Project, Share, SharePlan, TransferKey, VolumeTransfer},
         receiver::{Receiver, Terms},
         sender::{Contact, Contacts},
@@ -283,17 +284,9 @@ pub fn projects_arrived(state: &mut State, source: &str, projects: Result<Vec<Pr
 /// Adds the people whose keys are known behind the other receivers.
 pub fn contacts_arrived(state: &mut State, contacts: Result<Contacts>) {
     let (Ok(contacts), Some(dialog)) = (contacts, dialog(state)) else { return };
-    let person = |contact: &Contact| match &contact.mail {
-        Some(mail) => receiver(
-            &format!("{} (person)", contact.name),
-            mail,
-            &Receiver::Person(mail.clone()).to_string(),
-            Way::Link,
-        ),
-        None => {
-            let value = format!("{NO_MAIL}{}", contact.name);
-            receiver(&format!("{} (person)", contact.name), "no mail address", &value, Way::Link)
-        }
+    let person = |contact: &Contact| {
+        let note = contact.mail.as_deref().unwrap_or("no mail address");
+        receiver(&format!("{} (person)", contact.name), note, &meant::receiver(contact).to_string(), Way::Link)
     };
     dialog.knows_contacts = true;
     dialog.put_last(&contacts.others.iter().map(person).collect::<Vec<_>>());
@@ -447,6 +440,13 @@ pub fn given(state: &mut State, given: &VolumeTransfer) {
         top: 0,
         link: None,
     });
+}
+
+/// Shows the link that was made for a contact, to be handed over.
+pub fn handed(state: &mut State, person: &str, link: String) {
+    let text = format!("{person} has no mail address here: hand this link over to them, which c copies.\n\n{link}");
+    let title = format!("The link for {person}");
+    state.open_unasked(Popup::Text { title, text, copy: Some(link), top: 0, link: None });
 }
 
 /// Asks for the text that the giver of a volume has sent.

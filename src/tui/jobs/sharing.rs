@@ -11,6 +11,7 @@ use crate::msg::{ShareEffect, ShareNews, Slot};
 use wharf_core::{
     base::{context::Context, error::Error},
     image::model::Platform,
+    portal::sharing::ShareResult,
 };
 
 impl Jobs {
@@ -92,12 +93,19 @@ impl Jobs {
                 };
                 Ok((done, None))
             }),
-            ShareEffect::Share { job, target, platform, to, terms } => self.write(job, move |cx| async move {
-                let at = resolve(&portal, &target)?;
-                let options = options_for(platform)?;
-                let shared = portal.sharing.share_to(&cx, &at, &to, &terms, &options).await?;
-                Ok((format!("shared: {}", shared.describe()), None))
-            }),
+            ShareEffect::Share { job, target, platform, to, terms } => {
+                let post = Post { out: self.out.clone(), read: None };
+                self.write(job, move |cx| async move {
+                    let at = resolve(&portal, &target)?;
+                    let options = options_for(platform)?;
+                    let shared = portal.sharing.share_to(&cx, &at, &to, &terms, &options).await?;
+                    let words = format!("shared: {}", shared.describe());
+                    if let ShareResult::Handed { person, link } = shared {
+                        post.send(ShareNews::Handed(person, link)).await;
+                    }
+                    Ok((words, None))
+                });
+            }
         }
     }
 }

@@ -179,6 +179,8 @@ pub enum ShareNews {
     Holders(ImageTarget, Result<Vec<Share>>),
     /// The people whose keys are known.
     Contacts(Result<Contacts>),
+    /// A link was made for a contact whose mail address is not known: their name, and the link.
+    Handed(String, String),
     /// A transfer of a volume was created; its key is shown only this once.
     Given(VolumeTransfer),
 }

@@ -73,8 +73,8 @@ impl Sharing {
         to: &Receiver,
         terms: &Terms,
     ) -> Result<SharePlan> {
-        if let Receiver::Person(address) = to {
-            return self.person_plan(cx, reference, platform, (address, terms.until)).await;
+        if to.is_person() {
+            return self.person_plan(cx, reference, platform, (to, terms.until)).await;
         }
         let mut plan = self.plan_as_fits(cx, reference, platform, (to, terms.named.as_ref())).await?;
         if let Some(end) = terms.until {
@@ -177,8 +177,8 @@ impl Sharing {
         terms: &Terms,
         options: &Options,
     ) -> Result<ShareResult> {
-        if let Receiver::Person(address) = to {
-            return self.send_to_person(cx, reference, options, (address, terms.until)).await;
+        if to.is_person() {
+            return self.send_to_person(cx, reference, options, (to, terms.until)).await;
         }
         let named = terms.named.as_ref();
         let name = named.map(|named| format!(" as {named}")).unwrap_or_default();

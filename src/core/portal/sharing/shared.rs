@@ -39,6 +39,13 @@ pub enum ShareResult {
         /// The link.
         link: String,
     },
+    /// A link was made for a contact whose mail address is not known: the sender hands it over.
+    Handed {
+        /// What the contact is called.
+        person: String,
+        /// The link.
+        link: String,
+    },
 }
 
 fn standing(share: &Share) -> String {
@@ -59,6 +66,7 @@ impl ShareResult {
             ),
             Self::Share(share) => standing(share),
             Self::Sent { person, .. } => format!("✓ {person}: the link was sent"),
+            Self::Handed { person, .. } => format!("✓ {person}: the link is made, and you hand it over"),
             Self::Elsewhere { reference, outcome, share } => {
                 let share = share.as_ref().map(|share| format!("; {}", standing(share))).unwrap_or_default();
                 format!("✓ {reference} ({}){share}", outcome.describe())

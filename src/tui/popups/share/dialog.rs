@@ -23,9 +23,6 @@ use wharf_core::{
     },
 };
 
-/// What the value of a contact without an address begins with.
-pub const NO_MAIL: &str = ":no-mail/";
-
 /// A part of the dialog, which the keys go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -83,7 +80,7 @@ impl Way {
             Self::AsImage => "the cloud makes an image of it, once, and grants that",
             Self::Publish => "no bytes move; everybody in the cloud may use it",
             Self::Give => "you lose it; its key is shown once",
-            Self::Link => "a signed link by mail; it gives no right to read it",
+            Self::Link => "a signed link; it gives no right to read it",
         }
     }
 }
@@ -288,7 +285,7 @@ impl Sharing {
 
     /// Whether a person is marked, who gets a link.
     pub(super) fn sends_links(&self) -> bool {
-        self.to().iter().any(|to| matches!(to, Receiver::Person(_)))
+        self.to().iter().any(Receiver::is_person)
     }
 
     /// The name of a copy was edited: what was planned was for the one before.

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 
 use super::{
-    dialog::{Link, NO_MAIL, Part, Sharing, Target, Way, turned},
+    dialog::{Link, Part, Sharing, Target, Way, turned},
     lines::folded,
     regions::regions,
 };
@@ -187,12 +187,6 @@ impl Sharing {
     fn mark(&mut self) -> Outcome {
         let value = match self.selected() {
             Some(target) if target.way == Way::Give => return Outcome::Give,
-            // A contact without an address.
-            Some(target) if target.value.starts_with(NO_MAIL) => {
-                "no address of theirs is known: wharf contacts add NAME KEY --mail ADDRESS"
-                    .clone_into(&mut self.remark);
-                return Outcome::Stay;
-            }
             Some(target) => target.value.clone(),
             None => {
                 let Some(typed) = self.typed().map(str::to_owned) else { return Outcome::Stay };

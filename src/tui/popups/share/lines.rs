@@ -79,7 +79,7 @@ fn lines(plans: &[Planned], called: impl Fn(&Receiver) -> String) -> Vec<(Role, 
 /// The receiver in the words of the popups.
 pub fn name(receiver: &Receiver) -> String {
     match receiver {
-        Receiver::Person(address) => address.clone(),
+        Receiver::Person(called) | Receiver::Contact(called) => called.clone(),
         Receiver::Project(project) => project.strip_suffix('/').unwrap_or(project).to_owned(),
         Receiver::Community => "community".to_owned(),
         Receiver::Public => "public".to_owned(),

@@ -6,6 +6,6 @@ pub mod lines;
 mod regions;
 mod view;
 
-pub use dialog::{Ends, Facts, Link, NO_MAIL, Part, Sharing, Target, Way};
+pub use dialog::{Ends, Facts, Link, Part, Sharing, Target, Way};
 pub use keys::Outcome;
 pub use regions::WIDE;

@@ -35,6 +35,7 @@ pub(super) fn arrived(state: &mut State, news: ShareNews) -> Vec<Effect> {
         ShareNews::SharePlans(target, plans) => share::planned(state, &target, plans),
         ShareNews::Holders(target, holders) => share::holders_arrived(state, &target, holders),
         ShareNews::Contacts(contacts) => share::contacts_arrived(state, contacts),
+        ShareNews::Handed(person, link) => share::handed(state, &person, link),
         ShareNews::Given(given) => share::given(state, &given),
     }
     Vec::new()
