@@ -23,7 +23,7 @@ use wharf::{
             RequestedUse, Stage,
             notice::{Notice, Topic, Warning},
         },
-        sharing::receiver::Receiver,
+        sharing::{receiver::Receiver, sender::Proof},
     },
     tui::{
         kit::{action::Action, keymap::Keymap},
@@ -844,8 +844,21 @@ fn a_pasted_link_opens() {
     let mut state = state();
     let link = format!("wharf:oci://lab.example/physics/gromacs@sha256:{}?tag=latest", "4f".repeat(32));
     let effects = update(&mut state, Msg::Paste(link));
-    assert!(matches!(effects.as_slice(), [Effect::Image(ImageEffect::OpenLink(_))]), "{effects:?} {:?}", state.notice);
+    let [Effect::Image(ImageEffect::OpenLink(link))] = effects.as_slice() else {
+        panic!("{effects:?} {:?}", state.notice)
+    };
     assert!(matches!(state.screen(), Screen::Image(_)));
+    // What the link says, and what is known here of its digest, is shown before its place has answered.
+    let digest = format!("sha256:{}", "4f".repeat(32));
+    let shown = crate::screens::draw(&mut state, (140, 40));
+    assert!(shown.contains("asking for") && shown.contains(&digest), "{shown}");
+    let image = fake::image(link.reference.clone());
+    let known = Box::new(fake::verified(&image, wharf::core::base::text::now()));
+    let news = ImageNews::Remembered(Box::new(link.clone()), Some(Proof::Unsigned), Some(known));
+    update(&mut state, Msg::Image(news));
+    let shown = crate::screens::draw(&mut state, (140, 40));
+    assert!(shown.contains("not proven: it is not signed") && shown.contains("as last known here"), "{shown}");
+    assert_eq!(press(&mut state, "l"), [], "nothing is done with it before");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::{
     msg::{Effect, ImageEffect, ImageTarget, RunEffect},
+    popups::share::Facts,
     screens::{console, image, launch, workload},
     state::{Screen, State},
 };
@@ -50,6 +51,7 @@ pub fn link(state: &mut State, written: &str) -> Vec<Effect> {
                 let words = if past { "its date is past" } else { "it is good until" };
                 page.from_link.push((!past, format!("{words}: {when}")));
             }
+            page.remember_row(&link, &listed(state, &link));
             state.stack.push(Screen::Image(Box::new(page)));
             vec![Effect::Image(ImageEffect::OpenLink(link))]
         }
@@ -57,6 +59,14 @@ pub fn link(state: &mut State, written: &str) -> Vec<Effect> {
             state.fail(&error);
             Vec::new()
         }
+    }
+}
+
+/// What the lists know of the image of a link.
+fn listed(state: &State, link: &Link) -> Facts {
+    match (state.source_of(&link.reference), link.reference.name()) {
+        (Some(source), Some(name)) => state.catalog.facts_of(&source.name, &name.repository, link.tag.as_deref()),
+        _ => Facts::default(),
     }
 }
 

@@ -18,6 +18,7 @@ use wharf_core::{
     },
     catalog::rows::favourite,
     image::{
+        link::Link,
         model::{Image, Platform},
         reference::ImageRef,
     },
@@ -63,8 +64,11 @@ impl Jobs {
                 post.send(ImageNews::Image(Box::new(image.await))).await;
             }),
             ImageEffect::OpenLink(link) => self.read(Slot::Image, move |post| async move {
-                post.send(ImageNews::Opened(Box::new(portal.catalog.open_link(&Context::default(), &link).await)))
-                    .await;
+                // What is known here is shown while the place is asked.
+                tokio::join!(remember(&portal, &link, &post), async {
+                    let opened = portal.catalog.open_link(&Context::default(), &link).await;
+                    post.send(ImageNews::Opened(Box::new(opened))).await;
+                });
             }),
             ImageEffect::Tags(reference) => self.read(Slot::Tags, move |post| async move {
                 post.send(ImageNews::Tags(portal.sources.tags(&Context::default(), &reference).await)).await;
@@ -149,6 +153,16 @@ impl Jobs {
             }),
         }
     }
+}
+
+/// Tells what this machine knows of the sender of a link and of its digest: no place is asked.
+async fn remember(portal: &Portal, link: &Link, post: &Post) {
+    let proof = portal.senders.proof(link).await.ok();
+    let known = match link.digest() {
+        Some(digest) => portal.evidence.known_of(&link.reference, digest).await.ok().flatten(),
+        None => None,
+    };
+    post.send(ImageNews::Remembered(Box::new(link.clone()), proof, known.map(Box::new))).await;
 }
 
 /// Gathers the evidence of an image, then what its other versions would be like.

@@ -46,7 +46,7 @@ use wharf_core::{
     sharing::{
         offer::{Offer, Project, Share, SharePlan, VolumeTransfer},
         receiver::Receiver,
-        sender::Contacts,
+        sender::{Contacts, Proof},
     },
 };
 
@@ -102,6 +102,8 @@ pub enum ImageNews {
     Version(Version, Option<Marks>),
     /// A link and its QR code as text, or why it could not be made.
     Link(LinkWish, Result<(Link, String)>),
+    /// What this machine knows of the sender of an opened link and of its digest, before its place has answered.
+    Remembered(Box<Link>, Option<Proof>, Option<Box<Verified>>),
     /// The image that an opened link names, with what has changed since the link was made.
     Opened(Box<Result<OpenedLink>>),
     /// What removing each image would do, or why it cannot be removed.

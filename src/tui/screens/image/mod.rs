@@ -9,6 +9,7 @@ mod findings;
 mod offered;
 mod order;
 mod overview;
+mod remembered;
 mod scan;
 mod tabs;
 mod versions;
@@ -121,6 +122,8 @@ pub struct Page {
     pub link: Option<Link>,
     /// The offer of the image to one of the person's projects, where the page was opened from a link.
     pub offer: Option<DrawnItem<Offer>>,
+    /// What is shown of the image of a link until it has arrived: labels and values.
+    pub remembered: Vec<(&'static str, String)>,
     /// The tags of the last read of version details, of which some may not have arrived.
     pub asked: Vec<String>,
     /// Whether the launch screen opens as soon as the image has arrived.
@@ -162,6 +165,7 @@ impl Page {
             from_link: Vec::new(),
             link: None,
             offer: None,
+            remembered: Vec::new(),
             asked: Vec::new(),
             launch_next: false,
             platform: None,

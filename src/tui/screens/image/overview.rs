@@ -76,11 +76,7 @@ impl Page {
         now: i64,
     ) -> (Vec<Line<'static>>, Vec<Line<'static>>) {
         let parts = panes(Rect::new(0, 0, columns, 1), SHAPE, View { hidden: false, alone });
-        let mut left: Vec<Line<'static>> = Vec::new();
-        for (fine, words) in &self.from_link {
-            let (sign, role) = if *fine { ("✓", "good") } else { ("!", "caution") };
-            left.push(Line::styled(format!("{sign} {words}"), theme.style(role)));
-        }
+        let mut left: Vec<Line<'static>> = self.link_lines(theme);
         left.extend(self.offer_words().map(|words| Line::styled(format!("✓ {words}"), theme.style("good"))));
         if alone == Alone::Other {
             left.extend(self.standing(image, columns, around, theme, now));
@@ -170,7 +166,7 @@ impl Page {
 }
 
 /// A fact with its label, folded at words.
-fn fact_lines(label: &str, value: &str, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
+pub(super) fn fact_lines(label: &str, value: &str, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
     let parts = wrap(value, value_width(columns)).into_iter().enumerate();
     parts.map(|(number, part)| fact(if number == 0 { label } else { "" }, part, theme)).collect()
 }

@@ -34,12 +34,9 @@ impl Page {
             return put_lines(frame, area, failure(error, usize::from(area.width), theme), 0);
         }
         let Some(image) = &self.image else {
-            put(
-                frame,
-                row(area, 0),
-                Line::styled(format!("  asking for {}…", self.target.label()), theme.style("dim")),
-            );
-            return;
+            let mut lines = vec![Line::styled(format!("  asking for {}…", self.target.label()), theme.style("dim"))];
+            lines.extend(self.remembered_lines(area.width, theme));
+            return put_lines(frame, area, lines, 0);
         };
         match self.pane {
             Pane::Overview => self.draw_overview(frame, area, image, theme, model),

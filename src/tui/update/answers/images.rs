@@ -20,6 +20,11 @@ pub(super) fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
             }
         }
         ImageNews::Instead(words) => state.say(words),
+        ImageNews::Remembered(link, proof, known) => {
+            if let Some(page) = topmost!(state, Screen::Image) {
+                page.remember(&link, proof.as_ref(), known.as_deref());
+            }
+        }
         ImageNews::Opened(result) => {
             if let Some(page) = topmost!(state, Screen::Image) {
                 let effects = match *result {
