@@ -269,6 +269,8 @@ fn a_disk_goes_to_a_registry_and_comes_back_the_same() {
     assert_eq!(shown["disk"]["virtual_size"], disk.len());
     let own = digest(&disk);
     assert_eq!(shown["annotations"]["org.wharf.disk.sha256"], own.split_once(':').unwrap().1);
+    // The file does not tell its processor: this machine's is not claimed for it.
+    assert_eq!((&shown["platforms"], &shown["disk"]["architecture"]), (&serde_json::json!([]), &().into()), "{shown}");
     // It comes back, and once more is once.
     json(&home, &["pull", &image, "back.img"]);
     assert!(std::fs::read(home.path("back.img")).unwrap() == disk);
@@ -370,6 +372,8 @@ fn what_a_disk_needs_goes_with_it_and_it_becomes_a_volume() {
             "64",
             "--property",
             "hw_firmware_type=uefi",
+            "--property",
+            "architecture=aarch64",
             &name,
         ],
     );
@@ -383,7 +387,10 @@ fn what_a_disk_needs_goes_with_it_and_it_becomes_a_volume() {
         (annotation("min-disk"), annotation("min-memory")),
         ((1_u64 << 30).to_string(), (64_u64 << 20).to_string())
     );
-    assert_eq!(annotation("firmware"), "uefi");
+    assert_eq!((annotation("firmware"), annotation("architecture")), ("uefi".to_owned(), "arm64".to_owned()));
+    // The configuration says it too, whichever processor this machine has.
+    assert_eq!(shown["platforms"][0]["platform"], "linux/arm64", "{shown}");
+    assert_eq!(shown["disk"]["architecture"], "arm64", "{shown}");
     assert_eq!(
         (&shown["disk"]["least_disk"], &shown["disk"]["least_memory"]),
         (&(1_u64 << 30).into(), &(64_u64 << 20).into())
@@ -406,7 +413,7 @@ fn what_a_disk_needs_goes_with_it_and_it_becomes_a_volume() {
         (&there["disk"]["least_disk"], &there["disk"]["least_memory"]),
         (&(1_u64 << 30).into(), &(64_u64 << 20).into())
     );
-    assert_eq!(there["annotations"]["firmware"], "uefi");
+    assert_eq!((&there["annotations"]["firmware"], &there["disk"]["architecture"]), (&"uefi".into(), &"arm64".into()));
     // A volume of what is in a registry; the image between them is not left in the cloud.
     let volume = lab::fresh("from-registry");
     let copied = alice.json(&["copy", &image, &format!("volume://site/{volume}")]);

@@ -16,6 +16,7 @@ use wharf_core::{
         error::{During, Error, Result},
     },
     image::{
+        lineage::FORMAT,
         manifest::{Descriptor, OCI_MANIFEST, RawManifest},
         model::Platform,
     },
@@ -116,6 +117,8 @@ pub fn pack(path: &Path, what: &str) -> Result<Packed> {
     layer.update(&vec![0; usize::try_from(tail(size)).during(what)?]);
     let whole = head.len() as u64 + size + tail(size);
     let layer = Descriptor::blob(LAYER, layer.finish(), whole);
+    // A configuration must name a processor. A disk file does not tell its own, so this machine's stands there, and counts
+    // for nothing: only the annotation says something of the disk. Where that is known, the copy gets both.
     let architecture =
         if facts.architecture.is_empty() { Platform::host().architecture } else { facts.architecture.into() };
     let config = json!({"architecture": architecture, "os": "linux", "config": {},
@@ -134,7 +137,7 @@ pub fn pack(path: &Path, what: &str) -> Result<Packed> {
 /// What is said of a disk, so that a list need not read it: all of it is made of the file alone.
 fn annotations(facts: &disk_header::Facts, own: &Digest) -> Value {
     let mut all = json!({
-        "org.wharf.disk.format": facts.format,
+        FORMAT: facts.format,
         "org.wharf.disk.sha256": own.hex(),
     });
     if let Some(size) = facts.virtual_size {

@@ -127,8 +127,10 @@ pub fn accepts(image: &Image, kernels: bool) -> Result<()> {
             "make one file of it that you trust: qemu-img convert -O qcow2",
         );
     }
+    // What is known of the disk counts more than the platform of the image that it is in.
     let platform = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
-    let architecture = platform.map_or(disk.architecture.as_str(), |platform| &platform.architecture);
+    let packed = platform.map_or("", |platform| &platform.architecture);
+    let architecture = if disk.architecture.is_empty() { packed } else { &disk.architecture };
     if !["", ARCHITECTURE, "386"].contains(&architecture) {
         return refused(format!("it is for another processor ({architecture})"), "machines here have an amd64 one");
     }

@@ -11,9 +11,9 @@ use wharf_core::{
         error::{Error, Result},
     },
     image::{
-        lineage::DiskNeeds,
+        lineage::{DiskNeeds, FORMAT},
         manifest::Descriptor,
-        model::{DiskFacts, Image, ImageKind},
+        model::{DiskFacts, Image, ImageKind, Pinned},
         reference::ImageRef,
     },
     ports::Content,
@@ -66,5 +66,17 @@ async fn look(cx: &Context, content: &dyn Content, at: &ImageRef, blob: &Descrip
 fn as_disk(image: Image, inside: Inside) -> Image {
     let disk = DiskFacts { in_image: inside.in_image, ..inside.facts.into_disk() };
     let disk = DiskNeeds::add_to(disk, &image.annotations);
+    let image = if disk.architecture.is_empty() { without_packers(image) } else { image };
     Image { kind: ImageKind::Vm, disk: Some(disk), artifact: None, ..image }
+}
+
+/// The image without the platform of whoever packed it, which Wharf writes where it does not know the disk's: a
+/// configuration must name one. A platform in an index, or in another program's image, is what its maker says.
+fn without_packers(image: Image) -> Image {
+    let is_single = image.pinned.as_ref().is_some_and(|pinned| pinned.digest == pinned.manifest);
+    if !is_single || !image.annotations.contains_key(FORMAT) {
+        return image;
+    }
+    let pinned = image.pinned.map(|pinned| Pinned { platform: None, ..pinned });
+    Image { platforms: Vec::new(), pinned, ..image }
 }

@@ -29,10 +29,18 @@ const SNAPSHOT_OF: &str = "made from image";
 const LEAST_DISK: &str = "org.wharf.disk.min-disk";
 const LEAST_MEMORY: &str = "org.wharf.disk.min-memory";
 const FIRMWARE: &str = "org.wharf.disk.firmware";
+/// The annotation of the processor that a disk needs, in Go's words.
+pub const ARCHITECTURE: &str = "org.wharf.disk.architecture";
+/// The annotation of a disk's format, which each image has that was made of a disk file here.
+pub const FORMAT: &str = "org.wharf.disk.format";
 /// The detail of a cloud's image with its firmware.
 const FIRMWARE_DETAIL: &str = "firmware";
 const FIRMWARE_IN_CLOUD: &str = "hw_firmware_type";
-const ARCHITECTURE_IN_CLOUD: &str = "architecture";
+/// Glance's older and newer name of one property.
+const ARCHITECTURES_IN_CLOUD: [&str; 2] = ["architecture", "hw_architecture"];
+/// Processors in Go's words, and in the kernel's (`uname -m`), which are those of clouds.
+const PROCESSORS: [(&str, &str); 5] =
+    [("amd64", "x86_64"), ("arm64", "aarch64"), ("386", "i686"), ("arm", "armv7l"), ("loong64", "loongarch64")];
 /// The most characters of what it was made of, where that is no link.
 const LONGEST: usize = 500;
 
@@ -68,6 +76,13 @@ fn claimed(annotations: &BTreeMap<String, String>, is_file: bool) -> String {
     let file = || is_file.then(|| FROM_OF_FILES.into_iter().find_map(told)).flatten();
     let from = told(FROM).or_else(|| told(FROM_IN_CLOUD)).or_else(halves).or_else(file);
     from.map(|from| public(&from)).unwrap_or_default()
+}
+
+/// The processor that a cloud's image needs, in Go's words, by the values of its properties; empty if they say nothing.
+pub fn architecture_in_cloud(property: impl Fn(&str) -> String) -> String {
+    let told = ARCHITECTURES_IN_CLOUD.into_iter().map(property).find(|told| !told.is_empty()).unwrap_or_default();
+    let known = PROCESSORS.into_iter().find(|(_, in_cloud)| *in_cloud == told);
+    known.map_or(told, |(here, _)| here.to_owned())
 }
 
 /// What may be published of where something is from: of an address on the web, no account and no query, in which tokens
@@ -127,16 +142,30 @@ fn in_cloud(from: &str) -> Vec<(&'static str, String)> {
 impl DiskNeeds {
     /// What an image tells; `from` is what it is itself, for whoever makes something of it.
     pub fn of(image: &Image, from: String) -> Self {
-        let disk = image.disk.clone().unwrap_or_default();
-        let told = |key: &str| image.annotations.get(key).cloned().unwrap_or_default();
-        let firmware = [FIRMWARE, FIRMWARE_DETAIL].into_iter().map(told).find(|told| !told.is_empty());
-        let firmware = firmware.filter(|firmware| ["uefi", "bios"].contains(&firmware.as_str()));
+        let disk = Self::add_to(image.disk.clone().unwrap_or_default(), &image.annotations);
         Self {
             least_disk: disk.least_disk,
             least_memory: disk.least_memory,
-            firmware: firmware.unwrap_or_default(),
             architecture: disk.architecture,
             from,
+            ..Self::told(&image.annotations)
+        }
+    }
+
+    /// What annotations of a registry, or details of a cloud's image, say of a disk's needs. What makes no sense counts as
+    /// not said.
+    pub fn told(annotations: &BTreeMap<String, String>) -> Self {
+        let told = |key: &str| annotations.get(key).map(String::as_str);
+        let number = |key: &str| told(key).and_then(|value| value.parse().ok()).unwrap_or(0);
+        let firmware = [FIRMWARE, FIRMWARE_DETAIL].into_iter().filter_map(told).find(|told| !told.is_empty());
+        let firmware = firmware.filter(|firmware| ["uefi", "bios"].contains(firmware));
+        let is_word = |word: &&str| word.len() <= 32 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        Self {
+            least_disk: number(LEAST_DISK),
+            least_memory: number(LEAST_MEMORY),
+            firmware: firmware.unwrap_or_default().to_owned(),
+            architecture: told(ARCHITECTURE).filter(is_word).unwrap_or_default().to_owned(),
+            from: told(FROM).unwrap_or_default().to_owned(),
         }
     }
 
@@ -147,6 +176,7 @@ impl DiskNeeds {
             (LEAST_DISK, number(self.least_disk)),
             (LEAST_MEMORY, number(self.least_memory)),
             (FIRMWARE, self.firmware.clone()),
+            (ARCHITECTURE, self.architecture.clone()),
             (FROM, self.from.clone()),
         ];
         all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key.to_owned(), value)).collect()
@@ -154,15 +184,11 @@ impl DiskNeeds {
 
     /// As properties of an image in a cloud, without those that Glance has as fields. None is longer than Glance keeps.
     pub fn properties(&self) -> Vec<(String, String)> {
-        // Glance's words are the kernel's (uname -m).
-        let architecture = match self.architecture.as_str() {
-            "amd64" => "x86_64",
-            "arm64" => "aarch64",
-            other => other,
-        };
-        let needs =
-            [(FIRMWARE_IN_CLOUD, self.firmware.clone()), (ARCHITECTURE_IN_CLOUD, architecture.to_owned())].into_iter();
+        let known = PROCESSORS.into_iter().find(|(here, _)| *here == self.architecture);
+        let architecture = known.map_or(self.architecture.as_str(), |(_, in_cloud)| in_cloud);
+        let needs = [(FIRMWARE_IN_CLOUD, self.firmware.clone()), (ARCHITECTURES_IN_CLOUD[0], architecture.to_owned())];
         needs
+            .into_iter()
             .chain(in_cloud(&self.from))
             .filter(|(_, value)| !value.is_empty() && value.chars().count() <= LONGEST_IN_CLOUD)
             .map(|(key, value)| (key.to_owned(), value))
@@ -171,11 +197,12 @@ impl DiskNeeds {
 
     /// Adds what annotations say to what was read of a disk itself, which counts more.
     pub fn add_to(disk: DiskFacts, annotations: &BTreeMap<String, String>) -> DiskFacts {
-        let number = |key: &str| annotations.get(key).and_then(|value| value.parse().ok()).unwrap_or(0);
-        let or = |known: u64, key: &str| if known == 0 { number(key) } else { known };
+        let told = Self::told(annotations);
+        let or = |known: u64, told: u64| if known == 0 { told } else { known };
         DiskFacts {
-            least_disk: or(disk.least_disk, LEAST_DISK),
-            least_memory: or(disk.least_memory, LEAST_MEMORY),
+            least_disk: or(disk.least_disk, told.least_disk),
+            least_memory: or(disk.least_memory, told.least_memory),
+            architecture: if disk.architecture.is_empty() { told.architecture } else { disk.architecture },
             ..disk
         }
     }
@@ -263,6 +290,19 @@ mod tests {
     }
 
     #[test]
+    fn processors_have_their_words_in_each_place() {
+        for (here, there) in PROCESSORS.into_iter().chain([("s390x", "s390x")]) {
+            let needs = DiskNeeds { architecture: here.into(), ..DiskNeeds::default() };
+            assert_eq!(needs.properties(), [("architecture".to_owned(), there.to_owned())]);
+            for name in ARCHITECTURES_IN_CLOUD {
+                let property = |asked: &str| if asked == name { there.to_owned() } else { String::new() };
+                assert_eq!(architecture_in_cloud(property), here);
+            }
+        }
+        assert_eq!(architecture_in_cloud(|_| String::new()), "");
+    }
+
+    #[test]
     fn needs_survive_the_way_through_a_registry() {
         let needs = DiskNeeds {
             least_disk: 10 << 30,
@@ -272,13 +312,17 @@ mod tests {
             from: "wharf:glance://c.example/x?hash=sha512:1".into(),
         };
         let annotations = needs.annotations();
-        let disk = DiskNeeds::add_to(DiskFacts { architecture: "amd64".into(), ..DiskFacts::default() }, &annotations);
+        assert_eq!(DiskNeeds::told(&annotations), needs);
+        let disk = DiskNeeds::add_to(DiskFacts::default(), &annotations);
         assert_eq!((disk.least_disk, disk.least_memory), (10 << 30, 512 << 20));
-        let known = DiskFacts { least_disk: 1, ..DiskFacts::default() };
-        assert_eq!(DiskNeeds::add_to(known, &annotations).least_disk, 1, "what was read counts more");
-        let hostile = [(LEAST_DISK.to_owned(), "-1".to_owned()), (LEAST_MEMORY.to_owned(), "9".repeat(40))];
+        assert_eq!(disk.architecture, "amd64");
+        let known = DiskFacts { least_disk: 1, architecture: "arm64".into(), ..DiskFacts::default() };
+        let known = DiskNeeds::add_to(known, &annotations);
+        assert_eq!((known.least_disk, known.architecture.as_str()), (1, "arm64"), "what was read counts more");
+        let hostile = [(LEAST_DISK, "-1".to_owned()), (LEAST_MEMORY, "9".repeat(40)), (ARCHITECTURE, "a b".to_owned())]
+            .map(|(key, value)| (key.to_owned(), value));
         let hostile = DiskNeeds::add_to(DiskFacts::default(), &hostile.into_iter().collect());
-        assert_eq!((hostile.least_disk, hostile.least_memory), (0, 0));
+        assert_eq!((hostile.least_disk, hostile.least_memory, hostile.architecture.as_str()), (0, 0, ""));
         assert_eq!(
             needs.properties(),
             [("hw_firmware_type", "uefi"), ("architecture", "x86_64"), ("wharf_from", needs.from.as_str())]

@@ -3,14 +3,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 pub use super::blob::{CopyEnd, VerifiedBlob};
-use super::{fan::Fan, fetch};
+use super::{annotated::annotated, fan::Fan, fetch};
 pub use crate::ports::content::Options;
 use crate::ports::content::Outcome;
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
         model::Platform,
         reference::ImageRef,
     },
-    ports::BlobSource,
+    ports::{BlobSource, InMemory},
 };
 
 /// Most attachments of a manifest that are copied.
@@ -40,6 +41,8 @@ const GRACE: Duration = Duration::from_secs(2);
 struct Tree {
     manifests: Vec<RawManifest>,
     blobs: BTreeMap<Digest, Descriptor>,
+    /// A blob that the place does not have, because it was made for the copy.
+    made: Option<(Digest, Bytes)>,
 }
 
 /// A destination among several, with the context of its own copy: its progress, checkpoints and cancellation.
@@ -117,27 +120,10 @@ async fn read_tree(cx: &Context, from: &CopyEnd, options: &Options) -> Result<(R
         from.content.manifest(cx, &from.at).await?
     };
     let top = select(cx, from, top, options.platforms.as_deref(), &what).await?;
-    let top = annotated(top, &options.annotations, &what)?;
-    let tree = collect(cx, from, top.clone(), &what).await?;
+    let (top, made) = annotated(cx, from, top, &options.annotations, &what).await?;
+    let tree = Tree { made, ..collect(cx, from, top.clone(), &what).await? };
     cx.budget.expects(&what, tree.blobs.values().map(|blob| blob.size).fold(0, u64::saturating_add))?;
     Ok((top, tree))
-}
-
-/// The manifest of a single image with more annotations.
-fn annotated(top: RawManifest, more: &BTreeMap<String, String>, what: &str) -> Result<RawManifest> {
-    if more.is_empty() || !matches!(top.parsed(), Manifest::Image { .. }) {
-        return Ok(top);
-    }
-    let failed = |error| Error::failed(what, error);
-    let mut document: serde_json::Value = serde_json::from_slice(&top.bytes).map_err(failed)?;
-    let annotations = &mut document["annotations"];
-    if !annotations.is_object() {
-        *annotations = serde_json::json!({});
-    }
-    for (key, value) in more {
-        annotations[key] = value.clone().into();
-    }
-    RawManifest::new(Some(&top.media_type), serde_json::to_vec(&document).map_err(failed)?.into(), what)
 }
 
 /// Whether the copy to a destination goes on, or why not.
@@ -247,7 +233,7 @@ async fn select(
 
 /// Reads all manifests below `top`, inner ones first.
 async fn collect(cx: &Context, from: &CopyEnd, top: RawManifest, what: &str) -> Result<Tree> {
-    let mut tree = Tree { manifests: Vec::new(), blobs: BTreeMap::new() };
+    let mut tree = Tree { manifests: Vec::new(), blobs: BTreeMap::new(), made: None };
     let listed = fetch::listed(cx, &*from.content, &from.at, &top).await?;
     let size = listed.entries.iter().map(|child| child.size).fold(0, u64::saturating_add);
     if size > MANIFESTS {
@@ -285,7 +271,11 @@ async fn put_blobs(
     states: &[State],
     (tree, parallel): (&Tree, usize),
 ) {
-    let moves: Vec<_> = tree.blobs.values().map(|blob| put_blob_to_all(cx, from, destinations, states, blob)).collect();
+    let made = |blob: &Descriptor| {
+        tree.made.as_ref().filter(|(digest, _)| *digest == blob.digest).map(|(_, bytes)| bytes.clone())
+    };
+    let put = |blob| put_blob_to_all(cx, from, destinations, states, (blob, made(blob)));
+    let moves: Vec<_> = tree.blobs.values().map(put).collect();
     stream::iter(moves).buffer_unordered(parallel.max(1)).collect::<()>().await;
 }
 
@@ -294,7 +284,7 @@ async fn put_blob_to_all(
     from: &CopyEnd,
     destinations: &[Destination],
     states: &[State],
-    blob: &Descriptor,
+    (blob, made): (&Descriptor, Option<Bytes>),
 ) {
     let failed = |one: &Destination, state: &State, error: Error| {
         one.tell(&Err(error.clone()));
@@ -315,8 +305,18 @@ async fn put_blob_to_all(
             Err(error) => failed(one, state, error),
         }
     }
-    let fan = (missing.len() > 1).then(|| Fan::new(cx, from, blob, missing.len()));
-    let puts: Vec<_> = missing.iter().map(|(one, _)| put_blob(from, one, blob, fan.as_ref())).collect();
+    let fan = (missing.len() > 1 && made.is_none()).then(|| Fan::new(cx, from, blob, missing.len()));
+    let source = |one: &Destination| -> Box<dyn BlobSource> {
+        match (&made, &fan) {
+            (Some(bytes), _) => {
+                one.cx.progress.add(blob.size);
+                Box::new(InMemory(bytes.clone()))
+            }
+            (None, Some(fan)) => Box::new(fan.source(&one.cx)),
+            (None, None) => Box::new(VerifiedBlob::new(&one.cx, from, blob)),
+        }
+    };
+    let puts: Vec<_> = missing.iter().map(|(one, _)| put_blob(one, blob, source(one))).collect();
     let done = futures_util::future::join_all(puts).await;
     for ((one, state), done) in missing.into_iter().zip(done) {
         if let Err(error) = done {
@@ -341,16 +341,11 @@ async fn is_there(from: &CopyEnd, Destination { cx, to, .. }: &Destination, blob
 }
 
 async fn put_blob(
-    from: &CopyEnd,
     Destination { cx, to, .. }: &Destination,
     blob: &Descriptor,
-    fan: Option<&Arc<Fan>>,
+    source: Box<dyn BlobSource>,
 ) -> Result<()> {
     let what = format!("copy {} to {}", blob.digest.short(), to.content.place());
-    let source: Box<dyn BlobSource> = match fan {
-        Some(fan) => Box::new(fan.source(cx)),
-        None => Box::new(VerifiedBlob::new(cx, from, blob)),
-    };
     let put = cx.unless_cancelled_for(&what, GRACE, to.content.put_blob(cx, &to.at, blob, &*source)).await;
     cx.progress.part_ended(blob.digest.short(), put.is_ok());
     put

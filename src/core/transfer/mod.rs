@@ -1,5 +1,6 @@
 //! Moving bytes: reading images, and copying them with what is attached.
 
+mod annotated;
 pub mod blob;
 pub mod copy;
 mod fan;

@@ -15,14 +15,16 @@ use wharf_core::{
     },
     catalog::rows::Row,
     image::{
+        lineage::architecture_in_cloud,
         model::{DataSignature, DiskFacts, Image, ImageKind, Pinned, Platform, PlatformEntry, RunConfig, Statement},
         reference::ImageRef,
     },
 };
 
 /// Properties that are shown under other names, or not at all.
-const SHOWN: [&str; 14] = [
+const SHOWN: [&str; 15] = [
     "architecture",
+    "hw_architecture",
     "os_type",
     "os_distro",
     "os_version",
@@ -176,13 +178,10 @@ impl GlanceImage {
     }
 
     fn platform(&self) -> Option<Platform> {
-        let architecture = match self.property("architecture").as_str() {
-            "" => return None,
-            "x86_64" => "amd64".to_owned(),
-            "aarch64" => "arm64".to_owned(),
-            "i686" => "386".to_owned(),
-            other => other.to_owned(),
-        };
+        let architecture = architecture_in_cloud(|name| self.property(name));
+        if architecture.is_empty() {
+            return None;
+        }
         let os = match self.property("os_type").as_str() {
             "" => "linux".to_owned(),
             other => other.to_owned(),
