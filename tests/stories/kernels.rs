@@ -156,7 +156,11 @@ async fn uefi_starts_a_disk_that_needs_it(stage: &Stage, launcher: &Arc<dyn Laun
     assert!(stage.home.path(&format!("state/qemu/{}/firmware.fd", made.id)).is_file());
     launcher.remove(&cx, &made.id).await.unwrap();
     // An image that says that it needs UEFI gets it without being asked.
-    let needy = Image { annotations: [("firmware".to_owned(), "uefi".to_owned())].into(), ..image };
+    // It says so in the words of clouds, or of registries.
+    let says = |key: &str| Image { annotations: [(key.to_owned(), "uefi".to_owned())].into(), ..image.clone() };
+    let packed = launcher.form(&cx, &says("org.wharf.disk.firmware")).await.unwrap();
+    assert_eq!(packed.field("firmware").unwrap().default, "uefi");
+    let needy = says("firmware");
     let form = launcher.form(&cx, &needy).await.unwrap();
     assert_eq!(form.field("firmware").unwrap().default, "uefi");
     let plan = launcher.plan(&cx, &needy, &answers(&[("firmware", "bios")])).await.unwrap();

@@ -1,6 +1,9 @@
 //! UEFI firmware, as this machine's packages describe it (QEMU `docs/interop/firmware.json`).
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 
@@ -10,7 +13,7 @@ use wharf_core::{
         error::{Error, Result},
         small_file,
     },
-    image::model::Image,
+    image::{lineage::DiskNeeds, model::Image},
     launch::{
         form::{Answers, Field},
         plan::Risk,
@@ -114,9 +117,13 @@ impl Firmware {
     }
 }
 
-/// Whether an image says that it needs UEFI (Glance's `hw_firmware_type`).
+/// Whether an image says that it needs UEFI, in whichever place it is.
 fn is_needed(image: &Image) -> bool {
-    image.annotations.get(KEY).is_some_and(|kind| kind == UEFI)
+    says_uefi(&image.annotations)
+}
+
+fn says_uefi(annotations: &BTreeMap<String, String>) -> bool {
+    DiskNeeds::told(annotations).firmware == UEFI
 }
 
 /// The question for the firmware, where there is a choice.
@@ -149,6 +156,20 @@ fn fitting(told: Description) -> Option<Firmware> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_says_that_it_needs_uefi_in_the_words_of_its_place() {
+        for (key, value, is_uefi) in [
+            ("firmware", "uefi", true),
+            ("org.wharf.disk.firmware", "uefi", true),
+            ("org.wharf.disk.firmware", "bios", false),
+            ("org.wharf.disk.firmware", "UEFI; rm", false),
+            ("hw_firmware", "uefi", false),
+        ] {
+            let told = [(key.to_owned(), value.to_owned())].into();
+            assert_eq!(says_uefi(&told), is_uefi, "{key}={value}");
+        }
+    }
 
     #[test]
     fn the_first_description_of_usual_firmware_counts() {
