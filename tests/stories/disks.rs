@@ -414,6 +414,26 @@ fn what_a_disk_needs_goes_with_it_and_it_becomes_a_volume() {
         (&(1_u64 << 30).into(), &(64_u64 << 20).into())
     );
     assert_eq!((&there["annotations"]["firmware"], &there["disk"]["architecture"]), (&"uefi".into(), &"arm64".into()));
+    // A file keeps it too, where its file system does, as long as it is the same disk.
+    let file = alice.home.path("needs.img").display().to_string();
+    alice.json(&["pull", &image, &file]);
+    let noted = alice.json(&["show", &format!("file:{file}")]);
+    if noted["annotations"]["fetched from"].is_string() {
+        assert_eq!(
+            (&noted["disk"]["least_memory"], &noted["disk"]["architecture"]),
+            (&(64_u64 << 20).into(), &"arm64".into()),
+            "{noted}"
+        );
+        let pushed = format!("{open}/{}:1", lab::fresh("zz/needs-pushed"));
+        alice.json(&["push", &file, &pushed]);
+        let shown = alice.json(&["show", &pushed]);
+        assert_eq!(shown["annotations"]["org.wharf.disk.firmware"], "uefi", "{shown}");
+        let mut other = std::fs::read(&file).unwrap();
+        other[8192] ^= 1;
+        std::fs::write(&file, other).unwrap();
+        let changed = alice.json(&["show", &format!("file:{file}")]);
+        assert_eq!((&changed["disk"]["least_memory"], &changed["disk"]["architecture"]), (&0.into(), &().into()));
+    }
     // A volume of what is in a registry; the image between them is not left in the cloud.
     let volume = lab::fresh("from-registry");
     let copied = alice.json(&["copy", &image, &format!("volume://site/{volume}")]);

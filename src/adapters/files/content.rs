@@ -30,6 +30,7 @@ use wharf_core::{
         small_file,
     },
     image::{
+        lineage::DiskNeeds,
         manifest::{Descriptor, Manifest, OCI_INDEX, RawManifest},
         names,
         reference::ImageRef,
@@ -85,10 +86,10 @@ impl Content for Files {
         }
     }
 
-    async fn note_origin(&self, _cx: &Context, at: &ImageRef, from: &str) {
+    async fn note_origin(&self, _cx: &Context, at: &ImageRef, needs: &DiskNeeds) {
         if let Ok((path, _)) = self.path(at) {
-            let (path, from) = (path.to_owned(), from.to_owned());
-            let _ = blocking(move || origin::note(&path, &from)).await;
+            let (path, needs) = (path.to_owned(), needs.clone());
+            let _ = blocking(move || origin::note(&path, &needs)).await;
         }
     }
 

@@ -38,6 +38,7 @@ use wharf_core::{
     catalog::rows::Row,
     config::{Config, ConfigEntry, EntryKind},
     image::{
+        lineage::DiskNeeds,
         model::{Health, Image, ImageKind, Pinned, Platform, RunConfig},
         reference::ImageRef,
     },
@@ -178,6 +179,9 @@ impl Catalog for Files {
                 let lineage = sif::lineage(&path);
                 facts.details.extend(lineage.map(|from| ("made from".to_owned(), from)));
             }
+            if facts.kind == ImageKind::Vm {
+                facts.details.extend(origin::needs_of(&path));
+            }
             facts.details.extend(origin::of(&path).map(|from| ("fetched from".to_owned(), from)));
             Ok::<_, Error>(facts)
         };
@@ -227,7 +231,7 @@ fn disk(reference: &ImageRef, facts: disk_header::Facts) -> Image {
         layers: Vec::new(),
         history: Vec::new(),
         size: facts.size,
-        disk: Some(facts.into_disk()),
+        disk: Some(DiskNeeds::add_to(facts.clone().into_disk(), &facts.details)),
         signed: None,
         statement: None,
         artifact: None,

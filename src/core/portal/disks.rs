@@ -243,10 +243,10 @@ impl DiskImages {
         self.sources.link_to(image).map(|link| link.to_string()).unwrap_or_default()
     }
 
-    /// Notes beside a file which image it was made of.
+    /// Notes beside a file which image it was made of, and what the disk in it needs.
     async fn note_origin(&self, cx: &Context, image: &Image, to: &ImageRef) {
         if let Ok(place) = self.sources.place(to) {
-            place.content.note_origin(cx, to, &self.link_to(image)).await;
+            place.content.note_origin(cx, to, &DiskNeeds::of(image, self.link_to(image))).await;
         }
     }
 }

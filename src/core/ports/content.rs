@@ -10,6 +10,7 @@ use crate::{
     base::{bytes::ByteStream, checkpoint::Checkpoint, context::Context, digest::Digest, error::Result, text},
     evidence::attachments::Attachments,
     image::{
+        lineage::DiskNeeds,
         manifest::{Descriptor, RawManifest},
         model::Platform,
         reference::ImageRef,
@@ -57,9 +58,9 @@ pub trait Content: Send + Sync {
         Err(cannot(&at.to_string(), "make an artifact of"))
     }
 
-    /// Notes beside what was written where it is from, if the place can: a link, or an address. Repeated, the last note
-    /// stays. Never fails: it is a note.
-    async fn note_origin(&self, _cx: &Context, _at: &ImageRef, _from: &str) {}
+    /// Notes beside a disk that was written what it needs and where it is from, if the place can. It counts as long as the
+    /// disk's bytes stay as they are. Repeated, the last note stays. Never fails: it is a note.
+    async fn note_origin(&self, _cx: &Context, _at: &ImageRef, _needs: &DiskNeeds) {}
 
     /// A blob of the image `at`, from byte `from` on; the caller checks the digest. Changes nothing. Errors:
     /// `NotFound`, also in the middle of the stream, and `Unavailable` for a broken connection: the caller may resume
