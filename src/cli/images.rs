@@ -101,6 +101,13 @@ pub(crate) async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8
     let mut found = search::search(&sets, &query, &search::order(&sets, Sort::Name, &known), &known);
     let wants_marks = !query.marks.is_empty() || sort.is_some_and(Sort::is_by_mark);
     let looked = if args.cached { HashMap::new() } else { look(portal, &cx, &sets, wants_marks, &found).await };
+    let (sets, is_news) = learnt(portal, sets).await;
+    if is_news {
+        // What turned out to be of another kind may not fit any more.
+        let fits: HashSet<RowId> =
+            search::search(&sets, &query, &search::order(&sets, Sort::Name, &known), &known).into_iter().collect();
+        found.retain(|id| fits.contains(id));
+    }
     known.marks = looked.iter().map(|(id, (_, marks))| (*id, *marks)).collect();
     if let Some(sort) = sort {
         let fits: HashSet<RowId> = found.into_iter().collect();
@@ -250,6 +257,24 @@ async fn look(
 }
 
 type RowSets = Vec<(String, Arc<RowSet>)>;
+
+/// The lists with what was learnt by looking at their rows, which is kept for later lists, too; and whether that is
+/// anything.
+async fn learnt(portal: &Portal, sets: RowSets) -> (RowSets, bool) {
+    let (mut all, mut is_news) = (Vec::new(), false);
+    for (source, rows) in sets {
+        let Some(more) = portal.catalog.told_more(&source, &rows) else {
+            all.push((source, rows));
+            continue;
+        };
+        if let Err(error) = portal.catalog.learn(&source).await {
+            output::remark(&format!("{source}: what was learnt was not kept: {}", error.why));
+        }
+        is_news = true;
+        all.push((source, Arc::new(more)));
+    }
+    (all, is_news)
+}
 
 async fn cached(portal: &Portal, wanted: &[SourceFacts]) -> Result<RowSets> {
     let all = portal.catalog.kept_lists().await?;

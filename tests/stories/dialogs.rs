@@ -327,6 +327,7 @@ fn rows_on_the_screen_are_looked_at_once_and_show_what_was_told() {
         created: Some(1_763_999_000),
         size: Some(5 << 20),
         platforms: Vec::new(),
+        kind: ImageKind::Container,
         artifact: None,
     };
     let told = Msg::List(ListNews::Looked("lab".into(), "biology/samtools".into(), Some(version)));

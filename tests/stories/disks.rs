@@ -271,6 +271,14 @@ fn a_disk_goes_to_a_registry_and_comes_back_the_same() {
     assert_eq!(shown["annotations"]["org.wharf.disk.sha256"], own.split_once(':').unwrap().1);
     // The file does not tell its processor: this machine's is not claimed for it.
     assert_eq!((&shown["platforms"], &shown["disk"]["architecture"]), (&serde_json::json!([]), &().into()), "{shown}");
+    // A list calls it a container until it was looked at, and a disk from then on.
+    let name = image.trim_start_matches(&format!("{open}/")).trim_end_matches(":1").to_owned();
+    let listed = json(&home, &["images", &name]);
+    assert_eq!((&listed[0]["kind"], &listed[0]["note"]), (&"vm".into(), &"disk image (raw)".into()), "{listed}");
+    let disks = json(&home, &["images", &name, "--kind", "vm"]);
+    assert_eq!(disks[0]["name"], name.as_str(), "{disks}");
+    let kept = json(&home, &["images", &name, "--kind", "container", "--cached"]);
+    assert_eq!(kept, serde_json::json!([]), "it is no container");
     // It comes back, and once more is once.
     json(&home, &["pull", &image, "back.img"]);
     assert!(std::fs::read(home.path("back.img")).unwrap() == disk);

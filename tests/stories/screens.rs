@@ -126,6 +126,7 @@ pub(crate) fn pictures() -> Vec<(&'static str, State)> {
                     created: Some(1_700_000_000),
                     size: Some(35 << 20),
                     platforms: Vec::new(),
+                    kind: wharf::core::image::model::ImageKind::Container,
                     artifact: None,
                 },
                 None,

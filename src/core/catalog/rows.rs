@@ -13,10 +13,7 @@ use crate::{
         digest::Digest,
         error::{Error, Result},
     },
-    image::{
-        artifact,
-        model::{ImageKind, Version},
-    },
+    image::model::{ImageKind, Version},
 };
 
 const MAGIC: &[u8; 4] = b"WRW2";
@@ -221,13 +218,13 @@ impl RowSet {
             let known = learnt.get(row.name).filter(|version| row.favourite_tag() == Some(version.tag.as_str()));
             let platforms =
                 known.map(|known| known.platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
-            let named = known.and_then(|known| known.artifact.as_deref());
+            let (kind, note) = known.map_or((row.kind, row.note), |known| known.kind_and_note(row.kind, row.note));
             let told = RowView {
                 size: known.and_then(|known| known.size).or(row.size),
                 updated: known.and_then(|known| known.created).or(row.updated),
                 platforms: platforms.as_deref().unwrap_or(row.platforms),
-                kind: named.map_or(row.kind, artifact::kind_of),
-                note: named.unwrap_or(row.note),
+                kind,
+                note,
                 ..row
             };
             news |= (told.size, told.updated, told.platforms, told.kind)
@@ -451,6 +448,7 @@ mod tests {
             created: Some(9),
             size: Some(8),
             platforms: vec!["linux/arm64".parse().unwrap()],
+            kind: ImageKind::Container,
             artifact: None,
         };
         let set = sample();

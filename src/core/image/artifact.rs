@@ -4,7 +4,7 @@
 use super::{
     configuration::Configuration,
     manifest_model::{Descriptor, Manifest},
-    model::{ImageKind, SIF_NAME},
+    model::SIF_NAME,
 };
 
 pub use super::model::Artifact;
@@ -76,17 +76,11 @@ fn word(kind: &str) -> Option<&'static str> {
     KNOWN.iter().find(|(part, _)| kind.contains(part)).map(|(_, word)| *word)
 }
 
-/// The kind of what an artifact is called in words: a SIF file is an image, which can be launched.
-pub fn kind_of(name: &str) -> ImageKind {
-    if name == SIF_NAME { ImageKind::Sif } else { ImageKind::Artifact }
-}
-
 impl Artifact {
     /// Whether this artifact, as found in a manifest, is one SIF file and nothing else.
     pub fn is_sif(&self, manifest: &Manifest) -> bool {
         let Manifest::Image { layers, .. } = manifest else { return false };
-        kind_of(&self.name) == ImageKind::Sif
-            && matches!(layers.as_slice(), [layer] if layer.media_type.starts_with(SIF_LAYER))
+        self.name == SIF_NAME && matches!(layers.as_slice(), [layer] if layer.media_type.starts_with(SIF_LAYER))
     }
 
     fn from_type(kind: &str) -> Self {

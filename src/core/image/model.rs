@@ -372,12 +372,23 @@ pub struct Version {
     pub size: Option<u64>,
     /// The platforms that it is built for.
     pub platforms: Vec<Platform>,
+    /// What kind of image it is, as far as known.
+    pub kind: ImageKind,
     /// What it is in words, if it is no container image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact: Option<String>,
 }
 
 impl Version {
+    /// The kind and the note of a list's row with this kind and note, now that this is known of it.
+    pub fn kind_and_note<'a>(&'a self, kind: ImageKind, note: &'a str) -> (ImageKind, &'a str) {
+        match &self.artifact {
+            // Lists that know disks by themselves say more of them.
+            Some(words) if self.kind != ImageKind::Vm || kind != ImageKind::Vm => (self.kind, words.as_str()),
+            _ => (kind, note),
+        }
+    }
+
     /// The version that an image's details describe.
     pub fn from_image(image: &Image) -> Self {
         Self {
@@ -386,8 +397,10 @@ impl Version {
             created: image.created,
             size: Some(image.size),
             platforms: image.platforms.iter().map(|entry| entry.platform.clone()).collect(),
-            artifact: match image.kind {
-                ImageKind::Sif => Some(SIF_NAME.to_owned()),
+            kind: image.kind,
+            artifact: match (image.kind, &image.disk) {
+                (ImageKind::Sif, _) => Some(SIF_NAME.to_owned()),
+                (ImageKind::Vm, Some(disk)) => Some(format!("disk image ({})", disk.format)),
                 _ => image.artifact.as_ref().map(|artifact| artifact.name.clone()),
             },
         }

@@ -25,12 +25,12 @@ use crate::{
         text,
     },
     catalog::{
-        learnt::{DetailsByName, enrich, is_bare},
+        learnt::{DetailsByName, enrich, may_learn},
         rows::{Row, RowSet},
     },
     config::Config,
     image::{
-        model::{Image, Version},
+        model::{Image, ImageKind, Version},
         reference::ImageRef,
     },
     ports::{Cache, Extent, Listing},
@@ -125,7 +125,7 @@ impl Catalog {
             }
         };
         // The kept list is read only where it can add details.
-        let old = if rows.iter().any(is_bare) {
+        let old = if rows.iter().any(may_learn) {
             self.cache.last(&source.name).await.ok().flatten().map(|kept| kept.rows).unwrap_or_default()
         } else {
             Arc::default()
@@ -173,6 +173,7 @@ impl Catalog {
                         created: None,
                         size: None,
                         platforms: Vec::new(),
+                        kind: ImageKind::default(),
                         artifact: None,
                     });
                     self.seen.remember(&at, version.digest.as_ref()).await;
@@ -197,6 +198,13 @@ impl Catalog {
         let mut learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
         learnt.entry(source.to_owned()).or_default().insert(name.to_owned(), version.clone());
         Ok((version, image))
+    }
+
+    /// Rows of a source with what was learnt of them since they were listed, in the same order; `None` if there is nothing
+    /// new.
+    pub fn told_more(&self, source: &str, rows: &RowSet) -> Option<RowSet> {
+        let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(source).cloned()?;
+        rows.enriched(&learnt)
     }
 
     /// Adds details that were learnt of a source's rows to its kept list; gives that list if anything changed.
