@@ -682,6 +682,10 @@ fn a_signature_over_a_disks_data_is_a_claim_until_all_of_it_was_read() {
         policy(true);
         let (_, states, said) = state(&named, &["--data"]);
         assert!(states.contains(&"verified".to_owned()), "{kind}: {said}");
+        // A copy of the same bytes in the same cloud is signed the same.
+        let copy = format!("{named}-copy");
+        alice.json(&["copy", &named, &copy]);
+        assert!(state(&copy, &["--data"]).1.contains(&"verified".to_owned()), "{kind}");
         // From then on the result is known; and a download checks it as well.
         assert!(state(&named, &[]).1.contains(&"verified".to_owned()));
         let down = folder.join("down.raw");

@@ -35,7 +35,7 @@ use wharf_core::{
         digest::{Digest, Hasher},
         error::{During, Error, Kind, Result},
     },
-    image::reference::ImageRef,
+    image::{model::DataSignature, reference::ImageRef},
     ports::{
         Disks,
         content::Outcome,
@@ -123,6 +123,10 @@ impl Images {
             "visibility": "private", "min_disk": upload.needs.least_disk.div_ceil(1 << 30),
             "min_ram": upload.needs.least_memory.div_ceil(1 << 20)});
         for (name, value) in upload.needs.properties() {
+            body[name] = value.into();
+        }
+        // Those of signatures may be longer, and are nothing if they are cut.
+        for (name, value) in upload.signed.iter().flat_map(DataSignature::properties) {
             body[name] = value.into();
         }
         for again in 1.. {

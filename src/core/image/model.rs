@@ -281,6 +281,26 @@ pub struct DataSignature {
     pub certificate: String,
 }
 
+impl DataSignature {
+    /// The properties that contain it, without a certificate that is not known.
+    pub fn properties(&self) -> Vec<(String, String)> {
+        let all = [
+            ("img_signature", &self.signature),
+            ("img_signature_hash_method", &self.hash),
+            ("img_signature_key_type", &self.key_type),
+            ("img_signature_certificate_uuid", &self.certificate),
+        ];
+        let known = all.into_iter().filter(|(_, value)| !value.is_empty());
+        known.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    }
+
+    /// The same for a place that does not know the signer's certificate.
+    #[must_use]
+    pub fn without_certificate(self) -> Self {
+        Self { certificate: String::new(), ..self }
+    }
+}
+
 /// An image as its page shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Image {

@@ -11,7 +11,7 @@ use crate::{
     config::Config,
     image::{
         lineage::{DiskNeeds, made_from},
-        model::{DiskFacts, Image, ImageKind, Platform},
+        model::{DataSignature, DiskFacts, Image, ImageKind, Platform},
         reference::ImageRef,
     },
     ports::{
@@ -28,6 +28,32 @@ pub fn refuse_references(what: &str, refers: bool, warnings: &[String]) -> Resul
     }
     Err(Error::new(Kind::Denied, what, warnings.join("; "))
         .hint("make a whole image of it: qemu-img convert -O qcow2 FILE NEW"))
+}
+
+/// What goes to another place of a signature over a disk's data, and what stays behind, in words.
+type Carried = (Option<DataSignature>, Option<String>);
+
+/// The signature over an image's data where the same bytes go. Its certificate is kept in the key manager of its cloud, and
+/// known by that name only there.
+fn carried(signed: Option<DataSignature>, from: &ImageRef, to: &ImageRef) -> Carried {
+    let Some(signed) = signed else { return (None, None) };
+    match (from, to) {
+        (ImageRef::Glance { cloud: from, .. }, ImageRef::Glance { cloud: to, .. }) if from == to => {
+            (Some(signed), None)
+        }
+        (ImageRef::Glance { cloud, .. }, ImageRef::Glance { .. }) => {
+            let left = format!("the certificate of its signature: it is in the key manager of {cloud}");
+            (Some(signed.without_certificate()), Some(left))
+        }
+        _ => (None, Some("the signature over its data: registries have no place for it".to_owned())),
+    }
+}
+
+/// Whether a cloud refuses an image because of its signature, which it verifies by the certificate.
+fn refuses_signature(error: &Error, signed: Option<&DataSignature>) -> bool {
+    let is_verified = signed.is_some_and(|signed| !signed.certificate.is_empty());
+    let why = error.why.to_ascii_lowercase();
+    is_verified && error.kind != Kind::Cancelled && ["signature", "certificate"].iter().any(|word| why.contains(word))
 }
 
 /// Copying disk images. The caller writes the audit's entry.
@@ -58,7 +84,7 @@ impl DiskImages {
         as_file: bool,
     ) -> Result<(ImageRef, Copied)> {
         match (from, to) {
-            (ImageRef::File { .. }, ImageRef::Glance { .. }) => self.send_file(cx, from, to, None).await,
+            (ImageRef::File { .. }, ImageRef::Glance { .. }) => self.send_file(cx, from, to, (None, None)).await,
             (ImageRef::Glance { .. }, ImageRef::File { .. }) => {
                 let outcome = self.download(cx, from, to).await?;
                 if let Ok(image) = self.sources.image(cx, from, None).await {
@@ -78,13 +104,14 @@ impl DiskImages {
         }
     }
 
-    /// Sends a disk file to a cloud, which is told what the disk needs and was made of: by the file, or as `needs` says.
+    /// Sends a disk file to a cloud, which is told what the disk needs and was made of: by the file, or as `needs` says;
+    /// and a signature over it.
     async fn send_file(
         &self,
         cx: &Context,
         from: &ImageRef,
         to: &ImageRef,
-        needs: Option<DiskNeeds>,
+        (needs, signed): (Option<DiskNeeds>, Option<DataSignature>),
     ) -> Result<(ImageRef, Copied)> {
         let what = format!("copy {from} to {to}");
         let (ImageRef::File { path, .. }, ImageRef::Glance { image: name, .. }) = (from, to) else {
@@ -100,8 +127,27 @@ impl DiskImages {
         refuse_references(&what, disk.refers, &disk.warnings)?;
         let format = DiskFacts::format_in_cloud(&disk.format).to_owned();
         let needs = needs.unwrap_or_else(|| DiskNeeds::of(&image, made_from(&image)));
-        let upload = Upload { name: name.clone(), file: path.into(), format, size: image.size, needs };
+        let upload = Upload { name: name.clone(), file: path.into(), format, size: image.size, needs, signed };
         self.sources.disks(to, "upload to")?.upload(cx, &upload).await
+    }
+
+    /// Sends a disk file with the signature that it had in another image. Where the cloud refuses that, it goes without what
+    /// the cloud would verify it with.
+    async fn send_signed(
+        &self,
+        cx: &Context,
+        file: &ImageRef,
+        to: &ImageRef,
+        (needs, (signed, _)): (DiskNeeds, &Carried),
+    ) -> Result<(ImageRef, Copied)> {
+        let error = match self.send_file(cx, file, to, (Some(needs.clone()), signed.clone())).await {
+            Err(error) if refuses_signature(&error, signed.as_ref()) => error,
+            done => return done,
+        };
+        let without = signed.clone().map(DataSignature::without_certificate);
+        let (there, mut outcome) = self.send_file(cx, file, to, (Some(needs), without)).await?;
+        outcome.left.push(format!("the certificate of its signature: {}", error.why));
+        Ok((there, outcome))
     }
 
     /// Writes a cloud's image as a file, which stays only if its signature fits its bytes.
@@ -186,10 +232,13 @@ impl DiskImages {
             };
             cx.unless_cancelled(&what, fetching).await?;
         }
-        let (there, outcome) = match to {
-            ImageRef::Glance { .. } => self.send_file(cx, &file, to, Some(needs)).await?,
+        let signed = carried(image.signed.clone(), from, to);
+        let (there, mut outcome) = match (to, &signed.0) {
+            (ImageRef::Glance { .. }, Some(_)) => self.send_signed(cx, &file, to, (needs, &signed)).await?,
+            (ImageRef::Glance { .. }, None) => self.send_file(cx, &file, to, (Some(needs), None)).await?,
             _ => (to.clone(), self.bytes(cx, &file, to, (as_file, needs.annotations())).await?),
         };
+        outcome.left.extend(signed.1);
         let _ = tokio::fs::remove_dir_all(&folder).await;
         // Clouds keep the hash of the file; registries that of the image around it.
         let between_clouds = matches!((from, to), (ImageRef::Glance { .. }, ImageRef::Glance { .. }));
@@ -248,5 +297,36 @@ impl DiskImages {
         if let Ok(place) = self.sources.place(to) {
             place.content.note_origin(cx, to, &DiskNeeds::of(image, self.link_to(image))).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_goes_where_its_bytes_go_and_its_certificate_stays_in_its_cloud() {
+        let at = |text: &str| -> ImageRef { text.parse().unwrap() };
+        let signed = DataSignature {
+            signature: "c2lnbmVk".into(),
+            hash: "SHA-256".into(),
+            key_type: "RSA-PSS".into(),
+            certificate: "0b9e".into(),
+        };
+        let from = at("glance://site/a");
+        let carried = |to: &str| carried(Some(signed.clone()), &from, &at(to));
+        assert_eq!(carried("glance://site/b"), (Some(signed.clone()), None));
+        assert_eq!(signed.properties().len(), 4);
+        let (other, left) = carried("glance://elsewhere/b");
+        let names: Vec<String> = other.unwrap().properties().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["img_signature", "img_signature_hash_method", "img_signature_key_type"]);
+        assert!(left.unwrap().contains("key manager of site"));
+        let (registry, left) = carried("oci://r.example/a:1");
+        assert!(registry.is_none() && left.unwrap().contains("registries"));
+        assert_eq!(super::carried(None, &from, &at("oci://r.example/a:1")), (None, None));
+        let refused = Error::failed("upload", "Signature verification failed for image x");
+        assert!(refuses_signature(&refused, Some(&signed)));
+        assert!(!refuses_signature(&refused, Some(&signed.clone().without_certificate())));
+        assert!(!refuses_signature(&Error::failed("upload", "the quota is used up"), Some(&signed)));
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::content::Outcome;
 use crate::{
     base::{checkpoint::Checkpoint, context::Context, error::Result},
-    image::{lineage::DiskNeeds, reference::ImageRef},
+    image::{lineage::DiskNeeds, model::DataSignature, reference::ImageRef},
 };
 
 /// The part of a transfer that is an image of a cloud for a volume alone: it is removed when the volume is there.
@@ -74,6 +74,8 @@ pub struct Upload {
     pub size: u64,
     /// What the disk needs, and what it was made of.
     pub needs: DiskNeeds,
+    /// A signature over exactly these bytes, which the image gets. A place that verifies it may refuse the image.
+    pub signed: Option<DataSignature>,
 }
 
 /// A disk image that a cloud fetches from the web.

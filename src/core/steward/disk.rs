@@ -113,7 +113,7 @@ impl DiskRequests {
             let format = header.disk.as_ref().map_or("raw", |disk| disk.format.as_str()).to_owned();
             // What it was made of is not passed on: the admission says where it was asked for.
             let needs = DiskNeeds::of(&asked, String::new());
-            let upload = Upload { name, file: file.clone(), format, size: header.size, needs };
+            let upload = Upload { name, file: file.clone(), format, size: header.size, needs, signed: None };
             let (kept, _) = disks.upload(cx, &upload).await?;
             (origin, kept)
         };

@@ -285,7 +285,11 @@ impl GlanceImage {
                 String::new()
             } else {
                 let (key, hash) = (self.property("img_signature_key_type"), self.property("img_signature_hash_method"));
-                format!("claimed, {key} with {hash}: see Trust")
+                if self.property("img_signature_certificate_uuid").is_empty() {
+                    format!("claimed, {key} with {hash}, by nobody that it names: it cannot be verified")
+                } else {
+                    format!("claimed, {key} with {hash}: see Trust")
+                }
             },
         );
         for name in self.properties.keys().filter(|name| !SHOWN.contains(&name.as_str())).take(60) {
