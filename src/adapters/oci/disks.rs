@@ -7,13 +7,14 @@ use futures_util::TryStreamExt;
 use crate::formats::disk_image::{self, HEAD, Inside};
 use wharf_core::{
     base::{
+        clean,
         context::Context,
         error::{Error, Result},
     },
     image::{
         lineage::{DiskNeeds, FORMAT},
         manifest::Descriptor,
-        model::{DiskFacts, Image, ImageKind, Pinned},
+        model::{Artifact, DiskFacts, Image, ImageKind, Pinned},
         reference::ImageRef,
     },
     ports::Content,
@@ -21,6 +22,11 @@ use wharf_core::{
 
 /// How long the beginning of a layer may take to come.
 const MOMENT: Duration = Duration::from_secs(2);
+/// What the type of a disk begins with in what KubeVirt exports, and the annotation with its name.
+const EXPORTED: &str = "application/vnd.kubevirt.disk.";
+const DISK_NAME: &str = "io.kubevirt.disk.name";
+/// How many names are told.
+const MOST_NAMES: usize = 10;
 /// The least bytes of a layer that is looked into: no disk is smaller.
 const SMALLEST: u64 = 128;
 
@@ -29,7 +35,7 @@ const SMALLEST: u64 = 128;
 pub(super) async fn told(cx: &Context, content: &dyn Content, image: Image) -> Image {
     let programless = image.config.entrypoint.is_empty() && image.config.command.is_empty();
     let candidate = matches!(image.kind, ImageKind::Container | ImageKind::Artifact) && programless;
-    let [layer] = image.layers.as_slice() else { return image };
+    let [layer] = image.layers.as_slice() else { return told_as_several(cx, content, image).await };
     let Some(digest) = layer.digest.clone().filter(|_| candidate && layer.size >= SMALLEST) else { return image };
     let blob = Descriptor::blob(&layer.media_type, digest, layer.size);
     match look(cx, content, &image.reference, &blob).await {
@@ -40,6 +46,28 @@ pub(super) async fn told(cx: &Context, content: &dyn Content, image: Image) -> I
             image
         }
     }
+}
+
+/// The image, told as what it is where KubeVirt has exported a machine with several disks: which one is meant, nobody says.
+async fn told_as_several(cx: &Context, content: &dyn Content, image: Image) -> Image {
+    let is_disk = |media_type: &str| media_type.starts_with(EXPORTED);
+    let count = image.layers.iter().filter(|layer| is_disk(&layer.media_type)).count();
+    let (Some(artifact), Some(pinned), true) = (&image.artifact, &image.pinned, count > 1) else { return image };
+    let at = pinned.reference.with_digest(&pinned.manifest);
+    let read = tokio::time::timeout(MOMENT, content.manifest(cx, &at)).await;
+    let names = read.ok().and_then(Result::ok).map(|manifest| names_in(&manifest.bytes)).unwrap_or_default();
+    let named = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
+    let name = format!("a machine of KubeVirt with {count} disks{named}");
+    let artifact = Some(Artifact { name, media_type: artifact.media_type.clone() });
+    Image { artifact, ..image }
+}
+
+/// The names of the disks in a manifest of KubeVirt, cleaned.
+fn names_in(manifest: &[u8]) -> Vec<String> {
+    let document: serde_json::Value = serde_json::from_slice(manifest).unwrap_or_default();
+    let layers = document["layers"].as_array().into_iter().flatten();
+    let names = layers.filter_map(|layer| layer["annotations"][DISK_NAME].as_str());
+    names.take(MOST_NAMES).map(|name| clean::short(name, 60)).collect()
 }
 
 /// Reads the beginning of a layer, as much of it as comes in a moment: whoever is shown an image does not wait for a registry
@@ -79,4 +107,17 @@ fn without_packers(image: Image) -> Image {
     }
     let pinned = image.pinned.map(|pinned| Pinned { platform: None, ..pinned });
     Image { platforms: Vec::new(), pinned, ..image }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_disks_of_an_export_are_named() {
+        let manifest = br#"{"layers": [{"annotations": {"io.kubevirt.disk.name": "root"}}, {"annotations": {}}, {},
+            {"annotations": {"io.kubevirt.disk.name": "data\u001b[2J"}}, 7]}"#;
+        assert_eq!(names_in(manifest), ["root".to_owned(), clean::short("data\u{1b}[2J", 60)]);
+        assert!(names_in(b"{").is_empty());
+    }
 }

@@ -182,8 +182,9 @@ impl DiskImages {
     async fn write_disk(&self, cx: &Context, image: &Image, to: &ImageRef) -> Result<Copied> {
         let pinned = image.pinned.as_ref().filter(|_| image.kind == ImageKind::Vm);
         let pinned = pinned.ok_or_else(|| {
-            Error::unsupported(format!("copy {} to {to}", image.reference), "it is no disk of a machine")
-                .hint("name a folder or a .tar file")
+            let is = image.artifact.as_ref().map(|artifact| format!(": it is {}", artifact.name)).unwrap_or_default();
+            let why = format!("it is no disk of a machine{is}");
+            Error::unsupported(format!("copy {} to {to}", image.reference), why).hint("name a folder or a .tar file")
         })?;
         let at = pinned.reference.with_digest(&pinned.manifest);
         self.bytes(cx, &at, to, (false, BTreeMap::new())).await
