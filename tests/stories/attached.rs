@@ -552,6 +552,18 @@ fn a_copy_says_which_attachments_could_not_be_read() {
     assert_eq!(copied.status.code(), Some(0), "{}", lab::complained(&copied));
     let said = lab::complained(&copied);
     assert!(said.contains("attachments could not be read") && said.contains("referrers"), "{said}");
+    // A place that does not answer now may have signatures: the copy waits for it, and nothing has the tag until then.
+    told.says("GET /v2/a/b/referrers/", answer(503, "application/json", "{}"));
+    let later = format!("file:{}:1", person.home.path("later").display());
+    let waits = person.home.run(&["copy", &told.image(), &later]);
+    let said = lab::complained(&waits);
+    assert_eq!(waits.status.code(), Some(8), "{said}");
+    assert!(said.contains("wharf transfers resume") && said.contains("--bare"), "{said}");
+    assert!(!person.home.path("later/index.json").exists());
+    told.forget_rules();
+    let resumed = person.home.run(&["transfers", "resume"]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", lab::complained(&resumed));
+    assert!(person.home.path("later/index.json").exists());
 }
 
 /// Puts bytes into a real registry.

@@ -186,6 +186,12 @@ impl Content for Files {
         .during("write a manifest")?
     }
 
+    /// A folder lists what has a tag; an archive and a single file appear at the end.
+    fn puts_by_digest(&self, at: &ImageRef) -> bool {
+        let none = |found: Result<Option<&Path>>| found.is_ok_and(|file| file.is_none());
+        none(self.sif_target(at)) && none(self.disk_target(at)) && self.target(at).is_ok_and(|(_, archive)| !archive)
+    }
+
     /// Packs the folder if the destination is an archive, and checks that the image can be found in it.
     async fn finish(&self, _cx: &Context, at: &ImageRef) -> Result<()> {
         let what = format!("write {at}");

@@ -142,6 +142,10 @@ impl Content for Oci {
         }
     }
 
+    fn puts_by_digest(&self, _at: &ImageRef) -> bool {
+        true
+    }
+
     async fn put_manifest(&self, cx: &Context, at: &ImageRef, tag: Option<&str>, manifest: &RawManifest) -> Result<()> {
         let name = self.name(at)?;
         let what = format!("write the manifest of {at}");

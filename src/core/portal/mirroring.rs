@@ -119,11 +119,7 @@ impl Mirroring {
         let what = format!("mirror {}", image.from);
         match cx.budget.run(&what, self.copied(&cx, image)).await {
             Ok(None) => Mirrored::Same,
-            // What is attached comes in the next round, when its registry answers again.
-            Ok(Some(outcome)) => match outcome.left.iter().find(|left| left.contains(TOO_OFTEN)) {
-                Some(left) => Mirrored::Later { why: left.clone() },
-                None => Mirrored::Copied { outcome },
-            },
+            Ok(Some(outcome)) => Mirrored::Copied { outcome },
             Err(error) if is_too_often(&error, &host_of(image)) => Mirrored::Later { why: error.why },
             Err(error) if cx.budget.exceeded() == Some(Exceeded::Size) => Mirrored::Failed {
                 why: format!("{}: {}", error.what, error.why),

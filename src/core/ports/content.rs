@@ -106,6 +106,12 @@ pub trait Content: Send + Sync {
     /// write, `Failed` where the place misses a blob.
     async fn put_manifest(&self, cx: &Context, at: &ImageRef, tag: Option<&str>, manifest: &RawManifest) -> Result<()>;
 
+    /// Whether an image that is written there by digest alone is not seen under a name, and gets its tag with a later
+    /// call. Changes nothing. Places that show an image only after [`finish`](Self::finish) need not.
+    fn puts_by_digest(&self, _at: &ImageRef) -> bool {
+        false
+    }
+
     /// Deletes a manifest by its digest; `false` where the place cannot delete. Repeated, a manifest that is gone
     /// counts as deleted. Errors: `NotAllowed` where the person may not delete it.
     async fn forget(&self, _cx: &Context, _at: &ImageRef) -> Result<bool> {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 pub use super::blob::{CopyEnd, VerifiedBlob};
-use super::{annotated::annotated, fan::Fan, fetch};
+use super::{annotated::annotated, attached::Attached, fan::Fan, fetch};
 pub use crate::ports::content::Options;
 use crate::ports::content::Outcome;
 use crate::{
@@ -29,8 +29,6 @@ use crate::{
     ports::{BlobSource, InMemory},
 };
 
-/// Most attachments of a manifest that are copied.
-const ATTACHMENTS: usize = 512;
 /// Most bytes of all manifests of an image together, which are held in memory.
 const MANIFESTS: u64 = 64 << 20;
 
@@ -129,7 +127,7 @@ async fn read_tree(cx: &Context, from: &CopyEnd, options: &Options) -> Result<(R
 /// Whether the copy to a destination goes on, or why not.
 type State = Mutex<Result<()>>;
 
-/// Writes the manifests of an image whose blobs are there, and then what is attached to it.
+/// Writes the manifests of an image whose blobs are there, what is attached to it, and its tag.
 async fn end(
     from: &CopyEnd,
     one: &Destination,
@@ -150,26 +148,14 @@ async fn ended(
     options: &Options,
 ) -> Result<Outcome> {
     state?;
-    put_manifests(cx, to, tree, to.at.tag()).await?;
-    let mut attachments = 0;
-    let mut left = Vec::new();
-    if options.attachments {
-        cx.progress.phase("copying signatures and attachments");
-        for subject in tree.manifests.iter().map(|manifest| &manifest.digest) {
-            let all = from.content.attached(cx, &from.at, subject).await?;
-            let unread = |error: &Error| format!("attachments could not be read: {}: {}", error.what, error.why);
-            left.extend(all.unseen.iter().map(unread));
-            if all.found.len() > ATTACHMENTS {
-                left.push(format!("{} of {} attachments: too many", all.found.len() - ATTACHMENTS, all.found.len()));
-            }
-            for one in all.found.iter().take(ATTACHMENTS) {
-                match copy_attached(cx, from, to, &one.at, one.tag.as_deref(), options.parallel).await {
-                    Ok(()) => attachments += 1,
-                    Err(error) if error.kind == Kind::Cancelled => return Err(error),
-                    Err(error) => left.push(format!("{}: {}", one.at, error.why)),
-                }
-            }
-        }
+    let attached =
+        if options.attachments { Attached::to(cx, from, &tree.manifests).await? } else { Attached::default() };
+    // Whoever demands signatures sees an image under its tag only when they are there too.
+    let late = to.at.tag().filter(|_| !attached.is_empty() && to.content.puts_by_digest(&to.at));
+    put_manifests(cx, to, tree, if late.is_some() { None } else { to.at.tag() }).await?;
+    let (attachments, left) = put_attached(cx, (from, to), attached, options.parallel).await?;
+    if late.is_some() {
+        cx.unless_cancelled("write the tag", to.content.put_manifest(cx, &to.at, late, top)).await?;
     }
     cx.progress.phase("finishing");
     to.content.finish(cx, &to.at).await?;
@@ -179,6 +165,29 @@ async fn ended(
     Ok(Outcome { digest: top.digest.clone(), moved, spared, attachments, left })
 }
 
+/// Copies what is attached, one after the other; gives how many that were, and what was left behind.
+async fn put_attached(
+    cx: &Context,
+    (from, to): (&CopyEnd, &CopyEnd),
+    mut attached: Attached,
+    parallel: usize,
+) -> Result<(usize, Vec<String>)> {
+    let mut copied = 0;
+    if !attached.is_empty() {
+        cx.progress.phase("copying signatures and attachments");
+    }
+    while let Some((one, depth)) = attached.next() {
+        match copy_attached(cx, from, to, &one.at, one.tag.as_deref(), parallel).await {
+            Ok(digest) => {
+                copied += 1;
+                attached.below(cx, from, &digest, depth).await?;
+            }
+            Err(error) => attached.leave(&one, error)?,
+        }
+    }
+    Ok((copied, attached.left()))
+}
+
 async fn copy_attached(
     cx: &Context,
     from: &CopyEnd,
@@ -186,16 +195,18 @@ async fn copy_attached(
     at: &ImageRef,
     tag: Option<&str>,
     parallel: usize,
-) -> Result<()> {
+) -> Result<Digest> {
     let what = format!("copy attachment {at}");
     let manifest = from.content.manifest(cx, at).await?;
+    let digest = manifest.digest.clone();
     let tree = collect(cx, from, manifest, &what).await?;
     let only = [Destination { cx: cx.clone(), to: to.clone(), told: None }];
     let state = [State::new(Ok(()))];
     put_blobs(cx, from, &only, &state, (&tree, parallel)).await;
     let [state] = state;
     state.into_inner().unwrap_or_else(PoisonError::into_inner)?;
-    put_manifests(cx, to, &tree, tag).await
+    put_manifests(cx, to, &tree, tag).await?;
+    Ok(digest)
 }
 
 /// Reduces an index to the chosen platforms: for one it is that manifest, for several a smaller index.

@@ -1,6 +1,7 @@
 //! Moving bytes: reading images, and copying them with what is attached.
 
 mod annotated;
+mod attached;
 pub mod blob;
 pub mod copy;
 mod fan;
@@ -8,3 +9,6 @@ pub mod fetch;
 pub mod mirror;
 pub mod patience;
 pub mod sums;
+
+#[cfg(test)]
+mod tests;
