@@ -155,6 +155,8 @@ async fn a_killed_upload_goes_on_where_it_was_in_another_program() {
     child.kill().unwrap();
     child.wait().unwrap();
     let id = one["id"].as_str().unwrap().to_owned();
+    let limits = (serde_json::json!((12 * MIB).to_string()), serde_json::Value::Null);
+    assert_eq!((&one["rate"], &one["hours"]), (&limits.0, &limits.1), "what was said is kept for whoever goes on");
     let listed = home.run(&["transfers"]);
     assert!(said(&listed).contains("interrupted"), "{}", said(&listed));
     assert!(!is_there(&home, &proxy.address, &repository).await, "nothing visible that is not whole");
@@ -168,6 +170,9 @@ async fn a_killed_upload_goes_on_where_it_was_in_another_program() {
     assert!(spared.as_u64().unwrap() >= 12 * MIB && moved.as_u64().unwrap() < 36 * MIB, "{answer}");
     assert!(is_there(&home, &proxy.address, &repository).await);
     assert!(said(&home.run(&["transfers", "--all"])).contains("done"));
+    let ended = home.run(&["transfers", "--all", "--json"]);
+    let ended: Vec<serde_json::Value> = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!(ended.iter().find(|one| one["id"] == id.as_str()).unwrap()["rate"], limits.0, "it went on at its rate");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,7 @@ pub enum TransfersVerb {
         #[arg(required = true)]
         id: Vec<String>,
     },
-    /// Let transfers go on where they stopped. The policy is asked again.
+    /// Let transfers go on where they stopped, at the same rate and hours. The policy is asked again.
     Resume {
         /// The ids of transfers; without one, all that wait.
         id: Vec<String>,

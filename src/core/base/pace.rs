@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::Instant;
 
 use super::{
@@ -21,9 +21,15 @@ const LOOK: Duration = Duration::from_secs(20);
 const MINUTES: u16 = 24 * 60;
 
 /// Bytes a second: `50M`, `512 KiB`, `1G`; each unit is 1024 of the one below.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Rate(u64);
+
+impl Serialize for Rate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
 
 impl FromStr for Rate {
     type Err = Error;
@@ -95,6 +101,12 @@ impl fmt::Display for Hours {
     }
 }
 
+impl Serialize for Hours {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl TryFrom<String> for Hours {
     type Error = Error;
 
@@ -149,6 +161,18 @@ impl Pace {
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         Self(self.0.iter().chain(&other.0).cloned().collect())
+    }
+
+    /// The rate and the hours that hold, where there are some.
+    pub fn limits(&self) -> (Option<Rate>, Option<Hours>) {
+        (self.0.iter().filter_map(|limits| limits.rate).min(), self.0.iter().find_map(|limits| limits.hours))
+    }
+
+    /// These limits; where they say nothing about the rate or the hours, those that are given.
+    #[must_use]
+    pub fn or(&self, rate: Option<Rate>, hours: Option<Hours>) -> Self {
+        let (own_rate, own_hours) = self.limits();
+        self.and(&Self::new(rate.filter(|_| own_rate.is_none()), hours.filter(|_| own_hours.is_none())))
     }
 
     /// Waits until so many bytes may be moved.
@@ -212,6 +236,18 @@ mod tests {
             assert!(wrong.parse::<Hours>().is_err(), "{wrong}");
         }
         assert_eq!("9:05-24:00".parse::<Hours>().unwrap().to_string(), "09:05-00:00");
+    }
+
+    #[test]
+    fn limits_are_written_down_and_hold_later_unless_others_are_said() {
+        let (rate, hours) = ("20M".parse::<Rate>().unwrap(), "20:00-24:00".parse::<Hours>().unwrap());
+        let kept = Pace::new(Some(rate), Some(hours)).limits();
+        let kept: (Option<Rate>, Option<Hours>) = serde_json::from_str(&serde_json::to_string(&kept).unwrap()).unwrap();
+        assert_eq!(kept, (Some(rate), Some(hours)));
+        assert_eq!(Pace::default().or(kept.0, kept.1).limits(), kept);
+        let faster = "1G".parse().unwrap();
+        assert_eq!(Pace::new(Some(faster), None).or(kept.0, kept.1).limits(), (Some(faster), Some(hours)));
+        assert_eq!(Pace::default().or(None, None).limits(), (None, None));
     }
 
     #[tokio::test]

@@ -178,7 +178,7 @@ impl KeptTransfers {
         wanted: TransferRecord,
         work: impl FnOnce(Context) -> F,
     ) -> Result<T> {
-        let pace = self.pace(cx);
+        let (pace, wanted) = (self.pace(cx), wanted.at_pace(&cx.pace));
         let log = self.log.clone();
         let taken = match blocking(move || log.take(&wanted)).await.during("begin a transfer").and_then(|taken| taken) {
             Ok(taken) => taken,

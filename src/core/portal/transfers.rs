@@ -278,7 +278,8 @@ impl Transfers {
         copy::copy(cx, &source, &there, &Options { annotations, ..options.clone() }).await
     }
 
-    /// Lets a kept transfer go on, as [`copy`](Self::copy) does: the policy is asked again.
+    /// Lets a kept transfer go on, as [`copy`](Self::copy) does: the policy is asked again. Rate and hours are those of the
+    /// call, or those with which it was begun.
     ///
     /// # Errors
     /// Those of copying; `Usage` where it is at its end, `Unavailable` where another program carries it out.
@@ -292,7 +293,8 @@ impl Transfers {
         if !kept.record.is_open() {
             return Err(Error::usage(what, format!("it is {} already", kept.word())));
         }
-        self.copy(cx, &kept.record.from, &kept.record.to, &kept.record.options()).await
+        let cx = Context { pace: cx.pace.or(kept.record.rate, kept.record.hours), ..cx.clone() };
+        self.copy(&cx, &kept.record.from, &kept.record.to, &kept.record.options()).await
     }
 
     /// Makes a SIF file of a container image; gives the digest of that image too.

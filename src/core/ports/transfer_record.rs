@@ -7,6 +7,7 @@ use crate::{
     base::{
         context::Note,
         error::{Error, Kind, Result},
+        pace::{Hours, Pace, Rate},
         text,
     },
     image::{model::Platform, reference::ImageRef},
@@ -39,6 +40,12 @@ pub struct TransferRecord {
     /// Whether a disk file becomes an artifact with the file itself as its layer.
     #[serde(default)]
     pub as_file: bool,
+    /// How fast it goes at most, where whoever began it said so.
+    #[serde(default)]
+    pub rate: Option<Rate>,
+    /// At which hours of the day its bytes are moved, where whoever began it said so.
+    #[serde(default)]
+    pub hours: Option<Hours>,
     /// Who began it.
     pub person: String,
     /// When it was begun, in seconds since 1970.
@@ -118,12 +125,21 @@ impl TransferRecord {
             parallel: options.parallel,
             because: options.because.clone(),
             as_file: options.as_file,
+            rate: None,
+            hours: None,
             person: person.to_owned(),
             began: now,
             changed: now,
             progress: Progress::default(),
             state: TransferState::Begun,
         }
+    }
+
+    /// The record with what was said about rate and hours.
+    #[must_use]
+    pub fn at_pace(mut self, said: &Pace) -> Self {
+        (self.rate, self.hours) = said.limits();
+        self
     }
 
     /// The options with which it goes on.
@@ -224,6 +240,20 @@ mod tests {
         for unknown in ["", "a", "zz", "ab123"] {
             assert_eq!(meant(&all, unknown).unwrap_err().kind, Kind::NotFound, "{unknown}");
         }
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_version_is_read_and_a_pace_is_kept() {
+        let pace = Pace::new(Some("20M".parse().unwrap()), Some("20:00-06:00".parse().unwrap()));
+        let before = kept("ab12").record;
+        let record = before.clone().at_pace(&pace);
+        let mut written = serde_json::to_value(&record).unwrap();
+        assert_eq!(serde_json::from_value::<TransferRecord>(written.clone()).unwrap(), record);
+        assert_eq!((record.rate, record.hours), pace.limits());
+        for later in ["rate", "hours"] {
+            written.as_object_mut().unwrap().remove(later);
+        }
+        assert_eq!(serde_json::from_value::<TransferRecord>(written).unwrap(), before);
     }
 
     #[test]
