@@ -191,7 +191,7 @@ const PORTAL: &[&[&str]] = &[
     &["disks"],
     &["transfers", "launches", "upkeep"],
     &["sharing", "fetching", "mirroring"],
-    &["requests"],
+    &["requests", "resuming"],
     &["doctor"],
     &["mod"],
 ];
@@ -447,7 +447,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("portal/transfers.rs", "moved", "`copy_with` writes it down"),
     ("portal/disks.rs", "bytes", "whoever copies a disk writes the entry"),
     ("portal/evidence/mod.rs", "check", "it asks a registry to scan: no image is changed"),
-    ("portal/sharing/share.rs", "share_as_fits", "its only caller, `share_to`, writes it down"),
+    ("portal/sharing/share.rs", "share_as_fits", "its only caller, `share_kept`, writes it down"),
     ("portal/sharing/share.rs", "share_elsewhere", "its only caller is `share_as_fits`"),
     ("portal/sharing/share.rs", "snapshot", "`Launches::snapshot` writes it down"),
     ("portal/sign_in.rs", "agree_to_server", "its only caller, `sign_in`, writes it down"),

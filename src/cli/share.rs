@@ -51,7 +51,7 @@ pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u
 }
 
 /// Prints what was done, in one line.
-fn print_share(shared: &ShareResult, json: bool) -> Result<()> {
+pub(crate) fn print_share(shared: &ShareResult, json: bool) -> Result<()> {
     if json {
         return Ok(());
     }

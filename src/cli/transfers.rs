@@ -3,12 +3,17 @@
 use super::{
     copy::{paced, told},
     output,
+    share::print_share,
 };
 use crate::args::{Transfers, TransfersVerb};
 use wharf_core::{
-    base::{context::Context, error::Result, text},
+    base::{
+        context::Context,
+        error::{During, Result},
+        text,
+    },
     image::reference::ImageRef,
-    portal::Portal,
+    portal::{Portal, resuming::Resumed},
     ports::transfer_record::{KeptTransfer, TransferState},
 };
 
@@ -53,11 +58,18 @@ async fn waiting(portal: &Portal, json: bool) -> Result<Vec<String>> {
 async fn resume(portal: &Portal, id: &str, cx: &Context, json: bool) -> Result<serde_json::Value> {
     let kept = portal.kept_transfers.meant(id).await?;
     let started = std::time::Instant::now();
-    let outcome = portal.transfers.resume(cx, &kept.record.id).await?;
-    if !json {
-        told(&kept.record.to, &outcome, started.elapsed())?;
+    let resumed = portal.resuming.resume(cx, &kept.record.id).await?;
+    let mut answer =
+        serde_json::json!({"transfer": kept.record.id, "to": kept.record.to, "outcome": resumed.outcome()});
+    match &resumed {
+        Resumed::Copied(outcome) if !json => told(&kept.record.to, outcome, started.elapsed())?,
+        Resumed::Copied(_) => {}
+        Resumed::Shared(shared) => {
+            print_share(shared, json)?;
+            answer["shared"] = serde_json::to_value(shared).during("tell of a share")?;
+        }
     }
-    Ok(serde_json::json!({"transfer": kept.record.id, "to": kept.record.to, "outcome": outcome}))
+    Ok(answer)
 }
 
 /// What has become of a transfer, printed at once without `--json`.

@@ -176,6 +176,35 @@ async fn a_killed_upload_goes_on_where_it_was_in_another_program() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_killed_share_goes_on_as_that_share() {
+    let (open, front) = (need!("WHARF_LAB_OPEN"), need!("WHARF_LAB_FRONT"));
+    let proxy = proxy::before(&front, |_| Action::Pass).await;
+    let home = home_with(&[&proxy.address, &open]);
+    let (from, repository) = (layout(&home, 48 << 20).to_string(), lab::fresh("zz/faults/shared"));
+    let image = format!("{open}/{repository}:1");
+    let up = home.run(&["push", &from, &image]);
+    assert_eq!(up.status.code(), Some(0), "{}", complained(&up));
+    let project = format!("{}/{}", proxy.address, lab::fresh("zz/faults/project"));
+    let mut child = begun(&home, &["share", &image, "--to", &project, "--rate", "12M"]);
+    let id = until_it_has(&home, 8 * MIB)["id"].as_str().unwrap().to_owned();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let shares = |home: &Home| {
+        let lines = said(&home.run(&["audit"]));
+        lines.lines().filter(|line| line.contains("share") && line.contains(&project)).count()
+    };
+    assert_eq!(shares(&home), 0);
+    let resumed = home.run(&["transfers", "resume", &id, "--rate", "1G", "--json"]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", complained(&resumed));
+    let answer: serde_json::Value = serde_json::from_slice(&resumed.stdout).unwrap();
+    assert_eq!(answer[0]["shared"]["shared"]["project"], project.as_str(), "{answer}");
+    assert_eq!(shares(&home), 1, "{}", said(&home.run(&["audit"])));
+    let listed: Vec<serde_json::Value> =
+        serde_json::from_slice(&home.run(&["transfers", "--all", "--json"]).stdout).unwrap();
+    assert!(listed.iter().all(|one| one["word"] == "done"), "{listed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_download_goes_on_where_it_was_in_another_program() {
     let open = need!("WHARF_LAB_OPEN");
     let proxy = proxy::before(&open, |_| Action::Pass).await;

@@ -66,6 +66,20 @@ impl KeptTransfers {
         record::meant(&self.all().await?, id).cloned()
     }
 
+    /// The kept transfer that `id` means, which can go on now.
+    ///
+    /// # Errors
+    /// `Usage` where it is at its end, `Unavailable` where another program carries it out.
+    pub(super) async fn waiting(&self, id: &str) -> Result<TransferRecord> {
+        let kept = self.open(id, "resume").await?;
+        if kept.runs {
+            let what = format!("resume the transfer {}", kept.record.id);
+            return Err(Error::new(Kind::Unavailable, what, "another Wharf carries it out")
+                .hint("'wharf transfers' shows how far it is"));
+        }
+        Ok(kept.record)
+    }
+
     /// Has a running transfer stop where it can go on. One that waits already stays as it is.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ pub mod locks;
 pub mod mirroring;
 pub mod own_sources;
 pub mod requests;
+pub mod resuming;
 mod secrets;
 mod seen;
 pub mod senders;
@@ -50,6 +51,7 @@ use locks::Locks;
 use mirroring::Mirroring;
 use own_sources::{AddingParts, OwnSources};
 use requests::Requests;
+use resuming::Resuming;
 use secrets::Secrets;
 use seen::Seen;
 use senders::Senders;
@@ -148,6 +150,8 @@ pub struct Portal {
     pub transfers: Arc<Transfers>,
     /// The transfers that are kept until they are done.
     pub kept_transfers: Arc<KeptTransfers>,
+    /// Letting transfers go on.
+    pub resuming: Resuming,
     /// Keeping images of other registries in the site's.
     pub mirroring: Mirroring,
     /// Fetching images from the web.
@@ -227,6 +231,7 @@ impl Portal {
             signing: Signing::new(sources.clone(), signers.clone(), journal.clone()),
             mirroring: Mirroring::new(sources.clone(), transfers.clone()),
             fetching: Fetching::new(config.clone(), parts.web, sources.clone(), transfers.clone(), journal.clone()),
+            resuming: Resuming::new(kept.clone(), transfers.clone(), sharing.clone()),
             transfers,
             kept_transfers: kept,
             upkeep: Upkeep::new(config.clone(), sources.clone(), journal.clone()),

@@ -278,25 +278,6 @@ impl Transfers {
         copy::copy(cx, &source, &there, &Options { annotations, ..options.clone() }).await
     }
 
-    /// Lets a kept transfer go on, as [`copy`](Self::copy) does: the policy is asked again. Rate and hours are those of the
-    /// call, or those with which it was begun.
-    ///
-    /// # Errors
-    /// Those of copying; `Usage` where it is at its end, `Unavailable` where another program carries it out.
-    pub async fn resume(&self, cx: &Context, id: &str) -> Result<Outcome> {
-        let kept = self.kept.meant(id).await?;
-        let what = format!("resume the transfer {}", kept.record.id);
-        if kept.runs {
-            return Err(Error::new(Kind::Unavailable, what, "another Wharf carries it out")
-                .hint("'wharf transfers' shows how far it is"));
-        }
-        if !kept.record.is_open() {
-            return Err(Error::usage(what, format!("it is {} already", kept.word())));
-        }
-        let cx = Context { pace: cx.pace.or(kept.record.rate, kept.record.hours), ..cx.clone() };
-        self.copy(&cx, &kept.record.from, &kept.record.to, &kept.record.options()).await
-    }
-
     /// Makes a SIF file of a container image; gives the digest of that image too.
     async fn make_sif(&self, cx: &Context, image: &Image, to: &Path) -> Result<(Outcome, Option<Digest>)> {
         let what = format!("make a SIF of {}", image.reference);

@@ -11,6 +11,10 @@ use crate::{
         text,
     },
     image::{model::Platform, reference::ImageRef},
+    sharing::{
+        naming::CopyName,
+        receiver::{Receiver, Terms},
+    },
 };
 
 /// The format of the records that this program writes. Records of another format are left alone.
@@ -46,6 +50,9 @@ pub struct TransferRecord {
     /// At which hours of the day its bytes are moved, where whoever began it said so.
     #[serde(default)]
     pub hours: Option<Hours>,
+    /// The share that it is a part of: whoever lets it go on shares too.
+    #[serde(default)]
+    pub share: Option<KeptShare>,
     /// Who began it.
     pub person: String,
     /// When it was begun, in seconds since 1970.
@@ -56,6 +63,37 @@ pub struct TransferRecord {
     pub progress: Progress,
     /// What became of it so far.
     pub state: TransferState,
+}
+
+/// A share whose bytes are moved by a transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptShare {
+    /// What is shared, as the person named it.
+    pub reference: ImageRef,
+    /// Its receiver, as [`Receiver`] is written.
+    pub to: String,
+    /// What the copy is called there, where it has a name of its own.
+    pub named: Option<String>,
+    /// When the share is to end, in seconds since 1970.
+    #[serde(default)]
+    pub until: Option<i64>,
+}
+
+impl KeptShare {
+    /// A share of `reference` with `to`.
+    pub fn new(reference: &ImageRef, to: &Receiver, terms: &Terms) -> Self {
+        let named = terms.named.as_ref().map(ToString::to_string);
+        Self { reference: reference.clone(), to: to.to_string(), named, until: terms.until }
+    }
+
+    /// Its receiver, and what was chosen about it.
+    ///
+    /// # Errors
+    /// `Usage` where its name is none.
+    pub fn terms(&self) -> Result<(Receiver, Terms)> {
+        let named = self.named.as_deref().map(str::parse).transpose()?;
+        Ok((Receiver::from(self.to.as_str()), Terms { named, until: self.until }))
+    }
 }
 
 /// How far a transfer is, in bytes.
@@ -127,6 +165,7 @@ impl TransferRecord {
             as_file: options.as_file,
             rate: None,
             hours: None,
+            share: None,
             person: person.to_owned(),
             began: now,
             changed: now,
@@ -140,6 +179,20 @@ impl TransferRecord {
     pub fn at_pace(mut self, said: &Pace) -> Self {
         (self.rate, self.hours) = said.limits();
         self
+    }
+
+    /// The record of a transfer that is a part of this share.
+    #[must_use]
+    pub fn of_share(self, share: &KeptShare) -> Self {
+        Self { share: Some(share.clone()), ..self }
+    }
+
+    /// What is shared by the share that it is a part of: the image that was judged then, whatever its name means by now.
+    pub fn shared_image(&self, share: &KeptShare) -> ImageRef {
+        match (&share.reference, &self.from) {
+            (ImageRef::Glance { .. }, from @ ImageRef::Glance { .. }) => from.clone(),
+            (named, from) => from.digest().map_or_else(|| named.clone(), |digest| named.with_digest(digest)),
+        }
     }
 
     /// The options with which it goes on.
@@ -159,9 +212,14 @@ impl TransferRecord {
         matches!(self.state, TransferState::Begun | TransferState::Paused | TransferState::Broken { .. })
     }
 
-    /// Whether `wanted` is the same transfer: the same bytes to the same place.
+    /// Whether `wanted` is the same transfer: the same bytes to the same place, for the same share if for one.
     pub fn is_same(&self, wanted: &Self) -> bool {
-        let same = |one: &Self| (one.from.clone(), one.to.clone(), one.platforms.clone(), one.attachments, one.as_file);
+        let same = |one: &Self| {
+            let form = (one.platforms.clone(), one.attachments, one.as_file);
+            // Said again, "for a week" ends a little later.
+            let share = one.share.clone().map(|share| KeptShare { until: None, ..share });
+            (one.from.clone(), one.to.clone(), form, share)
+        };
         same(self) == same(wanted)
     }
 
@@ -250,10 +308,34 @@ mod tests {
         let mut written = serde_json::to_value(&record).unwrap();
         assert_eq!(serde_json::from_value::<TransferRecord>(written.clone()).unwrap(), record);
         assert_eq!((record.rate, record.hours), pace.limits());
-        for later in ["rate", "hours"] {
+        for later in ["rate", "hours", "share"] {
             written.as_object_mut().unwrap().remove(later);
         }
         assert_eq!(serde_json::from_value::<TransferRecord>(written).unwrap(), before);
+    }
+
+    #[test]
+    fn a_share_goes_on_as_that_share_of_the_image_that_was_judged() {
+        let digest = crate::base::digest::Digest::of(b"image");
+        let named = ImageRef::oci("r.example", "a", Some("1".to_owned()));
+        let cloud = |image: &str| ImageRef::Glance { cloud: "site".to_owned(), image: image.to_owned() };
+        let volume = ImageRef::Volume { cloud: "site".to_owned(), volume: "v".to_owned() };
+        let name: CopyName = "b:2".parse().unwrap();
+        for (reference, from, shared) in [
+            (named.clone(), named.with_digest(&digest), named.with_digest(&digest)),
+            (cloud("debian"), cloud("4711"), cloud("4711")),
+            (volume.clone(), cloud("4711"), volume),
+        ] {
+            let share = KeptShare::new(&reference, &Receiver::Project("other/biology".into()), Some(&name));
+            let copy = TransferRecord::new(&from, &named, &Options::default(), "ada");
+            let record = copy.clone().of_share(&share);
+            let record: TransferRecord = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
+            assert!(!record.is_same(&copy), "a copy beside it leaves the share to whoever goes on");
+            let kept = record.share.as_ref().unwrap();
+            assert_eq!(record.shared_image(kept), shared);
+            let (to, terms) = kept.terms().unwrap();
+            assert_eq!((to, terms.named), (Receiver::Project("other/biology".into()), Some(name.clone())));
+        }
     }
 
     #[test]

@@ -32,8 +32,8 @@ impl Jobs {
                 post.send(JobNews::Told(cancelled.map(|_| "cancelled: nothing of it is left".to_owned()))).await;
             }),
             TransferEffect::Resume { job, id } => self.write(job, move |cx| async move {
-                let outcome = portal.transfers.resume(&cx, &id).await?;
-                Ok((outcome.describe(), None))
+                let resumed = portal.resuming.resume(&cx, &id).await?;
+                Ok((resumed.describe(), None))
             }),
         }
     }

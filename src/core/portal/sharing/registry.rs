@@ -8,7 +8,7 @@ use crate::{
         text,
     },
     image::{names, reference::ImageRef},
-    ports::transfer_record::TransferRecord,
+    ports::transfer_record::{KeptShare, TransferRecord},
     sharing::{offer::SharePlan, receiver::in_registry},
     transfer::copy::Options,
 };
@@ -77,10 +77,10 @@ impl Sharing {
         cx: &Context,
         (from, pinned): (&ImageRef, &ImageRef),
         to: &ImageRef,
-        options: &Options,
+        (share, options): (&KeptShare, &Options),
     ) -> Result<ShareResult> {
         let from = if matches!(pinned, ImageRef::Glance { .. }) { pinned } else { from };
-        let wanted = TransferRecord::new(from, to, options, self.journal.person());
+        let wanted = TransferRecord::new(from, to, options, self.journal.person()).of_share(share);
         let moving = self
             .kept
             .carried_out(cx, wanted, async |cx| self.disks.through_a_file(&cx, from, to, options.as_file).await);

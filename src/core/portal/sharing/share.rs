@@ -18,7 +18,11 @@ use crate::{
         reference::{ImageRef, Name},
     },
     portal::{journal::OpenEntry, sources::Source},
-    ports::{Sharer, cannot, store::UseKind, transfer_record::TransferRecord},
+    ports::{
+        Sharer, cannot,
+        store::UseKind,
+        transfer_record::{KeptShare, TransferRecord},
+    },
     sharing::{
         given,
         naming::CopyName,
@@ -180,10 +184,36 @@ impl Sharing {
         if to.is_person() {
             return self.send_to_person(cx, reference, options, (to, terms.until)).await;
         }
-        let named = terms.named.as_ref();
+        let share = KeptShare::new(reference, to, terms);
+        self.share_kept(cx, reference, (&share, to, terms), options).await
+    }
+
+    /// Shares what a transfer that goes on was for: its bytes come, and then the grant, where it needs one.
+    ///
+    /// # Errors
+    /// Those of [`share_to`](Self::share_to).
+    pub(in crate::portal) async fn resume(
+        &self,
+        cx: &Context,
+        record: &TransferRecord,
+        share: &KeptShare,
+    ) -> Result<ShareResult> {
+        let (to, terms) = share.terms()?;
+        self.share_kept(cx, &record.shared_image(share), (share, &to, &terms), &record.options()).await
+    }
+
+    /// Shares `image`, which the person named as the share says, and writes that down.
+    async fn share_kept(
+        &self,
+        cx: &Context,
+        image: &ImageRef,
+        (share, to, terms): (&KeptShare, &Receiver, &Terms),
+        options: &Options,
+    ) -> Result<ShareResult> {
+        let (reference, named) = (&share.reference, terms.named.as_ref());
         let name = named.map(|named| format!(" as {named}")).unwrap_or_default();
         let entry = self.journal.open_entry("share", given::subject(reference, &format!("{to}{name}"), terms.until));
-        let sharing = self.share_as_fits(cx, &entry, reference, (to, named), options);
+        let sharing = self.share_as_fits(cx, &entry, (image, share), (to, named), options);
         let shared = self.journal.recorded_as(&entry, sharing).await?;
         if let Some(digest) = entry.digest() {
             self.uses.remember(UseKind::Supplied, &reference.with_digest(&digest), &digest, &to.to_string()).await;
@@ -196,7 +226,7 @@ impl Sharing {
         &self,
         cx: &Context,
         entry: &OpenEntry,
-        reference: &ImageRef,
+        (reference, share): (&ImageRef, &KeptShare),
         (to, named): (&Receiver, Option<&CopyName>),
         options: &Options,
     ) -> Result<ShareResult> {
@@ -210,15 +240,16 @@ impl Sharing {
         let Ok(sharer) = self.sources.sharer(reference) else {
             let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
             // The pinned image that was judged is shared, whatever the tag means by now.
-            return self.copy_into(cx, reference, &pinned, (project, named), options).await.map(ShareResult::Shared);
+            let copying = self.copy_into(cx, (reference, &pinned), (project, named), (share, options));
+            return copying.await.map(ShareResult::Shared);
         };
         keeps_its_name(&format!("share {reference} to '{to}'"), named)?;
         if let Receiver::Project(project) = to {
             if let Some((there, project)) = self.elsewhere(reference, project) {
-                return self.share_elsewhere(cx, reference, &sharer, there, project).await;
+                return self.share_elsewhere(cx, reference, &sharer, (there, project), (share, options)).await;
             }
             if let Some((to, _)) = self.place_in_registry(cx, reference, project).await? {
-                return self.copy_into_registry(cx, (reference, &pinned), &to, options).await;
+                return self.copy_into_registry(cx, (reference, &pinned), &to, (share, options)).await;
             }
         }
         let what = format!("share {reference} to '{to}'");
@@ -229,13 +260,12 @@ impl Sharing {
     async fn copy_into(
         &self,
         cx: &Context,
-        reference: &ImageRef,
-        pinned: &ImageRef,
+        (reference, pinned): (&ImageRef, &ImageRef),
         (project, named): (&str, Option<&CopyName>),
-        options: &Options,
+        (share, options): (&KeptShare, &Options),
     ) -> Result<CopyResult> {
         let to = Self::destination(reference, project, named)?;
-        let wanted = TransferRecord::new(pinned, &to, options, self.journal.person());
+        let wanted = TransferRecord::new(pinned, &to, options, self.journal.person()).of_share(share);
         let (from, there) = (self.sources.place(pinned)?, self.sources.place(&to)?);
         let copying = self.kept.carried_out(cx, wanted, async |cx| copy::copy(&cx, &from, &there, options).await);
         let outcome = copying.await?;
@@ -261,32 +291,38 @@ impl Sharing {
         Ok((image, results))
     }
 
+    /// Copies an image into another cloud, and grants it there where a project is named. The transfer is done when both
+    /// are, so that a break in between leaves a share that can go on.
     async fn share_elsewhere(
         &self,
         cx: &Context,
         reference: &ImageRef,
         sharer: &Arc<dyn Sharer>,
-        there: &Source,
-        project: &str,
+        (there, project): (&Source, &str),
+        (share, options): (&KeptShare, &Options),
     ) -> Result<ShareResult> {
         let what = format!("share {reference} to '{}/{project}'", there.name);
         let from = cx.unless_cancelled(&what, sharer.image_to_share(cx, reference)).await?;
         let image = self.sources.image(cx, &from, None).await?;
         let name = image.annotations.get("name").cloned().unwrap_or_else(|| from.title());
         let to = ImageRef::Glance { cloud: there.name.clone(), image: name };
-        let wanted = TransferRecord::new(&from, &to, &Options::default(), self.journal.person());
-        let moving =
-            self.kept.carried_out(cx, wanted, async |cx| self.disks.through_a_file(&cx, &from, &to, false).await);
-        let (there_now, outcome) = moving.await?;
         let theirs = there.sharer.as_ref().ok_or_else(|| cannot(&there.name, "share from"))?;
-        let own = cx.run(&what, theirs.own(cx)).await?;
-        let share = if project.is_empty() || own.name == project || own.id == project {
-            None
-        } else {
-            let receiver = Receiver::Project(project.to_owned());
-            Some(cx.run(&what, theirs.share(cx, &there_now, &receiver)).await?)
-        };
-        Ok(ShareResult::Elsewhere { reference: there_now, outcome, share })
+        // Of the options, only the reason means something to a whole disk.
+        let options = Options { because: options.because.clone(), ..Options::default() };
+        let wanted = TransferRecord::new(&from, &to, &options, self.journal.person()).of_share(share);
+        let sharing = self.kept.carried_out(cx, wanted, async |cx| {
+            let cx = &cx;
+            let (reference, outcome) = self.disks.through_a_file(cx, &from, &to, false).await?;
+            let own = cx.run(&what, theirs.own(cx)).await?;
+            let share = if project.is_empty() || own.name == project || own.id == project {
+                None
+            } else {
+                let receiver = Receiver::Project(project.to_owned());
+                Some(cx.run(&what, theirs.share(cx, &reference, &receiver)).await?)
+            };
+            Ok(ShareResult::Elsewhere { reference, outcome, share })
+        });
+        sharing.await
     }
 }
 

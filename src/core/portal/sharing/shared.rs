@@ -54,6 +54,15 @@ fn standing(share: &Share) -> String {
 }
 
 impl ShareResult {
+    /// The result of the copy; `None` where nothing was copied.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match self {
+            Self::Shared(copied) => Some(&copied.outcome),
+            Self::Elsewhere { outcome, .. } => Some(outcome),
+            Self::Share(_) | Self::Sent { .. } => None,
+        }
+    }
+
     /// One line about what was done, beginning with a sign.
     pub fn describe(&self) -> String {
         match self {
