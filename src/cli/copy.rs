@@ -67,6 +67,7 @@ pub(crate) async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &C
     }
     let from = linked::reference(portal, "copy", from).await?;
     to = named(&from, to);
+    warned(portal, (&from, &to), json);
     let started = std::time::Instant::now();
     let outcome = portal.transfers.copy(&paced(&copy_options.pace)?, &from, &to, &options(copy_options)?).await?;
     if json {
@@ -90,6 +91,9 @@ pub(crate) async fn run(portal: &Portal, args: &Copy, json: bool) -> Result<u8> 
     }
     let from = linked::reference(portal, "copy", &args.reference).await?;
     let destinations: Vec<ImageRef> = destinations.into_iter().map(|to| named(&from, to)).collect();
+    for to in &destinations {
+        warned(portal, (&from, to), json);
+    }
     let started = std::time::Instant::now();
     let (cx, options) = (paced(&args.options.pace)?, options(&args.options)?);
     let results = portal.transfers.copy_to_all(&cx, &from, &destinations, &options).await;
@@ -119,6 +123,13 @@ fn named(from: &ImageRef, to: ImageRef) -> ImageRef {
         return to.with_tag(from.tag().unwrap_or("latest"));
     }
     to
+}
+
+/// Says before a copy begins, without `--json`, where it could not go on after a break.
+pub(crate) fn warned(portal: &Portal, (from, to): (&ImageRef, &ImageRef), json: bool) {
+    if let Some(words) = portal.sources.begins_again(from, to).filter(|_| !json) {
+        output::remark(&words);
+    }
 }
 
 /// Tells what was copied.

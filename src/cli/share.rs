@@ -41,6 +41,9 @@ pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u
         let answer = if args.plan {
             plan(portal, &reference, (&to, &terms), &options, json).await
         } else {
+            if let Some(words) = portal.sharing.begins_again(&reference, &to).filter(|_| !json) {
+                output::remark(&words);
+            }
             let cx = copy::paced(&args.options.pace)?.asking(ask::asker());
             let shared = portal.sharing.share_to(&cx, &reference, &to, &terms, &options).await;
             shared.and_then(|shared| print_share(&shared, json).map(|()| result(&name, &shared)))

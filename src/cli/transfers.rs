@@ -1,7 +1,7 @@
 //! `wharf transfers`.
 
 use super::{
-    copy::{paced, told},
+    copy::{paced, told, warned},
     output,
     share::print_share,
 };
@@ -57,6 +57,7 @@ async fn waiting(portal: &Portal, json: bool) -> Result<Vec<String>> {
 
 async fn resume(portal: &Portal, id: &str, cx: &Context, json: bool) -> Result<serde_json::Value> {
     let kept = portal.kept_transfers.meant(id).await?;
+    warned(portal, (&kept.record.from, &kept.record.to), json);
     let started = std::time::Instant::now();
     let resumed = portal.resuming.resume(cx, &kept.record.id).await?;
     let mut answer =

@@ -86,6 +86,7 @@ pub fn initial_state(portal: &Portal) -> State {
             signs_in: source.signs_in,
             grants: source.grants,
             holds_disks: source.holds_disks,
+            begins_again: source.begins_again,
             abilities: source.abilities,
             added: source.added,
             hidden: source.hidden,

@@ -56,6 +56,8 @@ pub struct SourceLine {
     pub grants: bool,
     /// Whether disk images are sent there and fetched from there.
     pub holds_disks: bool,
+    /// Whether a disk image that is sent there begins again after a break.
+    pub begins_again: bool,
     /// What it is good for beyond that.
     pub abilities: Abilities,
     /// Whether the person added it from within Wharf.

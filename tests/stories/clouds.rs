@@ -110,6 +110,8 @@ fn an_image_is_uploaded_shared_accepted_launched_and_its_snapshot_comes_back() {
     let (named, snapshot_name) = (format!("glance://site/{name}"), lab::fresh("story-snapshot"));
     // Uploaded once, however often it is pushed.
     let first = alice.json(&["push", &file, &named]);
+    let warned = alice.run(&["push", &file, &named]);
+    assert!(lab::complained(&warned).contains("if this breaks, it begins again"), "{}", lab::complained(&warned));
     let again = alice.json(&["push", &file, &named]);
     assert_eq!((&again["outcome"]["digest"], &again["outcome"]["moved"]), (&first["outcome"]["digest"], &0.into()));
     let shown = alice.json(&["show", &named]);
@@ -444,6 +446,7 @@ fn an_image_goes_into_another_cloud_and_its_hash_is_the_same_there() {
     let sent = alice.json(&["push", file.to_str().unwrap(), &named]);
     let plan = lab::said(&alice.run(&["share", &named, "--to", "other/", "--plan"]));
     assert!(plan.contains("move through this machine") && plan.contains("compare its hash"), "{plan}");
+    assert!(plan.contains("if this breaks, it begins again: other takes an image in one piece"), "{plan}");
     let there = alice.json(&["share", &named, "--to", "other/"]);
     let reference = there[0]["elsewhere"]["reference"].as_str().unwrap_or_else(|| panic!("{there}")).to_owned();
     assert!(reference.starts_with("glance://other/"), "{reference}");

@@ -195,6 +195,11 @@ impl Disks for Images {
         }
     }
 
+    /// Glance takes the data of an image in one request.
+    fn goes_on(&self) -> bool {
+        false
+    }
+
     async fn import(&self, cx: &Context, import: &Import) -> Result<(ImageRef, Outcome)> {
         let what = format!("import {} into {}", clean::short(&import.url, 200), self.cloud.name);
         let (image, fresh) = self.fetched_by_cloud(cx, &what, import).await?;

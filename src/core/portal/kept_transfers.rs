@@ -202,7 +202,7 @@ impl KeptTransfers {
                 return Box::pin(work(Context { pace, ..cx.clone() })).await;
             }
         };
-        let id = taken.record().id;
+        let TransferRecord { id, from, to, .. } = taken.record();
         cx.progress.kept_as(&id);
         let own = Context {
             cancel: cx.cancel.child_token(),
@@ -225,7 +225,9 @@ impl KeptTransfers {
         }
         done.map_err(|error| match error.kind {
             Kind::Cancelled | Kind::Unavailable => {
-                let go_on = format!("'wharf transfers resume {id}' goes on where it stopped");
+                let begins_again = self.sources.begins_again(&from, &to).is_some();
+                let how = if begins_again { "sends it again" } else { "goes on where it stopped" };
+                let go_on = format!("'wharf transfers resume {id}' {how}");
                 let hint = if error.hint.is_empty() { go_on } else { format!("{}; {go_on}", error.hint) };
                 error.hint(hint)
             }

@@ -111,6 +111,8 @@ pub struct SourceFacts {
     pub grants: bool,
     /// Whether it holds disk images that can be sent and fetched.
     pub holds_disks: bool,
+    /// Whether a disk image that is sent there begins again after a break.
+    pub begins_again: bool,
     /// What it can be used for besides.
     pub abilities: Abilities,
     /// Whether the person added it from within Wharf.
@@ -132,6 +134,7 @@ impl Source {
             signs_in: self.catalog.sign_in_place().is_some(),
             grants: self.sharer.is_some(),
             holds_disks: self.disks.is_some(),
+            begins_again: self.disks.as_ref().is_some_and(|disks| !disks.goes_on()),
             abilities: self.abilities.clone(),
             added: false,
             hidden: false,
@@ -143,7 +146,7 @@ impl Source {
 pub type Opener = Box<dyn Fn(&ImageRef) -> Result<Source> + Send + Sync>;
 
 /// A reference into the cloud of this name, with which sources are asked whether they are that cloud.
-fn in_cloud(name: &str) -> ImageRef {
+pub(crate) fn in_cloud(name: &str) -> ImageRef {
     ImageRef::Glance { cloud: name.to_owned(), image: String::new() }
 }
 
@@ -188,6 +191,15 @@ impl Sources {
     /// What is known of the source with this name; `NotFound`, with the known names, if there is none.
     pub fn facts_of(&self, name: &str) -> Result<SourceFacts> {
         self.called(name).map(|source| self.facts_about(source))
+    }
+
+    /// What to know before a disk image is sent to `to`, where its place cannot go on after a break. Contacts nobody.
+    pub fn begins_again(&self, from: &ImageRef, to: &ImageRef) -> Option<String> {
+        let in_cloud = matches!(to, ImageRef::Glance { .. } | ImageRef::Volume { .. });
+        let source = self.source(to).ok().filter(|_| in_cloud)?;
+        // What is in that cloud already is not sent.
+        let is_sent = !source.catalog.owns(from) && source.facts().begins_again;
+        is_sent.then(|| format!("if this breaks, it begins again: {} takes an image in one piece", source.name))
     }
 
     /// The reference of a row in a source's list, with `tag` where one is given. `NotFound` if there is no such source,

@@ -24,6 +24,11 @@ pub trait Disks: Send + Sync {
     /// `Integrity` where the place keeps other bytes, `NotAllowed` where the person may not, or the quota is used up.
     async fn upload(&self, cx: &Context, upload: &Upload) -> Result<(ImageRef, Outcome)>;
 
+    /// Whether an upload that broke goes on where it was; where not, the next call sends all of it again. Changes nothing.
+    fn goes_on(&self) -> bool {
+        true
+    }
+
     /// Makes the place fetch an image from the web, and waits until it is whole. Repeated, an image from the same
     /// address is not fetched again. Errors: `Unsupported` where the place cannot fetch, `Failed` with the place's own
     /// words where it gave up.

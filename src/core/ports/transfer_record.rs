@@ -326,7 +326,7 @@ mod tests {
             (cloud("debian"), cloud("4711"), cloud("4711")),
             (volume.clone(), cloud("4711"), volume),
         ] {
-            let share = KeptShare::new(&reference, &Receiver::Project("other/biology".into()), Some(&name));
+            let share = KeptShare::new(&reference, &Receiver::Project("other/biology".into()), &terms);
             let copy = TransferRecord::new(&from, &named, &Options::default(), "ada");
             let record = copy.clone().of_share(&share);
             let record: TransferRecord = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();

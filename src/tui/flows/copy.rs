@@ -121,7 +121,9 @@ fn disk_destinations(state: &State, target: &ImageTarget, name: &str, tag: Optio
     let stem = name.rsplit_once('.').filter(|_| is_file).map_or(name.as_str(), |(stem, _)| stem);
     let to_cloud = |known: &SourceLine| {
         let value = format!("glance://{}/{stem}", known.name);
-        Item { label: format!("to the cloud {}", known.name), note: value.clone(), value, disabled: None }
+        let again = if known.begins_again { "; if it breaks, it begins again" } else { "" };
+        let note = format!("{value}{again}");
+        Item { label: format!("to the cloud {}", known.name), note, value, disabled: None }
     };
     let clouds = state.sources.iter().filter(|known| known.holds_disks && Some(known.name.as_str()) != home_name);
     let mut items: Vec<Item> = clouds.map(to_cloud).collect();

@@ -17,7 +17,10 @@ use crate::{
         model::Platform,
         reference::{ImageRef, Name},
     },
-    portal::{journal::OpenEntry, sources::Source},
+    portal::{
+        journal::OpenEntry,
+        sources::{Source, in_cloud},
+    },
     ports::{
         Sharer, cannot,
         store::UseKind,
@@ -66,6 +69,13 @@ impl Sharing {
         let there = self.sources.all().iter().find(|source| source.name == cloud)?;
         let other = there.sharer.is_some() && there.disks.is_some() && !there.catalog.owns(reference);
         other.then_some((there, project))
+    }
+
+    /// What to know before a share moves bytes, where their place cannot go on after a break. Contacts nobody.
+    pub fn begins_again(&self, reference: &ImageRef, to: &Receiver) -> Option<String> {
+        let Receiver::Project(project) = to else { return None };
+        let (there, _) = self.elsewhere(reference, project)?;
+        self.sources.begins_again(reference, &in_cloud(&there.name))
     }
 
     /// How a share would be made: of one platform, or of all. Changes nothing.
@@ -159,6 +169,7 @@ impl Sharing {
             format!("download {size} from {here}, and compare its hash"),
             format!("look at its header, and upload it to {}", there.name),
         ];
+        steps.extend(self.sources.begins_again(reference, &in_cloud(&there.name)));
         let mut receiver = "finds it in its list";
         if !project.is_empty() {
             steps.push(format!("share it there with {project}"));

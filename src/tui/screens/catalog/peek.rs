@@ -134,6 +134,7 @@ mod tests {
             signs_in: false,
             grants: false,
             holds_disks: false,
+            begins_again: false,
             abilities: wharf_core::portal::Abilities::default(),
             added: false,
             hidden: false,
