@@ -3,7 +3,11 @@
 use super::{ask, copy, offers, output, progress, show};
 use crate::args::{OpenLink, Share};
 use wharf_core::{
-    base::{context::Context, error::{Error, Result}, text},
+    base::{
+        context::Context,
+        error::{Error, Result},
+        text,
+    },
     image::{link::Link, reference::ImageRef},
     portal::{
         OpenedLink, Portal,

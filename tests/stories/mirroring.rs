@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::{
     lab::{self, Home, complained, need, said},
     proxy::{self, Action},
+    scripted::{INDEX, Scripted},
     transfers::layout,
 };
 
@@ -68,6 +69,57 @@ async fn a_round_copies_what_has_changed_with_its_attachments_and_nothing_else()
     let (_, third) = round(&home);
     let results: Vec<&str> = third.iter().map(|one| one["mirrored"]["result"].as_str().unwrap()).collect();
     assert_eq!(results.iter().filter(|one| **one == "copied").count(), 1, "{third:?}");
+}
+
+#[test]
+fn of_chosen_platforms_a_later_run_knows_what_the_copy_was_made_of() {
+    let [outside, inside] = [Scripted::new(), Scripted::new()];
+    let index = |version: &str| {
+        let entries: Vec<_> = ["amd64", "arm64", "ppc64le"]
+            .map(|architecture| {
+                let mut image = outside.image("out/tool", None, &format!("{architecture} {version}"));
+                image["platform"] = serde_json::json!({"os": "linux", "architecture": architecture});
+                image
+            })
+            .into();
+        outside.put(
+            "out/tool",
+            Some("1"),
+            &serde_json::json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}),
+        );
+        entries
+    };
+    let list = |platforms: &str| {
+        format!(
+            "into = \"{}/mirror\"\n[[image]]\nname = \"{}/out/tool\"\ntags = [\"1\"]\nto = \"tool\"\nplatforms = [{platforms}]\n",
+            inside.address, outside.address
+        )
+    };
+    let entries = index("old");
+    let home = home(&[&inside.address, &outside.address], &list("\"linux/amd64\""));
+    let results = |home: &Home| {
+        let (code, results) = round(home);
+        assert_eq!(code, Some(0), "{results:?}");
+        results[0]["mirrored"]["result"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(results(&home), "copied");
+    // The tag is an index that lists this platform alone, by the digest that it has outside.
+    let kept = inside.kept_manifest("mirror/tool", "1").unwrap();
+    let kept: serde_json::Value = serde_json::from_slice(&kept).unwrap();
+    assert_eq!(kept["manifests"].as_array().unwrap().len(), 1, "{kept}");
+    assert_eq!(kept["manifests"][0]["digest"], entries[0]["digest"]);
+    // Another run asks small questions outside, reads no manifest there, and writes nothing here.
+    outside.asked();
+    inside.asked();
+    assert_eq!(results(&home), "same");
+    let read = outside.asked();
+    assert!(!read.iter().any(|ask| ask.method == "GET" && ask.path.contains("/manifests/")), "{read:?}");
+    assert!(!inside.asked().iter().any(|ask| ask.method == "PUT"), "nothing was written");
+    // A tag that moves is followed, and so are platforms that are chosen later.
+    index("new");
+    assert_eq!((results(&home), results(&home)), ("copied".to_owned(), "same".to_owned()));
+    std::fs::write(home.path("mirror.toml"), list("\"linux/amd64\", \"linux/arm64\"")).unwrap();
+    assert_eq!((results(&home), results(&home)), ("copied".to_owned(), "same".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! A site's mirror: images of other registries, kept in the site's own by digest, with their signatures.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -19,7 +19,7 @@ use crate::{
         pace::Pace,
     },
     evidence::attachments::Attachments,
-    image::reference::ImageRef,
+    image::manifest::Manifest,
     ports::content::{Options, Outcome},
     transfer::{
         blob::CopyEnd,
@@ -64,14 +64,12 @@ pub enum Mirrored {
 pub struct Mirroring {
     sources: Arc<Sources>,
     transfers: Arc<Transfers>,
-    /// What each copy was made of last, by this program, and what it is.
-    made_of: Mutex<HashMap<ImageRef, (Digest, Digest)>>,
 }
 
 impl Mirroring {
     /// A mirror between these sources.
     pub(super) fn new(sources: Arc<Sources>, transfers: Arc<Transfers>) -> Self {
-        Self { sources, transfers, made_of: Mutex::default() }
+        Self { sources, transfers }
     }
 
     /// Goes through a list once. A registry that answers that it is asked too often is left alone for the rest of the round.
@@ -134,7 +132,6 @@ impl Mirroring {
         let what = format!("look at {}", image.from);
         // One small question, which registries do not count as a pull.
         let outside = cx.run(&what, self.sources.place(&image.from)?.content.digest(cx, &image.from)).await?;
-        let known = self.made_of.lock().unwrap_or_else(PoisonError::into_inner).get(&image.to).cloned();
         let there = self.sources.place(&image.to)?;
         let inside = match cx.run(&what, there.content.digest(cx, &image.to)).await {
             Ok(digest) => Some(digest),
@@ -142,37 +139,60 @@ impl Mirroring {
             Err(error) if matches!(error.kind, Kind::NotFound | Kind::NotAllowed) => None,
             Err(error) => return Err(error),
         };
-        // Some platforms alone have another digest than all of them: then what was copied last counts.
-        let same = match (&inside, image.platforms.is_empty()) {
-            (None, _) => false,
-            (Some(inside), true) => *inside == outside,
-            (Some(inside), false) => known == Some((outside.clone(), inside.clone())),
-        };
-        if let Some(inside) = inside.filter(|_| same)
-            && !self.misses_attachments(cx, image, &inside).await?
+        if let Some(inside) = inside
+            && let Some(same) = self.same_images(cx, image, &outside, &inside).await?
+            && !self.misses_attachments(cx, image, &same).await?
         {
             return Ok(None);
         }
-        let options =
-            Options { platforms: (!image.platforms.is_empty()).then(|| image.platforms.clone()), ..Options::default() };
+        let options = Options {
+            platforms: (!image.platforms.is_empty()).then(|| image.platforms.clone()),
+            index_annotations: image.annotations(&outside),
+            ..Options::default()
+        };
         let from = image.from.with_digest(&outside);
-        let outcome = self.transfers.copy(cx, &from, &image.to, &options).await?;
-        let made = (outside, outcome.digest.clone());
-        self.made_of.lock().unwrap_or_else(PoisonError::into_inner).insert(image.to.clone(), made);
-        Ok(Some(outcome))
+        self.transfers.copy(cx, &from, &image.to, &options).await.map(Some)
     }
 
-    /// Whether something is attached to these bytes outside that is not attached to them here: signatures often come after
-    /// the image.
-    async fn misses_attachments(&self, cx: &Context, image: &MirrorImage, digest: &Digest) -> Result<bool> {
-        let (outside, inside) = (self.sources.place(&image.from)?, self.sources.place(&image.to)?);
-        let theirs = outside.content.attached(cx, &image.from, digest).await?;
-        if theirs.found.is_empty() {
-            return Ok(false);
+    /// The digests that have attachments, where what is inside is what is outside or was made of it; `None` where it is
+    /// something else. Nothing outside is asked.
+    async fn same_images(
+        &self,
+        cx: &Context,
+        image: &MirrorImage,
+        outside: &Digest,
+        inside: &Digest,
+    ) -> Result<Option<Vec<Digest>>> {
+        if inside == outside {
+            return Ok(Some(vec![inside.clone()]));
         }
-        let ours = inside.content.attached(cx, &image.to, digest).await?;
-        let have = digests(cx, &inside, &ours).await?;
-        Ok(!digests(cx, &outside, &theirs).await?.is_subset(&have))
+        if image.platforms.is_empty() {
+            return Ok(None);
+        }
+        // Some platforms alone have another digest than all of them: the index that was written says of what.
+        let at = image.to.with_digest(inside);
+        let kept = self.sources.place(&at)?.content.manifest(cx, &at).await?;
+        let Manifest::Index { manifests, .. } = kept.parsed() else { return Ok(None) };
+        let made = image.is_made_of(kept.parsed(), outside);
+        Ok(made.then(|| manifests.iter().map(|entry| entry.digest.clone()).collect()))
+    }
+
+    /// Whether something is attached to these images outside that is not attached to them here: signatures often come
+    /// after the image.
+    async fn misses_attachments(&self, cx: &Context, image: &MirrorImage, images: &[Digest]) -> Result<bool> {
+        let (outside, inside) = (self.sources.place(&image.from)?, self.sources.place(&image.to)?);
+        for digest in images {
+            let theirs = outside.content.attached(cx, &image.from, digest).await?;
+            if theirs.found.is_empty() {
+                continue;
+            }
+            let ours = inside.content.attached(cx, &image.to, digest).await?;
+            let have = digests(cx, &inside, &ours).await?;
+            if !digests(cx, &outside, &theirs).await?.is_subset(&have) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

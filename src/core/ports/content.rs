@@ -146,6 +146,9 @@ pub struct Options {
     pub as_file: bool,
     /// Annotations that the copy of a single image gets besides its own: it is another image then, with another digest.
     pub annotations: BTreeMap<String, String>,
+    /// Annotations of the index that is written for chosen platforms. With any, one platform gets an index, too, and its
+    /// manifest keeps its digest within it.
+    pub index_annotations: BTreeMap<String, String>,
 }
 
 impl Default for Options {
@@ -157,6 +160,7 @@ impl Default for Options {
             because: None,
             as_file: false,
             annotations: BTreeMap::new(),
+            index_annotations: BTreeMap::new(),
         }
     }
 }

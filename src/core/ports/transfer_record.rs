@@ -314,6 +314,10 @@ mod tests {
         assert_eq!(serde_json::from_value::<TransferRecord>(written).unwrap(), before);
     }
 
+    fn copy_of(from: &ImageRef, to: &ImageRef) -> TransferRecord {
+        TransferRecord::new(from, to, &Options::default(), "ada")
+    }
+
     #[test]
     fn a_share_goes_on_as_that_share_of_the_image_that_was_judged() {
         let digest = crate::base::digest::Digest::of(b"image");
@@ -326,15 +330,21 @@ mod tests {
             (cloud("debian"), cloud("4711"), cloud("4711")),
             (volume.clone(), cloud("4711"), volume),
         ] {
+            let terms = Terms { named: Some(name.clone()), until: Some(7) };
             let share = KeptShare::new(&reference, &Receiver::Project("other/biology".into()), &terms);
-            let copy = TransferRecord::new(&from, &named, &Options::default(), "ada");
+            let later = copy_of(&from, &named).of_share(&KeptShare { until: Some(8), ..share.clone() });
+            let copy = copy_of(&from, &named);
             let record = copy.clone().of_share(&share);
+            assert!(record.is_same(&later), "said again, it ends a little later");
             let record: TransferRecord = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
             assert!(!record.is_same(&copy), "a copy beside it leaves the share to whoever goes on");
             let kept = record.share.as_ref().unwrap();
             assert_eq!(record.shared_image(kept), shared);
             let (to, terms) = kept.terms().unwrap();
-            assert_eq!((to, terms.named), (Receiver::Project("other/biology".into()), Some(name.clone())));
+            assert_eq!(
+                (to, terms.named, terms.until),
+                (Receiver::Project("other/biology".into()), Some(name.clone()), Some(7))
+            );
         }
     }
 

@@ -41,6 +41,19 @@ pub(super) async fn annotated(
     };
     let failed = |error| Error::failed(what, error);
     let mut document: Value = serde_json::from_slice(&top.bytes).map_err(failed)?;
+    annotate(&mut document, more);
+    if let Some((digest, bytes)) = &made {
+        document["config"] = json!({"mediaType": CONFIG, "digest": digest, "size": bytes.len()});
+    }
+    let bytes = serde_json::to_vec(&document).map_err(failed)?;
+    Ok((RawManifest::new(Some(&top.media_type), bytes.into(), what)?, made))
+}
+
+/// Adds annotations to a manifest or index.
+pub(super) fn annotate(document: &mut Value, more: &BTreeMap<String, String>) {
+    if more.is_empty() {
+        return;
+    }
     let annotations = &mut document["annotations"];
     if !annotations.is_object() {
         *annotations = json!({});
@@ -48,11 +61,6 @@ pub(super) async fn annotated(
     for (key, value) in more {
         annotations[key] = value.clone().into();
     }
-    if let Some((digest, bytes)) = &made {
-        document["config"] = json!({"mediaType": CONFIG, "digest": digest, "size": bytes.len()});
-    }
-    let bytes = serde_json::to_vec(&document).map_err(failed)?;
-    Ok((RawManifest::new(Some(&top.media_type), bytes.into(), what)?, made))
 }
 
 async fn configured(

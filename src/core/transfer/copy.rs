@@ -11,7 +11,12 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 pub use super::blob::{CopyEnd, VerifiedBlob};
-use super::{annotated::annotated, attached::Attached, fan::Fan, fetch};
+use super::{
+    annotated::{annotate, annotated},
+    attached::Attached,
+    fan::Fan,
+    fetch,
+};
 pub use crate::ports::content::Options;
 use crate::ports::content::Outcome;
 use crate::{
@@ -23,7 +28,6 @@ use crate::{
     },
     image::{
         manifest::{Descriptor, Manifest, RawManifest, choose},
-        model::Platform,
         reference::ImageRef,
     },
     ports::{BlobSource, InMemory},
@@ -117,11 +121,23 @@ async fn read_tree(cx: &Context, from: &CopyEnd, options: &Options) -> Result<(R
     } else {
         from.content.manifest(cx, &from.at).await?
     };
-    let top = select(cx, from, top, options.platforms.as_deref(), &what).await?;
+    let top = select(cx, from, top, options, &what).await?;
     let (top, made) = annotated(cx, from, top, &options.annotations, &what).await?;
     let tree = Tree { made, ..collect(cx, from, top.clone(), &what).await? };
     cx.budget.expects(&what, tree.blobs.values().map(|blob| blob.size).fold(0, u64::saturating_add))?;
     Ok((top, tree))
+}
+
+/// The entry of an index for an image.
+fn as_entry(image: &Descriptor) -> serde_json::Value {
+    let mut entry = serde_json::json!({"mediaType": image.media_type, "digest": image.digest, "size": image.size});
+    if let Some(platform) = &image.platform {
+        entry["platform"] = serde_json::json!({"architecture": platform.architecture, "os": platform.os});
+        if let Some(variant) = &platform.variant {
+            entry["platform"]["variant"] = variant.clone().into();
+        }
+    }
+    entry
 }
 
 /// Whether the copy to a destination goes on, or why not.
@@ -209,37 +225,41 @@ async fn copy_attached(
     Ok(digest)
 }
 
-/// Reduces an index to the chosen platforms: for one it is that manifest, for several a smaller index.
-async fn select(
-    cx: &Context,
-    from: &CopyEnd,
-    top: RawManifest,
-    platforms: Option<&[Platform]>,
-    what: &str,
-) -> Result<RawManifest> {
-    let (Some(platforms), Manifest::Index { .. }) = (platforms, top.parsed()) else { return Ok(top) };
+/// Reduces an index to the chosen platforms: for one it is that manifest, for several or with annotations a smaller
+/// index.
+async fn select(cx: &Context, from: &CopyEnd, top: RawManifest, options: &Options, what: &str) -> Result<RawManifest> {
+    let (Some(platforms), Manifest::Index { .. }) = (&options.platforms, top.parsed()) else { return Ok(top) };
     let entries = fetch::listed(cx, &*from.content, &from.at, &top).await?.entries;
     let chosen: Vec<&Descriptor> =
         platforms.iter().map(|wanted| choose(&entries, wanted, what)).collect::<Result<_>>()?;
-    if let [only] = chosen.as_slice() {
-        return fetch::manifest(cx, &*from.content, &from.at, only).await;
+    match chosen.as_slice() {
+        [only] if options.index_annotations.is_empty() => fetch::manifest(cx, &*from.content, &from.at, only).await,
+        chosen => narrowed(&top, chosen, &options.index_annotations, what),
     }
-    let keep: BTreeSet<&str> = chosen.iter().map(|entry| entry.digest.as_str()).collect();
-    let mut document: serde_json::Value =
-        serde_json::from_slice(&top.bytes).map_err(|error| Error::failed(what, error))?;
+}
+
+/// An index with these entries alone, and with more annotations.
+fn narrowed(
+    top: &RawManifest,
+    chosen: &[&Descriptor],
+    annotations: &BTreeMap<String, String>,
+    what: &str,
+) -> Result<RawManifest> {
+    let failed = |error| Error::failed(what, error);
+    let mut document: serde_json::Value = serde_json::from_slice(&top.bytes).map_err(failed)?;
     let Some(entries) = document.get_mut("manifests").and_then(serde_json::Value::as_array_mut) else {
         return Err(Error::failed(what, "it is an index without a list"));
     };
+    let keep: BTreeSet<&str> = chosen.iter().map(|entry| entry.digest.as_str()).collect();
     let digest_of = |entry: &serde_json::Value| {
         entry.get("digest").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
     };
     entries.retain(|entry| keep.contains(digest_of(entry).as_str()));
-    if entries.iter().map(digest_of).collect::<BTreeSet<_>>().len() < keep.len() {
-        return Err(Error::unsupported(what, "some of these platforms are in an index of their own within it")
-            .hint("copy one platform at a time, or all of it"));
-    }
-    let bytes = serde_json::to_vec(&document).map_err(|error| Error::failed(what, error))?;
-    RawManifest::new(Some(&top.media_type), bytes.into(), what)
+    // Those of an index within the index are listed by this one itself.
+    let listed: BTreeSet<String> = entries.iter().map(digest_of).collect();
+    entries.extend(chosen.iter().filter(|entry| !listed.contains(entry.digest.as_str())).map(|entry| as_entry(entry)));
+    annotate(&mut document, annotations);
+    RawManifest::new(Some(&top.media_type), serde_json::to_vec(&document).map_err(failed)?.into(), what)
 }
 
 /// Reads all manifests below `top`, inner ones first.
@@ -369,4 +389,39 @@ async fn put_manifests(cx: &Context, to: &CopyEnd, tree: &Tree, tag: Option<&str
         cx.unless_cancelled("write the manifest", to.content.put_manifest(cx, &to.at, tag, manifest)).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::manifest::{OCI_INDEX, OCI_MANIFEST};
+
+    #[test]
+    fn a_narrowed_index_lists_the_chosen_platforms_and_says_what_it_was_made_of() {
+        let digests = ["a", "b", "c"].map(|text| Digest::of(text.as_bytes()));
+        let entries: Vec<_> = digests
+            .iter()
+            .zip(["amd64", "arm64", "ppc64le"])
+            .map(|(digest, architecture)| {
+                serde_json::json!({"mediaType": OCI_MANIFEST, "digest": digest, "size": 1,
+                    "platform": {"os": "linux", "architecture": architecture}})
+            })
+            .collect();
+        let index = serde_json::json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries,
+            "annotations": {"org.opencontainers.image.version": "12"}});
+        let top = RawManifest::new(None, index.to_string().into(), "read").unwrap();
+        let Manifest::Index { manifests, .. } = top.parsed() else { panic!("{top:?}") };
+        let more = BTreeMap::from([("org.example.of".to_owned(), "x".to_owned())]);
+        let made = narrowed(&top, &[&manifests[1]], &more, "narrow").unwrap();
+        let Manifest::Index { manifests, annotations, .. } = made.parsed() else { panic!("{made:?}") };
+        assert_eq!(manifests.iter().map(|entry| &entry.digest).collect::<Vec<_>>(), [&digests[1]]);
+        assert_eq!(annotations["org.opencontainers.image.version"], "12");
+        assert_eq!(annotations["org.example.of"], "x");
+        // What an index within the index lists is listed by the new one itself.
+        let platform = Some("linux/arm/v7".parse().unwrap());
+        let inner = Descriptor { platform, ..Descriptor::blob(OCI_MANIFEST, Digest::of(b"inner"), 1) };
+        let made = narrowed(&top, &[&inner], &more, "narrow").unwrap();
+        let Manifest::Index { manifests, .. } = made.parsed() else { panic!("{made:?}") };
+        assert_eq!(manifests, &[inner]);
+    }
 }

@@ -1,15 +1,18 @@
 //! The list of a mirror: which images of other registries a site keeps in its own.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::{
     base::{
+        digest::Digest,
         error::{Error, Result},
         mistakes,
         pace::{Hours, Rate},
         text,
     },
-    image::{model::Platform, reference::ImageRef},
+    image::{manifest::Manifest, model::Platform, reference::ImageRef},
 };
 
 /// The most images in a list.
@@ -20,6 +23,11 @@ const LARGEST: u64 = 50 << 30;
 const EVERY: i64 = 6 * 3600;
 /// The shortest pause between two rounds, in seconds: the registries outside are everybody's.
 const SHORTEST: i64 = 300;
+
+/// The annotations of an index that was written for chosen platforms: the digest of what it was made of, and for which
+/// platforms. They are in the site's registry, so that any later round on any machine knows it.
+const SOURCE: &str = "org.wharf.mirror.source-digest";
+const PLATFORMS: &str = "org.wharf.mirror.platforms";
 
 /// A list as it is written (TOML).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -74,6 +82,24 @@ pub struct MirrorImage {
     pub to: ImageRef,
     /// The platforms that are copied; all where there are none.
     pub platforms: Vec<Platform>,
+}
+
+impl MirrorImage {
+    /// The annotations of the index that is written for the chosen platforms of `source`; none where all are copied.
+    pub fn annotations(&self, source: &Digest) -> BTreeMap<String, String> {
+        if self.platforms.is_empty() {
+            return BTreeMap::new();
+        }
+        let platforms: Vec<String> = self.platforms.iter().map(ToString::to_string).collect();
+        BTreeMap::from([(SOURCE.to_owned(), source.to_string()), (PLATFORMS.to_owned(), platforms.join(","))])
+    }
+
+    /// Whether a manifest in the site's registry is what is made of `source` for the chosen platforms.
+    pub fn is_made_of(&self, kept: &Manifest, source: &Digest) -> bool {
+        let Manifest::Index { annotations, .. } = kept else { return false };
+        let wanted = self.annotations(source);
+        !wanted.is_empty() && wanted.iter().all(|(key, value)| annotations.get(key) == Some(value))
+    }
 }
 
 impl MirrorList {
@@ -154,6 +180,25 @@ mod tests {
             ]
         );
         assert_eq!((list.every, list.largest), (7200, 1 << 30));
+    }
+
+    #[test]
+    fn what_was_made_of_the_same_source_for_the_same_platforms_is_known_again() {
+        let of = |platforms: &[&str]| MirrorImage {
+            from: "docker.io/library/debian:12".parse().unwrap(),
+            to: "oci://registry.example.org/mirror/debian:12".parse().unwrap(),
+            platforms: platforms.iter().map(|platform| platform.parse().unwrap()).collect(),
+        };
+        let kept =
+            |annotations| Manifest::Index { manifests: Vec::new(), annotations, subject: None, artifact_type: None };
+        let (source, newer) = (Digest::of(b"source"), Digest::of(b"newer"));
+        let two = of(&["linux/amd64", "linux/arm64"]);
+        let made = kept(two.annotations(&source));
+        assert!(two.is_made_of(&made, &source));
+        assert!(!two.is_made_of(&made, &newer), "the tag has moved");
+        assert!(!of(&["linux/amd64"]).is_made_of(&made, &source), "other platforms are wanted now");
+        assert!(!two.is_made_of(&kept(BTreeMap::new()), &source), "nobody says what it was made of");
+        assert!(!of(&[]).is_made_of(&made, &source) && of(&[]).annotations(&source).is_empty());
     }
 
     #[test]
