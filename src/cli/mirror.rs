@@ -10,7 +10,7 @@ use wharf_core::{
         small_file, text,
     },
     portal::{Portal, mirroring::Mirrored},
-    transfer::mirror::{MirrorImage, MirrorList},
+    transfer::mirror::{MirrorImage, MirrorList, SHORTEST},
 };
 
 /// Goes through the list once, or until a signal. The list is read anew for each round.
@@ -33,7 +33,8 @@ pub(crate) async fn run(portal: &Portal, args: &Mirror, json: bool) -> Result<u8
         if args.once {
             return Ok(u8::from(bad > 0));
         }
-        let pause = Duration::from_secs(u64::try_from(list.every).unwrap_or(u64::MAX));
+        let seconds = portal.mirroring.pauses().next_round(list.every, SHORTEST, text::now());
+        let pause = Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX));
         if cx.pause("wait for the next round", pause).await.is_err() {
             return Ok(0);
         }
@@ -65,7 +66,7 @@ fn told(image: &MirrorImage, result: &Mirrored, json: bool) {
             let parts = parts.chain(outcome.left.iter().map(|left| format!("left behind: {left}")));
             format!("copied {}, {}", outcome.digest, parts.collect::<Vec<_>>().join("; "))
         }
-        Mirrored::Later { why } => format!("later: {why}"),
+        Mirrored::Later { why, .. } => format!("later: {why}"),
         Mirrored::Failed { why, hint } if hint.is_empty() => format!("failed: {why}"),
         Mirrored::Failed { why, hint } => format!("failed: {why}; {hint}"),
     };

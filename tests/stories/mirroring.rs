@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::{
     lab::{self, Home, complained, need, said},
     proxy::{self, Action},
-    scripted::{INDEX, Scripted},
+    scripted::{Ask, INDEX, Scripted},
     transfers::layout,
 };
 
@@ -69,6 +69,43 @@ async fn a_round_copies_what_has_changed_with_its_attachments_and_nothing_else()
     let (_, third) = round(&home);
     let results: Vec<&str> = third.iter().map(|one| one["mirrored"]["result"].as_str().unwrap()).collect();
     assert_eq!(results.iter().filter(|one| **one == "copied").count(), 1, "{third:?}");
+}
+
+#[test]
+fn where_few_pulls_are_left_people_keep_them() {
+    let [outside, inside] = [Scripted::new(), Scripted::new()];
+    outside.image("out/tool", Some("1"), "one");
+    outside.image("out/tool", Some("2"), "two");
+    let list = |tags: &str| {
+        format!(
+            "into = \"{}/mirror\"\n[[image]]\nname = \"{}/out/tool\"\ntags = [{tags}]\nto = \"tool\"\n",
+            inside.address, outside.address
+        )
+    };
+    let home = home(&[&inside.address, &outside.address], &list("\"1\""));
+    assert_eq!(round(&home).0, Some(0));
+    let says = |left: &'static str| {
+        let usual = outside.clone();
+        outside.answers(move |ask: &Ask| {
+            let reply = usual.usual(ask).with("RateLimit-Limit", "100;w=21600");
+            Some(reply.with("RateLimit-Remaining", left))
+        });
+    };
+    says("20;w=21600");
+    std::fs::write(home.path("mirror.toml"), list("\"1\", \"2\"")).unwrap();
+    outside.asked();
+    let (code, results) = round(&home);
+    let result =
+        |of: &str| results.iter().find(|one| one["from"].as_str().unwrap().ends_with(of)).unwrap()["mirrored"].clone();
+    // What is there already is seen by small questions; nothing is pulled.
+    assert_eq!((code, result(":1")["result"].as_str()), (Some(1), Some("same")));
+    assert_eq!(result(":2")["result"], "later", "{results:?}");
+    assert!(result(":2")["why"].as_str().unwrap().contains("20 of 100 pulls left"), "{results:?}");
+    let read = outside.asked();
+    assert!(!read.iter().any(|ask| ask.method == "GET" && ask.path.contains("/manifests/")), "{read:?}");
+    says("80;w=21600");
+    let (code, results) = round(&home);
+    assert_eq!(code, Some(0), "{results:?}");
 }
 
 #[test]
@@ -148,6 +185,10 @@ async fn a_registry_that_is_asked_too_often_is_left_alone_and_a_large_image_is_n
     let (code, results) = round(&home);
     assert_eq!(code, Some(1));
     assert!(results.iter().all(|one| one["mirrored"]["result"] == "later"), "{results:?}");
+    // It is left alone as long as it asked for.
+    let now = wharf::core::base::text::now();
+    let again = |one: &serde_json::Value| one["mirrored"]["again"].as_i64().unwrap() - now;
+    assert!(results.iter().all(|one| (3500..=3600).contains(&again(one))), "{results:?}");
     // Only those that were under way already ask; the other 36 do not.
     let requests = asked.load(Ordering::SeqCst);
     assert!(requests <= 4 * 6, "{requests} requests to a registry that wants none");

@@ -257,7 +257,7 @@ impl Catalog for Oci {
             return Err(Error::new(Kind::Unavailable, what, why)
                 .hint("check the address: a registry may have another host or port"));
         }
-        if self.registry.host == reference::DOCKER_HUB && self.registry.limits().is_none() {
+        if self.registry.host == reference::DOCKER_HUB && self.registry.pulls_left().is_none() {
             // Docker Hub tells the remaining pulls in the answer to a HEAD of this image, which is not counted.
             let probe = Name {
                 host: self.registry.host.clone(),
@@ -267,7 +267,7 @@ impl Catalog for Oci {
             };
             let _ = self.has_manifest(cx, &probe, "latest").await;
         }
-        let note = self.registry.limits().unwrap_or_default();
+        let note = self.registry.pulls_left().map(|left| left.to_string()).unwrap_or_default();
         Ok(Health {
             reachable: true,
             account: account.as_ref().map(|account| account.username.clone()).unwrap_or_default(),

@@ -24,6 +24,7 @@ use wharf_core::{
         blocking::blocking,
         clean,
         error::{Error, Kind, Result},
+        pulls_left::PullsLeft,
         secret::{Credentials, Secret},
         text,
     },
@@ -55,7 +56,7 @@ pub(super) struct Registry {
     tokens: Mutex<HashMap<String, (Secret, Instant)>>,
     /// Refresh tokens that have replaced the one in a credentials file, by their token server.
     refreshed: Mutex<HashMap<Origin, Secret>>,
-    limits: Mutex<Option<String>>,
+    limits: Mutex<Option<PullsLeft>>,
     account: Mutex<Arc<tokio::sync::OnceCell<Option<Credentials>>>>,
     /// The vault's generation when all of this was learnt; see [`wharf_core::ports::Vault::generation`].
     generation: AtomicU64,
@@ -149,8 +150,8 @@ impl Registry {
     }
 
     /// The remaining pulls, if the registry has told them.
-    pub(super) fn limits(&self) -> Option<String> {
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn pulls_left(&self) -> Option<PullsLeft> {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The account for a repository; without a repository, that for the registry, which is looked up once.
@@ -358,11 +359,9 @@ impl Registry {
         let value = |name: &str| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(|text| clean::short(text, 40))
         };
-        if let Some(left) = value("ratelimit-remaining") {
-            let number = |text: &str| text.split(';').next().unwrap_or(text).to_owned();
-            let of = value("ratelimit-limit").map_or_else(String::new, |limit| format!(" of {}", number(&limit)));
-            *self.limits.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(format!("{}{of} pulls left", number(&left)));
+        let left = value("ratelimit-remaining");
+        if let Some(left) = left.and_then(|left| PullsLeft::parse(&left, value("ratelimit-limit").as_deref())) {
+            *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
         }
     }
 }
@@ -463,6 +462,7 @@ pub(super) async fn success(what: &str, response: Response) -> Result<Response> 
     }
     if let (429, Some(wait)) = (status.as_u16(), wait) {
         error = error.hint(format!("it asks to wait {} s; signing in usually raises the limit", wait.as_secs()));
+        error.again_after = Some(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX));
     }
     Err(error)
 }

@@ -14,6 +14,7 @@ use wharf_core::{
         context::Context,
         digest::Digest,
         error::{Error, Kind, Result},
+        pulls_left::PullsLeft,
     },
     evidence::attachments::Attachments,
     image::{
@@ -47,6 +48,11 @@ impl Content for Oci {
     async fn digest(&self, cx: &Context, at: &ImageRef) -> Result<Digest> {
         // Registries that count pulls do not count this one.
         Ok(self.head(cx, self.name(at)?).await?.0)
+    }
+
+    fn pulls_left(&self, at: &ImageRef) -> Option<PullsLeft> {
+        let (place, _) = self.final_place("look how many pulls are left", self.name(at).ok()?).ok()?;
+        place.registry.pulls_left()
     }
 
     async fn blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream> {

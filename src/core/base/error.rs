@@ -86,6 +86,8 @@ pub struct Error {
     pub hint: String,
     /// The host to sign in at, if that may help.
     pub sign_in: Option<String>,
+    /// After how many seconds the server asks to be asked again, if it said so.
+    pub again_after: Option<u32>,
 }
 
 /// The result of every fallible call of Wharf.
@@ -94,7 +96,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind` while doing `what`, because of `why`.
     pub fn new(kind: Kind, what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { kind, what: one_line(what), why: without_numbers(one_line(why)), hint: String::new(), sign_in: None }
+        Self {
+            kind,
+            what: one_line(what),
+            why: without_numbers(one_line(why)),
+            hint: String::new(),
+            sign_in: None,
+            again_after: None,
+        }
     }
 
     /// An error of kind [`Kind::Failed`], without a hint.

@@ -15,6 +15,7 @@ pub mod lookalike;
 pub mod mistakes;
 pub mod pace;
 pub mod progress;
+pub mod pulls_left;
 pub mod quote;
 pub mod secret;
 pub mod severity;

@@ -1,8 +1,8 @@
 //! A site's mirror: images of other registries, kept in the site's own by digest, with their signatures.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -17,6 +17,8 @@ use crate::{
         digest::Digest,
         error::{Error, Kind, Result},
         pace::Pace,
+        pulls_left::PullsLeft,
+        text,
     },
     evidence::attachments::Attachments,
     image::manifest::Manifest,
@@ -24,6 +26,7 @@ use crate::{
     transfer::{
         blob::CopyEnd,
         mirror::{MirrorImage, MirrorList},
+        pauses::HostPauses,
     },
 };
 
@@ -46,10 +49,12 @@ pub enum Mirrored {
         /// What was moved.
         outcome: Outcome,
     },
-    /// It was left for the next round: its registry has answered that it is asked too often.
+    /// It was left for a later round: its registry has answered that it is asked too often, or has few pulls left.
     Later {
         /// What the registry said.
         why: String,
+        /// When it may be asked again, in seconds since 1970; the next round finds out where nothing is said.
+        again: Option<i64>,
     },
     /// It could not be copied.
     Failed {
@@ -60,19 +65,30 @@ pub enum Mirrored {
     },
 }
 
+/// What was done with an image whose registry answered.
+enum Copied {
+    Same,
+    Anew(Outcome),
+    /// It would have to be copied, but few pulls are left.
+    Scarce(PullsLeft),
+}
+
 /// Keeps the images of lists in the site's registry.
 pub struct Mirroring {
     sources: Arc<Sources>,
     transfers: Arc<Transfers>,
+    /// The registries that are left alone for a while; survives rounds.
+    pauses: Mutex<HostPauses>,
 }
 
 impl Mirroring {
     /// A mirror between these sources.
     pub(super) fn new(sources: Arc<Sources>, transfers: Arc<Transfers>) -> Self {
-        Self { sources, transfers }
+        Self { sources, transfers, pauses: Mutex::default() }
     }
 
-    /// Goes through a list once. A registry that answers that it is asked too often is left alone for the rest of the round.
+    /// Goes through a list once. A registry that answers that it is asked too often is left alone as long as it asks for,
+    /// also in later rounds; where few pulls are left, nothing is copied from it.
     /// `told` hears of each image as soon as its result is known. Repeated, only what has changed is copied.
     pub async fn round(
         &self,
@@ -80,24 +96,19 @@ impl Mirroring {
         list: &MirrorList,
         told: &(dyn Fn(&MirrorImage, &Mirrored) + Send + Sync),
     ) -> Vec<Mirrored> {
-        let busy: Mutex<BTreeMap<String, String>> = Mutex::default();
         let pace = Pace::new(list.rate, list.hours);
         let works: Vec<_> = list
             .images
             .iter()
             .enumerate()
             .map(|(at, image)| {
-                let (busy, pace) = (&busy, pace.clone());
+                let pace = pace.clone();
                 async move {
-                    let host = host_of(image);
-                    let known = busy.lock().unwrap_or_else(PoisonError::into_inner).get(&host).cloned();
+                    let known = self.known().standing(&host_of(image), text::now()).cloned();
                     let result = match known {
-                        Some(why) => Mirrored::Later { why },
+                        Some(pause) => Mirrored::Later { why: pause.describe(), again: Some(pause.until) },
                         None => Box::pin(self.one(&Context { pace, ..cx.clone() }, image, list.largest)).await,
                     };
-                    if let Mirrored::Later { why } = &result {
-                        busy.lock().unwrap_or_else(PoisonError::into_inner).insert(host, why.clone());
-                    }
                     if !cx.cancel.is_cancelled() {
                         told(image, &result);
                     }
@@ -115,10 +126,19 @@ impl Mirroring {
         let limits = Limits { time: LONGEST, largest, slowest: SLOWEST, grace: GRACE };
         let cx = Context { budget: Budget::new(limits), ..cx.clone() };
         let what = format!("mirror {}", image.from);
-        match cx.budget.run(&what, self.copied(&cx, image)).await {
-            Ok(None) => Mirrored::Same,
-            Ok(Some(outcome)) => Mirrored::Copied { outcome },
-            Err(error) if is_too_often(&error, &host_of(image)) => Mirrored::Later { why: error.why },
+        let host = host_of(image);
+        let done = cx.budget.run(&what, self.copied(&cx, image)).await;
+        match done {
+            Err(error) if is_too_often(&error, &host) => self.refused(&host, error.again_after, &error.why),
+            Ok(Copied::Same) => Mirrored::Same,
+            Ok(Copied::Scarce(left)) => {
+                Mirrored::Later { why: format!("{host} says {left}: they are left to people"), again: None }
+            }
+            Ok(Copied::Anew(outcome)) => {
+                // A small question that is answered says nothing of pulls, which are counted apart.
+                self.known().answered(&host, text::now());
+                Mirrored::Copied { outcome }
+            }
             Err(error) if cx.budget.exceeded() == Some(Exceeded::Size) => Mirrored::Failed {
                 why: format!("{}: {}", error.what, error.why),
                 hint: "set largest_mib in the list".to_owned(),
@@ -127,11 +147,32 @@ impl Mirroring {
         }
     }
 
-    /// Copies an image where the site has another one, or none; `None` where it has it.
-    async fn copied(&self, cx: &Context, image: &MirrorImage) -> Result<Option<Outcome>> {
+    /// Leaves a registry alone that has answered that it is asked too often.
+    fn refused(&self, host: &str, asked: Option<u32>, why: &str) -> Mirrored {
+        let pause = self.known().refused(host, asked, text::now(), why);
+        Mirrored::Later { why: pause.describe(), again: Some(pause.until) }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HostPauses> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The registries that are left alone for a while, as later rounds are to know them.
+    pub fn pauses(&self) -> HostPauses {
+        self.known().clone()
+    }
+
+    /// Takes over which registries others leave alone.
+    pub fn learn(&self, others: HostPauses) {
+        self.known().learn(others, text::now());
+    }
+
+    /// Copies an image where the site has another one, or none.
+    async fn copied(&self, cx: &Context, image: &MirrorImage) -> Result<Copied> {
         let what = format!("look at {}", image.from);
         // One small question, which registries do not count as a pull.
-        let outside = cx.run(&what, self.sources.place(&image.from)?.content.digest(cx, &image.from)).await?;
+        let place = self.sources.place(&image.from)?;
+        let outside = cx.run(&what, place.content.digest(cx, &image.from)).await?;
         let there = self.sources.place(&image.to)?;
         let inside = match cx.run(&what, there.content.digest(cx, &image.to)).await {
             Ok(digest) => Some(digest),
@@ -143,7 +184,10 @@ impl Mirroring {
             && let Some(same) = self.same_images(cx, image, &outside, &inside).await?
             && !self.misses_attachments(cx, image, &same).await?
         {
-            return Ok(None);
+            return Ok(Copied::Same);
+        }
+        if let Some(left) = place.content.pulls_left(&image.from).filter(|left| left.is_scarce()) {
+            return Ok(Copied::Scarce(left));
         }
         let options = Options {
             platforms: (!image.platforms.is_empty()).then(|| image.platforms.clone()),
@@ -151,7 +195,7 @@ impl Mirroring {
             ..Options::default()
         };
         let from = image.from.with_digest(&outside);
-        self.transfers.copy(cx, &from, &image.to, &options).await.map(Some)
+        self.transfers.copy(cx, &from, &image.to, &options).await.map(Copied::Anew)
     }
 
     /// The digests that have attachments, where what is inside is what is outside or was made of it; `None` where it is
@@ -183,6 +227,9 @@ impl Mirroring {
         let (outside, inside) = (self.sources.place(&image.from)?, self.sources.place(&image.to)?);
         for digest in images {
             let theirs = outside.content.attached(cx, &image.from, digest).await?;
+            if let Some(error) = theirs.unseen.iter().find(|error| is_too_often(error, &host_of(image))) {
+                return Err(error.clone());
+            }
             if theirs.found.is_empty() {
                 continue;
             }

@@ -7,7 +7,10 @@ use bytes::Bytes;
 
 use super::unsupported::cannot;
 use crate::{
-    base::{bytes::ByteStream, checkpoint::Checkpoint, context::Context, digest::Digest, error::Result, text},
+    base::{
+        bytes::ByteStream, checkpoint::Checkpoint, context::Context, digest::Digest, error::Result,
+        pulls_left::PullsLeft, text,
+    },
     evidence::attachments::Attachments,
     image::{
         lineage::DiskNeeds,
@@ -50,6 +53,11 @@ pub trait Content: Send + Sync {
     /// Errors as for [`manifest`](Self::manifest).
     async fn digest(&self, cx: &Context, at: &ImageRef) -> Result<Digest> {
         Ok(self.manifest(cx, at).await?.digest)
+    }
+
+    /// How many pulls the place that `at` is read from has said are left, if it has said so lately. Contacts nobody.
+    fn pulls_left(&self, _at: &ImageRef) -> Option<PullsLeft> {
+        None
     }
 
     /// The manifest of an artifact whose layer is the disk file `at` itself, as ORAS has it; its blobs are read as usual.

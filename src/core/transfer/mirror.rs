@@ -22,7 +22,7 @@ const LARGEST: u64 = 50 << 30;
 /// The pause between two rounds where the list does not say otherwise, in seconds.
 const EVERY: i64 = 6 * 3600;
 /// The shortest pause between two rounds, in seconds: the registries outside are everybody's.
-const SHORTEST: i64 = 300;
+pub const SHORTEST: i64 = 300;
 
 /// The annotations of an index that was written for chosen platforms: the digest of what it was made of, and for which
 /// platforms. They are in the site's registry, so that any later round on any machine knows it.

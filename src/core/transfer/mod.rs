@@ -8,6 +8,7 @@ mod fan;
 pub mod fetch;
 pub mod mirror;
 pub mod patience;
+pub mod pauses;
 pub mod sums;
 
 #[cfg(test)]
