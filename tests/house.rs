@@ -187,11 +187,11 @@ const PORTAL: &[&[&str]] = &[
     &["keys", "sign_in", "inbox", "uses", "seen", "signatures", "own_sources", "locks"],
     &["senders"],
     &["catalog", "evidence"],
-    &["kept_transfers", "stewardship"],
+    &["kept_transfers"],
     &["disks"],
     &["transfers", "launches", "upkeep"],
     &["sharing", "fetching", "mirroring"],
-    &["requests", "resuming"],
+    &["requests", "resuming", "stewardship", "mirror_round"],
     &["doctor"],
     &["mod"],
 ];

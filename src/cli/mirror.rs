@@ -1,14 +1,11 @@
 //! `wharf mirror`: keeps images of other registries in the site's, once or again and again.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use super::{output, progress};
 use crate::args::Mirror;
 use wharf_core::{
-    base::{
-        error::{During, Result},
-        small_file, text,
-    },
+    base::{error::Result, text},
     portal::{Portal, mirroring::Mirrored},
     transfer::mirror::{MirrorImage, MirrorList, SHORTEST},
 };
@@ -16,7 +13,7 @@ use wharf_core::{
 /// Goes through the list once, or until a signal. The list is read anew for each round.
 pub(crate) async fn run(portal: &Portal, args: &Mirror, json: bool) -> Result<u8> {
     let cx = progress::context();
-    let mut list = read_list(&args.file)?;
+    let mut list = MirrorList::read(&args.file).await?;
     loop {
         if args.plan {
             for image in &list.images {
@@ -39,16 +36,11 @@ pub(crate) async fn run(portal: &Portal, args: &Mirror, json: bool) -> Result<u8
             return Ok(0);
         }
         // Somebody may be writing it just now: the service goes on with the last one that could be read.
-        match read_list(&args.file) {
+        match MirrorList::read(&args.file).await {
             Ok(newer) => list = newer,
             Err(error) => output::remark(&format!("the list stays as it was: {error}")),
         }
     }
-}
-
-fn read_list(file: &Path) -> Result<MirrorList> {
-    let what = format!("read {}", file.display());
-    MirrorList::parse(&small_file::text(file).during(&what)?, &what)
 }
 
 /// Prints a line for each image that was not the same, with its time: a service's journal shows this.
@@ -58,17 +50,6 @@ fn told(image: &MirrorImage, result: &Mirrored, json: bool) {
         return;
     }
     let at = text::timestamp(text::now());
-    let words = match result {
-        Mirrored::Same => return,
-        Mirrored::Copied { outcome } => {
-            let attached = text::plural(outcome.attachments as u64, "attachment", "attachments");
-            let parts = [format!("{}, {attached}", outcome.describe())].into_iter();
-            let parts = parts.chain(outcome.left.iter().map(|left| format!("left behind: {left}")));
-            format!("copied {}, {}", outcome.digest, parts.collect::<Vec<_>>().join("; "))
-        }
-        Mirrored::Later { why, .. } => format!("later: {why}"),
-        Mirrored::Failed { why, hint } if hint.is_empty() => format!("failed: {why}"),
-        Mirrored::Failed { why, hint } => format!("failed: {why}; {hint}"),
-    };
+    let Some(words) = result.describe() else { return };
     let _ = output::line(&format!("{at} {}: {words}", image.from));
 }

@@ -77,6 +77,9 @@ fn print_round(round: &Round, json: bool) {
     if round.delivered > 0 {
         let _ = output::line(&format!("{at} delivered: {}", text::plural(round.delivered as u64, "notice", "notices")));
     }
+    for mirrored in &round.mirrored {
+        let _ = output::line(&format!("{at} mirror: {mirrored}"));
+    }
     for failed in &round.failed {
         output::remark(&format!("{at} {failed}"));
     }

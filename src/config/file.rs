@@ -18,8 +18,8 @@ use wharf_core::{
         text::line_of,
     },
     config::{
-        ChartSetting, Config, ConfigEntry, EntryKinds, GlyphSetting, KnownFetch, List, Notify, Requests, Supplier,
-        TransferSettings,
+        ChartSetting, Config, ConfigEntry, EntryKinds, GlyphSetting, KnownFetch, List, MirrorSettings, Notify,
+        Requests, Supplier, TransferSettings,
     },
     launch::{preset::Preset, rules::FormRules},
     policy::Policy,
@@ -47,6 +47,7 @@ struct File {
     policy: Option<Policy>,
     requests: Option<Requests>,
     transfers: Option<TransferSettings>,
+    mirror: Option<MirrorSettings>,
     notify: Option<Notify>,
     supplier: Vec<Supplier>,
     form: Vec<Spanned<FormRules>>,
@@ -155,6 +156,9 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &EntryKinds) -> Res
     if let Some(transfers) = file.transfers {
         config.transfers.rate = transfers.rate.or(config.transfers.rate);
         config.transfers.hours = transfers.hours.or(config.transfers.hours);
+    }
+    if let Some(list) = file.mirror.and_then(|mirror| mirror.list) {
+        config.mirror.list = Some(absolute(list));
     }
     if let Some(mut notify) = file.notify {
         notify.webhook_secret = notify.webhook_secret.map(absolute);

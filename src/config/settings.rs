@@ -122,6 +122,11 @@ pub const SETTINGS: &[Setting] = &[
         words: "at which hours of the day, in local time, bytes are moved, like \"20:00-06:00\"; default: at any",
     },
     Setting {
+        key: "[mirror] list",
+        variable: "",
+        words: "the list of images that the site's stewards keep in its registry, as wharf mirror takes it; default: none",
+    },
+    Setting {
         key: "[notify]",
         variable: "",
         words: "how people are told: mail, from, domain, approvers, webhook, webhook_secret",

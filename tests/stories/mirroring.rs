@@ -72,6 +72,54 @@ async fn a_round_copies_what_has_changed_with_its_attachments_and_nothing_else()
 }
 
 #[test]
+fn a_steward_keeps_the_mirror_when_that_is_due_and_the_store_knows_who_is_left_alone() {
+    let [outside, inside] = [Scripted::new(), Scripted::new()];
+    outside.image("out/tool", Some("1"), "one");
+    let list = format!(
+        "into = \"{}/mirror\"\n[[image]]\nname = \"{}/out/tool\"\ntags = [\"1\"]\nto = \"tool\"\n",
+        inside.address, outside.address
+    );
+    let site = || {
+        let home = home(&[&inside.address, &outside.address], &list);
+        let file = home.path(".config/wharf/wharf.toml");
+        let known = std::fs::read_to_string(&file).unwrap();
+        let mirror = format!("[mirror]\nlist = \"{}\"\n", home.path("mirror.toml").display());
+        std::fs::write(file, known + &mirror).unwrap();
+        home
+    };
+    let works = |home: &Home| {
+        let output = home.run(&["steward", "--once", "--json"]);
+        let round: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", complained(&output)));
+        round["mirrored"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let busy = site();
+    let doctor = |home: &Home| {
+        let findings: Vec<serde_json::Value> = serde_json::from_str(&said(&home.run(&["doctor", "--json"]))).unwrap();
+        let mirror = findings.iter().find(|one| one["what"] == "mirror").unwrap();
+        mirror["found"].as_str().unwrap().to_owned()
+    };
+    assert!(doctor(&busy).contains("no steward has gone through the list yet"));
+    outside.answers(|_| Some(crate::scripted::Reply::error(429, "TOOMANYREQUESTS").with("Retry-After", "3600")));
+    let lines = works(&busy);
+    assert!(lines.len() == 1 && lines[0].contains("later: ") && lines[0].contains("asked again at"), "{lines:?}");
+    assert!(doctor(&busy).contains("1 later"), "{}", doctor(&busy));
+    // Another steward of the site does not ask either, and neither does this one after a restart.
+    outside.answers(|_| None);
+    outside.asked();
+    assert!(works(&busy).is_empty());
+    assert!(outside.asked().is_empty(), "it wants to be left alone");
+    let well = site();
+    let lines = works(&well);
+    assert!(lines.len() == 1 && lines[0].contains("copied"), "{lines:?}");
+    assert!(inside.kept_manifest("mirror/tool", "1").is_some());
+    outside.asked();
+    assert!(works(&well).is_empty());
+    assert!(outside.asked().is_empty(), "the next round is not due yet");
+    assert!(doctor(&well).contains("1 copied"), "{}", doctor(&well));
+}
+
+#[test]
 fn where_few_pulls_are_left_people_keep_them() {
     let [outside, inside] = [Scripted::new(), Scripted::new()];
     outside.image("out/tool", Some("1"), "one");

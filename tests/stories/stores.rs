@@ -8,7 +8,7 @@ use wharf::{
     core::{
         base::{badge::Verdict, digest::Digest, error::Kind, text},
         policy::Site,
-        ports::store::{Store, Use, UseKind, Watch, Watched},
+        ports::store::{JobTurn, MIRROR_JOB, Store, Use, UseKind, Watch, Watched},
         request::{
             Admission, Caller, Decision, Dossier, Event, RemarkKind, RequestFilter, RequestedImage, RequestedUse,
             Stage, StoredReason, Terms,
@@ -651,6 +651,27 @@ async fn overview(people: &People) {
     assert_eq!((after.ending[0].reference.as_str(), after.ending_in_all), (reference.as_str(), 2));
 }
 
+/// A job is done by one steward at a time, and what is kept of it reaches the next one.
+async fn jobs(people: &People) {
+    let People { ada, one, two, .. } = people;
+    assert_eq!(ada.job(MIRROR_JOB).await.unwrap(), None);
+    assert_eq!(one.claim_job(MIRROR_JOB, MINUTE).await.unwrap().as_deref(), Some(""));
+    for steward in [one, two] {
+        assert_eq!(steward.claim_job(MIRROR_JOB, MINUTE).await.unwrap(), None, "one has it");
+    }
+    one.keep_job(MIRROR_JOB, "half", JobTurn::Renewed(MINUTE)).await.unwrap();
+    assert!(two.keep_job(MIRROR_JOB, "stolen", JobTurn::Done(MINUTE)).await.is_err());
+    let stands = ada.job(MIRROR_JOB).await.unwrap().unwrap();
+    assert_eq!((stands.notes.as_str(), stands.busy), ("half", true));
+    one.keep_job(MIRROR_JOB, "whole", JobTurn::Done(Duration::ZERO)).await.unwrap();
+    assert!(one.keep_job(MIRROR_JOB, "late", JobTurn::Renewed(MINUTE)).await.is_err(), "it is over");
+    assert_eq!(two.claim_job(MIRROR_JOB, MINUTE).await.unwrap().as_deref(), Some("whole"));
+    two.keep_job(MIRROR_JOB, "again", JobTurn::Done(MINUTE)).await.unwrap();
+    assert_eq!(one.claim_job(MIRROR_JOB, MINUTE).await.unwrap(), None, "it is not due");
+    let stands = ada.job(MIRROR_JOB).await.unwrap().unwrap();
+    assert_eq!((stands.notes.as_str(), stands.busy), ("again", false));
+}
+
 #[tokio::test]
 async fn a_file_keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
@@ -669,6 +690,7 @@ async fn a_file_keeps_the_contract() {
     story(&people).await;
     elsewhere(&people).await;
     overview(&people).await;
+    jobs(&people).await;
 }
 
 #[tokio::test]
@@ -686,6 +708,7 @@ async fn a_database_keeps_the_contract() {
     story(&people).await;
     elsewhere(&people).await;
     overview(&people).await;
+    jobs(&people).await;
 }
 
 #[tokio::test]

@@ -76,6 +76,8 @@ pub struct Config {
     pub requests: Requests,
     /// How fast transfers are, and at which hours.
     pub transfers: TransferSettings,
+    /// The mirror that the site's stewards keep.
+    pub mirror: MirrorSettings,
     /// Settings of notices by mail and webhook.
     pub notify: Notify,
     /// People who answer for images, besides those who pushed or shared them.
@@ -127,6 +129,14 @@ pub struct TransferSettings {
     pub rate: Option<Rate>,
     /// The hours of the day, in local time, at which bytes are moved.
     pub hours: Option<Hours>,
+}
+
+/// The mirror that the site's stewards keep.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MirrorSettings {
+    /// The list of its images, as `wharf mirror` takes it; without one, stewards keep no mirror.
+    pub list: Option<PathBuf>,
 }
 
 /// An image that is fetched from the web by a name. It is compared and judged like any other.

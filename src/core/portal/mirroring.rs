@@ -65,6 +65,24 @@ pub enum Mirrored {
     },
 }
 
+impl Mirrored {
+    /// What became of the image, in words; `None` where nothing was to do.
+    pub fn describe(&self) -> Option<String> {
+        Some(match self {
+            Self::Same => return None,
+            Self::Copied { outcome } => {
+                let attached = text::plural(outcome.attachments as u64, "attachment", "attachments");
+                let parts = [format!("{}, {attached}", outcome.describe())].into_iter();
+                let parts = parts.chain(outcome.left.iter().map(|left| format!("left behind: {left}")));
+                format!("copied {}, {}", outcome.digest, parts.collect::<Vec<_>>().join("; "))
+            }
+            Self::Later { why, .. } => format!("later: {why}"),
+            Self::Failed { why, hint } if hint.is_empty() => format!("failed: {why}"),
+            Self::Failed { why, hint } => format!("failed: {why}; {hint}"),
+        })
+    }
+}
+
 /// What was done with an image whose registry answered.
 enum Copied {
     Same,

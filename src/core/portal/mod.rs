@@ -18,6 +18,7 @@ pub mod kept_transfers;
 pub mod keys;
 pub mod launches;
 pub mod locks;
+pub mod mirror_round;
 pub mod mirroring;
 pub mod own_sources;
 pub mod requests;
@@ -153,7 +154,7 @@ pub struct Portal {
     /// Letting transfers go on.
     pub resuming: Resuming,
     /// Keeping images of other registries in the site's.
-    pub mirroring: Mirroring,
+    pub mirroring: Arc<Mirroring>,
     /// Fetching images from the web.
     pub fetching: Fetching,
     /// Launching images, and managing workloads.
@@ -222,6 +223,7 @@ impl Portal {
         let moving = (evidence.clone(), disks, sif_maker, kept.clone());
         let transfers = Arc::new(Transfers::new(sources.clone(), moving, uses.clone(), journal.clone()));
         let told = (uses, senders.clone(), locks.clone());
+        let mirroring = Arc::new(Mirroring::new(sources.clone(), transfers.clone()));
         Self {
             accounts: Accounts::new(sources.clone(), secrets.clone(), journal.clone()),
             inbox: Inbox::new(store.clone()),
@@ -229,7 +231,7 @@ impl Portal {
             senders,
             locks,
             signing: Signing::new(sources.clone(), signers.clone(), journal.clone()),
-            mirroring: Mirroring::new(sources.clone(), transfers.clone()),
+            mirroring: mirroring.clone(),
             fetching: Fetching::new(config.clone(), parts.web, sources.clone(), transfers.clone(), journal.clone()),
             resuming: Resuming::new(kept.clone(), transfers.clone(), sharing.clone()),
             transfers,
@@ -251,6 +253,7 @@ impl Portal {
                 journal: journal.clone(),
                 store: store.clone(),
                 notifiers: notifiers.clone(),
+                mirroring,
             },
             doctor: Doctor {
                 config: config.clone(),

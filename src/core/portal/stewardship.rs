@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{evidence::Evidence, journal::Journal, sources::Sources};
+use super::{evidence::Evidence, journal::Journal, mirroring::Mirroring, sources::Sources};
 use crate::{
     config::Config,
     ports::{Notifier, Signers, store::Store},
@@ -18,4 +18,5 @@ pub struct Stewardship {
     pub(crate) journal: Arc<Journal>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
+    pub(crate) mirroring: Arc<Mirroring>,
 }

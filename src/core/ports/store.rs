@@ -234,6 +234,29 @@ impl Steward {
     }
 }
 
+/// The job of keeping the site's mirror.
+pub const MIRROR_JOB: &str = "mirror";
+
+/// What becomes of the claim on a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobTurn {
+    /// It goes on for this time.
+    Renewed(Duration),
+    /// It is over, and the job is due again after this time.
+    Done(Duration),
+}
+
+/// How a job of the stewards stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobStatus {
+    /// What stewards have kept of it.
+    pub notes: String,
+    /// Seconds since then, by the store's clock.
+    pub ago: i64,
+    /// Whether a steward does it now.
+    pub busy: bool,
+}
+
 /// The shared store. Every write can be repeated safely.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -364,6 +387,20 @@ pub trait Store: Send + Sync {
     /// Records that a notice was delivered, or after which time to try again. Before: it was claimed with
     /// [`due`](Self::due). Repeated, it changes nothing.
     async fn delivered(&self, way: &str, notice: Id, again: Option<Duration>) -> Result<()>;
+
+    /// Claims a job that one steward at a time does for the site, for the length of the lease. Gives what was kept of it
+    /// last, which is empty at first; `None` where it is not due or somebody has it. Repeated, nobody gets it before its
+    /// lease is over. Errors: `NotAllowed` if this person is no steward, `Usage` for a job that the store does not know.
+    async fn claim_job(&self, job: &str, lease: Duration) -> Result<Option<String>>;
+
+    /// Keeps notes of a job, and lets its claim go on or end. Before: it was claimed with
+    /// [`claim_job`](Self::claim_job). Repeated, the time counts from the last call. Errors: `Failed` where another steward
+    /// has it now; then nothing has changed.
+    async fn keep_job(&self, job: &str, notes: &str, turn: JobTurn) -> Result<()>;
+
+    /// How a job stands; `None` before anything was kept of it. Everybody who may request images may see it. Changes
+    /// nothing.
+    async fn job(&self, job: &str) -> Result<Option<JobStatus>>;
 
     /// Keeps this person's mail address, in place of the previous one. Repeated, it changes nothing.
     async fn introduce(&self, mail: &str) -> Result<()>;

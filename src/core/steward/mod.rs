@@ -1,10 +1,11 @@
-//! The steward: works on requests, judges images again, and delivers notices, all at the same time in tasks of their
-//! own. Several stewards may run. Each step can be repeated, so that after a crash another steward finds what was done
-//! and does the rest.
+//! The steward: works on requests, judges images again, keeps the site's mirror, and delivers notices, all at the same
+//! time in tasks of their own. Several stewards may run. Each step can be repeated, so that after a crash another steward
+//! finds what was done and does the rest.
 //!
 //! Nobody can block it: each request and each image of the watch has a budget of time, bytes and least rate
 //! ([`Budget`]), a lease is renewed only within that budget, and one person's requests leave room for those of others.
-//! Nobody can send it to other places: it contacts the site's sources only ([`reach`]).
+//! Nobody can send it to other places: it contacts the site's sources only ([`reach`]), and the registries that the site's
+//! own list of a mirror names.
 
 mod admit;
 mod alive;
@@ -12,6 +13,7 @@ mod decision;
 mod disk;
 mod examine;
 mod hands;
+mod mirror;
 pub mod notify;
 mod platforms;
 mod quarantine;
@@ -46,6 +48,7 @@ use admit::{Admitter, AdmitterParts};
 use decision::Decisions;
 use disk::DiskRequests;
 use examine::Examiner;
+use mirror::MirrorKeeper;
 use notify::NoticeSender;
 use platforms::Platforms;
 use quarantine::Quarantine;
@@ -71,7 +74,7 @@ const RENEW: Duration = Duration::from_secs(15);
 const QUIET: Duration = Duration::from_secs(30);
 /// The same after a failure, so that it is tried again soon.
 const SOON: Duration = Duration::from_secs(5);
-/// How often the quarantine is cleaned up.
+/// How often the quarantine is cleaned up, and how often is looked whether the mirror is due.
 const SWEEP: Duration = Duration::from_secs(60);
 /// How long to wait after the store did not answer.
 const AWAY: Duration = Duration::from_secs(3);
@@ -82,6 +85,14 @@ enum Duty {
     Watch,
     Letters,
     Sweep,
+    Mirror,
+}
+
+impl Duty {
+    /// Whether it is done from time to time only, whatever changes in the store.
+    fn is_by_the_clock(self) -> bool {
+        matches!(self, Self::Sweep | Self::Mirror)
+    }
 }
 
 /// A steward of a site. Its parts are in layers, none of which knows one above it: reach, quarantine and decisions;
@@ -98,6 +109,7 @@ pub struct Steward {
     watcher: Arc<Watcher>,
     letters: NoticeSender,
     sweeper: Sweeper,
+    mirror: MirrorKeeper,
 }
 
 impl Steward {
@@ -137,6 +149,7 @@ impl Steward {
             watcher: Arc::new(Watcher::new(parts, reach, platforms)),
             letters: NoticeSender::new(parts),
             sweeper: Sweeper::new(parts, quarantine),
+            mirror: MirrorKeeper::new(parts),
         }
     }
 
@@ -156,11 +169,12 @@ impl Steward {
         let watched = self.watcher.round(cx, tools).await;
         let delivered = self.letters.round(cx).await;
         let swept = self.sweep_round(cx).await;
+        let mirrored = self.mirror.round(cx).await;
         let failing = |round: Result<Round>| round.unwrap_or_else(|error| Round::failing(&error));
         if cx.cancel.is_cancelled() {
             return Err(Error::cancelled("work as steward"));
         }
-        Ok(requests?.and(failing(watched)).and(failing(delivered)).and(failing(swept)))
+        Ok(requests?.and(failing(watched)).and(failing(delivered)).and(failing(swept)).and(failing(mirrored)))
     }
 
     /// Works until it is cancelled; `tell` hears of every round.
@@ -168,7 +182,8 @@ impl Steward {
         let (heard, news) = tokio::sync::watch::channel(());
         let mut tasks = JoinSet::new();
         tasks.spawn(self.clone().serve_requests(cx.clone(), tools.clone(), tell.clone(), news.clone()));
-        for duty in [Duty::Watch, Duty::Letters, Duty::Sweep] {
+        let mirror = self.mirror.is_set_up().then_some(Duty::Mirror);
+        for duty in [Duty::Watch, Duty::Letters, Duty::Sweep].into_iter().chain(mirror) {
             tasks.spawn(self.clone().serve(duty, cx.clone(), tools.clone(), tell.clone(), news.clone()));
         }
         tokio::select! {
@@ -209,9 +224,10 @@ impl Steward {
                 Duty::Watch => self.watcher.round(&cx, &tools).await,
                 Duty::Letters => self.letters.round(&cx).await,
                 Duty::Sweep => self.sweep_round(&cx).await,
+                Duty::Mirror => self.mirror.round(&cx).await,
             };
             let pause = match &round {
-                _ if matches!(duty, Duty::Sweep) => SWEEP,
+                _ if duty.is_by_the_clock() => SWEEP,
                 Ok(round) if round.failed.is_empty() => QUIET,
                 Ok(_) => SOON,
                 Err(_) => AWAY,
@@ -220,7 +236,7 @@ impl Steward {
             tokio::select! {
                 () = cx.cancel.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
-                _ = news.changed(), if !away && !matches!(duty, Duty::Sweep) => {}
+                _ = news.changed(), if !away && !duty.is_by_the_clock() => {}
             }
         }
     }

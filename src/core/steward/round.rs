@@ -13,6 +13,8 @@ pub struct Round {
     pub watched: usize,
     /// How many notices were delivered.
     pub delivered: usize,
+    /// What was copied into the site's mirror, and which registries are left alone, one line each.
+    pub mirrored: Vec<String>,
     /// What failed, one sentence each.
     pub failed: Vec<String>,
 }
@@ -20,7 +22,11 @@ pub struct Round {
 impl Round {
     /// Whether nothing happened in it.
     pub(super) fn is_empty(&self) -> bool {
-        self.requests.is_empty() && self.watched == 0 && self.delivered == 0 && self.failed.is_empty()
+        self.requests.is_empty()
+            && self.watched == 0
+            && self.delivered == 0
+            && self.mirrored.is_empty()
+            && self.failed.is_empty()
     }
 
     /// A round in which only this failed.
@@ -33,6 +39,7 @@ impl Round {
         self.requests.extend(other.requests);
         self.watched += other.watched;
         self.delivered += other.delivered;
+        self.mirrored.extend(other.mirrored);
         self.failed.extend(other.failed);
         self
     }

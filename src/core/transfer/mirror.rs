@@ -1,16 +1,17 @@
 //! The list of a mirror: which images of other registries a site keeps in its own.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 
 use crate::{
     base::{
+        blocking::blocking,
         digest::Digest,
-        error::{Error, Result},
+        error::{During, Error, Result},
         mistakes,
         pace::{Hours, Rate},
-        text,
+        small_file, text,
     },
     image::{manifest::Manifest, model::Platform, reference::ImageRef},
 };
@@ -103,6 +104,16 @@ impl MirrorImage {
 }
 
 impl MirrorList {
+    /// Reads the list in a file.
+    ///
+    /// # Errors
+    /// `Failed` where it cannot be read, else those of [`parse`](Self::parse).
+    pub async fn read(file: &Path) -> Result<Self> {
+        let (what, file) = (format!("read {}", file.display()), file.to_owned());
+        let read = blocking(move || small_file::text(&file)).await.during(&what)?;
+        Self::parse(&read.during(&what)?, &what)
+    }
+
     /// Reads a list. Names mean what they mean to Podman without short names: `debian` is on Docker Hub.
     ///
     /// # Errors

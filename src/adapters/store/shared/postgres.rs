@@ -27,7 +27,7 @@ use wharf_core::{
         text,
     },
     policy::Site,
-    ports::store::{DueNotice, Steward, Store, StoreStatus, Use, Watch, Watched, site},
+    ports::store::{DueNotice, JobStatus, JobTurn, Steward, Store, StoreStatus, Use, Watch, Watched, site},
     request::{
         Admission, Caller, Change, Class, Decision, Event, Group, Id, Pace, QueueOverview, Request, RequestFilter,
         RequestedImage, RequestedUse,
@@ -42,10 +42,16 @@ const STEPS: &[&str] = &[
     include_str!("tables_2.sql"),
     include_str!("tables_3.sql"),
     include_str!("tables_4.sql"),
+    include_str!("tables_5.sql"),
 ];
 /// Functions and rights, which are created again after the tables at every set-up.
-const RIGHTS: &[&str] =
-    &[include_str!("clear.sql"), include_str!("shapes.sql"), include_str!("schema.sql"), include_str!("audit.sql")];
+const RIGHTS: &[&str] = &[
+    include_str!("clear.sql"),
+    include_str!("shapes.sql"),
+    include_str!("schema.sql"),
+    include_str!("audit.sql"),
+    include_str!("jobs.sql"),
+];
 /// Up to this many unreadable requests are put aside before a steward does something else.
 const PUT_ASIDE: usize = 100;
 /// The advisory lock that is held while the layout is updated.
@@ -832,6 +838,44 @@ impl Store for Postgres {
         self.call("keep that a notice was delivered", "SELECT wharf.delivered($1, $2, $3)", &arguments)
             .await
             .map(|_| ())
+    }
+
+    async fn claim_job(&self, job: &str, lease: Duration) -> Result<Option<String>> {
+        let what = "take a job of the site";
+        let arguments = [Argument::Text(job), Argument::Text(&self.worker), Argument::Number(seconds(lease))];
+        let row = self.call(what, "SELECT wharf.claim_job($1, $2, $3) AS notes", &arguments).await?;
+        row.map_or(Ok(None), |row| row.try_get("notes").during(what))
+    }
+
+    async fn keep_job(&self, job: &str, notes: &str, turn: JobTurn) -> Result<()> {
+        let (time, over) = match turn {
+            JobTurn::Renewed(lease) => (lease, false),
+            JobTurn::Done(again) => (again, true),
+        };
+        let arguments = [
+            Argument::Text(job),
+            Argument::Text(&self.worker),
+            Argument::Text(notes),
+            Argument::Number(seconds(time)),
+            Argument::Yes(over),
+        ];
+        let sql = "SELECT wharf.keep_job($1, $2, $3, $4, $5)";
+        self.call("keep how a job of the site stands", sql, &arguments).await.map(|_| ())
+    }
+
+    async fn job(&self, job: &str) -> Result<Option<JobStatus>> {
+        let what = "look how a job of the site stands";
+        let sql = "SELECT notes, wharf.now() - changed AS ago, lease > wharf.now() AS busy FROM wharf.job
+            WHERE name = $1 AND changed > 0";
+        let row = self.call(what, sql, &[Argument::Text(job)]).await?;
+        row.map(|row| {
+            Ok(JobStatus {
+                notes: row.try_get("notes").during(what)?,
+                ago: row.try_get("ago").during(what)?,
+                busy: row.try_get("busy").during(what)?,
+            })
+        })
+        .transpose()
     }
 
     async fn introduce(&self, mail: &str) -> Result<()> {

@@ -33,7 +33,7 @@ use wharf_core::{
     },
     image::reference::without_version,
     policy::Site,
-    ports::store::{DueNotice, Steward, Store, StoreStatus, Use, UseKind, Watch, Watched, site},
+    ports::store::{DueNotice, JobStatus, JobTurn, Steward, Store, StoreStatus, Use, UseKind, Watch, Watched, site},
     request::{
         Admission, Caller, Change, Class, Decision, Event, Group, Id, Pace, QueueOverview, Request, RequestFilter,
         RequestedImage, RequestedUse, Stage,
@@ -91,6 +91,10 @@ const STEPS: &[&str] = &["
         PRIMARY KEY (digest, reference)) STRICT;
     INSERT INTO watched SELECT digest, reference, checked, body FROM once_watched;
     DROP TABLE once_watched;
+", "
+    -- Jobs that one steward at a time does.
+    CREATE TABLE job (name TEXT PRIMARY KEY, worker TEXT, lease INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL DEFAULT 0,
+        notes TEXT NOT NULL DEFAULT '', changed INTEGER NOT NULL DEFAULT 0) STRICT;
 "];
 
 /// The overview for those who decide at ?1, with days from ?2 on, approvals that end until ?3, and at most ?4 of these.
@@ -905,6 +909,54 @@ impl Store for SqliteStore {
         let due = again.map_or(0, |span| text::now().saturating_add(seconds(span)));
         let query = sqlx::query(query).bind(again.is_none()).bind(due).bind(notice).bind(way);
         query.execute(self.pool().await?).await.during("keep that a notice was delivered").map(|_| ())
+    }
+
+    async fn claim_job(&self, job: &str, lease: Duration) -> Result<Option<String>> {
+        let (what, now) = ("take a job of the site", text::now());
+        let mut transaction = self.writing(what).await?;
+        let query = sqlx::query("INSERT INTO job (name) VALUES (?) ON CONFLICT DO NOTHING").bind(job);
+        query.execute(&mut *transaction).await.during(what)?;
+        let query =
+            "UPDATE job SET worker = ?1, lease = ?2 WHERE name = ?3 AND due <= ?4 AND lease <= ?4 RETURNING notes";
+        let query = sqlx::query(query).bind(&self.worker.person).bind(now.saturating_add(seconds(lease)));
+        let row = query.bind(job).bind(now).fetch_optional(&mut *transaction).await.during(what)?;
+        let notes = row.map(|row| row.try_get("notes").during(what)).transpose()?;
+        // No change is announced, because this is not news.
+        transaction.commit().await.during(what)?;
+        Ok(notes)
+    }
+
+    async fn keep_job(&self, job: &str, notes: &str, turn: JobTurn) -> Result<()> {
+        let (what, now) = ("keep how a job of the site stands", text::now());
+        let (time, over) = match turn {
+            JobTurn::Renewed(lease) => (lease, false),
+            JobTurn::Done(again) => (again, true),
+        };
+        let mut transaction = self.writing(what).await?;
+        let query = "UPDATE job SET notes = ?1, changed = ?2, worker = CASE WHEN ?3 THEN NULL ELSE worker END,
+            lease = CASE WHEN ?3 THEN 0 ELSE ?4 END, due = CASE WHEN ?3 THEN ?4 ELSE due END WHERE name = ?5 AND worker = ?6";
+        let query = sqlx::query(query).bind(notes).bind(now).bind(over).bind(now.saturating_add(seconds(time)));
+        let query = query.bind(job).bind(&self.worker.person);
+        if query.execute(&mut *transaction).await.during(what)?.rows_affected() == 0 {
+            return Err(Error::failed(what, "another steward has taken it over"));
+        }
+        transaction.commit().await.during(what)
+    }
+
+    async fn job(&self, job: &str) -> Result<Option<JobStatus>> {
+        if !self.is_there() {
+            return Ok(None);
+        }
+        let (what, now) = ("look how a job of the site stands", text::now());
+        let query = sqlx::query("SELECT notes, changed, lease FROM job WHERE name = ? AND changed > 0").bind(job);
+        let row = query.fetch_optional(self.pool().await?).await.during(what)?;
+        row.map(|row| {
+            let (changed, lease): (i64, i64) =
+                (row.try_get("changed").during(what)?, row.try_get("lease").during(what)?);
+            let notes = row.try_get("notes").during(what)?;
+            Ok(JobStatus { notes, ago: now.saturating_sub(changed), busy: lease > now })
+        })
+        .transpose()
     }
 
     async fn introduce(&self, mail: &str) -> Result<()> {

@@ -3,6 +3,7 @@
 //! their answers into lines.
 
 mod here;
+mod mirror;
 mod site;
 
 use std::{sync::Arc, time::Duration};
@@ -178,6 +179,7 @@ impl Doctor {
             self.signing_keys(&cx, role.clone()).boxed(),
             self.notifiers(&cx, role.clone()).boxed(),
             self.unanswered_launches().boxed(),
+            self.mirror(&cx, role.clone()).boxed(),
         ];
         if set_up {
             asked.push(self.shared_store(&cx, standing).boxed());
