@@ -11,10 +11,7 @@ use crate::{
         text,
     },
     image::{model::Platform, reference::ImageRef},
-    sharing::{
-        naming::CopyName,
-        receiver::{Receiver, Terms},
-    },
+    sharing::receiver::{Receiver, Terms},
 };
 
 /// The format of the records that this program writes. Records of another format are left alone.
@@ -282,6 +279,7 @@ pub fn meant<'a>(all: &'a [KeptTransfer], id: &str) -> Result<&'a KeptTransfer> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sharing::naming::CopyName;
 
     fn kept(id: &str) -> KeptTransfer {
         let at = ImageRef::oci("r.example", "a", Some("1".to_owned()));

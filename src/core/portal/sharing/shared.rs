@@ -59,7 +59,7 @@ impl ShareResult {
         match self {
             Self::Shared(copied) => Some(&copied.outcome),
             Self::Elsewhere { outcome, .. } => Some(outcome),
-            Self::Share(_) | Self::Sent { .. } => None,
+            Self::Share(_) | Self::Sent { .. } | Self::Handed { .. } => None,
         }
     }
 
