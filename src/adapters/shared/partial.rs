@@ -33,11 +33,22 @@ pub fn put(file: &std::fs::File, partial: &Path, to: &Path, over: bool, what: &s
     if over { std::fs::rename(partial, to) } else { private::put_new(partial, to) }.during(what)
 }
 
-/// Removes a file that was begun, unless somebody writes it now.
+/// Whether this is a file that only this user can have begun. Its name is known, and others may write into its folder:
+/// what is no plain file, has another name besides, or belongs to somebody else does not count.
+fn is_own(meta: &std::fs::Metadata) -> bool {
+    meta.is_file() && meta.uid() == private::user_id() && meta.nlink() == 1
+}
+
+/// How a file that may be somebody else's is opened: no link is followed, and no pipe is waited for.
+fn carefully() -> i32 {
+    (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
+}
+
+/// Removes a file that this user has begun, unless somebody writes it now.
 pub fn remove(partial: &Path) {
-    let opened =
-        std::fs::OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(partial);
+    let opened = std::fs::OpenOptions::new().read(true).custom_flags(carefully()).open(partial);
     if let Ok(file) = opened
+        && file.metadata().is_ok_and(|meta| is_own(&meta))
         && private::lock(&file, Duration::ZERO, "remove a file").is_ok()
         && leads_to(partial, &file)
     {
@@ -52,8 +63,7 @@ pub fn leads_to(path: &Path, file: &std::fs::File) -> bool {
 }
 
 /// The file that an earlier run has begun, with the hash of its bytes, at most the first `most`; a new one where there is
-/// none. `None` while another transfer writes it. Its name is known, and others may write into its folder: what is a link,
-/// has another name besides, or belongs to somebody else is not continued but replaced.
+/// none. `None` while another transfer writes it. What is not this user's own plain file is not continued but replaced.
 pub fn continued(
     path: &Path,
     most: u64,
@@ -62,13 +72,9 @@ pub fn continued(
 ) -> Result<Option<(std::fs::File, Hasher, u64)>> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true).write(true).mode(private::file_mode(path));
-    let there = options
-        .clone()
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(path)
-        .and_then(|file| Ok((file.metadata()?, file)));
+    let there = options.clone().custom_flags(carefully()).open(path).and_then(|file| Ok((file.metadata()?, file)));
     let (mut file, most) = match there {
-        Ok((meta, file)) if meta.is_file() && meta.uid() == private::user_id() && meta.nlink() == 1 => (file, most),
+        Ok((meta, file)) if is_own(&meta) => (file, most),
         _ => {
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).during(what),
@@ -113,5 +119,23 @@ mod tests {
         std::fs::hard_link(&own, &begun).unwrap();
         assert_eq!(take(8).unwrap(), 0);
         assert_eq!(std::fs::read(&own).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn only_what_this_user_has_begun_is_removed_and_a_pipe_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (begun, pipe) = (folder.path().join("x.partial"), folder.path().join("pipe.partial"));
+        std::fs::write(&begun, b"half").unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o644),
+            0,
+        )
+        .unwrap();
+        remove(&begun);
+        remove(&pipe);
+        assert!(!begun.exists() && pipe.exists());
     }
 }
