@@ -1,6 +1,8 @@
 //! A disk file in a folder, as an image in a registry: read as a containerDisk, and written from one.
 
 use std::{
+    fs::File,
+    io::Seek,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
@@ -120,27 +122,29 @@ impl Files {
     ) -> Result<()> {
         let what = format!("write {}", path.display());
         let partial = partial::of(path);
-        let _locked = self.arrive(cx, (path, &partial), blob, source, &what).await?;
+        let layer = self.arrive(cx, (path, &partial), blob, source, &what).await?.into_std().await;
         cx.progress.phase("unpacking the disk");
-        let (from, to, task) = (partial.clone(), path.to_owned(), what.clone());
-        let written = stoppable(move |stop| unpack(&from, &to, stop, &task)).await.during(&what)?;
+        let (to, task) = (path.to_owned(), what.clone());
+        // It stays locked until its name is gone.
+        let unpacking = stoppable(move |stop| (unpack(&layer, &to, stop, &task), layer));
+        let (written, _locked) = unpacking.await.during(&what)?;
         let _ = fs::remove_file(&partial).await;
         written
     }
 }
 
-/// Unpacks the disk in a layer, whose bytes were compared, into its place.
-fn unpack(layer: &Path, to: &Path, stop: &AtomicBool, what: &str) -> Result<()> {
+/// Unpacks the disk in a layer, whose bytes were compared, into its place. By its path, it might be another one by now.
+fn unpack(mut layer: &File, to: &Path, stop: &AtomicBool, what: &str) -> Result<()> {
     let making: PathBuf = private::beside(to, "making");
     let unpacked = (|| {
-        let from = std::fs::File::open(layer).during(what)?;
+        layer.rewind().during(what)?;
         let disk = private::open(&making, |options| options.write(true).create_new(true))?;
-        disk_image::unpack(&from, &disk, stop)
+        disk_image::unpack(layer, &disk, stop)
             .and_then(|()| disk.sync_all())
             .map_err(|error| Error::failed(what, error).hint("only disks of machines are written as such files"))?;
         let facts = disk_header::inspect(&making)?;
         refuse_references(what, facts.refers, &facts.warnings)?;
-        private::put_new(&making, to).during(what)
+        partial::put(&disk, &making, to, false, what)
     })();
     let _ = std::fs::remove_file(&making);
     unpacked
@@ -174,5 +178,13 @@ mod tests {
         for at in [1, 512, 1024, 1100, 1724, 1725, packed.layer.size] {
             assert!(from(at).await == whole[usize::try_from(at).unwrap()..], "{at}");
         }
+        // The layer that was compared is unpacked, also where another file has its name by now.
+        let (layer, to) = (folder.path().join("layer"), folder.path().join("b.img"));
+        let mut arrived = File::options().create_new(true).read(true).write(true).open(&layer).unwrap();
+        std::io::Write::write_all(&mut arrived, &whole).unwrap();
+        std::fs::remove_file(&layer).unwrap();
+        std::fs::write(&layer, "another").unwrap();
+        unpack(&arrived, &to, &AtomicBool::new(false), "unpack").unwrap();
+        assert!(std::fs::read(&to).unwrap() == disk(700));
     }
 }

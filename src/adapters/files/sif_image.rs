@@ -1,7 +1,7 @@
 //! A SIF file as an image in a registry: a manifest with this one layer, which is made of the file alone, so that the
 //! same file has the same digest everywhere. Apptainer pulls it by `oras://`.
 
-use std::{io::Read, path::Path};
+use std::{os::unix::fs::FileExt, path::Path};
 
 use bytes::Bytes;
 use tokio::fs;
@@ -111,17 +111,18 @@ impl Files {
                 ));
         }
         let partial = partial::of(path);
-        let locked = self.arrive(cx, (path, &partial), blob, source, &what).await?;
-        let (seen, task) = (partial.clone(), what.clone());
+        let locked = self.arrive(cx, (path, &partial), blob, source, &what).await?.into_std().await;
         let mut magic = [0; 42];
-        let read = blocking(move || disk_header::open(&seen)?.read_exact(&mut magic).during(task).map(|()| magic));
-        if !read.await.during(&what)?.is_ok_and(|head| head.ends_with(b"SIF_MAGIC\0")) {
+        // By its path, it might be another file by now.
+        let read = blocking(move || locked.read_exact_at(&mut magic, 0).map(|()| magic).map(|head| (head, locked)));
+        let Some((_, locked)) = read.await.during(&what)?.ok().filter(|(head, _)| head.ends_with(b"SIF_MAGIC\0"))
+        else {
             let _ = fs::remove_file(&partial).await;
             return Err(
                 Error::failed(what, "the registry calls it a SIF file, and it is none").hint("tell its publisher")
             );
-        }
-        let (locked, to) = (locked.into_std().await, path.to_owned());
+        };
+        let to = path.to_owned();
         blocking(move || partial::put(&locked, &partial, &to, false, &what)).await.during("put a file")?
     }
 }
