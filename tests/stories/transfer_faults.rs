@@ -287,6 +287,33 @@ async fn a_cancelled_download_leaves_no_file_and_no_folder() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_is_not_gathered_where_others_could_have_put_something() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let open = need!("WHARF_LAB_OPEN");
+    let home = home_with(&[&open]);
+    let from = layout(&home, 1 << 20).to_string();
+    let at = format!("{open}/{}:1", lab::fresh("zz/faults/planted"));
+    assert_eq!(home.run(&["push", &from, &at]).status.code(), Some(0));
+    let (planted, keys, file) = (home.path("down.tar.partial"), home.path("keys"), home.path("down.tar"));
+    for folder in [&planted, &keys] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    std::fs::write(keys.join("id"), "a secret of this person").unwrap();
+    symlink(&keys, planted.join("k")).unwrap();
+    std::fs::set_permissions(&planted, PermissionsExt::from_mode(0o777)).unwrap();
+    let refused = home.run(&["pull", &at, &file.display().to_string()]);
+    assert!(complained(&refused).contains("others could put something there"), "{}", complained(&refused));
+    assert!(!file.exists());
+    // In one that is this person's alone, what the image does not consist of stays out of the archive all the same.
+    std::fs::set_permissions(&planted, PermissionsExt::from_mode(0o700)).unwrap();
+    let pulled = home.run(&["pull", &at, &file.display().to_string()]);
+    assert_eq!(pulled.status.code(), Some(0), "{}", complained(&pulled));
+    let archive = std::fs::read(&file).unwrap();
+    assert!(!archive.windows(8).any(|window| window == b"a secret"));
+    assert!(keys.join("id").exists() && !planted.exists());
+}
+
 /// A rule that answers the second request of a kind once with this, and passes all others.
 fn once(method: &'static str, part: &'static str, answer: &'static str) -> impl Fn(&Request) -> Action + Send + Sync {
     let seen = AtomicUsize::new(0);

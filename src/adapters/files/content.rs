@@ -1,9 +1,10 @@
 //! OCI layouts as source and destination of copies. A blob arrives in a partial file, which a later try continues.
 
 use std::{
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
+    io::{Read, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::atomic::Ordering,
     time::Duration,
 };
 
@@ -12,17 +13,17 @@ use futures_util::TryStreamExt;
 use tokio::{fs, io::AsyncWriteExt};
 
 use super::{
-    Files, disk_file,
+    Files, disk_file, gathering,
     layout::{self, blob_path},
     sif_image,
 };
 use crate::{
-    formats::archive::REF_NAME,
+    formats::{archive::REF_NAME, disk_header},
     shared::{origin, partial, private},
 };
 use wharf_core::{
     base::{
-        blocking::blocking,
+        blocking::{blocking, stoppable},
         checkpoint::Checkpoint,
         context::Context,
         digest::Digest,
@@ -42,6 +43,8 @@ use wharf_core::{
 const AGAIN: Duration = Duration::from_millis(300);
 /// How many bytes are copied for each write.
 const WRITTEN_AT_ONCE: usize = 128 << 10;
+/// How many bytes of a blob are read at a time.
+const READ_AT_ONCE: usize = 1 << 20;
 
 #[async_trait]
 impl Content for Files {
@@ -112,7 +115,7 @@ impl Content for Files {
             return self.has_disk(file, blob).await;
         }
         let (folder, _) = self.target(at)?;
-        Ok(fs::metadata(blob_path(&folder, &blob.digest)).await.is_ok_and(|meta| meta.len() == blob.size))
+        is_whole(&blob_path(&folder, &blob.digest), blob).await
     }
 
     async fn put_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, source: &dyn BlobSource) -> Result<()> {
@@ -123,7 +126,7 @@ impl Content for Files {
         if let Some(file) = self.disk_target(at)? {
             return self.put_disk(cx, file, blob, source).await;
         }
-        let (folder, _) = self.target(at)?;
+        let (folder, _) = self.made_target(at)?;
         let path = blob_path(&folder, &blob.digest);
         let partial = path.with_extension("partial");
         private::make_parent(&path)?;
@@ -145,7 +148,11 @@ impl Content for Files {
             let begun = partial::of(file);
             return blocking(move || partial::remove(&begun)).await.during(what);
         };
-        let (folder, archive) = self.target(at)?;
+        let (folder, archive) = match self.target(at) {
+            // What lies there is somebody else's.
+            Err(error) if error.kind == Kind::NotAllowed => return Ok(()),
+            target => target?,
+        };
         blocking(move || give_up(&folder, &digest, archive)).await.during(what)
     }
 
@@ -161,7 +168,7 @@ impl Content for Files {
             // The file holds all that is in it.
             return Ok(());
         }
-        let (folder, archive) = self.target(at)?;
+        let (folder, archive) = self.made_target(at)?;
         // Another transfer into the same folder may have been cancelled, and its layers with it.
         if let Manifest::Image { config, layers, .. } = manifest.parsed() {
             for blob in layers.iter().filter(|layer| !layer.is_foreign()).chain([config]) {
@@ -201,7 +208,9 @@ impl Content for Files {
         let (folder, archive) = self.target(at)?;
         let (path, _) = self.path(at)?;
         let path = path.to_owned();
-        blocking(move || if archive { pack(&folder, &path, &what) } else { Ok(()) }).await.during("write an archive")?
+        blocking(move || if archive { gathering::pack(&folder, &path, &what) } else { Ok(()) })
+            .await
+            .during("write an archive")?
     }
 }
 
@@ -218,7 +227,8 @@ impl Files {
         Ok(Some(path).filter(|path| names::is_disk_file(path)))
     }
 
-    /// The folder that is written to, and whether it is packed into an archive at the end.
+    /// The folder that is written to, and whether it is packed into an archive at the end. One that is packed is this
+    /// user's alone, or is not there yet.
     fn target(&self, at: &ImageRef) -> Result<(PathBuf, bool)> {
         let (path, _) = self.path(at)?;
         let archive = path.extension().is_some_and(|ending| ending == "tar" || ending == "oci");
@@ -226,7 +236,22 @@ impl Files {
             return Err(Error::usage(format!("write {at}"), "there is a file of that name")
                 .hint("name a folder, or a file that ends in .tar"));
         }
-        Ok((if archive { path.with_extension("tar.partial") } else { path.to_owned() }, archive))
+        if !archive {
+            return Ok((path.to_owned(), false));
+        }
+        let folder = partial::of(path);
+        private::own_folder(&folder)?;
+        Ok((folder, true))
+    }
+
+    /// The same folder; one that is packed is made where it is missing.
+    fn made_target(&self, at: &ImageRef) -> Result<(PathBuf, bool)> {
+        let (folder, archive) = self.target(at)?;
+        if archive {
+            private::make_parent(&folder)?;
+            private::working_folder(&folder)?;
+        }
+        Ok((folder, archive))
     }
 
     /// Has the only blob of a file arrive whole in `partial`, where an earlier try is taken up. Nothing is at `path` yet.
@@ -276,6 +301,7 @@ impl Files {
         what: &str,
     ) -> Result<Option<fs::File>> {
         // The source hashes the bytes of this run only; those of an earlier run are hashed here.
+        let mut looked_at = None;
         let (file, mut hasher, have) = loop {
             let (path, hasher, size, task) = (partial.to_owned(), blob.digest.hasher(), blob.size, what.to_owned());
             if let Some(begun) =
@@ -285,9 +311,10 @@ impl Files {
             }
             cx.progress.phase("waiting for another transfer of the same layer");
             cx.pause(what, AGAIN).await?;
-            if let Some(whole) = whole
-                && fs::metadata(whole).await.is_ok_and(|meta| meta.len() == blob.size)
-            {
+            let Some(whole) = whole else { continue };
+            let there = fs::metadata(whole).await.ok().map(|meta| meta.ino());
+            // One file is hashed once only.
+            if there != std::mem::replace(&mut looked_at, there) && is_whole(whole, blob).await? {
                 cx.progress.add_saved_bytes(blob.size);
                 return Ok(None);
             }
@@ -328,6 +355,27 @@ impl Files {
     }
 }
 
+/// Whether a file has exactly the bytes of a blob: somebody else may have put it there.
+async fn is_whole(path: &Path, blob: &Descriptor) -> Result<bool> {
+    let what = format!("read {}", path.display());
+    let (path, blob, task) = (path.to_owned(), blob.clone(), what.clone());
+    let looking = stoppable(move |stop| {
+        if !std::fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == blob.size) {
+            return Ok(false);
+        }
+        let (mut file, mut hasher) = (disk_header::open(&path)?, blob.digest.hasher());
+        let mut piece = vec![0; READ_AT_ONCE];
+        loop {
+            match file.read(&mut piece).during(&task)? {
+                _ if stop.load(Ordering::Relaxed) => return Err(Error::cancelled(&task)),
+                0 => return Ok(hasher.finish() == blob.digest),
+                count => hasher.update(&piece[..count]),
+            }
+        }
+    });
+    looking.await.during(what)?
+}
+
 /// Removes the begun part. In a folder without an image the whole one goes, too, with folders that are empty then; the
 /// folder in which an archive is gathered is ours alone.
 fn give_up(folder: &Path, digest: &Digest, archive: bool) {
@@ -351,13 +399,8 @@ fn give_up(folder: &Path, digest: &Digest, archive: bool) {
 
 fn write_whole(path: &Path, bytes: &[u8], what: &str) -> Result<()> {
     let partial = private::beside(path, "partial");
-    new_file(&partial, what)?.write_all(bytes).during(what)?;
+    private::new_file(&partial, what)?.write_all(bytes).during(what)?;
     std::fs::rename(&partial, path).during(what)
-}
-
-fn new_file(path: &Path, what: &str) -> Result<std::fs::File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true).mode(private::file_mode(path)).open(path).during(what)
 }
 
 fn add_to_index(folder: &Path, tag: Option<&str>, manifest: &RawManifest, what: &str) -> Result<()> {
@@ -391,13 +434,4 @@ fn add_to_index(folder: &Path, tag: Option<&str>, manifest: &RawManifest, what: 
         .retain(|known| name(known).as_deref() != tag || (tag.is_none() && known.get("digest") != entry.get("digest")));
     entries.push(entry);
     write_whole(&path, &serde_json::to_vec(&index).during(what)?, what)
-}
-
-fn pack(folder: &Path, target: &Path, what: &str) -> Result<()> {
-    let partial = private::beside(target, "packing");
-    let mut builder = tar::Builder::new(std::io::BufWriter::new(new_file(&partial, what)?));
-    builder.append_dir_all(".", folder).during(what)?;
-    builder.into_inner().during(what)?.into_inner().map_err(|error| Error::failed(what, error.error()))?;
-    std::fs::rename(&partial, target).during(what)?;
-    std::fs::remove_dir_all(folder).during(what)
 }

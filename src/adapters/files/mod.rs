@@ -2,6 +2,7 @@
 
 mod content;
 mod disk_file;
+mod gathering;
 mod last;
 mod layout;
 mod scan;

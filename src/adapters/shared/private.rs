@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Access, CWD, FlockOperation, OFlags, RenameFlags, access, flock, renameat_with},
+    fs::{Access, CWD, FlockOperation, Mode, OFlags, RenameFlags, access, flock, openat, renameat_with},
     io::Errno,
 };
 
@@ -170,9 +170,55 @@ pub fn make_parent(file: &Path) -> Result<()> {
     }
 }
 
+/// Opens a folder of this user, into which nobody else could have put anything; `None` where none is there. Its name may
+/// be known to others who may write beside it.
+///
+/// # Errors
+/// `NotAllowed` where it is a link, belongs to another user, or others may write to it.
+pub fn own_folder(path: &Path) -> Result<Option<File>> {
+    let what = format!("use {}", path.display());
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let theirs = |why: String| {
+        Error::new(Kind::NotAllowed, &what, format!("{why}: others could put something there"))
+            .hint("choose another name, or move it away")
+    };
+    let folder = match openat(CWD, path, flags, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP | Errno::NOTDIR) => return Err(theirs("it is a link, or no folder".to_owned())),
+        Err(Errno::ACCESS) => return Err(theirs("it belongs to another user".to_owned())),
+        opened => File::from(opened.during(&what)?),
+    };
+    let meta = folder.metadata().during(&what)?;
+    match meta.uid() {
+        other if other != user_id() => Err(theirs(format!("it belongs to user {other}"))),
+        _ if others_write(&meta) => Err(theirs("others may write to it".to_owned())),
+        _ => Ok(Some(folder)),
+    }
+}
+
+/// Makes a folder that is closed to others, or takes up the one that an earlier run of this user has made, wherever it is
+/// wanted. Errors: those of [`own_folder`].
+pub fn working_folder(path: &Path) -> Result<()> {
+    let what = format!("make {}", path.display());
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error).during(what),
+        _ => {}
+    }
+    let folder = own_folder(path)?.ok_or_else(|| Error::failed(&what, "it was removed meanwhile").hint("try again"))?;
+    if folder.metadata().during(&what)?.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    folder.set_permissions(Permissions::from_mode(0o700)).during(what)
+}
+
 /// The permissions of a new file, which depend on its folder as in [`make_parent`].
 pub fn file_mode(file: &Path) -> u32 {
     if file.parent().is_some_and(is_closed) { 0o600 } else { 0o666 }
+}
+
+/// Creates a file that is not there yet, with the permissions of [`file_mode`].
+pub fn new_file(path: &Path, what: &str) -> Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(file_mode(path)).open(path).during(what)
 }
 
 /// Opens a file for this user only; an existing file is closed to others. `how` sets what it is opened for.
@@ -390,6 +436,23 @@ mod tests {
             for path in [theirs.clone(), theirs.join("below")] {
                 assert!(home(&path).unwrap_err().why.contains("belongs to user 12345"));
             }
+        }
+    }
+
+    #[test]
+    fn a_working_folder_is_this_users_alone_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.partial");
+        assert!(own_folder(&path).unwrap().is_none());
+        working_folder(&path).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        working_folder(&path).unwrap();
+        assert_eq!(mode(&path), 0o700, "one of an earlier run is taken up");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
+        let link = folder.path().join("link.partial");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        for refused in [path, link] {
+            assert_eq!(working_folder(&refused).unwrap_err().kind, Kind::NotAllowed);
         }
     }
 
