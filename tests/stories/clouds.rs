@@ -185,7 +185,13 @@ fn an_image_is_uploaded_shared_accepted_launched_and_its_snapshot_comes_back() {
     // Revoked; and the downloaded bytes are those that were uploaded.
     let back = alice.home.path("back.raw");
     alice.json(&["pull", &image, back.to_str().unwrap()]);
-    assert_eq!(std::fs::read(back).unwrap(), std::fs::read(&file).unwrap());
+    assert_eq!(std::fs::read(&back).unwrap(), std::fs::read(&file).unwrap());
+    // Once more is once; and no other file is written over.
+    assert_eq!(alice.json(&["pull", &image, back.to_str().unwrap()])["outcome"]["moved"], 0);
+    std::fs::write(&back, "precious").unwrap();
+    let refused = alice.run(&["pull", &image, back.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(2), "{}", lab::complained(&refused));
+    assert_eq!(std::fs::read(&back).unwrap(), b"precious");
     let share = alice.json(&["shares", &named])[0]["id"].as_str().unwrap().to_owned();
     assert_eq!(alice.run(&["revoke", &share]).status.code(), Some(0));
     assert_eq!(alice.run(&["revoke", &share]).status.code(), Some(0), "taken back is taken back");

@@ -39,7 +39,7 @@ use wharf_core::{
     ports::{
         Disks,
         content::Outcome,
-        disks::{FOR_VOLUME, Import, Published, Upload},
+        disks::{FOR_VOLUME, FitsFile, Import, Published, Upload},
     },
     transfer::patience::Patience,
 };
@@ -277,6 +277,30 @@ impl Disks for Images {
     }
 
     async fn download(&self, cx: &Context, reference: &ImageRef, target: &Path) -> Result<Outcome> {
+        self.downloaded(cx, reference, target, None).await
+    }
+
+    async fn download_new(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        target: &Path,
+        fits: &dyn FitsFile,
+    ) -> Result<Outcome> {
+        self.downloaded(cx, reference, target, Some(fits)).await
+    }
+}
+
+impl Images {
+    /// Downloads an image into a file. With `fits`, the file is new and gets its name only after that; without, it
+    /// replaces another one.
+    async fn downloaded(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        target: &Path,
+        fits: Option<&dyn FitsFile>,
+    ) -> Result<Outcome> {
         let what = format!("download {reference}");
         let ImageRef::Glance { image, .. } = reference else {
             return Err(Error::usage(what, "it is not an image of a cloud"));
@@ -289,6 +313,9 @@ impl Disks for Images {
         // Without it nothing bounds what comes.
         let size = image.size.ok_or_else(|| Error::unsupported(&what, "the cloud does not tell its size"))?;
         cx.progress.total(size);
+        if let Some(fits) = fits.filter(|_| target.symlink_metadata().is_ok()) {
+            return there_already(cx, target, &image, fits, &what).await;
+        }
         cx.progress.phase("downloading");
         self.cloud.account().renewed().await?;
         private::make_parent(target)?;
@@ -303,15 +330,44 @@ impl Disks for Images {
             drop(file);
             (file, digest, had) = cx.unless_cancelled(&what, receiving()).await?;
         }
-        if let Err(error) = wanted.matches(&digest, &what) {
-            let _ = fs::remove_file(&partial).await;
+        let judged = match (wanted.matches(&digest, &what), fits) {
+            (Ok(()), Some(fits)) => fits.fits(&partial).await,
+            (compared, _) => compared,
+        };
+        if let Err(error) = judged {
+            if error.kind == Kind::Integrity {
+                let _ = fs::remove_file(&partial).await;
+            }
             return Err(error);
         }
         // It gets its name while it is still locked.
         let (file, to, task) = (file.into_std().await, target.to_owned(), what.clone());
-        blocking(move || partial::put(&file, &partial, &to, true, &task)).await.during(&what)??;
+        let over = fits.is_none();
+        blocking(move || partial::put(&file, &partial, &to, over, &task)).await.during(&what)??;
         Ok(outcome(wanted, size - had.min(size), had))
     }
+}
+
+/// A file that is there already counts if it has the same bytes.
+async fn there_already(
+    cx: &Context,
+    target: &Path,
+    image: &GlanceImage,
+    fits: &dyn FitsFile,
+    what: &str,
+) -> Result<Outcome> {
+    let size = image.size.unwrap_or(0);
+    if fs::metadata(target).await.is_ok_and(|meta| meta.is_file() && meta.len() == size) {
+        let (file, hasher, task) = (target.to_owned(), image.hasher(), what.to_owned());
+        let hashing = async { blocking(move || hash(&file, hasher, &task)).await.during(what)? };
+        let found = cx.unless_cancelled(what, hashing).await?;
+        if image.digest().as_ref() == Some(&found) {
+            fits.fits(target).await?;
+            cx.progress.add_saved_bytes(size);
+            return Ok(outcome(found, 0, size));
+        }
+    }
+    Err(Error::usage(what, "there is another file of that name").hint("choose another name, or move it away"))
 }
 
 impl Images {

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use async_trait::async_trait;
+
 use super::{evidence::Evidence, kept_transfers::BETWEEN, sources::Sources};
 use crate::{
     base::{
@@ -16,7 +18,7 @@ use crate::{
     },
     ports::{
         content::Outcome as Copied,
-        disks::{FOR_VOLUME, Upload},
+        disks::{FOR_VOLUME, FitsFile, Upload},
     },
     transfer::copy::{self, Options},
 };
@@ -54,6 +56,20 @@ fn refuses_signature(error: &Error, signed: Option<&DataSignature>) -> bool {
     let is_verified = signed.is_some_and(|signed| !signed.certificate.is_empty());
     let why = error.why.to_ascii_lowercase();
     is_verified && error.kind != Kind::Cancelled && ["signature", "certificate"].iter().any(|word| why.contains(word))
+}
+
+/// The signature over the data of an image, with which a file is compared before it gets its name.
+struct Signed<'a> {
+    evidence: &'a Evidence,
+    cx: &'a Context,
+    of: &'a ImageRef,
+}
+
+#[async_trait]
+impl FitsFile for Signed<'_> {
+    async fn fits(&self, file: &Path) -> Result<()> {
+        self.evidence.data_fits(self.cx, self.of, file).await
+    }
 }
 
 /// Copying disk images. The caller writes the audit's entry.
@@ -150,18 +166,13 @@ impl DiskImages {
         Ok((there, outcome))
     }
 
-    /// Writes a cloud's image as a file, which stays only if its signature fits its bytes.
+    /// Writes a cloud's image as a new file, which is there only if its signature fits its bytes.
     async fn download(&self, cx: &Context, from: &ImageRef, to: &ImageRef) -> Result<Copied> {
         let ImageRef::File { path, .. } = to else {
             return Err(Error::unsupported(format!("copy {from} to {to}"), "it is written as a file only"));
         };
-        let file = Path::new(path);
-        let outcome = self.sources.disks(from, "download from")?.download(cx, from, file).await?;
-        if let Err(error) = self.evidence.data_fits(cx, from, file).await {
-            let _ = tokio::fs::remove_file(file).await;
-            return Err(error);
-        }
-        Ok(outcome)
+        let signed = Signed { evidence: &self.evidence, cx, of: from };
+        self.sources.disks(from, "download from")?.download_new(cx, from, Path::new(path), &signed).await
     }
 
     /// Writes the disk in an image of a registry as a file.

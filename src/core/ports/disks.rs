@@ -64,6 +64,25 @@ pub trait Disks: Send + Sync {
     /// not there, and a later call may resume from what has arrived. Repeated, it downloads again. Errors: `Integrity`
     /// for other bytes, `NotFound` for an image that is gone.
     async fn download(&self, cx: &Context, reference: &ImageRef, target: &Path) -> Result<Outcome>;
+
+    /// Downloads an image into a new file, which gets its name only after `fits` has looked at it. After an error it is
+    /// not there. Where it is there already with the same bytes, they are only looked at. Errors: those of
+    /// [`download`](Self::download) and of `fits`; `Usage`, before anything is downloaded, where another file is there.
+    async fn download_new(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        target: &Path,
+        fits: &dyn FitsFile,
+    ) -> Result<Outcome>;
+}
+
+/// Says whether a file that has arrived whole may get its name.
+#[async_trait]
+pub trait FitsFile: Send + Sync {
+    /// Looks at the file, which still has another name. Errors: `Integrity` where it is not what it should be: it is
+    /// removed; after others it is looked at again by a later try.
+    async fn fits(&self, file: &Path) -> Result<()>;
 }
 
 /// A disk image file that is sent to a cloud. Its header was inspected.
