@@ -91,11 +91,11 @@ impl DiskImages {
     }
 
     /// Copies a disk image into a cloud, a cloud's image into a file or a registry, or between clouds. Gives the image's new
-    /// reference, by its id if it is in a cloud now.
+    /// reference, by its id if it is in a cloud now. Of several disks it is the one for `platform`, which was judged.
     pub(super) async fn copy(
         &self,
         cx: &Context,
-        from: &ImageRef,
+        (from, platform): (&ImageRef, Option<&Platform>),
         to: &ImageRef,
         as_file: bool,
     ) -> Result<(ImageRef, Copied)> {
@@ -109,9 +109,11 @@ impl DiskImages {
                 Ok((to.clone(), outcome))
             }
             (ImageRef::Glance { .. } | ImageRef::Oci(_), ImageRef::Glance { .. } | ImageRef::Oci(_)) => {
-                self.through_a_file(cx, from, to, as_file).await
+                self.through_a_file(cx, (from, platform), to, as_file).await
             }
-            (_, ImageRef::Volume { cloud, volume: name }) => self.make_volume(cx, from, (to, cloud, name)).await,
+            (_, ImageRef::Volume { cloud, volume: name }) => {
+                self.make_volume(cx, (from, platform), (to, cloud, name)).await
+            }
             _ => Err(Error::unsupported(
                 format!("copy {from} to {to}"),
                 "disk images move between files, registries and clouds only",
@@ -218,19 +220,19 @@ impl DiskImages {
     pub(super) async fn through_a_file(
         &self,
         cx: &Context,
-        from: &ImageRef,
+        (from, platform): (&ImageRef, Option<&Platform>),
         to: &ImageRef,
         as_file: bool,
     ) -> Result<(ImageRef, Copied)> {
         let what = format!("copy {from} to {to}");
-        let image = self.sources.image(cx, from, None).await?;
+        let image = self.sources.image(cx, from, platform).await?;
         let needs = DiskNeeds::of(&image, self.link_to(&image));
         let pinned = image.pinned.as_ref();
         let pinned = pinned.ok_or_else(|| Error::unsupported(&what, "the cloud keeps no hash of it"))?;
         let folder = self.config.cache_dir.join("moving");
         // Each transfer has its own: another one may be cancelled, or done, while this one reads it.
         let own = cx.progress.note().transfer.unwrap_or_else(|| "own".to_owned());
-        let folder = folder.join(format!("{}-{own}", pinned.digest.hex()));
+        let folder = folder.join(format!("{}-{own}", pinned.manifest.hex()));
         // Artifacts have this name in them: it is the same each time.
         let path = folder.join("disk.img");
         let file = ImageRef::File { path: path.display().to_string(), tag: None, digest: None };
@@ -264,12 +266,12 @@ impl DiskImages {
     async fn make_volume(
         &self,
         cx: &Context,
-        from: &ImageRef,
+        (from, platform): (&ImageRef, Option<&Platform>),
         (to, cloud, name): (&ImageRef, &str, &str),
     ) -> Result<(ImageRef, Copied)> {
         let disks = self.sources.disks(to, "make volumes in")?;
         let what = format!("copy {from} to {to}");
-        let source = self.sources.image(cx, from, None).await?;
+        let source = self.sources.image(cx, from, platform).await?;
         let least = source.disk.as_ref().map_or(0, |disk| disk.virtual_size.unwrap_or(0).max(disk.least_disk));
         if matches!(from, ImageRef::Glance { cloud: own, .. } if own == cloud) {
             let digest = source.pinned.map(|pinned| pinned.digest);
@@ -278,7 +280,7 @@ impl DiskImages {
             return Ok((made, Copied { digest, moved: 0, spared: source.size, attachments: 0, left: Vec::new() }));
         }
         let between = ImageRef::Glance { cloud: cloud.to_owned(), image: name.to_owned() };
-        let (image, mut copied) = Box::pin(self.copy(cx, from, &between, false)).await?;
+        let (image, mut copied) = Box::pin(self.copy(cx, (from, platform), &between, false)).await?;
         let ImageRef::Glance { image: id, .. } = &image else {
             return Err(Error::failed(what, "the cloud names no image"));
         };

@@ -23,7 +23,7 @@ use crate::{
     },
     image::{
         lineage::{DiskNeeds, made_from},
-        model::{Image, ImageKind},
+        model::{Image, ImageKind, Platform},
         names,
         reference::ImageRef,
     },
@@ -127,6 +127,25 @@ fn is_disk_file(to: &ImageRef) -> bool {
     matches!(to, ImageRef::File { path, .. } if names::is_disk_file(Path::new(path)))
 }
 
+/// The platform of what is one file; all of them were judged, and there is one at most.
+fn only_platform(options: &Options) -> Option<&Platform> {
+    options.platforms.as_ref().and_then(|platforms| platforms.first())
+}
+
+/// Refuses several platforms where one file is made, which has one.
+///
+/// # Errors
+/// `Usage` where several are wanted.
+fn refuse_several(from: &ImageRef, to: &ImageRef, options: &Options) -> Result<()> {
+    let several = options.platforms.as_ref().is_some_and(|platforms| platforms.len() > 1);
+    let is_one = DiskImages::are_meant(from, to) || sif_file(to).is_some() || is_disk_file(to);
+    if !several || !is_one {
+        return Ok(());
+    }
+    Err(Error::usage(format!("copy {from} to {to}"), "a disk, or a SIF file, is of one platform only")
+        .hint("name one platform, and copy each under a name of its own"))
+}
+
 impl Transfers {
     /// Copies between these sources, gated by the policy.
     pub(super) fn new(
@@ -202,6 +221,7 @@ impl Transfers {
         together: Option<mpsc::UnboundedSender<Waiting>>,
     ) -> Result<Outcome> {
         let (from, to) = (&from_root(from)?, &from_root(to)?);
+        refuse_several(from, to, options)?;
         // Places that cannot do this are told before the policy is asked.
         if !Self::moves_disk(from, to) {
             self.sources.place(from)?;
@@ -214,8 +234,7 @@ impl Transfers {
             cx.progress.phase("asking the policy");
             let pinned = self.evidence.admit_copy(cx, &entry, (from, to), options).await?;
             if let Some(file) = sif_file(to) {
-                let platform = options.platforms.as_ref().and_then(|platforms| platforms.first());
-                let image = self.sources.image(cx, &pinned, platform).await?;
+                let image = self.sources.image(cx, &pinned, only_platform(options)).await?;
                 if image.kind == ImageKind::Container {
                     return self.make_sif(cx, &image, file).await;
                 }
@@ -259,11 +278,11 @@ impl Transfers {
     /// Moves the bytes of an image that was judged.
     async fn moved(&self, cx: &Context, pinned: &ImageRef, to: &ImageRef, options: &Options) -> Result<Outcome> {
         if Self::moves_disk(pinned, to) {
-            return self.disks.copy(cx, pinned, to, options.as_file).await.map(|(_, outcome)| outcome);
+            let from = (pinned, only_platform(options));
+            return self.disks.copy(cx, from, to, options.as_file).await.map(|(_, outcome)| outcome);
         }
         if is_disk_file(to) && matches!(pinned, ImageRef::Oci(_)) {
-            let platform = options.platforms.as_ref().and_then(|platforms| platforms.first());
-            return self.disks.write_file(cx, pinned, to, platform).await;
+            return self.disks.write_file(cx, pinned, to, only_platform(options)).await;
         }
         let (source, there) = (self.sources.place(pinned)?, self.sources.place(to)?);
         if !matches!((pinned, to), (ImageRef::File { .. }, ImageRef::Oci(_))) {
@@ -312,5 +331,28 @@ impl Transfers {
         let importing = disks.import(cx, &import);
         let (_, outcome) = self.journal.recorded(self.journal.entry("import", subject), importing).await?;
         Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_one_file_is_of_one_platform() {
+        let platforms = |all: &[&str]| {
+            let platforms = all.iter().map(|one| one.parse().unwrap()).collect();
+            Options { platforms: Some(platforms), ..Options::default() }
+        };
+        let image = ImageRef::oci("r.example", "vm", Some("1".to_owned()));
+        let file = |path: &str| ImageRef::File { path: path.into(), tag: None, digest: None };
+        let cloud = ImageRef::Glance { cloud: "site".into(), image: "vm".into() };
+        let volume = ImageRef::Volume { cloud: "site".into(), volume: "vm".into() };
+        let two = platforms(&["linux/amd64", "linux/arm64"]);
+        for to in [cloud, volume, file("vm.img"), file("vm.sif")] {
+            assert_eq!(refuse_several(&image, &to, &two).unwrap_err().kind, Kind::Usage, "{to}");
+            assert!(refuse_several(&image, &to, &platforms(&["linux/arm64"])).is_ok());
+        }
+        assert!(refuse_several(&image, &file("vm.tar"), &two).is_ok());
     }
 }

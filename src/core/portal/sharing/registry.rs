@@ -81,9 +81,9 @@ impl Sharing {
     ) -> Result<ShareResult> {
         let from = if matches!(pinned, ImageRef::Glance { .. }) { pinned } else { from };
         let wanted = TransferRecord::new(from, to, options, self.journal.person()).of_share(share);
-        let moving = self
-            .kept
-            .carried_out(cx, wanted, async |cx| self.disks.through_a_file(&cx, from, to, options.as_file).await);
+        let moving = self.kept.carried_out(cx, wanted, async |cx| {
+            self.disks.through_a_file(&cx, (from, None), to, options.as_file).await
+        });
         let (reference, outcome) = moving.await?;
         Ok(ShareResult::Elsewhere { reference, outcome, share: None })
     }

@@ -323,7 +323,7 @@ impl Sharing {
         let wanted = TransferRecord::new(&from, &to, &options, self.journal.person()).of_share(share);
         let sharing = self.kept.carried_out(cx, wanted, async |cx| {
             let cx = &cx;
-            let (reference, outcome) = self.disks.through_a_file(cx, &from, &to, false).await?;
+            let (reference, outcome) = self.disks.through_a_file(cx, (&from, None), &to, false).await?;
             let own = cx.run(&what, theirs.own(cx)).await?;
             let share = if project.is_empty() || own.name == project || own.id == project {
                 None
