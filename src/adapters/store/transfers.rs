@@ -20,7 +20,7 @@ use wharf_core::{
         error::{During, Error, Kind, Result},
         text,
     },
-    ports::transfer_record::{FORMAT, KeptTransfer, TransferRecord, TransferState, Wish},
+    ports::transfer_record::{BETWEEN, FORMAT, KeptTransfer, TransferRecord, TransferState, Wish},
     ports::{TakenTransfer, TransferLog},
 };
 
@@ -30,6 +30,8 @@ const MOST: usize = 200;
 const LONGEST: i64 = 30 * 24 * 3600;
 /// How long one is kept that could go on, in seconds: registries forget uploads much sooner.
 const OPEN: i64 = 180 * 24 * 3600;
+/// How much of the time between two changes in the list counts at most, in seconds: no single gap makes one too old.
+const GAP: i64 = OPEN / 3;
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 4 << 20;
 /// The endings of the files of a transfer, that of its record first.
@@ -83,21 +85,58 @@ impl TransferFolder {
         Ok(all)
     }
 
-    /// Removes what is too old or too much. What cannot be removed is tried again the next time.
+    /// Removes what is too old or too much, with what lies between two places. What cannot be removed is tried again the
+    /// next time.
     fn prune(records: &[(PathBuf, TransferRecord)]) {
         let now = text::now();
+        let changes: Vec<i64> = records.iter().map(|(_, record)| record.changed).collect();
         let mut ended = 0;
         for (path, record) in records {
-            let age = now.saturating_sub(record.changed);
             ended += usize::from(!record.is_open());
-            let is_old = if record.is_open() { age > OPEN } else { age > LONGEST || ended > MOST };
+            let is_old = if record.is_open() {
+                age(record.changed, &changes, now) > OPEN
+            } else {
+                now.saturating_sub(record.changed) > LONGEST || ended > MOST
+            };
             if is_old && lock(path).is_ok_and(|lock| lock.is_some()) {
-                for ending in ENDINGS {
-                    let _ = fs::remove_file(path.with_extension(ending));
-                }
+                forget(path);
             }
         }
     }
+}
+
+/// For how many seconds a transfer has waited, by the times at which transfers were written down. A clock that jumps ahead
+/// makes one long gap between these: no gap counts for more than [`GAP`].
+fn age(changed: i64, changes: &[i64], now: i64) -> i64 {
+    let mut later: Vec<i64> = changes.iter().copied().filter(|at| *at > changed).chain([now.max(changed)]).collect();
+    later.sort_unstable();
+    let mut last = changed;
+    later
+        .into_iter()
+        .map(|at| at.saturating_sub(std::mem::replace(&mut last, at)).min(GAP))
+        .fold(0, i64::saturating_add)
+}
+
+/// Removes a transfer that this program has locked.
+fn forget(path: &Path) {
+    let between = kept_parts(path).into_iter().find(|part| part.part == BETWEEN);
+    if let Some(folder) = between.map(|part| PathBuf::from(part.at))
+        && private::remove(&folder).is_err()
+        && folder.exists()
+    {
+        tracing::warn!(path = %folder.display(), "what lies between two places stays; it is removed later");
+        return;
+    }
+    for ending in ENDINGS {
+        let _ = fs::remove_file(path.with_extension(ending));
+    }
+}
+
+/// How far the parts of a transfer were.
+fn kept_parts(record: &Path) -> Vec<Checkpoint> {
+    private::read(&record.with_extension("parts"), LARGEST)
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default()
 }
 
 /// The record in a file, if it is one that this program can read, and is named after its id.
@@ -145,10 +184,7 @@ fn is_recent(kept: &TransferRecord) -> bool {
 impl Taken {
     /// Takes a transfer that is locked now.
     fn of(file: PathBuf, record: TransferRecord, lock: File) -> Self {
-        let parts: Vec<Checkpoint> = private::read(&file.with_extension("parts"), LARGEST)
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
-        let parts = parts.into_iter().map(|one| (one.part.clone(), one)).collect();
+        let parts = kept_parts(&file).into_iter().map(|one| (one.part.clone(), one)).collect();
         // What was wished for before was meant for the program that had it then.
         let _ = fs::remove_file(file.with_extension("wish"));
         Self {
@@ -332,6 +368,39 @@ mod tests {
         for odd in ["", "../x", "zzzz", "ab/cd", &"a".repeat(40)] {
             assert!(list.wish(odd, Wish::Pause).is_err(), "{odd}");
         }
+    }
+
+    #[test]
+    fn what_is_pruned_leaves_nothing_between_and_a_clock_that_jumps_prunes_nothing() {
+        let day = 24 * 3600;
+        let now = 1_000 * day;
+        assert_eq!(age(now - 10 * day, &[now - 10 * day, now - 3 * day], now), 10 * day);
+        assert!(age(now - 900 * day, &[now - 900 * day], now) < OPEN, "nothing happened in between but a jump");
+        let each_month: Vec<i64> = (1..9).map(|month| now - month * 30 * day).collect();
+        assert!(age(now - 240 * day, &each_month, now) > OPEN);
+        assert_eq!(age(now + day, &each_month, now), 0, "a clock that was put back");
+
+        let state = tempfile::tempdir().unwrap();
+        let list = TransferFolder::new(state.path());
+        let between = state.path().join("moving/one");
+        std::fs::create_dir_all(&between).unwrap();
+        std::fs::write(between.join("disk.img"), "x").unwrap();
+        let taken = list.take(&wanted("1")).unwrap();
+        taken.keep(&Checkpoint { part: BETWEEN.into(), at: between.display().to_string(), bytes: 0 }).unwrap();
+        let id = taken.record().id;
+        let mut old = taken.record();
+        old.changed = text::now() - 240 * day;
+        taken.keep_record(&old).unwrap();
+        drop(taken);
+        list.take(&wanted("2")).unwrap();
+        assert!(between.exists() && list.take_kept(&id).is_ok());
+        let others = (1..8).map(|month| {
+            let path = state.path().join(format!("{month}.json"));
+            (path, TransferRecord { changed: text::now() - month * 30 * day, ..wanted("3") })
+        });
+        let known: Vec<_> = others.chain(list.records().unwrap()).collect();
+        TransferFolder::prune(&known);
+        assert!(!between.exists() && list.take_kept(&id).is_err());
     }
 
     #[test]

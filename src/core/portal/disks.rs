@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 
-use super::{evidence::Evidence, kept_transfers::BETWEEN, sources::Sources};
+use super::{evidence::Evidence, sources::Sources};
 use crate::{
     base::{
         context::Context,
@@ -19,6 +19,7 @@ use crate::{
     ports::{
         content::Outcome as Copied,
         disks::{FOR_VOLUME, FitsFile, Upload},
+        transfer_record::BETWEEN,
     },
     transfer::copy::{self, Options},
 };

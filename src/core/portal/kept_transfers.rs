@@ -18,7 +18,7 @@ use crate::{
     image::reference::ImageRef,
     ports::{
         TakenTransfer, TransferLog,
-        transfer_record::{self as record, KeptTransfer, TransferRecord, TransferState, Wish},
+        transfer_record::{self as record, BETWEEN, KeptTransfer, TransferRecord, TransferState, Wish},
     },
 };
 
@@ -30,9 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ALIVE: Duration = Duration::from_secs(20);
 /// How long to wait for another program to do what it was told.
 const ANSWER: Duration = Duration::from_secs(40);
-
-/// The part of a transfer that is a file of ours between two places.
-pub(super) const BETWEEN: &str = "between";
 
 /// The list of this person's transfers.
 pub struct KeptTransfers {

@@ -16,6 +16,8 @@ use crate::{
 
 /// The format of the records that this program writes. Records of another format are left alone.
 pub const FORMAT: u32 = 1;
+/// The part of a transfer that is a folder of ours between two places.
+pub const BETWEEN: &str = "between";
 /// The fewest characters of an id that mean a transfer.
 const SHORTEST: usize = 2;
 
