@@ -96,7 +96,7 @@ pub async fn copy_to_all(
             return destinations.iter().map(failed).collect();
         }
     };
-    let states: Vec<State> = destinations.iter().map(|_| State::new(Ok(()))).collect();
+    let states: Vec<State> = destinations.iter().map(|_| State::default()).collect();
     let total = tree.blobs.values().map(|blob| blob.size).fold(0, u64::saturating_add);
     for one in destinations {
         one.cx.progress.total(total);
@@ -105,7 +105,7 @@ pub async fn copy_to_all(
     }
     put_blobs(cx, from, destinations, &states, (&tree, options.parallel)).await;
     let ends = destinations.iter().zip(states).zip(begun).map(|((one, state), begun)| {
-        let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let state = state.into_result();
         end(from, one, &tree, (&top, state, begun), options)
     });
     // Collected first, because a stream over a closure with borrows cannot be spawned.
@@ -140,8 +140,39 @@ fn as_entry(image: &Descriptor) -> serde_json::Value {
     entry
 }
 
-/// Whether the copy to a destination goes on, or why not.
-type State = Mutex<Result<()>>;
+/// Whether the copy to a destination goes on, or why not; and how many of its blobs are under way.
+struct State(Mutex<(Result<()>, usize)>);
+
+impl Default for State {
+    fn default() -> Self {
+        Self(Mutex::new((Ok(()), 0)))
+    }
+}
+
+impl State {
+    /// Begins another blob, unless the copy has failed.
+    fn begins(&self) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.1 += usize::from(state.0.is_ok());
+        state.0.is_ok()
+    }
+
+    /// A blob has ended. Gives why the copy has failed when this was the last one under way: until then, others hold
+    /// files and uploads that whoever is told may want to remove.
+    fn ended(&self, done: Result<()>) -> Option<Error> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.1 = state.1.saturating_sub(1);
+        if state.0.is_ok() {
+            state.0 = done;
+        }
+        let ended = state.1 == 0;
+        state.0.as_ref().err().filter(|_| ended).cloned()
+    }
+
+    fn into_result(self) -> Result<()> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner).0
+    }
+}
 
 /// Writes the manifests of an image whose blobs are there, what is attached to it, and its tag.
 async fn end(
@@ -217,10 +248,10 @@ async fn copy_attached(
     let digest = manifest.digest.clone();
     let tree = collect(cx, from, manifest, &what).await?;
     let only = [Destination { cx: cx.clone(), to: to.clone(), told: None }];
-    let state = [State::new(Ok(()))];
+    let state = [State::default()];
     put_blobs(cx, from, &only, &state, (&tree, parallel)).await;
     let [state] = state;
-    state.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+    state.into_result()?;
     put_manifests(cx, to, &tree, tag).await?;
     Ok(digest)
 }
@@ -317,23 +348,19 @@ async fn put_blob_to_all(
     states: &[State],
     (blob, made): (&Descriptor, Option<Bytes>),
 ) {
-    let failed = |one: &Destination, state: &State, error: Error| {
-        one.tell(&Err(error.clone()));
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.is_ok() {
-            *state = Err(error);
+    let ended = |one: &Destination, state: &State, done: Result<()>| {
+        if let Some(error) = state.ended(done) {
+            one.tell(&Err(error));
         }
     };
-    let is_going = |state: &State| state.lock().unwrap_or_else(PoisonError::into_inner).is_ok();
-    let going: Vec<_> = destinations.iter().zip(states).filter(|(_, state)| is_going(state)).collect();
+    let going: Vec<_> = destinations.iter().zip(states).filter(|(_, state)| state.begins()).collect();
     let looks: Vec<_> = going.iter().map(|(one, _)| is_there(from, one, blob)).collect();
     let there: Vec<Result<bool>> = stream::iter(looks).buffered(8).collect().await;
     let mut missing = Vec::new();
     for ((one, state), there) in going.into_iter().zip(there) {
         match there {
-            Ok(true) => {}
             Ok(false) => missing.push((one, state)),
-            Err(error) => failed(one, state, error),
+            there => ended(one, state, there.map(|_| ())),
         }
     }
     let fan = (missing.len() > 1 && made.is_none()).then(|| Fan::new(cx, from, blob, missing.len()));
@@ -347,13 +374,13 @@ async fn put_blob_to_all(
             (None, None) => Box::new(VerifiedBlob::new(&one.cx, from, blob)),
         }
     };
-    let puts: Vec<_> = missing.iter().map(|(one, _)| put_blob(one, blob, source(one))).collect();
-    let done = futures_util::future::join_all(puts).await;
-    for ((one, state), done) in missing.into_iter().zip(done) {
-        if let Err(error) = done {
-            failed(one, state, error);
-        }
-    }
+    let puts = missing.iter().map(|(one, state)| {
+        let putting = put_blob(one, blob, source(one));
+        async move { ended(one, state, putting.await) }
+    });
+    // Collected first, because a stream over a closure with borrows cannot be spawned.
+    let puts: Vec<_> = puts.collect();
+    futures_util::future::join_all(puts).await;
 }
 
 /// Whether a blob is at a destination, or could be mounted there.
@@ -423,5 +450,16 @@ mod tests {
         let made = narrowed(&top, &[&inner], &more, "narrow").unwrap();
         let Manifest::Index { manifests, .. } = made.parsed() else { panic!("{made:?}") };
         assert_eq!(manifests, &[inner]);
+    }
+
+    #[test]
+    fn a_destination_hears_of_a_failure_when_its_last_blob_has_ended() {
+        let state = State::default();
+        assert!(state.begins() && state.begins() && state.begins());
+        assert!(state.ended(Ok(())).is_none());
+        assert!(state.ended(Err(Error::cancelled("copy"))).is_none(), "another one is under way");
+        assert!(!state.begins(), "no further one begins");
+        assert_eq!(state.ended(Ok(())).map(|error| error.kind), Some(Kind::Cancelled));
+        assert!(state.into_result().is_err());
     }
 }
