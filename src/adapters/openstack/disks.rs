@@ -20,7 +20,7 @@ use super::{
     answers::GlanceImage,
     cloud::TOKEN,
     service::{Body, Request, Service},
-    volumes::VOLUME,
+    volumes::{ASKED_FOR, VOLUME},
 };
 use crate::{
     formats::disk_header,
@@ -264,6 +264,7 @@ impl Disks for Images {
             UPLOAD => {}
             FOR_VOLUME => return self.forget(cx, &self.image_ref(&reached.at)).await,
             VOLUME => return self.remove_begun_volume(&what, &reached.at).await,
+            ASKED_FOR => return self.remove_asked_for(cx, &what, &reached.at).await,
             _ => return Ok(()),
         }
         match cx.run(&what, self.find(&what, &reached.at)).await {

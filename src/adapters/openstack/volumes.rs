@@ -31,6 +31,10 @@ use wharf_core::{
 
 /// The part of a transfer that is a volume of this cloud.
 pub(super) const VOLUME: &str = "volume";
+/// The part of a transfer that is a volume whose id the cloud may not have told yet: the transfer's id and its name.
+pub(super) const ASKED_FOR: &str = "volume-asked-for";
+/// The entry in the metadata of a volume that says which transfer has begun it.
+const BEGUN_BY: &str = "wharf_transfer";
 /// The pause between looks at a volume whose status changes.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long to wait until a volume that is begun can be removed.
@@ -75,6 +79,8 @@ pub struct Block {
     has_dependent_backups: bool,
     #[serde(deserialize_with = "answers::lenient")]
     volume_image_metadata: BTreeMap<String, serde_json::Value>,
+    #[serde(deserialize_with = "answers::lenient")]
+    metadata: BTreeMap<String, serde_json::Value>,
 }
 
 impl Listed for Block {
@@ -104,6 +110,11 @@ pub(super) fn time(text: Option<&str>) -> Option<i64> {
 impl Block {
     pub fn title(&self) -> String {
         answers::title(self.name.as_deref(), &self.id)
+    }
+
+    /// Whether this transfer has begun it, and nobody removes it.
+    fn is_begun_by(&self, transfer: &str) -> bool {
+        self.status != "deleting" && self.metadata.get(BEGUN_BY).and_then(serde_json::Value::as_str) == Some(transfer)
     }
 
     /// The ids of the servers that it is attached to, cleaned.
@@ -303,28 +314,55 @@ impl Images {
             None => self.begun_volume(cx, what, (image, size), name).await?,
         };
         cx.checkpoints.keep(VOLUME, &id, 0).await;
+        cx.checkpoints.forget(ASKED_FOR).await;
         cx.unless_cancelled(what, self.until_available(cx, what, &id)).await?;
         cx.checkpoints.forget(VOLUME).await;
         Ok(ImageRef::Volume { cloud: self.cloud.name.clone(), volume: id })
     }
 
-    /// Begins a volume; gives its id.
+    /// Begins a volume; gives its id. One that this transfer has begun before is taken up: the answer may have been lost.
     async fn begun_volume(&self, cx: &Context, what: &str, (image, size): (&str, u64), name: &str) -> Result<String> {
-        // A copy that is repeated must not make a second one.
-        match cx.run(what, self.find_block(what, "volumes", name)).await {
-            Err(error) if error.kind == Kind::NotFound => {}
-            Err(error) if error.kind != Kind::Usage => return Err(error),
-            _ => {
-                return Err(Error::usage(what, format!("there is a volume called '{}'", clean::short(name, 60)))
-                    .hint("choose another name"));
-            }
+        let transfer = cx.progress.note().transfer;
+        let known = cx.run(what, self.volumes_called(what, name)).await?;
+        let is_ours = |one: &&Block| transfer.as_ref().is_some_and(|transfer| one.is_begun_by(transfer));
+        if let Some(begun) = known.iter().find(is_ours) {
+            return Ok(begun.id.clone());
         }
-        let body = json!({"volume": {"size": size, "name": name, "imageRef": image}});
-        let request = Request::new(Method::POST, "volumes", Body::Json(body));
+        // A copy that is repeated must not make a second one.
+        if !known.is_empty() {
+            return Err(Error::usage(what, format!("there is a volume called '{}'", clean::short(name, 60)))
+                .hint("choose another name"));
+        }
+        let mut volume = json!({"size": size, "name": name, "imageRef": image});
+        if let Some(transfer) = transfer {
+            volume["metadata"] = json!({BEGUN_BY: transfer});
+            cx.checkpoints.keep(ASKED_FOR, &format!("{transfer}/{name}"), 0).await;
+        }
+        let request = Request::new(Method::POST, "volumes", Body::Json(json!({"volume": volume})));
         let making = self.cloud.json::<BTreeMap<String, Block>>(what, Service::Volume, request);
         let made = cx.run(what, making).await?.remove("volume");
         let id = made.map(|made| made.id).filter(|id| text::is_uuid(id));
         id.ok_or_else(|| Error::failed(what, "the cloud names no volume"))
+    }
+
+    /// The first volumes of this name.
+    async fn volumes_called(&self, what: &str, name: &str) -> Result<Vec<Block>> {
+        let path = format!("volumes/detail?limit=20&name={}", encoded(name));
+        let mut answer: BTreeMap<String, serde_json::Value> =
+            self.cloud.json(what, Service::Volume, Request::get(&path)).await?;
+        let volumes = answer.remove("volumes").unwrap_or_default();
+        serde_json::from_value(volumes).map_err(|error| Error::failed(what, error))
+    }
+
+    /// Removes the volume that a transfer has asked for, if the cloud has made it; `asked` is kept as [`ASKED_FOR`].
+    pub async fn remove_asked_for(&self, cx: &Context, what: &str, asked: &str) -> Result<()> {
+        let Some((transfer, name)) = asked.split_once('/') else { return Ok(()) };
+        for volume in cx.run(what, self.volumes_called(what, name)).await? {
+            if volume.is_begun_by(transfer) {
+                self.remove_begun_volume(what, &volume.id).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn until_available(&self, cx: &Context, what: &str, id: &str) -> Result<()> {
@@ -423,6 +461,17 @@ impl Images {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_volume_tells_which_transfer_has_begun_it() {
+        let volume = |text: &str| serde_json::from_str::<Block>(text).unwrap();
+        let begun = volume(r#"{"id": "x", "status": "creating", "metadata": {"wharf_transfer": "ab12"}}"#);
+        assert!(begun.is_begun_by("ab12") && !begun.is_begun_by("ab13") && !begun.is_begun_by(""));
+        assert!(!volume(r#"{"status": "deleting", "metadata": {"wharf_transfer": "ab12"}}"#).is_begun_by("ab12"));
+        for other in [r#"{"metadata": {}}"#, r#"{"metadata": null}"#, r#"{"metadata": {"wharf_transfer": 1}}"#, "{}"] {
+            assert!(!volume(other).is_begun_by("ab12"), "{other}");
+        }
+    }
 
     #[test]
     fn cinders_times_are_in_utc_though_they_do_not_say_so() {
