@@ -386,7 +386,9 @@ mod tests {
         std::fs::create_dir_all(&between).unwrap();
         std::fs::write(between.join("disk.img"), "x").unwrap();
         let taken = list.take(&wanted("1")).unwrap();
-        taken.keep(&Checkpoint { part: BETWEEN.into(), at: between.display().to_string(), bytes: 0, least: 0 }).unwrap();
+        taken
+            .keep(&Checkpoint { part: BETWEEN.into(), at: between.display().to_string(), bytes: 0, least: 0 })
+            .unwrap();
         let id = taken.record().id;
         let mut old = taken.record();
         old.changed = text::now() - 240 * day;

@@ -1,5 +1,7 @@
 //! What is kept of each transfer, so that it can go on after the program or the machine has ended.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::content::Options;
@@ -52,6 +54,9 @@ pub struct TransferRecord {
     /// The share that it is a part of: whoever lets it go on shares too.
     #[serde(default)]
     pub share: Option<KeptShare>,
+    /// Annotations of the index that is written for chosen platforms.
+    #[serde(default)]
+    pub index_annotations: BTreeMap<String, String>,
     /// Who began it.
     pub person: String,
     /// When it was begun, in seconds since 1970.
@@ -165,6 +170,7 @@ impl TransferRecord {
             rate: None,
             hours: None,
             share: None,
+            index_annotations: options.index_annotations.clone(),
             person: person.to_owned(),
             began: now,
             changed: now,
@@ -202,6 +208,7 @@ impl TransferRecord {
             parallel: self.parallel,
             because: self.because.clone(),
             as_file: self.as_file,
+            index_annotations: self.index_annotations.clone(),
             ..Options::default()
         }
     }
@@ -346,6 +353,25 @@ mod tests {
                 (Receiver::Project("other/biology".into()), Some(name.clone()), Some(7))
             );
         }
+    }
+
+    #[test]
+    fn a_transfer_goes_on_with_the_options_that_it_was_begun_with() {
+        let options = Options {
+            platforms: Some(vec![Platform::new("linux", "amd64", None)]),
+            index_annotations: BTreeMap::from([("org.example.of".to_owned(), "x".to_owned())]),
+            ..Options::default()
+        };
+        let at = ImageRef::oci("r.example", "a", Some("1".to_owned()));
+        let record = TransferRecord::new(&at, &at, &options, "ada");
+        let mut written = serde_json::to_value(&record).unwrap();
+        let read: TransferRecord = serde_json::from_value(written.clone()).unwrap();
+        let again = read.options();
+        assert_eq!((again.platforms, again.index_annotations), (options.platforms, options.index_annotations));
+        // A record of an older Wharf has no such annotations.
+        written.as_object_mut().unwrap().remove("index_annotations");
+        let older: TransferRecord = serde_json::from_value(written).unwrap();
+        assert!(older.options().index_annotations.is_empty());
     }
 
     #[test]
