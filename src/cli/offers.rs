@@ -81,8 +81,10 @@ async fn take_back_ended(portal: &Portal, all: &[SharedByMe], json: bool) -> Res
     for one in all.iter().filter(|one| one.is_overdue(now)) {
         let name = format!("{} from {}", text::with_short_digests(&one.given.what), one.given.to);
         let taken = async {
-            match (portal.sharing.take_back(&cx, one).await?, &one.given.digest) {
-                (Some(copy), Some(digest)) => portal.upkeep.remove_copy(&cx, &copy, digest).await?,
+            match (&one.id, &one.copy, &one.given.digest) {
+                (Some(id), ..) => portal.sharing.revoke(&cx, id).await?,
+                (None, Some(copy), Some(digest)) => portal.upkeep.remove_copy(&cx, copy, digest).await?,
+                // What cannot be taken back is not past its end.
                 _ => {}
             }
             if !json {

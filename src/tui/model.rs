@@ -10,10 +10,10 @@ use super::{
         action::Action,
         keymap::Keymap,
         layout::{self, Chrome},
-        list::{NotSeen, Row, Rows},
+        list::{NotSeen, Row, Rows, SeenRow},
         plot::chart::Charts,
     },
-    msg::{DescribedWorkload, Effect, ImageTarget},
+    msg::{DescribedWorkload, Effect, ImageTarget, ShareEffect},
     popups::{Popup, Popups, pick::Pick},
     rows::WorkloadId,
     speed::Speed,
@@ -415,6 +415,20 @@ impl Model {
     /// The rows to act on; if they were not seen, tells the person why nothing is done and returns `None`.
     pub fn act_on<T>(&mut self, seen: Result<T, NotSeen>) -> Option<T> {
         seen.map_err(|why| self.say(why.to_string())).ok()
+    }
+
+    /// Accepts or rejects (`action`) an offer that was seen, of the cloud `source`, as a job.
+    pub fn answer_offer(
+        &mut self,
+        action: Action,
+        source: &str,
+        seen: Result<SeenRow<String>, NotSeen>,
+    ) -> Vec<Effect> {
+        let Some(offer) = self.act_on(seen) else { return Vec::new() };
+        let accept = action == Action::Accept;
+        let job = self.job(format!("{} {}", action.words(), offer.called()));
+        self.changing.push((job, source.to_owned()));
+        vec![Effect::Share(ShareEffect::AnswerOffer { job, offer, accept })]
     }
 
     /// Shows a message on the bottom line.

@@ -220,6 +220,7 @@ impl Catalog for Files {
 }
 
 fn disk(reference: &ImageRef, facts: disk_header::Facts) -> Image {
+    let annotations = facts.details.clone();
     Image {
         reference: reference.clone(),
         kind: facts.kind,
@@ -228,11 +229,11 @@ fn disk(reference: &ImageRef, facts: disk_header::Facts) -> Image {
         created: facts.modified,
         platforms: Vec::new(),
         config: RunConfig::default(),
-        annotations: facts.details.clone(),
         layers: Vec::new(),
         history: Vec::new(),
         size: facts.size,
-        disk: Some(DiskNeeds::add_to(facts.clone().into_disk(), &facts.details)),
+        disk: Some(DiskNeeds::add_to(facts.into_disk(), &annotations)),
+        annotations,
         signed: None,
         statement: None,
         artifact: None,

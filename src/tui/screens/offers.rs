@@ -10,7 +10,7 @@ use ratatui::{
 use crate::{
     kit::{
         action::Action,
-        list::{NotSeen, Rows, ScrollArea, Scrollable, SeenRow},
+        list::{Rows, ScrollArea, Scrollable},
         nothing::Nothing,
         theme::Theme,
         widgets::{above, below, cell, failures, put, row, select, vanished_message},
@@ -41,20 +41,6 @@ pub struct Page {
     pub untold: Option<Error>,
     /// Whether what was shared is shown, and not the offers.
     pub shows_shared: bool,
-}
-
-/// Accepts or rejects (`action`) an offer that was seen, of the cloud `source`, as a job.
-pub(super) fn answer(
-    model: &mut Model,
-    action: Action,
-    source: &str,
-    seen: std::result::Result<SeenRow<String>, NotSeen>,
-) -> Vec<Effect> {
-    let Some(offer) = model.act_on(seen) else { return Vec::new() };
-    let accept = action == Action::Accept;
-    let job = model.job(format!("{} {}", action.words(), offer.called()));
-    model.changing.push((job, source.to_owned()));
-    vec![Effect::Share(ShareEffect::AnswerOffer { job, offer, accept })]
 }
 
 fn giver(offer: &Offer) -> String {
@@ -269,7 +255,7 @@ impl super::page::Page for Page {
                 let target = ImageTarget::Reference(selected.reference.clone());
                 vec![Effect::Go(Navigation::Image { target, platform: None, launch: false })]
             }
-            Action::Accept | Action::Reject => answer(model, action, &selected.source, self.rows.seen_one()),
+            Action::Accept | Action::Reject => model.answer_offer(action, &selected.source, self.rows.seen_one()),
             _ => Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     audit,
     base::{
         context::Context,
-        error::{Error, Kind, Result},
+        error::{Kind, Result},
         text,
     },
     image::{model::LastPull, reference::ImageRef},
@@ -92,21 +92,6 @@ impl Sharing {
         let all = given(&audit::read(&self.journal.written().await?));
         let looks: Vec<_> = all.into_iter().take(MOST).map(|given| self.standing(cx, given)).collect();
         Ok(stream::iter(looks).buffered(AT_ONCE).collect().await)
-    }
-
-    /// Takes back a grant; gives the copy that is to be removed where a copy was made.
-    ///
-    /// # Errors
-    /// `Usage` where there is nothing to take back.
-    pub async fn take_back(&self, cx: &Context, shared: &SharedByMe) -> Result<Option<ImageRef>> {
-        match (&shared.id, &shared.copy) {
-            (Some(id), _) => self.revoke(cx, id).await.map(|()| None),
-            (None, Some(copy)) => Ok(Some(copy.clone())),
-            (None, None) => {
-                let what = format!("take {} back from {}", shared.given.what, shared.given.to);
-                Err(Error::usage(what, "it is not there any more, or was a link, which cannot be taken back"))
-            }
-        }
     }
 
     async fn standing(&self, cx: &Context, given: Given) -> SharedByMe {

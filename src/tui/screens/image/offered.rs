@@ -5,7 +5,6 @@ use crate::{
     kit::{action::Action, list::DrawnItem},
     model::Model,
     msg::{Effect, ShareEffect},
-    screens::offers,
 };
 use wharf_core::{base::clean, image::reference::ImageRef, sharing::offer::Offer};
 
@@ -36,6 +35,6 @@ impl Page {
     /// Accepts the offer, as a job.
     pub(super) fn accept(&self, model: &mut Model) -> Vec<Effect> {
         let Some(offer) = self.offer.as_ref() else { return Vec::new() };
-        offers::answer(model, Action::Accept, &offer.source, offer.seen())
+        model.answer_offer(Action::Accept, &offer.source, offer.seen())
     }
 }

@@ -2,13 +2,9 @@
 
 use ratatui::text::Line;
 
-use super::Page;
 use crate::{kit::theme::Theme, msg::LockWish};
 use wharf_core::{
-    base::{
-        clean,
-        error::{Error, Result},
-    },
+    base::{clean, error::Error},
     image::model::Image,
     launch::lock::LockedHere,
 };
@@ -17,15 +13,16 @@ use wharf_core::{
 #[derive(Debug, Default)]
 pub(super) struct Lock {
     /// Whether the person wants what the name means now, whatever the file says.
-    is_left: bool,
+    pub is_left: bool,
     /// The platform that the person has chosen.
-    platform: Option<String>,
-    named: Named,
+    pub platform: Option<String>,
+    /// What the file names.
+    pub named: Named,
 }
 
 /// What the file names.
 #[derive(Debug, Default)]
-enum Named {
+pub(super) enum Named {
     /// Nothing, or it is not asked: a launch that is made again has its bytes.
     #[default]
     Nothing,
@@ -72,39 +69,5 @@ impl Lock {
         };
         // The tag has a line of its own: it is what differs from what the person has chosen.
         words.split("; ").enumerate().map(of).collect()
-    }
-}
-
-impl Page {
-    /// The same screen, which launches what the lock file of this folder names; for this platform if one was chosen.
-    #[must_use]
-    pub fn by_lock_file(mut self, platform: Option<String>) -> Self {
-        self.lock = Lock { platform, named: Named::Unread, ..Lock::default() };
-        self
-    }
-
-    /// Takes what the lock file of this folder names, or why it cannot be used: then nothing is launched unless the person
-    /// wants what the name means now.
-    pub fn lock_arrived(&mut self, result: Result<Option<LockedHere>>) {
-        self.lock.named = match result {
-            Ok(None) => Named::Nothing,
-            Ok(Some(here)) => {
-                let now = std::mem::replace(&mut self.image, here.image.clone());
-                Named::Bytes(Box::new(here), Box::new(now))
-            }
-            Err(error) => {
-                self.error = Some(error.clone());
-                Named::Refused(error)
-            }
-        };
-    }
-
-    /// Takes the bytes of the lock file in place of those of today, or the other way round.
-    pub(super) fn turn_lock(&mut self) {
-        self.lock.is_left = !self.lock.is_left;
-        if let Named::Bytes(here, now) = &self.lock.named {
-            self.image = if self.lock.is_left { Image::clone(now) } else { here.image.clone() };
-        }
-        self.drop_form();
     }
 }

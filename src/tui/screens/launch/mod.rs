@@ -4,6 +4,7 @@ mod actions;
 mod again;
 mod form_view;
 mod gate_view;
+mod lock_choice;
 mod locked;
 mod notes;
 mod plan_view;
