@@ -151,13 +151,19 @@ impl RowSet {
     /// Packs rows, sorted by name.
     pub fn build(mut rows: Vec<Row>) -> Self {
         rows.sort_by(|a, b| a.name.cmp(&b.name));
-        // Of several rows with one name the last one counts, because a source may send names first and tags later.
+        // Of several rows with one name the last one counts, because a source may send names first and tags later. A name
+        // alone is of any kind: what it is may be known by its tag.
+        let is_name_alone = |row: &Row| row.tags.is_empty() && row.size.is_none() && row.kind == ImageKind::Container;
         rows.dedup_by(|later, kept| {
-            let same = later.name == kept.name && later.kind == kept.kind;
-            if same {
-                std::mem::swap(later, kept);
+            if later.name != kept.name {
+                return false;
             }
-            same
+            let same = later.kind == kept.kind;
+            if same || is_name_alone(kept) {
+                std::mem::swap(later, kept);
+                return true;
+            }
+            is_name_alone(later)
         });
         rows.truncate(MOST_ROWS);
         let mut set = Self { text: String::with_capacity(rows.len() * 48), records: Vec::with_capacity(rows.len()) };
