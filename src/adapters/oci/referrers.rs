@@ -94,6 +94,16 @@ fn entry(value: &Value) -> Option<(Digest, String)> {
     Some((digest, kind.unwrap_or_default()))
 }
 
+/// The answer, if it is none of an error. A place that fails by itself (500, 501) will fail tomorrow as well: that does not
+/// pass, as a place does that is away or busy.
+async fn told(what: &str, response: Response) -> Result<Response> {
+    let status = response.status();
+    let is_away = matches!(status.as_u16(), 502..=504);
+    let lasts =
+        |error: Error| if status.is_server_error() && !is_away { Error { kind: Kind::Failed, ..error } } else { error };
+    success(what, response).await.map_err(lasts)
+}
+
 fn content_type(response: &Response) -> String {
     let value = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     value.unwrap_or_default().to_owned()
@@ -153,11 +163,11 @@ impl Oci {
             }
             match response.status() {
                 StatusCode::NOT_FOUND if is_web_page(&content_type(&response)) => {
-                    Err(Error::new(Kind::Unavailable, &what, "a web page answered, not the registry")
+                    Err(Error::new(Kind::Failed, &what, "a web page answered, not the registry")
                         .hint("check the network and the proxy"))
                 }
                 StatusCode::NOT_FOUND => Ok(false),
-                _ => success(&what, response).await.map(|_| true),
+                _ => told(&what, response).await.map(|_| true),
             }
         })
         .await
@@ -208,7 +218,7 @@ impl Oci {
             if page == 0 && none {
                 return Ok(());
             }
-            let response = success(what, response).await?;
+            let response = told(what, response).await?;
             let continues = response.headers().get_all(header::LINK).iter().any(is_next);
             let next = http::next_link(&response).and_then(|target| self.registry.server.next(&url, &target));
             let kind = content_type(&response);
@@ -256,7 +266,7 @@ impl Oci {
             .run(&what, async {
                 let make = || Ok(self.registry.request(Method::GET, &url)?.header("Accept", &accept));
                 let response = self.registry.send(&what, &client::pull(&name.repository), make).await?;
-                let response = success(&what, response).await?;
+                let response = told(&what, response).await?;
                 Ok((content_type(&response), http::body(response, MANIFEST_LIMIT, &what).await?))
             })
             .await?;
