@@ -363,7 +363,12 @@ async fn is_whole(path: &Path, blob: &Descriptor) -> Result<bool> {
         if !std::fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == blob.size) {
             return Ok(false);
         }
-        let (mut file, mut hasher) = (disk_header::open(&path)?, blob.digest.hasher());
+        // It was compared when it was written. What others could have put there is compared again.
+        if private::is_own(&path) {
+            return Ok(true);
+        }
+        let Ok(mut file) = disk_header::open(&path) else { return Ok(false) };
+        let mut hasher = blob.digest.hasher();
         let mut piece = vec![0; READ_AT_ONCE];
         loop {
             match file.read(&mut piece).during(&task)? {

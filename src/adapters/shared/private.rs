@@ -191,9 +191,23 @@ pub fn own_folder(path: &Path) -> Result<Option<File>> {
     let meta = folder.metadata().during(&what)?;
     match meta.uid() {
         other if other != user_id() => Err(theirs(format!("it belongs to user {other}"))),
-        _ if others_write(&meta) => Err(theirs("others may write to it".to_owned())),
+        _ if others_write(&meta) && keeps_modes(&folder) => Err(theirs("others may write to it".to_owned())),
         _ => Ok(Some(folder)),
     }
+}
+
+/// Whether a file system keeps who may do what; some of other systems say the same of everything.
+fn keeps_modes(folder: &File) -> bool {
+    let closed = folder.set_permissions(Permissions::from_mode(0o700));
+    closed.is_err() || !folder.metadata().is_ok_and(|meta| others_write(&meta))
+}
+
+/// Whether nobody else could have put a file where it is, or have changed it: the file and its folder are this user's.
+pub fn is_own(path: &Path) -> bool {
+    let own = |path: &Path| {
+        path.symlink_metadata().is_ok_and(|meta| meta.uid() == user_id() && !meta.is_symlink() && !others_write(&meta))
+    };
+    own(path) && path.parent().is_some_and(own)
 }
 
 /// Makes a folder that is closed to others, or takes up the one that an earlier run of this user has made, wherever it is
