@@ -31,7 +31,7 @@ const LONGEST: i64 = 30 * 24 * 3600;
 /// How long one is kept that could go on, in seconds: registries forget uploads much sooner.
 const OPEN: i64 = 180 * 24 * 3600;
 /// How much of the time between two changes in the list counts at most, in seconds: no single gap makes one too old.
-const GAP: i64 = OPEN / 3;
+const GAP: i64 = OPEN - 20 * 24 * 3600;
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 4 << 20;
 /// The endings of the files of a transfer, that of its record first.
@@ -274,8 +274,9 @@ impl TransferLog for TransferFolder {
             if let Some(lock) = lock(file)? {
                 // Another program may have ended it until now.
                 let Some(now) = read(file).filter(TransferRecord::is_open) else { continue };
+                let (rate, hours) = (wanted.rate.or(now.rate), wanted.hours.or(now.hours));
                 let taken = Taken::of(file.clone(), now, lock);
-                let again = TransferRecord { id: kept.id.clone(), began: kept.began, ..wanted.clone() };
+                let again = TransferRecord { id: kept.id.clone(), began: kept.began, rate, hours, ..wanted.clone() };
                 taken.keep_record(&again)?;
                 return Ok(Arc::new(taken));
             }
@@ -378,6 +379,9 @@ mod tests {
         assert!(age(now - 900 * day, &[now - 900 * day], now) < OPEN, "nothing happened in between but a jump");
         let each_month: Vec<i64> = (1..9).map(|month| now - month * 30 * day).collect();
         assert!(age(now - 240 * day, &each_month, now) > OPEN);
+        // Of transfers that ended, only the last month is kept.
+        let lately: Vec<i64> = (0..30).map(|ago| now - ago * day).collect();
+        assert!(age(now - 170 * day, &lately, now) < OPEN && age(now - 182 * day, &lately, now) > OPEN);
         assert_eq!(age(now + day, &each_month, now), 0, "a clock that was put back");
 
         let state = tempfile::tempdir().unwrap();

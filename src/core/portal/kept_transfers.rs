@@ -199,7 +199,9 @@ impl KeptTransfers {
                 return Box::pin(work(Context { pace, ..cx.clone() })).await;
             }
         };
-        let TransferRecord { id, from, to, .. } = taken.record();
+        let TransferRecord { id, from, to, rate, hours, .. } = taken.record();
+        // One that is taken up keeps its own limits, where no others are said.
+        let pace = pace.or(rate, hours);
         cx.progress.kept_as(&id);
         let own = Context {
             cancel: cx.cancel.child_token(),
