@@ -315,7 +315,12 @@ impl Images {
         };
         cx.checkpoints.keep(VOLUME, &id, 0).await;
         cx.checkpoints.forget(ASKED_FOR).await;
-        cx.unless_cancelled(what, self.until_available(cx, what, &id)).await?;
+        let waited = cx.unless_cancelled(what, self.until_available(cx, what, &id)).await;
+        // One that is gone, or that the cloud gave up on, is not waited for again.
+        if waited.as_ref().is_err_and(|error| matches!(error.kind, Kind::NotFound | Kind::Failed)) {
+            cx.checkpoints.forget(VOLUME).await;
+        }
+        waited?;
         cx.checkpoints.forget(VOLUME).await;
         Ok(ImageRef::Volume { cloud: self.cloud.name.clone(), volume: id })
     }
@@ -325,7 +330,8 @@ impl Images {
         let transfer = cx.progress.note().transfer;
         let known = cx.run(what, self.volumes_called(what, name)).await?;
         let is_ours = |one: &&Block| transfer.as_ref().is_some_and(|transfer| one.is_begun_by(transfer));
-        if let Some(begun) = known.iter().find(is_ours) {
+        // One that the cloud gave up on does not come any more.
+        if let Some(begun) = known.iter().filter(is_ours).find(|one| !one.status.starts_with("error")) {
             return Ok(begun.id.clone());
         }
         // A copy that is repeated must not make a second one.
