@@ -143,10 +143,13 @@ impl DiskNeeds {
     /// What an image tells; `from` is what it is itself, for whoever makes something of it.
     pub fn of(image: &Image, from: String) -> Self {
         let disk = Self::add_to(image.disk.clone().unwrap_or_default(), &image.annotations);
+        // What an index lists it for, where its publisher has said so.
+        let platform = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
+        let chosen = platform.map(|platform| platform.architecture.clone()).unwrap_or_default();
         Self {
             least_disk: disk.least_disk,
             least_memory: disk.least_memory,
-            architecture: disk.architecture,
+            architecture: if disk.architecture.is_empty() { chosen } else { disk.architecture },
             from,
             ..Self::told(&image.annotations)
         }
