@@ -254,6 +254,9 @@ impl DiskImages {
             _ => (to.clone(), self.bytes(cx, &file, to, (as_file, needs.annotations())).await?),
         };
         outcome.left.extend(signed.1);
+        if outcome.moved == 0 && signed.0.is_some() {
+            outcome.left.push("the signature over its data: the same disk was there, and stays as it is".to_owned());
+        }
         let _ = tokio::fs::remove_dir_all(&folder).await;
         // Clouds keep the hash of the file; registries that of the image around it.
         let between_clouds = matches!((from, to), (ImageRef::Glance { .. }, ImageRef::Glance { .. }));
