@@ -58,6 +58,11 @@ impl Lanes {
         self.change(|traffic| traffic.single = CALM);
     }
 
+    /// Whether nothing broke lately.
+    pub(super) fn are_calm(&self) -> bool {
+        self.change(|traffic| traffic.single == 0)
+    }
+
     /// A blob came through whole.
     pub(super) fn came_through(&self) {
         self.change(|traffic| traffic.single = traffic.single.saturating_sub(1));

@@ -27,10 +27,11 @@ use wharf_core::{
 /// Blobs up to this size are sent in one piece; larger ones in chunks of at least this size. Registries that keep their
 /// blobs in S3 can add nothing to a smaller part, and copy all that came before.
 const SMALL: u64 = 5 << 20;
-/// The largest chunk: what is lost at most when a connection breaks.
-const LARGEST: u64 = 32 << 20;
-/// Into how many chunks a blob is cut where neither of these is reached.
-const CHUNKS: u64 = 128;
+/// The largest chunk, which is what is lost at most when a connection breaks, and into how many chunks a blob is cut where
+/// neither is reached: while nothing has broken, and afterwards. Between two chunks the registry only writes, so that fewer
+/// of them are faster.
+const CALM: (u64, u64) = (64 << 20, 64);
+const AFTER_BREAKS: (u64, u64) = (32 << 20, 128);
 /// How long the registry may take nothing of a chunk, or not answer after its last byte.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often whoever waits for others looks whether to stop.
@@ -49,8 +50,8 @@ fn least_chunk(told: u64) -> u64 {
 }
 
 /// How many bytes are sent at a time of a blob of this size; the registry may want more.
-fn chunk_of(size: u64, least: u64) -> u64 {
-    (size / CHUNKS).clamp(SMALL, LARGEST).max(least)
+fn chunk_of(size: u64, least: u64, (largest, chunks): (u64, u64)) -> u64 {
+    (size / chunks).clamp(SMALL, largest).max(least)
 }
 
 /// An upload that a registry has begun.
@@ -330,7 +331,7 @@ impl Sending<'_> {
         let response = success(self.what, self.cx.run(self.what, asked).await?).await?;
         let range = response.headers().get(header::RANGE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let sent = received(range);
-        let most = known.sent.saturating_add(chunk_of(self.blob.size, known.least)).min(self.blob.size);
+        let most = known.sent.saturating_add(chunk_of(self.blob.size, known.least, CALM)).min(self.blob.size);
         if sent > most {
             let why = format!("the registry says that it has {sent} bytes, and at most {most} were sent");
             return Err(Error::failed(self.what, why));
@@ -357,7 +358,11 @@ impl Sending<'_> {
         let opened = self.source.open(going.sent).await.map_err(Break::Final)?;
         let pieces = Arc::new(Mutex::new(Pieces { stream: opened, rest: Bytes::new(), broken: None }));
         let size = self.blob.size;
-        let chunk = if in_chunks { chunk_of(size, going.least) } else { u64::MAX };
+        let chunk = if in_chunks {
+            chunk_of(size, going.least, if self.oci.lanes.are_calm() { CALM } else { AFTER_BREAKS })
+        } else {
+            u64::MAX
+        };
         while going.sent < size || size == 0 {
             if self.cx.shall_stop() {
                 return Err(Break::Passing(Error::cancelled(self.what)));
@@ -521,10 +526,15 @@ mod tests {
 
     #[test]
     fn chunks_grow_with_the_blob_and_lose_little() {
-        for (size, chunk) in [(1, SMALL), (100 << 20, SMALL), (2 << 30, 16 << 20), (100 << 30, LARGEST)] {
-            assert_eq!(chunk_of(size, 0), chunk, "{size}");
+        for (size, calm, later) in [
+            (1, SMALL, SMALL),
+            (100 << 20, SMALL, SMALL),
+            (2 << 30, 32 << 20, 16 << 20),
+            (100 << 30, CALM.0, AFTER_BREAKS.0),
+        ] {
+            assert_eq!((chunk_of(size, 0, CALM), chunk_of(size, 0, AFTER_BREAKS)), (calm, later), "{size}");
         }
-        assert_eq!(chunk_of(1 << 20, 64 << 20), 64 << 20, "a registry may want larger ones");
+        assert_eq!(chunk_of(1 << 20, 80 << 20, CALM), 80 << 20, "a registry may want larger ones");
     }
 
     #[test]

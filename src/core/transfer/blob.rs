@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
+use tokio::sync::Mutex as AsyncMutex;
 
 use super::patience::Patience;
 use crate::{
     base::{
+        blocking::blocking,
         context::Context,
-        digest::Hasher,
+        digest::{Digest, Hasher},
         error::{Error, Kind, Result},
     },
     image::{manifest::Descriptor, reference::ImageRef},
@@ -35,20 +37,57 @@ pub struct VerifiedBlob {
     cx: Context,
     from: CopyEnd,
     blob: Descriptor,
-    seen: Arc<Mutex<Seen>>,
+    seen: Seen,
 }
 
+/// From so many bytes on, a chunk is hashed beside the task that sends it.
+const BESIDE: usize = 128 << 10;
+
+#[derive(Clone)]
 struct Seen {
-    hasher: Hasher,
+    /// Held while a chunk is hashed: the next one waits for that.
+    hasher: Arc<AsyncMutex<Hasher>>,
+    counts: Arc<Mutex<Counts>>,
+}
+
+#[derive(Default)]
+struct Counts {
     hashed: u64,
     counted: u64,
+}
+
+impl Seen {
+    /// Hashes what is new in a chunk that begins at this byte.
+    async fn hash(&self, chunk: &Bytes, begin: u64) {
+        let mut hasher = self.hasher.clone().lock_owned().await;
+        let end = begin + chunk.len() as u64;
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if begin > counts.hashed || end <= counts.hashed {
+            return;
+        }
+        let new = chunk.slice((counts.hashed - begin) as usize..);
+        counts.hashed = end;
+        if new.len() < BESIDE {
+            hasher.update(&new);
+        } else {
+            // Not waited for: if it does not come to its end, the digest is wrong.
+            drop(blocking(move || hasher.update(&new)));
+        }
+    }
+
+    /// The digest of what was hashed, and how many bytes that was.
+    async fn digest(&self) -> (Digest, u64) {
+        let hasher = self.hasher.lock().await;
+        let hashed = self.counts.lock().unwrap_or_else(PoisonError::into_inner).hashed;
+        (hasher.clone().finish(), hashed)
+    }
 }
 
 impl VerifiedBlob {
     /// The blob `blob` in the place `from`.
     pub fn new(cx: &Context, from: &CopyEnd, blob: &Descriptor) -> Self {
-        let seen = Seen { hasher: blob.digest.hasher(), hashed: 0, counted: 0 };
-        Self { cx: cx.clone(), from: from.clone(), blob: blob.clone(), seen: Arc::new(Mutex::new(seen)) }
+        let seen = Seen { hasher: Arc::new(AsyncMutex::new(blob.digest.hasher())), counts: Arc::default() };
+        Self { cx: cx.clone(), from: from.clone(), blob: blob.clone(), seen }
     }
 }
 
@@ -101,17 +140,17 @@ impl Reading {
     async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
             self.open().await?;
-            let Some(stream) = &mut self.inner else { return self.check.end().map(|()| None) };
+            let Some(stream) = &mut self.inner else { return self.check.end().await.map(|()| None) };
             match stream.try_next().await {
                 Ok(Some(chunk)) => {
                     self.check.cx.pace.take(chunk.len() as u64, &self.check.cx.progress).await;
-                    self.check.pass(&chunk)?;
+                    self.check.pass(&chunk).await?;
                     return Ok(Some(chunk));
                 }
-                Ok(None) if self.check.is_whole() => return self.check.end().map(|()| None),
+                Ok(None) if self.check.is_whole() => return self.check.end().await.map(|()| None),
                 Ok(None) => self.broke(self.check.short()).await?,
                 // All of it has come: how the connection ends does not matter.
-                Err(_) if self.check.is_whole() => return self.check.end().map(|()| None),
+                Err(_) if self.check.is_whole() => return self.check.end().await.map(|()| None),
                 Err(error) => self.broke(error).await?,
             }
         }
@@ -130,7 +169,7 @@ impl Reading {
 }
 
 struct Check {
-    seen: Arc<Mutex<Seen>>,
+    seen: Seen,
     blob: Descriptor,
     at: ImageRef,
     cx: Context,
@@ -139,20 +178,16 @@ struct Check {
 
 impl Check {
     /// Hashes and counts what is new in a chunk.
-    fn pass(&mut self, chunk: &Bytes) -> Result<()> {
+    async fn pass(&mut self, chunk: &Bytes) -> Result<()> {
         let begin = self.position;
         self.position += chunk.len() as u64;
         if self.position > self.blob.size {
             return Err(self.wrong("more bytes came than the manifest says"));
         }
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if begin <= seen.hashed && self.position > seen.hashed {
-            let known = (seen.hashed - begin) as usize;
-            seen.hasher.update(&chunk[known..]);
-            seen.hashed = self.position;
-        }
-        let new = self.position.saturating_sub(seen.counted.max(begin));
-        seen.counted = seen.counted.max(self.position);
+        self.seen.hash(chunk, begin).await;
+        let mut counts = self.seen.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = self.position.saturating_sub(counts.counted.max(begin));
+        counts.counted = counts.counted.max(self.position);
         self.cx.progress.add(new);
         self.cx.progress.part(self.blob.digest.short(), self.position, self.blob.size);
         self.cx.progress.add_again(chunk.len() as u64 - new);
@@ -169,12 +204,12 @@ impl Check {
         Error::new(Kind::Unavailable, self.task(), why)
     }
 
-    fn end(&self) -> Result<()> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.hashed < self.blob.size {
+    async fn end(&self) -> Result<()> {
+        let (digest, hashed) = self.seen.digest().await;
+        if hashed < self.blob.size {
             return Ok(());
         }
-        self.blob.digest.matches(&seen.hasher.clone().finish(), &self.task())
+        self.blob.digest.matches(&digest, &self.task())
     }
 
     fn wrong(&self, why: &str) -> Error {
