@@ -33,6 +33,8 @@ impl Page {
     /// Takes the bytes of the lock file in place of those of today, or the other way round.
     pub(super) fn turn_lock(&mut self) {
         self.lock.is_left = !self.lock.is_left;
+        // The backend that is shown stays, also where its form does not come at once.
+        self.chosen = true;
         if let Named::Bytes(here, now) = &self.lock.named {
             self.image = if self.lock.is_left { Image::clone(now) } else { here.image.clone() };
         }
