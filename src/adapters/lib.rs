@@ -192,6 +192,7 @@ fn built(config: Config, reach: http::AllowedServers, vault: Arc<dyn Vault>) -> 
         ledger: Arc::new(store::ledger::LedgerFolder::new(&config.state_dir)),
         lock_files: Arc::new(store::lock_files::FolderLocks),
         contacts: Arc::new(store::contacts::ContactsFile::new(&config.state_dir)),
+        endings: Arc::new(store::endings::EndingsFile::new(&config.state_dir)),
         transfer_log: Arc::new(store::transfers::TransferFolder::new(&config.state_dir)),
         editor: Arc::new(text_editor::OwnEditor::new(&config.state_dir)),
         audit: Arc::new(store::audit::AuditFile::new(config.state_dir.join("audit.jsonl"))),

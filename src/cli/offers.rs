@@ -14,7 +14,7 @@ use wharf_core::{
     },
     portal::{Portal, sharing::given::SharedByMe},
     ports::{Question, QuestionKind},
-    sharing::offer::TransferKey,
+    sharing::{ending::Takeable, offer::TransferKey},
 };
 
 /// Lists the projects that an image is shared with.
@@ -43,10 +43,10 @@ pub(crate) async fn shares(portal: &Portal, reference: &str, json: bool) -> Resu
 
 /// Lists what this person has shared, or takes back what is past its end.
 pub(crate) async fn shared(portal: &Portal, args: &Shared, json: bool) -> Result<u8> {
-    let all = portal.sharing.shared_by_me(&Context::default()).await?;
     if args.take_back_ended {
-        return take_back_ended(portal, &all, json).await;
+        return take_back_ended(portal, json).await;
     }
+    let all = portal.sharing.shared_by_me(&Context::default()).await?;
     if json {
         output::json(&all)?;
         return Ok(0);
@@ -66,7 +66,7 @@ pub(crate) async fn shared(portal: &Portal, args: &Shared, json: bool) -> Result
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
     output::fitting_table(&[("SHARED", 2), ("WITH", 1), ("SINCE", 0), ("STANDS", 0), ("ID", 1)], &rows)?;
     output::remark("'wharf revoke ID' takes a share back; a copy is removed with 'wharf remove-image' where it is");
-    let overdue = all.iter().filter(|one| one.is_overdue(now)).count() as u64;
+    let overdue = portal.sharing.ended(now).await?.len() as u64;
     if overdue > 0 {
         let which = text::plural(overdue, "share is", "shares are");
         output::remark(&format!("{which} past the end: 'wharf shared --take-back-ended' takes them back"));
@@ -75,22 +75,25 @@ pub(crate) async fn shared(portal: &Portal, args: &Shared, json: bool) -> Result
 }
 
 /// Takes back what is past its end, each with a result of its own.
-async fn take_back_ended(portal: &Portal, all: &[SharedByMe], json: bool) -> Result<u8> {
-    let (cx, now) = (Context::default(), text::now());
-    let mut results = output::Results::new(json);
-    for one in all.iter().filter(|one| one.is_overdue(now)) {
-        let name = format!("{} from {}", text::with_short_digests(&one.given.what), one.given.to);
+async fn take_back_ended(portal: &Portal, json: bool) -> Result<u8> {
+    let cx = Context::default();
+    let mut results = output::Results::under_key(json, "shared");
+    for one in portal.sharing.ended(text::now()).await? {
+        let name = format!("{} from {}", text::with_short_digests(&one.what), one.to);
         let taken = async {
-            match (&one.id, &one.copy, &one.given.digest) {
-                (Some(id), ..) => portal.sharing.revoke(&cx, id).await?,
-                (None, Some(copy), Some(digest)) => portal.upkeep.remove_copy(&cx, copy, digest).await?,
-                // What cannot be taken back is not past its end.
-                _ => {}
-            }
+            let is_taken = match &one.given {
+                Takeable::Grant(id) => portal.sharing.revoke(&cx, id).await.map(|()| true)?,
+                Takeable::Copy { at, digest } => portal.upkeep.remove_copy(&cx, at, digest).await?,
+            };
+            portal.sharing.forget_end(&one).await?;
             if !json {
-                output::line(&format!("✓ took {name} back"))?;
+                output::line(&match is_taken {
+                    true => format!("✓ took {name} back"),
+                    false => format!("· left {name}: its name means another image there by now"),
+                })?;
             }
-            Ok(serde_json::json!({"shared": one.given.what, "with": one.given.to, "done": "taken back"}))
+            let done = if is_taken { "taken-back" } else { "another-image" };
+            Ok(serde_json::json!({"shared": one.what, "with": one.to, "done": done}))
         };
         results.add(&name, taken.await);
     }

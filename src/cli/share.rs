@@ -36,7 +36,7 @@ pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u
         receivers.insert(0, portal.sharing.receiver(&Context::default(), &reference, typed).await?);
     }
     let until = args.until.as_deref().map(text::parse_future_time).transpose()?;
-    let terms = Terms { until, named: None };
+    let terms = Terms { until, ends: until, named: None };
     let options = copy::options(&args.options)?;
     let mut results = output::Results::new(json);
     // One after the other: several at once would only wait for each other in the cloud.

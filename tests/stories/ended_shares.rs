@@ -1,30 +1,20 @@
 //! Shares with an end: links end by themselves; grants and copies are shown as past their end, and taken back in one go.
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use crate::{
     clouds::{Person, disk},
     lab::{self, Home, need},
 };
-use wharf::core::audit;
 
-/// Puts the ends of all shares in an audit into the past, as if the time had gone by.
-fn end_all(file: &Path) {
-    let written = std::fs::read_to_string(file).unwrap();
-    let (mut text, mut last) = (String::new(), None);
-    for (_, line) in audit::read(&written).lines {
-        let mut entry = line.entry;
-        if let Some((share, _)) = entry.subject.split_once(" until ") {
-            entry.subject = format!("{share} until 2020-01-01T00:00:00Z");
-        }
-        let line = audit::next(last.as_ref(), entry).unwrap();
-        text.push_str(&serde_json::to_string(&line).unwrap());
-        text.push('\n');
-        last = Some(line);
-    }
-    std::fs::write(file, text).unwrap();
+/// Puts the ends of all shares into the past, as if the time had gone by.
+fn end_all(home: &Home) {
+    let file = home.path("state/shares.json");
+    let mut kept: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let all = kept["all"].as_array_mut().unwrap();
+    assert!(!all.is_empty());
+    all.iter_mut().for_each(|one| one["until"] = 1.into());
+    std::fs::write(file, kept.to_string()).unwrap();
 }
 
 fn json(said: &std::process::Output) -> Value {
@@ -38,7 +28,7 @@ fn a_copy_that_is_past_its_end_is_removed_unless_somebody_has_put_another_image_
     let home = Home::new();
     let (name, project) = (lab::fresh("ended"), lab::fresh("zz-ended"));
     let at = format!("{host}/zz/{name}:1");
-    let (theirs, other) = (format!("{host}/{project}/{name}:1"), format!("{host}/{project}/kept:1"));
+    let theirs = format!("{host}/{project}/{name}:1");
     json(&home.run(&["copy", &format!("{host}/physics/gromacs:2024.1"), &at, "--json"]));
     let planned = home.run(&["share", &at, "--to", &project, "--until", "7d", "--plan"]);
     assert!(lab::said(&planned).contains("note its end, 20"), "{}", lab::said(&planned));
@@ -46,27 +36,38 @@ fn a_copy_that_is_past_its_end_is_removed_unless_somebody_has_put_another_image_
     let shared = json(&home.run(&["shared", "--json"]));
     assert!(shared[0]["until"].is_string() && shared[0]["copy"].is_string(), "{shared}");
     assert!(lab::said(&home.run(&["shared"])).contains("until 20"), "{}", lab::said(&home.run(&["shared"])));
+    // One that is shared again without an end has none.
+    let again = lab::fresh("zz-no-end");
+    for until in [&["--until", "1h"][..], &[]] {
+        json(&home.run(&[&["share", &at, "--to", &again, "--json"], until].concat()));
+    }
+    assert!(json(&home.run(&["shared", "--json"]))[0]["until"].is_null());
     // Before the end, nothing is taken back.
     let early = home.run(&["shared", "--take-back-ended"]);
     assert!(lab::said(&early).contains("nothing that you have shared is past its end"), "{}", lab::said(&early));
     assert_eq!(home.run(&["show", &theirs]).status.code(), Some(0));
-    end_all(&home.path("state/audit.jsonl"));
+    end_all(&home);
     let listed = home.run(&["shared"]);
     assert!(lab::said(&listed).contains("! past its end, there"), "{}", lab::said(&listed));
     assert!(lab::complained(&listed).contains("1 share is past the end"), "{}", lab::complained(&listed));
     // Somebody has put another image under that name meanwhile: it stays.
-    json(&home.run(&["copy", &theirs, &other, "--json"]));
     json(&home.run(&["copy", &format!("{host}/physics/lammps:stable"), &theirs, "--json"]));
     let left = home.run(&["shared", "--take-back-ended"]);
-    assert!(lab::said(&left).contains("nothing that you have shared"), "{}", lab::said(&left));
+    assert!(lab::said(&left).contains("means another image there by now"), "{}", lab::said(&left));
     assert_eq!(home.run(&["show", &theirs]).status.code(), Some(0));
-    json(&home.run(&["copy", &other, &theirs, "--json"]));
+    // What was there before somebody shares it is not taken back either.
+    json(&home.run(&["copy", &at, &theirs, "--json"]));
+    json(&home.run(&["share", &at, "--to", &project, "--until", "7d", "--json"]));
+    assert!(json(&home.run(&["shared", "--json"]))[0]["until"].is_null());
+    json(&home.run(&["copy", &format!("{host}/physics/lammps:stable"), &theirs, "--json"]));
+    json(&home.run(&["share", &at, "--to", &project, "--until", "7d", "--json"]));
+    end_all(&home);
     let taken = home.run(&["shared", "--take-back-ended"]);
     assert_eq!(taken.status.code(), Some(0), "{}", lab::complained(&taken));
     assert!(lab::said(&taken).contains(&format!("from {project} back")), "{}", lab::said(&taken));
     assert_eq!(home.run(&["show", &theirs]).status.code(), Some(6), "the copy is gone");
     assert_eq!(home.run(&["show", &at]).status.code(), Some(0), "and the image is not");
-    assert!(lab::said(&home.run(&["shared"])).contains("ended, gone"), "{}", lab::said(&home.run(&["shared"])));
+    assert!(lab::said(&home.run(&["shared"])).contains("gone"), "{}", lab::said(&home.run(&["shared"])));
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn grants_of_a_cloud_that_are_past_their_end_are_revoked_also_those_to_everybody
     }
     let shared = alice.json(&["shared"]);
     assert!(shared.as_array().unwrap().iter().all(|one| one["id"].is_string()), "{shared}");
-    end_all(&alice.home.path("state/audit.jsonl"));
+    end_all(&alice.home);
     let taken = alice.json(&["shared", "--take-back-ended"]);
     assert_eq!(taken.as_array().unwrap().len(), 2, "{taken}");
     for name in [&one, &all] {

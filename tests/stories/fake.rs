@@ -303,6 +303,9 @@ pub(crate) fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
         contacts: Arc::new(wharf::adapters::store::contacts::ContactsFile::new(
             &std::env::temp_dir().join(crate::lab::fresh("wharf-test-contacts")),
         )),
+        endings: Arc::new(wharf::adapters::store::endings::EndingsFile::new(
+            &std::env::temp_dir().join(crate::lab::fresh("wharf-test-endings")),
+        )),
         transfer_log: Arc::new(wharf::adapters::store::transfers::TransferFolder::new(
             &std::env::temp_dir().join(crate::lab::fresh("wharf-test-transfers")),
         )),

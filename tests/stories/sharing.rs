@@ -195,19 +195,20 @@ fn people_are_receivers_beside_projects_and_get_a_link_until_the_chosen_end() {
     assert_eq!(asked(&press(&mut state, "enter")).1, [bob.clone(), carol.clone()]);
     let three = press(&mut state, "b i o l o g y enter");
     assert_eq!(asked(&three).1, [bob, carol, project("biology")]);
-    assert_eq!(until(&three), Some(state.now + 30 * 86_400));
+    assert_eq!((until(&three), ends(&three)), (Some(state.now + 30 * 86_400), None), "projects have no end unasked");
     answer(&mut state, asked(&three), |_| Ok(fake::share_plan()));
     // Another end is another plan.
     press(&mut state, "tab tab tab");
     let sooner = press(&mut state, "left");
     assert_eq!((until(&sooner), asked(&sooner).1.len()), (Some(state.now + 7 * 86_400), 3));
+    assert_eq!(ends(&sooner), until(&sooner), "now it was chosen");
     press(&mut state, "tab");
     assert!(press(&mut state, "enter").is_empty(), "its plan is not there yet");
     answer(&mut state, asked(&sooner), |_| Ok(fake::share_plan()));
     let effects = (0..9).map(|_| press(&mut state, "enter")).find(|effects| !effects.is_empty()).unwrap();
     assert_eq!(shared(&effects).len(), 3, "each has its own result");
     let ends = effects.iter().filter_map(|effect| match effect {
-        Effect::Share(ShareEffect::Share { terms, .. }) => Some(terms.until),
+        Effect::Share(ShareEffect::Share { terms, .. }) => Some(terms.until.filter(|_| terms.ends == terms.until)),
         _ => None,
     });
     assert!(ends.into_iter().all(|end| end == Some(state.now + 7 * 86_400)));
@@ -241,6 +242,13 @@ fn a_typed_address_is_nobody_elses_however_similar() {
 fn until(effects: &[Effect]) -> Option<i64> {
     effects.iter().rev().find_map(|effect| match effect {
         Effect::Share(ShareEffect::SharePlans(_, _, _, terms)) => terms.until,
+        _ => None,
+    })
+}
+
+fn ends(effects: &[Effect]) -> Option<i64> {
+    effects.iter().rev().find_map(|effect| match effect {
+        Effect::Share(ShareEffect::SharePlans(_, _, _, terms)) => terms.ends,
         _ => None,
     })
 }

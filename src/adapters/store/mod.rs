@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod choices;
 pub mod contacts;
+pub mod endings;
 pub mod heads;
 pub mod ledger;
 pub mod lock_files;

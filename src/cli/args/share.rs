@@ -56,7 +56,7 @@ pub struct Shares {
 /// The arguments of `wharf shared`.
 #[derive(Debug, Args)]
 pub struct Shared {
-    /// Take back what is past its end: grants are revoked, and copies that are still what was shared are removed.
+    /// Take back what is past its end: grants are revoked, and copies are removed unless their names mean other images now.
     #[arg(long)]
     pub take_back_ended: bool,
 }

@@ -70,8 +70,8 @@ use super::{
     config::Config,
     image::short_names::ShortNames,
     ports::{
-        Audit, Cache, Checker, Editor, KeepContacts, Launcher, Ledger, LockFiles, Notifier, Signers, TransferLog,
-        Vault,
+        Audit, Cache, Checker, Editor, KeepContacts, KeepEndings, Launcher, Ledger, LockFiles, Notifier, Signers,
+        TransferLog, Vault,
         store::{Spool, Store},
         web::Web,
     },
@@ -115,6 +115,8 @@ pub struct PortalParts {
     pub lock_files: Arc<dyn LockFiles>,
     /// The people whose keys are known.
     pub contacts: Arc<dyn KeepContacts>,
+    /// Keeps which shares are to end.
+    pub endings: Arc<dyn KeepEndings>,
     /// The transfers that are kept until they are done.
     pub transfer_log: Arc<dyn TransferLog>,
     /// What was discovered at the start, and what was not.
@@ -218,7 +220,7 @@ impl Portal {
             disks.clone(),
             launches.clone(),
             uses.clone(),
-            journal.clone(),
+            (journal.clone(), parts.endings),
         ));
         let moving = (evidence.clone(), disks, sif_maker, kept.clone());
         let transfers = Arc::new(Transfers::new(sources.clone(), moving, uses.clone(), journal.clone()));

@@ -10,6 +10,7 @@ pub mod contacts;
 pub mod content;
 pub mod disks;
 pub mod editor;
+pub mod endings;
 pub mod keep;
 pub mod launcher;
 pub mod lock_files;
@@ -32,6 +33,7 @@ pub use self::{
     content::{BlobSource, Content, InMemory},
     disks::Disks,
     editor::{Editor, FileInEditor},
+    endings::KeepEndings,
     keep::{Audit, Cache, CachedRows, Keeps, Ledger, Vault},
     launcher::{Ability, Changes, KnownAttachments, Launcher, Listed, Supply, Terminal},
     lock_files::LockFiles,

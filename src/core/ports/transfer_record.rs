@@ -87,7 +87,7 @@ impl KeptShare {
     /// A share of `reference` with `to`.
     pub fn new(reference: &ImageRef, to: &Receiver, terms: &Terms) -> Self {
         let named = terms.named.as_ref().map(ToString::to_string);
-        Self { reference: reference.clone(), to: to.to_string(), named, until: terms.until }
+        Self { reference: reference.clone(), to: to.to_string(), named, until: terms.ends }
     }
 
     /// Its receiver, and what was chosen about it.
@@ -96,7 +96,7 @@ impl KeptShare {
     /// `Usage` where its name is none.
     pub fn terms(&self) -> Result<(Receiver, Terms)> {
         let named = self.named.as_deref().map(str::parse).transpose()?;
-        Ok((Receiver::from(self.to.as_str()), Terms { named, until: self.until }))
+        Ok((Receiver::from(self.to.as_str()), Terms { named, until: None, ends: self.until }))
     }
 }
 
@@ -337,7 +337,7 @@ mod tests {
             (cloud("debian"), cloud("4711"), cloud("4711")),
             (volume.clone(), cloud("4711"), volume),
         ] {
-            let terms = Terms { named: Some(name.clone()), until: Some(7) };
+            let terms = Terms { named: Some(name.clone()), until: None, ends: Some(7) };
             let share = KeptShare::new(&reference, &Receiver::Project("other/biology".into()), &terms);
             let later = copy_of(&from, &named).of_share(&KeptShare { until: Some(8), ..share.clone() });
             let copy = copy_of(&from, &named);
@@ -349,7 +349,7 @@ mod tests {
             assert_eq!(record.shared_image(kept), shared);
             let (to, terms) = kept.terms().unwrap();
             assert_eq!(
-                (to, terms.named, terms.until),
+                (to, terms.named, terms.ends),
                 (Receiver::Project("other/biology".into()), Some(name.clone()), Some(7))
             );
         }

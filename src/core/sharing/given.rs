@@ -8,9 +8,6 @@ use crate::{
     image::reference::ImageRef,
 };
 
-/// Before the end of a share, in the subject of its entry.
-const UNTIL: &str = " until ";
-
 /// How something was shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -34,29 +31,8 @@ pub struct Given {
     pub way: Way,
     /// When that was done last, in seconds since 1970.
     pub since: i64,
-    /// When it is to end, in seconds since 1970; `None` where no end was said.
-    pub until: Option<i64>,
     /// The digest of the image, where it was known.
     pub digest: Option<Digest>,
-}
-
-impl Given {
-    /// Whether its end has passed.
-    pub fn is_past(&self, now: i64) -> bool {
-        self.until.is_some_and(|until| until <= now)
-    }
-}
-
-/// The subject of the entry of a share; [`given`] reads it.
-pub fn subject(reference: &ImageRef, to: &str, until: Option<i64>) -> String {
-    let end = until.map(|until| format!("{UNTIL}{}", text::timestamp(until))).unwrap_or_default();
-    format!("{reference} with {to}{end}")
-}
-
-/// What stands before the end in a subject, and the end.
-fn with_end(subject: &str) -> (&str, Option<i64>) {
-    let ending = subject.rsplit_once(UNTIL).and_then(|(rest, end)| Some((rest, text::parse_timestamp(end)?)));
-    ending.map_or((subject, None), |(rest, end)| (rest, Some(end)))
 }
 
 /// What an audit says was shared, the newest first; what was shared with the same receiver again counts once.
@@ -69,8 +45,7 @@ pub fn given(reading: &Reading) -> Vec<Given> {
             "send-link" => (Way::Letter, " to "),
             _ => continue,
         };
-        let (subject, until) = with_end(&entry.subject);
-        let Some((what, to)) = subject.rsplit_once(between) else { continue };
+        let Some((what, to)) = entry.subject.rsplit_once(between) else { continue };
         let Some(since) = text::parse_timestamp(&entry.at) else { continue };
         all.retain(|known| (known.what.as_str(), known.to.as_str(), known.way) != (what, to, way));
         let reference = (way == Way::Share).then(|| what.parse().ok()).flatten();
@@ -80,7 +55,6 @@ pub fn given(reading: &Reading) -> Vec<Given> {
             to: to.to_owned(),
             way,
             since,
-            until,
             digest: entry.digest.clone(),
         });
     }
@@ -94,17 +68,6 @@ mod tests {
     use crate::audit::{self, Entry};
 
     #[test]
-    fn the_subject_of_a_share_reads_back_with_its_end() {
-        let reference: ImageRef = "oci://r.example/a:1".parse().unwrap();
-        for (to, until) in
-            [("biology", Some(1_896_091_200)), ("a project until then", None), ("x with y", Some(1_896_091_200))]
-        {
-            let subject = subject(&reference, to, until);
-            assert_eq!(with_end(&subject), (format!("{reference} with {to}").as_str(), until));
-        }
-    }
-
-    #[test]
     fn what_was_shared_twice_counts_once_and_what_failed_not_at_all() {
         let mut text = String::new();
         let mut last = None;
@@ -113,7 +76,7 @@ mod tests {
             ("share", "oci://r.example/a:1 with chemistry as other:2", "done"),
             ("share", "glance://site/x with nobody", "not-found: there is no such project"),
             ("launch", "oci://r.example/a:1 on local", "done"),
-            ("share", "oci://r.example/a:1 with biology until 2030-01-31T12:00:00Z", "done"),
+            ("share", "oci://r.example/a:1 with biology", "done"),
             ("send-link", "wharf:oci://r.example/a@sha256:1 to bob@example.org", "done"),
         ] {
             let entry = Entry { outcome: outcome.into(), ..Entry::new("ada", action, subject) };
@@ -133,7 +96,5 @@ mod tests {
             ]
         );
         assert!(all[0].reference.is_none() && all[1].reference.is_some());
-        assert_eq!(all.iter().map(|one| one.until).collect::<Vec<_>>(), [None, Some(1_896_091_200), None]);
-        assert!(all[1].is_past(1_896_091_200) && !all[1].is_past(1_896_091_199) && !all[2].is_past(i64::MAX));
     }
 }

@@ -27,9 +27,11 @@ pub enum Receiver {
 pub struct Terms {
     /// What a copy is called there; `None` where it keeps the name of the image.
     pub named: Option<CopyName>,
-    /// When it ends, in seconds since 1970; `None` without an end. A link ends by itself; a grant or a copy is then shown
-    /// as past its end to whoever shared it, and is taken back in one go.
+    /// When the link to a person ends, in seconds since 1970; `None` without an end.
     pub until: Option<i64>,
+    /// When a grant or a copy ends, in seconds since 1970; `None` without an end. It does not end by itself: it is shown as
+    /// past its end to whoever shared it, who takes it back.
+    pub ends: Option<i64>,
 }
 
 impl Receiver {

@@ -290,6 +290,7 @@ pub fn contacts_arrived(state: &mut State, contacts: Result<Contacts>) {
     };
     dialog.knows_contacts = true;
     dialog.put_last(&contacts.others.iter().map(person).collect::<Vec<_>>());
+    dialog.contacts = contacts;
 }
 
 /// Takes who has the image.

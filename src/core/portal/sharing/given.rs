@@ -8,11 +8,13 @@ use crate::{
     audit,
     base::{
         context::Context,
+        digest::Digest,
         error::{Kind, Result},
         text,
     },
     image::{model::LastPull, reference::ImageRef},
     sharing::{
+        ending::{Endings, Takeable},
         given::{Given, Way, given},
         receiver::in_registry,
     },
@@ -33,6 +35,8 @@ pub struct SharedByMe {
     pub standing: Option<String>,
     /// When it was last pulled, where the place of the copy keeps that.
     pub pulled: Option<LastPull>,
+    /// When it is to end, where that was said.
+    pub until: Option<i64>,
     /// The id by which a grant is taken back.
     pub id: Option<String>,
     /// The copy that was made, if it is there and is still the image that was shared: it is taken back by removing it.
@@ -45,7 +49,10 @@ struct Standing {
     words: Option<String>,
     pulled: Option<LastPull>,
     id: Option<String>,
-    copy: Option<ImageRef>,
+    /// The copy, and what its name means now.
+    there: Option<(ImageRef, Digest)>,
+    /// Whether that is the image that was shared.
+    is_same: bool,
 }
 
 impl Standing {
@@ -63,18 +70,17 @@ impl SharedByMe {
             Some(LastPull::Never) => ", not pulled yet".to_owned(),
             Some(LastPull::At(at)) => format!(", pulled {}", text::ago(at, now)),
         };
-        let end = match self.given.until {
-            Some(_) if self.is_overdue(now) => "! past its end, ".to_owned(),
-            Some(until) if until <= now => "ended, ".to_owned(),
+        let end = match self.until {
+            Some(until) if until <= now => "! past its end, ".to_owned(),
             Some(until) => format!("until {}, ", text::timestamp(until).get(..10).unwrap_or_default()),
             None => String::new(),
         };
         format!("{end}{standing}{pulled}")
     }
 
-    /// Whether its end has passed and it still stands, so that it waits to be taken back.
+    /// Whether its end has passed, so that it waits to be taken back.
     pub fn is_overdue(&self, now: i64) -> bool {
-        self.given.is_past(now) && self.can_be_taken_back()
+        self.until.is_some_and(|until| until <= now)
     }
 
     /// Whether it is something that can be taken back: a grant, or a copy that is there.
@@ -90,11 +96,12 @@ impl Sharing {
     /// Where the audit cannot be read. A place that does not answer only costs the standing.
     pub async fn shared_by_me(&self, cx: &Context) -> Result<Vec<SharedByMe>> {
         let all = given(&audit::read(&self.journal.written().await?));
-        let looks: Vec<_> = all.into_iter().take(MOST).map(|given| self.standing(cx, given)).collect();
+        let endings = self.endings().await?;
+        let looks: Vec<_> = all.into_iter().take(MOST).map(|given| self.standing(cx, given, &endings)).collect();
         Ok(stream::iter(looks).buffered(AT_ONCE).collect().await)
     }
 
-    async fn standing(&self, cx: &Context, given: Given) -> SharedByMe {
+    async fn standing(&self, cx: &Context, given: Given, endings: &Endings) -> SharedByMe {
         let reference = given.reference.clone().filter(|_| given.way == Way::Share);
         let standing = match reference {
             Some(reference) if self.shares_by_grant(&reference) && in_registry(&given.to).is_none() => {
@@ -103,8 +110,14 @@ impl Sharing {
             Some(reference) => self.copied_there(cx, &reference, &given).await.unwrap_or_default(),
             None => Standing::default(),
         };
-        let Standing { words, pulled, id, copy } = standing;
-        SharedByMe { given, standing: words, pulled, id, copy }
+        let Standing { words, pulled, id, there, is_same } = standing;
+        let by = id.clone().map(Takeable::Grant).or_else(|| {
+            let (at, digest) = there.clone()?;
+            Some(Takeable::Copy { at, digest })
+        });
+        let until = by.and_then(|by| endings.end_of(&by));
+        let copy = there.filter(|_| is_same).map(|(at, _)| at);
+        SharedByMe { given, standing: words, pulled, until, id, copy }
     }
 
     /// How a grant stands: what its receiver has answered, or that it was taken back.
@@ -135,17 +148,16 @@ impl Sharing {
         };
         let place = self.sources.place(&there).ok()?;
         match cx.run("look for a copy", place.content.digest(cx, &there)).await {
-            // One platform of it, or what somebody else has put there since: that is not taken back by itself.
-            Ok(digest) if is_same_bytes && given.digest.as_ref().is_some_and(|shared| *shared != digest) => {
-                Some(Standing::words(&format!("its name means {} there", digest.short())))
-            }
-            Ok(_) => {
+            Ok(digest) => {
+                // One platform of it, or what somebody else has put there since, is another digest; of what was made of a
+                // cloud's image, the digest is not known here.
+                let is_same = is_same_bytes && given.digest.as_ref() == Some(&digest);
+                let is_other = is_same_bytes && given.digest.is_some() && !is_same;
                 let source = self.sources.source(&there).ok()?;
                 let pulled = cx.run("ask when it was pulled", source.catalog.last_pull(cx, &there)).await;
                 let pulled = pulled.ok().flatten();
-                // Of what was made of a cloud's image, the digest that it got is not known here.
-                let copy = (is_same_bytes && given.digest.is_some()).then_some(there);
-                Some(Standing { pulled, copy, ..Standing::words("there") })
+                let words = if is_other { format!("its name means {} there", digest.short()) } else { "there".into() };
+                Some(Standing { pulled, there: Some((there, digest)), is_same, ..Standing::words(&words) })
             }
             Err(error) if error.kind == Kind::NotFound => Some(Standing::words("gone")),
             Err(_) => None,

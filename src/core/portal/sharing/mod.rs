@@ -1,5 +1,6 @@
 //! Shares and offers: who may use an image, and which offers wait for an answer.
 
+mod ends;
 pub mod given;
 mod person;
 mod registry;
@@ -21,7 +22,7 @@ use crate::{
         secret::Secret,
     },
     image::{model::Pinned, reference::ImageRef},
-    ports::{Sharer, cannot, store::UseKind},
+    ports::{KeepEndings, Sharer, cannot, store::UseKind},
     sharing::{
         offer::{Offer, Project, Share, VolumeTransfer},
         receiver::Receiver,
@@ -38,6 +39,7 @@ pub struct Sharing {
     launches: Arc<Launches>,
     uses: Arc<Uses>,
     journal: Arc<Journal>,
+    endings: Arc<dyn KeepEndings>,
 }
 
 impl Sharing {
@@ -48,9 +50,9 @@ impl Sharing {
         disks: Arc<DiskImages>,
         launches: Arc<Launches>,
         uses: Arc<Uses>,
-        journal: Arc<Journal>,
+        (journal, endings): (Arc<Journal>, Arc<dyn KeepEndings>),
     ) -> Self {
-        Self { sources, kept, senders, evidence, disks, launches, uses, journal }
+        Self { sources, kept, senders, evidence, disks, launches, uses, journal, endings }
     }
 
     /// The port of the source with which the id of a share or offer begins.

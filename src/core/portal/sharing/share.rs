@@ -27,7 +27,6 @@ use crate::{
         transfer_record::{KeptShare, TransferRecord},
     },
     sharing::{
-        given,
         naming::CopyName,
         offer::SharePlan,
         receiver::{Receiver, Terms, in_registry},
@@ -91,12 +90,35 @@ impl Sharing {
             return self.person_plan(cx, reference, platform, (to, terms.until)).await;
         }
         let mut plan = self.plan_as_fits(cx, reference, platform, (to, terms.named.as_ref())).await?;
-        if let Some(end) = terms.until {
+        if let Some(end) = terms.ends {
             let end = text::timestamp(end);
-            plan.steps
-                .push(format!("note its end, {end}: then 'wharf shared' shows it, and takes it back if you say so"));
+            plan.steps.push(match self.takes_back(reference, to) {
+                true => format!("note its end, {end}: 'wharf shared --take-back-ended' takes it back then"),
+                false => "note no end: it is a copy in your own project there".to_owned(),
+            });
         }
         Ok(plan)
+    }
+
+    /// Whether what is shared so can be taken back when it ends.
+    fn takes_back(&self, reference: &ImageRef, to: &Receiver) -> bool {
+        let Receiver::Project(project) = to else { return true };
+        self.elsewhere(reference, project).is_none_or(|(_, project)| !project.is_empty())
+    }
+
+    /// Where a share with `to` makes a copy in a registry; `None` where it makes none.
+    async fn copy_place(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        to: &Receiver,
+        named: Option<&CopyName>,
+    ) -> Option<ImageRef> {
+        let Receiver::Project(project) = to else { return None };
+        if !self.shares_by_grant(reference) {
+            return Self::destination(reference, project, named).ok();
+        }
+        self.place_in_registry(cx, reference, project).await.ok().flatten().map(|(copy, _)| copy)
     }
 
     async fn plan_as_fits(
@@ -223,9 +245,14 @@ impl Sharing {
     ) -> Result<ShareResult> {
         let (reference, named) = (&share.reference, terms.named.as_ref());
         let name = named.map(|named| format!(" as {named}")).unwrap_or_default();
-        let entry = self.journal.open_entry("share", given::subject(reference, &format!("{to}{name}"), terms.until));
+        let entry = self.journal.open_entry("share", format!("{reference} with {to}{name}"));
+        let before = match (terms.ends, self.copy_place(cx, reference, to, named).await) {
+            (Some(_), Some(copy)) => self.there_before(cx, &copy).await,
+            _ => None,
+        };
         let sharing = self.share_as_fits(cx, &entry, (image, share), (to, named), options);
         let shared = self.journal.recorded_as(&entry, sharing).await?;
+        self.note_end(share, &shared, before.as_ref()).await;
         if let Some(digest) = entry.digest() {
             self.uses.remember(UseKind::Supplied, &reference.with_digest(&digest), &digest, &to.to_string()).await;
         }

@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
-use crate::{image::reference::ImageRef, ports::content::Outcome, sharing::offer::Share};
+use crate::{
+    image::reference::ImageRef,
+    ports::content::Outcome,
+    sharing::{ending::Takeable, offer::Share},
+};
 
 /// The result of a share by copying into a project of a registry.
 #[derive(Debug, Clone, Serialize)]
@@ -60,6 +64,21 @@ impl ShareResult {
             Self::Shared(copied) => Some(&copied.outcome),
             Self::Elsewhere { outcome, .. } => Some(outcome),
             Self::Share(_) | Self::Sent { .. } | Self::Handed { .. } => None,
+        }
+    }
+
+    /// What is taken back when the share ends: a grant, or a copy in a registry; `None` where that cannot be.
+    pub fn takeable(&self) -> Option<Takeable> {
+        match self {
+            Self::Shared(copied) => {
+                let at = copied.destination.parse().ok()?;
+                Some(Takeable::Copy { at, digest: copied.outcome.digest.clone() })
+            }
+            Self::Share(share) | Self::Elsewhere { share: Some(share), .. } => Some(Takeable::Grant(share.id.clone())),
+            Self::Elsewhere { reference: at @ ImageRef::Oci(_), outcome, .. } => {
+                Some(Takeable::Copy { at: at.clone(), digest: outcome.digest.clone() })
+            }
+            Self::Elsewhere { .. } | Self::Sent { .. } | Self::Handed { .. } => None,
         }
     }
 

@@ -77,16 +77,17 @@ impl Upkeep {
         done
     }
 
-    /// Removes a copy that this person has made, if it still is the image of this digest; what is gone counts as removed.
-    pub async fn remove_copy(&self, cx: &Context, copy: &ImageRef, digest: &Digest) -> Result<()> {
+    /// Removes a copy that this person has made; what is gone counts as removed. `false`, if its name means another image
+    /// than that of this digest: nothing is removed then.
+    pub async fn remove_copy(&self, cx: &Context, copy: &ImageRef, digest: &Digest) -> Result<bool> {
         let what = format!("remove {copy}");
         match self.removals(cx, std::slice::from_ref(copy)).await.pop() {
             Some(Ok(removal)) if removal.digest.as_ref() == Some(digest) => {
                 let done = self.remove_images(cx, &[removal]).await.pop();
-                done.unwrap_or_else(|| Err(Error::failed(what, "it was not looked at"))).map(|_| ())
+                done.unwrap_or_else(|| Err(Error::failed(what, "it was not looked at"))).map(|_| true)
             }
-            Some(Ok(_)) => Err(Error::failed(what, "its name means another image by now: nothing was removed")),
-            Some(Err(error)) if error.kind == Kind::NotFound => Ok(()),
+            Some(Ok(_)) => Ok(false),
+            Some(Err(error)) if error.kind == Kind::NotFound => Ok(true),
             Some(Err(error)) => Err(error),
             None => Err(Error::failed(what, "it was not looked at")),
         }

@@ -17,9 +17,11 @@ use wharf_core::{
         error::{Error, Result},
     },
     sharing::{
+        meant::Meant,
         naming::CopyName,
         offer::Share,
         receiver::{Receiver, Terms},
+        sender::Contacts,
     },
 };
 
@@ -211,6 +213,10 @@ pub struct Sharing {
     pub opened: i64,
     /// How long the link is good.
     pub ends: Ends,
+    /// The contacts, by which what is typed is understood.
+    pub contacts: Contacts,
+    /// Whether the person has chosen the end, so that it is that of projects, too: theirs have none by themselves.
+    pub ends_all: bool,
     /// The link.
     pub link: Link,
     /// Who has the image; `None` until it is known, and where nobody keeps that.
@@ -245,6 +251,8 @@ impl Sharing {
             part: Part::To,
             opened: 0,
             ends: Ends(3),
+            ends_all: false,
+            contacts: Contacts::default(),
             link: Link::None,
             holders: None,
             remark: String::new(),
@@ -280,12 +288,8 @@ impl Sharing {
     /// # Errors
     /// Where what was typed is no name for a copy.
     pub fn terms(&self) -> Result<Terms> {
-        Ok(Terms { named: self.copy_name()?, until: self.ends.until(self.opened) })
-    }
-
-    /// Whether a person is marked, who gets a link.
-    pub(super) fn sends_links(&self) -> bool {
-        self.to().iter().any(Receiver::is_person)
+        let until = self.ends.until(self.opened);
+        Ok(Terms { named: self.copy_name()?, until, ends: until.filter(|_| self.ends_all) })
     }
 
     /// The name of a copy was edited: what was planned was for the one before.
@@ -345,9 +349,20 @@ impl Sharing {
     /// The typed text, if no receiver is exactly that.
     pub fn typed(&self) -> Option<&str> {
         let text = self.input.text.trim();
-        let value = Receiver::typed(text).to_string();
+        let value = self.meant(text).map(|to| to.to_string()).unwrap_or_default();
         let is = |target: &Target| target.label == text || target.value == text || target.value == value;
         (!text.is_empty() && !self.receivers.iter().any(is)).then_some(text)
+    }
+
+    /// Who is meant by what was typed. A name is that of a project: contacts are in the list by theirs.
+    ///
+    /// # Errors
+    /// `NotFound` where a contact is meant that there is not, `Usage` for a key that cannot be read.
+    pub(super) fn meant(&self, text: &str) -> Result<Receiver> {
+        Ok(match Meant::typed(text, &self.contacts)? {
+            Meant::One(to) => to,
+            Meant::Called { name, .. } => Receiver::Project(name),
+        })
     }
 
     /// The number of lines to choose from: the receivers that fit, and the typed text.

@@ -158,7 +158,8 @@ impl Sharing {
         match key.code {
             KeyCode::Left | KeyCode::Right => {
                 self.ends = self.ends.turned(key.code == KeyCode::Right);
-                if self.sends_links() {
+                self.ends_all = true;
+                if !self.to().is_empty() {
                     (self.plans, self.top, self.read) = (None, 0, 0);
                     return Outcome::OtherEnd;
                 }
@@ -190,9 +191,15 @@ impl Sharing {
             Some(target) => target.value.clone(),
             None => {
                 let Some(typed) = self.typed().map(str::to_owned) else { return Outcome::Stay };
-                let to = Receiver::typed(&typed);
+                let to = match self.meant(&typed) {
+                    Ok(to) => to,
+                    Err(error) => {
+                        self.remark = format!("{}: {}", error.what, error.why);
+                        return Outcome::Stay;
+                    }
+                };
                 let way = match &self.cloud {
-                    _ if matches!(to, Receiver::Person(_)) => Way::Link,
+                    _ if to.is_person() => Way::Link,
                     Some(_) if typed.contains('/') => Way::Copy,
                     Some(_) if !self.keeps_holders => Way::AsImage,
                     Some(_) => Way::Grant,

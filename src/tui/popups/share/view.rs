@@ -293,7 +293,9 @@ impl Sharing {
 
     fn link_lines(&self, area: Rect, theme: &Theme) -> Vec<Line<'static>> {
         let width = usize::from(area.width);
-        let mut lines = vec![Line::styled(format!("until ‹ {} ›", self.ends.words()), theme.style("text"))];
+        let also = if self.ends_all { ", projects too" } else { "" };
+        let until = format!("until ‹ {} ›{also}", self.ends.words());
+        let mut lines = vec![Line::styled(until, theme.style("text"))];
         match &self.link {
             Link::None => lines.push(Line::styled("tab makes it", theme.style("dim"))),
             Link::Asked(_) => lines.push(Line::styled("being made…", theme.style("dim"))),
