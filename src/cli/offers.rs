@@ -87,9 +87,10 @@ async fn take_back_ended(portal: &Portal, json: bool) -> Result<u8> {
             };
             portal.sharing.forget_end(&one).await?;
             if !json {
-                output::line(&match is_taken {
-                    true => format!("✓ took {name} back"),
-                    false => format!("· left {name}: its name means another image there by now"),
+                output::line(&if is_taken {
+                    format!("✓ took {name} back")
+                } else {
+                    format!("· left {name}: its name means another image there by now")
                 })?;
             }
             let done = if is_taken { "taken-back" } else { "another-image" };

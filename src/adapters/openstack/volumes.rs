@@ -360,7 +360,7 @@ impl Images {
         serde_json::from_value(volumes).map_err(|error| Error::failed(what, error))
     }
 
-    /// Removes the volume that a transfer has asked for, if the cloud has made it; `asked` is kept as [`ASKED_FOR`].
+    /// Removes the volume that a transfer has asked for, if the cloud has made it; `asked` is kept as a checkpoint.
     pub async fn remove_asked_for(&self, cx: &Context, what: &str, asked: &str) -> Result<()> {
         let Some((transfer, name)) = asked.split_once('/') else { return Ok(()) };
         for volume in cx.run(what, self.volumes_called(what, name)).await? {

@@ -92,9 +92,10 @@ impl Sharing {
         let mut plan = self.plan_as_fits(cx, reference, platform, (to, terms.named.as_ref())).await?;
         if let Some(end) = terms.ends {
             let end = text::timestamp(end);
-            plan.steps.push(match self.takes_back(reference, to) {
-                true => format!("note its end, {end}: 'wharf shared --take-back-ended' takes it back then"),
-                false => "note no end: it is a copy in your own project there".to_owned(),
+            plan.steps.push(if self.takes_back(reference, to) {
+                format!("note its end, {end}: 'wharf shared --take-back-ended' takes it back then")
+            } else {
+                "note no end: it is a copy in your own project there".to_owned()
             });
         }
         Ok(plan)
