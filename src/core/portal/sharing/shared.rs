@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::{
+    base::text,
     image::reference::ImageRef,
     ports::content::Outcome,
     sharing::{ending::Takeable, offer::Share},
@@ -86,11 +87,11 @@ impl ShareResult {
     pub fn describe(&self) -> String {
         match self {
             Self::Shared(copied) => format!(
-                "✓ {}: {} ({}, {} attachments)",
+                "✓ {}: {} ({}, {})",
                 copied.project,
                 copied.destination,
                 copied.outcome.describe(),
-                copied.outcome.attachments
+                text::plural(copied.outcome.attachments as u64, "attachment", "attachments")
             ),
             Self::Share(share) => standing(share),
             Self::Sent { person, .. } => format!("✓ {person}: the link was sent"),

@@ -245,15 +245,19 @@ impl Sharing {
             Some(platform) => format!("{platform} only"),
         };
         let platform = if self.platforms.len() > 1 { format!("‹ {platform} ›") } else { platform };
+        // The end is chosen beside the link, and is that of projects only where somebody has chosen it.
+        let end = match self.ends.until(0) {
+            Some(_) if self.ends_all => format!("for {}", self.ends.words()),
+            _ => "without end".to_owned(),
+        };
         let what = match &self.cloud {
             Some(_) if ways.iter().all(|way| matches!(way, Way::Grant | Way::Publish)) && self.keeps_holders => {
-                "it stays one image, in your project".to_owned()
+                format!("it stays one image, in your project; {end}")
             }
-            Some(_) => String::new(),
-            None => String::new(),
+            _ => String::new(),
         };
         let along = if self.cloud.is_none() {
-            format!("{platform}; signatures and attachments go along")
+            format!("{platform}; signatures and attachments go along; {end}")
         } else {
             String::new()
         };
