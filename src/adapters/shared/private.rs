@@ -191,15 +191,18 @@ pub fn own_folder(path: &Path) -> Result<Option<File>> {
     let meta = folder.metadata().during(&what)?;
     match meta.uid() {
         other if other != user_id() => Err(theirs(format!("it belongs to user {other}"))),
-        _ if others_write(&meta) && keeps_modes(&folder) => Err(theirs("others may write to it".to_owned())),
+        _ if others_write(&meta) && keeps_modes(&folder, &meta) => Err(theirs("others may write to it".to_owned())),
         _ => Ok(Some(folder)),
     }
 }
 
 /// Whether a file system keeps who may do what; some of other systems say the same of everything.
-fn keeps_modes(folder: &File) -> bool {
+fn keeps_modes(folder: &File, meta: &Metadata) -> bool {
     let closed = folder.set_permissions(Permissions::from_mode(0o700));
-    closed.is_err() || !folder.metadata().is_ok_and(|meta| others_write(&meta))
+    let keeps = closed.is_err() || !folder.metadata().is_ok_and(|meta| others_write(&meta));
+    // What others could fill stays so to be seen, and is refused the next time as well.
+    let _ = folder.set_permissions(meta.permissions());
+    keeps
 }
 
 /// Whether nobody else could have put a file where it is, or have changed it: the file and its folder are this user's.
@@ -465,9 +468,11 @@ mod tests {
         std::fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
         let link = folder.path().join("link.partial");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        for refused in [path, link] {
-            assert_eq!(working_folder(&refused).unwrap_err().kind, Kind::NotAllowed);
+        // However often it is tried.
+        for refused in [&path, &link, &path, &link] {
+            assert_eq!(working_folder(refused).unwrap_err().kind, Kind::NotAllowed);
         }
+        assert_eq!(mode(&path), 0o777, "and is left as it is");
     }
 
     #[test]
