@@ -254,7 +254,10 @@ impl Sending<'_> {
             self.cx.pause(self.what, pause).await?;
             let Some(known) = upload.take() else { continue };
             upload = match self.state(&known).await {
-                Ok(state) => Some(state),
+                Ok(state) => {
+                    self.keep(&state).await;
+                    Some(state)
+                }
                 Err(error) if !is_lost(&error) => {
                     if !stays(&error) {
                         return Err(error);
@@ -306,6 +309,7 @@ impl Sending<'_> {
         loop {
             match self.state(&known).await {
                 Ok(upload) => {
+                    self.keep(&upload).await;
                     self.cx.progress.add_saved_bytes(upload.sent);
                     return Ok(Some(upload));
                 }
@@ -378,8 +382,7 @@ impl Sending<'_> {
             if size == 0 {
                 break;
             }
-            let (at, reached) = (going.address.url().as_str(), (going.sent, going.least));
-            self.cx.checkpoints.keep_pieces(self.blob.digest.as_str(), at, reached).await;
+            self.keep(&going).await;
         }
         // The source compares the digest at its end.
         let end = pieces.lock().await.next(1).await;
@@ -391,6 +394,12 @@ impl Sending<'_> {
             (None, None) => {}
         }
         self.complete(&going, is_taken_up).await
+    }
+
+    /// Writes down how far the upload is.
+    async fn keep(&self, upload: &Upload) {
+        let reached = (upload.sent, upload.least);
+        self.cx.checkpoints.keep_pieces(self.blob.digest.as_str(), upload.address.url().as_str(), reached).await;
     }
 
     async fn begun(&self) -> Result<Upload> {
