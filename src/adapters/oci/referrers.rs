@@ -94,8 +94,8 @@ fn entry(value: &Value) -> Option<(Digest, String)> {
     Some((digest, kind.unwrap_or_default()))
 }
 
-/// The answer, if it is none of an error. A place that fails by itself (500, 501) will fail tomorrow as well: that does not
-/// pass, as a place does that is away or busy.
+/// A page of the referrers interface, if it is none of an error. Where that interface itself fails (500), it will fail
+/// tomorrow as well: nobody waits for it, as for a registry that is away or busy.
 async fn told(what: &str, response: Response) -> Result<Response> {
     let status = response.status();
     let is_away = matches!(status.as_u16(), 502..=504);
@@ -167,7 +167,7 @@ impl Oci {
                         .hint("check the network and the proxy"))
                 }
                 StatusCode::NOT_FOUND => Ok(false),
-                _ => told(&what, response).await.map(|_| true),
+                _ => success(&what, response).await.map(|_| true),
             }
         })
         .await
@@ -266,7 +266,7 @@ impl Oci {
             .run(&what, async {
                 let make = || Ok(self.registry.request(Method::GET, &url)?.header("Accept", &accept));
                 let response = self.registry.send(&what, &client::pull(&name.repository), make).await?;
-                let response = told(&what, response).await?;
+                let response = success(&what, response).await?;
                 Ok((content_type(&response), http::body(response, MANIFEST_LIMIT, &what).await?))
             })
             .await?;
