@@ -296,7 +296,10 @@ impl Sharer for Images {
         };
         if matches!(project, "community" | "public") {
             // Projects that it was shared with before keep their shares.
-            let found = self.find(&what, image).await?;
+            let found = match self.find(&what, image).await {
+                Err(error) if error.kind == Kind::NotFound => return Ok(()),
+                found => found?,
+            };
             return match found.visibility.as_str() {
                 "community" | "public" => self.set_visibility(&what, &found, "shared").await,
                 _ => Ok(()),

@@ -330,12 +330,17 @@ impl Images {
         let transfer = cx.progress.note().transfer;
         let known = cx.run(what, self.volumes_called(what, name)).await?;
         let is_ours = |one: &&Block| transfer.as_ref().is_some_and(|transfer| one.is_begun_by(transfer));
-        // One that the cloud gave up on does not come any more.
-        if let Some(begun) = known.iter().filter(is_ours).find(|one| !one.status.starts_with("error")) {
+        // One that the cloud gave up on does not come any more: it makes room for another one.
+        let (broken, begun): (Vec<&Block>, Vec<&Block>) =
+            known.iter().filter(is_ours).partition(|one| one.status.starts_with("error"));
+        for one in &broken {
+            self.remove_begun_volume(what, &one.id).await?;
+        }
+        if let Some(begun) = begun.first() {
             return Ok(begun.id.clone());
         }
         // A copy that is repeated must not make a second one.
-        if !known.is_empty() {
+        if known.len() > broken.len() {
             return Err(Error::usage(what, format!("there is a volume called '{}'", clean::short(name, 60)))
                 .hint("choose another name"));
         }
