@@ -201,7 +201,7 @@ impl KeptTransfers {
         };
         let TransferRecord { id, from, to, rate, hours, .. } = taken.record();
         // One that is taken up keeps its own limits, where no others are said.
-        let pace = pace.or(rate, hours);
+        let pace = cx.pace.or(rate, hours).and(&self.pace);
         cx.progress.kept_as(&id);
         let own = Context {
             cancel: cx.cancel.child_token(),
