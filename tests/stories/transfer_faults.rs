@@ -12,6 +12,7 @@ use wharf::core::{
     base::{
         context::Context,
         error::{Error, Kind},
+        secret::Secret,
     },
     image::reference::ImageRef,
     ports::content::Outcome,
@@ -345,6 +346,35 @@ async fn a_registry_that_is_busy_or_broken_for_a_moment_costs_a_pause() {
         assert!(copied.is_ok(), "{answer}: {}", copied.unwrap_err());
         assert!(is_there(&home, &front, &repository).await, "{answer}");
     }
+}
+
+/// The registry's own words where a token is wanted, with those for one that has ended (RFC 6750, section 3.1).
+async fn token_has_ended(host: &str) -> String {
+    let answer = reqwest::get(format!("http://{host}/v2/")).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 401);
+    let challenge = answer.headers()["www-authenticate"].to_str().unwrap().to_owned();
+    format!("401 Unauthorized\r\nWWW-Authenticate: {challenge},error=\"invalid_token\"")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_ends_in_the_middle_is_renewed_in_both_directions() {
+    let token = need!("WHARF_LAB_TOKEN");
+    let home = Home::new();
+    let from = layout(&home, 12 << 20);
+    let repository = lab::fresh("zz/faults/token");
+    let ended: &'static str = Box::leak(token_has_ended(&token).await.into_boxed_str());
+    let signed_in = |proxy: &Proxy| {
+        lab::vault(&home).set(&proxy.address, "lab", &Secret::new("labpass")).unwrap();
+        format!("{}/{repository}:1", proxy.address).parse::<ImageRef>().unwrap()
+    };
+    let up = proxy::before(&token, once("PATCH", "/blobs/uploads/", ended)).await;
+    copied(&home, &[&up.address], &from, &signed_in(&up)).await.unwrap();
+    assert!(up.count("PATCH", "/blobs/uploads/") > 3, "one of three chunks was refused: {:?}", up.seen.lock().unwrap());
+    assert_eq!(up.count("DELETE", "/blobs/uploads/"), 0, "the upload goes on, and is not begun again");
+    let down = proxy::before(&token, once("GET", "/blobs/", ended)).await;
+    let to: ImageRef = format!("file:{}:1", home.path("down").display()).parse().unwrap();
+    copied(&home, &[&down.address], &signed_in(&down), &to).await.unwrap();
+    assert!(home.path("down/index.json").exists() && left(&home.path("down"), ".partial").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
