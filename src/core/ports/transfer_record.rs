@@ -90,6 +90,14 @@ impl KeptShare {
         Self { reference: reference.clone(), to: to.to_string(), named, until: terms.ends }
     }
 
+    /// Its receiver with the name of the copy, as the entry of the audit has them.
+    pub fn receiver_in_words(&self) -> String {
+        match &self.named {
+            Some(named) => format!("{} as {named}", self.to),
+            None => self.to.clone(),
+        }
+    }
+
     /// Its receiver, and what was chosen about it.
     ///
     /// # Errors

@@ -42,13 +42,21 @@ pub enum Takeable {
 
 impl Takeable {
     /// Whether it is the same grant, or a copy under the same name.
-    fn is_same(&self, other: &Self) -> bool {
+    pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Grant(one), Self::Grant(other)) => one == other,
+            // Of everybody there is one grant for each image, whatever it is called.
+            (Self::Grant(one), Self::Grant(other)) => {
+                one == other || everybody(one).is_some_and(|image| everybody(other) == Some(image))
+            }
             (Self::Copy { at, .. }, Self::Copy { at: other, .. }) => at == other,
             _ => false,
         }
     }
+}
+
+/// The image of a grant to everybody.
+fn everybody(grant: &str) -> Option<&str> {
+    grant.strip_suffix("/community").or_else(|| grant.strip_suffix("/public"))
 }
 
 impl Endings {
@@ -98,6 +106,8 @@ mod tests {
         assert_eq!(all.due(20).iter().map(|one| one.until).collect::<Vec<_>>(), [10, 20]);
         all.note(ending(copy("two"), 30));
         assert_eq!((all.all.len(), all.end_of(&copy("two")), all.due(20).len()), (2, Some(30), 1));
+        let all_of = |how: &str| Takeable::Grant(format!("site/1/{how}"));
+        assert!(all_of("community").is_same(&all_of("public")) && !all_of("community").is_same(&grant()));
         all.forget(&grant());
         assert_eq!((all.end_of(&grant()), all.due(i64::MAX).len()), (None, 1));
         let written = serde_json::to_string(&all).unwrap();

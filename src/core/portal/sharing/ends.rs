@@ -2,15 +2,20 @@
 
 use super::{Sharing, shared::ShareResult};
 use crate::{
+    audit,
     base::{
         blocking::blocking,
         context::Context,
-        digest::Digest,
-        error::{During, Result},
+        error::{During, Kind, Result},
     },
     image::reference::ImageRef,
     ports::transfer_record::KeptShare,
-    sharing::ending::{Ending, Endings, Takeable},
+    sharing::{
+        ending::{Ending, Endings, Takeable},
+        given::{Way, given},
+        naming::CopyName,
+        receiver::Receiver,
+    },
 };
 
 impl Sharing {
@@ -41,14 +46,60 @@ impl Sharing {
         blocking(move || kept.change(&change)).await.during("note when a share ends")?
     }
 
-    /// Notes when a share is to end, or that it has no end any more. A copy that was there before is not this person's to
-    /// take back.
-    pub(super) async fn note_end(&self, share: &KeptShare, shared: &ShareResult, before: Option<&Digest>) {
+    /// What the receiver has already, before a share that is to end: that is not this person's to take back then, unless
+    /// they have shared the same with them before.
+    ///
+    /// # Errors
+    /// Where it cannot be told.
+    pub(super) async fn had_before(
+        &self,
+        cx: &Context,
+        share: &KeptShare,
+        (to, named): (&Receiver, Option<&CopyName>),
+    ) -> Result<Vec<Takeable>> {
+        if share.until.is_none() || self.was_shared(share).await? {
+            return Ok(Vec::new());
+        }
+        let reference = &share.reference;
+        if let Some(at) = self.copy_place(cx, reference, to, named).await {
+            let place = self.sources.place(&at)?;
+            return match cx.run("look what is there", place.content.digest(cx, &at)).await {
+                Ok(digest) => Ok(vec![Takeable::Copy { at, digest }]),
+                Err(error) if error.kind == Kind::NotFound => Ok(Vec::new()),
+                Err(error) => Err(error),
+            };
+        }
+        // An image for a volume is made for its receiver; what is in another cloud is a copy of this person's own.
+        let is_here = matches!(reference, ImageRef::Glance { .. })
+            && !matches!(to, Receiver::Project(project) if self.is_elsewhere(reference, project));
+        if !is_here {
+            return Ok(Vec::new());
+        }
+        Ok(self.shares(cx, reference).await?.into_iter().map(|share| Takeable::Grant(share.id)).collect())
+    }
+
+    /// Whether this person has shared the same with the same receiver before.
+    async fn was_shared(&self, share: &KeptShare) -> Result<bool> {
+        let (what, to) = (share.reference.to_string(), share.receiver_in_words());
+        let known = given(&audit::read(&self.journal.written().await?));
+        Ok(known.iter().any(|one| one.way == Way::Share && one.what == what && one.to == to))
+    }
+
+    /// Notes when a share is to end, or that it has no end any more.
+    pub(super) async fn note_end(&self, share: &KeptShare, shared: &ShareResult, before: &[Takeable]) {
         let Some(given) = shared.takeable() else { return };
         let noted = async {
             let is_known = self.endings().await?.end_of(&given).is_some();
-            let was_there = matches!(&given, Takeable::Copy { digest, .. } if before == Some(digest));
-            match share.until.filter(|_| is_known || !was_there) {
+            let was_there = before.iter().any(|one| match (one, &given) {
+                (Takeable::Copy { digest: before, .. }, Takeable::Copy { digest, .. }) => before == digest,
+                (one, given) => one.is_same(given),
+            });
+            match share.until {
+                Some(_) if was_there && !is_known => {
+                    let words = format!("{} has had {} before: no end is noted", share.to, share.reference);
+                    self.journal.trouble(format!("{words}, and it stays until somebody takes it back"));
+                    Ok(())
+                }
                 Some(until) => {
                     let (what, to) = (share.reference.to_string(), share.to.clone());
                     let ending = Ending { what, to, until, given };
@@ -61,11 +112,5 @@ impl Sharing {
         if let Err(error) = noted.await {
             self.journal.trouble(format!("when the share of {} ends was not noted: {error}", share.reference));
         }
-    }
-
-    /// The digest that a copy's name means before the copy is made, if it means one.
-    pub(super) async fn there_before(&self, cx: &Context, copy: &ImageRef) -> Option<Digest> {
-        let place = self.sources.place(copy).ok()?;
-        cx.run("look what is there", place.content.digest(cx, copy)).await.ok()
     }
 }

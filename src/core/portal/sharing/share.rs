@@ -107,8 +107,13 @@ impl Sharing {
         self.elsewhere(reference, project).is_none_or(|(_, project)| !project.is_empty())
     }
 
+    /// Whether `project` is in another cloud than the image.
+    pub(super) fn is_elsewhere(&self, reference: &ImageRef, project: &str) -> bool {
+        self.elsewhere(reference, project).is_some()
+    }
+
     /// Where a share with `to` makes a copy in a registry; `None` where it makes none.
-    async fn copy_place(
+    pub(super) async fn copy_place(
         &self,
         cx: &Context,
         reference: &ImageRef,
@@ -245,15 +250,11 @@ impl Sharing {
         options: &Options,
     ) -> Result<ShareResult> {
         let (reference, named) = (&share.reference, terms.named.as_ref());
-        let name = named.map(|named| format!(" as {named}")).unwrap_or_default();
-        let entry = self.journal.open_entry("share", format!("{reference} with {to}{name}"));
-        let before = match (terms.ends, self.copy_place(cx, reference, to, named).await) {
-            (Some(_), Some(copy)) => self.there_before(cx, &copy).await,
-            _ => None,
-        };
+        let entry = self.journal.open_entry("share", format!("{reference} with {}", share.receiver_in_words()));
+        let before = self.had_before(cx, share, (to, named)).await?;
         let sharing = self.share_as_fits(cx, &entry, (image, share), (to, named), options);
         let shared = self.journal.recorded_as(&entry, sharing).await?;
-        self.note_end(share, &shared, before.as_ref()).await;
+        self.note_end(share, &shared, &before).await;
         if let Some(digest) = entry.digest() {
             self.uses.remember(UseKind::Supplied, &reference.with_digest(&digest), &digest, &to.to_string()).await;
         }
