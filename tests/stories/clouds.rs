@@ -56,9 +56,16 @@ impl<'a> Person<'a> {
     }
 
     pub(crate) fn project(&self) -> String {
-        let sources = self.json(&["sources"]);
-        let note = sources[0]["health"]["note"].as_str().unwrap_or_else(|| panic!("{sources}")).to_owned();
-        note.split(' ').nth(2).unwrap().to_owned()
+        // On a busy machine the lab's cloud may take longer than a question about its health may.
+        let mut asked = 0;
+        loop {
+            let sources = self.json(&["sources"]);
+            if let Some(note) = sources[0]["health"]["note"].as_str() {
+                return note.split(' ').nth(2).unwrap().to_owned();
+            }
+            asked += 1;
+            assert!(asked < 8, "{sources}");
+        }
     }
 }
 

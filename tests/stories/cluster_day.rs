@@ -265,7 +265,9 @@ fn choose_backend(screen: &mut Screen, name: &str) {
 /// Reads the whole script of the plan, once there is one.
 fn script_has(screen: &mut Screen, line: &str) {
     screen.until("L launches now");
-    screen.keys("J");
+    // The plan is there before its script is asked for.
+    screen.until("--parsable");
+    screen.answers("J");
     screen.until(line);
     screen.keys("\u{1b}");
     screen.read("the page below it", |text| (!text.contains(line)).then_some(()));

@@ -208,7 +208,9 @@ fn both_sides_of_a_share_see_the_same_on_their_screens() {
     hers.keys("s");
     hers.until("community");
     // Enter marks what was typed; its plan stands below, and nothing is shared before.
-    hers.keys(&format!("{biology}\r"));
+    hers.keys(&biology);
+    hers.until("as typed");
+    hers.answers("\r");
     hers.until("✓ can be done");
     hers.until("private");
     hers.answers("\r");
