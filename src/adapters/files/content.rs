@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     formats::{archive::REF_NAME, disk_header},
-    shared::{origin, partial, private},
+    shared::{exec, origin, partial, private},
 };
 use wharf_core::{
     base::{
@@ -364,7 +364,7 @@ async fn is_whole(path: &Path, blob: &Descriptor) -> Result<bool> {
             return Ok(false);
         }
         // It was compared when it was written. What others could have put there is compared again.
-        if private::is_own(&path) {
+        if exec::changed_by_others(&path).is_none() {
             return Ok(true);
         }
         let Ok(mut file) = disk_header::open(&path) else { return Ok(false) };

@@ -205,14 +205,6 @@ fn keeps_modes(folder: &File, meta: &Metadata) -> bool {
     keeps
 }
 
-/// Whether nobody else could have put a file where it is, or have changed it: the file and its folder are this user's.
-pub fn is_own(path: &Path) -> bool {
-    let own = |path: &Path| {
-        path.symlink_metadata().is_ok_and(|meta| meta.uid() == user_id() && !meta.is_symlink() && !others_write(&meta))
-    };
-    own(path) && path.parent().is_some_and(own)
-}
-
 /// Makes a folder that is closed to others, or takes up the one that an earlier run of this user has made, wherever it is
 /// wanted. Errors: those of [`own_folder`].
 pub fn working_folder(path: &Path) -> Result<()> {
