@@ -83,9 +83,12 @@ async fn take_back_ended(portal: &Portal, json: bool) -> Result<u8> {
         let taken = async {
             let is_taken = match &one.given {
                 Takeable::Grant(id) => portal.sharing.revoke(&cx, id).await.map(|()| true)?,
-                Takeable::Copy { at, digest } => portal.upkeep.remove_copy(&cx, at, digest).await?,
+                Takeable::Copy { at, digest } => {
+                    let is_removed = portal.upkeep.remove_copy(&cx, at, digest).await?;
+                    portal.sharing.forget_end(one.given.clone()).await?;
+                    is_removed
+                }
             };
-            portal.sharing.forget_end(&one).await?;
             if !json {
                 output::line(&if is_taken {
                     format!("✓ took {name} back")

@@ -31,10 +31,11 @@ pub(crate) async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u
         return offers::create_transfer(portal, &reference, json).await;
     }
     let everybody = args.community.then_some(Receiver::Community).or(args.public.then_some(Receiver::Public));
-    let mut receivers: Vec<Receiver> = everybody.into_iter().collect();
-    for typed in args.to.iter().rev() {
-        receivers.insert(0, portal.sharing.receiver(&Context::default(), &reference, typed).await?);
+    let mut receivers = Vec::new();
+    for typed in &args.to {
+        receivers.push(portal.sharing.receiver(&Context::default(), &reference, typed).await?);
     }
+    receivers.extend(everybody);
     let until = args.until.as_deref().map(text::parse_future_time).transpose()?;
     let terms = Terms { until, ends: until, named: None };
     let options = copy::options(&args.options)?;

@@ -95,4 +95,11 @@ fn grants_of_a_cloud_that_are_past_their_end_are_revoked_also_those_to_everybody
         assert_eq!(alice.json(&["shares", &format!("glance://site/{name}")]), serde_json::json!([]), "{name}");
     }
     assert!(lab::said(&alice.run(&["shared"])).matches("taken back").count() == 2);
+    // One that is taken back by hand has no end any more: whoever grants it anew says when that ends.
+    let named = format!("glance://site/{one}");
+    let again = alice.json(&["share", &named, "--to", &bob.project(), "--until", "1h"]);
+    let id = again[0]["share"]["id"].as_str().unwrap_or_else(|| panic!("{again}")).to_owned();
+    assert_eq!(alice.run(&["revoke", &id]).status.code(), Some(0));
+    let kept = std::fs::read_to_string(alice.home.path("state/shares.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&kept).unwrap()["all"], serde_json::json!([]), "{kept}");
 }

@@ -27,12 +27,11 @@ impl Sharing {
         Ok(self.endings().await?.due(now))
     }
 
-    /// Forgets the end of a share that was taken back.
+    /// Forgets when something that was taken back was to end.
     ///
     /// # Errors
     /// Where that cannot be written down: it is taken back once more then.
-    pub async fn forget_end(&self, ending: &Ending) -> Result<()> {
-        let given = ending.given.clone();
+    pub async fn forget_end(&self, given: Takeable) -> Result<()> {
         self.change_endings(move |all| all.forget(&given)).await
     }
 
@@ -105,7 +104,7 @@ impl Sharing {
                     let ending = Ending { what, to, until, given };
                     self.change_endings(move |all| all.note(ending.clone())).await
                 }
-                None if is_known => self.change_endings(move |all| all.forget(&given)).await,
+                None if is_known => self.forget_end(given).await,
                 None => Ok(()),
             }
         };

@@ -24,6 +24,7 @@ use crate::{
     image::{model::Pinned, reference::ImageRef},
     ports::{KeepEndings, Sharer, cannot, store::UseKind},
     sharing::{
+        ending::Takeable,
         offer::{Offer, Project, Share, VolumeTransfer},
         receiver::Receiver,
     },
@@ -76,11 +77,13 @@ impl Sharing {
         cx.run(&format!("list shares of {reference}"), sharer.shares(cx, reference)).await
     }
 
-    /// Revokes a share; one that is gone counts as revoked.
+    /// Revokes a share; one that is gone counts as revoked. When it was to end is forgotten with it: whoever grants the same
+    /// again says anew whether that ends.
     pub async fn revoke(&self, cx: &Context, share: &str) -> Result<()> {
         let what = format!("revoke {share}");
         let sharer = self.sharer_behind(share, &what, "not the id of a share", "'wharf shares REF' shows them")?;
-        self.journal.recorded(self.journal.entry("revoke", share), cx.run(&what, sharer.revoke(cx, share))).await
+        self.journal.recorded(self.journal.entry("revoke", share), cx.run(&what, sharer.revoke(cx, share))).await?;
+        self.forget_end(Takeable::Grant(share.to_owned())).await
     }
 
     /// Lends a disk image of the person's own project to the steward's project, which could not read it otherwise. Does
