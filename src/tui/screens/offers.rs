@@ -83,7 +83,7 @@ impl Page {
         let told = all.iter().map(|one| one.words(model.now).chars().count() + 1).max().unwrap_or(0);
         let stands = told.clamp(12, (width / 3).max(12));
         let (with, since) = (24.min(width / 4), 10);
-        let what = width.saturating_sub(with + since + stands + 2);
+        let what = width.saturating_sub(with + since + stands + 5);
         let head = [cell("SHARED", what), cell("WITH", with), cell("SINCE", since), cell("STANDS", stands)].concat();
         put(frame, row(area, 0), Line::styled(format!(" {head}"), theme.style("dim")));
         let lines = below(area, 1);
